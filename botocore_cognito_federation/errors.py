@@ -10,9 +10,12 @@ and inner exceptions are re-raised ``from None``.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from botocore.exceptions import CredentialRetrievalError
+
+if TYPE_CHECKING:
+    from .diagnosis import Retry
 
 
 class CognitoFederationError(CredentialRetrievalError):
@@ -86,9 +89,14 @@ class NonRetryableError(TokenRefreshError):
 
 
 class FederationRefusedError(CognitoFederationError):
-    """Cognito or STS refused the login token, the identity or the role."""
+    """Cognito or STS refused the login token, the identity or the role.
+
+    Attributes:
+        retry: what the federation may still try, a `diagnosis.Retry`; None where nobody said.
+    """
 
     exit_code = 6
+    retry: Retry | None = None
 
 
 class TemporaryError(CognitoFederationError):

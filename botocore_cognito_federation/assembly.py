@@ -1,0 +1,66 @@
+"""Puts the parts together: from settings to a federation."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+from .clients import Clients
+from .federation import Federation
+from .identity_pool import IdentityPool
+from .service_call import Patience
+from .storage import store_for
+from .tokens import token_source
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+
+    from .events import Events
+    from .settings import Settings
+    from .storage import Store
+
+
+def real_patience() -> Patience:
+    """The real clock and dice; the clock is looked up at each call, so that tests can move it."""
+    return Patience(sleep=time.sleep, dice=random.random, now=lambda: time.time())
+
+
+def federation_for(
+    settings: Settings,
+    *,
+    session: Callable[[], Session] | None = None,
+    store: Store | None = None,
+    environ: Mapping[str, str] | None = None,
+    events: Events | None = None,
+) -> Federation:
+    """The federation of a configuration; no network, no disk, nothing started.
+
+    Args:
+        settings: the configuration.
+        session: gives the botocore session whose endpoints, proxies and certificates our calls use; default is one of
+            the settings' own profile.
+        store: where things are kept; default is what the settings say.
+        environ: the process environment.
+        events: who is told.
+    """
+    variables = os.environ if environ is None else environ
+    patience = real_patience()
+    clients = Clients(settings, session or partial(_session_of, settings.profile))
+    return Federation(
+        settings,
+        source=cache(lambda: token_source(settings, environ=variables, clock=patience.now)),
+        pool=IdentityPool(settings, clients, patience),
+        store=store_for(settings, variables) if store is None else store,
+        patience=patience,
+        events=events,
+    )
+
+
+def _session_of(profile: str | None) -> Session:
+    from botocore.session import Session
+
+    return Session(profile=profile)

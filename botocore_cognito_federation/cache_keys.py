@@ -1,0 +1,56 @@
+"""Under which key a thing is kept: everything that tells one identity's credentials from another's (invariant 11)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .storage.base import key_of
+
+if TYPE_CHECKING:
+    from .identity_pool import Login
+    from .settings import Settings
+
+
+def identity_key(settings: Settings, login: Login | None) -> str:
+    """The key of an identity ID: where it was issued, and for whom."""
+    return key_of({"what": "identity", **_place(settings), **_who(settings, login)})
+
+
+def credentials_key(settings: Settings, login: Login | None) -> str:
+    """The key of credentials: the identity, and everything that shapes what the pool or STS vends for it."""
+    return key_of(
+        {
+            "what": "credentials",
+            **_place(settings),
+            **_who(settings, login),
+            "flow": settings.flow,
+            "role": settings.role_arn,
+            "duration": settings.duration_seconds,
+            "session name": settings.role_session_name,
+            "assumed role": settings.assume_role_arn,
+            "assumed in": settings.region_name if settings.assume_role_arn else None,
+        }
+    )
+
+
+def scope_key(scope: str) -> str:
+    """The key of a sign-out generation."""
+    return key_of({"what": "scope", "scope": scope})
+
+
+def _place(settings: Settings) -> dict[str, object]:
+    return {
+        "pool": settings.identity_pool_id,
+        "endpoint": settings.endpoint,
+        "fips": settings.fips,
+        "dual stack": settings.dual_stack,
+        "account": settings.account_id,
+    }
+
+
+def _who(settings: Settings, login: Login | None) -> dict[str, object]:
+    if settings.identity_id is not None:
+        return {"who": f"identity {settings.identity_id}"}
+    if login is None:
+        return {"who": "guest"}
+    return {"who": f"login {login.key}", "subject": login.token.subject}

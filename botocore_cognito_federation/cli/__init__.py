@@ -1,0 +1,10 @@
+"""The command line ``cognito-federation``: one command a file, imported only past the warm path."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    from .app import run
+
+    raise SystemExit(run())

@@ -1,0 +1,69 @@
+"""The group of commands, and what every command has in common: exit codes, one line on failure, ``--debug``."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from ..debug_log import VARIABLE, start_debug_log
+from ..errors import CognitoFederationError
+
+#: Command -> (module, one line of help). The module is imported when its command runs.
+_COMMANDS = {
+    "credential-process": ("credential_process", "Print credentials as SDKs ask for them in credential_process."),
+    "export": ("export", "Print credentials for a shell."),
+    "status": ("status", "What is signed in and cached, until when; no network."),
+    "explain": ("explain", "The resolved settings, and where each came from."),
+    "cache": ("cache", "List or clear what is kept."),
+    "demo": ("demo", "Show the whole way on this machine, with no account and no internet."),
+    "version": ("version", "Print the version."),
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f".{_COMMANDS[cmd_name][0]}", __package__)
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Log each step to stderr, without a secret.")
+def app(debug: bool) -> None:
+    """AWS credentials through an Amazon Cognito identity pool, for every AWS client on this machine."""
+    where = "1" if debug else os.environ.get(VARIABLE)
+    if where:
+        start_debug_log(where)
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    try:
+        result = app.main(arguments, prog_name="cognito-federation", standalone_mode=False)
+    except CognitoFederationError as error:
+        click.echo(error.line, err=True)
+        return error.exit_code
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        # The reader has gone; Python would complain once more while flushing at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,61 @@
+"""``cache``: what is kept, where, and forgetting it."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import click
+
+from ..ready_answer import forget_answers
+from ..settings import load_settings
+from ..sign_out import forget_credentials
+from ..storage import FileStore, default_directory
+from ..storage.base import CREDENTIALS, FAILURES, IDENTITIES
+from ..times import span
+from .options import profile_option
+
+
+def _store() -> FileStore:
+    return FileStore(default_directory(os.environ))
+
+
+@click.group("cache")
+def command() -> None:
+    """List or clear what is kept."""
+
+
+@command.command("path")
+def path() -> None:
+    """Print the directory."""
+    click.echo(_store().directory)
+
+
+@command.command("list")
+def list_entries() -> None:
+    """List the AWS credentials that are kept; none of them is shown."""
+    for key, document in _store().documents(CREDENTIALS):
+        left = float(document.get("expires_at", 0)) - time.time()
+        until = f"{span(left)} left" if left > 0 else "expired"
+        who = document.get("who") or document.get("identity_id")
+        click.echo(f"{key[:12]}  {document.get('scope')}  {document.get('provider')}  {who}  {until}")
+
+
+@command.command("clear")
+@profile_option
+@click.option("--credentials", is_flag=True, help="Keep the sign-in, forget the AWS credentials only.")
+@click.option("--all", "everything", is_flag=True, help="Of every profile.")
+def clear(profile: str | None, credentials: bool, everything: bool) -> None:
+    """Forget AWS credentials and identity IDs of the profile; the next use gets new ones."""
+    store = _store()
+    if everything:
+        scopes = {str(document.get("scope")) for _, document in store.documents(CREDENTIALS)}
+    else:
+        scopes = {load_settings(profile).scope}
+    forgotten = sum(forget_credentials(store, scope) for scope in scopes)
+    kinds = (FAILURES,) if credentials else (FAILURES, IDENTITIES)
+    for kind in kinds:
+        for key, _ in list(store.documents(kind)):
+            store.delete(kind, key)
+    forget_answers(store.directory)
+    click.echo(f"Forgot {forgotten} set{'s' if forgotten != 1 else ''} of AWS credentials", err=True)

@@ -1,0 +1,92 @@
+"""AWS credentials as this product hands them out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+
+@dataclass(frozen=True)
+class FederatedCredentials:
+    """AWS credentials that an identity pool vended.
+
+    Attributes:
+        access_key: the access key ID.
+        secret_key: the secret access key.
+        token: the session token.
+        expires_at: when they expire, seconds since the epoch.
+        issued_at: when they were obtained, seconds since the epoch.
+        identity_id: the identity they act for, ``REGION:GUID``.
+        account_id: the AWS account, when known.
+        authenticated: False only for guests.
+    """
+
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    token: str = field(repr=False)
+    expires_at: float
+    issued_at: float
+    identity_id: str
+    account_id: str | None = None
+    authenticated: bool = True
+
+    @property
+    def expiration(self) -> datetime:
+        """When they expire, as an aware datetime in UTC."""
+        return datetime.fromtimestamp(self.expires_at, tz=timezone.utc)
+
+    def essential(self) -> dict[str, str]:
+        """The three keyword arguments that any boto3 client call takes; a client made with them never renews them."""
+        return {
+            "aws_access_key_id": self.access_key,
+            "aws_secret_access_key": self.secret_key,
+            "aws_session_token": self.token,
+        }
+
+    def document(self) -> dict[str, Any]:
+        """The form in which a store keeps them."""
+        return {
+            "access_key": self.access_key,
+            "secret_key": self.secret_key,
+            "token": self.token,
+            "expires_at": self.expires_at,
+            "issued_at": self.issued_at,
+            "identity_id": self.identity_id,
+            "account_id": self.account_id,
+            "authenticated": self.authenticated,
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> FederatedCredentials | None:
+        """The credentials a store kept, or None where the document is damaged (damage is a miss)."""
+        texts = [document.get(name) for name in ("access_key", "secret_key", "token", "identity_id")]
+        times = [document.get(name) for name in ("expires_at", "issued_at")]
+        account, authenticated = document.get("account_id"), document.get("authenticated")
+        if not all(isinstance(text, str) and text for text in texts):
+            return None
+        if not all(isinstance(time, int | float) and not isinstance(time, bool) for time in times):
+            return None
+        if not isinstance(account, str | None) or not isinstance(authenticated, bool):
+            return None
+        access_key, secret_key, token, identity_id = (str(text) for text in texts)
+        expires_at, issued_at = (float(time) for time in times if time is not None)
+        return cls(access_key, secret_key, token, expires_at, issued_at, identity_id, account, authenticated)
+
+    def process_document(self) -> dict[str, Any]:
+        """The object of the ``credential_process`` contract.
+
+        ``Version`` is the integer 1, ``AccountId`` a string and ``Expiration`` a UTC time with a Z: other spellings
+        are refused by one SDK or another.
+        """
+        document: dict[str, Any] = {
+            "Version": 1,
+            "AccessKeyId": self.access_key,
+            "SecretAccessKey": self.secret_key,
+            "SessionToken": self.token,
+            "Expiration": f"{self.expiration:%Y-%m-%dT%H:%M:%SZ}",
+        }
+        if self.account_id:
+            document["AccountId"] = self.account_id
+        return document

@@ -1,0 +1,367 @@
+"""The catalogue: what Cognito and STS say, what it means, what mends it, and whether asking again can help.
+
+Texts are matched by code and by a part of the message, never by equality: Cognito appends details, and both kinds of
+apostrophe occur. What is not in the catalogue gets the safe class of its code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from .identity_providers import derive_login_key
+from .times import span
+
+
+class Retry(Enum):
+    """What may be tried after a refusal."""
+
+    TRANSIENT = "transient"  # the same call, with backoff and jitter
+    BRIEF = "brief"  # the same call two more times at most, then a person must know
+    SLOW = "slow"  # the same call, but minutes later
+    TOKEN = "token"  # one more time with a newly obtained login token
+    IDENTITY = "identity"  # one more time with the identity looked up again
+    NEVER = "never"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What a refusal means.
+
+    Attributes:
+        cause: one sentence without a full stop.
+        remedy: the command or key that mends it.
+        retry: what may be tried.
+    """
+
+    cause: str
+    remedy: str
+    retry: Retry
+
+
+@dataclass(frozen=True)
+class CallFacts:
+    """What is known about the refused call; the texts below are filled from it.
+
+    Attributes:
+        pool: the identity pool ID.
+        profile: the profile's name, for commands in remedies.
+        login_key: the Logins key that was used; empty for guests.
+        claims: the unverified claims of the login token.
+        identity_id: the identity that was asked for, if one was.
+        role_arn: the role that was asked for, if one was.
+        now: this machine's time, seconds since the epoch.
+        server_time: the answer's ``Date``, seconds since the epoch, if it had one.
+    """
+
+    pool: str
+    profile: str
+    login_key: str = ""
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    identity_id: str = ""
+    role_arn: str = ""
+    now: float = 0.0
+    server_time: float | None = None
+
+    def words(self) -> dict[str, str]:
+        audience = self.claims.get("aud", "")
+        party = self.claims.get("azp")
+        issuer = str(self.claims.get("iss", ""))
+        return {
+            "pool": self.pool,
+            "profile": self.profile,
+            "key": self.login_key or "none",
+            "iss": _shown(issuer) or "none",
+            "iss_key": _shown(derive_login_key(issuer)) or "none",
+            "aud": _shown(", ".join(map(str, audience)) if isinstance(audience, list) else str(audience)) or "none",
+            "azp": f" and azp {_shown(str(party))}" if party else "",
+            "identity": self.identity_id or "none",
+            "role": self.role_arn or "of the pool",
+        }
+
+
+@dataclass(frozen=True)
+class _Rule:
+    code: str
+    part: str
+    cause: str
+    remedy: str
+    retry: Retry
+
+
+_R, _R1, _SLOW, _T, _I, _N = (
+    Retry.TRANSIENT,
+    Retry.BRIEF,
+    Retry.SLOW,
+    Retry.TOKEN,
+    Retry.IDENTITY,
+    Retry.NEVER,
+)
+_NA = "NotAuthorizedException"
+_IP = "InvalidParameterException"
+_ADD_CLIENT = (
+    "Add the provider, or this client ID (aud), to identity pool {pool}, or set cognito_client_id to one it lists"
+)
+_CHECK_ROLES = (
+    "Check the pool's roles: each must trust cognito-identity.amazonaws.com for sts:AssumeRoleWithWebIdentity with"
+    " aud {pool} and the right amr, and sts:TagSession where principal tags are on"
+)
+
+# First match wins; more particular texts stand first.
+_RULES = (
+    _Rule(_NA, "token expired", "Cognito says the login token has expired", "", _T),
+    _Rule(_NA, "token is expired", "Cognito says the login token has expired", "", _T),
+    _Rule(
+        _NA,
+        "issuer doesn't match providername",
+        "The login token's issuer ({iss}) does not belong to the Logins key {key}",
+        "Set cognito_login_key = {iss_key}, or cognito_provider to the provider that issued the token",
+        _N,
+    ),
+    _Rule(
+        _NA,
+        "missing a required claim: aud",
+        "The login token has no aud claim: it is an access token where an ID token is needed",
+        "Send the ID token; request the openid scope",
+        _N,
+    ),
+    _Rule(
+        _NA,
+        "not a valid openid connect identity token",
+        "Cognito does not take the login token as an OpenID Connect ID token for {key}",
+        "Send the provider's ID token, not its access token",
+        _N,
+    ),
+    _Rule(
+        _NA,
+        "couldn't verify signed token",
+        "Cognito could not verify the signature of the login token against the keys of {key}",
+        "Get a new token; if it stays, check that the provider's keys are RSA and that its issuer is reachable",
+        _R1,
+    ),
+    _Rule(
+        _NA,
+        "can't pass in a cognito token",
+        "A token of an identity pool was sent where a provider's login token belongs",
+        "For developer identities set cognito_provider = developer and give the identity_id with the token",
+        _N,
+    ),
+    _Rule(
+        _NA,
+        "not a cognito token",
+        "The Logins key {key} takes only tokens of an identity pool",
+        "Set cognito_provider to the provider that issued the token",
+        _R1,
+    ),
+    _Rule(
+        _NA,
+        "not from a supported provider",
+        "Identity pool {pool} does not accept the token's provider {key} with aud {aud}{azp}",
+        _ADD_CLIENT,
+        _N,
+    ),
+    _Rule(_NA, "incorrect token audience", "Identity pool {pool} does not accept aud {aud}{azp}", _ADD_CLIENT, _N),
+    _Rule(
+        _NA,
+        "token is inactive",
+        "The user was signed out or deleted at the user pool",
+        "Run: cognito-federation login --profile {profile}",
+        _N,
+    ),
+    _Rule(
+        _NA,
+        "logins don't match",
+        "The identity {identity} does not belong to this login",
+        "Remove cognito_identity_id if it is set, or run: cognito-federation cache clear --profile {profile}",
+        _I,
+    ),
+    _Rule(
+        _NA,
+        "unauthenticated access is not supported",
+        "Identity pool {pool} has no guest access",
+        "Allow unauthenticated identities in the pool, or set cognito_provider",
+        _N,
+    ),
+    _Rule(
+        _NA,
+        "is forbidden",
+        "The identity {identity} may not be used with this login; it may have been merged into another",
+        "Remove cognito_identity_id if it is set, or run: cognito-federation cache clear --profile {profile}",
+        _I,
+    ),
+    _Rule(
+        _NA,
+        "ambiguous role mapping",
+        "No role mapping of identity pool {pool} matches this user",
+        "Ask an administrator for a group or rule, or set cognito_role_arn to one of the user's roles",
+        _N,
+    ),
+    _Rule(
+        _NA,
+        "role",
+        "Identity pool {pool} does not let this user have the role {role}",
+        "Set cognito_role_arn to one of the user's cognito:roles, or remove it",
+        _N,
+    ),
+    # Two equal calls in the same second were once seen to get one 200 and one bare refusal.
+    _Rule(_NA, "invalid login token", "Cognito refuses the login token for {key}", "Get a new token", _T),
+    _Rule(
+        "",
+        "nokeyfound",
+        "Cognito has not yet seen the provider's new signing key",
+        "Wait about ten minutes; nothing is lost",
+        _SLOW,
+    ),
+    _Rule(
+        _IP,
+        "classic) flow is not enabled",
+        "Identity pool {pool} does not allow the basic (classic) flow",
+        "Set cognito_flow = enhanced, or enable the basic flow on the pool",
+        _N,
+    ),
+    _Rule(
+        _IP,
+        "flow is not supported with rolemappings",
+        "Identity pool {pool} has role mappings, which exclude the basic (classic) flow",
+        "Set cognito_flow = enhanced",
+        _N,
+    ),
+    _Rule(
+        _IP,
+        "valid public provider",
+        "The Logins key {key} is no public provider",
+        "For developer identities set cognito_provider = developer",
+        _N,
+    ),
+    _Rule(
+        _IP,
+        "does not support the specified developer provider",
+        "Identity pool {pool} does not know the developer provider name",
+        "Set cognito_developer_provider to the name in the pool",
+        _N,
+    ),
+    _Rule("ResourceNotFoundException", "identity '", "The identity {identity} no longer exists", "", _I),
+    _Rule(
+        "ResourceNotFoundException",
+        "",
+        "Identity pool {pool} does not exist in its region and account",
+        "Check cognito_identity_pool_id; the part before the colon is the region",
+        _N,
+    ),
+    _Rule(
+        "InvalidIdentityPoolConfigurationException",
+        "",
+        "Identity pool {pool} has no role for this login, or STS refused it",
+        _CHECK_ROLES,
+        _N,
+    ),
+    _Rule(
+        "ResourceConflictException",
+        "",
+        "The login is linked to another identity of pool {pool}",
+        "Unlink it there, or do not send the two logins together",
+        _N,
+    ),
+    _Rule("LimitExceededException", "", "A limit of the AWS account or of pool {pool} is reached", "Ask its owner", _N),
+    _Rule("TooManyRequests", "", "Cognito is throttling this account", "Try again in a moment", _R),
+    _Rule("Throttling", "", "AWS is throttling this account", "Try again in a moment", _R),
+    _Rule("InternalError", "", "Cognito had an internal error", "Try again in a moment", _R),
+    _Rule("ExternalServiceException", "", "The identity provider does not answer Cognito", "Try again in a moment", _R),
+    _Rule(
+        "InvalidIdentityToken",
+        "couldn't retrieve verification key",
+        "STS could not fetch the keys of the identity provider",
+        "Try again; if it stays, check that the issuer is reachable from the internet",
+        _R1,
+    ),
+    _Rule("InvalidIdentityToken", "", "STS refuses the token of the identity pool", "Check the trust of {role}", _N),
+    _Rule("ExpiredToken", "", "STS says the token has expired", "", _T),
+    _Rule("IDPRejectedClaim", "", "The identity provider rejected the token's claim", "", _T),
+    _Rule("IDPCommunicationError", "", "STS could not reach the identity provider", "Try again in a moment", _R),
+    _Rule("RegionDisabledException", "", "STS is switched off in this region", "Activate it in the AWS account", _N),
+    _Rule(
+        "ValidationError",
+        "durationseconds exceeds",
+        "The role {role} does not allow sessions that long",
+        "Lower cognito_duration_seconds, or raise the role's maximum session duration",
+        _N,
+    ),
+    _Rule(
+        "AccessDenied",
+        "resource control policy",
+        "A policy of the AWS organization or of the VPC endpoint forbids this call",
+        "Use another network, or ask the organization's administrator",
+        _N,
+    ),
+    _Rule(
+        "AccessDenied",
+        "assumerolewithwebidentity",
+        "The role {role} does not trust this identity pool's users",
+        "Let its trust policy allow cognito-identity.amazonaws.com with aud {pool} and amr authenticated",
+        _N,
+    ),
+    _Rule("AccessDenied", "assumerole", "These credentials may not assume {role}", "Check both policies", _N),
+)
+
+_EXPIRED_AT = re.compile(r"expired: (\d{6,12}) >= (\d{1,12})")
+#: AWS refuses signatures that are five minutes off; half of that is worth a word.
+_SKEW_WORTH_A_WORD = 150
+
+
+def diagnose(code: str, message: str, status: int, facts: CallFacts) -> Diagnosis:
+    """What a service's refusal means.
+
+    Args:
+        code: the error code, such as ``NotAuthorizedException``.
+        message: the service's message. It is matched, and quoted only for codes outside the catalogue.
+        status: the HTTP status.
+        facts: the call's circumstances.
+    """
+    text = message.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    words = facts.words()
+    for rule in _RULES:
+        if code.startswith(rule.code) and rule.part in text:
+            cause, remedy = rule.cause.format_map(words), rule.remedy.format_map(words)
+            if "expired" in rule.part or rule.code == "ExpiredToken":
+                cause, remedy = _expired(cause, text, facts)
+            return Diagnosis(cause, remedy, rule.retry)
+    if status >= 500 or status == 429:
+        return Diagnosis(f"AWS had a temporary fault ({code or status})", "Try again in a moment", Retry.TRANSIENT)
+    quoted = _shown(message)
+    cause = f"AWS refused the call for identity pool {facts.pool} with {code or status}"
+    return Diagnosis(f"{cause}: {quoted}" if quoted else cause, "", Retry.NEVER)
+
+
+def clock_skew(facts: CallFacts) -> float | None:
+    """How many seconds this machine's clock is ahead of AWS's (negative: behind), where that is worth a word."""
+    if facts.server_time is None:
+        return None
+    ahead = facts.now - facts.server_time
+    return ahead if abs(ahead) >= _SKEW_WORTH_A_WORD else None
+
+
+def _expired(cause: str, text: str, facts: CallFacts) -> tuple[str, str]:
+    """An expired token: how long ago by Cognito's clock, and whether this machine's clock is the reason."""
+    found = _EXPIRED_AT.search(text)
+    server = float(found[1]) if found else facts.server_time
+    end = float(found[2]) if found else facts.claims.get("exp")
+    if server is not None and isinstance(end, int | float):
+        cause = f"The login token expired {span(server - end)} ago"
+    if server is not None and abs(facts.now - server) >= _SKEW_WORTH_A_WORD:
+        side = "ahead of" if facts.now > server else "behind"
+        return (
+            f"{cause}, and this machine's clock is {span(abs(facts.now - server))} {side} AWS's",
+            "Set the clock (timedatectl set-ntp true)",
+        )
+    return cause, f"Provide a new token, or run: cognito-federation login --profile {facts.profile}"
+
+
+def _shown(text: str) -> str:
+    """Text from another party, cut to a length and to printable characters that cannot disturb a terminal."""
+    clean = "".join(letter if letter.isprintable() else " " for letter in text)
+    clean = re.sub(r"[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*", "(token)", clean)
+    clean = " ".join(clean.split())
+    return clean if len(clean) <= 200 else clean[:200] + "…"

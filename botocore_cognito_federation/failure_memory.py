@@ -1,0 +1,135 @@
+"""The remembered failure: after one process failed, the others neither try at once nor wait for the same end."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from . import errors
+from .diagnosis import Retry
+from .errors import (
+    CognitoFederationError,
+    ConfigurationError,
+    FederationRefusedError,
+    NonRetryableError,
+    StorageError,
+    TemporaryError,
+)
+from .storage.base import FAILURES, Store
+
+#: Seconds for which a renewal is not tried again while credentials live, give or take a quarter.
+REST = 30.0
+#: The same where nothing lives: long enough for clients that ask four times in a row, short enough for a person.
+SHORT_REST = 3.0
+
+_CLASSES: dict[str, type[CognitoFederationError]] = {
+    name: value
+    for name, value in vars(errors).items()
+    if isinstance(value, type) and issubclass(value, CognitoFederationError)
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failure somebody had.
+
+    Attributes:
+        at: when, seconds since the epoch.
+        retry_at: until when nobody tries again.
+        error: what was raised.
+        spares_the_living: whether credentials that still live are served in spite of it.
+    """
+
+    at: float
+    retry_at: float
+    error: CognitoFederationError
+    spares_the_living: bool
+
+    @classmethod
+    def of(cls, error: CognitoFederationError, *, at: float, rest: float = 0.0) -> Failure:
+        return cls(at, at + rest, error, _spares_the_living(error))
+
+    def concerns(self, asked_at: float, now: float) -> bool:
+        """Whether somebody who asked at `asked_at` gets this failure for an answer.
+
+        They do while nobody should try, and when the failed attempt ended after they asked: then it was theirs too.
+        """
+        if not self.at <= now + 1:
+            return False
+        return now < self.retry_at <= self.at + 2 * REST or self.at >= asked_at
+
+
+class FailureMemory:
+    """Failures by credentials key, in the store, and in this process where nothing can be written."""
+
+    def __init__(self, store: Store, *, now: Callable[[], float], dice: Callable[[], float]) -> None:
+        self._store = store
+        self._now = now
+        self._dice = dice
+        self._here: dict[str, Failure] = {}
+
+    def remember(self, key: str, error: CognitoFederationError, *, something_lives: bool) -> Failure:
+        """Note a failure; only a temporary one keeps later callers from trying."""
+        rest = 0.0
+        if something_lives or isinstance(error, TemporaryError):
+            rest = (REST if something_lives else SHORT_REST) * (0.75 + self._dice() / 2)
+        failure = Failure.of(error, at=self._now(), rest=rest)
+        self._here[key] = failure
+        with contextlib.suppress(StorageError):
+            self._store.write(
+                FAILURES,
+                key,
+                {
+                    "at": failure.at,
+                    "retry_at": failure.retry_at,
+                    "class": _public_class(error).__name__,
+                    "what": error.what,
+                    "remedy": error.remedy,
+                    "spares_the_living": failure.spares_the_living,
+                },
+            )
+            # Kept for everybody: whoever mends the cause and clears it there clears it here too.
+            del self._here[key]
+        return failure
+
+    def recall(self, key: str) -> Failure | None:
+        """The last failure under a key, however old."""
+        kept = self._store.read(FAILURES, key)
+        here = self._here.get(key)
+        if kept is None:
+            return here
+        at, retry_at, name = kept.get("at"), kept.get("retry_at"), kept.get("class")
+        if not isinstance(at, int | float) or not isinstance(retry_at, int | float) or name not in _CLASSES:
+            return here
+        error = _CLASSES[name](str(kept.get("what", "")), remedy=str(kept.get("remedy", "")))
+        return Failure(float(at), float(retry_at), error, kept.get("spares_the_living") is True)
+
+    def forget(self, key: str) -> None:
+        """A success ends what was remembered."""
+        self._here.pop(key, None)
+        with contextlib.suppress(StorageError):
+            self._store.delete(FAILURES, key)
+
+
+def rest_after(error: CognitoFederationError) -> tuple[float, float]:
+    """When an error that reached a caller happened, and until when the next ones get it too: a temporary one's rest."""
+    now = time.time()
+    return now, now + (SHORT_REST if isinstance(error, TemporaryError) else 0.0)
+
+
+def _spares_the_living(error: CognitoFederationError) -> bool:
+    """Whether credentials that still live outlive this failure.
+
+    They do when it says nothing about them: the network, a lock, a token that could not be had or has run out. They
+    do not when the configuration is wrong, when Cognito or STS refuse this very identity or role, or when a refresh
+    handler says that asking again is useless.
+    """
+    if isinstance(error, FederationRefusedError):
+        return error.retry is Retry.TOKEN
+    return not isinstance(error, ConfigurationError | NonRetryableError)
+
+
+def _public_class(error: CognitoFederationError) -> type[CognitoFederationError]:
+    return next(cls for cls in type(error).__mro__ if cls.__name__ in _CLASSES and _CLASSES[cls.__name__] is cls)

@@ -1,0 +1,317 @@
+"""The federation: what is fresh, who renews it, and what happens when that fails.
+
+Everything that may block, fail or be shared by processes goes through here. The whole decision: credentials that are
+fresh in the store are handed out. Otherwise whoever takes the lock of their entry looks again, because another process
+may have renewed them meanwhile; whoever cannot take it serves what still lives, or waits. The holder gets a login
+token, exchanges it, keeps the result before handing it out, and forgets earlier failures. If that fails, the failure is
+remembered so that nobody repeats it at once, and what still lives is served unless the failure is about the identity
+itself. A sign-out in between wins: what was begun before it is not kept as valid.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .cache_keys import credentials_key, identity_key
+from .credentials import FederatedCredentials
+from .diagnosis import Retry
+from .errors import CognitoFederationError, ConfigurationError, FederationRefusedError, StorageError
+from .events import Event, Events
+from .failure_memory import REST, Failure, FailureMemory
+from .freshness import is_alive, is_fresh, refresh_at, serve_until
+from .identity_pool import Exchanged, IdentityPool, Login
+from .service_call import Patience
+from .sign_out import current_generation
+from .storage.base import CREDENTIALS, IDENTITIES, Store
+from .storage.failpoints import reach
+from .storage.fork import ForkSafeLock
+from .tokens.base import RefreshContext, TokenSource
+
+if TYPE_CHECKING:
+    from .settings import Settings
+
+#: Seconds to wait for whoever is renewing the same credentials; a renewal that takes longer has its own time limits.
+LOCK_TIMEOUT = 52.0
+#: Seconds after which to look again for what another process is renewing, while the credentials at hand live.
+_WHILE_ANOTHER_RENEWS = 1.0
+
+#: One lock an entry for the threads of this process: enough where the store cannot have locks.
+_thread_locks: dict[str, ForkSafeLock] = {}
+
+
+@dataclass(frozen=True)
+class Served:
+    """Credentials, and from when on it is worth asking again.
+
+    Attributes:
+        credentials: the credentials.
+        ask_again_at: when they should be renewed, or when a renewal that failed may be tried again; seconds since
+            the epoch.
+    """
+
+    credentials: FederatedCredentials
+    ask_again_at: float
+
+
+class Federation:
+    """The credentials of one configuration.
+
+    Args:
+        settings: the configuration.
+        source: gives the token source on first need; None where there is no login (guests).
+        pool: turns a login into credentials.
+        store: where credentials, identity IDs and failures are kept.
+        patience: clock and dice.
+        events: who is told; default nobody.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        source: Callable[[], TokenSource | None],
+        pool: IdentityPool,
+        store: Store,
+        patience: Patience,
+        events: Events | None = None,
+    ) -> None:
+        self._settings = settings
+        self._source = source
+        self._pool = pool
+        self._store = store
+        self._now = patience.now
+        self._events = events or Events()
+        self._failures = FailureMemory(store, now=patience.now, dice=patience.dice)
+        self._unkept: dict[str, FederatedCredentials] = {}
+        self._last: Served | None = None
+
+    def credentials(self) -> FederatedCredentials:
+        """Credentials that are fresh, or that still live where they cannot be renewed.
+
+        Raises:
+            CognitoFederationError: there are none; the error says why and what mends it.
+        """
+        return self.serve().credentials
+
+    def serve(self) -> Served:
+        """The same, with the time from which on it is worth asking again.
+
+        Raises:
+            CognitoFederationError: there are none; the error says why and what mends it.
+        """
+        asked_at = self._now()
+        login = None
+        if self._settings.identity_id is None:
+            try:
+                login = self._login()
+            except CognitoFederationError as error:
+                return self._last_or_raise(error)
+        key = credentials_key(self._settings, login)
+        held = self._held(key)
+        if held is not None and self._is_fresh(held):
+            self._last = self._fresh(held)
+        else:
+            self._last = self._renewed(key, login, held, asked_at)
+        return self._last
+
+    def _login(self, attempt: int = 1) -> Login | None:
+        source = self._source()
+        if source is None:
+            return None
+        provider = self._settings.provider
+        context = RefreshContext(
+            provider=(provider.login_key or provider.name) if provider else None,
+            identity_id=self._settings.identity_id,
+            attempt=attempt,
+        )
+        login = Login.of(source.fetch(context), self._settings)
+        reach("token.obtained")
+        return login
+
+    def _last_or_raise(self, error: CognitoFederationError) -> Served:
+        """Without a token nobody can say whose credentials are asked for, except for those this object served last."""
+        last = self._last.credentials if self._last else None
+        return self._living_or_raise(last, Failure.of(error, at=self._now(), rest=REST))
+
+    def _renewed(self, key: str, login: Login | None, held: FederatedCredentials | None, asked_at: float) -> Served:
+        alive = held is not None and is_alive(held, self._now())
+        with self._single_flight(key, timeout=0 if alive else LOCK_TIMEOUT) as taken:
+            if not taken:
+                if held is not None and alive:
+                    return Served(held, self._now() + _WHILE_ANOTHER_RENEWS)
+                raise StorageError(
+                    f"Another process has been renewing these credentials for more than {LOCK_TIMEOUT:g} s",
+                    remedy="Try again; if it stays, end that process",
+                )
+            held = self._held(key)
+            if held is not None and self._is_fresh(held):
+                return self._fresh(held)
+            remembered = self._failures.recall(key)
+            if remembered is not None and remembered.concerns(asked_at, self._now()):
+                return self._living_or_raise(held, remembered)
+            try:
+                return self._fresh(self._renew(key, login))
+            except CognitoFederationError as error:
+                return self._failed(key, held, error)
+
+    def _failed(self, key: str, held: FederatedCredentials | None, error: CognitoFederationError) -> Served:
+        lives = held is not None and is_alive(held, self._now())
+        failure = self._failures.remember(key, error, something_lives=lives)
+        self._events.emit(
+            Event("credentials-refresh-failure", identity_id=held.identity_id if held else None, error=error)
+        )
+        return self._living_or_raise(held, failure)
+
+    def _living_or_raise(self, held: FederatedCredentials | None, failure: Failure) -> Served:
+        if held is not None and failure.spares_the_living and is_alive(held, self._now()):
+            self._store.note(f"Served credentials that could not be renewed: {failure.error.line}")
+            return Served(held, min(failure.retry_at, serve_until(held)))
+        raise failure.error
+
+    def _renew(self, key: str, login: Login | None) -> FederatedCredentials:
+        generation = current_generation(self._store, self._settings.scope)
+        if login is None:
+            login = self._login()
+        try:
+            exchanged = self._exchange(login)
+        except FederationRefusedError as refused:
+            login = self._newer_login(login, refused)
+            exchanged = self._exchange(login)
+        reach("exchange.done")
+        credentials = exchanged.credentials
+        self._keep(key, credentials, login, generation)
+        reach("credentials.kept")
+        self._failures.forget(key)
+        if exchanged.clock_ahead is not None:
+            side = "ahead of" if exchanged.clock_ahead > 0 else "behind"
+            self._store.note(
+                f"This machine's clock is {abs(round(exchanged.clock_ahead))} s {side} AWS's; set the clock"
+            )
+        self._events.emit(
+            Event(
+                "credentials-refresh",
+                provider=login.key if login else None,
+                identity_id=credentials.identity_id,
+                expires_at=credentials.expires_at,
+            )
+        )
+        return credentials
+
+    def _newer_login(self, login: Login | None, refused: FederationRefusedError) -> Login:
+        """A login with another token than the refused one, where that may help; else the refusal goes on."""
+        if login is None or refused.retry not in (Retry.TOKEN, Retry.BRIEF):
+            raise refused
+        newer = self._login(attempt=2)
+        if newer is None or newer.token.value == login.token.value:
+            raise refused
+        if (newer.key, newer.token.subject) != (login.key, login.token.subject):
+            raise FederationRefusedError(
+                "The token source answered with another user's token meanwhile", remedy="Try again"
+            )
+        return newer
+
+    def _exchange(self, login: Login | None) -> Exchanged:
+        fixed = self._settings.identity_id or (login.token.identity_id if login else None)
+        if fixed is not None:
+            return self._pool.exchange(fixed, login)
+        if login is not None and self._settings.provider is not None and self._settings.provider.name == "developer":
+            raise ConfigurationError(
+                "The developer login came without an identity ID",
+                remedy="Let its source give identity_id beside the token, or set cognito_identity_id",
+            )
+        key = identity_key(self._settings, login)
+        known = self._known_identity(key)
+        if known is not None:
+            try:
+                return self._adopting(key, known, self._pool.exchange(known, login))
+            except FederationRefusedError as refused:
+                if refused.retry is not Retry.IDENTITY:
+                    raise
+                with contextlib.suppress(StorageError):
+                    self._store.delete(IDENTITIES, key)
+        identity_id = self._pool.get_id(login)
+        self._keep_identity(key, identity_id)
+        exchanged = self._adopting(key, identity_id, self._pool.exchange(identity_id, login))
+        if known is not None and known != exchanged.credentials.identity_id:
+            self._events.emit(Event("identity-changed", identity_id=exchanged.credentials.identity_id))
+        return exchanged
+
+    def _adopting(self, key: str, asked_for: str, exchanged: Exchanged) -> Exchanged:
+        """Cognito may answer another identity than the one asked for, after a merge; the answer counts from then on."""
+        answered = exchanged.credentials.identity_id
+        if answered != asked_for:
+            self._keep_identity(key, answered)
+            self._events.emit(Event("identity-changed", identity_id=answered))
+        return exchanged
+
+    def _known_identity(self, key: str) -> str | None:
+        document = self._store.read(IDENTITIES, key)
+        identity_id = document.get("identity_id") if document else None
+        return identity_id if isinstance(identity_id, str) and identity_id else None
+
+    def _keep_identity(self, key: str, identity_id: str) -> None:
+        # An identity ID that cannot be kept is looked up again; nothing is lost.
+        with contextlib.suppress(StorageError):
+            self._store.write(IDENTITIES, key, {"identity_id": identity_id, "pool": self._settings.identity_pool_id})
+
+    def _fresh(self, credentials: FederatedCredentials) -> Served:
+        return Served(credentials, refresh_at(credentials, self._settings.refresh_window))
+
+    def _is_fresh(self, credentials: FederatedCredentials) -> bool:
+        return is_fresh(credentials, self._settings.refresh_window, self._now())
+
+    def _held(self, key: str) -> FederatedCredentials | None:
+        document = self._store.read(CREDENTIALS, key)
+        kept = FederatedCredentials.from_document(document) if document and self._is_current(document) else None
+        here = self._unkept.get(key)
+        if kept is None or here is None:
+            return kept or here
+        return max(kept, here, key=lambda credentials: credentials.expires_at)
+
+    def _is_current(self, document: Mapping[str, Any]) -> bool:
+        """Whether no sign-out came since the renewal that wrote the document began."""
+        return document.get("generation") == current_generation(self._store, str(document.get("scope")))
+
+    def _keep(self, key: str, credentials: FederatedCredentials, login: Login | None, generation: str) -> None:
+        document = {
+            **credentials.document(),
+            "scope": self._settings.scope,
+            "generation": generation,
+            "profile": self._settings.profile,
+            "pool": self._settings.identity_pool_id,
+            "provider": login.key if login else "guest",
+            "who": _name_of(login),
+        }
+        try:
+            self._store.write(CREDENTIALS, key, document)
+            self._unkept.pop(key, None)
+        except StorageError as error:
+            # A read-only or full place still works, once per process.
+            self._unkept[key] = credentials
+            self._store.note(error.line)
+
+    @contextmanager
+    def _single_flight(self, key: str, *, timeout: float) -> Iterator[bool]:
+        mine = _thread_locks.setdefault(key, ForkSafeLock())
+        if not mine.acquire(timeout):
+            yield False
+            return
+        try:
+            with contextlib.ExitStack() as stack:
+                try:
+                    taken = stack.enter_context(self._store.lock(key, timeout=timeout))
+                except StorageError:
+                    taken = True  # no place for a lock: the threads of this process still take turns
+                yield taken
+        finally:
+            mine.release()
+
+
+def _name_of(login: Login | None) -> str:
+    """Who it is, as a person would say it; no secret."""
+    claims = login.token.claims if login else {}
+    return next((str(claims[name]) for name in ("email", "preferred_username", "name", "sub") if claims.get(name)), "")

@@ -1,0 +1,198 @@
+"""Token -> identity ID -> credentials: the operations of a Cognito identity pool.
+
+This module knows how to turn a login token into credentials. It knows nothing of caches, locks or where tokens come
+from. Credentials come by the enhanced flow (GetId, GetCredentialsForIdentity) or the basic one (GetId,
+GetOpenIdToken, AssumeRoleWithWebIdentity); a further role may be assumed with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from . import roles
+from .credentials import FederatedCredentials
+from .diagnosis import CallFacts, clock_skew
+from .errors import TokenRefreshError
+from .login_token import LoginToken
+from .service_call import Answer, Patience, call
+
+if TYPE_CHECKING:
+    from .clients import Clients
+    from .settings import Settings
+
+
+@dataclass(frozen=True)
+class Login:
+    """One entry of a Logins map.
+
+    Attributes:
+        key: the provider name Cognito knows, such as ``accounts.google.com``.
+        token: the login token.
+    """
+
+    key: str
+    token: LoginToken
+
+    @classmethod
+    def of(cls, token: LoginToken, settings: Settings) -> Login:
+        """The login a token makes under a configuration.
+
+        Raises:
+            TokenRefreshError: the token is not a JWT where the provider needs one, or its key cannot be known.
+        """
+        provider = settings.provider
+        if (provider is None or provider.token_kind == "id_token") and not token.claims:
+            raise TokenRefreshError(
+                "The login token is not a JWT, which identity pools take from OpenID Connect providers",
+                remedy="Send the provider's ID token; for Facebook or Amazon access tokens set cognito_provider",
+            )
+        key = provider.login_key if provider is not None else None
+        if key is None:
+            # Nobody configured a provider, or it is a developer token, whose key differs by partition.
+            if token.issuer is None:
+                raise TokenRefreshError("The login token has no iss claim", remedy="Set cognito_login_key")
+            from .identity_providers import derive_login_key
+
+            key = derive_login_key(token.issuer)
+        return cls(key, token)
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """What an exchange gave.
+
+    Attributes:
+        credentials: the credentials, with the identity ID the service answered (which may differ from the one asked
+            for: Cognito merges identities, and the answer then counts).
+        clock_ahead: seconds this machine's clock is ahead of AWS's, where that is worth a word.
+    """
+
+    credentials: FederatedCredentials
+    clock_ahead: float | None
+
+
+class IdentityPool:
+    """The identity pool of one configuration."""
+
+    def __init__(self, settings: Settings, clients: Clients, patience: Patience) -> None:
+        self._settings = settings
+        self._clients = clients
+        self._patience = patience
+
+    def get_id(self, login: Login | None) -> str:
+        """The identity ID of a login (GetId); a new guest identity when there is none.
+
+        Raises:
+            FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
+        """
+        arguments: dict[str, Any] = {"IdentityPoolId": self._settings.identity_pool_id, **_logins(login)}
+        if self._settings.account_id:
+            arguments["AccountId"] = self._settings.account_id
+        answer = self._call(self._clients.cognito_identity().get_id, arguments, ("IdentityId",), login, "")
+        return str(answer.body["IdentityId"])
+
+    def exchange(self, identity_id: str, login: Login | None) -> Exchanged:
+        """Credentials for an identity, by the configured flow and with the configured roles.
+
+        Raises:
+            FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
+        """
+        if self._settings.flow == "basic":
+            exchanged = self._basic(identity_id, login)
+        else:
+            exchanged = self._enhanced(identity_id, login)
+        if self._settings.assume_role_arn is None:
+            return exchanged
+        further = roles.assume_role(
+            exchanged.credentials,
+            settings=self._settings,
+            clients=self._clients,
+            facts=self._facts(login, identity_id),
+            patience=self._patience,
+        )
+        return replace(exchanged, credentials=further)
+
+    def _enhanced(self, identity_id: str, login: Login | None) -> Exchanged:
+        arguments: dict[str, Any] = {"IdentityId": identity_id, **_logins(login)}
+        if self._settings.role_arn:
+            arguments["CustomRoleArn"] = self._settings.role_arn
+        needs = (
+            "IdentityId",
+            "Credentials.AccessKeyId",
+            "Credentials.SecretKey",
+            "Credentials.SessionToken",
+            "Credentials.Expiration",
+        )
+        operation = self._clients.cognito_identity().get_credentials_for_identity
+        answer = self._call(operation, arguments, needs, login, identity_id)
+        vended = answer.body["Credentials"]
+        credentials = FederatedCredentials(
+            access_key=vended["AccessKeyId"],
+            secret_key=vended["SecretKey"],
+            token=vended["SessionToken"],
+            expires_at=vended["Expiration"].timestamp(),
+            issued_at=self._patience.now(),
+            identity_id=answer.body["IdentityId"],
+            account_id=self._settings.account_id,
+            authenticated=login is not None,
+        )
+        return Exchanged(credentials, self._clock_ahead(answer, login))
+
+    def _basic(self, identity_id: str, login: Login | None) -> Exchanged:
+        token, adopted = self._open_id_token(identity_id, login)
+        facts = self._facts(login, adopted)
+        vended, server_time = roles.assume_role_with_web_identity(
+            token, settings=self._settings, clients=self._clients, facts=facts, patience=self._patience
+        )
+        credentials = FederatedCredentials(
+            access_key=vended["AccessKeyId"],
+            secret_key=vended["SecretAccessKey"],
+            token=vended["SessionToken"],
+            expires_at=vended["Expiration"].timestamp(),
+            issued_at=self._patience.now(),
+            identity_id=adopted,
+            account_id=self._settings.account_id,
+            authenticated=login is not None,
+        )
+        return Exchanged(credentials, self._clock_ahead(Answer({}, server_time), login))
+
+    def _open_id_token(self, identity_id: str, login: Login | None) -> tuple[str, str]:
+        """The identity pool's own token for an identity, and the identity ID it belongs to."""
+        if login is not None and login.token.identity_id and login.token.subject == f"sub {login.token.identity_id}":
+            # A developer token is the pool's own token already (GetOpenIdTokenForDeveloperIdentity).
+            return login.token.value, login.token.identity_id
+        arguments = {"IdentityId": identity_id, **_logins(login)}
+        operation = self._clients.cognito_identity().get_open_id_token
+        answer = self._call(operation, arguments, ("IdentityId", "Token"), login, identity_id)
+        return str(answer.body["Token"]), str(answer.body["IdentityId"])
+
+    def _call(
+        self,
+        operation: Any,
+        arguments: Mapping[str, Any],
+        needs: tuple[str, ...],
+        login: Login | None,
+        identity_id: str,
+    ) -> Answer:
+        facts = self._facts(login, identity_id)
+        return call(operation, arguments=arguments, needs=needs, facts=facts, patience=self._patience)
+
+    def _facts(self, login: Login | None, identity_id: str) -> CallFacts:
+        return CallFacts(
+            pool=self._settings.identity_pool_id,
+            profile=self._settings.profile or "default",
+            login_key=login.key if login else "",
+            claims=login.token.claims if login else {},
+            identity_id=identity_id,
+            role_arn=self._settings.role_arn or "",
+            now=self._patience.now(),
+        )
+
+    def _clock_ahead(self, answer: Answer, login: Login | None) -> float | None:
+        return clock_skew(replace(self._facts(login, ""), server_time=answer.server_time))
+
+
+def _logins(login: Login | None) -> dict[str, Any]:
+    return {"Logins": {login.key: login.token.value}} if login else {}

@@ -1,0 +1,147 @@
+"""A login token: what a refresh handler returns and an identity pool takes.
+
+Nothing here verifies a signature: a token that we obtained ourselves is verified where it is obtained, and every
+token is verified by Cognito. The claims are read to know whose token it is and how long it lives.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from .errors import TokenRefreshError
+
+#: Longest token that fits a `Logins` value (cognito-identity, IdentityProviderToken).
+MOST_CHARACTERS = 50_000
+
+#: A timestamp above this is in milliseconds: as seconds it would lie in the year 5138.
+_MILLISECONDS_FROM = 100_000_000_000
+
+#: Nobody issues tokens for longer than ten years (Cognito's refresh tokens, the longest there are, end there).
+_LONGEST_LIFE = 10 * 366 * 86400
+
+
+@dataclass(frozen=True)
+class LoginToken:
+    """One login token.
+
+    Attributes:
+        value: the token itself: a JWT, an opaque access token or a SAML assertion.
+        expires_at: when it expires, seconds since the epoch; None when nothing says.
+        identity_id: the identity ID that came with it (developer-authenticated identities); None otherwise.
+        claims: the unverified claims of a JWT; empty for an opaque token.
+    """
+
+    value: str = field(repr=False)
+    expires_at: float | None = None
+    identity_id: str | None = None
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, value: str, *, expires_at: float | None = None, identity_id: str | None = None) -> LoginToken:
+        """A token from its text; of `expires_at` and the JWT's ``exp`` the earlier one counts."""
+        claims = unverified_claims(value) or {}
+        ends = [end for end in (expires_at, _number(claims.get("exp"))) if end is not None]
+        return cls(value, min(ends) if ends else None, identity_id, claims)
+
+    @property
+    def subject(self) -> str:
+        """Whose token it is: the ``sub`` of a JWT; for an opaque token a digest of it, which names no one else."""
+        sub = self.claims.get("sub")
+        if isinstance(sub, str) and sub:
+            return f"sub {sub}"
+        return "digest " + hashlib.sha256(self.value.encode()).hexdigest()
+
+    @property
+    def issuer(self) -> str | None:
+        issuer = self.claims.get("iss")
+        return issuer if isinstance(issuer, str) and issuer else None
+
+
+def checked_text(text: str, source: str) -> str:
+    """The token in `text`, without surrounding white space.
+
+    Args:
+        text: what a token source gave.
+        source: the source in words, for the message.
+
+    Raises:
+        TokenRefreshError: the text is empty, too long for a Logins value, or cannot be a token at all.
+    """
+    token = text.strip()
+    if not token:
+        raise TokenRefreshError(f"{source} is empty")
+    if len(token) > MOST_CHARACTERS:
+        raise TokenRefreshError(
+            f"{source} holds {len(token):,} characters; a login token has {MOST_CHARACTERS:,} at most"
+        )
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise TokenRefreshError(f"{source} does not hold a bare login token, but text with spaces or binary data")
+    return token
+
+
+def unverified_claims(token: str) -> Mapping[str, Any] | None:
+    """The claims of a JWT without looking at its signature, or None when `token` is not a JWT (RFC 7519)."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    header, claims = _segment(parts[0]), _segment(parts[1])
+    return claims if header is not None else None
+
+
+def _segment(text: str) -> Mapping[str, Any] | None:
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        value = json.loads(raw)
+    except (binascii.Error, ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def expiry_seconds(value: object, *, now: float, name: str = "expires_at") -> float | None:
+    """An expiry given by a handler or an application, as seconds since the epoch.
+
+    Takes seconds, milliseconds, an aware datetime, or None. Durations mistaken for a time, dates in the 1970s and
+    dates more than ten years ahead are refused by name, because each of them has silently switched renewal off
+    somewhere (aws-amplify/amplify-js#2549, #6249).
+
+    Raises:
+        TokenRefreshError: the value is none of these.
+    """
+    if value is None:
+        return None
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise TokenRefreshError(f"{name} is a datetime without a time zone", remedy="Give an aware datetime (UTC)")
+        return value.timestamp()
+    seconds = _number(value)
+    if seconds is None:
+        raise TokenRefreshError(f"{name} must be a number of seconds or milliseconds since 1970, or an aware datetime")
+    if seconds >= _MILLISECONDS_FROM:
+        seconds /= 1000
+    if seconds < 365 * 86400:
+        raise TokenRefreshError(
+            f"{name} lies in 1970; it is a time, not a duration", remedy="Give the current time plus the lifetime"
+        )
+    if seconds > now + _LONGEST_LIFE:
+        raise TokenRefreshError(
+            f"{name} lies more than ten years ahead", remedy="Give seconds since 1970, and a lifetime in seconds"
+        )
+    return seconds

@@ -1,0 +1,271 @@
+"""The console script, and the warm path of ``credential-process``: an answer kept ready is printed at once.
+
+This file imports only what the interpreter has imported already (`os`, `sys`, and `time`, which is built in), because
+a credential helper is started by every client of every SDK. It answers when a file under ``answers`` holds one for
+exactly this question; the first process that finds none takes the answer's lock and goes the long way (`cli`), the
+others wait here, importing nothing, for what it leaves: an answer or a failure.
+
+An answer file is text, one field a line, so that it can be read without a parser:
+
+    magic                       this format
+    fingerprint                 of the configuration that produced it
+    bindings                    the token source and the sign-out generation it depends on
+    issued refresh_at until     seconds since the epoch
+    kind                        ``credentials``, ``failure`` or ``ask`` (nothing may be kept: ask each time)
+    code                        exit status
+    text                        what to print: the JSON object, or the message
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from time import monotonic, sleep, time
+
+MAGIC = "botocore-cognito-federation answer 1"
+FIELD = "\x1f"
+ENTRY = "\x1e"
+
+#: Seconds to wait for the process that is renewing; SDKs end a helper after 60.
+PATIENCE = 54.0
+_CLOCK_STEP = 5.0
+_VARIABLES = (
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+)
+_PREFIXES = ("COGNITO_FEDERATION_", "AWS_ENDPOINT_URL")
+
+
+class Question:
+    """Whose credentials are asked for, and everything outside the product that could change the answer.
+
+    Attributes:
+        profile: the profile's name.
+        directory: where the product keeps its files.
+        path: the answer file of this question.
+        fingerprint: one line; an answer made under another one is none.
+        asked_at: seconds since the epoch.
+    """
+
+    def __init__(self, profile: str | None, environ: os._Environ[str] | dict[str, str]) -> None:
+        self.profile = profile or environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE") or "default"
+        self.asked_at = time()
+        config = _expanded(environ.get("AWS_CONFIG_FILE") or "~/.aws/config")
+        shared = _expanded(environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials")
+        self.directory = _expanded(environ.get("COGNITO_FEDERATION_CACHE_DIR") or "~/.aws/cognito-federation")
+        chosen = [name for name in environ if name in _VARIABLES or name.startswith(_PREFIXES)]
+        settings = [f"{name}={environ[name]}" for name in sorted(chosen)]
+        name = FIELD.join((self.profile, config, shared, *settings))
+        # No hash function is imported yet. The name only has to differ; the fingerprint is compared in full.
+        number = int.from_bytes(name.encode("utf-8", "surrogateescape"), "little") % (2**127 - 1)
+        self.path = os.path.join(self.directory, "answers", f"{number:032x}")
+        self.fingerprint = FIELD.join((name, state_of_file(config), state_of_file(shared))).replace("\n", "\\n")
+
+
+class ReadyAnswer:
+    """The content of an answer file; see the module's text for the fields."""
+
+    __slots__ = ("code", "issued", "kind", "refresh_at", "text", "until")
+
+    def __init__(self, times: str, kind: str, code: str, text: str) -> None:
+        issued, refresh_at, until = times.split()
+        self.issued, self.refresh_at, self.until = float(issued), float(refresh_at), float(until)
+        self.kind, self.code, self.text = kind, int(code), text
+
+
+def _expanded(path: str) -> str:
+    """A path as botocore expands it."""
+    path = os.path.expanduser(path)
+    return os.path.expandvars(path) if "$" in path or (os.name == "nt" and "%" in path) else path
+
+
+def state_of_file(path: str) -> str:
+    """What tells a file from any later state of it; ``-`` where there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return "-"
+    return f"{status.st_dev}.{status.st_ino}.{status.st_size}.{status.st_mtime_ns}.{status.st_ctime_ns}"
+
+
+def state_of_variable(name: str) -> str:
+    """A digest of a variable's value; ``-`` where it is not set. The value may be a token, so it is never kept."""
+    value = os.environ.get(name)
+    if value is None:
+        return "-"
+    try:
+        from _sha2 import sha256  # type: ignore[import-not-found,unused-ignore]  # Python 3.12, without OpenSSL
+    except ImportError:
+        try:
+            from _sha256 import sha256  # type: ignore[import-not-found,no-redef,unused-ignore]  # Python 3.10, 3.11
+        except ImportError:
+            from hashlib import sha256
+    return str(sha256(value.encode("utf-8", "surrogateescape")).hexdigest())
+
+
+def bound(kind: str, name: str) -> str:
+    """One binding with its present state, as an answer file keeps it."""
+    return FIELD.join((kind, name, state_of_variable(name) if kind == "variable" else state_of_file(name)))
+
+
+def read_answer(question: Question) -> ReadyAnswer | None:
+    """The answer kept for exactly this question, or None: no file, not ours, not private, damaged, or out of date."""
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        descriptor = os.open(question.path, flags)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(descriptor)
+        if os.name != "nt" and (status.st_uid != os.geteuid() or status.st_mode & 0o177077 != 0o100000):
+            return None
+        content = os.read(descriptor, 1 << 20)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    try:
+        magic, fingerprint, bindings, times, kind, code, text, end = content.decode(errors="surrogateescape").split(
+            "\n"
+        )
+        answer = ReadyAnswer(times, kind, code, text)
+    except ValueError:
+        return None
+    if magic != MAGIC or fingerprint != question.fingerprint or end:
+        return None
+    for entry in bindings.split(ENTRY):
+        if entry:
+            kind_of_binding, _, rest = entry.partition(FIELD)
+            name = rest.rpartition(FIELD)[0]
+            if entry != bound(kind_of_binding, name):
+                return None
+    return answer
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write to a pipe that may be slow, full or non-blocking; a reader that has gone ends the process."""
+    while data:
+        try:
+            data = data[os.write(descriptor, data) :]
+        except BlockingIOError:
+            sleep(0.005)
+        except OSError:
+            os._exit(1)
+
+
+def finish(code: int, text: str) -> None:
+    """Print the object on stdout, or the message on stderr, and end the process with nothing left to flush."""
+    write_all(2 if code else 1, f"{text}\n".encode("utf-8", "surrogateescape"))
+    os._exit(code)
+
+
+def _finish_if_answered(question: Question) -> ReadyAnswer | None:
+    """End the process where the kept answer is the answer; else give back what is kept."""
+    answer = read_answer(question)
+    if answer is None:
+        return None
+    now = time()
+    if answer.issued - _CLOCK_STEP <= now < answer.refresh_at and answer.kind != "ask":
+        finish(answer.code, answer.text)
+    if answer.kind == "failure" and question.asked_at <= answer.issued <= now + _CLOCK_STEP:
+        # The attempt that failed ended after this process asked: it was its attempt too.
+        finish(answer.code, answer.text)
+    return answer
+
+
+def _lives(answer: ReadyAnswer | None) -> bool:
+    return answer is not None and answer.kind == "credentials" and answer.issued - _CLOCK_STEP <= time() < answer.until
+
+
+def _open_lock(question: Question) -> int | None:
+    """The lock file of the answer, or None where there can be none."""
+    directory = os.path.dirname(question.path)
+    for path in (question.directory, directory):
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            pass
+        except OSError:
+            return None
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        if hasattr(os, "geteuid") and os.stat(directory).st_uid != os.geteuid():
+            return None
+        return os.open(f"{question.path}.lock", flags, 0o600)
+    except OSError:
+        return None
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _take_turns(question: Question) -> int | None:
+    """Return with the answer's lock as the one who renews; everybody else ends here with what that one leaves.
+
+    A shared lock would not do: when the first renewal fails, the waiting ones keep each other out for ever.
+    """
+    lock = _open_lock(question)
+    if lock is None:
+        return None
+    pause = 0.008 + os.getpid() % 8 / 1000
+    deadline = monotonic() + PATIENCE
+    while not _try_lock(lock):
+        answer = _finish_if_answered(question)
+        if answer is not None and _lives(answer):
+            finish(0, answer.text)
+        if answer is not None and answer.kind == "ask":
+            return None
+        if monotonic() > deadline:
+            finish(
+                8, "Another process has been renewing these credentials for too long. Try again, or end that process"
+            )
+        sleep(pause)
+    _finish_if_answered(question)
+    return lock
+
+
+def _profile_of(arguments: list[str]) -> tuple[str | None] | None:
+    """The profile of a plain ``credential-process`` call; None where there is more to it than this file knows."""
+    if not arguments:
+        return (None,)
+    if len(arguments) == 2 and arguments[0] == "--profile":
+        return (arguments[1],)
+    if len(arguments) == 1 and arguments[0].startswith("--profile="):
+        return (arguments[0][10:],)
+    return None
+
+
+def main() -> None:
+    """The console script ``cognito-federation``."""
+    arguments = sys.argv[1:]
+    asked = _profile_of(arguments[1:]) if arguments[:1] == ["credential-process"] else None
+    if asked is None or os.environ.get("COGNITO_FEDERATION_DEBUG"):
+        from .cli import main as command_line
+
+        command_line()
+        return
+    try:
+        question = Question(asked[0], os.environ)
+        kept = _finish_if_answered(question)
+        if kept is None or kept.kind != "ask":
+            _take_turns(question)
+        from .cli.credential_process import answer
+
+        finish(*answer(question))
+    except KeyboardInterrupt:
+        os._exit(130)

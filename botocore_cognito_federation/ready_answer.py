@@ -1,0 +1,95 @@
+"""Keeping an answer ready to print for `process`, and forgetting the answers kept."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from typing import TYPE_CHECKING
+
+from .cache_keys import scope_key
+from .freshness import serve_until
+from .process import ENTRY, FIELD, MAGIC, Question, bound
+from .storage.base import GENERATIONS
+from .storage.private_files import make_directory, remove, write_private
+
+if TYPE_CHECKING:
+    from .errors import CognitoFederationError
+    from .federation import Served
+    from .settings import Settings
+    from .tokens import Binding
+
+ANSWERS = "answers"
+
+
+def process_text(served: Served) -> str:
+    """The one JSON object of the ``credential_process`` contract, on one line."""
+    return json.dumps(served.credentials.process_document(), separators=(",", ":"))
+
+
+def bindings_of(settings: Settings, binding: Binding | None, question: Question) -> str | None:
+    """What an answer depends on, in the state of now; None where no answer may be kept.
+
+    To be taken before the token is read: a token that is replaced meanwhile then makes the answer out of date.
+    """
+    if settings.cache != "file":
+        return None
+    if binding is None and not settings.is_guest and settings.identity_id is None:
+        return None
+    generation = os.path.join(question.directory, GENERATIONS, f"{scope_key(settings.scope)}.json")
+    entries = [bound("file", generation)]
+    if binding is not None:
+        entries.append(bound(binding.kind, binding.name))
+    text = ENTRY.join(entries)
+    return None if "\n" in text or text.count(FIELD) != 2 * len(entries) else text
+
+
+def keep_served(question: Question, bindings: str | None, served: Served) -> None:
+    """Keep credentials ready to print until they should be renewed."""
+    credentials = served.credentials
+    _write(
+        question,
+        bindings,
+        (credentials.issued_at, served.ask_again_at, serve_until(credentials)),
+        "credentials",
+        0,
+        process_text(served),
+    )
+
+
+def keep_failure(
+    question: Question, bindings: str | None, error: CognitoFederationError, *, at: float, retry_at: float
+) -> None:
+    """Keep a failure for the processes that wait for this one, and, where it is temporary, for a moment longer."""
+    _write(question, bindings, (at, retry_at, retry_at), "failure", error.exit_code, error.line)
+
+
+def _write(
+    question: Question, bindings: str | None, times: tuple[float, float, float], kind: str, code: int, text: str
+) -> None:
+    """Best effort: without a place for it, the next process goes the long way too."""
+    from .errors import StorageError
+
+    if bindings is None:
+        bindings, kind, code, text = "", "ask", 0, ""
+    fields = (MAGIC, question.fingerprint, bindings, " ".join(map(repr, times)), kind, str(code), text, "")
+    with contextlib.suppress(StorageError):
+        make_directory(question.directory, lambda _: None)
+        make_directory(os.path.dirname(question.path), lambda _: None)
+        write_private(question.path, "\n".join(fields).encode("utf-8", "surrogateescape"))
+
+
+def forget_answers(directory: str) -> None:
+    """Forget every answer kept ready; the next process of each profile goes the long way once.
+
+    Raises:
+        StorageError: one is there and cannot be removed.
+    """
+    folder = os.path.join(directory, ANSWERS)
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return
+    for name in names:
+        if not name.endswith(".lock"):
+            remove(os.path.join(folder, name))

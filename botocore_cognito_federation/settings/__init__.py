@@ -1,0 +1,11 @@
+"""Configuration: from ``~/.aws/config`` and the environment to one frozen object.
+
+Everything downstream of this package gets `Settings`, never text from a file.
+"""
+
+from __future__ import annotations
+
+from .load import load_settings, settings_of_session
+from .model import Origin, Settings
+
+__all__ = ["Origin", "Settings", "load_settings", "settings_of_session"]

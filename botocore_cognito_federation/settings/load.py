@@ -1,0 +1,153 @@
+"""Where the layers come from: botocore's own parsed configuration, and the process environment."""
+
+from __future__ import annotations
+
+import configparser
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigurationError
+from .resolve import Layers, is_ours, resolve
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+
+    from .model import Settings
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def settings_of_session(
+    session: Session,
+    profile: str | None,
+    *,
+    in_use: bool = True,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, str] | None = None,
+) -> Settings | None:
+    """The settings of one profile of a botocore session, or None when the profile is not ours.
+
+    Args:
+        session: any botocore session; its parsed configuration is used, so nothing is read twice.
+        profile: the profile's name; None is the default profile.
+        in_use: whether this is the profile in use. Variables touch only that one, never the parent of a
+            ``source_profile``.
+        environ: the process environment; default `os.environ`.
+        flags: key name without prefix -> text, from a command line.
+
+    Raises:
+        ConfigurationError: the profile is ours and wrong, or a configuration file cannot be parsed.
+    """
+    variables = os.environ if environ is None else environ
+    full_config = _full_config(session)
+    layers = Layers(
+        profile=profile,
+        full_config=full_config,
+        config_file=str(session.get_config_variable("config_file")),
+        environ=variables if in_use else {},
+        flags=flags or {},
+    )
+    if not is_ours(layers):
+        return None
+    settings = resolve(layers)
+    section = layers.profile_section
+    return replace(
+        settings,
+        endpoint=settings.endpoint_url or _configured_endpoint(full_config, section, variables),
+        fips=_is_true(variables.get("AWS_USE_FIPS_ENDPOINT") or section.get("use_fips_endpoint")),
+        dual_stack=_is_true(variables.get("AWS_USE_DUALSTACK_ENDPOINT") or section.get("use_dualstack_endpoint")),
+    )
+
+
+def load_settings(
+    profile: str | None = None, *, environ: Mapping[str, str] | None = None, flags: Mapping[str, str] | None = None
+) -> Settings:
+    """The settings of a profile, for a command line or an application.
+
+    Args:
+        profile: the profile's name; default is botocore's own order (``AWS_DEFAULT_PROFILE``, then ``AWS_PROFILE``),
+            then the default profile.
+
+    Raises:
+        ConfigurationError: there is no such profile, it has no key of ours, or it is wrong.
+    """
+    from botocore.session import Session
+
+    session = Session()
+    name = profile or session.get_config_variable("profile") or "default"
+    known = _full_config(session).get("profiles", {})
+    if name not in known and name != "default":
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+        raise ConfigurationError(
+            f"There is no profile {name!r} in {session.get_config_variable('config_file')}",
+            remedy=f"Did you mean {close[0]}?" if close else f"Run: cognito-federation configure --profile {name}",
+        )
+    settings = settings_of_session(session, name if name in known else None, environ=environ, flags=flags)
+    if settings is None:
+        raise ConfigurationError(
+            f"Profile {name!r} has no cognito_ keys",
+            remedy=f"Run: cognito-federation configure --profile {name}",
+        )
+    return settings
+
+
+def _full_config(session: Session) -> Mapping[str, Any]:
+    from botocore.exceptions import ConfigParseError
+
+    try:
+        config: Mapping[str, Any] = session.full_config
+    except ConfigParseError as error:
+        raise ConfigurationError(_parse_trouble(str(error.kwargs.get("path", "")))) from None
+    return config
+
+
+def _parse_trouble(path: str) -> str:
+    """Which line of a configuration file every AWS tool refuses, and why. No value is quoted: it may be a secret."""
+    shown = f"{path} cannot be parsed by any AWS tool"
+    try:
+        with open(path, "rb") as file:
+            start = file.read(3)
+        if start == _BYTE_ORDER_MARK:
+            return f"{shown}: it begins with a byte order mark. Save it as UTF-8 without BOM"
+        configparser.RawConfigParser().read([path], encoding="utf-8")
+    except configparser.DuplicateOptionError as error:
+        return (
+            f"{shown}: line {error.lineno} sets {error.option!r} of [{error.section}] a second time. Remove one of them"
+        )
+    except configparser.DuplicateSectionError as error:
+        return f"{shown}: line {error.lineno} begins [{error.section}] a second time. Join the two"
+    except configparser.MissingSectionHeaderError as error:
+        return f"{shown}: line {error.lineno} stands before the first [section]"
+    except configparser.ParsingError as error:
+        lines = ", ".join(str(line) for line, _ in error.errors)
+        return f"{shown}: line {lines} is not key = value"
+    except UnicodeDecodeError:
+        return f"{shown}: it is not UTF-8 text"
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
+    return f"{shown}: an indented block holds a line that is not key = value"
+
+
+def _configured_endpoint(
+    full_config: Mapping[str, Any], section: Mapping[str, Any], environ: Mapping[str, str]
+) -> str | None:
+    """Where botocore's configured endpoints send cognito-identity, in botocore's own order of precedence."""
+    ignored = environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") or section.get("ignore_configured_endpoint_urls")
+    if _is_true(ignored):
+        return None
+    services = full_config.get("services", {}).get(section.get("services"), {})
+    service = services.get("cognito_identity", {}) if isinstance(services, Mapping) else {}
+    candidates = (
+        environ.get("AWS_ENDPOINT_URL_COGNITO_IDENTITY"),
+        environ.get("AWS_ENDPOINT_URL"),
+        service.get("endpoint_url") if isinstance(service, Mapping) else None,
+        section.get("endpoint_url"),
+    )
+    return next((url for url in candidates if isinstance(url, str) and url), None)
+
+
+def _is_true(text: object) -> bool:
+    return isinstance(text, str) and text.lower() == "true"

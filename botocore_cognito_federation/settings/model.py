@@ -1,0 +1,98 @@
+"""What the rest of the product sees of a configuration: one frozen object, each value knowing where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..identity_providers import IdentityProvider
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a value came from, in words a user can act on.
+
+    Attributes:
+        layer: ``flag``, ``environment``, ``profile``, ``session``, ``argument`` or ``default``.
+        place: the flag, the variable, or the section and file.
+    """
+
+    layer: str
+    place: str
+
+    def __str__(self) -> str:
+        return self.place
+
+
+DEFAULT = Origin("default", "default")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A resolved and validated configuration.
+
+    The fields carry the names of their keys without ``cognito_``; durations are whole seconds. `provider` is None when
+    the Logins key is to be read from the login token's own ``iss``. `endpoint` is where botocore would send calls to
+    cognito-identity when something other than AWS's own endpoint is configured.
+    """
+
+    identity_pool_id: str
+    profile: str | None = None
+    session: str | None = None
+    provider: IdentityProvider | None = None
+    region_name: str | None = None
+    client_id: str | None = None
+    client_secret_env: str | None = None
+    client_secret_command: str | None = None
+    scopes: tuple[str, ...] = ()
+    auth_params: tuple[tuple[str, str], ...] = ()
+    grant: str = "auto"
+    redirect_uri: str | None = None
+    redirect_ports: tuple[int, ...] = ()
+    token_file: str | None = None
+    token_env: str | None = None
+    token_url: str | None = None
+    token_command: str | None = None
+    refresh_handler: str | None = None
+    token_audience: str | None = None
+    token_field: str | None = None
+    token_headers_env: str | None = None
+    developer_provider: str | None = None
+    developer_user: str | None = None
+    developer_profile: str | None = None
+    identity_id: str | None = None
+    role_arn: str | None = None
+    flow: str = "enhanced"
+    duration_seconds: int | None = None
+    role_session_name: str | None = None
+    assume_role_arn: str | None = None
+    logins: tuple[str, ...] = ()
+    account_id: str | None = None
+    endpoint_url: str | None = None
+    endpoint: str | None = None
+    fips: bool = False
+    dual_stack: bool = False
+    cache: str = "file"
+    auto_login: str = "never"
+    refresh_window: int | None = None
+    user_pool_id: str | None = None
+    username: str | None = None
+    origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, hash=False, repr=False)
+
+    @property
+    def pool_region(self) -> str:
+        """The region of the identity pool: the prefix of its ID, whatever region the profile works in."""
+        return self.identity_pool_id.partition(":")[0]
+
+    @property
+    def is_guest(self) -> bool:
+        return self.provider is not None and self.provider.name == "guest"
+
+    @property
+    def scope(self) -> str:
+        """The name under which a sign-in and a sign-out act: the session shared by profiles, or the profile itself."""
+        return f"session {self.session}" if self.session else f"profile {self.profile or 'default'}"
+
+    def origin(self, name: str) -> Origin:
+        """Where the value of the key `name` (without its prefix) came from."""
+        return self.origins.get(name, DEFAULT)

@@ -1,0 +1,221 @@
+"""Flag, variable, profile, session: from the four layers to one validated `Settings`.
+
+Precedence is flag, environment variable, profile, session. The layers are given as mappings, so that this module
+reads neither files nor the process environment.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from .. import identity_providers
+from ..errors import ConfigurationError
+from .checks import check_together
+from .keys import KEYS, OTHER_VARIABLES, PREFIX, TOKEN_SOURCES, VARIABLE_PREFIX, BadValue
+from .model import Origin, Settings
+
+SESSION_SECTION = "cognito-session "
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The raw text of a configuration.
+
+    Attributes:
+        profile: the profile's name, for messages and for the settings; None when no profile is in use.
+        full_config: botocore's parsed configuration (``profiles`` and foreign sections such as ``cognito-session X``).
+        config_file: the path of the configuration file, for messages.
+        environ: the variables that may set keys; empty for the parent of a ``source_profile``, which variables
+            do not touch.
+        flags: key name (without prefix) -> text, from the command line.
+    """
+
+    profile: str | None
+    full_config: Mapping[str, Any]
+    config_file: str
+    environ: Mapping[str, str]
+    flags: Mapping[str, str]
+
+    @property
+    def profile_section(self) -> Mapping[str, Any]:
+        profiles = self.full_config.get("profiles", {})
+        section = profiles.get(self.profile or "default", {})
+        return section if isinstance(section, Mapping) else {}
+
+
+@dataclass(frozen=True)
+class _Value:
+    text: str
+    origin: Origin
+
+
+def is_ours(layers: Layers) -> bool:
+    """Whether this configuration asks for Cognito federation at all.
+
+    True as soon as the profile has one key of ours, right or wrong: from then on every failure raises (invariant 15).
+    Without profile keys only ``COGNITO_FEDERATION_IDENTITY_POOL_ID`` makes a configuration ours.
+    """
+    if any(name.startswith(PREFIX) for name in layers.profile_section):
+        return True
+    return bool(layers.environ.get(KEYS["identity_pool_id"].variable))
+
+
+def resolve(layers: Layers) -> Settings:
+    """The settings of a configuration that is ours.
+
+    Raises:
+        ConfigurationError: an unknown key, a value its key cannot hold, keys that contradict each other, a missing
+            session or a missing required key.
+    """
+    values = _collect(layers)
+    pool = values.get("identity_pool_id")
+    if pool is None:
+        raise ConfigurationError(
+            f"{_subject(layers)} has Cognito federation keys but no cognito_identity_pool_id",
+            remedy="Add cognito_identity_pool_id = REGION:GUID to the profile or its [cognito-session]",
+        )
+    read: dict[str, Any] = {name: _read(name, value) for name, value in values.items()}
+    origins = {name: value.origin for name, value in values.items()}
+    check_together(read, origins)
+    provider = _provider(read, origins)
+    known = {spec.name for spec in fields(Settings)}
+    plain = {name: value for name, value in read.items() if name in known and name != "provider"}
+    region = layers.profile_section.get("region")
+    return Settings(
+        **plain,
+        provider=provider,
+        profile=layers.profile,
+        region_name=region if isinstance(region, str) and region else None,
+        origins=origins,
+    )
+
+
+def _subject(layers: Layers) -> str:
+    return f"Profile {layers.profile!r}" if layers.profile else "The environment"
+
+
+def _collect(layers: Layers) -> dict[str, _Value]:
+    profile_place = f"[{_section_name(layers.profile)}] in {layers.config_file}"
+    flags = {name: _Value(text, Origin("flag", f"--{name.replace('_', '-')}")) for name, text in layers.flags.items()}
+    variables = _from_environment(layers.environ)
+    profile = _from_section(layers.profile_section, Origin("profile", profile_place))
+    upper = (flags, variables, profile)
+    session_name = next((layer["session"].text for layer in upper if "session" in layer), None)
+    session: dict[str, _Value] = {}
+    if session_name is not None:
+        session = _from_section(
+            _session_section(layers, session_name),
+            Origin("session", f"[{SESSION_SECTION}{session_name}] in {layers.config_file}"),
+            is_session=True,
+        )
+    return _merge((*upper, session))
+
+
+def _section_name(profile: str | None) -> str:
+    return "default" if profile in (None, "default") else f"profile {profile}"
+
+
+def _merge(layers: Iterable[Mapping[str, _Value]]) -> dict[str, _Value]:
+    """Earlier layers win; a layer that names a token source replaces the sources of all layers below it."""
+    merged: dict[str, _Value] = {}
+    for layer in layers:
+        source_is_chosen = any(name in merged for name in TOKEN_SOURCES)
+        for name, value in layer.items():
+            if name in TOKEN_SOURCES and source_is_chosen:
+                continue
+            merged.setdefault(name, value)
+    return merged
+
+
+def _session_section(layers: Layers, name: str) -> Mapping[str, Any]:
+    section = layers.full_config.get(SESSION_SECTION + name)
+    if isinstance(section, Mapping):
+        return section
+    sessions = [key[len(SESSION_SECTION) :] for key in layers.full_config if key.startswith(SESSION_SECTION)]
+    raise ConfigurationError(
+        f"{_subject(layers)} names cognito_session = {name!r}, but {layers.config_file} has no "
+        f"[{SESSION_SECTION}{name}]",
+        remedy=_did_you_mean(name, sessions)
+        or f"Add that section, or run: cognito-federation configure --session {name}",
+    )
+
+
+def _from_section(section: Mapping[str, Any], origin: Origin, *, is_session: bool = False) -> dict[str, _Value]:
+    values = {}
+    for key, text in section.items():
+        if not key.startswith(PREFIX):
+            if is_session and key in KEYS:
+                raise ConfigurationError(f"{origin} has {key!r}, which is no key", remedy=f"Write {PREFIX}{key}")
+            continue
+        name = key[len(PREFIX) :]
+        if name not in KEYS or (is_session and name == "session"):
+            raise ConfigurationError(
+                f"{origin} has the unknown key {key!r}",
+                remedy=_did_you_mean(key, [known.full_name for known in KEYS.values()])
+                or "The keys are listed by: cognito-federation explain --keys",
+            )
+        if not isinstance(text, str):
+            raise ConfigurationError(
+                f"{key} in {origin} is an indented block",
+                remedy="Write flat key = value lines; some AWS SDKs reject the whole file otherwise",
+            )
+        if not text:
+            raise ConfigurationError(f"{key} in {origin} is empty", remedy="Give it a value or remove the line")
+        values[name] = _Value(text, origin)
+    return values
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, _Value]:
+    values = {}
+    for variable, text in environ.items():
+        if not variable.startswith(VARIABLE_PREFIX):
+            continue
+        short = variable[len(VARIABLE_PREFIX) :]
+        if short in OTHER_VARIABLES or not text:
+            continue
+        key = KEYS.get(short.lower())
+        if key is None or key.variable != variable:
+            raise ConfigurationError(
+                f"The environment has the unknown variable {variable}",
+                remedy=_did_you_mean(variable, [known.variable for known in KEYS.values() if known.has_variable])
+                or "Unset it",
+            )
+        if not key.has_variable:
+            raise ConfigurationError(
+                f"{variable} is set, but {key.full_name} has no variable, because it runs code",
+                remedy=f"Unset it and write {key.full_name} in the profile",
+            )
+        values[key.name] = _Value(text, Origin("environment", variable))
+    return values
+
+
+def _did_you_mean(word: str, candidates: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(candidates), n=1, cutoff=0.7)
+    return f"Did you mean {close[0]}?" if close else ""
+
+
+def _read(name: str, value: _Value) -> object:
+    try:
+        return KEYS[name].read(value.text.strip())
+    except BadValue as bad:
+        raise ConfigurationError(f"{KEYS[name].full_name} (from {value.origin}) {bad}") from None
+
+
+def _provider(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> identity_providers.IdentityProvider | None:
+    """The identity provider, or None when the login token itself is to say whose it is."""
+    spoken_for = next((name for name in ("provider", "issuer", "login_key", "user_pool_id") if name in read), None)
+    if spoken_for is None:
+        return None
+    named = "user-pool" if spoken_for == "user_pool_id" else str(read[spoken_for])
+    try:
+        return identity_providers.resolve(
+            named,
+            issuer=read.get("issuer"),
+            login_key=read.get("login_key"),
+            user_pool_id=read.get("user_pool_id"),
+        )
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error.what} (from {origins[spoken_for]})", remedy=error.remedy) from None

@@ -1,0 +1,136 @@
+"""The store in files: one JSON document a file, one directory a kind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ..errors import StorageError
+from .base import CREDENTIALS, FAILURES, FORMAT, IDENTITIES, NOTES, key_of
+from .failpoints import reach
+from .private_files import TEMPORARY_MARK, make_directory, read_private, remove, write_private
+
+CACHE_DIR_VARIABLE = "COGNITO_FEDERATION_CACHE_DIR"
+_LOCKS = "locks"
+_ANSWERS = "answers"
+_DAY = 86_400
+#: Kinds that may be forgotten once nothing has touched them for so many seconds.
+_KEPT_FOR = {
+    CREDENTIALS: 2 * _DAY,
+    FAILURES: _DAY,
+    NOTES: 7 * _DAY,
+    _ANSWERS: 2 * _DAY,
+    IDENTITIES: 400 * _DAY,
+    _LOCKS: 30 * _DAY,
+}
+
+
+def default_directory(environ: Mapping[str, str]) -> str:
+    """Where the files live: ``COGNITO_FEDERATION_CACHE_DIR``, else ``~/.aws/cognito-federation``."""
+    return os.path.expanduser(environ.get(CACHE_DIR_VARIABLE) or os.path.join("~", ".aws", "cognito-federation"))
+
+
+class FileStore:
+    """`Store` in a directory of this user. Nothing is touched before the first read or write."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+
+    def read(self, kind: str, key: str) -> Mapping[str, Any] | None:
+        path = self._path(kind, key)
+        content = read_private(path, self.note if kind != NOTES else _ignore)
+        if content is None:
+            return None
+        try:
+            document = json.loads(content)
+        except (ValueError, RecursionError):
+            document = None
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            if kind != NOTES:
+                self.note(f"{path} is damaged or of another version; it counts as missing")
+            return None
+        return document
+
+    def write(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
+        make_directory(self.directory, self.note if kind != NOTES else _ignore)
+        make_directory(os.path.join(self.directory, kind), _ignore)
+        content = json.dumps({"format": FORMAT, **document}, ensure_ascii=True, separators=(",", ":"))
+        write_private(self._path(kind, key), content.encode())
+        if kind == CREDENTIALS:
+            self._prune_daily()
+
+    def delete(self, kind: str, key: str) -> None:
+        remove(self._path(kind, key))
+
+    def documents(self, kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        for name in _names(os.path.join(self.directory, kind)):
+            key, dot, suffix = name.partition(".")
+            if dot and suffix == "json" and (document := self.read(kind, key)) is not None:
+                yield key, document
+
+    @contextmanager
+    def lock(self, name: str, *, timeout: float) -> Iterator[bool]:
+        make_directory(self.directory, self.note)
+        directory = os.path.join(self.directory, _LOCKS)
+        make_directory(directory, _ignore)
+        lock = FileLock(os.path.join(directory, f"{name}.lock"), mode=0o600, thread_local=False)
+        try:
+            # A short poll: what is waited for often takes a fifth of a second.
+            lock.acquire(timeout=timeout, poll_interval=0.02)
+        except Timeout:
+            yield False
+            return
+        except OSError as error:
+            raise StorageError(f"The lock {lock.lock_file} cannot be taken: {error.strerror}") from None
+        try:
+            with contextlib.suppress(OSError):
+                os.utime(lock.lock_file)
+            reach("lock.taken")
+            yield True
+        finally:
+            lock.release()
+
+    def note(self, text: str) -> None:
+        with contextlib.suppress(StorageError):
+            self.write(NOTES, key_of({"text": text}), {"text": text, "at": time.time()})
+
+    def _path(self, kind: str, key: str) -> str:
+        return os.path.join(self.directory, kind, f"{key}.json")
+
+    def _prune_daily(self) -> None:
+        """Once a day, forget what nothing has touched for long, and temporary files of processes that were killed."""
+        marker = os.path.join(self.directory, "pruned")
+        with contextlib.suppress(OSError, StorageError):
+            now = time.time()
+            try:
+                if 0 <= now - os.stat(marker).st_mtime < _DAY:
+                    return
+            except FileNotFoundError:
+                pass
+            write_private(marker, b"")
+            for kind, life in _KEPT_FOR.items():
+                directory = os.path.join(self.directory, kind)
+                for name in _names(directory):
+                    path = os.path.join(directory, name)
+                    limit = 3600 if TEMPORARY_MARK in name else life
+                    with contextlib.suppress(OSError):
+                        if now - os.lstat(path).st_mtime > limit:
+                            os.unlink(path)
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except OSError:
+        return []
+
+
+def _ignore(_: str) -> None:
+    """Notes about notes, and about directories inside ours, help nobody."""

@@ -1,0 +1,61 @@
+"""A login token from a file, read again every time: Kubernetes and other platforms rotate it in place."""
+
+from __future__ import annotations
+
+import os
+
+from ..errors import ConfigurationError, TemporaryError, TokenRefreshError
+from ..login_token import LoginToken
+from .base import Clock, RefreshContext
+from .output import decoded, parse_output
+
+#: More than the longest token in JSON with room to spare; a file beyond it is some other file.
+_MOST_BYTES = 1 << 20
+
+
+def path_of(configured: str) -> str:
+    """The path of the token file: ``~`` and ``$NAME`` are expanded, as botocore does for its own paths."""
+    return os.path.expanduser(os.path.expandvars(configured))
+
+
+class FileTokenSource:
+    """``cognito_token_file``."""
+
+    def __init__(self, path: str, *, field: str | None, clock: Clock) -> None:
+        self._path = path_of(path)
+        self._field = field
+        self._clock = clock
+
+    @property
+    def description(self) -> str:
+        return f"cognito_token_file {self._path}"
+
+    def fetch(self, context: RefreshContext) -> LoginToken:
+        raw = self._read()
+        text = decoded(raw, source=self.description)
+        return parse_output(text, source=self.description, field=self._field, now=self._clock())
+
+    def _read(self) -> bytes:
+        try:
+            # Non-blocking, so that a pipe put in place of the file cannot hold the caller up.
+            descriptor = os.open(self._path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+        except FileNotFoundError:
+            raise ConfigurationError(
+                f"{self.description} does not exist", remedy="Check the path, or what should write the file"
+            ) from None
+        except PermissionError:
+            raise ConfigurationError(
+                f"{self.description} cannot be read by this user", remedy="Give this user read permission"
+            ) from None
+        except OSError as error:
+            raise TemporaryError(f"{self.description} cannot be opened: {error.strerror}") from None
+        try:
+            with os.fdopen(descriptor, "rb") as file:
+                raw = file.read(_MOST_BYTES + 1)
+        except IsADirectoryError:
+            raise ConfigurationError(f"{self.description} is a directory") from None
+        except OSError as error:
+            raise TemporaryError(f"{self.description} cannot be read: {error.strerror}") from None
+        if raw is None or len(raw) > _MOST_BYTES:
+            raise TokenRefreshError(f"{self.description} is not a file that holds a login token")
+        return raw
