@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 from xml.etree import ElementTree
 
-from . import operations, refusals, sts, wire
+from . import operations, refusals, scope_down, sts, wire
 from .clock import WorldClock
 from .faulting import break_connection, spoiled, substitute
 from .journal import FaultBook, Journal
@@ -52,8 +52,8 @@ class Request:
     def service(self) -> str:
         if self.scope_service:
             return self.scope_service
-        if self.target.startswith(_TARGET):
-            return "cognito-identity"
+        if self.target:
+            return "cognito-identity" if self.target.startswith(_TARGET) else self.target.partition(".")[0]
         return "sts" if "Action" in self.form else "s3"
 
     @property
@@ -123,9 +123,10 @@ class Gateway:
         if not request.signed:
             raise Refusal("MissingAuthenticationTokenException", "Missing Authentication Token")
         doorkeeper = self._moto_answer(request, environ)
-        if doorkeeper.status in (400, 401, 403):
-            members = json.loads(doorkeeper.body)
-            raise Refusal(doorkeeper.code, str(members.get("message", "")))
+        if doorkeeper.status != 200:
+            members = json.loads(doorkeeper.body) if doorkeeper.code else {}
+            code = doorkeeper.code or "InternalErrorException"
+            raise Refusal(code, str(members.get("message", "")), 400 if doorkeeper.code else 500)
 
     def _assume_with_web_identity(self, request: Request) -> tuple[HttpAnswer, str, str]:
         try:
@@ -138,6 +139,10 @@ class Gateway:
     def _moto_answer(self, request: Request, environ: Environ) -> HttpAnswer:
         if self.sessions.expired(request.access_key):
             return error_style(request)(_expiry_refusal(request))
+        if self.sessions.narrowed(request.access_key):
+            beyond = scope_down.refuse_beyond(request.service, request.operation, bool(request.target))
+            if beyond is not None:
+                return error_style(request)(beyond)
         status, headers, body = _run(self.moto, environ)
         answer = HttpAnswer(status, headers, body)
         return _as_json_error(answer) if request.target and status >= 400 else answer
@@ -149,8 +154,8 @@ class Gateway:
         seconds = int(request.form.get("DurationSeconds", "3600"))
         if issued is None:
             return answer
-        if self.sessions.is_session(request.access_key):
-            seconds = min(seconds, _CHAINED_SECONDS)
+        if self.sessions.is_session(request.access_key) and seconds > _CHAINED_SECONDS:
+            return wire.query_error(refusals.chained_too_long())
         expires_at = self.clock.now() + self.sessions.capped(seconds)
         self.sessions.remember(issued.group(1), expires_at)
         dated = f"<Expiration>{wire.timestamp(expires_at)}</Expiration>"

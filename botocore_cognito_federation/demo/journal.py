@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from ..errors import ConfigurationError
 from .records import Call
 
 
@@ -32,7 +33,7 @@ class Journal:
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with the next `times` calls of `operation` (``*``: of any).
+    """What goes wrong with the next `times` calls of `operation`: an API operation, a service, or ``*`` for any call.
 
     The call is not carried out when `code`, `status` or `close` is given: the fault is the answer. With `truncate`,
     `empty_body` and `missing_keys` it is carried out and its HTTP 200 answer is spoiled on the way back. `delay`
@@ -56,6 +57,13 @@ class Fault:
     truncate: bool = False
     empty_body: bool = False
     missing_keys: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        numbers = (self.times, self.delay, self.status or 500)
+        if not all(isinstance(number, (int, float)) and number >= 0 for number in numbers):
+            raise ConfigurationError("a fault's times, delay and status are numbers from 0")
+        if not 100 <= (self.status or 500) <= 599:
+            raise ConfigurationError(f"{self.status} is no HTTP status", remedy="Give one from 100 to 599.")
 
     @property
     def replaces_the_answer(self) -> bool:

@@ -2,7 +2,7 @@
 
 Holds for moto 5.1 and later. Used of moto's inside: ``iam_backends``, ``sts_backends`` and ``s3_backends`` (indexed by
 account and partition), `IAMBackend.create_role/put_role_policy/create_user/put_user_policy/create_access_key`,
-`STSBackend.assume_role` and its `assumed_roles`, `S3Backend.create_bucket/put_object`, the WSGI dispatcher of
+`STSBackend.assume_role`, `S3Backend.create_bucket/put_object/delete_object/delete_bucket`, the WSGI dispatcher of
 ``moto.moto_server``, and ``moto.settings.INITIAL_NO_AUTH_ACTION_COUNT``, the switch of IAM enforcement.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -81,7 +82,8 @@ class MotoAccount:
     """An AWS account in moto, apart from those of other worlds in the same process."""
 
     def __init__(self, region: str) -> None:
-        self.account_id = str(next(_account_numbers))
+        # moto lets this variable overrule the account that a request's access key belongs to
+        self.account_id = os.environ.get("MOTO_ACCOUNT_ID") or str(next(_account_numbers))
         self.region = region
 
     def open(self) -> None:
@@ -91,10 +93,14 @@ class MotoAccount:
     def close(self) -> None:
         """Empty the account and put enforcement back as it was."""
         _enforcement.switch_back()
+        # Not S3Backend.reset(): it closes the objects of every account in the process, other worlds' too.
+        s3 = s3_backends[self.account_id][PARTITION]
+        for name, bucket in list(s3.buckets.items()):
+            for key in list(bucket.keys):
+                s3.delete_object(name, key)
+            s3.delete_bucket(name)
         for backends in (iam_backends, sts_backends, s3_backends):
-            if self.account_id in backends:
-                backends[self.account_id][PARTITION].reset()
-                del backends[self.account_id]
+            del backends[self.account_id]
 
     def application(self) -> Any:
         """moto's WSGI application for all services."""

@@ -77,7 +77,7 @@ class IdentityPoolService:
         pool, identity, verified = self._admitted(request)
         role = choose_role(pool, verified, identity.authenticated, request.get("CustomRoleArn"))
         self._require_trust(role, pool, identity)
-        issued = self.sessions.issue(role, SESSION_NAME)
+        issued = self.sessions.issue(role, SESSION_NAME, narrowed=not identity.authenticated)
         credentials = {
             "AccessKeyId": issued.access_key_id,
             "SecretKey": issued.secret_access_key,

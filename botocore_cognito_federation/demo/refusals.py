@@ -151,6 +151,12 @@ def sts_validation(problem: str) -> Refusal:
     return Refusal("ValidationError", problem)
 
 
+def chained_too_long() -> Refusal:
+    return sts_validation(
+        "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
+    )
+
+
 def sts_not_a_jwt() -> Refusal:
     return Refusal(
         "InvalidIdentityToken",

@@ -24,13 +24,22 @@ class Sessions:
         self._clock = clock
         self._lock = threading.Lock()
         self._expiry: dict[str, float] = {}
+        self._guests: set[str] = set()
         self.lifetime = lifetime
 
-    def issue(self, role_arn: str, session_name: str, seconds: float | None = None) -> IssuedCredentials:
-        """Credentials of a new session of this role, for `seconds` or the world's lifetime."""
+    def issue(
+        self, role_arn: str, session_name: str, seconds: float | None = None, *, narrowed: bool = False
+    ) -> IssuedCredentials:
+        """Credentials of a new session of this role, for `seconds` or the world's lifetime.
+
+        `narrowed` is for guests of the enhanced flow: see `scope_down`.
+        """
         lifetime = self.capped(seconds) if seconds is not None else self.lifetime
         issued = self._account.assume_role(role_arn, session_name, lifetime, self._clock.now() + lifetime)
         self.remember(issued.access_key_id, issued.expires_at)
+        if narrowed:
+            with self._lock:
+                self._guests.add(issued.access_key_id)
         return issued
 
     def capped(self, seconds: float) -> float:
@@ -45,6 +54,10 @@ class Sessions:
         with self._lock:
             expires_at = self._expiry.get(access_key_id)
         return expires_at is not None and self._clock.now() >= expires_at
+
+    def narrowed(self, access_key_id: str) -> bool:
+        with self._lock:
+            return access_key_id in self._guests
 
     def is_session(self, access_key_id: str) -> bool:
         with self._lock:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
-from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.serving import make_server
 
 from .clock import WorldClock
 from .control import ControlPanel
@@ -64,8 +65,7 @@ class World(DrivenWorld):
         self._identities = IdentityStore()
         self._keys = ProviderKeys()
         self._verifier = LoginVerifier(self._clock, self._keys)
-        self._providers: list[OpenIdProvider] = []
-        self._server: BaseWSGIServer | None = None
+        self._undo = ExitStack()
 
     def __enter__(self) -> World:
         self.start()
@@ -77,35 +77,33 @@ class World(DrivenWorld):
         self.stop()
 
     def start(self) -> None:
-        """Start everything; returns when it answers."""
+        """Start everything; returns when it answers. A world runs once."""
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
         self._account = MotoAccount(self._region)
         self._account.open()
+        self._undo.callback(self._account.close)
         self._sessions = Sessions(self._account, self._clock, self._lifetime)
-        self._providers = [
-            self._start_provider("demo-client", self._issuer_path),
-            self._start_provider("second-client", ""),
-        ]
-        self.provider, self.second_provider = self._providers
+        self.provider = self._start_provider("demo-client", self._issuer_path)
+        self.second_provider = self._start_provider("second-client", "")
         self._pool_ids = [new_pool_id(self._region) for _ in range(3)]
         self._stage = set_stage(self._account, self._pool_ids)
         self._configure_pools()
-        self._server = make_server(
-            "127.0.0.1", 0, self._gateway(), threaded=True, request_handler=_handler(self._clock)
-        )
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        self._adopt(self._gather_facts(self._server.server_port))
+        server = make_server("127.0.0.1", 0, self._gateway(), threaded=True, request_handler=_handler(self._clock))
+        self._undo.callback(server.server_close)
+        self._adopt(self._gather_facts(server.server_port))
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self._undo.callback(server.shutdown)
+        self._undo.callback(self._faults.stopping.set)
 
     def stop(self) -> None:
         """Stop the servers and empty the account; calls still waiting in a fault's delay are let go."""
-        self._faults.stopping.set()
-        if self._server is None:
-            return
-        self._server.shutdown()
-        self._server.server_close()
-        self._server = None
-        for provider in self._providers:
-            provider.stop()
-        self._account.close()
+        self._undo.close()
 
     def calls(self, operation: str | None = None) -> list[Call]:
         return self._journal.calls(operation)
@@ -210,6 +208,7 @@ class World(DrivenWorld):
 
     def _start_provider(self, client_id: str, path: str) -> OpenIdProvider:
         provider = OpenIdProvider(self._clock, self._journal, self._faults, client_id=client_id, path=path)
+        self._undo.callback(provider.stop)
         provider.start()
         self._verifier.trust(provider.issuer, [client_id])
         return provider
