@@ -100,7 +100,8 @@ class MotoAccount:
                 s3.delete_object(name, key)
             s3.delete_bucket(name)
         for backends in (iam_backends, sts_backends, s3_backends):
-            del backends[self.account_id]
+            if self.account_id in backends:
+                del backends[self.account_id]
 
     def application(self) -> Any:
         """moto's WSGI application for all services."""
