@@ -1,0 +1,176 @@
+"""What a test or a walkthrough can do with a world, be it in this process (`World`) or another (`RemoteWorld`)."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from . import home as home_files
+from .records import Call, WorldFacts
+
+if TYPE_CHECKING:
+    from .signing import Flaw
+
+
+class Provider(Protocol):
+    """The world's OpenID provider: facts, and tokens on demand."""
+
+    client_id: str
+
+    @property
+    def issuer(self) -> str: ...
+
+    @property
+    def login_key(self) -> str: ...
+
+    def issue(
+        self,
+        subject: str = "ada",
+        *,
+        audience: str | list[str] | None = None,
+        lifetime: float = 3600,
+        flaw: Flaw | None = None,
+        algorithm: str = "RS256",
+        **claims: Any,
+    ) -> str: ...
+
+    def rotate_keys(self, *, keep_old: bool = False) -> None: ...
+
+
+class DrivenWorld(abc.ABC):
+    """A running world: where it is, and its controls.
+
+    Attributes are those of `WorldFacts`, plus `provider` and `second_provider`.
+    """
+
+    endpoint_url: str
+    region: str
+    account_id: str
+    pool_id: str
+    guest_pool_id: str
+    classic_pool_id: str
+    developer_provider: str
+    authenticated_role_arn: str
+    guest_role_arn: str
+    other_role_arn: str
+    chained_role_arn: str
+    bucket: str
+    object_key: str
+    facts: WorldFacts
+    provider: Provider
+    second_provider: Provider
+
+    def _adopt(self, facts: WorldFacts) -> None:
+        self.facts = facts
+        for field in dataclasses.fields(facts):
+            if field.name in DrivenWorld.__annotations__:
+                setattr(self, field.name, getattr(facts, field.name))
+
+    @property
+    def admin_credentials(self) -> dict[str, str]:
+        """Keys of an IAM user who may do everything, as keyword arguments of a client."""
+        return {
+            "aws_access_key_id": self.facts.admin_access_key_id,
+            "aws_secret_access_key": self.facts.admin_secret_access_key,
+        }
+
+    def environment(self, home: Path) -> dict[str, str]:
+        """The variables a child process needs to live in `home` and to see this world as AWS."""
+        return home_files.environment(self.facts, home)
+
+    def write_home(self, home: Path, executable: str) -> None:
+        """A real ``~/.aws/config`` in `home`, and a token; see `home.write_home`."""
+        home_files.write_home(self.facts, home, executable)
+        self.write_token(home)
+
+    def write_token(self, home: Path, subject: str = "ada", **options: Any) -> str:
+        """Mint a token (options as for `Provider.issue`) into the file the profiles read; answers it."""
+        token = self.provider.issue(subject, **options)
+        home_files.write_private(home_files.token_file(home), token)
+        return token
+
+    @abc.abstractmethod
+    def calls(self, operation: str | None = None) -> list[Call]:
+        """The journal: every call since the start or the last `reset_journal`, or those of one operation."""
+
+    @abc.abstractmethod
+    def reset_journal(self) -> None: ...
+
+    @abc.abstractmethod
+    def fault(
+        self,
+        operation: str,
+        *,
+        times: int = 1,
+        status: int | None = None,
+        code: str = "",
+        message: str = "",
+        delay: float = 0.0,
+        close: bool = False,
+        truncate: bool = False,
+        empty_body: bool = False,
+        missing_keys: Iterable[str] = (),
+    ) -> None:
+        """Let the next `times` calls of an operation fail; see `journal.Fault`."""
+
+    @abc.abstractmethod
+    def clear_faults(self) -> None: ...
+
+    @property
+    @abc.abstractmethod
+    def clock_offset(self) -> float:
+        """Seconds the world's clock is ahead of the machine's; may be set."""
+
+    @clock_offset.setter
+    @abc.abstractmethod
+    def clock_offset(self, seconds: float) -> None: ...
+
+    @property
+    @abc.abstractmethod
+    def credential_lifetime(self) -> float:
+        """Seconds that credentials issued from now on live; may be set."""
+
+    @credential_lifetime.setter
+    @abc.abstractmethod
+    def credential_lifetime(self, seconds: float) -> None: ...
+
+    @abc.abstractmethod
+    def disable_provider(self) -> None:
+        """No pool supports the provider any more."""
+
+    @abc.abstractmethod
+    def enable_provider(self) -> None: ...
+
+    @abc.abstractmethod
+    def rotate_keys(self) -> None:
+        """The provider signs with a new key; the old one is gone from its JWKS."""
+
+    @abc.abstractmethod
+    def forget_identities(self) -> None:
+        """Delete every identity of every pool."""
+
+    @abc.abstractmethod
+    def trust_issuer(self, issuer: str, client_ids: list[str]) -> str:
+        """Let the pools trust another OpenID provider too; answers its ``Logins`` key."""
+
+    @abc.abstractmethod
+    def register_opaque_token(self, login_key: str, token: str, subject: str, lifetime: float | None = None) -> None:
+        """Know a token of a provider whose tokens cannot be read (``graph.facebook.com``, ``www.amazon.com``)."""
+
+    @abc.abstractmethod
+    def add_pool(
+        self,
+        *,
+        allow_guests: bool = False,
+        allow_classic: bool = False,
+        authenticated_role: str = "",
+        guest_role: str = "",
+        custom_roles: Iterable[str] = (),
+        token_roles: bool = False,
+        deny_ambiguous: bool = False,
+        developer_provider: str = "",
+    ) -> str:
+        """Another identity pool; answers its id. See `pools.Pool`."""

@@ -1,0 +1,63 @@
+"""A fault made real on one answer: replaced, spoiled on its way back, or the connection gone."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from .journal import Fault
+from .refusals import Refusal
+from .wire import HttpAnswer, html_page
+
+
+def substitute(fault: Fault, style: Callable[[Refusal], HttpAnswer]) -> HttpAnswer:
+    """The answer a fault gives instead of the service: an AWS error, or a bare HTTP status with a page."""
+    if fault.code:
+        return style(Refusal(fault.code, fault.message, fault.status or 400))
+    return html_page(fault.status or 500)
+
+
+def spoiled(fault: Fault, answer: HttpAnswer) -> HttpAnswer:
+    """A good answer with its body emptied, cut in half, or without some of its keys."""
+    body = answer.body
+    if fault.missing_keys:
+        body = _without_keys(body, fault.missing_keys)
+    if fault.truncate:
+        body = body[: len(body) // 2]
+    if fault.empty_body:
+        body = b""
+    headers = tuple((name, value) for name, value in answer.headers if name.lower() != "content-length")
+    return HttpAnswer(answer.status, headers, body)
+
+
+def break_connection(environ: dict[str, Any]) -> NoReturn:
+    """End the connection with a reset, without a byte of an answer."""
+    reset_connection(environ["werkzeug.socket"])
+    raise ConnectionResetError("a fault closed this connection")
+
+
+def reset_connection(connection: socket.socket) -> None:
+    """Make the close of a socket a reset: linger on, for no time (SO_LINGER, socket(7))."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def _without_keys(body: bytes, keys: tuple[str, ...]) -> bytes:
+    if body.lstrip().startswith(b"<"):
+        text = body.decode()
+        for key in keys:
+            tag = re.escape(key.rpartition(".")[2])
+            text = re.sub(rf"<{tag}>.*?</{tag}>", "", text, flags=re.DOTALL)
+        return text.encode()
+    members = json.loads(body or b"{}")
+    for key in keys:
+        *path, last = key.split(".")
+        inner = members
+        for part in path:
+            inner = inner.get(part, {})
+        inner.pop(last, None)
+    return json.dumps(members).encode()

@@ -1,0 +1,123 @@
+"""A home directory for the demo world: a real ``~/.aws/config``, the token file, the environment of a child process."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from .records import WorldFacts
+
+# What would send a child somewhere else than this world, or make it use other credentials than the ones shown.
+_UNSET_PREFIXES = ("AWS_", "COGNITO_FEDERATION_", "BOTO_")
+# Both spellings: some clients read only the lower-case one.
+_LOOPBACK = "127.0.0.1,localhost,::1"
+
+
+def token_file(home: Path) -> Path:
+    """Where the profiles of `write_home` read the login token."""
+    return home / "token"
+
+
+def environment(facts: WorldFacts, home: Path) -> dict[str, str]:
+    """The variables to lay over a clean environment; the region is left to the profiles.
+
+    Debian's AWS CLI 2.9 is older than AWS_ENDPOINT_URL: give it ``--endpoint-url`` as well.
+    """
+    return {
+        "HOME": str(home),
+        "AWS_CONFIG_FILE": str(home / ".aws" / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(home / ".aws" / "credentials"),
+        "AWS_ENDPOINT_URL": facts.endpoint_url,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "COGNITO_FEDERATION_CACHE_DIR": str(home / ".aws" / "cognito-federation"),
+        "NO_PROXY": _LOOPBACK,
+        "no_proxy": _LOOPBACK,
+    }
+
+
+def child_environment(facts: WorldFacts, home: Path, inherited: dict[str, str]) -> dict[str, str]:
+    """`environment` over `inherited` without the variables that would lead a child out of the world."""
+    kept = {name: value for name, value in inherited.items() if not name.startswith(_UNSET_PREFIXES)}
+    return {**kept, **environment(facts, home)}
+
+
+def write_home(facts: WorldFacts, home: Path, executable: str) -> None:
+    """Write the config file with these profiles:
+
+    ``demo`` through credential_process, ``demo-native`` the same without it, ``chained`` and ``chained-native``
+    (role_arn + source_profile), ``classic`` (the basic flow), ``guest``.
+
+    Args:
+        home: becomes the home directory; made 0700 where it does not exist.
+        executable: absolute path of the ``cognito-federation`` command.
+    """
+    aws = home / ".aws"
+    aws.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_private(aws / "config", config_text(facts, home, executable))
+
+
+def config_text(facts: WorldFacts, home: Path, executable: str) -> str:
+    """The text of the config file, flat lines only."""
+    sections = [
+        _profile(facts, "demo", "demo", executable),
+        _profile(facts, "demo-native", "demo"),
+        _chained(facts, "chained", "demo"),
+        _chained(facts, "chained-native", "demo-native"),
+        _profile(facts, "classic", "demo-classic", executable),
+        _profile(facts, "guest", "demo-guest", executable),
+        _section(
+            "cognito-session demo",
+            cognito_identity_pool_id=facts.pool_id,
+            **_login(facts, home),
+        ),
+        _section(
+            "cognito-session demo-classic",
+            cognito_identity_pool_id=facts.classic_pool_id,
+            cognito_flow="basic",
+            cognito_role_arn=facts.authenticated_role_arn,
+            **_login(facts, home),
+        ),
+        _section(
+            "cognito-session demo-guest",
+            cognito_identity_pool_id=facts.guest_pool_id,
+            cognito_provider="guest",
+            cognito_endpoint_url=facts.endpoint_url,
+        ),
+    ]
+    return "\n".join(sections)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file's text in one step, readable by its owner only."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    os.replace(fresh, path)
+
+
+def _login(facts: WorldFacts, home: Path) -> dict[str, str]:
+    return {
+        "cognito_provider": facts.login_key,
+        "cognito_issuer": facts.issuer,
+        "cognito_client_id": facts.client_id,
+        "cognito_token_file": str(token_file(home)),
+        "cognito_endpoint_url": facts.endpoint_url,
+    }
+
+
+def _profile(facts: WorldFacts, name: str, session: str, executable: str = "") -> str:
+    keys = {"region": facts.region, "cognito_session": session}
+    if executable:
+        keys["credential_process"] = f"{shlex.quote(executable)} credential-process --profile {name}"
+    return _section(f"profile {name}", **keys)
+
+
+def _chained(facts: WorldFacts, name: str, source: str) -> str:
+    return _section(f"profile {name}", region=facts.region, role_arn=facts.chained_role_arn, source_profile=source)
+
+
+def _section(title: str, **keys: str) -> str:
+    return "\n".join([f"[{title}]", *(f"{key} = {value}" for key, value in keys.items()), ""])

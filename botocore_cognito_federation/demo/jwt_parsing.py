@@ -1,0 +1,105 @@
+"""A JWT taken apart strictly, before anything in it is believed (RFC 7515 section 3.1, RFC 8725)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt.algorithms import RSAAlgorithm
+
+_RSA = {
+    "RS256": RSAAlgorithm(RSAAlgorithm.SHA256),
+    "RS384": RSAAlgorithm(RSAAlgorithm.SHA384),
+    "RS512": RSAAlgorithm(RSAAlgorithm.SHA512),
+}
+
+
+class NotAJwt(ValueError):
+    """The text is not three canonical base64url segments with JSON objects in the first two."""
+
+
+@dataclass(frozen=True)
+class ParsedJwt:
+    """A well-formed token; nothing in it is verified yet."""
+
+    header: dict[str, Any] = field(repr=False)
+    claims: dict[str, Any] = field(repr=False)
+    signed: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+
+    @property
+    def kid(self) -> str:
+        return str(self.header.get("kid", ""))
+
+    def signature_holds(self, key: RSAPublicKey) -> bool:
+        """Whether `key` made the signature with RSASSA-PKCS1-v1_5; any other algorithm never holds."""
+        algorithm = self.header.get("alg")
+        if not isinstance(algorithm, str) or algorithm not in _RSA:
+            return False
+        if "crit" in self.header:  # RFC 7515 section 4.1.11: extensions that are not understood make it invalid
+            return False
+        return bool(_RSA[algorithm].verify(self.signed, key, self.signature))
+
+
+def parse_jwt(token: str) -> ParsedJwt:
+    """Take a compact JWT apart.
+
+    Each segment must be the one canonical base64url spelling of its bytes: otherwise the unused bits of a
+    signature's last character would let a changed token pass as the same one.
+
+    Raises:
+        NotAJwt: anything about the form is wrong.
+    """
+    segments = token.split(".")
+    if len(segments) != 3:
+        raise NotAJwt("not three segments")
+    header, claims, signature = (_decoded(segment) for segment in segments)
+    return ParsedJwt(_object(header), _object(claims), token.rpartition(".")[0].encode("ascii"), signature)
+
+
+def number_claim(claims: dict[str, Any], name: str) -> float | None:
+    """A NumericDate claim (RFC 7519 section 2) in seconds, or None when it is absent or not a finite number."""
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        seconds = float(value)
+    except OverflowError:
+        return None
+    return seconds if math.isfinite(seconds) else None
+
+
+def audiences(claims: dict[str, Any]) -> list[str]:
+    """The ``aud`` claim as a list; empty when it is absent or has no text in it."""
+    value = claims.get("aud")
+    entries = value if isinstance(value, list) else [value]
+    return [entry for entry in entries if isinstance(entry, str) and entry]
+
+
+def _decoded(segment: str) -> bytes:
+    try:
+        data = base64.b64decode(segment + "=" * (-len(segment) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise NotAJwt("not base64url") from None
+    if base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii") != segment:
+        raise NotAJwt("not canonical base64url")
+    return data
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise NotAJwt("not JSON") from None
+    if not isinstance(value, dict):
+        raise NotAJwt("not a JSON object")
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

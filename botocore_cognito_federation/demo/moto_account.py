@@ -1,0 +1,173 @@
+"""The one place that touches moto: an AWS account of its own in moto's in-process IAM, STS and S3.
+
+Holds for moto 5.1 and later. Used of moto's inside: ``iam_backends``, ``sts_backends`` and ``s3_backends`` (indexed by
+account and partition), `IAMBackend.create_role/put_role_policy/create_user/put_user_policy/create_access_key`,
+`STSBackend.assume_role`, `S3Backend.create_bucket/put_object/delete_object/delete_bucket`, the WSGI dispatcher of
+``moto.moto_server``, and ``moto.settings.INITIAL_NO_AUTH_ACTION_COUNT``, the switch of IAM enforcement.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import ConfigurationError
+from .records import IssuedCredentials
+
+try:
+    from moto import settings
+    from moto.iam.models import iam_backends
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+    from moto.s3.models import s3_backends
+    from moto.sts.models import sts_backends
+except ImportError:
+    raise ConfigurationError(
+        "the demo world needs moto, which is not installed", remedy='pip install "botocore-cognito-federation[demo]"'
+    ) from None
+
+__all__ = ["MotoAccount", "MotoRequestHandler", "RoleFacts"]
+
+PARTITION = "aws"
+_account_numbers = itertools.count(111122223333)
+
+
+class _Enforcement:
+    """IAM enforcement is one switch for the process: on while any world runs, as it was before afterwards."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before: float = 0
+
+    def switch_on(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._before = settings.INITIAL_NO_AUTH_ACTION_COUNT
+                settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
+            self._users += 1
+
+    def switch_back(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                settings.INITIAL_NO_AUTH_ACTION_COUNT = self._before
+
+
+_enforcement = _Enforcement()
+
+
+@dataclass(frozen=True)
+class RoleFacts:
+    """What STS needs to know of a role."""
+
+    arn: str
+    trust_policy: str
+    max_session_seconds: int
+
+
+@dataclass(frozen=True)
+class UserKeys:
+    """Access keys of an IAM user."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+
+class MotoAccount:
+    """An AWS account in moto, apart from those of other worlds in the same process."""
+
+    def __init__(self, region: str) -> None:
+        # moto lets this variable overrule the account that a request's access key belongs to
+        self.account_id = os.environ.get("MOTO_ACCOUNT_ID") or str(next(_account_numbers))
+        self.region = region
+
+    def open(self) -> None:
+        """Switch IAM enforcement on for this process."""
+        _enforcement.switch_on()
+
+    def close(self) -> None:
+        """Empty the account and put enforcement back as it was."""
+        _enforcement.switch_back()
+        # Not S3Backend.reset(): it closes the objects of every account in the process, other worlds' too.
+        s3 = s3_backends[self.account_id][PARTITION]
+        for name, bucket in list(s3.buckets.items()):
+            for key in list(bucket.keys):
+                s3.delete_object(name, key)
+            s3.delete_bucket(name)
+        for backends in (iam_backends, sts_backends, s3_backends):
+            if self.account_id in backends:
+                del backends[self.account_id]
+
+    def application(self) -> Any:
+        """moto's WSGI application for all services."""
+        return DomainDispatcherApplication(create_backend_app)
+
+    def create_role(
+        self, name: str, trust: Mapping[str, Any], policy: Mapping[str, Any] | None, max_session_seconds: int = 3600
+    ) -> str:
+        """A role with one inline policy (none: it may do nothing); answers its ARN."""
+        iam = iam_backends[self.account_id][PARTITION]
+        role = iam.create_role(
+            role_name=name,
+            assume_role_policy_document=json.dumps(trust),
+            path="/",
+            permissions_boundary=None,
+            description="",
+            tags=[],
+            max_session_duration=str(max_session_seconds),
+        )
+        if policy is not None:
+            iam.put_role_policy(name, "demo", json.dumps(policy))
+        return str(role.arn)
+
+    def set_trust(self, role_arn: str, trust: Mapping[str, Any]) -> None:
+        """Replace a role's trust policy."""
+        for role in iam_backends[self.account_id][PARTITION].get_roles():
+            if role.arn == role_arn:
+                role.assume_role_policy_document = json.dumps(trust)
+
+    def create_user(self, name: str, policy: Mapping[str, Any]) -> UserKeys:
+        """An IAM user with one inline policy and access keys."""
+        iam = iam_backends[self.account_id][PARTITION]
+        iam.create_user(region_name=self.region, user_name=name)
+        iam.put_user_policy(name, "demo", json.dumps(policy))
+        key = iam.create_access_key(name)
+        return UserKeys(key.access_key_id, key.secret_access_key)
+
+    def create_bucket(self, name: str, objects: Mapping[str, bytes]) -> None:
+        s3 = s3_backends[self.account_id][PARTITION]
+        s3.create_bucket(name, self.region)
+        for key, value in objects.items():
+            s3.put_object(name, key, value)
+
+    def role(self, arn: str) -> RoleFacts | None:
+        """The role of this ARN as IAM has it now; None when there is none in this account."""
+        for role in iam_backends[self.account_id][PARTITION].get_roles():
+            if role.arn == arn:
+                return RoleFacts(arn, str(role.assume_role_policy_document), int(role.max_session_duration or 3600))
+        return None
+
+    def assume_role(self, role_arn: str, session_name: str, lifetime: float, expires_at: float) -> IssuedCredentials:
+        """Mint credentials that moto's IAM enforcement accepts; `expires_at` is the world's, moto checks no expiry."""
+        session = sts_backends[self.account_id][PARTITION].assume_role(
+            region_name=self.region,
+            role_session_name=session_name,
+            role_arn=role_arn,
+            policy="",
+            duration=int(lifetime),
+            external_id="",
+        )
+        return IssuedCredentials(
+            access_key_id=session.access_key_id,
+            secret_access_key=session.secret_access_key,
+            session_token=session.session_token,
+            expires_at=expires_at,
+            role_arn=role_arn,
+            session_name=session_name,
+            role_id=str(session.user_id).partition(":")[0],
+        )

@@ -1,0 +1,189 @@
+"""The operations of an identity pool: from logins to identities, from identities to tokens and credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import constraints, refusals
+from .identities import Identity, IdentityStore, Login
+from .moto_account import MotoAccount
+from .pool_tokens import LOGIN_KEY, PoolTokens
+from .pools import Pool, Pools
+from .roles import choose_role
+from .sessions import Sessions
+from .token_verification import LoginVerifier, VerifiedLogin
+from .trust import trusts
+
+UNSIGNED = frozenset({"GetId", "GetCredentialsForIdentity", "GetOpenIdToken", "UnlinkIdentity"})
+SIGNED = frozenset({"GetOpenIdTokenForDeveloperIdentity"})
+SESSION_NAME = "CognitoIdentityCredentials"
+DEVELOPER_TOKEN_SECONDS = 900
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an operation answers, and what the journal notes of it. `members` is None for an empty body."""
+
+    members: dict[str, Any] | None = field(repr=False)
+    identity_id: str = ""
+    access_key: str = ""
+
+
+@dataclass(frozen=True)
+class IdentityPoolService:
+    """The service behind the operations; each public method is one, taking the request's members."""
+
+    pools: Pools
+    identities: IdentityStore
+    verifier: LoginVerifier
+    tokens: PoolTokens
+    sessions: Sessions
+    account: MotoAccount
+
+    def call(self, operation: str, request: Mapping[str, Any]) -> Answer:
+        """Carry out one operation.
+
+        Raises:
+            Refusal: the service's error.
+        """
+        constraints.check(operation, request)
+        if operation == "GetId":
+            return self._get_id(request)
+        if operation == "GetCredentialsForIdentity":
+            return self._get_credentials(request)
+        if operation == "GetOpenIdToken":
+            return self._get_open_id_token(request)
+        if operation == "UnlinkIdentity":
+            return self._unlink(request)
+        return self._get_developer_token(request)
+
+    def _get_id(self, request: Mapping[str, Any]) -> Answer:
+        pool = self.pools.get(request["IdentityPoolId"])
+        logins: Mapping[str, str] = request.get("Logins") or {}
+        if not logins:
+            if not pool.allow_guests:
+                raise refusals.guests_not_supported()
+            identity = self.identities.create_guest(pool.pool_id)
+        else:
+            if any(key == LOGIN_KEY or self.tokens.is_one(token) for key, token in logins.items()):
+                raise refusals.cognito_token_in_get_id()
+            verified = self._verified(pool, logins)
+            identity = self.identities.for_logins(pool.pool_id, (one.login for one in verified))
+        return Answer({"IdentityId": identity.identity_id}, identity.identity_id)
+
+    def _get_credentials(self, request: Mapping[str, Any]) -> Answer:
+        pool, identity, verified = self._admitted(request)
+        role = choose_role(pool, verified, identity.authenticated, request.get("CustomRoleArn"))
+        self._require_trust(role, pool, identity)
+        issued = self.sessions.issue(role, SESSION_NAME, narrowed=not identity.authenticated)
+        credentials = {
+            "AccessKeyId": issued.access_key_id,
+            "SecretKey": issued.secret_access_key,
+            "SessionToken": issued.session_token,
+            "Expiration": int(issued.expires_at),
+        }
+        members = {"IdentityId": identity.identity_id, "Credentials": credentials}
+        return Answer(members, identity.identity_id, issued.access_key_id)
+
+    def _get_open_id_token(self, request: Mapping[str, Any]) -> Answer:
+        asked = self.pools.get(self.identities.get(request["IdentityId"]).pool_id)
+        if not asked.allow_classic:
+            raise refusals.classic_flow_off()
+        if asked.token_roles:
+            raise refusals.classic_flow_with_role_mappings()
+        pool, identity, _ = self._admitted(request)
+        token = self.tokens.issue(identity, self._amr(pool, identity))
+        return Answer({"IdentityId": identity.identity_id, "Token": token}, identity.identity_id)
+
+    def _unlink(self, request: Mapping[str, Any]) -> Answer:
+        _, identity, _ = self._admitted(request)
+        removed = set(request["LoginsToRemove"])
+        gone = [login for login in identity.logins if login.provider in removed]
+        self.identities.unlink(identity.identity_id, gone)
+        return Answer(None, identity.identity_id)
+
+    def _get_developer_token(self, request: Mapping[str, Any]) -> Answer:
+        pool = self.pools.get(request["IdentityPoolId"])
+        logins: Mapping[str, str] = request["Logins"]
+        if not pool.developer_provider or pool.developer_provider not in logins:
+            raise refusals.unknown_developer_provider()
+        developer = Login(pool.developer_provider, logins[pool.developer_provider], public=False)
+        others = {key: token for key, token in logins.items() if key != pool.developer_provider}
+        everyone = [developer, *(one.login for one in self._verified(pool, others))]
+        identity = self._developer_identity(pool, developer, everyone, request.get("IdentityId"))
+        token = self.tokens.issue(
+            identity, self._amr(pool, identity), request.get("TokenDuration", DEVELOPER_TOKEN_SECONDS)
+        )
+        return Answer({"IdentityId": identity.identity_id, "Token": token}, identity.identity_id)
+
+    def _developer_identity(self, pool: Pool, developer: Login, everyone: list[Login], named: str | None) -> Identity:
+        if named is None:
+            return self.identities.for_logins(pool.pool_id, everyone)
+        owner = self.identities.owner(pool.pool_id, developer)
+        if self.identities.get(named).pool_id != pool.pool_id:
+            raise refusals.identity_not_found(named)
+        if owner is not None and owner.identity_id != named:
+            raise refusals.developer_user_already_registered()
+        return self.identities.attach(named, everyone)
+
+    def _admitted(self, request: Mapping[str, Any]) -> tuple[Pool, Identity, list[VerifiedLogin]]:
+        """The identity a request may act for, with the logins that prove it (none for guests and pool tokens)."""
+        identity = self.identities.get(request["IdentityId"])
+        pool = self.pools.get(identity.pool_id)
+        logins = dict(request.get("Logins") or {})
+        if not logins:
+            if identity.authenticated:
+                raise refusals.identity_forbidden(identity.identity_id)
+            if not pool.allow_guests:
+                raise refusals.guests_not_supported()
+            return pool, identity, []
+        if LOGIN_KEY in logins:
+            self._check_pool_token(pool, identity, logins.pop(LOGIN_KEY))
+            if not logins:
+                return pool, identity, []
+        verified = self._verified(pool, logins)
+        admitted = self.identities.admit(identity.identity_id, (one.login for one in verified))
+        return pool, admitted, verified
+
+    def _check_pool_token(self, pool: Pool, identity: Identity, token: str) -> None:
+        claims = self.tokens.verify(token)
+        if claims.get("sub") != identity.identity_id or claims.get("aud") != pool.pool_id:
+            raise refusals.logins_do_not_match()
+        if identity.parent_id:
+            raise refusals.identity_forbidden(identity.identity_id)
+
+    def _verified(self, pool: Pool, logins: Mapping[str, str]) -> list[VerifiedLogin]:
+        """Every login, verified: one bad token refuses the whole call."""
+        for key, token in logins.items():
+            if key == pool.developer_provider:
+                raise (
+                    refusals.cognito_token_in_get_id()
+                    if self.tokens.is_one(token)
+                    else refusals.not_a_public_provider()
+                )
+        return [self.verifier.verify(key, token) for key, token in logins.items()]
+
+    def _amr(self, pool: Pool, identity: Identity) -> list[str]:
+        if not identity.authenticated:
+            return ["unauthenticated"]
+        amr = ["authenticated"]
+        for login in sorted(identity.logins):
+            if login.public:
+                provider = f"arn:aws:iam::{self.account.account_id}:oidc-provider/{login.provider}"
+                amr += [login.provider, f"{provider}:OIDC:{login.subject}"]
+            else:
+                amr += [login.provider, f"{login.provider}:{pool.pool_id}:{login.subject}"]
+        return amr
+
+    def _require_trust(self, role_arn: str, pool: Pool, identity: Identity) -> None:
+        """Cognito assumes the role through STS itself: a role that does not trust it is a pool misconfigured."""
+        role = self.account.role(role_arn)
+        context = {
+            f"{LOGIN_KEY}:aud": [pool.pool_id],
+            f"{LOGIN_KEY}:sub": [identity.identity_id],
+            f"{LOGIN_KEY}:amr": self._amr(pool, identity),
+        }
+        if role is None or not trusts(role.trust_policy, LOGIN_KEY, context):
+            raise refusals.pool_configuration()

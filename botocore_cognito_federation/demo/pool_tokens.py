@@ -1,0 +1,73 @@
+"""The tokens an identity pool itself issues (GetOpenIdToken and its developer twin): RS512 JWTs, made and verified."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from . import refusals
+from .clock import WorldClock
+from .identities import Identity
+from .jwt_parsing import NotAJwt, ParsedJwt, number_claim, parse_jwt
+from .signing import SigningKey
+
+ISSUER = "https://cognito-identity.amazonaws.com"
+LOGIN_KEY = "cognito-identity.amazonaws.com"
+BASIC_TOKEN_SECONDS = 600
+
+
+class PoolTokens:
+    """Issues and verifies identity-pool tokens under one key of the world."""
+
+    def __init__(self, key: SigningKey, clock: WorldClock, account_id: str) -> None:
+        self._key = key
+        self._clock = clock
+        self._account_id = account_id
+
+    def issue(self, identity: Identity, amr: list[str], lifetime: float = BASIC_TOKEN_SECONDS) -> str:
+        """A token for this identity: aud is the pool, sub the identity, amr how it signed in."""
+        now = int(self._clock.now())
+        region = identity.pool_id.partition(":")[0]
+        claims: dict[str, Any] = {
+            "iss": ISSUER,
+            "sub": identity.identity_id,
+            "aud": identity.pool_id,
+            "amr": amr,
+            "iat": now,
+            "exp": now + int(lifetime),
+            "jti": secrets.token_hex(8),
+            f"{ISSUER}/identity-pool-arn": (
+                f"arn:aws:cognito-identity:{region}:{self._account_id}:identitypool/{identity.pool_id}"
+            ),
+        }
+        return self._key.sign(claims, algorithm="RS512")
+
+    def is_one(self, token: str) -> bool:
+        """Whether this is a pool's token by its looks (signature not considered)."""
+        try:
+            return parse_jwt(token).claims.get("iss") == ISSUER
+        except NotAJwt:
+            return False
+
+    def holds(self, parsed: ParsedJwt) -> bool:
+        """Whether this world signed it, with the algorithm identity pools use."""
+        return parsed.header.get("alg") == "RS512" and parsed.signature_holds(self._key.private.public_key())
+
+    def verify(self, token: str) -> dict[str, Any]:
+        """The claims of a token sent as the login ``cognito-identity.amazonaws.com``.
+
+        Raises:
+            Refusal: it is no token of an identity pool, not ours, or expired.
+        """
+        try:
+            parsed = parse_jwt(token)
+        except NotAJwt:
+            raise refusals.not_a_cognito_token() from None
+        if parsed.claims.get("iss") != ISSUER:
+            raise refusals.not_a_cognito_token()
+        if not self.holds(parsed):
+            raise refusals.unverifiable_token()
+        now, expires_at = self._clock.now(), number_claim(parsed.claims, "exp")
+        if expires_at is None or now >= expires_at:
+            raise refusals.token_expired(now, expires_at or 0)
+        return parsed.claims

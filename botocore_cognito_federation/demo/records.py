@@ -1,0 +1,69 @@
+"""The frozen records that leave the demo world: what it is made of, what was asked of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request that reached the world, in the order of arrival.
+
+    Attributes:
+        operation: the API operation (``GetId``, ``AssumeRole``, ``ListBuckets``), or ``provider:jwks`` and its like
+            for the OpenID provider.
+        service: the service it was for, ``cognito-identity``, ``sts``, ``s3``, ``provider``.
+        time: the world's clock, seconds since the epoch.
+        identity_id: the identity asked for or answered; empty where there is none.
+        access_key: the access key that signed the request, or the one that was issued; empty where there is none.
+        status: the HTTP status of the answer; 0 when the connection was closed instead.
+        code: the AWS error code of a refusal; empty otherwise.
+    """
+
+    operation: str
+    service: str
+    time: float
+    identity_id: str = ""
+    access_key: str = ""
+    status: int = 200
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class WorldFacts:
+    """What a client needs to know about a running world. Holds the administrator's secret key: a demo's only."""
+
+    endpoint_url: str
+    region: str
+    account_id: str
+    pool_id: str
+    guest_pool_id: str
+    classic_pool_id: str
+    developer_provider: str
+    issuer: str
+    login_key: str
+    client_id: str
+    second_issuer: str
+    second_login_key: str
+    second_client_id: str
+    authenticated_role_arn: str
+    guest_role_arn: str
+    other_role_arn: str
+    chained_role_arn: str
+    bucket: str
+    object_key: str
+    admin_access_key_id: str
+    admin_secret_access_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class IssuedCredentials:
+    """AWS credentials of a role session; `expires_at` is in seconds of the world's clock."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str = field(repr=False)
+    expires_at: float
+    role_arn: str
+    session_name: str
+    role_id: str

@@ -1,0 +1,148 @@
+"""The unsigned STS operation AssumeRoleWithWebIdentity: the token verified, the role's trust policy obeyed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from . import refusals
+from .clock import WorldClock
+from .jwt_parsing import NotAJwt, ParsedJwt, audiences, number_claim, parse_jwt
+from .moto_account import MotoAccount, RoleFacts
+from .pool_tokens import ISSUER, LOGIN_KEY, PoolTokens
+from .records import IssuedCredentials
+from .sessions import Sessions
+from .token_verification import LoginVerifier
+from .trust import trusts
+
+OPERATION = "AssumeRoleWithWebIdentity"
+
+
+@dataclass(frozen=True)
+class WebIdentitySession:
+    """What STS answers: the credentials and whom the token named."""
+
+    credentials: IssuedCredentials
+    subject: str
+    audience: str
+    provider: str
+
+
+@dataclass(frozen=True)
+class _WebIdentity:
+    subject: str
+    audience: str
+    provider: str
+    principal: str
+    context: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class WebIdentityService:
+    """AssumeRoleWithWebIdentity for tokens of identity pools and of the account's OIDC providers."""
+
+    account: MotoAccount
+    clock: WorldClock
+    tokens: PoolTokens
+    verifier: LoginVerifier
+    sessions: Sessions
+
+    def assume_role(self, form: Mapping[str, str]) -> WebIdentitySession:
+        """Carry out the operation on its form parameters.
+
+        Raises:
+            Refusal: the error of STS.
+        """
+        _check_shape(form)
+        identity = self._verified(form["WebIdentityToken"])
+        role = self.account.role(form["RoleArn"])
+        if role is None or not trusts(role.trust_policy, identity.principal, identity.context):
+            raise refusals.sts_denied()
+        seconds = _duration(form, role)
+        issued = self.sessions.issue(role.arn, form["RoleSessionName"], seconds)
+        return WebIdentitySession(issued, identity.subject, identity.audience, identity.provider)
+
+    def _verified(self, token: str) -> _WebIdentity:
+        try:
+            parsed = parse_jwt(token)
+        except NotAJwt:
+            raise refusals.sts_not_a_jwt() from None
+        issuer = parsed.claims.get("iss")
+        if not isinstance(issuer, str) or urlsplit(issuer).scheme not in ("https", "http"):
+            raise refusals.sts_bad_issuer()
+        return self._from_pool(parsed) if issuer == ISSUER else self._from_provider(issuer, parsed)
+
+    def _from_pool(self, parsed: ParsedJwt) -> _WebIdentity:
+        if not self.tokens.holds(parsed):
+            raise refusals.sts_no_key()
+        self._check_expiry(parsed)
+        subject, audience = str(parsed.claims["sub"]), str(parsed.claims["aud"])
+        context = {
+            f"{LOGIN_KEY}:aud": [audience],
+            f"{LOGIN_KEY}:sub": [subject],
+            f"{LOGIN_KEY}:amr": [str(entry) for entry in parsed.claims["amr"]],
+        }
+        return _WebIdentity(subject, audience, LOGIN_KEY, LOGIN_KEY, context)
+
+    def _from_provider(self, issuer: str, parsed: ParsedJwt) -> _WebIdentity:
+        known = self.verifier.provider_of_issuer(issuer)
+        if known is None:
+            raise refusals.sts_no_provider(issuer)
+        key, client_ids = known
+        if not self.verifier.signature_verifies(issuer, parsed):
+            raise refusals.sts_no_key()
+        self._check_expiry(parsed)
+        named = audiences(parsed.claims)
+        candidates = [parsed.claims["azp"]] if "azp" in parsed.claims else named
+        audience = next((one for one in candidates if isinstance(one, str) and one in client_ids), None)
+        if audience is None:
+            raise refusals.sts_wrong_audience()
+        subject = str(parsed.claims.get("sub", ""))
+        arn = f"arn:aws:iam::{self.account.account_id}:oidc-provider/{key}"
+        return _WebIdentity(subject, audience, arn, arn, {f"{key}:aud": [audience], f"{key}:sub": [subject]})
+
+    def _check_expiry(self, parsed: ParsedJwt) -> None:
+        now, expires_at = self.clock.now(), number_claim(parsed.claims, "exp")
+        if expires_at is None or now >= expires_at:
+            raise refusals.sts_token_expired(now, expires_at or 0)
+
+
+def _check_shape(form: Mapping[str, str]) -> None:
+    """Limits of the STS model; the first broken one is answered."""
+    for name, least, most, pattern in (
+        ("RoleArn", 20, 2048, ""),
+        ("RoleSessionName", 2, 64, r"[\w+=,.@-]*"),
+        ("WebIdentityToken", 4, 20_000, ""),
+    ):
+        value, member = form.get(name), name[0].lower() + name[1:]
+        if value is None:
+            raise _shape(None, member, "Member must not be null")
+        if len(value) > most:
+            raise _shape(value, member, f"Member must have length less than or equal to {most}")
+        if len(value) < least:
+            raise _shape(value, member, f"Member must have length greater than or equal to {least}")
+        if pattern and not re.fullmatch(pattern, value, re.ASCII):
+            raise _shape(value, member, f"Member must satisfy regular expression pattern: {pattern}")
+
+
+def _duration(form: Mapping[str, str], role: RoleFacts) -> int:
+    text = form.get("DurationSeconds", "3600")
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        raise refusals.Refusal("MalformedInput", "")
+    seconds = int(text)
+    if seconds < 900:
+        raise _shape(text, "durationSeconds", "Member must have value greater than or equal to 900")
+    if seconds > 43_200:
+        raise _shape(text, "durationSeconds", "Member must have value less than or equal to 43200")
+    if seconds > role.max_session_seconds:
+        raise refusals.sts_validation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
+    return seconds
+
+
+def _shape(value: str | None, member: str, rule: str) -> refusals.Refusal:
+    shown = "null" if value is None else f"'{value}'"
+    return refusals.sts_validation(
+        f"1 validation error detected: Value {shown} at '{member}' failed to satisfy constraint: {rule}"
+    )

@@ -1,0 +1,302 @@
+"""The world itself: everything started and wired together on two loopback ports, and stopped without a trace."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any
+
+from werkzeug.serving import make_server
+
+from .clock import WorldClock
+from .control import ControlPanel
+from .driving import DrivenWorld
+from .gateway import Gateway
+from .identities import IdentityStore
+from .journal import Fault, FaultBook, Journal
+from .moto_account import MotoAccount, MotoRequestHandler
+from .operations import IdentityPoolService
+from .pool_tokens import PoolTokens
+from .pools import Pool, Pools, new_pool_id
+from .provider import OpenIdProvider
+from .records import Call, WorldFacts
+from .sessions import SESSION_SECONDS, Sessions
+from .signing import SigningKey
+from .stage import OBJECT_KEY, extend_trust, set_stage
+from .sts import WebIdentityService
+from .token_verification import LoginVerifier, ProviderKeys
+
+REGION = "eu-west-1"
+DEVELOPER_PROVIDER = "login.demo.example"
+
+
+class World(DrivenWorld):
+    """An AWS account with identity pools, and two OpenID providers, in threads of this process.
+
+    Use it as a context manager, or call `start` and `stop`. Binds 127.0.0.1 only, on ports the system chooses. While a
+    world runs, moto's IAM enforcement is on for the whole process.
+
+    Args:
+        credential_lifetime: seconds that the enhanced flow's credentials live; see `sessions.Sessions`.
+        clock_offset: seconds the world's clock is ahead of the machine's.
+        issuer_path: path of the provider's issuer, e.g. ``/realms/demo``.
+        region: of the pools, the bucket and the profiles.
+    """
+
+    def __init__(
+        self,
+        *,
+        credential_lifetime: float = SESSION_SECONDS,
+        clock_offset: float = 0.0,
+        issuer_path: str = "",
+        region: str = REGION,
+    ) -> None:
+        self._region = region
+        self._issuer_path = issuer_path
+        self._lifetime = credential_lifetime
+        self._clock = WorldClock()
+        self._clock.offset = clock_offset
+        self._journal = Journal()
+        self._faults = FaultBook()
+        self._pools = Pools()
+        self._pool_ids: list[str] = []
+        self._identities = IdentityStore()
+        self._keys = ProviderKeys()
+        self._verifier = LoginVerifier(self._clock, self._keys)
+        self._undo = ExitStack()
+
+    def __enter__(self) -> World:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start everything; returns when it answers. A world runs once."""
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
+        self._account = MotoAccount(self._region)
+        self._account.open()
+        self._undo.callback(self._account.close)
+        self._sessions = Sessions(self._account, self._clock, self._lifetime)
+        self.provider = self._start_provider("demo-client", self._issuer_path)
+        self.second_provider = self._start_provider("second-client", "")
+        self._pool_ids = [new_pool_id(self._region) for _ in range(3)]
+        self._stage = set_stage(self._account, self._pool_ids)
+        self._configure_pools()
+        server = make_server("127.0.0.1", 0, self._gateway(), threaded=True, request_handler=_handler(self._clock))
+        self._undo.callback(server.server_close)
+        self._adopt(self._gather_facts(server.server_port))
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self._undo.callback(server.shutdown)
+        self._undo.callback(self._faults.stopping.set)
+
+    def stop(self) -> None:
+        """Stop the servers and empty the account; calls still waiting in a fault's delay are let go."""
+        self._undo.close()
+
+    def calls(self, operation: str | None = None) -> list[Call]:
+        return self._journal.calls(operation)
+
+    def reset_journal(self) -> None:
+        self._journal.reset()
+
+    def fault(
+        self,
+        operation: str,
+        *,
+        times: int = 1,
+        status: int | None = None,
+        code: str = "",
+        message: str = "",
+        delay: float = 0.0,
+        close: bool = False,
+        truncate: bool = False,
+        empty_body: bool = False,
+        missing_keys: Iterable[str] = (),
+    ) -> None:
+        self._faults.add(
+            Fault(
+                operation=operation,
+                times=times,
+                status=status,
+                code=code,
+                message=message,
+                delay=delay,
+                close=close,
+                truncate=truncate,
+                empty_body=empty_body,
+                missing_keys=tuple(missing_keys),
+            )
+        )
+
+    def clear_faults(self) -> None:
+        self._faults.clear()
+
+    @property
+    def clock_offset(self) -> float:
+        return self._clock.offset
+
+    @clock_offset.setter
+    def clock_offset(self, seconds: float) -> None:
+        self._clock.offset = seconds
+
+    @property
+    def credential_lifetime(self) -> float:
+        return self._sessions.lifetime
+
+    @credential_lifetime.setter
+    def credential_lifetime(self, seconds: float) -> None:
+        self._sessions.lifetime = seconds
+
+    def disable_provider(self) -> None:
+        self._verifier.detach(self.provider.login_key)
+
+    def enable_provider(self) -> None:
+        self._verifier.attach(self.provider.login_key)
+
+    def rotate_keys(self) -> None:
+        self.provider.rotate_keys()
+        self._keys.forget()
+
+    def forget_identities(self) -> None:
+        self._identities.forget()
+
+    def trust_issuer(self, issuer: str, client_ids: list[str]) -> str:
+        return self._verifier.trust(issuer, client_ids)
+
+    def register_opaque_token(self, login_key: str, token: str, subject: str, lifetime: float | None = None) -> None:
+        expires_at = None if lifetime is None else self._clock.now() + lifetime
+        self._verifier.register_opaque(login_key, token, subject, expires_at)
+
+    def add_pool(
+        self,
+        *,
+        allow_guests: bool = False,
+        allow_classic: bool = False,
+        authenticated_role: str = "",
+        guest_role: str = "",
+        custom_roles: Iterable[str] = (),
+        token_roles: bool = False,
+        deny_ambiguous: bool = False,
+        developer_provider: str = "",
+    ) -> str:
+        pool = Pool(
+            new_pool_id(self._region),
+            allow_guests=allow_guests,
+            allow_classic=allow_classic,
+            authenticated_role=authenticated_role,
+            guest_role=guest_role,
+            custom_roles=frozenset(custom_roles),
+            token_roles=token_roles,
+            deny_ambiguous=deny_ambiguous,
+            developer_provider=developer_provider,
+        )
+        self._pool_ids = [*self._pool_ids, pool.pool_id]
+        extend_trust(self._account, self._stage, self._pool_ids)
+        return self._pools.add(pool)
+
+    def _start_provider(self, client_id: str, path: str) -> OpenIdProvider:
+        provider = OpenIdProvider(self._clock, self._journal, self._faults, client_id=client_id, path=path)
+        self._undo.callback(provider.stop)
+        provider.start()
+        self._verifier.trust(provider.issuer, [client_id])
+        return provider
+
+    def _configure_pools(self) -> None:
+        stage = self._stage
+        main, guest, classic = self._pool_ids
+        custom = frozenset({stage.other_role})
+        self._pools.add(
+            Pool(
+                main,
+                authenticated_role=stage.authenticated_role,
+                custom_roles=custom,
+                developer_provider=DEVELOPER_PROVIDER,
+            )
+        )
+        self._pools.add(
+            Pool(guest, allow_guests=True, authenticated_role=stage.authenticated_role, guest_role=stage.guest_role)
+        )
+        self._pools.add(
+            Pool(
+                classic,
+                allow_guests=True,
+                allow_classic=True,
+                authenticated_role=stage.authenticated_role,
+                guest_role=stage.guest_role,
+                custom_roles=custom,
+                developer_provider=DEVELOPER_PROVIDER,
+            )
+        )
+
+    def _gateway(self) -> Gateway:
+        tokens = PoolTokens(SigningKey.generate(), self._clock, self._account.account_id)
+        service = IdentityPoolService(
+            pools=self._pools,
+            identities=self._identities,
+            verifier=self._verifier,
+            tokens=tokens,
+            sessions=self._sessions,
+            account=self._account,
+        )
+        return Gateway(
+            service=service,
+            web_identity=WebIdentityService(self._account, self._clock, tokens, self._verifier, self._sessions),
+            sessions=self._sessions,
+            clock=self._clock,
+            journal=self._journal,
+            faults=self._faults,
+            moto=self._account.application(),
+            control=ControlPanel(self),
+        )
+
+    def _gather_facts(self, port: int) -> WorldFacts:
+        stage = self._stage
+        main, guest, classic = self._pool_ids
+        return WorldFacts(
+            endpoint_url=f"http://127.0.0.1:{port}",
+            region=self._region,
+            account_id=self._account.account_id,
+            pool_id=main,
+            guest_pool_id=guest,
+            classic_pool_id=classic,
+            developer_provider=DEVELOPER_PROVIDER,
+            issuer=self.provider.issuer,
+            login_key=self.provider.login_key,
+            client_id=self.provider.client_id,
+            second_issuer=self.second_provider.issuer,
+            second_login_key=self.second_provider.login_key,
+            second_client_id=self.second_provider.client_id,
+            authenticated_role_arn=stage.authenticated_role,
+            guest_role_arn=stage.guest_role,
+            other_role_arn=stage.other_role,
+            chained_role_arn=stage.chained_role,
+            bucket=stage.bucket,
+            object_key=OBJECT_KEY,
+            admin_access_key_id=stage.admin.access_key_id,
+            admin_secret_access_key=stage.admin.secret_access_key,
+        )
+
+
+def _handler(clock: WorldClock) -> type[Any]:
+    """moto's request handler, silent, with a ``Date`` header by the world's clock."""
+
+    class Handler(MotoRequestHandler):
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return str(super().date_time_string(clock.now() if timestamp is None else timestamp))
+
+        def log(self, kind: str, message: str, *args: Any) -> None:
+            """The journal notes calls; stderr belongs to whoever runs the world."""
+
+    return Handler
