@@ -9,6 +9,8 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._version import __version__ as __version__
+    from .botocore_plugin import install as install
+    from .botocore_plugin import uninstall as uninstall
     from .errors import CognitoFederationError as CognitoFederationError
     from .errors import ConfigurationError as ConfigurationError
     from .errors import FederationRefusedError as FederationRefusedError
@@ -32,6 +34,8 @@ _HOME_OF = {
     "StorageError": "errors",
     "TemporaryError": "errors",
     "TokenRefreshError": "errors",
+    "install": "botocore_plugin",
+    "uninstall": "botocore_plugin",
 }
 
 

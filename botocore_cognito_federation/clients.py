@@ -6,6 +6,7 @@ A client made without ``UNSIGNED`` resolves credentials, which would start the v
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -36,39 +37,38 @@ class Clients:
         self._settings = settings
         self._session = session
         self._lock = threading.Lock()
-        self._cognito_identity: Any = None
-        self._sts: Any = None
+        self._process = os.getpid()
+        self._kept: dict[str, Any] = {}
 
     def cognito_identity(self) -> Any:
         """The client for GetId, GetCredentialsForIdentity and GetOpenIdToken, in the region of the pool."""
-        with self._lock:
-            if self._cognito_identity is None:
-                self._cognito_identity = _make(
-                    self._session(),
-                    "cognito-identity",
-                    region_name=self._settings.pool_region,
-                    endpoint_url=self._settings.endpoint_url,
-                )
-            return self._cognito_identity
+        return self._made_once(
+            "cognito-identity", region_name=self._settings.pool_region, endpoint_url=self._settings.endpoint_url
+        )
 
     def unsigned_sts(self) -> Any:
         """The client for AssumeRoleWithWebIdentity."""
-        with self._lock:
-            if self._sts is None:
-                self._sts = _make(self._session(), "sts", region_name=self._sts_region)
-            return self._sts
+        return self._made_once("sts", region_name=self._sts_region)
 
     def sts(self, *, access_key: str, secret_key: str, token: str) -> Any:
         """A client that signs with the given credentials, for AssumeRole."""
+        return _make(
+            self._session(),
+            "sts",
+            region_name=self._sts_region,
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret_key,
+            aws_session_token=token,
+        )
+
+    def _made_once(self, service: str, **arguments: Any) -> Any:
+        if os.getpid() != self._process:
+            # A forked child must not share its parent's connections, nor a lock that was held at the fork.
+            self._lock, self._process, self._kept = threading.Lock(), os.getpid(), {}
         with self._lock:
-            return _make(
-                self._session(),
-                "sts",
-                region_name=self._sts_region,
-                aws_access_key_id=access_key,
-                aws_secret_access_key=secret_key,
-                aws_session_token=token,
-            )
+            if service not in self._kept:
+                self._kept[service] = _make(self._session(), service, **arguments)
+            return self._kept[service]
 
     @property
     def _sts_region(self) -> str:

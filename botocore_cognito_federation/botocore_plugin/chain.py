@@ -1,0 +1,135 @@
+"""`install` and `uninstall`: the provider in the chain of every botocore session of this process.
+
+Uses botocore's public initializers, which run while a session is made and before boto3 has told it its profile; the
+provider is therefore put into the chain only when the chain is first asked for. Where anything about that fails, the
+stock chain is left as it is.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from .credentials import METHOD
+from .provider import CognitoFederationProvider
+
+if TYPE_CHECKING:
+    from botocore.credentials import CredentialResolver
+    from botocore.session import Session
+
+logger = logging.getLogger(__name__)
+
+_COMPONENT = "credential_provider"
+#: The same precedence in process and by ``credential_process``.
+_BEFORE = "custom-process"
+
+
+def install() -> None:
+    """Give every botocore session of this process the provider; existing default sessions are mended too.
+
+    From here on profiles with ``cognito_*`` keys work in boto3 without a process being started. Calling it again does
+    nothing.
+    """
+    import botocore
+
+    register_in(botocore)
+    session = _default_session()
+    if session is not None:
+        resolver = session.get_component(_COMPONENT)
+        decorate(resolver, session)
+
+
+def register_in(botocore_module: Any) -> None:
+    """Register with a botocore module: the one everybody imports, or the copy that the AWS CLI carries."""
+    if hasattr(botocore_module, "register_initializer"):
+        uninitialized = initialize not in getattr(botocore_module, "_INITIALIZERS", ())
+        if uninitialized:
+            botocore_module.register_initializer(initialize)
+
+
+def uninstall() -> None:
+    """Take the provider out of future sessions and of the default session; credentials in use go on working."""
+    import botocore
+
+    try:
+        botocore.unregister_initializer(initialize)
+    except ValueError:
+        logger.debug("The provider was not installed")
+    session = _default_session()
+    if session is not None:
+        _undecorate(session.get_component(_COMPONENT))
+
+
+def initialize(session: Session) -> None:
+    """What botocore calls for each new session."""
+    session.lazy_register_component(_COMPONENT, partial(_decorated_chain, session))
+
+
+def _decorated_chain(session: Any) -> CredentialResolver:
+    resolver: CredentialResolver = session._create_credential_resolver()  # the stock chain has no public maker
+    try:
+        return decorate(resolver, session)
+    except Exception:
+        # A failure to register leaves the stock chain; credential_process still serves the profile.
+        logger.warning("cognito-federation could not join botocore's credential chain", exc_info=True)
+        return resolver
+
+
+def decorate(resolver: CredentialResolver, session: Session) -> CredentialResolver:
+    """Put the provider into a chain, and into the chain of ``source_profile``; does nothing the second time."""
+    if any(provider.METHOD == METHOD for provider in resolver.providers):
+        return resolver
+    make = partial(_provider_class(resolver), session)
+    resolver.insert_before(_BEFORE, make())
+    assume_role: Any = resolver.get_provider("assume-role")
+    assume_role._profile_provider_builder = _ParentProfiles(assume_role._profile_provider_builder, make)
+    return resolver
+
+
+def _undecorate(resolver: CredentialResolver) -> None:
+    if any(provider.METHOD == METHOD for provider in resolver.providers):
+        resolver.remove(METHOD)
+    assume_role: Any = resolver.get_provider("assume-role")
+    builder = assume_role._profile_provider_builder
+    if isinstance(builder, _ParentProfiles):
+        assume_role._profile_provider_builder = builder.stock
+
+
+def _provider_class(resolver: CredentialResolver) -> type[CognitoFederationProvider]:
+    """The provider for this kind of chain: aiobotocore awaits what it loads."""
+    if inspect.iscoroutinefunction(resolver.load_credentials):
+        from .aio import AioCognitoFederationProvider
+
+        return AioCognitoFederationProvider
+    return CognitoFederationProvider
+
+
+class _ParentProfiles:
+    """botocore's `ProfileProviderBuilder` with our provider in front of the process provider.
+
+    ``role_arn`` with ``source_profile`` builds a chain of its own for the parent, which asks only this builder.
+    """
+
+    def __init__(self, stock: Any, make: partial[CognitoFederationProvider]) -> None:
+        self.stock = stock
+        self._make = make
+
+    def providers(self, profile_name: str, disable_env_vars: bool = False) -> list[Any]:
+        providers = list(self.stock.providers(profile_name, disable_env_vars))
+        methods = [provider.METHOD for provider in providers]
+        place = methods.index(_BEFORE) if _BEFORE in methods else len(providers)
+        providers.insert(place, self._make(profile_name, in_use=False))
+        return providers
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stock, name)
+
+
+def _default_session() -> Session | None:
+    boto3 = sys.modules.get("boto3")
+    default = getattr(boto3, "DEFAULT_SESSION", None)
+    session: Session | None = getattr(default, "_session", None)
+    return session

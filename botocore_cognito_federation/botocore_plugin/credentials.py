@@ -1,0 +1,104 @@
+"""The credentials object botocore signs with: one float comparison while fresh, the federation when not.
+
+botocore's own `RefreshableCredentials` raises in the last ten minutes although the credentials live, tries again on
+every signing, computes with datetimes on each call, and deadlocks in a child forked during a refresh. This one asks
+the federation, which knows what to serve, and asks it again only when the federation says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timezone
+from time import time
+from typing import Any
+
+from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
+
+from ..errors import StorageError
+from ..federation import LOCK_TIMEOUT, Served
+from ..freshness import serve_until
+from ..storage.fork import ForkSafeLock
+
+METHOD = "cognito-federation"
+
+
+class FederationCredentials(RefreshableCredentials):
+    """`RefreshableCredentials` that a federation renews. Nothing is fetched before first use.
+
+    Args:
+        serve: gives credentials and the time from which on to ask again.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(self, serve: Callable[[], Served], clock: Callable[[], float] = time) -> None:
+        super().__init__(
+            access_key="",
+            secret_key="",
+            token="",
+            # Never read before the first credentials are in place; botocore wants one.
+            expiry_time=datetime.fromtimestamp(0, tz=timezone.utc),
+            refresh_using=self._metadata,
+            method=METHOD,
+        )
+        self._serve = serve
+        self._clock = clock
+        self._ask_again_at = 0.0
+        self._serve_until = 0.0
+        self._turns = ForkSafeLock()
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        """The credentials of now, consistent with each other.
+
+        Raises:
+            CognitoFederationError: there are none.
+        """
+        if self._clock() >= self._ask_again_at:
+            self._renew()
+        frozen: ReadOnlyCredentials = self._frozen_credentials
+        return frozen
+
+    def refresh_needed(self, refresh_in: int | None = None) -> bool:
+        """Whether the federation would be asked now; with `refresh_in`, whether so few seconds of life are left."""
+        if refresh_in is None or not self._serve_until:
+            return self._clock() >= self._ask_again_at
+        return super().refresh_needed(refresh_in)
+
+    def _refresh(self) -> None:
+        if self._clock() >= self._ask_again_at:
+            self._renew()
+
+    def _renew(self) -> None:
+        alive = self._clock() < self._serve_until
+        if not self._turns.acquire(0 if alive else LOCK_TIMEOUT):
+            if alive:
+                return
+            raise StorageError("Another thread has been renewing these credentials for too long", remedy="Try again")
+        try:
+            if self._clock() >= self._ask_again_at:
+                self._publish(self._serve())
+        finally:
+            self._turns.release()
+
+    def _publish(self, served: Served) -> None:
+        credentials = served.credentials
+        self._access_key = credentials.access_key
+        self._secret_key = credentials.secret_key
+        self._token = credentials.token
+        self._account_id = credentials.account_id
+        self._expiry_time = credentials.expiration
+        parts = (credentials.access_key, credentials.secret_key, credentials.token, credentials.account_id)
+        # botocore before 1.37 knows no account ID.
+        self._frozen_credentials = ReadOnlyCredentials(*parts[: len(ReadOnlyCredentials._fields)])
+        self._serve_until = serve_until(credentials)
+        self._ask_again_at = served.ask_again_at
+
+    def _metadata(self) -> dict[str, Any]:
+        """What botocore's own machinery expects of a refresh function, for whoever calls it directly."""
+        credentials = self._serve().credentials
+        return {
+            "access_key": credentials.access_key,
+            "secret_key": credentials.secret_key,
+            "token": credentials.token,
+            "expiry_time": credentials.expiration.isoformat(),
+            "account_id": credentials.account_id,
+        }

@@ -1,0 +1,79 @@
+"""The credential provider: silent for every profile that is not ours, and for ours never a way past a failure."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+from botocore.credentials import CredentialProvider
+
+from ..assembly import federation_for
+from ..profile_chain import refuse_a_circle
+from ..settings import Settings, settings_of_session
+from ..storage import default_directory
+from .credentials import METHOD, FederationCredentials
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+
+#: One credentials object for all sessions and clients of a configuration in this process.
+_shared: dict[tuple[Settings, str], FederationCredentials] = {}
+_shared_lock = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: globals().update(_shared_lock=threading.Lock()))
+
+
+class CognitoFederationProvider(CredentialProvider):
+    """Credentials for a profile with ``cognito_*`` keys.
+
+    Args:
+        session: the botocore session whose configuration counts.
+        profile_name: the profile; None for the session's own, looked up when credentials are loaded, because boto3
+            sets it only after the session was made.
+        in_use: False for the parent of a ``source_profile``, which variables do not touch.
+    """
+
+    METHOD = METHOD
+    CANONICAL_NAME = "customCognitoFederation"
+
+    def __init__(self, session: Session, profile_name: str | None = None, *, in_use: bool = True) -> None:
+        self._session = session
+        self._profile_name = profile_name
+        self._in_use = in_use
+
+    def load(self) -> Any:
+        """Credentials, or None for a profile that is not ours.
+
+        Raises:
+            CognitoFederationError: the profile is ours and wrong; botocore's chain ends here.
+        """
+        settings = self._settings()
+        if settings is None:
+            return None
+        refuse_a_circle(os.environ, settings.profile)
+        _count_feature()
+        return shared_credentials(settings)
+
+    def _settings(self) -> Settings | None:
+        profile = self._profile_name or self._session.get_config_variable("profile")
+        return settings_of_session(self._session, profile, in_use=self._in_use)
+
+
+def shared_credentials(settings: Settings) -> FederationCredentials:
+    """The credentials object of a configuration: the same one for every session of this process."""
+    key = (settings, default_directory(os.environ))
+    with _shared_lock:
+        found = _shared.get(key)
+        if found is None:
+            found = _shared[key] = FederationCredentials(federation_for(settings).serve)
+        return found
+
+
+def _count_feature() -> None:
+    """Tell AWS, as its own providers do, that credentials came by way of a profile."""
+    try:
+        from botocore.useragent import register_feature_id  # botocore 1.37.3
+    except ImportError:
+        return
+    register_feature_id("CREDENTIALS_PROFILE")
