@@ -94,7 +94,7 @@ def authorization_request(
         )
     state, nonce, verifier = random(32), random(32), random(48)
     scopes = party.effective_scopes(metadata)
-    parameters = _own_parameters(party)
+    parameters = dict(party.provider.authorization_parameters) | configured_parameters(party)
     if prompt is not None:
         parameters.setdefault("prompt", prompt)
     if login_hint:
@@ -157,11 +157,7 @@ def query_of_pasted(text: str) -> str:
         ValueError: there is none in it.
     """
     text = "".join(text.split()).strip("'\"<>")  # terminals break long lines when copying
-    if "://" in text:
-        query = urlsplit(text).query
-    else:
-        query = text.partition("?")[2] if "?" in text else text
-    query = query.partition("#")[0]
+    query = (text.partition("?")[2] if "?" in text else text).partition("#")[0]
     if "state=" not in query:
         raise ValueError("no answer of an authorization server")
     return query
@@ -181,9 +177,13 @@ def _check_issuer(request: AuthorizationRequest, found: str | None) -> None:
         )
 
 
-def _own_parameters(party: RelyingParty) -> dict[str, str]:
-    parameters = dict(party.provider.authorization_parameters)
-    parameters.update(party.authorization_parameters)
+def configured_parameters(party: RelyingParty) -> dict[str, str]:
+    """`cognito_auth_params`, unless they set what the sign-in itself must.
+
+    Raises:
+        ConfigurationError: they do.
+    """
+    parameters = dict(party.authorization_parameters)
     refused = sorted(_OURS & parameters.keys())
     if refused:
         raise ConfigurationError(

@@ -121,13 +121,12 @@ def render(page: Page) -> bytes:
 def security_headers() -> tuple[tuple[str, str], ...]:
     """What every answer carries: nothing is stored, framed, sniffed, fetched or told to another site."""
     style = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
     return (
         ("Cache-Control", "no-store"),
-        (
-            "Content-Security-Policy",
-            f"default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none';"
-            " frame-ancestors 'none'",
-        ),
+        ("Content-Security-Policy", policy),
         ("X-Content-Type-Options", "nosniff"),
         ("X-Frame-Options", "DENY"),
         ("Referrer-Policy", "no-referrer"),

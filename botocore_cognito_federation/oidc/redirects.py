@@ -51,7 +51,7 @@ def loopback_redirect(uri: str | None, ports: tuple[int, ...]) -> Redirect:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         host, port = "", None
-    plain = not (parts.query or parts.fragment or "@" in parts.netloc)
+    plain = not (parts.query or parts.fragment or "@" in parts.netloc or parts.path.startswith(("/done", "/start/")))
     if parts.scheme != "http" or not (host == "localhost" or is_loopback(host)) or not plain:
         raise ConfigurationError(
             "cognito_redirect_uri must be http to 127.0.0.1, [::1] or localhost for a sign-in with the browser here",
