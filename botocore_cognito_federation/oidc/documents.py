@@ -73,7 +73,7 @@ def document(
 
     Args:
         now: epoch seconds.
-        not_before: a cached document fetched earlier than this is not good enough.
+        not_before: a cached document fetched at or before this is not good enough.
 
     Raises:
         ConfigurationError: the server has no such document.
@@ -81,7 +81,8 @@ def document(
     """
     kept = cache.get(url)
     # A document "from the future" is one of a clock that has been set back since: a miss.
-    if kept is not None and kept.fetched_at <= now < kept.fresh_until and kept.fetched_at >= (not_before or 0.0):
+    recent = kept is not None and (not_before is None or kept.fetched_at > not_before)
+    if kept is not None and recent and kept.fetched_at <= now < kept.fresh_until:
         value = kept.value()
         if value is not None:
             return value, kept
