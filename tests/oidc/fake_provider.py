@@ -83,6 +83,8 @@ class FakeProvider:
     redirect_changes: dict[str, str | None] = field(default_factory=dict)
     claim_changes: dict[str, Any] = field(default_factory=dict)
     token_changes: dict[str, Any] = field(default_factory=dict)
+    redirect_changes_in_turn: list[dict[str, str | None]] = field(default_factory=list)
+    token_changes_in_turn: list[dict[str, Any]] = field(default_factory=list)
     token_responses: list[Response] = field(default_factory=list)
     id_token: str | None = None
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
@@ -140,6 +142,8 @@ class FakeProvider:
         self.nonce = asked.get("nonce")
         answer: dict[str, str | None] = {"code": "the-code", "state": asked["state"], "iss": self.issuer}
         answer.update(self.redirect_changes)
+        if self.redirect_changes_in_turn:
+            answer.update(self.redirect_changes_in_turn.pop(0))
         query = urlencode({name: value for name, value in answer.items() if value is not None})
         return Response(status=302, headers={"Location": f"{asked['redirect_uri']}?{query}"})
 
@@ -155,6 +159,8 @@ class FakeProvider:
             "token_type": "Bearer",
         }
         answer.update(self.token_changes)
+        if self.token_changes_in_turn:
+            answer.update(self.token_changes_in_turn.pop(0))
         return _json({name: value for name, value in answer.items() if value is not None})
 
     def _device(self, request: Request) -> Response:
