@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from .cache_keys import credentials_key, identity_key
 from .credentials import FederatedCredentials
 from .diagnosis import Retry
-from .errors import CognitoFederationError, ConfigurationError, FederationRefusedError, StorageError
+from .errors import CognitoFederationError, ConfigurationError, FederationRefusedError, StorageError, TemporaryError
 from .events import Event, Events
 from .failure_memory import REST, Failure, FailureMemory
 from .freshness import is_alive, is_fresh, refresh_at, serve_until
@@ -107,21 +107,30 @@ class Federation:
             CognitoFederationError: there are none; the error says why and what mends it.
         """
         asked_at = self._now()
-        login = None
+        asked: Login | None = None
+        fetched: Login | None = None
         if self._settings.identity_id is None:
             try:
-                login = self._login()
+                asked = self._known_login()
+                if asked is None:
+                    asked = fetched = self._login()
             except CognitoFederationError as error:
                 return self._last_or_raise(error)
-        key = credentials_key(self._settings, login)
+        key = credentials_key(self._settings, asked)
         held = self._held(key)
         if held is not None and self._is_fresh(held):
             logger.debug("Credentials %s… are fresh", key[:12])
             self._last = self._fresh(held)
         else:
             logger.debug("Credentials %s… are to be renewed; they %s", key[:12], "live" if held else "are missing")
-            self._last = self._renewed(key, login, held, asked_at)
+            self._last = self._renewed(key, fetched, held, asked_at)
         return self._last
+
+    def _known_login(self) -> Login | None:
+        """Whose credentials are asked for, as far as that can be said without asking anybody."""
+        source = self._source()
+        token = source.last_known() if source is not None else None
+        return Login.of(token, self._settings) if token is not None else None
 
     def _login(self, attempt: int = 1) -> Login | None:
         source = self._source()
@@ -185,6 +194,8 @@ class Federation:
         generation = current_generation(self._store, self._settings.scope)
         if login is None:
             login = self._login()
+            if self._settings.identity_id is None and credentials_key(self._settings, login) != key:
+                raise TemporaryError("Somebody else signed in meanwhile", remedy="Try again")
         try:
             exchanged = self._exchange(login)
         except FederationRefusedError as refused:

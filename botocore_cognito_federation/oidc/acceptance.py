@@ -37,7 +37,7 @@ def accept_answer(
         error: no token Cognito takes, or one that does not hold.
         TemporaryError: the signing keys cannot be fetched now.
     """
-    if party.provider.token_kind == "access_token":  # noqa: S105 - a kind of token, not one
+    if party.provider.token_kind == "access_token":
         return _accept_access_token(party, metadata, answer, subject, error)
     if answer.id_token is None:
         raise _without_id_token(party, answer, renewal, error)

@@ -60,7 +60,7 @@ class RelyingParty:
     def effective_scopes(self, metadata: ProviderMetadata) -> tuple[str, ...]:
         """The scopes to ask for. Configured ones are taken as they are, but an ID token needs `openid`."""
         if self.scopes is not None:
-            needs_openid = self.provider.token_kind == "id_token" and "openid" not in self.scopes  # noqa: S105 - a kind
+            needs_openid = self.provider.token_kind == "id_token" and "openid" not in self.scopes
             return ("openid", *self.scopes) if needs_openid else self.scopes
         known = metadata.scopes_supported
         return tuple(s for s in self.provider.scopes if known is None or s in known or s == "openid")
@@ -106,7 +106,7 @@ class SignInAnswer:
     @property
     def login_token(self) -> str:
         """The token for the `Logins` map."""
-        token = self.id_token if self.token_kind == "id_token" else self.access_token  # noqa: S105 - a kind
+        token = self.id_token if self.token_kind == "id_token" else self.access_token
         assert token, "a sign-in answer is only made with the token Cognito takes"
         return token
 
