@@ -80,9 +80,7 @@ def test_a_token_has_no_grace_once_its_exp_is_reached(world: World, cognito: Any
 
 
 @pytest.mark.parametrize("text", ["garbage", "a.b", "a.b.c", "....", "e30.e30.", "EAAG-facebook-token", "é.é.é"])
-def test_what_is_not_a_jwt_is_refused_as_no_identity_token(
-    world: World, cognito: Any, refused: Any, text: str
-) -> None:
+def test_what_is_not_a_jwt_is_refused_as_no_identity_token(world: World, cognito: Any, refused: Any, text: str) -> None:
     expected = {
         f"{PREFIX} Not a valid OpenId Connect identity token.",
         # empty JSON objects are a JWT in form, without an issuer
