@@ -88,12 +88,12 @@ def admin(shared_world: World) -> Any:
 def client_of(world: World) -> Callable[..., Any]:
     """Makes clients signed with the Credentials member of an answer, of Cognito or of STS."""
 
-    def client(service: str, credentials: dict[str, Any]) -> Any:
+    def client(service: str, credentials: dict[str, Any], **config: Any) -> Any:
         return boto3.client(
             service,
             region_name=world.region,
             endpoint_url=world.endpoint_url,
-            config=Config(retries=ONE_ATTEMPT),
+            config=Config(retries=ONE_ATTEMPT, **config),
             aws_access_key_id=credentials["AccessKeyId"],
             aws_secret_access_key=credentials.get("SecretKey") or credentials["SecretAccessKey"],
             aws_session_token=credentials["SessionToken"],
