@@ -194,18 +194,24 @@ def test_provider_tokens_go_through_the_accounts_oidc_providers(
     [
         (
             {"RoleSessionName": "auth0|123"},
-            "1 validation error detected: Value 'auth0|123' at 'roleSessionName' failed to satisfy constraint: "
-            r"Member must satisfy regular expression pattern: [\w+=,.@-]*",
+            (
+                "1 validation error detected: Value 'auth0|123' at 'roleSessionName' failed to satisfy constraint: "
+                r"Member must satisfy regular expression pattern: [\w+=,.@-]*"
+            ),
         ),
         (
             {"RoleSessionName": "x" * 65},
-            f"1 validation error detected: Value '{'x' * 65}' at 'roleSessionName' failed to satisfy constraint: "
-            "Member must have length less than or equal to 64",
+            (
+                f"1 validation error detected: Value '{'x' * 65}' at 'roleSessionName' failed to satisfy constraint: "
+                "Member must have length less than or equal to 64"
+            ),
         ),
         (
             {"DurationSeconds": 43_201},
-            "1 validation error detected: Value '43201' at 'durationSeconds' failed to satisfy constraint: "
-            "Member must have value less than or equal to 43200",
+            (
+                "1 validation error detected: Value '43201' at 'durationSeconds' failed to satisfy constraint: "
+                "Member must have value less than or equal to 43200"
+            ),
         ),
     ],
 )

@@ -94,7 +94,7 @@ def test_its_endpoints_take_faults(world: World) -> None:
     world.fault("provider:token", code="invalid_request")
     world.fault("provider:token", close=True)
     assert [_error(url), _error(url)] == [503, 400]
-    with pytest.raises(OSError):
+    with pytest.raises(ConnectionError):
         urlopen(url)
     world.fault("provider:token", missing_keys=["token"])
     assert "token" not in _get(url)

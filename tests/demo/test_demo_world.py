@@ -25,7 +25,7 @@ def _admin_s3(world: World) -> Any:
 def test_it_listens_on_loopback_only(world: World) -> None:
     for url in (world.endpoint_url, world.provider.issuer, world.second_provider.issuer):
         assert urlsplit(url).hostname == "127.0.0.1"
-        with socket.socket() as probe, pytest.raises(OSError):
+        with socket.socket() as probe, pytest.raises(ConnectionRefusedError):
             probe.connect(("127.0.0.2", urlsplit(url).port))
 
 
