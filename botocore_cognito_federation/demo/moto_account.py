@@ -25,14 +25,14 @@ try:
     from moto.moto_server import werkzeug_app
     from moto.s3.models import s3_backends
     from moto.sts.models import sts_backends
-    from werkzeug.serving import WSGIRequestHandler
+    from werkzeug.serving import WSGIRequestHandler, make_server
 except ImportError:
     raise ConfigurationError(
         "the demo world needs moto 5.1 or later with its server, which is not installed",
         remedy='pip install "botocore-cognito-federation[demo]"',
     ) from None
 
-__all__ = ["MotoAccount", "RequestHandler", "RoleFacts"]
+__all__ = ["MotoAccount", "RequestHandler", "RoleFacts", "make_server"]
 
 # moto's own handler keeps header names with underscores (S3 metadata); not every 5.x has it
 RequestHandler: type[WSGIRequestHandler] = getattr(werkzeug_app, "MotoRequestHandler", WSGIRequestHandler)

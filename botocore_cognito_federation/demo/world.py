@@ -8,15 +8,13 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
-from werkzeug.serving import make_server
-
 from .clock import WorldClock
 from .control import ControlPanel
 from .driving import DrivenWorld
 from .gateway import Gateway
 from .identities import IdentityStore
 from .journal import Fault, FaultBook, Journal
-from .moto_account import MotoAccount, RequestHandler
+from .moto_account import MotoAccount, RequestHandler, make_server
 from .operations import IdentityPoolService
 from .pool_tokens import PoolTokens
 from .pools import Pool, Pools, new_pool_id
