@@ -28,9 +28,9 @@ def test_what_the_role_may_not_do_is_denied(world: World, sign_in: Any, client_o
     _, credentials = sign_in()
     answer = refused(client_of("s3", credentials).put_object, Bucket=world.bucket, Key="new", Body=b"x")
     assert (answer.code, answer.status) == ("AccessDenied", 403)
-    answer = refused(client_of("dynamodb", credentials).list_tables)
+    answer = refused(client_of("kms", credentials).list_keys)
     assert answer.code == "AccessDeniedException"
-    assert "dynamodb:ListTables" in answer.message
+    assert "kms:ListKeys" in answer.message
 
 
 def test_the_caller_is_the_role_under_cognitos_session_name(world: World, sign_in: Any, client_of: Any) -> None:

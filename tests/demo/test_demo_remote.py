@@ -162,7 +162,7 @@ def test_a_served_world_can_be_used_and_leaves_nothing_behind(
 
 def test_driving_a_world_needs_no_moto(tmp_path: Path, world: World) -> None:
     program = (
-        "import sys; sys.modules['moto'] = None\n"
+        "import sys; sys.modules.update(moto=None, werkzeug=None, flask=None)\n"
         "from botocore_cognito_federation.demo import RemoteWorld\n"
         f"print(len(RemoteWorld({world.endpoint_url!r}).connect().provider.issue()))\n"
         "try:\n    from botocore_cognito_federation.demo import World\n"
