@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import datetime
 import gzip
 import ipaddress
@@ -255,42 +256,59 @@ def test_a_server_that_does_not_speak_tls_is_temporary_and_named(httpserver: HTT
         HttpClient().get(httpserver.url_for("/x").replace("http:", "https:"))
 
 
+Tls = Callable[[str], tuple[str, str]]
+
+
 @pytest.fixture
-def tls(tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """The URL of a server with a certificate of its own making, and the file of that certificate."""
+def tls(tmp_path: Path) -> Iterator[Tls]:
+    """Starts a server at 127.0.0.1 with a certificate for an address; gives its URL and the certificate's file."""
+    with contextlib.ExitStack() as servers:
+
+        def start(address: str) -> tuple[str, str]:
+            certificate, private = tmp_path / "ca.pem", tmp_path / "key.pem"
+            write_certificate(address, certificate, private)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate, private)
+            server = servers.enter_context(HTTPServer("127.0.0.1", 0, ssl_context=context))
+            server.expect_request("/x").respond_with_data("over TLS")
+            return server.url_for("/x"), str(certificate)
+
+        yield start
+
+
+def write_certificate(address: str, certificate: Path, private: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
     now = datetime.datetime.now(datetime.timezone.utc)
-    certificate = (
+    made = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
         .sign(key, hashes.SHA256())
     )
-    ca, private = tmp_path / "ca.pem", tmp_path / "key.pem"
-    ca.write_bytes(certificate.public_bytes(Encoding.PEM))
+    certificate.write_bytes(made.public_bytes(Encoding.PEM))
     private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(ca, private)
-    with HTTPServer("127.0.0.1", 0, ssl_context=context) as server:
-        server.expect_request("/x").respond_with_data("over TLS")
-        yield server.url_for("/x"), str(ca)
 
 
-def test_a_certificate_nobody_vouches_for_is_refused_and_the_setting_named(tls: tuple[str, str]) -> None:
+def test_a_certificate_nobody_vouches_for_is_refused_and_the_setting_named(tls: Tls) -> None:
+    url, _ = tls("127.0.0.1")
     with pytest.raises(TemporaryError, match="certificate or protocol was not accepted") as caught:
-        HttpClient(environ={}).get(tls[0])
+        HttpClient(environ={}).get(url)
     assert "AWS_CA_BUNDLE" in caught.value.remedy
 
 
-def test_a_certificate_of_the_ca_file_is_taken_and_its_name_still_checked(tls: tuple[str, str]) -> None:
-    url, ca = tls
+def test_a_certificate_of_the_ca_file_is_taken(tls: Tls) -> None:
+    url, ca = tls("127.0.0.1")
     assert HttpClient(ca_bundle=ca).get(url).body == b"over TLS"
     assert HttpClient(environ={"AWS_CA_BUNDLE": ca}).get(url).body == b"over TLS"
-    with pytest.raises(TemporaryError, match="certificate"):
-        HttpClient(ca_bundle=ca).get(url.replace("127.0.0.1", "127.0.0.2"))
+
+
+def test_a_certificate_for_another_name_is_refused(tls: Tls) -> None:
+    url, ca = tls("127.0.0.9")
+    with pytest.raises(TemporaryError, match="certificate or protocol was not accepted"):
+        HttpClient(ca_bundle=ca).get(url)
 
 
 def test_no_secret_in_errors_tracebacks_or_logs(httpserver: HTTPServer, caplog: pytest.LogCaptureFixture) -> None:
