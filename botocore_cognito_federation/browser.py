@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
 
-LAUNCH_TIME = 3.0
+LAUNCH_TIME = 2.0
 """Seconds a launcher has to fail; one that is still running then is a browser."""
 
 _WSL_INTEROP = "/proc/sys/fs/binfmt_misc/WSLInterop"

@@ -62,7 +62,8 @@ def signed_in(user: str) -> Page:
 
 def failed(what: str, remedy: str) -> Page:
     """The sign-in did not finish."""
-    return Page("bad", "The sign-in did not finish", f"{what}.", remedy=f"{remedy}." if remedy else "")
+    # No full stop after the remedy: it often ends in a command, which people copy.
+    return Page("bad", "The sign-in did not finish", f"{what}.", remedy=remedy)
 
 
 WORKING = Page(

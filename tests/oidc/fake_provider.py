@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 import time
 from dataclasses import dataclass, field
@@ -42,7 +43,8 @@ class SigningKey:
         return {**found, "kid": self.kid, "use": "sig", **changes}
 
     def pem(self) -> bytes:
-        return self.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        found: bytes = self.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return found
 
     def sign(self, claims: dict[str, Any], **headers: Any) -> str:
         return jwt.encode(claims, self.private, algorithm=self.algorithm, headers={"kid": self.kid, **headers})
@@ -57,8 +59,6 @@ def hmac_signed(claims: dict[str, Any], key: bytes, kid: str) -> str:
 
     def part(value: object) -> bytes:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
-
-    import hmac
 
     signed = part({"alg": "HS256", "typ": "JWT", "kid": kid}) + b"." + part(claims)
     digest = hmac.new(key, signed, hashlib.sha256).digest()
@@ -84,6 +84,7 @@ class FakeProvider:
     claim_changes: dict[str, Any] = field(default_factory=dict)
     token_changes: dict[str, Any] = field(default_factory=dict)
     redirect_changes_in_turn: list[dict[str, str | None]] = field(default_factory=list)
+    claim_changes_in_turn: list[dict[str, Any]] = field(default_factory=list)
     token_changes_in_turn: list[dict[str, Any]] = field(default_factory=list)
     token_responses: list[Response] = field(default_factory=list)
     id_token: str | None = None
@@ -151,9 +152,10 @@ class FakeProvider:
         self.asked.append(("/token", {**request.form.to_dict(), **_authorization(request)}))
         if self.token_responses:
             return self.token_responses.pop(0)
+        claims = self.claims(**(self.claim_changes_in_turn.pop(0) if self.claim_changes_in_turn else {}))
         answer = {
             "access_token": "the-access-token",
-            "id_token": self.id_token or self.key.sign(self.claims()),
+            "id_token": self.id_token or self.key.sign(claims),
             "refresh_token": "the-refresh-token",
             "expires_in": 600,
             "token_type": "Bearer",

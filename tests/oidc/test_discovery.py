@@ -21,7 +21,7 @@ def test_the_metadata_holds_what_the_document_says(provider: FakeProvider, party
     found = party.metadata()
     assert found.issuer == provider.issuer
     assert found.token_endpoint == f"{provider.issuer}/token"
-    assert found.scopes_supported == {"openid", "email", "profile"}
+    assert found.scopes_supported == frozenset({"openid", "email", "profile"})
     assert found.answers_with_iss
     assert party.effective_scopes(found) == ("openid", "email", "profile")
 

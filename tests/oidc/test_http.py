@@ -1,18 +1,27 @@
 from __future__ import annotations
 
+import contextlib
+import datetime
+import gzip
+import ipaddress
 import logging
 import pickle
 import socket
+import ssl
 import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
-from werkzeug import Request, Response
 
 from botocore_cognito_federation.errors import (
     ConfigurationError,
@@ -101,13 +110,11 @@ def test_an_answer_is_handed_over_with_status_headers_and_body(httpserver: HTTPS
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_an_error_that_names_the_host_and_is_not_followed(httpserver: HTTPServer, status: int) -> None:
-    asked = []
-    httpserver.expect_request("/other").respond_with_handler(lambda r: asked.append(r) or Response("x"))
     httpserver.expect_request("/x").respond_with_data("", status, {"Location": f"https://evil.example/{SECRET}"})
     with pytest.raises(ConfigurationError, match=r"redirect to evil\.example; redirects are not followed") as caught:
         HttpClient().post_form(httpserver.url_for("/x"), {"code": SECRET})
     assert SECRET not in str(caught.value)
-    assert not asked
+    assert len(httpserver.log) == 1
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 599])
@@ -137,8 +144,6 @@ def test_a_body_up_to_the_limit_is_read_and_one_byte_more_is_refused(httpserver:
 
 
 def test_a_compressed_bomb_is_cut_off_too(httpserver: HTTPServer) -> None:
-    import gzip
-
     bomb = gzip.compress(b"\0" * (20 * MAXIMUM_BODY))
     httpserver.expect_request("/x").respond_with_data(bomb, headers={"Content-Encoding": "gzip"})
     with pytest.raises(TokenRefreshError, match="more than"):
@@ -198,10 +203,9 @@ def test_no_netrc_is_read(httpserver: HTTPServer, tmp_path: Path, monkeypatch: p
     netrc.write_text(f"machine 127.0.0.1 login x password {SECRET}\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    seen: list[Request] = []
-    httpserver.expect_request("/x").respond_with_handler(lambda r: seen.append(r) or Response("ok"))
+    httpserver.expect_request("/x").respond_with_data("ok")
     HttpClient().get(httpserver.url_for("/x"))
-    assert "Authorization" not in seen[0].headers
+    assert "Authorization" not in httpserver.log[0][0].headers
 
 
 def test_loopback_and_metadata_hosts_are_never_asked_by_proxy(
@@ -250,6 +254,61 @@ def test_a_missing_ca_file_is_a_configuration_error() -> None:
 def test_a_server_that_does_not_speak_tls_is_temporary_and_named(httpserver: HTTPServer) -> None:
     with pytest.raises(TemporaryError, match=r"TLS connection to 127\.0\.0\.1"):
         HttpClient().get(httpserver.url_for("/x").replace("http:", "https:"))
+
+
+Tls = Callable[[str], tuple[str, str]]
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> Iterator[Tls]:
+    """Starts a server at 127.0.0.1 with a certificate for an address; gives its URL and the certificate's file."""
+    with contextlib.ExitStack() as servers:
+
+        def start(address: str) -> tuple[str, str]:
+            certificate, private = tmp_path / "ca.pem", tmp_path / "key.pem"
+            write_certificate(address, certificate, private)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate, private)
+            server = servers.enter_context(HTTPServer("127.0.0.1", 0, ssl_context=context))
+            server.expect_request("/x").respond_with_data("over TLS")
+            return server.url_for("/x"), str(certificate)
+
+        yield start
+
+
+def write_certificate(address: str, certificate: Path, private: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    certificate.write_bytes(made.public_bytes(Encoding.PEM))
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def test_a_certificate_nobody_vouches_for_is_refused_and_the_setting_named(tls: Tls) -> None:
+    url, _ = tls("127.0.0.1")
+    with pytest.raises(TemporaryError, match="certificate or protocol was not accepted") as caught:
+        HttpClient(environ={}).get(url)
+    assert "AWS_CA_BUNDLE" in caught.value.remedy
+
+
+def test_a_certificate_of_the_ca_file_is_taken(tls: Tls) -> None:
+    url, ca = tls("127.0.0.1")
+    assert HttpClient(ca_bundle=ca).get(url).body == b"over TLS"
+    assert HttpClient(environ={"AWS_CA_BUNDLE": ca}).get(url).body == b"over TLS"
+
+
+def test_a_certificate_for_another_name_is_refused(tls: Tls) -> None:
+    url, ca = tls("127.0.0.9")
+    with pytest.raises(TemporaryError, match="certificate or protocol was not accepted"):
+        HttpClient(ca_bundle=ca).get(url)
 
 
 def test_no_secret_in_errors_tracebacks_or_logs(httpserver: HTTPServer, caplog: pytest.LogCaptureFixture) -> None:

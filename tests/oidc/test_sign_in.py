@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import logging
+import signal
 import socket
+import subprocess
+import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -55,9 +61,6 @@ def test_the_exchange_sends_the_verifier_of_the_challenge_and_the_same_redirect(
     provider: FakeProvider, party: RelyingParty, tab: Tab
 ) -> None:
     sign_in(party, tab)
-    import base64
-    import hashlib
-
     form, request = provider.asked[-1][1], provider.authorizations[-1]
     digest = hashlib.sha256(form["code_verifier"].encode()).digest()
     assert base64.urlsafe_b64encode(digest).decode().rstrip("=") == request["code_challenge"]
@@ -153,8 +156,6 @@ def test_alg_none_and_hs256_with_the_public_key_are_refused(
 def test_keys_that_rotate_between_two_sign_ins_are_found(
     provider: FakeProvider, party: RelyingParty, tab: Tab, other_rsa_key: SigningKey
 ) -> None:
-    import time
-
     sign_in(party, tab)
     provider.key, provider.published = other_rsa_key, [other_rsa_key.jwk()]
     with pytest.raises(SignInFailedError, match="does not publish"):
@@ -167,12 +168,11 @@ def test_keys_that_rotate_between_two_sign_ins_are_found(
 def test_a_token_endpoint_that_redirects_elsewhere_is_not_followed(
     provider: FakeProvider, party: RelyingParty, tab: Tab, httpserver: HTTPServer
 ) -> None:
-    seen: list[object] = []
-    httpserver.expect_request("/elsewhere").respond_with_handler(lambda r: seen.append(r) or Response("{}"))  # type: ignore[func-returns-value]  # both in one expression
+    httpserver.expect_request("/elsewhere").respond_with_json({})
     provider.token_responses.append(Response(status=307, headers={"Location": f"{provider.issuer}/elsewhere"}))
     with pytest.raises(ConfigurationError, match="redirects are not followed"):
         sign_in(party, tab)
-    assert not seen
+    assert not [request for request, _ in httpserver.log if request.path == "/elsewhere"]
     assert "redirects are not followed" in tab.page().text
 
 
@@ -234,6 +234,32 @@ def test_ctrl_c_is_immediate_and_frees_the_port(party: RelyingParty) -> None:
     socket.create_server(("127.0.0.1", ports[0])).close()
 
 
+INTERRUPTED = """
+import sys
+from botocore_cognito_federation.identity_providers import resolve
+from botocore_cognito_federation.oidc.party import Client, RelyingParty
+from botocore_cognito_federation.oidc.redirects import Redirect
+from botocore_cognito_federation.oidc.sign_in import sign_in_with_browser
+party = RelyingParty(resolve(sys.argv[1]), Client("client-1"))
+redirect = Redirect("127.0.0.1", "/callback", (0,))
+try:
+    sign_in_with_browser(party, redirect, announce=lambda p: print("waiting", flush=True), open_url=None, timeout=600)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send on Windows")
+def test_a_real_ctrl_c_ends_a_waiting_process_without_a_word_on_stderr(provider: FakeProvider) -> None:
+    command = [sys.executable, "-c", INTERRUPTED, provider.issuer]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waiting\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (out, err, process.returncode) == ("interrupted\n", "", 0)
+
+
 def test_a_cancelled_sign_in_frees_the_port_and_says_so(party: RelyingParty) -> None:
     cancel = threading.Event()
     cancel.set()
@@ -273,9 +299,11 @@ def test_consent_that_is_refused_leaves_the_first_sign_in_standing(
 def test_a_second_round_that_signs_in_somebody_else_is_not_taken(
     provider: FakeProvider, party: RelyingParty, tab: Tab
 ) -> None:
-    other = provider.key.sign(provider.claims(sub="user-2"))
-    provider.token_changes_in_turn = [{"refresh_token": None}, {"id_token": other}]
-    assert sign_in(wants_consent(provider, party), tab).subject == "user-1"
+    provider.token_changes_in_turn = [{"refresh_token": None}, {}]
+    provider.claim_changes_in_turn = [{}, {"sub": "user-2"}]
+    found = sign_in(wants_consent(provider, party), tab)
+    assert (found.subject, found.refresh_token) == ("user-1", None)
+    assert len(provider.asked) == 2
 
 
 def test_no_second_round_where_a_prompt_is_configured_or_nothing_offline_was_asked(

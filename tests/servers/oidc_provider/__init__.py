@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import requests
@@ -36,9 +36,9 @@ class OidcProvider:
 
     def fault(self, path: str, status: int, *, times: int = 1, retry_after: int | None = None, body: str = "") -> None:
         """The next `times` answers of `path` are this one."""
-        parameters = {"path": path, "status": status, "times": times, "body": body}
+        parameters = {"path": path, "status": str(status), "times": str(times), "body": body}
         if retry_after is not None:
-            parameters["retry_after"] = retry_after
+            parameters["retry_after"] = str(retry_after)
         requests.post(f"{self.origin}/_test/fault", params=parameters, timeout=10).raise_for_status()
 
 
@@ -50,7 +50,7 @@ def cache_folder(name: str) -> Path:
     return folder
 
 
-def unavailable(reason: str) -> None:
+def unavailable(reason: str) -> NoReturn:
     """Skip, or fail where nothing may be skipped."""
     if os.environ.get("CI", "").lower() in ("true", "1"):
         pytest.fail(reason)
