@@ -126,6 +126,17 @@ RULES: tuple[Rule, ...] = (
         "the user pool does not accept the access token",
         "Refresh the tokens, or sign in again",
     ),
+    Rule(
+        _DENIED, "different client", ConfigurationError, "the refresh token is another app client's", "Check client_id"
+    ),
+    Rule(
+        _DENIED,
+        "has been deleted",
+        SignInRequiredError,
+        "the user was deleted from the user pool",
+        "Ask for an account",
+    ),
+    Rule(_DENIED, "session has expired", SignInFailedError, "the challenge was answered too late", _RESTART),
     Rule(_DENIED, "session is expired", SignInFailedError, "the challenge was answered too late", _RESTART),
     Rule(_DENIED, "session can only be used once", SignInFailedError, "this challenge was answered before", _RESTART),
     Rule(
@@ -244,6 +255,20 @@ RULES: tuple[Rule, ...] = (
         ConfigurationError,
         "the app client does not allow this way to sign in",
         "Enable it (ALLOW_USER_SRP_AUTH, ALLOW_USER_PASSWORD_AUTH, ALLOW_CUSTOM_AUTH), or choose another auth_flow",
+    ),
+    Rule(
+        "InvalidParameterException",
+        "not enabled for the client",
+        ConfigurationError,
+        "the app client does not allow this way to sign in",
+        "Enable it (ALLOW_USER_SRP_AUTH, ALLOW_USER_PASSWORD_AUTH, ALLOW_CUSTOM_AUTH), or choose another auth_flow",
+    ),
+    Rule(
+        "InvalidParameterException",
+        "not configured for secret",
+        ConfigurationError,
+        "this app client has no secret",
+        "Leave client_secret out",
     ),
     Rule(
         "InvalidParameterException",
