@@ -173,7 +173,7 @@ def _invoke(
 ) -> dict[str, Any] | Refusal | CognitoFederationError:
     try:
         with quiet_botocore():
-            return method(**request)
+            answer = method(**request)
     except ClientError as error:
         return _refusal(operation, request, error)
     except ParamValidationError:
@@ -186,11 +186,25 @@ def _invoke(
         reason = type(error).__name__
         return TemporaryError(f"{operation}: the user pool cannot be reached ({reason})", remedy="Check the network")
     except ResponseParserError:
-        return TemporaryError(
-            f"{operation}: what answered is not the user pool", remedy="Check the network and proxies"
-        )
+        return _not_the_pool(operation)
     except BotoCoreError as error:
         return ConfigurationError(f"{operation} could not be sent ({type(error).__name__})")
+    return answer if _is_json(answer) else _not_the_pool(operation)
+
+
+def _is_json(answer: Mapping[str, Any]) -> bool:
+    """Whether the answer is not a proxy's page: botocore reads HTML with status 200 as an answer without members.
+
+    For operations that answer nothing, such as ChangePassword, that would look like success.
+    """
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return "html" not in str(headers.get("content-type", "")).lower()
+
+
+def _not_the_pool(operation: str) -> TemporaryError:
+    return TemporaryError(
+        f"{operation}: what answered is not the user pool", remedy="Check the network and its proxies"
+    )
 
 
 def _refusal(operation: str, request: Mapping[str, Any], error: ClientError) -> Refusal:

@@ -121,11 +121,9 @@ def test_an_endpoint_nobody_listens_at_is_temporary() -> None:
 
 
 def test_a_page_that_is_not_the_service_is_temporary(wire: w.Wire) -> None:
-    wire.answers["ForgotPassword"] = [b"<html>captive portal</html>"]
-    assert wire.pool().forgot_password("ada") is None  # botocore reads it as an empty answer
-    wire.answers["SignUp"] = [b"<html>captive portal</html>"]
-    with pytest.raises(TemporaryError, match="UserSub"):
-        wire.pool().sign_up("ada", "password")
+    wire.answers["ChangePassword"] = [b"<html>captive portal</html>"]
+    with pytest.raises(TemporaryError, match="not the user pool"):
+        wire.pool().change_password("a.b.c", "old", "new")
 
 
 def test_a_profile_that_does_not_exist_is_a_configuration_error(wire: w.Wire, monkeypatch: pytest.MonkeyPatch) -> None:
