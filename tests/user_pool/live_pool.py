@@ -18,7 +18,6 @@ from botocore_cognito_federation.user_pool import UserPool
 from tests.servers.ministack import Ministack
 
 PASSWORD = "Correct-Horse-1"
-ROLE = "arn:aws:iam::123456789012:role/none"
 
 # One function for every trigger: it writes down what it was called with, and plays a pool that asks 7 * 6.
 _TRIGGERS = """
@@ -139,10 +138,13 @@ def _function(server: Ministack, journal: Path) -> str:
     with zipfile.ZipFile(archive, "w") as files:
         files.writestr("triggers.py", _TRIGGERS.format(journal=str(journal)))
     name = "triggers-" + hashlib.sha256(str(journal).encode()).hexdigest()[:12]
+    trusted = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [trusted]})
+    role = server.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     made = server.client("lambda").create_function(
         FunctionName=name,
         Runtime="python3.12",
-        Role=ROLE,
+        Role=role,
         Handler="triggers.handler",
         Code={"ZipFile": archive.getvalue()},
     )

@@ -339,8 +339,7 @@ config = {"endpoint_url": q["url"], "region_name": q["region"]}
 def user(name):
     made = Cognito(q["pool"], q["client"], user_pool_region=q["region"], username=name, client_secret=q["secret"])
     made.client = boto3.client("cognito-idp", aws_access_key_id="x", aws_secret_access_key="y", **config)
-    made.verify_tokens = lambda: None
-    made.verify_token = lambda *a, **k: None
+    made.verify_token = lambda token, name, use: setattr(made, name, token)
     return made
 
 def refused(call):
