@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .errors import StorageError as StorageError
     from .errors import TemporaryError as TemporaryError
     from .errors import TokenRefreshError as TokenRefreshError
+    from .user_pool import UserPool as UserPool
 
 _HOME_OF = {
     "__version__": "_version",
@@ -32,6 +33,7 @@ _HOME_OF = {
     "StorageError": "errors",
     "TemporaryError": "errors",
     "TokenRefreshError": "errors",
+    "UserPool": "user_pool",
 }
 
 

@@ -26,6 +26,7 @@ from botocore.parsers import ResponseParserError
 from .._version import __version__
 from ..errors import CognitoFederationError, ConfigurationError, TemporaryError
 from ..quiet_botocore import quiet_botocore
+from . import checks
 from .diagnosis import Refusal, explain
 
 _METHODS = {
@@ -157,11 +158,15 @@ class Api:
     def _made(self) -> Any:
         app = self.app
         try:
-            return self._factory(session=self._session, region_name=app.region, endpoint_url=app.endpoint_url)
+            client = self._factory(session=self._session, region_name=app.region, endpoint_url=app.endpoint_url)
         except BotoCoreError as error:
             reason = str(error)
         except ValueError:
             reason = "an endpoint URL is malformed"
+        else:
+            # botocore also takes an endpoint from the environment and the config file.
+            checks.endpoint_url(getattr(getattr(client, "meta", None), "endpoint_url", None))
+            return client
         raise ConfigurationError(
             f"botocore cannot make a client for the user pool: {reason}",
             remedy="Check the AWS profile in use and the endpoint settings",

@@ -95,7 +95,7 @@ def client_secret(value: object) -> str | None:
 
 
 def endpoint_url(value: object) -> str | None:
-    """https, or http to a literal loopback address or ``localhost``: a password goes there."""
+    """https, or http to a literal loopback address: a password goes there."""
     if value is None:
         return None
     parts = urlsplit(text("endpoint_url", value, 2048, spaces=False))
@@ -103,14 +103,16 @@ def endpoint_url(value: object) -> str | None:
         raise _refuse("endpoint_url", "is not a URL with a host and without a password")
     if parts.scheme == "https" or (parts.scheme == "http" and _loopback(parts.hostname)):
         return str(value)
-    raise _refuse("endpoint_url", "must be https, or http to a loopback address")
+    raise _refuse(
+        "endpoint_url", "must be https, or http to a literal loopback address", "Write 127.0.0.1 for localhost"
+    )
 
 
 def _loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return False
 
 
 def metadata(value: object, name: str = "client_metadata") -> dict[str, str]:

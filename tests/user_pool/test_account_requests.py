@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -382,6 +383,25 @@ def test_the_constructor_makes_no_client_and_the_first_operation_makes_one() -> 
     assert made == [{"session": session, "region_name": "us-gov-west-1", "endpoint_url": None}]
 
 
+def test_an_endpoint_from_the_environment_is_held_to_the_same_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", "http://cognito.example")
+    with pytest.raises(ConfigurationError, match="https"):
+        UserPool(w.POOL, w.CLIENT).forgot_password("ada")
+
+
+def test_threads_share_one_client(wire: w.Wire) -> None:
+    made: list[Any] = []
+
+    def factory(**options: Any) -> Any:
+        made.append(make_client(**options))
+        return made[-1]
+
+    pool = wire.pool(client_factory=factory)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda _: pool.forgot_password("ada"), range(16)))
+    assert (len(made), len(wire.asked)) == (1, 16)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -398,6 +418,7 @@ def test_the_constructor_makes_no_client_and_the_first_operation_makes_one() -> 
         {"client_secret": ""},
         {"client_metadata": {"a": 1}},
         {"endpoint_url": "http://example.org"},
+        {"endpoint_url": "http://localhost:1"},
         {"endpoint_url": "ftp://127.0.0.1"},
         {"endpoint_url": "https://user:pw@example.org"},
         {"endpoint_url": "https://"},
@@ -409,9 +430,7 @@ def test_a_pool_that_cannot_work_is_refused_when_it_is_made(arguments: dict[str,
         UserPool(**{**good, **arguments})
 
 
-@pytest.mark.parametrize(
-    "url", ["https://cognito.example", "http://127.0.0.1:1", "http://[::1]:1", "http://localhost:1"]
-)
+@pytest.mark.parametrize("url", ["https://cognito.example", "http://127.0.0.1:1", "http://[::1]:1"])
 def test_an_emulators_pool_need_not_be_named_after_a_region(url: str) -> None:
     assert UserPool("local_abc", "client", endpoint_url=url)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -416,7 +417,8 @@ def test_the_same_script_run_by_pycognito_and_by_us_gets_equal_results(
 ) -> None:
     pool = live_pool.make(ministack, secret=secret)
     results = []
-    for run in (lambda: _by_pycognito(pool, tmp_path), lambda: _by_us(pool)):
+    runs: list[Callable[[], dict[str, Any]]] = [lambda: _by_pycognito(pool, tmp_path), lambda: _by_us(pool)]
+    for run in runs:
         subs = [pool.add_user("ada"), pool.add_user("bob", permanent=False)]
         out = run()
         assert [claims(out[key])["sub"] for key in ("id", "changed")] == subs
