@@ -6,6 +6,7 @@ import base64
 import hmac
 from typing import Any
 
+import botocore.session
 import pytest
 
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, TemporaryError
@@ -94,6 +95,14 @@ def test_the_calls_are_unsigned_and_name_this_library(wire: w.Wire, monkeypatch:
     wire.pool().sign_in("ada", "right password")
     assert all("Authorization" not in headers for headers in wire.headers)
     assert all("botocore-cognito-federation/" in headers["User-Agent"] for headers in wire.headers)
+
+
+def test_no_aws_credentials_are_even_looked_for(wire: w.Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inside a credential provider that would be a recursion."""
+    session = botocore.session.Session()
+    monkeypatch.setattr(session, "get_credentials", lambda: pytest.fail("credentials were looked for"))
+    SrpPool(wire)
+    assert wire.pool(session=session).sign_in("ada", "right password")
 
 
 def test_with_a_client_secret_each_step_has_the_hash_of_its_own_username(wire: w.Wire) -> None:
