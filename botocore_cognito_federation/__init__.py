@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .errors import StorageError as StorageError
     from .errors import TemporaryError as TemporaryError
     from .errors import TokenRefreshError as TokenRefreshError
+    from .user_pool import UserPool as UserPool
 
 _HOME_OF = {
     "__version__": "_version",
@@ -36,6 +37,7 @@ _HOME_OF = {
     "TokenRefreshError": "errors",
     "install": "botocore_plugin",
     "uninstall": "botocore_plugin",
+    "UserPool": "user_pool",
 }
 
 
