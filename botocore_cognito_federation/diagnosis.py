@@ -9,22 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 from .identity_providers import derive_login_key
+from .retry import Retry
 from .times import span
-
-
-class Retry(Enum):
-    """What may be tried after a refusal."""
-
-    TRANSIENT = "transient"  # the same call, with backoff and jitter
-    BRIEF = "brief"  # the same call two more times at most, then a person must know
-    SLOW = "slow"  # the same call, but minutes later
-    TOKEN = "token"  # one more time with a newly obtained login token
-    IDENTITY = "identity"  # one more time with the identity looked up again
-    NEVER = "never"
 
 
 @dataclass(frozen=True)

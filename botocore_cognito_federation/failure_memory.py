@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import errors
-from .diagnosis import Retry
 from .errors import (
     CognitoFederationError,
     ConfigurationError,
@@ -17,6 +16,7 @@ from .errors import (
     StorageError,
     TemporaryError,
 )
+from .retry import Retry
 from .storage.base import FAILURES, Store
 
 #: Seconds for which a renewal is not tried again while credentials live, give or take a quarter.
