@@ -38,6 +38,7 @@ class CallFacts:
     Attributes:
         pool: the identity pool ID.
         profile: the profile's name, for commands in remedies.
+        new_token: what a person does when the login token is good for nothing.
         login_key: the Logins key that was used; empty for guests.
         claims: the unverified claims of the login token.
         identity_id: the identity that was asked for, if one was.
@@ -48,6 +49,7 @@ class CallFacts:
 
     pool: str
     profile: str
+    new_token: str = ""
     login_key: str = ""
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
     identity_id: str = ""
@@ -62,6 +64,7 @@ class CallFacts:
         return {
             "pool": self.pool,
             "profile": self.profile,
+            "new_token": self.new_token,
             "key": self.login_key or "none",
             "iss": _shown(issuer) or "none",
             "iss_key": _shown(derive_login_key(issuer)) or "none",
@@ -128,7 +131,7 @@ _RULES = (
         _NA,
         "couldn't verify signed token",
         "Cognito could not verify the signature of the login token against the keys of {key}",
-        "Get a new token; if it stays, check that the provider's keys are RSA and that its issuer is reachable",
+        "{new_token}; if it stays, check that the provider's keys are RSA and that its issuer is reachable",
         _R1,
     ),
     _Rule(
@@ -157,7 +160,7 @@ _RULES = (
         _NA,
         "token is inactive",
         "The user was signed out or deleted at the user pool",
-        "Run: cognito-federation login --profile {profile}",
+        "{new_token}",
         _N,
     ),
     _Rule(
@@ -196,7 +199,7 @@ _RULES = (
         _N,
     ),
     # Two equal calls in the same second were once seen to get one 200 and one bare refusal.
-    _Rule(_NA, "invalid login token", "Cognito refuses the login token for {key}", "Get a new token", _T),
+    _Rule(_NA, "invalid login token", "Cognito refuses the login token for {key}", "{new_token}", _T),
     _Rule(
         "",
         "nokeyfound",
@@ -316,6 +319,8 @@ def diagnose(code: str, message: str, status: int, facts: CallFacts) -> Diagnosi
             cause, remedy = rule.cause.format_map(words), rule.remedy.format_map(words)
             if "expired" in rule.part or rule.code == "ExpiredToken":
                 cause, remedy = _expired(cause, text, facts)
+            elif rule.part == "invalid login token":
+                cause = _not_yet_valid(facts) or cause
             return Diagnosis(cause, remedy, rule.retry)
     if status >= 500 or status == 429:
         return Diagnosis(f"AWS had a temporary fault ({code or status})", "Try again in a moment", Retry.TRANSIENT)
@@ -345,7 +350,16 @@ def _expired(cause: str, text: str, facts: CallFacts) -> tuple[str, str]:
             f"{cause}, and this machine's clock is {span(abs(facts.now - server))} {side} AWS's",
             "Set the clock (timedatectl set-ntp true)",
         )
-    return cause, f"Provide a new token, or run: cognito-federation login --profile {facts.profile}"
+    return cause, facts.new_token
+
+
+def _not_yet_valid(facts: CallFacts) -> str:
+    """A token from the future: the one flaw that Cognito's bare refusal hides and its claims show."""
+    starts = [facts.claims.get(name) for name in ("nbf", "iat")]
+    ahead = max(
+        (start - (facts.server_time or facts.now) for start in starts if isinstance(start, int | float)), default=0
+    )
+    return f"The login token is valid only in {span(ahead)}; the clock of who issued it is ahead" if ahead > 60 else ""
 
 
 def _shown(text: str) -> str:

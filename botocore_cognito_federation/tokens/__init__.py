@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..remedies import login_command
 from .base import Binding, Clock, RefreshContext, TokenSource
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
     from ..storage import Store
 
-__all__ = ["Binding", "RefreshContext", "TokenSource", "login_command", "token_bindings", "token_source"]
+__all__ = ["Binding", "RefreshContext", "TokenSource", "token_bindings", "token_source"]
 
 
 def token_bindings(settings: Settings) -> tuple[Binding, ...] | None:
@@ -80,10 +81,3 @@ def _sign_in_source(settings: Settings, store: Store, environ: Mapping[str, str]
         login=login_command(settings),
         clock=clock,
     )
-
-
-def login_command(settings: Settings) -> str:
-    """The command that signs in for a configuration."""
-    if settings.profile is None and settings.session is not None:
-        return f"cognito-federation login --session {settings.session}"
-    return f"cognito-federation login --profile {settings.profile or 'default'}"
