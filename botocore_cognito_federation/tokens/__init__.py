@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..oidc.party import RelyingParty
     from ..settings import Settings
     from ..storage import Store
+    from ..user_pool import UserPool
 
 __all__ = ["Binding", "RefreshContext", "TokenSource", "token_bindings", "token_source"]
 
@@ -61,7 +62,8 @@ def token_source(settings: Settings, *, store: Store, environ: Mapping[str, str]
 def _sign_in_source(settings: Settings, store: Store, environ: Mapping[str, str], clock: Clock) -> TokenSource:
     from ..errors import ConfigurationError
     from ..sessions import Sessions
-    from .session import SessionTokenSource, oidc_renewal
+    from .renewals import oidc_renewal, user_pool_renewal
+    from .session import Renewal, SessionTokenSource
 
     provider = settings.provider
     if provider is not None and provider.no_sign_in_reason:
@@ -74,10 +76,18 @@ def _sign_in_source(settings: Settings, store: Store, environ: Mapping[str, str]
 
         return relying_party(settings, store, environ)
 
+    def pool() -> UserPool:
+        from ..relying_party import user_pool
+
+        return user_pool(settings, store, environ)
+
+    def renewal() -> Renewal:
+        return user_pool_renewal(pool) if settings.signs_in_by_password else oidc_renewal(party)
+
     return SessionTokenSource(
         Sessions(settings, store),
         store,
-        renewal=lambda: oidc_renewal(party),
+        renewal=renewal,
         login=login_command(settings),
         clock=clock,
     )
