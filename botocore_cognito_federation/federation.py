@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 from .cache_keys import credentials_key, identity_key
 from .credentials import FederatedCredentials
-from .errors import CognitoFederationError, ConfigurationError, FederationRefusedError, StorageError, TemporaryError
+from .errors import (
+    CognitoFederationError,
+    ConfigurationError,
+    FederationRefusedError,
+    SignInRequiredError,
+    StorageError,
+    TemporaryError,
+)
 from .events import Event, Events
 from .failure_memory import REST, Failure, FailureMemory
 from .freshness import is_alive, is_fresh, refresh_at, serve_until
@@ -60,6 +67,14 @@ class Served:
     ask_again_at: float
 
 
+@dataclass(frozen=True)
+class _InThisProcess:
+    """Credentials this process holds itself, and the sign-out generation in which it got them."""
+
+    credentials: FederatedCredentials
+    generation: str
+
+
 class Federation:
     """The credentials of one configuration.
 
@@ -89,8 +104,8 @@ class Federation:
         self._now = patience.now
         self._events = events or Events()
         self._failures = FailureMemory(store, now=patience.now, dice=patience.dice)
-        self._unkept: dict[str, FederatedCredentials] = {}
-        self._last: Served | None = None
+        self._unkept: dict[str, _InThisProcess] = {}
+        self._last: _InThisProcess | None = None
 
     def credentials(self) -> FederatedCredentials:
         """Credentials that are fresh, or that still live where they cannot be renewed.
@@ -120,11 +135,12 @@ class Federation:
         held = self._held(key)
         if held is not None and self._is_fresh(held):
             logger.debug("Credentials %s… are fresh", key[:12])
-            self._last = self._fresh(held)
+            served = self._fresh(held)
         else:
             logger.debug("Credentials %s… are to be renewed; they %s", key[:12], "live" if held else "are missing")
-            self._last = self._renewed(key, fetched, held, asked_at)
-        return self._last
+            served = self._renewed(key, fetched, held, asked_at)
+        self._last = _InThisProcess(served.credentials, self._generation())
+        return served
 
     def _known_login(self) -> Login | None:
         """Whose credentials are asked for, as far as that can be said without asking anybody."""
@@ -150,7 +166,9 @@ class Federation:
 
     def _last_or_raise(self, error: CognitoFederationError) -> Served:
         """Without a token nobody can say whose credentials are asked for, except for those this object served last."""
-        last = self._last.credentials if self._last else None
+        if isinstance(error, SignInRequiredError):
+            raise error  # whoever signed out meant these too
+        last = self._last.credentials if self._last and self._last.generation == self._generation() else None
         return self._living_or_raise(last, Failure.of(error, at=self._now(), rest=REST))
 
     def _renewed(self, key: str, login: Login | None, held: FederatedCredentials | None, asked_at: float) -> Served:
@@ -191,7 +209,7 @@ class Federation:
         raise failure.error
 
     def _renew(self, key: str, login: Login | None) -> FederatedCredentials:
-        generation = current_generation(self._store, self._settings.scope)
+        generation = self._generation()
         if login is None:
             login = self._login()
             if self._settings.identity_id is None and credentials_key(self._settings, login) != key:
@@ -289,10 +307,14 @@ class Federation:
     def _held(self, key: str) -> FederatedCredentials | None:
         document = self._store.read(CREDENTIALS, key)
         kept = FederatedCredentials.from_document(document) if document and self._is_current(document) else None
-        here = self._unkept.get(key)
+        mine = self._unkept.get(key)
+        here = mine.credentials if mine and mine.generation == self._generation() else None
         if kept is None or here is None:
             return kept or here
         return max(kept, here, key=lambda credentials: credentials.expires_at)
+
+    def _generation(self) -> str:
+        return current_generation(self._store, self._settings.scope)
 
     def _is_current(self, document: Mapping[str, Any]) -> bool:
         """Whether no sign-out came since the renewal that wrote the document began."""
@@ -313,7 +335,7 @@ class Federation:
             self._unkept.pop(key, None)
         except StorageError as error:
             # A read-only or full place still works, once per process.
-            self._unkept[key] = credentials
+            self._unkept[key] = _InThisProcess(credentials, generation)
             self._store.note(error.line)
 
     @contextmanager
