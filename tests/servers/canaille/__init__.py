@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.servers.processes import free_port, serving
 from tests.servers.tool_cache import python_in_venv
 
-REQUIREMENT = "pytest-iam==0.3.0"
+REQUIREMENT = "canaille[oidc]==0.3.6"
 
 
 @dataclass(frozen=True)
