@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,9 @@ logger = logging.getLogger(__name__)
 LOCK_TIMEOUT = 52.0
 #: Seconds after which to look again for what another process is renewing, while the credentials at hand live.
 _WHILE_ANOTHER_RENEWS = 1.0
+
+#: The shape of an identity ID (cognito-identity, IdentityId); what else a file holds is damage.
+_IDENTITY_ID = re.compile(r"[\w-]{1,30}:[0-9a-f-]{1,50}", re.ASCII)
 
 #: One lock an entry for the threads of this process: enough where the store cannot have locks.
 _thread_locks: dict[str, ForkSafeLock] = {}
@@ -273,7 +277,7 @@ class Federation:
     def _known_identity(self, key: str) -> str | None:
         document = self._store.read(IDENTITIES, key)
         identity_id = document.get("identity_id") if document else None
-        return identity_id if isinstance(identity_id, str) and identity_id else None
+        return identity_id if isinstance(identity_id, str) and _IDENTITY_ID.fullmatch(identity_id) else None
 
     def _keep_identity(self, key: str, identity_id: str) -> None:
         # An identity ID that cannot be kept is looked up again; nothing is lost.
