@@ -213,6 +213,7 @@ def _open_lock(question: Question) -> int | None:
 
 
 def _try_lock(descriptor: int) -> bool:
+    """Whether this process holds the lock now; so it does where the file system has no locks."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -222,8 +223,11 @@ def _try_lock(descriptor: int) -> bool:
             import fcntl
 
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except (BlockingIOError, PermissionError):
         return False
+    except OSError:
+        # ENOLCK, ENOSYS, EOPNOTSUPP: some network file systems. Waiting would end in nothing.
+        return sys.platform != "win32"
     return True
 
 
