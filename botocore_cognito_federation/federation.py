@@ -282,7 +282,12 @@ class Federation:
     def _keep_identity(self, key: str, identity_id: str) -> None:
         # An identity ID that cannot be kept is looked up again; nothing is lost.
         with contextlib.suppress(StorageError):
-            self._store.write(IDENTITIES, key, {"identity_id": identity_id, "pool": self._settings.identity_pool_id})
+            document = {
+                "identity_id": identity_id,
+                "pool": self._settings.identity_pool_id,
+                "scope": self._settings.scope,
+            }
+            self._store.write(IDENTITIES, key, document)
 
     def _fresh(self, credentials: FederatedCredentials) -> Served:
         return Served(credentials, refresh_at(credentials, self._settings.refresh_window))
