@@ -31,6 +31,7 @@ from .sign_out import current_generation
 from .storage.base import CREDENTIALS, IDENTITIES, Store
 from .storage.failpoints import reach
 from .storage.fork import ForkSafeLock
+from .times import span
 from .tokens.base import RefreshContext, TokenSource
 
 if TYPE_CHECKING:
@@ -208,6 +209,8 @@ class Federation:
         reach("exchange.done")
         credentials = exchanged.credentials
         logger.debug("Exchanged for credentials of %s until %s", credentials.identity_id, credentials.expiration)
+        if not is_alive(credentials, self._now()):
+            raise TemporaryError(_dead_on_arrival(exchanged), remedy="Set the clock (timedatectl set-ntp true)")
         self._keep(key, credentials, login, generation)
         reach("credentials.kept")
         self._failures.forget(key)
@@ -340,6 +343,13 @@ class Federation:
                 yield taken
         finally:
             mine.release()
+
+
+def _dead_on_arrival(exchanged: Exchanged) -> str:
+    """SDKs refuse credentials that have expired by this machine's clock, and would ask for new ones at each call."""
+    ahead = exchanged.clock_ahead
+    why = f", which is {span(ahead)} ahead of AWS's" if ahead is not None and ahead > 0 else ""
+    return f"The new credentials have already expired by this machine's clock{why}"
 
 
 def _name_of(login: Login | None) -> str:
