@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from . import errors
 from .errors import (
@@ -23,6 +24,7 @@ from .storage.base import FAILURES, Store
 REST = 30.0
 #: The same where nothing lives: long enough for clients that ask four times in a row, short enough for a person.
 SHORT_REST = 3.0
+_END_OF_TIME = 1e12
 
 _CLASSES: dict[str, type[CognitoFederationError]] = {
     name: value
@@ -101,7 +103,7 @@ class FailureMemory:
         if kept is None:
             return here
         at, retry_at, name = kept.get("at"), kept.get("retry_at"), kept.get("class")
-        if not isinstance(at, int | float) or not isinstance(retry_at, int | float) or name not in _CLASSES:
+        if not _is_time(at) or not _is_time(retry_at) or not isinstance(name, str) or name not in _CLASSES:
             return here
         error = _CLASSES[name](str(kept.get("what", "")), remedy=str(kept.get("remedy", "")))
         return Failure(float(at), float(retry_at), error, kept.get("spares_the_living") is True)
@@ -117,6 +119,11 @@ def rest_after(error: CognitoFederationError) -> tuple[float, float]:
     """When an error that reached a caller happened, and until when the next ones get it too: a temporary one's rest."""
     now = time.time()
     return now, now + (SHORT_REST if isinstance(error, TemporaryError) else 0.0)
+
+
+def _is_time(value: Any) -> bool:
+    """Whether a number from a file can be a time; JSON also has Infinity, and integers longer than a float."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _END_OF_TIME
 
 
 def _spares_the_living(error: CognitoFederationError) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ from .sign_out import current_generation
 from .storage.base import CREDENTIALS, IDENTITIES, Store
 from .storage.failpoints import reach
 from .storage.fork import ForkSafeLock
+from .times import span
 from .tokens.base import RefreshContext, TokenSource
 
 if TYPE_CHECKING:
@@ -48,6 +50,9 @@ logger = logging.getLogger(__name__)
 LOCK_TIMEOUT = 52.0
 #: Seconds after which to look again for what another process is renewing, while the credentials at hand live.
 _WHILE_ANOTHER_RENEWS = 1.0
+
+#: The shape of an identity ID (cognito-identity, IdentityId); what else a file holds is damage.
+_IDENTITY_ID = re.compile(r"[\w-]{1,30}:[0-9a-f-]{1,50}", re.ASCII)
 
 #: One lock an entry for the threads of this process: enough where the store cannot have locks.
 _thread_locks: dict[str, ForkSafeLock] = {}
@@ -222,6 +227,8 @@ class Federation:
         reach("exchange.done")
         credentials = exchanged.credentials
         logger.debug("Exchanged for credentials of %s until %s", credentials.identity_id, credentials.expiration)
+        if not is_alive(credentials, self._now()):
+            raise TemporaryError(_dead_on_arrival(exchanged), remedy="Set the clock (timedatectl set-ntp true)")
         self._keep(key, credentials, login, generation)
         reach("credentials.kept")
         self._failures.forget(key)
@@ -291,12 +298,17 @@ class Federation:
     def _known_identity(self, key: str) -> str | None:
         document = self._store.read(IDENTITIES, key)
         identity_id = document.get("identity_id") if document else None
-        return identity_id if isinstance(identity_id, str) and identity_id else None
+        return identity_id if isinstance(identity_id, str) and _IDENTITY_ID.fullmatch(identity_id) else None
 
     def _keep_identity(self, key: str, identity_id: str) -> None:
         # An identity ID that cannot be kept is looked up again; nothing is lost.
         with contextlib.suppress(StorageError):
-            self._store.write(IDENTITIES, key, {"identity_id": identity_id, "pool": self._settings.identity_pool_id})
+            document = {
+                "identity_id": identity_id,
+                "pool": self._settings.identity_pool_id,
+                "scope": self._settings.scope,
+            }
+            self._store.write(IDENTITIES, key, document)
 
     def _fresh(self, credentials: FederatedCredentials) -> Served:
         return Served(credentials, refresh_at(credentials, self._settings.refresh_window))
@@ -353,6 +365,13 @@ class Federation:
                 yield taken
         finally:
             mine.release()
+
+
+def _dead_on_arrival(exchanged: Exchanged) -> str:
+    """SDKs refuse credentials that have expired by this machine's clock, and would ask for new ones at each call."""
+    ahead = exchanged.clock_ahead
+    why = f", which is {span(ahead)} ahead of AWS's" if ahead is not None and ahead > 0 else ""
+    return f"The new credentials have already expired by this machine's clock{why}"
 
 
 def _name_of(login: Login | None) -> str:

@@ -8,13 +8,14 @@ the federation, which knows what to serve, and asks it again only when the feder
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from datetime import datetime, timezone
 from time import time
 from typing import Any
 
 from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
 
-from ..errors import StorageError
+from ..errors import CognitoFederationError, StorageError
 from ..federation import LOCK_TIMEOUT, Served
 from ..freshness import serve_until
 from ..storage.fork import ForkSafeLock
@@ -44,6 +45,8 @@ class FederationCredentials(RefreshableCredentials):
         self._clock = clock
         self._ask_again_at = 0.0
         self._serve_until = 0.0
+        self._failure: CognitoFederationError | None = None
+        self._failed_at = 0.0
         self._turns = ForkSafeLock()
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
@@ -68,16 +71,29 @@ class FederationCredentials(RefreshableCredentials):
             self._renew()
 
     def _renew(self) -> None:
-        alive = self._clock() < self._serve_until
+        asked_at = self._clock()
+        alive = asked_at < self._serve_until
         if not self._turns.acquire(0 if alive else LOCK_TIMEOUT):
             if alive:
                 return
             raise StorageError("Another thread has been renewing these credentials for too long", remedy="Try again")
         try:
+            if self._failure is not None and asked_at < self._failed_at:
+                # The attempt that failed ended after this thread asked: it was its attempt too.
+                raise copy(self._failure)
             if self._clock() >= self._ask_again_at:
-                self._publish(self._serve())
+                self._publish(self._attempt())
         finally:
             self._turns.release()
+
+    def _attempt(self) -> Served:
+        try:
+            served = self._serve()
+        except CognitoFederationError as error:
+            self._failure, self._failed_at = copy(error), self._clock()
+            raise
+        self._failure = None
+        return served
 
     def _publish(self, served: Served) -> None:
         credentials = served.credentials

@@ -9,7 +9,7 @@ import click
 
 from ..ready_answer import forget_answers
 from ..settings import load_settings
-from ..sign_out import forget_credentials
+from ..sign_out import EVERYTHING, forget_credentials
 from ..storage import FileStore, default_directory
 from ..storage.base import CREDENTIALS, FAILURES, IDENTITIES
 from ..times import span
@@ -48,14 +48,13 @@ def list_entries() -> None:
 def clear(profile: str | None, credentials: bool, everything: bool) -> None:
     """Forget AWS credentials and identity IDs of the profile; the next use gets new ones."""
     store = _store()
-    if everything:
-        scopes = {str(document.get("scope")) for _, document in store.documents(CREDENTIALS)}
-    else:
-        scopes = {load_settings(profile).scope}
-    forgotten = sum(forget_credentials(store, scope) for scope in scopes)
-    kinds = (FAILURES,) if credentials else (FAILURES, IDENTITIES)
-    for kind in kinds:
-        for key, _ in list(store.documents(kind)):
-            store.delete(kind, key)
+    scope = EVERYTHING if everything else load_settings(profile).scope
+    forgotten = forget_credentials(store, scope)
+    for key, _ in list(store.documents(FAILURES)):
+        store.delete(FAILURES, key)
+    for key, document in list(store.documents(IDENTITIES)):
+        # Another profile's stay: a guest whose identity ID is forgotten never gets that identity again.
+        if not credentials and scope in (EVERYTHING, document.get("scope")):
+            store.delete(IDENTITIES, key)
     forget_answers(store.directory)
     click.echo(f"Forgot {forgotten} set{'s' if forgotten != 1 else ''} of AWS credentials", err=True)

@@ -25,9 +25,10 @@ def token_bindings(settings: Settings) -> tuple[Binding, ...] | None:
     each sign-out and with each sign-in of somebody else.
     """
     if settings.token_file is not None:
-        from .file import path_of
+        from .file import path_of, variables_of
 
-        return (Binding("file", path_of(settings.token_file)),)
+        variables = (Binding("variable", name) for name in variables_of(settings.token_file))
+        return (Binding("file", path_of(settings.token_file)), *variables)
     if settings.token_env is not None:
         return (Binding("variable", settings.token_env),)
     asks_each_time = settings.token_command or settings.token_url or settings.refresh_handler
