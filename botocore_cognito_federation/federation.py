@@ -86,8 +86,8 @@ class Federation:
         self._now = patience.now
         self._events = events or Events()
         self._failures = FailureMemory(store, now=patience.now, dice=patience.dice)
-        self._unkept: dict[str, FederatedCredentials] = {}
-        self._last: Served | None = None
+        self._unkept: dict[str, tuple[FederatedCredentials, str]] = {}
+        self._last: tuple[FederatedCredentials, str] | None = None
 
     def credentials(self) -> FederatedCredentials:
         """Credentials that are fresh, or that still live where they cannot be renewed.
@@ -104,6 +104,7 @@ class Federation:
             CognitoFederationError: there are none; the error says why and what mends it.
         """
         asked_at = self._now()
+        generation = self.generation()
         login = None
         if self._settings.identity_id is None:
             try:
@@ -113,10 +114,15 @@ class Federation:
         key = credentials_key(self._settings, login)
         held = self._held(key)
         if held is not None and self._is_fresh(held):
-            self._last = self._fresh(held)
+            served = self._fresh(held)
         else:
-            self._last = self._renewed(key, login, held, asked_at)
-        return self._last
+            served = self._renewed(key, login, held, asked_at)
+        self._last = (served.credentials, generation)
+        return served
+
+    def generation(self) -> str:
+        """What changes with each sign-out: whoever keeps credentials under another one has to drop them."""
+        return current_generation(self._store, self._settings.scope)
 
     def _login(self, attempt: int = 1) -> Login | None:
         source = self._source()
@@ -134,7 +140,9 @@ class Federation:
 
     def _last_or_raise(self, error: CognitoFederationError) -> Served:
         """Without a token nobody can say whose credentials are asked for, except for those this object served last."""
-        last = self._last.credentials if self._last else None
+        last, generation = self._last or (None, "")
+        if generation != self.generation():
+            last = None
         return self._living_or_raise(last, Failure.of(error, at=self._now(), rest=REST))
 
     def _renewed(self, key: str, login: Login | None, held: FederatedCredentials | None, asked_at: float) -> Served:
@@ -173,7 +181,7 @@ class Federation:
         raise failure.error
 
     def _renew(self, key: str, login: Login | None) -> FederatedCredentials:
-        generation = current_generation(self._store, self._settings.scope)
+        generation = self.generation()
         if login is None:
             login = self._login()
         try:
@@ -267,7 +275,9 @@ class Federation:
     def _held(self, key: str) -> FederatedCredentials | None:
         document = self._store.read(CREDENTIALS, key)
         kept = FederatedCredentials.from_document(document) if document and self._is_current(document) else None
-        here = self._unkept.get(key)
+        here, generation = self._unkept.get(key, (None, ""))
+        if generation != self.generation():
+            here = None
         if kept is None or here is None:
             return kept or here
         return max(kept, here, key=lambda credentials: credentials.expires_at)
@@ -291,7 +301,7 @@ class Federation:
             self._unkept.pop(key, None)
         except StorageError as error:
             # A read-only or full place still works, once per process.
-            self._unkept[key] = credentials
+            self._unkept[key] = (credentials, generation)
             self._store.note(error.line)
 
     @contextmanager
