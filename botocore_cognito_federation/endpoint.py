@@ -1,8 +1,8 @@
 """The container-credentials endpoint on loopback: AWS credentials by HTTP for every SDK, renewed ahead of need.
 
 Every AWS SDK asks the address in ``AWS_CONTAINER_CREDENTIALS_FULL_URI`` with the header ``Authorization`` from
-``AWS_CONTAINER_AUTHORIZATION_TOKEN``, and asks again before the credentials expire. Some wait two seconds for an answer,
-so answers come from memory, and a thread renews what is there before it gets old, as long as somebody asks for it.
+``AWS_CONTAINER_AUTHORIZATION_TOKEN``, and asks again before the credentials expire. Some wait two seconds for an
+answer, so answers come from memory, and a thread renews what is there before it gets old, as long as somebody asks.
 
 Who may ask: whoever knows path and token, which only the environment of the started program holds. A page in a browser
 can send requests to loopback too; it is refused by the Host it names and by the headers browsers add.
