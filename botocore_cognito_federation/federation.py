@@ -127,6 +127,7 @@ class Federation:
             CognitoFederationError: there are none; the error says why and what mends it.
         """
         asked_at = self._now()
+        generation = self.generation()
         asked: Login | None = None
         fetched: Login | None = None
         if self._settings.identity_id is None:
@@ -144,8 +145,12 @@ class Federation:
         else:
             logger.debug("Credentials %s… are to be renewed; they %s", key[:12], "live" if held else "are missing")
             served = self._renewed(key, fetched, held, asked_at)
-        self._last = _InThisProcess(served.credentials, self._generation())
+        self._last = _InThisProcess(served.credentials, generation)
         return served
+
+    def generation(self) -> str:
+        """What changes with each sign-out: whoever keeps credentials under another one has to drop them."""
+        return current_generation(self._store, self._settings.scope)
 
     def _known_login(self) -> Login | None:
         """Whose credentials are asked for, as far as that can be said without asking anybody."""
@@ -173,7 +178,7 @@ class Federation:
         """Without a token nobody can say whose credentials are asked for, except for those this object served last."""
         if isinstance(error, SignInRequiredError):
             raise error  # whoever signed out meant these too
-        last = self._last.credentials if self._last and self._last.generation == self._generation() else None
+        last = self._last.credentials if self._last and self._last.generation == self.generation() else None
         return self._living_or_raise(last, Failure.of(error, at=self._now(), rest=REST))
 
     def _renewed(self, key: str, login: Login | None, held: FederatedCredentials | None, asked_at: float) -> Served:
@@ -214,7 +219,7 @@ class Federation:
         raise failure.error
 
     def _renew(self, key: str, login: Login | None) -> FederatedCredentials:
-        generation = self._generation()
+        generation = self.generation()
         if login is None:
             login = self._login()
             if self._settings.identity_id is None and credentials_key(self._settings, login) != key:
@@ -320,13 +325,10 @@ class Federation:
         document = self._store.read(CREDENTIALS, key)
         kept = FederatedCredentials.from_document(document) if document and self._is_current(document) else None
         mine = self._unkept.get(key)
-        here = mine.credentials if mine and mine.generation == self._generation() else None
+        here = mine.credentials if mine and mine.generation == self.generation() else None
         if kept is None or here is None:
             return kept or here
         return max(kept, here, key=lambda credentials: credentials.expires_at)
-
-    def _generation(self) -> str:
-        return current_generation(self._store, self._settings.scope)
 
     def _is_current(self, document: Mapping[str, Any]) -> bool:
         """Whether no sign-out came since the renewal that wrote the document began."""
