@@ -78,7 +78,9 @@ def _token_place(settings: Settings) -> tuple[str, ...]:
     A worker that sets them for each job in turn must not get one job's identity for the next one.
     """
     bindings = token_bindings(settings) or ()
-    return tuple(bound(binding.kind, binding.name) if binding.kind == "variable" else binding.name for binding in bindings)
+    return tuple(
+        bound(binding.kind, binding.name) if binding.kind == "variable" else binding.name for binding in bindings
+    )
 
 
 def _count_feature() -> None:
