@@ -6,7 +6,6 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from . import errors
 from .errors import (
@@ -102,11 +101,11 @@ class FailureMemory:
         here = self._here.get(key)
         if kept is None:
             return here
-        at, retry_at, name = kept.get("at"), kept.get("retry_at"), kept.get("class")
-        if not _is_time(at) or not _is_time(retry_at) or not isinstance(name, str) or name not in _CLASSES:
+        at, retry_at, name = _time(kept.get("at")), _time(kept.get("retry_at")), kept.get("class")
+        if at is None or retry_at is None or not isinstance(name, str) or name not in _CLASSES:
             return here
         error = _CLASSES[name](str(kept.get("what", "")), remedy=str(kept.get("remedy", "")))
-        return Failure(float(at), float(retry_at), error, kept.get("spares_the_living") is True)
+        return Failure(at, retry_at, error, kept.get("spares_the_living") is True)
 
     def forget(self, key: str) -> None:
         """A success ends what was remembered."""
@@ -121,9 +120,9 @@ def rest_after(error: CognitoFederationError) -> tuple[float, float]:
     return now, now + (SHORT_REST if isinstance(error, TemporaryError) else 0.0)
 
 
-def _is_time(value: Any) -> bool:
-    """Whether a number from a file can be a time; JSON also has Infinity, and integers longer than a float."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _END_OF_TIME
+def _time(value: object) -> float | None:
+    """A number from a file that can be a time; JSON also has Infinity, and integers longer than a float."""
+    return float(value) if isinstance(value, int | float) and abs(value) < _END_OF_TIME else None
 
 
 def _spares_the_living(error: CognitoFederationError) -> bool:

@@ -379,4 +379,6 @@ def _dead_on_arrival(exchanged: Exchanged) -> str:
 def _name_of(login: Login | None) -> str:
     """Who it is, as a person would say it; no secret."""
     claims = login.token.claims if login else {}
-    return next((str(claims[name]) for name in ("email", "preferred_username", "name", "sub") if claims.get(name)), "")
+    name = next((str(claims[name]) for name in ("email", "preferred_username", "name", "sub") if claims.get(name)), "")
+    # It comes from a token and goes to terminals, which take some characters for commands.
+    return "".join(letter if letter.isprintable() else " " for letter in name)[:256]

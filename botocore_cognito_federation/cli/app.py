@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from ..debug_log import VARIABLE, start_debug_log
+from ..debug_log import VARIABLE, start_debug_log, unexpected
 from ..errors import CognitoFederationError
 
 #: Command -> (module, one line of help). The module is imported when its command runs.
@@ -70,5 +70,8 @@ def run(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader has gone; Python would complain once more while flushing at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # noqa: BLE001 - a traceback would quote values that may be secret
+        click.echo(unexpected(error).line, err=True)
         return 1
     return result if isinstance(result, int) else 0

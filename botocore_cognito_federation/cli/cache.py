@@ -7,6 +7,7 @@ import time
 
 import click
 
+from ..credentials import FederatedCredentials
 from ..ready_answer import forget_answers
 from ..settings import load_settings
 from ..sign_out import EVERYTHING, forget_credentials
@@ -35,9 +36,12 @@ def path() -> None:
 def list_entries() -> None:
     """List the AWS credentials that are kept; none of them is shown."""
     for key, document in _store().documents(CREDENTIALS):
-        left = float(document.get("expires_at", 0)) - time.time()
+        kept = FederatedCredentials.from_document(document)
+        if kept is None:
+            continue
+        left = kept.expires_at - time.time()
         until = f"{span(left)} left" if left > 0 else "expired"
-        who = document.get("who") or document.get("identity_id")
+        who = document.get("who") or kept.identity_id
         click.echo(f"{key[:12]}  {document.get('scope')}  {document.get('provider')}  {who}  {until}")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from ..credentials import FederatedCredentials
 from ..settings import load_settings
 from ..shadowing import what_shadows
 from ..storage import FileStore, default_directory
@@ -34,7 +35,7 @@ def credentials_of(store: FileStore, scope: str | None) -> list[dict[str, Any]]:
             "seconds_left": max(0, round(float(document.get("expires_at", 0)) - now)),
         }
         for _, document in store.documents(CREDENTIALS)
-        if scope is None or document.get("scope") == scope
+        if (scope is None or document.get("scope") == scope) and FederatedCredentials.from_document(document)
     ]
 
 
