@@ -174,7 +174,7 @@ _ALIAS_OF_DOMAIN = {
     "api.twitter.com": "twitter",
 }
 
-_DEVELOPER_DOMAIN = re.compile(r"cognito-identity(-us-gov|\.[a-z]{2}(-[a-z]+)+-\d)?\.amazonaws\.(com|com\.cn|eu)\Z")
+_DEVELOPER_DOMAIN = re.compile(r"cognito-identity(-us-gov|\.[a-z]{2,4}(-[a-z]+)+-\d)?\.amazonaws\.(com|com\.cn|eu)\Z")
 _USER_POOL_DOMAIN = re.compile(r"cognito-idp\.[a-z0-9-]+\.amazonaws\.(?:com|com\.cn|eu)/([\w-]+_[0-9A-Za-z]+)\Z")
 _USER_POOL_ID = re.compile(r"([a-z]{2,}(?:-[a-z]+)+-\d)_[0-9A-Za-z]{1,55}\Z")
 _SAML_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:saml-provider/[\w.-]{1,128}\Z")

@@ -22,15 +22,20 @@ from .records import IssuedCredentials
 try:
     from moto import settings
     from moto.iam.models import iam_backends
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+    from moto.moto_server import werkzeug_app
     from moto.s3.models import s3_backends
     from moto.sts.models import sts_backends
+    from werkzeug.serving import WSGIRequestHandler, make_server
 except ImportError:
     raise ConfigurationError(
-        "the demo world needs moto, which is not installed", remedy='pip install "botocore-cognito-federation[demo]"'
+        "the demo world needs moto 5.1 or later with its server, which is not installed",
+        remedy='pip install "botocore-cognito-federation[demo]"',
     ) from None
 
-__all__ = ["MotoAccount", "MotoRequestHandler", "RoleFacts"]
+__all__ = ["MotoAccount", "RequestHandler", "RoleFacts", "make_server"]
+
+# moto's own handler keeps header names with underscores (S3 metadata); not every 5.x has it
+RequestHandler: type[WSGIRequestHandler] = getattr(werkzeug_app, "MotoRequestHandler", WSGIRequestHandler)
 
 PARTITION = "aws"
 _account_numbers = itertools.count(111122223333)
@@ -105,7 +110,7 @@ class MotoAccount:
 
     def application(self) -> Any:
         """moto's WSGI application for all services."""
-        return DomainDispatcherApplication(create_backend_app)
+        return werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
 
     def create_role(
         self, name: str, trust: Mapping[str, Any], policy: Mapping[str, Any] | None, max_session_seconds: int = 3600

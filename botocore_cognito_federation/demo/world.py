@@ -8,15 +8,13 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
-from werkzeug.serving import make_server
-
 from .clock import WorldClock
 from .control import ControlPanel
 from .driving import DrivenWorld
 from .gateway import Gateway
 from .identities import IdentityStore
 from .journal import Fault, FaultBook, Journal
-from .moto_account import MotoAccount, MotoRequestHandler
+from .moto_account import MotoAccount, RequestHandler, make_server
 from .operations import IdentityPoolService
 from .pool_tokens import PoolTokens
 from .pools import Pool, Pools, new_pool_id
@@ -292,7 +290,7 @@ class World(DrivenWorld):
 def _handler(clock: WorldClock) -> type[Any]:
     """moto's request handler, silent, with a ``Date`` header by the world's clock."""
 
-    class Handler(MotoRequestHandler):
+    class Handler(RequestHandler):  # type: ignore[valid-type, misc]  # chosen by the version of moto
         def date_time_string(self, timestamp: float | None = None) -> str:
             return str(super().date_time_string(clock.now() if timestamp is None else timestamp))
 

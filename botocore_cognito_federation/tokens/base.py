@@ -51,6 +51,14 @@ class TokenSource(Protocol):
     @property
     def description(self) -> str: ...
 
+    def last_known(self) -> LoginToken | None:
+        """A token of any age that says whose credentials are asked for; None where only `fetch` can tell.
+
+        Raises:
+            SignInRequiredError: somebody has to sign in.
+        """
+        ...
+
     def fetch(self, context: RefreshContext) -> LoginToken:
         """A login token, newly read or obtained.
 
@@ -61,6 +69,13 @@ class TokenSource(Protocol):
             SignInRequiredError: somebody has to sign in.
         """
         ...
+
+
+class WorkloadTokenSource:
+    """What the sources of workloads have in common: only a token newly had tells whose it is."""
+
+    def last_known(self) -> LoginToken | None:
+        return None
 
 
 Clock = Callable[[], float]

@@ -1,0 +1,120 @@
+"""The real sign-in in a real browser: oidc-provider's pages clicked through, and the last page looked at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from botocore_cognito_federation.errors import SignInFailedError
+from botocore_cognito_federation.oidc.party import RelyingParty, SignInAnswer
+from botocore_cognito_federation.oidc.redirects import Redirect
+from botocore_cognito_federation.oidc.sign_in import sign_in_with_browser
+from tests.servers.chromium import Tab, chromium
+from tests.servers.oidc_provider import OidcProvider
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Tab]:
+    with chromium(tmp_path / "profile") as tab:
+        yield tab
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Where the screenshots go; PICTURES keeps them."""
+    folder = Path(os.environ.get("PICTURES") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def start(
+    party: RelyingParty, browser: Tab, pool: ThreadPoolExecutor, accept: Callable[[SignInAnswer], None] | None = None
+) -> Future[SignInAnswer]:
+    redirect = Redirect("127.0.0.1", "/callback", (0,))
+    return pool.submit(
+        sign_in_with_browser, party, redirect, announce=lambda p: None, open_url=browser.go, accept=accept, timeout=90
+    )
+
+
+def enter_password(browser: Tab) -> None:
+    browser.wait_for("document.querySelector('input[name=login]')")
+    browser.evaluate("document.querySelector('input[name=login]').value = 'ada'")
+    browser.evaluate("document.querySelector('input[name=password]').value = 'x'")
+    browser.evaluate("document.querySelector('button[type=submit]').click()")
+
+
+def consent(browser: Tab) -> None:
+    browser.wait_for("document.querySelector('input[name=prompt][value=consent]')")
+    browser.evaluate("document.querySelector('button[type=submit]').click()")
+
+
+def on_last_page(browser: Tab, title: str) -> str:
+    browser.wait_for(f"location.pathname === '/done' && document.title === '{title}'")
+    return str(browser.evaluate("document.body.innerText"))
+
+
+def take_pictures(browser: Tab, folder: Path, name: str) -> None:
+    sizes = []
+    for scheme in ("light", "dark"):
+        path = folder / f"{name}-{scheme}.png"
+        browser.screenshot(path, scheme)
+        sizes.append(path.read_bytes())
+    assert sizes[0] != sizes[1], "light and dark look the same: the style was not applied"
+
+
+def test_a_sign_in_clicked_through_ends_on_a_page_that_says_who_signed_in(
+    certified: OidcProvider, party_of: Callable[..., RelyingParty], browser: Tab, pictures: Path
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        signing_in = start(party_of(certified.issuer, "native"), browser, pool)
+        enter_password(browser)
+        consent(browser)
+        consent(browser)  # the second round, for the refresh token, in the same tab
+        text = on_last_page(browser, "You are signed in")
+        found = signing_in.result(60)
+    assert found.refresh_token
+    assert "Signed in as Ada (ada@example.com)." in text
+    entries = browser.command("Page.getNavigationHistory")["entries"]
+    assert not [entry["url"] for entry in entries if "code=" in entry["url"]]
+    assert browser.evaluate("getComputedStyle(document.querySelector('main')).borderTopWidth") == "4px"
+    take_pictures(browser, pictures, "success")
+
+
+def test_a_sign_in_that_is_refused_ends_on_a_page_that_says_why(
+    certified: OidcProvider, party_of: Callable[..., RelyingParty], browser: Tab, pictures: Path
+) -> None:
+    def refuse(answer: SignInAnswer) -> None:
+        raise SignInFailedError(
+            f"{answer.user_label} is not the user this session belongs to",
+            remedy="To change the user: cognito-federation login --force",
+        )
+
+    with ThreadPoolExecutor(1) as pool:
+        signing_in = start(party_of(certified.issuer, "native"), browser, pool, refuse)
+        enter_password(browser)
+        consent(browser)
+        consent(browser)
+        text = on_last_page(browser, "The sign-in did not finish")
+        with pytest.raises(SignInFailedError):
+            signing_in.result(60)
+    assert "Ada (ada@example.com) is not the user this session belongs to." in text
+    assert "To change the user: cognito-federation login --force" in text
+    take_pictures(browser, pictures, "failure")
+
+
+def test_cancelling_at_the_provider_is_told_on_the_last_page(
+    certified: OidcProvider, party_of: Callable[..., RelyingParty], browser: Tab
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        signing_in = start(party_of(certified.issuer, "native"), browser, pool)
+        browser.wait_for("document.querySelector('a[href$=abort]')")
+        browser.evaluate("document.querySelector('a[href$=abort]').click()")
+        assert "access_denied" in on_last_page(browser, "The sign-in did not finish")
+        with pytest.raises(SignInFailedError, match="access_denied"):
+            signing_in.result(60)
