@@ -20,7 +20,7 @@ from typing import Any
 
 from ..errors import CognitoFederationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, checked_text, expiry_seconds
-from .base import Clock, RefreshContext
+from .base import Clock, RefreshContext, WorkloadTokenSource
 from .reentry import refuse_reentry, renewing, run_marked
 from .temporary import is_temporary
 
@@ -33,7 +33,7 @@ _JITTER = 0.1
 Handler = Callable[..., Any]
 
 
-class HandlerTokenSource:
+class HandlerTokenSource(WorkloadTokenSource):
     """A refresh handler as a token source.
 
     Args:
