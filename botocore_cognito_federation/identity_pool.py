@@ -25,16 +25,33 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class LinkedLogin:
+    """A login that was linked to another.
+
+    Attributes:
+        key: the provider name Cognito knows.
+        subject: whose login it is, as `LoginToken.subject` says it.
+        token: the login token; None while there is none to send.
+    """
+
+    key: str
+    subject: str
+    token: LoginToken | None = None
+
+
+@dataclass(frozen=True)
 class Login:
-    """One entry of a Logins map.
+    """Whoever is signed in: an entry of a Logins map, and those that were linked to it.
 
     Attributes:
         key: the provider name Cognito knows, such as ``accounts.google.com``.
         token: the login token.
+        linked: further logins of the same identity.
     """
 
     key: str
     token: LoginToken
+    linked: tuple[LinkedLogin, ...] = ()
 
     @classmethod
     def of(cls, token: LoginToken, settings: Settings) -> Login:
@@ -121,6 +138,15 @@ class IdentityPool:
         )
         return replace(exchanged, credentials=further)
 
+    def unlink(self, identity_id: str, login: Login, key: str) -> None:
+        """Take the login under `key` off an identity (UnlinkIdentity).
+
+        Raises:
+            FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
+        """
+        arguments = {"IdentityId": identity_id, "LoginsToRemove": [key], **_logins(login)}
+        self._call(self._clients.cognito_identity().unlink_identity, arguments, (), login, identity_id)
+
     def _enhanced(self, identity_id: str, login: Login | None) -> Exchanged:
         arguments: dict[str, Any] = {"IdentityId": identity_id, **_logins(login)}
         if self._settings.role_arn:
@@ -203,4 +229,7 @@ class IdentityPool:
 
 
 def _logins(login: Login | None) -> dict[str, Any]:
-    return {"Logins": {login.key: login.token.value}} if login else {}
+    if login is None:
+        return {}
+    linked = {other.key: other.token.value for other in login.linked if other.token is not None}
+    return {"Logins": {**linked, login.key: login.token.value}}

@@ -80,7 +80,21 @@ def _decorate_or_leave(resolver: CredentialResolver, session: Any) -> Credential
         return resolver
 
 
-def decorate(resolver: CredentialResolver, session: Session) -> CredentialResolver:
+def session_of_other_profile(profile: str) -> Session:
+    """A session for another profile than the one in use, with the provider in its chain, installed or not.
+
+    Our variables do not touch that profile, as they do not touch the parent of a ``source_profile``.
+    """
+    from botocore.session import Session
+
+    session = Session(profile=profile)
+    resolver = session.get_component(_COMPONENT)
+    _undecorate(resolver)
+    decorate(resolver, session, in_use=False)
+    return session
+
+
+def decorate(resolver: CredentialResolver, session: Session, *, in_use: bool = True) -> CredentialResolver:
     """Put the provider into a chain, and into the chain of ``source_profile``; does nothing the second time."""
     if any(provider.METHOD == METHOD for provider in resolver.providers):
         return resolver
@@ -88,7 +102,7 @@ def decorate(resolver: CredentialResolver, session: Session) -> CredentialResolv
     # What may fail comes first, so that a chain is joined whole or not at all.
     assume_role: Any = resolver.get_provider("assume-role")
     parents = _ParentProfiles(assume_role._profile_provider_builder, make)
-    resolver.insert_before(_BEFORE, make())
+    resolver.insert_before(_BEFORE, make(in_use=in_use))
     assume_role._profile_provider_builder = parents
     return resolver
 

@@ -19,6 +19,7 @@ from ..errors import CognitoFederationError, StorageError
 from ..federation import LOCK_TIMEOUT, Served
 from ..freshness import serve_until
 from ..storage.fork import ForkSafeLock
+from ..tokens.reentry import refuse_reentry, renewing
 
 METHOD = "cognito-federation"
 
@@ -72,23 +73,29 @@ class FederationCredentials(RefreshableCredentials):
 
     def _renew(self) -> None:
         asked_at = self._clock()
-        alive = asked_at < self._serve_until
-        if not self._turns.acquire(0 if alive else LOCK_TIMEOUT):
-            if alive:
+        if not self._turns.acquire(0):
+            if asked_at < self._serve_until:
                 return
-            raise StorageError("Another thread has been renewing these credentials for too long", remedy="Try again")
+            # Whoever is called to renew these credentials cannot wait for them.
+            refuse_reentry(self, "What renews these credentials")
+            if not self._turns.acquire(LOCK_TIMEOUT):
+                raise StorageError("Another thread has been renewing these credentials too long", remedy="Try again")
         try:
-            if self._failure is not None and asked_at < self._failed_at:
-                # The attempt that failed ended after this thread asked: it was its attempt too.
-                raise copy(self._failure)
-            if self._clock() >= self._ask_again_at:
-                self._publish(self._attempt())
+            self._renew_in_turn(asked_at)
         finally:
             self._turns.release()
 
+    def _renew_in_turn(self, asked_at: float) -> None:
+        if self._failure is not None and asked_at < self._failed_at:
+            # The attempt that failed ended after this thread asked: it was its attempt too.
+            raise copy(self._failure)
+        if self._clock() >= self._ask_again_at:
+            self._publish(self._attempt())
+
     def _attempt(self) -> Served:
         try:
-            served = self._serve()
+            with renewing(self):
+                served = self._serve()
         except CognitoFederationError as error:
             self._failure, self._failed_at = copy(error), self._clock()
             raise

@@ -21,6 +21,8 @@ _COMMANDS = {
     "status": ("status", "What is signed in and cached, until when; no network."),
     "explain": ("explain", "The resolved settings, and where each came from."),
     "native": ("native", "Let every Python session of an environment have the credentials, with no code."),
+    "link": ("link", "Make the sign-ins of several sessions one identity."),
+    "unlink": ("unlink", "Take a linked sign-in off the identity."),
     "cache": ("cache", "List or clear what is kept."),
     "demo": ("demo", "Show the whole way on this machine, with no account and no internet."),
     "completion": ("completion", "Print the completion script of a shell."),
