@@ -153,7 +153,7 @@ class HandlerTokenSource(WorkloadTokenSource):
         if isinstance(answer, str):
             return LoginToken.of(checked_text(answer, source))
         if not isinstance(answer, Mapping):
-            kind = "nothing" if answer is None else f"a {type(answer).__name__}"
+            kind = "nothing" if answer is None else f"a value of type {type(answer).__name__}"
             raise TokenRefreshError(
                 f"{self._name} returned {kind}", remedy="Let it return a token, or a mapping with token and expires_at"
             )
