@@ -12,7 +12,7 @@ import time
 
 from .cache_keys import scope_key
 from .errors import StorageError
-from .storage.base import CREDENTIALS, FAILURES, GENERATIONS, Store
+from .storage.base import CREDENTIALS, FAILURES, GENERATIONS, SESSIONS, Store
 
 
 def current_generation(store: Store, scope: str) -> str:
@@ -44,6 +44,18 @@ def forget_credentials(store: Store, scope: str) -> int:
         StorageError: the store cannot be written.
     """
     begin_generation(store, scope)
+    return delete_credentials(store, scope)
+
+
+def delete_credentials(store: Store, scope: str) -> int:
+    """Forget the AWS credentials of a scope and nothing else: the sign-in stays, and the next use gets new ones.
+
+    Returns:
+        How many entries were forgotten.
+
+    Raises:
+        StorageError: the store cannot be written.
+    """
     forgotten = 0
     for key, document in list(store.documents(CREDENTIALS)):
         if document.get("scope") == scope:
@@ -52,3 +64,18 @@ def forget_credentials(store: Store, scope: str) -> int:
                 store.delete(FAILURES, key)
             forgotten += 1
     return forgotten
+
+
+def delete_sign_ins(store: Store, scope: str) -> int:
+    """Forget the sign-ins of a scope without a word to the provider.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        StorageError: the store cannot be written.
+    """
+    found = [key for key, document in store.documents(SESSIONS) if document.get("scope") == scope]
+    for key in found:
+        store.delete(SESSIONS, key)
+    return len(found)

@@ -13,9 +13,15 @@ from ..errors import CognitoFederationError
 
 #: Command -> (module, one line of help). The module is imported when its command runs.
 _COMMANDS = {
+    "configure": ("configure", "Write a profile, its sign-in and credential_process into ~/.aws/config."),
+    "login": ("login", "Sign in."),
+    "logout": ("logout", "Sign out: forget tokens and credentials, and revoke what can be revoked."),
     "credential-process": ("credential_process", "Print credentials as SDKs ask for them in credential_process."),
     "export": ("export", "Print credentials for a shell."),
     "status": ("status", "What is signed in and cached, until when; no network."),
+    "whoami": ("whoami", "Who AWS says this is; asks STS."),
+    "token": ("token", "Print the login token, or its claims."),
+    "doctor": ("doctor", "Find everything that can be wrong, each with its remedy."),
     "explain": ("explain", "The resolved settings, and where each came from."),
     "cache": ("cache", "List or clear what is kept."),
     "demo": ("demo", "Show the whole way on this machine, with no account and no internet."),

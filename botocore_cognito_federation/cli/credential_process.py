@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 import click
 
-from ..assembly import federation_for
+from ..assembly import serving_for
 from ..errors import CognitoFederationError
 from ..failure_memory import rest_after
 from ..process import Question, finish
@@ -16,6 +17,9 @@ from ..ready_answer import bindings_of, keep_failure, keep_served, process_text
 from ..settings import load_settings
 from ..tokens import token_bindings
 from .options import profile_option
+
+#: Seconds a helper may take in all; SDKs end it after 60 (aws-sdk-go-v2, processcreds.DefaultTimeout).
+HELPER_TIME = 50.0
 
 
 def answer(question: Question) -> tuple[int, str]:
@@ -29,7 +33,7 @@ def answer(question: Question) -> tuple[int, str]:
         refuse_a_circle(os.environ, question.profile)
         settings = load_settings(question.profile)
         bindings = bindings_of(settings, token_bindings(settings), question)
-        served = federation_for(settings).serve()
+        served = serving_for(settings, time_left=lambda: question.asked_at + HELPER_TIME - time.time())()
     except CognitoFederationError as error:
         at, retry_at = rest_after(error)
         keep_failure(question, bindings, error, at=at, retry_at=retry_at)
