@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .errors import StorageError as StorageError
     from .errors import TemporaryError as TemporaryError
     from .errors import TokenRefreshError as TokenRefreshError
+    from .sign_in.notebook import login as login
     from .user_pool import UserPool as UserPool
 
 _HOME_OF = {
@@ -36,6 +37,7 @@ _HOME_OF = {
     "TemporaryError": "errors",
     "TokenRefreshError": "errors",
     "install": "botocore_plugin",
+    "login": "sign_in.notebook",
     "uninstall": "botocore_plugin",
     "UserPool": "user_pool",
 }

@@ -11,7 +11,7 @@ from .freshness import serve_until
 from .process import ENTRY, FIELD, MAGIC, Question, bound
 from .sign_out import generation_keys
 from .storage.base import GENERATIONS
-from .storage.private_files import make_directory, remove, write_private
+from .storage.private_files import make_directory, read_private, remove, write_private
 
 if TYPE_CHECKING:
     from .errors import CognitoFederationError
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .tokens import Binding
 
 ANSWERS = "answers"
+#: The line of an answer file that holds its kind, counted from 0; see `process`.
+_KIND_LINE = 4
 
 
 def process_text(served: Served) -> str:
@@ -74,6 +76,21 @@ def _write(
         make_directory(question.directory, lambda _: None)
         make_directory(os.path.dirname(question.path), lambda _: None)
         write_private(question.path, "\n".join(fields).encode("utf-8", "surrogateescape"))
+
+
+def forget_failed_answers(directory: str) -> None:
+    """Forget the answers that are failures; those that are credentials stay.
+
+    Raises:
+        StorageError: one is there and cannot be removed.
+    """
+    folder = os.path.join(directory, ANSWERS)
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            path = os.path.join(folder, name)
+            content = b"" if name.endswith(".lock") else read_private(path, lambda _: None) or b""
+            if content.split(b"\n")[_KIND_LINE : _KIND_LINE + 1] == [b"failure"]:
+                remove(path)
 
 
 def forget_answers(directory: str) -> None:

@@ -13,7 +13,7 @@ import time
 
 from .cache_keys import scope_key
 from .errors import StorageError
-from .storage.base import CREDENTIALS, FAILURES, GENERATIONS, Store
+from .storage.base import CREDENTIALS, FAILURES, GENERATIONS, SESSIONS, Store
 
 #: The scope that holds all others, also those whose first credentials are still on their way.
 EVERYTHING = "everything"
@@ -50,6 +50,19 @@ def begin_generation(store: Store, scope: str) -> None:
     )
 
 
+def end_sign_in(store: Store, scope: str) -> int:
+    """Make a scope's sign-in invalid and forget its AWS credentials; what a renewal in flight brings is invalid too.
+
+    Returns:
+        How many sets of credentials were forgotten.
+
+    Raises:
+        StorageError: the store cannot be written.
+    """
+    begin_generation(store, scope)
+    return forget_credentials(store, scope)
+
+
 def forget_credentials(store: Store, scope: str = EVERYTHING) -> int:
     """Forget the AWS credentials of a scope; those a renewal in flight is about to keep are invalid too.
 
@@ -70,3 +83,18 @@ def forget_credentials(store: Store, scope: str = EVERYTHING) -> int:
                 store.delete(FAILURES, key)
             forgotten += 1
     return forgotten
+
+
+def delete_sign_ins(store: Store, scope: str) -> int:
+    """Forget the sign-ins of a scope without a word to the provider.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        StorageError: the store cannot be written.
+    """
+    found = [key for key, document in store.documents(SESSIONS) if document.get("scope") == scope]
+    for key in found:
+        store.delete(SESSIONS, key)
+    return len(found)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.credentials import CredentialProvider
 
-from ..assembly import federation_for
+from ..assembly import serving_for
 from ..process import bound
 from ..profile_chain import refuse_a_circle
 from ..settings import Settings, settings_of_session
@@ -68,7 +68,7 @@ def shared_credentials(settings: Settings) -> FederationCredentials:
     with _shared_lock:
         found = _shared.get(key)
         if found is None:
-            found = _shared[key] = FederationCredentials(federation_for(settings).serve)
+            found = _shared[key] = FederationCredentials(serving_for(settings))
         return found
 
 

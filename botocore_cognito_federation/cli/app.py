@@ -13,12 +13,18 @@ from ..errors import CognitoFederationError
 
 #: Command -> (module, one line of help). The module is imported when its command runs.
 _COMMANDS = {
+    "configure": ("configure", "Write a profile, its sign-in and credential_process into ~/.aws/config."),
+    "login": ("login", "Sign in."),
+    "logout": ("logout", "Sign out: forget tokens and credentials, and revoke what can be revoked."),
     "credential-process": ("credential_process", "Print credentials as SDKs ask for them in credential_process."),
     "export": ("export", "Print credentials for a shell."),
     "exec": ("exec_command", "Run a program with credentials."),
     "console": ("console", "Open the AWS console, signed in."),
     "serve": ("serve", "Serve credentials to the SDKs of this machine, on loopback."),
     "status": ("status", "What is signed in and cached, until when; no network."),
+    "whoami": ("whoami", "Who AWS says this is; asks STS."),
+    "token": ("token", "Print the login token, or its claims."),
+    "doctor": ("doctor", "Find everything that can be wrong, each with its remedy."),
     "explain": ("explain", "The resolved settings, and where each came from."),
     "native": ("native", "Let every Python session of an environment have the credentials, with no code."),
     "link": ("link", "Make the sign-ins of several sessions one identity."),

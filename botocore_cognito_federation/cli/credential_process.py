@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 import warnings
 
 import click
 
-from ..assembly import federation_for
+from ..assembly import serving_for
 from ..debug_log import unexpected
 from ..errors import CognitoFederationError
 from ..failure_memory import rest_after
@@ -19,6 +20,9 @@ from ..ready_answer import bindings_of, keep_failure, keep_served, process_text
 from ..settings import load_settings
 from ..tokens import token_bindings
 from .options import profile_option
+
+#: Seconds a helper may take in all; SDKs end it after 60 (aws-sdk-go-v2, processcreds.DefaultTimeout).
+HELPER_TIME = 50.0
 
 
 def answer(question: Question) -> tuple[int, str]:
@@ -36,7 +40,7 @@ def answer(question: Question) -> tuple[int, str]:
         if settings.refresh_handler or settings.developer_user:
             # What they start in this process, such as the AWS CLI, inherits the chain from here.
             os.environ.update(environment_for_children(os.environ, settings.profile))
-        served = federation_for(settings).serve()
+        served = serving_for(settings, time_left=lambda: question.asked_at + HELPER_TIME - time.time())()
     except CognitoFederationError as error:
         return _failed(question, bindings, error)
     except Exception as error:  # noqa: BLE001 - a traceback would quote values that may be secret

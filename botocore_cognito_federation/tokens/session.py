@@ -167,6 +167,9 @@ class SessionTokenSource:
             refresh_token=renewed.refresh_token or session.refresh_token,
         )
         self._sessions.write(kept)
+        if self._sessions.read() is None:
+            # Signing out wins over a renewal in flight; whoever signed out waits for our lock and revokes what came.
+            raise self._sign_in(f"{session.who} signed out meanwhile")
         logger.debug("Renewed the session of %s", session.who)
         token = kept.token()
         assert token is not None, "a renewal brings a token"
