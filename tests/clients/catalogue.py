@@ -18,7 +18,9 @@ _STS_AT_AWS = "cannot be shown offline: sends AssumeRole to AWS only"
 _OBJECTS_OF = "s3://{}/{}"
 
 
-def _script(name: str, room: str, *requirements: str, shown: str, project: bool = False) -> Callable[[Rooms], Installed]:
+def _script(
+    name: str, room: str, *requirements: str, shown: str, project: bool = False
+) -> Callable[[Rooms], Installed]:
     """A Python program in a virtual environment; `shown` is the package whose version counts."""
 
     def install(rooms: Rooms) -> Installed:
@@ -48,7 +50,9 @@ def _aws_cli_1(rooms: Rooms) -> Installed:
 
 def _aws_cli_2(rooms: Rooms) -> Installed:
     aws = rooms.debian("aws", "awscli", accept=lambda text: text.startswith("aws-cli/2."))
-    return Installed((aws,), _number(version_of(aws, "--version")))
+    version = _number(version_of(aws, "--version"))
+    knows_endpoints = tuple(map(int, version.split(".")[:2])) >= (2, 13)
+    return Installed((aws,), version, lacks={} if knows_endpoints else {Column.CHAIN: _STS_AT_AWS})
 
 
 def _binary(name: str, package: str, *version: str) -> Callable[[Rooms], Installed]:
@@ -145,7 +149,7 @@ CLIENTS = (
         "Python",
         _aws_cli_2,
         _AWS_CLI,
-        {Column.NATIVE: "carries a botocore without register_initializer", Column.CHAIN: _STS_AT_AWS},
+        {Column.NATIVE: "carries a botocore without register_initializer"},
     ),
     Client("AWS SDK for JavaScript 3", "JavaScript", _javascript, Program(), {Column.NATIVE: _ONLY_PYTHON}),
     Client(
@@ -169,6 +173,7 @@ CLIENTS = (
         ),
         Program(),
         {Column.NATIVE: _ONLY_PYTHON, Column.CHAIN: _NO_ROLES},
+        learns_by_refusal=True,
     ),
     Client(
         "s5cmd",

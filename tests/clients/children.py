@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import subprocess
 import tempfile
@@ -22,7 +23,7 @@ class Child:
     """A process with all three streams in our hands; ended with the `with` block."""
 
     def __init__(self, command: list[str], environment: Mapping[str, str]) -> None:
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         self._process = subprocess.Popen(
             command, env=dict(environment), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
         )
@@ -110,10 +111,8 @@ class Child:
 
     def _close_input(self) -> None:
         assert self._process.stdin is not None
-        try:
+        with contextlib.suppress(OSError):
             self._process.stdin.close()
-        except OSError:
-            pass
 
     def _failure(self, what: str) -> ChildFailed:
         self._errors.seek(0)

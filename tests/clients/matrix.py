@@ -19,7 +19,7 @@ from .rooms import Rooms, Unavailable
 
 #: A client is mostly start-up, which takes a core.
 _AT_ONCE = 3
-_WAITING_AT_ONCE = 4
+_WAITING_AT_ONCE = 6
 Progress = Callable[[Client, Column, Outcome], None]
 
 
@@ -93,8 +93,9 @@ def _outcome(
     column: Column,
     environment: dict[str, str],
 ) -> Outcome:
-    if column in client.lacks:
-        return Outcome(Mark.NOT_APPLICABLE, client.lacks[column])
+    lacks = {**client.lacks, **({} if isinstance(installed, str) else installed.lacks)}
+    if column in lacks:
+        return Outcome(Mark.NOT_APPLICABLE, lacks[column])
     if isinstance(installed, str):
         return Outcome(Mark.MISSING, installed)
     try:

@@ -74,22 +74,29 @@ class Program:
 
 @dataclass(frozen=True)
 class Installed:
-    """A client on this machine: how it starts, and its version as the table shows it."""
+    """A client on this machine: how it starts, its version as the table shows it, what this version cannot."""
 
     start: tuple[str, ...]
     version: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    lacks: Mapping[Column, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Client:
-    """A row. `lacks` says for a column why this client cannot by design."""
+    """A row.
+
+    Attributes:
+        lacks: for a column, why this client cannot by design.
+        learns_by_refusal: it renews credentials only when a request was refused for their age, and repeats that.
+    """
 
     name: str
     language: str
     install: Callable[[Rooms], Installed]
     drive: Program | Commands
     lacks: Mapping[Column, str]
+    learns_by_refusal: bool = False
 
     def ways(self) -> tuple[Way, ...]:
         return tuple(way for way in WAYS if way.column not in self.lacks)

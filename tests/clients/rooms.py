@@ -54,7 +54,12 @@ class Rooms:
         """
         wanted = [*requirements, *([str(self.wheel())] if project else [])]
         # What the project requires is part of what was resolved; the wheel's own path is not.
-        key = (sys.version_info[:2], bool(self._uv), requirements, (REPOSITORY / "setup.cfg").read_bytes() if project else b"")
+        key = (
+            sys.version_info[:2],
+            bool(self._uv),
+            requirements,
+            (REPOSITORY / "setup.cfg").read_bytes() if project else b"",
+        )
         folder = self._installed(name, repr(key), lambda into: self._make_venv(into, wanted))
         if project:
             self._pip(folder, "--reinstall" if self._uv else "--force-reinstall", "--no-deps", str(self.wheel()))
@@ -100,15 +105,25 @@ class Rooms:
     def wheel(self) -> Path:
         """This project's wheel, built once a run."""
         if self._wheel is None:
-            into = self._scratch / "wheel"
+            into, source = self._scratch / "wheel", self._source()
             if self._uv:
-                _run(self._uv, "build", "-q", "--wheel", "--out-dir", str(into), str(REPOSITORY))
+                _run(self._uv, "build", "-q", "--wheel", "--out-dir", str(into), str(source))
             else:
                 # The interpreter that runs this may have no pip; a virtual environment of its own has.
                 builder = str(self.python("builder") / "python")
-                _run(builder, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(into), str(REPOSITORY))
+                _run(builder, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(into), str(source))
             (self._wheel,) = into.glob("*.whl")
         return self._wheel
+
+    def _source(self) -> Path:
+        """A copy to build from: a build in place would take up what an earlier one left in ``build/``."""
+        copy = self._scratch / "source"
+        copy.mkdir()
+        for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(REPOSITORY / name, copy)
+        package = "botocore_cognito_federation"
+        shutil.copytree(REPOSITORY / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
+        return copy
 
     def _installed(self, name: str, key: str, install: Callable[[Path], None]) -> Path:
         self._root.mkdir(parents=True, exist_ok=True)

@@ -8,8 +8,8 @@ from .model import Column, Mark, Row
 
 _PAGE = """# Clients
 
-Every client below was driven from one and the same `~/.aws/config`, against the demo world, by `python -m tests.clients`;
-this page is written by that run (`--write`).
+Every client below was driven from one and the same `~/.aws/config`, against the demo world, by
+`python -m tests.clients`; this page is written by that run (`--write`).
 
 {table}
 
