@@ -50,11 +50,12 @@ def federation_for(
     variables = os.environ if environ is None else environ
     patience = real_patience()
     clients = Clients(settings, session or partial(_session_of, settings.profile))
+    kept = store_for(settings, variables) if store is None else store
     return Federation(
         settings,
-        source=cache(lambda: token_source(settings, environ=variables, clock=patience.now)),
+        source=cache(lambda: token_source(settings, store=kept, environ=variables, clock=patience.now)),
         pool=IdentityPool(settings, clients, patience),
-        store=store_for(settings, variables) if store is None else store,
+        store=kept,
         patience=patience,
         events=events,
     )

@@ -33,6 +33,20 @@ def credentials_key(settings: Settings, login: Login | None) -> str:
     )
 
 
+def session_key(settings: Settings) -> str:
+    """The key of a sign-in: its scope, and the provider and client it was made with."""
+    provider = settings.provider
+    return key_of(
+        {
+            "what": "session",
+            "scope": settings.scope,
+            "provider": (provider.login_key or provider.name) if provider else None,
+            "issuer": provider.issuer if provider else None,
+            "client": settings.client_id,
+        }
+    )
+
+
 def scope_key(scope: str) -> str:
     """The key of a sign-out generation."""
     return key_of({"what": "scope", "scope": scope})

@@ -11,6 +11,7 @@ itself. A sign-out in between wins: what was begun before it is not kept as vali
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from .cache_keys import credentials_key, identity_key
 from .credentials import FederatedCredentials
 from .diagnosis import Retry
-from .errors import CognitoFederationError, ConfigurationError, FederationRefusedError, StorageError
+from .errors import CognitoFederationError, ConfigurationError, FederationRefusedError, StorageError, TemporaryError
 from .events import Event, Events
 from .failure_memory import REST, Failure, FailureMemory
 from .freshness import is_alive, is_fresh, refresh_at, serve_until
@@ -33,6 +34,8 @@ from .tokens.base import RefreshContext, TokenSource
 
 if TYPE_CHECKING:
     from .settings import Settings
+
+logger = logging.getLogger(__name__)
 
 #: Seconds to wait for whoever is renewing the same credentials; a renewal that takes longer has its own time limits.
 LOCK_TIMEOUT = 52.0
@@ -86,8 +89,8 @@ class Federation:
         self._now = patience.now
         self._events = events or Events()
         self._failures = FailureMemory(store, now=patience.now, dice=patience.dice)
-        self._unkept: dict[str, FederatedCredentials] = {}
-        self._last: Served | None = None
+        self._unkept: dict[str, tuple[FederatedCredentials, str]] = {}
+        self._last: tuple[FederatedCredentials, str] | None = None
 
     def credentials(self) -> FederatedCredentials:
         """Credentials that are fresh, or that still live where they cannot be renewed.
@@ -104,19 +107,36 @@ class Federation:
             CognitoFederationError: there are none; the error says why and what mends it.
         """
         asked_at = self._now()
-        login = None
+        generation = self.generation()
+        asked: Login | None = None
+        fetched: Login | None = None
         if self._settings.identity_id is None:
             try:
-                login = self._login()
+                asked = self._known_login()
+                if asked is None:
+                    asked = fetched = self._login()
             except CognitoFederationError as error:
                 return self._last_or_raise(error)
-        key = credentials_key(self._settings, login)
+        key = credentials_key(self._settings, asked)
         held = self._held(key)
         if held is not None and self._is_fresh(held):
-            self._last = self._fresh(held)
+            logger.debug("Credentials %s… are fresh", key[:12])
+            served = self._fresh(held)
         else:
-            self._last = self._renewed(key, login, held, asked_at)
-        return self._last
+            logger.debug("Credentials %s… are to be renewed; they %s", key[:12], "live" if held else "are missing")
+            served = self._renewed(key, fetched, held, asked_at)
+        self._last = (served.credentials, generation)
+        return served
+
+    def generation(self) -> str:
+        """What changes with each sign-out: whoever keeps credentials under another one has to drop them."""
+        return current_generation(self._store, self._settings.scope)
+
+    def _known_login(self) -> Login | None:
+        """Whose credentials are asked for, as far as that can be said without asking anybody."""
+        source = self._source()
+        token = source.last_known() if source is not None else None
+        return Login.of(token, self._settings) if token is not None else None
 
     def _login(self, attempt: int = 1) -> Login | None:
         source = self._source()
@@ -128,13 +148,17 @@ class Federation:
             identity_id=self._settings.identity_id,
             attempt=attempt,
         )
+        logger.debug("Asking %s for a login token (attempt %d)", source.description, attempt)
         login = Login.of(source.fetch(context), self._settings)
+        logger.debug("Got a login token for %s, expiring at %s", login.key, login.token.expires_at)
         reach("token.obtained")
         return login
 
     def _last_or_raise(self, error: CognitoFederationError) -> Served:
         """Without a token nobody can say whose credentials are asked for, except for those this object served last."""
-        last = self._last.credentials if self._last else None
+        last, generation = self._last or (None, "")
+        if generation != self.generation():
+            last = None
         return self._living_or_raise(last, Failure.of(error, at=self._now(), rest=REST))
 
     def _renewed(self, key: str, login: Login | None, held: FederatedCredentials | None, asked_at: float) -> Served:
@@ -142,6 +166,7 @@ class Federation:
         with self._single_flight(key, timeout=0 if alive else LOCK_TIMEOUT) as taken:
             if not taken:
                 if held is not None and alive:
+                    logger.debug("Somebody else is renewing them; serving what lives")
                     return Served(held, self._now() + _WHILE_ANOTHER_RENEWS)
                 raise StorageError(
                     f"Another process has been renewing these credentials for more than {LOCK_TIMEOUT:g} s",
@@ -160,6 +185,7 @@ class Federation:
 
     def _failed(self, key: str, held: FederatedCredentials | None, error: CognitoFederationError) -> Served:
         lives = held is not None and is_alive(held, self._now())
+        logger.debug("Renewing failed: %s", error.line)
         failure = self._failures.remember(key, error, something_lives=lives)
         self._events.emit(
             Event("credentials-refresh-failure", identity_id=held.identity_id if held else None, error=error)
@@ -173,9 +199,11 @@ class Federation:
         raise failure.error
 
     def _renew(self, key: str, login: Login | None) -> FederatedCredentials:
-        generation = current_generation(self._store, self._settings.scope)
+        generation = self.generation()
         if login is None:
             login = self._login()
+            if self._settings.identity_id is None and credentials_key(self._settings, login) != key:
+                raise TemporaryError("Somebody else signed in meanwhile", remedy="Try again")
         try:
             exchanged = self._exchange(login)
         except FederationRefusedError as refused:
@@ -183,6 +211,7 @@ class Federation:
             exchanged = self._exchange(login)
         reach("exchange.done")
         credentials = exchanged.credentials
+        logger.debug("Exchanged for credentials of %s until %s", credentials.identity_id, credentials.expiration)
         self._keep(key, credentials, login, generation)
         reach("credentials.kept")
         self._failures.forget(key)
@@ -234,6 +263,7 @@ class Federation:
                 with contextlib.suppress(StorageError):
                     self._store.delete(IDENTITIES, key)
         identity_id = self._pool.get_id(login)
+        logger.debug("GetId answered %s", identity_id)
         self._keep_identity(key, identity_id)
         exchanged = self._adopting(key, identity_id, self._pool.exchange(identity_id, login))
         if known is not None and known != exchanged.credentials.identity_id:
@@ -267,7 +297,9 @@ class Federation:
     def _held(self, key: str) -> FederatedCredentials | None:
         document = self._store.read(CREDENTIALS, key)
         kept = FederatedCredentials.from_document(document) if document and self._is_current(document) else None
-        here = self._unkept.get(key)
+        here, generation = self._unkept.get(key, (None, ""))
+        if generation != self.generation():
+            here = None
         if kept is None or here is None:
             return kept or here
         return max(kept, here, key=lambda credentials: credentials.expires_at)
@@ -291,7 +323,7 @@ class Federation:
             self._unkept.pop(key, None)
         except StorageError as error:
             # A read-only or full place still works, once per process.
-            self._unkept[key] = credentials
+            self._unkept[key] = (credentials, generation)
             self._store.note(error.line)
 
     @contextmanager

@@ -37,12 +37,14 @@ class LoginToken:
         expires_at: when it expires, seconds since the epoch; None when nothing says.
         identity_id: the identity ID that came with it (developer-authenticated identities); None otherwise.
         claims: the unverified claims of a JWT; empty for an opaque token.
+        owner: the random ID of the sign-in an opaque token came from; None where it came from somewhere else.
     """
 
     value: str = field(repr=False)
     expires_at: float | None = None
     identity_id: str | None = None
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    owner: str | None = None
 
     @classmethod
     def of(cls, value: str, *, expires_at: float | None = None, identity_id: str | None = None) -> LoginToken:
@@ -53,10 +55,12 @@ class LoginToken:
 
     @property
     def subject(self) -> str:
-        """Whose token it is: the ``sub`` of a JWT; for an opaque token a digest of it, which names no one else."""
+        """Whose token it is: the ``sub`` of a JWT, the sign-in of an opaque token, else a digest, nobody else's."""
         sub = self.claims.get("sub")
         if isinstance(sub, str) and sub:
             return f"sub {sub}"
+        if self.owner is not None:
+            return f"sign-in {self.owner}"
         return "digest " + hashlib.sha256(self.value.encode()).hexdigest()
 
     @property

@@ -27,19 +27,15 @@ def process_text(served: Served) -> str:
     return json.dumps(served.credentials.process_document(), separators=(",", ":"))
 
 
-def bindings_of(settings: Settings, binding: Binding | None, question: Question) -> str | None:
+def bindings_of(settings: Settings, bindings: tuple[Binding, ...] | None, question: Question) -> str | None:
     """What an answer depends on, in the state of now; None where no answer may be kept.
 
     To be taken before the token is read: a token that is replaced meanwhile then makes the answer out of date.
     """
-    if settings.cache != "file":
-        return None
-    if binding is None and not settings.is_guest and settings.identity_id is None:
+    if settings.cache != "file" or bindings is None:
         return None
     generation = os.path.join(question.directory, GENERATIONS, f"{scope_key(settings.scope)}.json")
-    entries = [bound("file", generation)]
-    if binding is not None:
-        entries.append(bound(binding.kind, binding.name))
+    entries = [bound("file", generation), *(bound(binding.kind, binding.name) for binding in bindings)]
     text = ENTRY.join(entries)
     return None if "\n" in text or text.count(FIELD) != 2 * len(entries) else text
 

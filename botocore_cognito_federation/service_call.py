@@ -6,6 +6,7 @@ HTTP 400 although they pass (a key not yet seen, a provider that does not answer
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
@@ -15,7 +16,9 @@ from .diagnosis import CallFacts, Diagnosis, Retry, diagnose
 from .errors import CognitoFederationError, ConfigurationError, FederationRefusedError, TemporaryError
 from .quiet_botocore import quiet_botocore
 
-#: Further attempts by class, with what grows between them.
+logger = logging.getLogger(__name__)
+
+#: Further attempts by class.
 _FURTHER_ATTEMPTS = {Retry.TRANSIENT: 2, Retry.BRIEF: 2}
 _FIRST_PAUSE = 0.2
 
@@ -75,17 +78,26 @@ def call(
         try:
             return _once(operation, arguments, needs, replace(facts, now=patience.now()))
         except _Refused as refused:
-            diagnosis = refused.diagnosis
-        if attempt >= _FURTHER_ATTEMPTS.get(diagnosis.retry, 0):
+            diagnosis, retried = refused.diagnosis, refused.retried
+        if retried or attempt >= _FURTHER_ATTEMPTS.get(diagnosis.retry, 0):
             raise _public(diagnosis)
         attempt += 1
+        logger.debug("%s; trying again", diagnosis.cause)
         patience.sleep(_FIRST_PAUSE * 2**attempt * (0.5 + patience.dice()))
 
 
 class _Refused(Exception):
-    def __init__(self, diagnosis: Diagnosis) -> None:
+    """One refused call.
+
+    Attributes:
+        diagnosis: what it means.
+        retried: whether botocore has tried it several times already.
+    """
+
+    def __init__(self, diagnosis: Diagnosis, *, retried: bool = False) -> None:
         super().__init__(diagnosis.cause)
         self.diagnosis = diagnosis
+        self.retried = retried
 
 
 def _once(
@@ -97,7 +109,8 @@ def _once(
         with quiet_botocore():
             body = operation(**arguments)
     except exceptions.ClientError as error:
-        raise _Refused(_diagnosis_of(error, facts)) from None
+        retries = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+        raise _Refused(_diagnosis_of(error, facts), retried=bool(retries)) from None
     except exceptions.HTTPClientError as error:
         raise _unreachable(error) from None
     except exceptions.ParamValidationError:

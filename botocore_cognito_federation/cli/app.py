@@ -15,10 +15,15 @@ from ..errors import CognitoFederationError
 _COMMANDS = {
     "credential-process": ("credential_process", "Print credentials as SDKs ask for them in credential_process."),
     "export": ("export", "Print credentials for a shell."),
+    "exec": ("exec_command", "Run a program with credentials."),
+    "console": ("console", "Open the AWS console, signed in."),
+    "serve": ("serve", "Serve credentials to the SDKs of this machine, on loopback."),
     "status": ("status", "What is signed in and cached, until when; no network."),
     "explain": ("explain", "The resolved settings, and where each came from."),
+    "native": ("native", "Let every Python session of an environment have the credentials, with no code."),
     "cache": ("cache", "List or clear what is kept."),
     "demo": ("demo", "Show the whole way on this machine, with no account and no internet."),
+    "completion": ("completion", "Print the completion script of a shell."),
     "version": ("version", "Print the version."),
 }
 

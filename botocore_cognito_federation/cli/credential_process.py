@@ -14,7 +14,7 @@ from ..process import Question, finish
 from ..profile_chain import refuse_a_circle
 from ..ready_answer import bindings_of, keep_failure, keep_served, process_text
 from ..settings import load_settings
-from ..tokens import token_binding
+from ..tokens import token_bindings
 from .options import profile_option
 
 
@@ -28,7 +28,7 @@ def answer(question: Question) -> tuple[int, str]:
     try:
         refuse_a_circle(os.environ, question.profile)
         settings = load_settings(question.profile)
-        bindings = bindings_of(settings, token_binding(settings), question)
+        bindings = bindings_of(settings, token_bindings(settings), question)
         served = federation_for(settings).serve()
     except CognitoFederationError as error:
         at, retry_at = rest_after(error)

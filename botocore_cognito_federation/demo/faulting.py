@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
@@ -41,8 +42,13 @@ def break_connection(environ: dict[str, Any]) -> NoReturn:
 
 
 def reset_connection(connection: socket.socket) -> None:
-    """Make the close of a socket a reset: linger on, for no time (SO_LINGER, socket(7))."""
+    """Make the close of a socket a reset: linger on, for no time (SO_LINGER, socket(7)).
+
+    The read side is shut first: the server's files on the socket keep it open until its next read finds the end.
+    """
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    with contextlib.suppress(OSError):  # the client was faster
+        connection.shutdown(socket.SHUT_RD)
     connection.close()
 
 

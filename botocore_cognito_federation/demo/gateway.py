@@ -143,6 +143,8 @@ class Gateway:
             beyond = scope_down.refuse_beyond(request.service, request.operation, bool(request.target))
             if beyond is not None:
                 return error_style(request)(beyond)
+        if "HTTP_AUTHORIZATION" not in environ:
+            return error_style(request)(refusals.presigned())
         status, headers, body = _run(self.moto, environ)
         answer = HttpAnswer(status, headers, body)
         return _as_json_error(answer) if request.target and status >= 400 else answer

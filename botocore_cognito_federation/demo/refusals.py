@@ -151,6 +151,11 @@ def sts_validation(problem: str) -> Refusal:
     return Refusal("ValidationError", problem)
 
 
+def presigned() -> Refusal:
+    """moto's enforcement reads the Authorization header only; better a clear no than its internal error."""
+    return Refusal("NotImplemented", "The demo world does not check presigned URLs.", 501)
+
+
 def chained_too_long() -> Refusal:
     return sts_validation(
         "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"

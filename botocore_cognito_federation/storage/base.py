@@ -15,8 +15,12 @@ IDENTITIES = "identities"
 FAILURES = "failures"
 GENERATIONS = "generations"
 NOTES = "notes"
+SESSIONS = "sessions"
+SECRETS = "secrets"
+DOCUMENTS = "documents"
 
-KINDS = (CREDENTIALS, IDENTITIES, FAILURES, GENERATIONS, NOTES)
+#: What a keyring takes instead of files.
+SECRET_KINDS = frozenset({CREDENTIALS, SESSIONS, SECRETS})
 
 
 class Store(Protocol):

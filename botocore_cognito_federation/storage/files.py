@@ -13,7 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ..errors import StorageError
-from .base import CREDENTIALS, FAILURES, FORMAT, IDENTITIES, NOTES, key_of
+from .base import CREDENTIALS, DOCUMENTS, FAILURES, FORMAT, IDENTITIES, NOTES, key_of
 from .failpoints import reach
 from .private_files import TEMPORARY_MARK, make_directory, read_private, remove, write_private
 
@@ -26,6 +26,7 @@ _KEPT_FOR = {
     CREDENTIALS: 2 * _DAY,
     FAILURES: _DAY,
     NOTES: 7 * _DAY,
+    DOCUMENTS: 2 * _DAY,
     _ANSWERS: 2 * _DAY,
     IDENTITIES: 400 * _DAY,
     _LOCKS: 30 * _DAY,

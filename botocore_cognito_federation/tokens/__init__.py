@@ -9,27 +9,34 @@ from typing import TYPE_CHECKING
 from .base import Binding, Clock, RefreshContext, TokenSource
 
 if TYPE_CHECKING:
+    from ..oidc.party import RelyingParty
     from ..settings import Settings
+    from ..storage import Store
 
-__all__ = ["Binding", "RefreshContext", "TokenSource", "token_binding", "token_source"]
+__all__ = ["Binding", "RefreshContext", "TokenSource", "login_command", "token_bindings", "token_source"]
 
 
-def token_binding(settings: Settings) -> Binding | None:
-    """What a ready-to-print answer of a configuration depends on; None when a token must be asked for each time."""
+def token_bindings(settings: Settings) -> tuple[Binding, ...] | None:
+    """What a ready-to-print answer of a configuration depends on; None when a token must be asked for each time.
+
+    A sign-in needs no binding of its own: the generation of its scope, to which every answer is bound, changes with
+    each sign-out and with each sign-in of somebody else.
+    """
     if settings.token_file is not None:
         from .file import path_of
 
-        return Binding("file", path_of(settings.token_file))
+        return (Binding("file", path_of(settings.token_file)),)
     if settings.token_env is not None:
-        return Binding("variable", settings.token_env)
-    return None
+        return (Binding("variable", settings.token_env),)
+    asks_each_time = settings.token_command or settings.token_url or settings.refresh_handler
+    return None if asks_each_time and settings.identity_id is None else ()
 
 
-def token_source(settings: Settings, *, environ: Mapping[str, str], clock: Clock) -> TokenSource | None:
+def token_source(settings: Settings, *, store: Store, environ: Mapping[str, str], clock: Clock) -> TokenSource | None:
     """The token source that a configuration names; None for guests, who have no login.
 
     Raises:
-        ConfigurationError: the configuration names none that a process without a person can use.
+        ConfigurationError: the configuration names none.
     """
     if settings.is_guest:
         return None
@@ -47,6 +54,36 @@ def token_source(settings: Settings, *, environ: Mapping[str, str], clock: Clock
 
         children = partial(environment_for_children, environ, settings.profile)
         return CommandTokenSource(settings.token_command, field=settings.token_field, environ=children, clock=clock)
-    from ..errors import SignInRequiredError
+    return _sign_in_source(settings, store, environ, clock)
 
-    raise SignInRequiredError(f"Nobody is signed in to {settings.scope}")
+
+def _sign_in_source(settings: Settings, store: Store, environ: Mapping[str, str], clock: Clock) -> TokenSource:
+    from ..errors import ConfigurationError
+    from ..sessions import Sessions
+    from .session import SessionTokenSource, oidc_renewal
+
+    provider = settings.provider
+    if provider is not None and provider.no_sign_in_reason:
+        raise ConfigurationError(
+            f"There is no interactive sign-in with {provider.name}", remedy=provider.no_sign_in_reason
+        )
+
+    def party() -> RelyingParty:
+        from ..relying_party import relying_party
+
+        return relying_party(settings, store, environ)
+
+    return SessionTokenSource(
+        Sessions(settings, store),
+        store,
+        renewal=lambda: oidc_renewal(party),
+        login=login_command(settings),
+        clock=clock,
+    )
+
+
+def login_command(settings: Settings) -> str:
+    """The command that signs in for a configuration."""
+    if settings.profile is None and settings.session is not None:
+        return f"cognito-federation login --session {settings.session}"
+    return f"cognito-federation login --profile {settings.profile or 'default'}"

@@ -49,6 +49,14 @@ class TokenSource(Protocol):
     @property
     def description(self) -> str: ...
 
+    def last_known(self) -> LoginToken | None:
+        """A token of any age that says whose credentials are asked for; None where only `fetch` can tell.
+
+        Raises:
+            SignInRequiredError: somebody has to sign in.
+        """
+        ...
+
     def fetch(self, context: RefreshContext) -> LoginToken:
         """A login token, newly read or obtained.
 
@@ -59,6 +67,13 @@ class TokenSource(Protocol):
             SignInRequiredError: somebody has to sign in.
         """
         ...
+
+
+class WorkloadTokenSource:
+    """What the sources of workloads have in common: only a token newly had tells whose it is."""
+
+    def last_known(self) -> LoginToken | None:
+        return None
 
 
 Clock = Callable[[], float]

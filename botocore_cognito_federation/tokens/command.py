@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from ..errors import ConfigurationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken
-from .base import Clock, RefreshContext
+from .base import Clock, RefreshContext, WorkloadTokenSource
 from .output import decoded, parse_output
 
 #: Under the 60 s after which some SDKs end a credential helper.
@@ -20,7 +20,7 @@ TIME_LIMIT = 50.0
 _MOST_BYTES = 1 << 20
 
 
-class CommandTokenSource:
+class CommandTokenSource(WorkloadTokenSource):
     """``cognito_token_command``."""
 
     def __init__(

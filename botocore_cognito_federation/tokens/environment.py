@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from ..errors import ConfigurationError
 from ..login_token import LoginToken
-from .base import Clock, RefreshContext
+from .base import Clock, RefreshContext, WorkloadTokenSource
 from .output import parse_output
 
 
-class EnvironmentTokenSource:
+class EnvironmentTokenSource(WorkloadTokenSource):
     """``cognito_token_env``."""
 
     def __init__(self, name: str, *, field: str | None, environ: Mapping[str, str], clock: Clock) -> None:

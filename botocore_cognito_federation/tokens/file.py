@@ -6,7 +6,7 @@ import os
 
 from ..errors import ConfigurationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken
-from .base import Clock, RefreshContext
+from .base import Clock, RefreshContext, WorkloadTokenSource
 from .output import decoded, parse_output
 
 #: More than the longest token in JSON with room to spare; a file beyond it is some other file.
@@ -18,7 +18,7 @@ def path_of(configured: str) -> str:
     return os.path.expanduser(os.path.expandvars(configured))
 
 
-class FileTokenSource:
+class FileTokenSource(WorkloadTokenSource):
     """``cognito_token_file``."""
 
     def __init__(self, path: str, *, field: str | None, clock: Clock) -> None:

@@ -1,0 +1,175 @@
+"""``cognito-federation demo``: the whole way, step by step, run as a user would run it.
+
+Every step starts a real process against a real world on loopback, and shows what that process printed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import site
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import CognitoFederationError
+from .home import child_environment
+from .serve import find_executable
+from .world import World
+
+Say = Callable[[str], None]
+
+_LIST_BUCKETS = "import boto3\nfor bucket in boto3.client('s3').list_buckets()['Buckets']: print(bucket['Name'])"
+_NATIVE = f"""\
+import subprocess
+subprocess.Popen = None  # whoever tried to start a process would fail here
+from botocore_cognito_federation import install
+install()
+{_LIST_BUCKETS}"""
+_RENEWAL = """\
+import time, boto3
+from botocore_cognito_federation import install
+install()
+s3, keys = boto3.client("s3"), []
+while len(keys) < 2:
+    s3.list_buckets()
+    key = boto3.Session().get_credentials().get_frozen_credentials().access_key
+    if key not in keys:
+        keys.append(key)
+        print(f"list_buckets() works with {key[:4]}...{key[-4:]}", flush=True)
+    time.sleep(0.25)"""
+
+#: Short enough to be seen running out; a third before its end it is renewed.
+_SHORT_LIFE = 4.0
+_STEP_LIMIT = 60
+
+
+@dataclass(frozen=True)
+class _Stage:
+    world: World
+    home: Path
+    command: str
+    environment: dict[str, str]
+    say: Say
+
+    def run(self, *words: str, profile: str = "demo") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            words,
+            env={**self.environment, "AWS_PROFILE": profile},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_STEP_LIMIT,
+            check=False,
+        )
+
+    def show(self, shown: str, done: subprocess.CompletedProcess[str], *, expect: int = 0) -> None:
+        """Print a command and what it printed.
+
+        Raises:
+            CognitoFederationError: it did not end as it should.
+        """
+        self.say(f"$ {shown}")
+        output = done.stdout + done.stderr
+        for line in _masked(output).splitlines():
+            self.say(f"  {line}")
+        if (done.returncode == 0) != (expect == 0):
+            raise CognitoFederationError(f"The demo's step ended with status {done.returncode}, not {expect}")
+
+
+def walk(say: Say, heading: Say) -> None:
+    """Show the way from a profile to a signed request, a renewal, and what a wrong audience says.
+
+    Args:
+        say: prints a line.
+        heading: prints the line that begins a step.
+
+    Raises:
+        CognitoFederationError: a step did not do what it shows.
+    """
+    with tempfile.TemporaryDirectory(prefix="cognito-demo-") as directory, World() as world:
+        home = Path(directory)
+        command = find_executable()
+        world.write_home(home, command)
+        environment = {**child_environment(world.facts, home, dict(os.environ)), "PYTHONUSERBASE": site.getuserbase()}
+        stage = _Stage(world, home, command, environment, say)
+        steps: tuple[tuple[str, Callable[[_Stage], None]], ...] = (
+            ("A profile names an identity pool and where a login token comes from", _profile),
+            ("The identity provider gives Ada a login token; the pool gives credentials for it", _credentials),
+            ("boto3 has them, with no extra code", _boto3),
+            ("In process, with install(): no helper is started", _native),
+            ("They renew themselves; here they live four seconds", _renewal),
+            ("A token for another audience is refused, and the refusal says what to do", _wrong_audience),
+        )
+        say("An identity provider, a Cognito identity pool and S3 are running on this machine only.")
+        for number, (title, step) in enumerate(steps, 1):
+            say("")
+            heading(f"{number}. {title}")
+            step(stage)
+        say("")
+        say("Everything was temporary and is gone. To try your own tools: cognito-federation demo --serve")
+
+
+def _profile(stage: _Stage) -> None:
+    text = (stage.home / ".aws" / "config").read_text(encoding="utf-8")
+    stage.say("~/.aws/config")
+    for section in ("[profile demo]", "[cognito-session demo]"):
+        start = text.index(section)
+        for line in text[start:].split("\n\n")[0].strip().splitlines():
+            stage.say(f"  {line.replace(str(stage.home), '~')}")
+
+
+def _credentials(stage: _Stage) -> None:
+    stage.world.write_token(stage.home, subject="ada")
+    done = stage.run(stage.command, "credential-process", "--profile", "demo")
+    stage.show("cognito-federation credential-process --profile demo", done)
+    again = stage.run(stage.command, "status", "--profile", "demo")
+    stage.show("cognito-federation status --profile demo", again)
+
+
+def _boto3(stage: _Stage) -> None:
+    done = stage.run(sys.executable, "-c", _LIST_BUCKETS)
+    stage.show("AWS_PROFILE=demo python -c \"import boto3; ... boto3.client('s3').list_buckets() ...\"", done)
+
+
+def _native(stage: _Stage) -> None:
+    done = stage.run(sys.executable, "-c", _NATIVE, profile="demo-native")
+    stage.show('python -c "from botocore_cognito_federation import install; install(); import boto3; ..."', done)
+
+
+def _renewal(stage: _Stage) -> None:
+    stage.run(stage.command, "cache", "clear", "--profile", "demo")
+    before = len(stage.world.calls("GetCredentialsForIdentity"))
+    stage.world.credential_lifetime = _SHORT_LIFE
+    try:
+        done = stage.run(sys.executable, "-c", _RENEWAL, profile="demo-native")
+    finally:
+        stage.world.credential_lifetime = 3600
+    stage.show("python renewal.py   # calls list_buckets() until the key changes", done)
+    exchanges = len(stage.world.calls("GetCredentialsForIdentity")) - before
+    stage.say(f"  (the pool was asked {exchanges} times, with no code of the user's)")
+    stage.run(stage.command, "cache", "clear", "--profile", "demo")
+
+
+def _wrong_audience(stage: _Stage) -> None:
+    stage.world.write_token(stage.home, subject="ada", audience="some-other-application")
+    done = stage.run(stage.command, "credential-process", "--profile", "demo")
+    stage.show("cognito-federation credential-process --profile demo", done, expect=6)
+    stage.say(f"  (exit status {done.returncode})")
+
+
+def _masked(text: str) -> str:
+    """What a process printed, fit for a screen that others see."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return re.sub(r"\b(ASIA|AKIA)[A-Z0-9]{8,}([A-Z0-9]{4})\b", r"\1...\2", text)
+    for name in ("AccessKeyId", "SecretAccessKey", "SessionToken"):
+        if name in document:
+            value = document[name]
+            document[name] = f"{value[:4]}...{value[-4:]}" if name == "AccessKeyId" else f"... {len(value)} characters"
+    return json.dumps(document, indent=2)

@@ -1,0 +1,202 @@
+"""The authorization request and its answer: code flow with PKCE, state, nonce and the issuer in the answer.
+
+RFC 6749 section 4.1, RFC 7636, RFC 9207, OpenID Connect Core section 3.1.2.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from ..errors import ConfigurationError, SignInFailedError
+from ..http import printable
+from .discovery import ProviderMetadata
+from .party import RelyingParty
+from .provider_errors import provider_error
+from .token_endpoint import LOGIN
+
+_OURS = frozenset(
+    {
+        "client_id",
+        "client_secret",
+        "code_challenge",
+        "code_challenge_method",
+        "nonce",
+        "redirect_uri",
+        "request",
+        "request_uri",
+        "response_mode",
+        "response_type",
+        "scope",
+        "state",
+    }
+)
+_WHAT_HELPS = {
+    "access_denied": "Sign in again and allow the access, or ask an administrator of the provider for it",
+    "invalid_scope": "Set cognito_scopes to scopes this client may ask for",
+    "unauthorized_client": "Allow the authorization code grant for this client at the provider",
+    "unsupported_response_type": "Allow the authorization code grant for this client at the provider",
+    "invalid_request": "Check cognito_auth_params and how the client is registered at the provider",
+}
+
+
+class NotOurAnswerError(SignInFailedError):
+    """The answer belongs to another request (`state`): whoever sent it, the sign-in still waits for its own."""
+
+
+@dataclass(frozen=True)
+class AuthorizationRequest:
+    """One authorization request; used once.
+
+    Attributes:
+        url: what the browser opens. Not for argv: other users of the machine see that.
+        issuer: what `iss` in the answer must be; None for OAuth 2.0 providers.
+        needs_iss: an answer without `iss` is refused.
+    """
+
+    url: str = field(repr=False)
+    redirect_uri: str
+    scopes: tuple[str, ...]
+    state: str = field(repr=False)
+    nonce: str = field(repr=False)
+    code_verifier: str = field(repr=False)
+    issuer: str | None
+    needs_iss: bool
+
+
+def authorization_request(
+    party: RelyingParty,
+    metadata: ProviderMetadata,
+    redirect_uri: str,
+    *,
+    login_hint: str | None = None,
+    prompt: str | None = None,
+    random: Callable[[int], str] = secrets.token_urlsafe,
+) -> AuthorizationRequest:
+    """A fresh request.
+
+    Args:
+        prompt: `prompt` parameter, where `cognito_auth_params` does not set one.
+        random: text from that many random bytes.
+
+    Raises:
+        ConfigurationError: the provider has no authorization endpoint, or `cognito_auth_params` sets a parameter on
+            which the safety of the sign-in rests.
+    """
+    if metadata.authorization_endpoint is None:
+        raise ConfigurationError(
+            f"{party.provider.name} has no authorization endpoint", remedy="Set cognito_grant = device-code"
+        )
+    state, nonce, verifier = random(32), random(32), random(48)
+    scopes = party.effective_scopes(metadata)
+    parameters = dict(party.provider.authorization_parameters) | configured_parameters(party)
+    if prompt is not None:
+        parameters.setdefault("prompt", prompt)
+    if login_hint:
+        parameters.setdefault("login_hint", login_hint)
+    parameters |= {
+        "response_type": "code",
+        "client_id": party.client.client_id,
+        "redirect_uri": redirect_uri,
+        "scope": " ".join(scopes),
+        "state": state,
+        "code_challenge": _s256(verifier),
+        "code_challenge_method": "S256",
+    }
+    if metadata.issuer is not None:
+        parameters["nonce"] = nonce
+    return AuthorizationRequest(
+        url=_with_query(metadata.authorization_endpoint, parameters),
+        redirect_uri=redirect_uri,
+        scopes=scopes,
+        state=state,
+        nonce=nonce,
+        code_verifier=verifier,
+        issuer=metadata.issuer,
+        needs_iss=metadata.answers_with_iss,
+    )
+
+
+def read_answer(request: AuthorizationRequest, query: str) -> str:
+    """The authorization code in the query of the redirect.
+
+    Raises:
+        NotOurAnswerError: `state` is not the request's; nothing else in the query is looked at.
+        SignInFailedError: another issuer answered (mix-up, RFC 9207), or the provider refused.
+    """
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=50)
+    except ValueError:
+        pairs = []
+    answer = dict(pairs)
+    if not hmac.compare_digest(answer.get("state", "").encode("utf-8", "replace"), request.state.encode()):
+        raise NotOurAnswerError("The answer does not belong to this sign-in (state)", remedy=LOGIN)
+    if len(answer) != len(pairs):
+        raise SignInFailedError("The answer of the provider repeats a parameter", remedy=LOGIN)
+    _check_issuer(request, answer.get("iss"))
+    if "error" in answer:
+        found = provider_error(answer["error"], answer.get("error_description"), secrets=(request.state,))
+        raise SignInFailedError(
+            f"The identity provider did not sign you in ({found})", remedy=_WHAT_HELPS.get(found.code, LOGIN)
+        )
+    code = answer.get("code", "")
+    if not code.strip():
+        raise SignInFailedError("The answer of the provider has no authorization code", remedy=LOGIN)
+    return code
+
+
+def query_of_pasted(text: str) -> str:
+    """The query in what somebody pasted: the whole redirected URL, or only what follows its question mark.
+
+    Raises:
+        ValueError: there is none in it.
+    """
+    text = "".join(text.split()).strip("'\"<>")  # terminals break long lines when copying
+    query = (text.partition("?")[2] if "?" in text else text).partition("#")[0]
+    if "state=" not in query:
+        raise ValueError("no answer of an authorization server")
+    return query
+
+
+def _check_issuer(request: AuthorizationRequest, found: str | None) -> None:
+    if request.issuer is None or (found is None and not request.needs_iss):
+        return
+    if found is None:
+        raise SignInFailedError(
+            f"The answer names no issuer (iss), although {request.issuer} promises to name itself (RFC 9207)",
+            remedy=LOGIN,
+        )
+    if found != request.issuer:
+        raise SignInFailedError(
+            f"The answer comes from another issuer: {printable(found, 200)}, not {request.issuer}", remedy=LOGIN
+        )
+
+
+def configured_parameters(party: RelyingParty) -> dict[str, str]:
+    """`cognito_auth_params`, unless they set what the sign-in itself must.
+
+    Raises:
+        ConfigurationError: they do.
+    """
+    parameters = dict(party.authorization_parameters)
+    refused = sorted(_OURS & parameters.keys())
+    if refused:
+        raise ConfigurationError(
+            f"cognito_auth_params must not set {', '.join(refused)}: the sign-in itself sets it", remedy="Remove it"
+        )
+    return parameters
+
+
+def _s256(verifier: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+def _with_query(endpoint: str, parameters: dict[str, str]) -> str:
+    parts = urlsplit(endpoint)
+    query = "&".join(filter(None, [parts.query, urlencode(parameters)]))
+    return parts._replace(query=query, fragment="").geturl()

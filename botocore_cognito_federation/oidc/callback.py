@@ -1,0 +1,208 @@
+"""The loopback server a browser comes back to: it waits for one answer and shrugs off everything else.
+
+RFC 8252, section 7.3. It listens before its address is told to anybody, on loopback only; wrong paths, methods, hosts
+and states change nothing; the answer is taken once, then the browser is sent to ``/done`` so that no code stays in
+its history; and ``/done`` tells how the sign-in really ended.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from types import TracebackType
+
+from ..errors import SignInFailedError
+from . import pages
+from .authorization import AuthorizationRequest, NotOurAnswerError, read_answer
+from .loopback import LoopbackServer, Reply, listen
+from .redirects import Redirect
+
+DONE_WAIT = 75.0
+"""Seconds `/done` waits for the outcome: two exchanges of 30 s with the provider, and some."""
+
+LINGER = 2.0
+"""Seconds the server stays for a browser that has yet to fetch `/done`."""
+
+
+class CallbackServer:
+    """A context manager; inside it `redirect_uri` is listened on.
+
+    Args:
+        redirect: host, path and ports.
+        random: text from that many random bytes.
+    """
+
+    def __init__(
+        self,
+        redirect: Redirect,
+        *,
+        random: Callable[[int], str] = secrets.token_urlsafe,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._redirect = redirect
+        self._random = random
+        self._monotonic = monotonic
+        self._servers: list[LoopbackServer] = []
+        self._changed = threading.Condition()
+        self._request: AuthorizationRequest | None = None
+        self._launch_path = ""
+        self._launched = False
+        self._code: str | None = None
+        self._failure: SignInFailedError | None = None
+        self._answered = False
+        self._outcome: pages.Page | AuthorizationRequest | None = None
+        self._outcome_seen = False
+
+    def __enter__(self) -> CallbackServer:
+        self._servers = listen(self._redirect, self._reply)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop; a browser on its way to `/done` is waited for, but nobody who pressed Ctrl-C is made to."""
+        interrupted = kind is not None and not issubclass(kind, Exception)
+        try:
+            with self._changed:
+                if self._answered and self._outcome is not None:
+                    self._changed.wait_for(lambda: self._outcome_seen, timeout=0.2 if interrupted else LINGER)
+        finally:
+            for server in self._servers:
+                server.stop()
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return self._servers[0].port
+
+    @property
+    def redirect_uri(self) -> str:
+        """The redirect URI with that port."""
+        return self._redirect.uri(self.port)
+
+    def expect(self, request: AuthorizationRequest) -> str:
+        """Wait for the answer to `request` from now on.
+
+        Returns:
+            The one-shot address for a browser launcher: it redirects to the provider once; being fetched a second
+            time ends the sign-in. What a launcher is given stands in the process list for everybody on the machine.
+        """
+        with self._changed:
+            self._request = request
+            self._launch_path = f"/start/{self._random(24)}"
+            self._launched = False
+        host = self._redirect.addresses[0]
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}{self._launch_path}"
+
+    def go_on_with(self, request: AuthorizationRequest) -> None:
+        """The first answer was not enough: send the waiting browser on to `request`, and wait for its answer."""
+        with self._changed:
+            self._request, self._code, self._failure = request, None, None
+            self._outcome = request
+            self._changed.notify_all()
+
+    def finish(self, page: pages.Page) -> None:
+        """How the sign-in ended, for the browser that waits at `/done`."""
+        with self._changed:
+            self._outcome = page
+            self._changed.notify_all()
+
+    def wait(self, timeout: float, cancel: threading.Event | None = None) -> str:
+        """The authorization code.
+
+        Args:
+            timeout: seconds.
+            cancel: ends the wait when set.
+
+        Raises:
+            SignInFailedError: the provider refused, nobody finished in time, or the launch address was read by
+                somebody else.
+        """
+        deadline = self._monotonic() + timeout
+        with self._changed:
+            while True:
+                if self._failure is not None:
+                    raise self._failure
+                if self._code is not None:
+                    return self._code
+                if cancel is not None and cancel.is_set():
+                    raise SignInFailedError("The sign-in was cancelled", remedy="Start it again when you are ready")
+                left = deadline - self._monotonic()
+                if left <= 0:
+                    raise _nobody_came(timeout, self.redirect_uri)
+                self._changed.wait(min(left, 0.25))  # short: Ctrl-C on Windows and `cancel` are seen between waits
+
+    def _reply(self, method: str, host: str | None, path: str, query: str) -> Reply:
+        if host not in self._hosts():
+            return Reply(HTTPStatus.MISDIRECTED_REQUEST, pages.NOTHING_HERE)
+        if method != "GET":
+            return Reply(HTTPStatus.METHOD_NOT_ALLOWED, pages.NOTHING_HERE)
+        if path == "/done":
+            return self._done()
+        if path == (self._redirect.path or "/"):
+            return self._callback(query)
+        if self._launch_path and secrets.compare_digest(path.encode(), self._launch_path.encode()):
+            return self._launch()
+        return Reply(HTTPStatus.NOT_FOUND, pages.NOTHING_HERE)
+
+    def _hosts(self) -> frozenset[str]:
+        # Any other Host is a page of another site whose name was made to resolve to loopback (DNS rebinding).
+        return frozenset(f"{name}:{self.port}" for name in ("127.0.0.1", "localhost", "[::1]", self._redirect.host))
+
+    def _callback(self, query: str) -> Reply:
+        with self._changed:
+            if self._request is None:
+                return Reply(HTTPStatus.NOT_FOUND, pages.NOTHING_HERE)
+            try:
+                code = read_answer(self._request, query)
+            except NotOurAnswerError:
+                return Reply(HTTPStatus.BAD_REQUEST, pages.NOT_OURS)
+            except SignInFailedError as failure:
+                if self._code is None and self._failure is None:
+                    self._failure, self._outcome = failure, None
+            else:
+                if self._code is None and self._failure is None:
+                    self._code, self._outcome = code, None
+            self._answered = True
+            self._changed.notify_all()
+        return Reply(HTTPStatus.SEE_OTHER, location="/done")
+
+    def _launch(self) -> Reply:
+        with self._changed:
+            if self._request is None or self._answered:
+                return Reply(HTTPStatus.GONE, pages.NOTHING_HERE)
+            if not self._launched:
+                self._launched = True
+                return Reply(HTTPStatus.FOUND, location=self._request.url)
+            self._failure = self._failure or SignInFailedError(
+                "The address given to the browser was opened twice, so the sign-in was stopped:"
+                " another user of this machine may have read it",
+                remedy="Sign in again; with --no-browser you open the printed URL yourself",
+            )
+            self._changed.notify_all()
+        return Reply(HTTPStatus.GONE, pages.USED)
+
+    def _done(self) -> Reply:
+        with self._changed:
+            if not self._answered:
+                return Reply(HTTPStatus.NOT_FOUND, pages.NOTHING_HERE)
+            self._changed.wait_for(lambda: self._outcome is not None, timeout=DONE_WAIT)
+            if isinstance(self._outcome, AuthorizationRequest):
+                return Reply(HTTPStatus.FOUND, location=self._outcome.url)
+            return Reply(HTTPStatus.OK, self._outcome or pages.WORKING, sent=self._saw_outcome)
+
+    def _saw_outcome(self) -> None:
+        with self._changed:
+            self._outcome_seen = True
+            self._changed.notify_all()
+
+
+def _nobody_came(timeout: float, redirect_uri: str) -> SignInFailedError:
+    # Cognito and others show a page of their own for a redirect URI they do not know, and never come back.
+    return SignInFailedError(
+        f"Nobody finished the sign-in within {timeout:g} seconds",
+        remedy=f"Sign in again. If the provider's page complained about the redirect, register {redirect_uri} there",
+    )

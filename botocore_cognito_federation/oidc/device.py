@@ -1,0 +1,206 @@
+"""Sign-in by device code, for machines whose browser is elsewhere (RFC 8628)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import ConfigurationError, SignInFailedError, TemporaryError
+from ..http import HttpAnswer, ServerBusyError
+from .acceptance import accept_answer
+from .authorization import configured_parameters
+from .discovery import ProviderMetadata
+from .party import RelyingParty, SignInAnswer, TokenAnswer
+from .prompts import DEFAULT_TIMEOUT, Accept, Announce, SignInPrompt
+from .provider_errors import ProviderError, error_in
+from .token_endpoint import LOGIN, post, secrets_of, token_answer
+
+DEFAULT_INTERVAL = 5.0
+"""Seconds between polls where the provider names none (RFC 8628, section 3.2)."""
+
+SLOWER_BY = 5.0
+MAXIMUM_BACKOFF = 60.0
+
+_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+_SLICE = 0.25
+
+
+@dataclass(frozen=True)
+class DeviceAuthorization:
+    """The provider's answer to a device authorization request (RFC 8628, section 3.2); times in seconds."""
+
+    device_code: str = field(repr=False)
+    user_code: str = field(repr=False)
+    verification_uri: str
+    verification_uri_complete: str | None = field(repr=False)
+    expires_in: float
+    interval: float
+
+
+def sign_in_with_device(
+    party: RelyingParty,
+    *,
+    announce: Announce,
+    accept: Accept | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+    cancel: threading.Event | None = None,
+) -> SignInAnswer:
+    """Sign in with a code the user enters on any device.
+
+    Args:
+        announce: shows the code and where to enter it.
+        accept: the last word on the verified answer, as in `sign_in.sign_in_with_browser`.
+        timeout: seconds for the user; the provider's own limit counts too.
+        cancel: ends the wait when set.
+
+    Raises:
+        SignInFailedError: refused, expired, cancelled, or an answer that does not hold.
+        ConfigurationError: the provider or this client has no device grant.
+        TemporaryError: the provider could not be asked at the start.
+    """
+    metadata = party.metadata()
+    device = authorize_device(party, metadata)
+    limit = min(timeout, device.expires_in)
+    announce(
+        SignInPrompt(
+            "device",
+            device.verification_uri,
+            user_code=device.user_code,
+            complete_url=device.verification_uri_complete,
+            expires_in=limit,
+        )
+    )
+    answer = poll(party, metadata, device, limit, cancel)
+    signed_in = accept_answer(party, metadata, answer)
+    if accept is not None:
+        accept(signed_in)
+    return signed_in
+
+
+def authorize_device(party: RelyingParty, metadata: ProviderMetadata) -> DeviceAuthorization:
+    """Ask for a device code.
+
+    Raises:
+        ConfigurationError, SignInFailedError, TemporaryError: see `sign_in_with_device`.
+    """
+    if metadata.device_authorization_endpoint is None:
+        raise ConfigurationError(
+            f"{party.provider.name} has no sign-in by device code",
+            remedy="Sign in with a browser on this machine, or with --remote",
+        )
+    form = {**configured_parameters(party), "scope": " ".join(party.effective_scopes(metadata))}
+    if party.provider.asks_consent_for_refresh_token and "offline_access" in form["scope"].split():
+        form.setdefault("prompt", "consent")  # OpenID Connect Core, section 11; see sign_in
+    answer = post(party, metadata, metadata.device_authorization_endpoint, form)
+    if answer.status != 200:
+        error = error_in(answer, secrets=secrets_of(party.client, form))
+        raise ConfigurationError(
+            f"{answer.host} gives this client no device code ({error})",
+            remedy="Allow the device authorization grant for the client at the provider, or sign in another way",
+        )
+    return _device_authorization(answer)
+
+
+def poll(
+    party: RelyingParty,
+    metadata: ProviderMetadata,
+    device: DeviceAuthorization,
+    limit: float,
+    cancel: threading.Event | None = None,
+) -> TokenAnswer:
+    """Ask until the user has decided (RFC 8628, section 3.5).
+
+    Raises:
+        SignInFailedError: the user or the provider said no, or `limit` seconds have passed.
+    """
+    clock = party.clock
+    deadline = clock.monotonic() + limit
+    interval = device.interval
+    form = {"grant_type": _GRANT, "device_code": device.device_code}
+    pause = interval
+    while True:
+        _sleep(party, min(pause, max(deadline - clock.monotonic(), 0.0)), cancel)
+        if clock.monotonic() >= deadline:
+            raise SignInFailedError(f"Nobody entered the code within {limit:g} seconds", remedy=LOGIN)
+        pause = interval
+        try:
+            answer = post(party, metadata, metadata.token_endpoint, form)
+        except ServerBusyError as busy:
+            if busy.status == 429:  # Auth0 says slow_down with this status
+                interval += SLOWER_BY
+            pause = max(interval, busy.retry_after or 0.0)
+            continue
+        except TemporaryError:
+            # Section 3.5: after a connection timeout, less often; here doubling, as it suggests.
+            interval = pause = min(interval * 2, max(interval, MAXIMUM_BACKOFF))
+            continue
+        if answer.status == 200:
+            return token_answer(party, answer, error=SignInFailedError)
+        error = error_in(answer, secrets=secrets_of(party.client, form))
+        if error.code == "slow_down":
+            interval += SLOWER_BY  # "for this and all subsequent requests"
+        elif error.code != "authorization_pending":
+            raise _refused(answer, error)
+        pause = interval
+
+
+def _sleep(party: RelyingParty, seconds: float, cancel: threading.Event | None) -> None:
+    end = party.clock.monotonic() + seconds
+    while (left := end - party.clock.monotonic()) > 0:
+        if cancel is not None and cancel.is_set():
+            raise SignInFailedError("The sign-in was cancelled", remedy="Start it again when you are ready")
+        party.clock.sleep(left if cancel is None else min(left, _SLICE))
+
+
+def _refused(answer: HttpAnswer, error: ProviderError) -> SignInFailedError | ConfigurationError:
+    if error.code == "access_denied":
+        return SignInFailedError(f"The sign-in was declined ({error})", remedy=LOGIN)
+    if error.code == "expired_token":
+        return SignInFailedError("The code expired before it was entered", remedy=LOGIN)
+    if error.code in ("invalid_client", "unauthorized_client", "unsupported_grant_type"):
+        return ConfigurationError(
+            f"{answer.host} does not take this client ({error})",
+            remedy="Check cognito_client_id and its secret, and allow the device authorization grant at the provider",
+        )
+    return SignInFailedError(f"{answer.host} ended the sign-in ({error})", remedy=LOGIN)
+
+
+def _device_authorization(answer: HttpAnswer) -> DeviceAuthorization:
+    body = answer.json_object(error=SignInFailedError)
+    device_code = body.get("device_code")
+    user_code = body.get("user_code")
+    # Google calls it verification_url, the name in the drafts of RFC 8628.
+    uri = body.get("verification_uri", body.get("verification_url"))
+    usable = isinstance(device_code, str) and isinstance(user_code, str) and user_code.isprintable()
+    if not usable or not 0 < len(str(user_code)) <= 64 or not _is_showable(uri):
+        raise SignInFailedError(f"{answer.host} answered without a usable device code", remedy="Sign in another way")
+    complete = body.get("verification_uri_complete")
+    return DeviceAuthorization(
+        device_code=str(device_code),
+        user_code=str(user_code),
+        verification_uri=str(uri),
+        verification_uri_complete=complete if _is_showable(complete) else None,
+        expires_in=_seconds(body, "expires_in", DEFAULT_TIMEOUT),
+        interval=_seconds(body, "interval", DEFAULT_INTERVAL),
+    )
+
+
+def _is_showable(url: object) -> bool:
+    """Whether a URL may be shown, and perhaps made clickable: http or https, nothing a terminal would act on."""
+    if not isinstance(url, str) or len(url) > 2000 or any(not "!" <= c <= "~" for c in url):
+        return False
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
+
+
+def _seconds(body: Mapping[str, Any], name: str, default: float) -> float:
+    value = body.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e6:
+        return default
+    return float(value)

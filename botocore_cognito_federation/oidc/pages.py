@@ -1,0 +1,135 @@
+"""The pages of the callback server: plain, self-contained, readable in light and dark, everything escaped."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import html
+from dataclasses import dataclass
+from typing import Literal
+
+Mood = Literal["good", "bad", "neutral"]
+
+_STYLE = """
+:root { color-scheme: light dark; --paper: #f4f5f7; --card: #fff; --ink: #1b1f24; --soft: #57606a; --line: #d5d9df;
+  --good: #1a7f37; --bad: #c0262d; --neutral: #57606a; }
+@media (prefers-color-scheme: dark) { :root { --paper: #0e1116; --card: #171b22; --ink: #e8ebef; --soft: #9ba5b1;
+  --line: #2d333c; --good: #4cc26a; --bad: #ff7b72; --neutral: #9ba5b1; } }
+* { box-sizing: border-box; }
+body { margin: 0; min-height: 100vh; display: flex; align-items: center; justify-content: center; padding: 1.5rem;
+  background: var(--paper); color: var(--ink); font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto,
+  "Helvetica Neue", "Noto Sans", "Liberation Sans", sans-serif; }
+main { width: 100%; max-width: 34rem; background: var(--card); border: 1px solid var(--line);
+  border-top: 4px solid var(--tone); border-radius: 10px; padding: 2rem 2.25rem 1.5rem; overflow-wrap: anywhere; }
+.good { --tone: var(--good); } .bad { --tone: var(--bad); } .neutral { --tone: var(--neutral); }
+h1 { margin: 0 0 1rem; font-size: 1.45rem; line-height: 1.3; font-weight: 600; }
+h1 span { color: var(--tone); margin-right: .55rem; }
+p { margin: 0 0 .9rem; }
+p strong { font-weight: 600; }
+.remedy { border-left: 3px solid var(--line); padding-left: .9rem; color: var(--soft); }
+footer { margin-top: 1.5rem; padding-top: .9rem; border-top: 1px solid var(--line); color: var(--soft);
+  font-size: .85rem; }
+"""
+
+_MARK = {"good": "✓", "bad": "✕", "neutral": "…"}
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page.
+
+    Attributes:
+        title: the heading, and the name of the tab.
+        lead: what happened, one or two sentences.
+        emphasis: shown in bold after `lead`: the user who signed in.
+        remedy: what to do; may be empty.
+        closing: the last line of the text.
+    """
+
+    mood: Mood
+    title: str
+    lead: str
+    emphasis: str = ""
+    remedy: str = ""
+    closing: str = "You can close this tab and return to where you started the sign-in."
+
+
+def signed_in(user: str) -> Page:
+    """The sign-in worked; `user` as the provider named them."""
+    return Page("good", "You are signed in", "Signed in as", emphasis=user)
+
+
+def failed(what: str, remedy: str) -> Page:
+    """The sign-in did not finish."""
+    return Page("bad", "The sign-in did not finish", f"{what}.", remedy=f"{remedy}." if remedy else "")
+
+
+WORKING = Page(
+    "neutral",
+    "Still working",
+    "The identity provider has answered, and the sign-in is being completed.",
+    closing="Look at where you started the sign-in for how it ends; you can close this tab.",
+)
+NOTHING_HERE = Page(
+    "neutral",
+    "Nothing to see here",
+    "This address only waits for the end of a sign-in that was started on this machine.",
+    closing="You can close this tab.",
+)
+NOT_OURS = Page(
+    "bad",
+    "Not the sign-in that is waiting",
+    "This answer belongs to another sign-in, perhaps an older one, and was ignored.",
+    remedy="Finish the sign-in in its newest tab, or start it again.",
+    closing="You can close this tab.",
+)
+USED = Page(
+    "bad",
+    "This link was opened twice",
+    "The sign-in was stopped: its link opens once, and something else on this machine may have read it.",
+    remedy="Start the sign-in again. If this recurs, use --no-browser and open the printed address yourself.",
+)
+
+
+def render(page: Page) -> bytes:
+    """The page as UTF-8 HTML."""
+    e = html.escape
+    emphasis = f" <strong>{e(page.emphasis)}</strong>." if page.emphasis else ""
+    remedy = f'\n<p class="remedy">{e(page.remedy)}</p>' if page.remedy else ""
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{e(page.title)}</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<main class="{page.mood}">
+<h1><span aria-hidden="true">{_MARK[page.mood]}</span>{e(page.title)}</h1>
+<p>{e(page.lead)}{emphasis}</p>{remedy}
+<p>{e(page.closing)}</p>
+<footer>cognito-federation, on this machine</footer>
+</main>
+</body>
+</html>
+""".encode("utf-8", "replace")
+
+
+@functools.cache
+def security_headers() -> tuple[tuple[str, str], ...]:
+    """What every answer carries: nothing is stored, framed, sniffed, fetched or told to another site."""
+    style = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return (
+        ("Cache-Control", "no-store"),
+        ("Content-Security-Policy", policy),
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Frame-Options", "DENY"),
+        ("Referrer-Policy", "no-referrer"),
+        ("Cross-Origin-Opener-Policy", "same-origin"),
+        ("Connection", "close"),
+    )

@@ -1,0 +1,197 @@
+"""The token endpoint: every grant, with the provider's answer sorted into what it means for us."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote_plus
+
+from ..errors import (
+    CognitoFederationError,
+    ConfigurationError,
+    SignInFailedError,
+    SignInRequiredError,
+    TemporaryError,
+    TokenRefreshError,
+)
+from ..http import HttpAnswer
+from .discovery import ProviderMetadata
+from .party import Client, RelyingParty, TokenAnswer
+from .provider_errors import ProviderError, error_in
+
+LOGIN = "Sign in again: cognito-federation login"
+
+_SECRET_FIELDS = frozenset(
+    {"code", "code_verifier", "refresh_token", "client_secret", "device_code", "fb_exchange_token", "token"}
+)
+_CLIENT_IS_WRONG = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type"})
+_ASKS_FOR_A_PERSON = frozenset({"interaction_required", "login_required", "consent_required"})
+_FACEBOOK_TOKEN_IS_OVER = frozenset({"102", "190", "463", "467"})
+
+
+class GrantEndedError(SignInRequiredError):
+    """The provider's definitive word: this refresh token will never be taken again (`invalid_grant`).
+
+    Attributes:
+        error_code: the provider's code.
+    """
+
+    def __init__(self, what: str, *, remedy: str = "", error_code: str = "invalid_grant") -> None:
+        super().__init__(what, remedy=remedy)
+        self.error_code = error_code
+
+
+class NoIdTokenError(SignInRequiredError):
+    """The refresh worked, but brought no ID token (OpenID Connect Core, section 12.2, lets a provider leave it out).
+
+    Attributes:
+        answer: what it brought; its refresh token may have rotated and must be kept all the same.
+    """
+
+    def __init__(self, what: str, *, remedy: str = "", answer: TokenAnswer | None = None) -> None:
+        super().__init__(what, remedy=remedy)
+        self.answer = answer if answer is not None else TokenAnswer()
+
+
+def exchange_code(
+    party: RelyingParty, metadata: ProviderMetadata, *, code: str, code_verifier: str, redirect_uri: str
+) -> TokenAnswer:
+    """Spend an authorization code (RFC 6749, section 4.1.3; RFC 7636, section 4.5).
+
+    Raises:
+        SignInFailedError: the provider refused the code.
+        ConfigurationError: it refused the client.
+        TemporaryError: it cannot be asked now.
+    """
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": redirect_uri,
+        "code_verifier": code_verifier,
+    }
+    answer = post(party, metadata, metadata.token_endpoint, form)
+    if answer.status != 200:
+        error = error_in(answer, secrets=secrets_of(party.client, form))
+        _raise_for_client(error, answer)
+        raise SignInFailedError(f"{answer.host} refused the sign-in ({_named(error, answer)})", remedy=LOGIN)
+    return token_answer(party, answer, error=SignInFailedError)
+
+
+def refresh_grant(party: RelyingParty, metadata: ProviderMetadata, refresh_token: str) -> TokenAnswer:
+    """Spend a refresh token (RFC 6749, section 6); nothing in the answer is verified yet.
+
+    The answer's `refresh_token` is always the one to keep: the new one, or the old where none came.
+
+    Raises:
+        GrantEndedError: the provider will never take this refresh token again.
+        SignInRequiredError: it wants to see the user, without saying that the token is dead.
+        ConfigurationError: it refused the client.
+        TemporaryError: it cannot be asked now.
+        TokenRefreshError: anything else.
+    """
+    form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+    if party.provider.long_lived_exchange:
+        form = {"grant_type": "fb_exchange_token", "fb_exchange_token": refresh_token}
+    answer = post(party, metadata, metadata.token_endpoint, form)
+    if answer.status != 200:
+        _raise_refused_refresh(error_in(answer, secrets=secrets_of(party.client, form)), answer)
+    return token_answer(party, answer, error=TokenRefreshError, sent=refresh_token)
+
+
+def exchange_for_long_lived(party: RelyingParty, metadata: ProviderMetadata, answer: TokenAnswer) -> TokenAnswer:
+    """Facebook's exchange of an hour's token for one of about 60 days, which needs the app secret.
+
+    The long-lived token renews itself while it lives, so it is its own refresh token. Without a secret the answer
+    stays as it is.
+    """
+    if not party.provider.long_lived_exchange or party.client.client_secret is None or answer.access_token is None:
+        return answer
+    return refresh_grant(party, metadata, answer.access_token)
+
+
+def post(party: RelyingParty, metadata: ProviderMetadata, url: str, form: Mapping[str, str]) -> HttpAnswer:
+    """POST `form` with the client's authentication (RFC 6749, section 2.3.1)."""
+    client, headers = party.client, {}
+    fields = dict(form)
+    if client.client_secret is None:
+        fields["client_id"] = client.client_id
+    elif "client_secret_basic" in metadata.token_endpoint_auth_methods:
+        pair = f"{quote_plus(client.client_id)}:{quote_plus(client.client_secret)}"
+        headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
+    else:
+        fields |= {"client_id": client.client_id, "client_secret": client.client_secret}
+    return party.http.post_form(url, fields, headers=headers)
+
+
+def secrets_of(client: Client, form: Mapping[str, str]) -> list[str | None]:
+    """What of a request must not be quoted back by an error description."""
+    return [client.client_secret, *(value for name, value in form.items() if name in _SECRET_FIELDS)]
+
+
+def token_answer(
+    party: RelyingParty, answer: HttpAnswer, *, error: type[CognitoFederationError], sent: str | None = None
+) -> TokenAnswer:
+    """Read a successful answer.
+
+    Args:
+        sent: the refresh token that was spent; kept where no other came.
+    """
+    body = answer.json_object(error=error)
+    now = party.clock.now()
+    life = _lifetime(body.get("expires_in"))
+    access, new = _token(body, "access_token"), _token(body, "refresh_token")
+    if party.provider.long_lived_exchange and sent is not None:
+        new = access
+    if access is None and _token(body, "id_token") is None:
+        raise error(f"{answer.host} answered without any token", remedy=LOGIN)
+    return TokenAnswer(
+        id_token=_token(body, "id_token"),
+        access_token=access,
+        refresh_token=new or sent,
+        expires_at=None if life is None else now + life,
+        rotated=sent is not None and new is not None and new != sent,
+    )
+
+
+def _token(body: Mapping[str, Any], name: str) -> str | None:
+    value = body.get(name)
+    return value if isinstance(value, str) and value.isascii() and value.isprintable() and value.strip() else None
+
+
+def _lifetime(value: object) -> float | None:
+    """`expires_in` is a number, but some providers write it as text."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 12:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e10:
+        return None
+    return float(value)
+
+
+def _named(error: ProviderError, answer: HttpAnswer) -> str:
+    return str(error) if error.code else f"HTTP {answer.status}, no error code"
+
+
+def _raise_for_client(error: ProviderError, answer: HttpAnswer) -> None:
+    if error.code in _CLIENT_IS_WRONG or (answer.status == 401 and not error.code):
+        raise ConfigurationError(
+            f"{answer.host} does not take this client ({_named(error, answer)})",
+            remedy="Check cognito_client_id, and whether the provider wants a client secret"
+            " (cognito_client_secret_env, cognito_client_secret_command)",
+        )
+    if error.code in ("temporarily_unavailable", "server_error"):
+        raise TemporaryError(f"{answer.host} is not available ({error})", remedy="Try again later")
+
+
+def _raise_refused_refresh(error: ProviderError, answer: HttpAnswer) -> None:
+    """Sort a refused refresh; only `invalid_grant` is the end of the grant, every other word may be a passing one."""
+    if error.code == "invalid_grant" or error.code in _FACEBOOK_TOKEN_IS_OVER:
+        raise GrantEndedError(
+            f"{answer.host} has ended this session ({error})", remedy=LOGIN, error_code=error.code or "invalid_grant"
+        )
+    _raise_for_client(error, answer)
+    # glewlwyd answers a spent refresh token with 400 and an empty body, and so may anything between us and the
+    # provider: enough to ask for a sign-in, not to forget the session.
+    if error.code in _ASKS_FOR_A_PERSON or (answer.status == 400 and not error.code):
+        raise SignInRequiredError(f"{answer.host} did not renew the session ({_named(error, answer)})", remedy=LOGIN)
+    raise TokenRefreshError(f"{answer.host} did not renew the session ({_named(error, answer)})", remedy=LOGIN)

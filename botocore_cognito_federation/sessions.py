@@ -1,0 +1,123 @@
+"""A sign-in that lives on: what is kept of a signed-in person between processes, and its document in a store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from .cache_keys import session_key
+from .login_token import LoginToken
+from .sign_out import current_generation
+from .storage.base import SESSIONS, Store
+
+if TYPE_CHECKING:
+    from .settings import Settings
+
+
+@dataclass(frozen=True)
+class Session:
+    """One signed-in person at one identity provider.
+
+    Attributes:
+        sign_in_id: random, new at each sign-in; whose credentials an opaque token stands for.
+        subject: the user's identifier at the provider, if it has told.
+        user: name, address and the like, as far as the provider told them; no secret.
+        login_token: the token Cognito takes; None between a rotation that was kept and the answer's verification.
+        token_expires_at: when it expires, seconds since the epoch.
+        refresh_token: what renews it; None where the provider gave none or has ended the session.
+        device_key: of a user pool that tracks devices; a renewal must name it.
+        signed_in_at: seconds since the epoch.
+        generation: the sign-out generation in which the sign-in began.
+    """
+
+    sign_in_id: str
+    subject: str | None
+    user: Mapping[str, str]
+    login_token: str | None = field(repr=False)
+    token_expires_at: float | None
+    refresh_token: str | None = field(repr=False)
+    signed_in_at: float
+    generation: str
+    device_key: str | None = field(default=None, repr=False)
+
+    @property
+    def who(self) -> str:
+        """Whom to name in a sentence."""
+        return next((self.user[name] for name in ("email", "name") if self.user.get(name)), self.subject or "somebody")
+
+    def token(self) -> LoginToken | None:
+        """The login token, whatever its age."""
+        if self.login_token is None:
+            return None
+        token = LoginToken.of(self.login_token, expires_at=self.token_expires_at)
+        return replace(token, owner=self.sign_in_id)
+
+
+class Sessions:
+    """The session of one configuration, in a store."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._scope = settings.scope
+        self._store = store
+        self.key = session_key(settings)
+
+    def read(self) -> Session | None:
+        """The session, or None where nobody is signed in; one from before the last sign-out is none."""
+        document = self._store.read(SESSIONS, self.key)
+        session = _from_document(document) if document else None
+        return session if session is not None and session.generation == self.generation() else None
+
+    def generation(self) -> str:
+        return current_generation(self._store, self._scope)
+
+    def write(self, session: Session) -> None:
+        """Keep a session.
+
+        Raises:
+            StorageError: it could not be kept.
+        """
+        document: dict[str, Any] = {
+            "scope": self._scope,
+            "sign_in_id": session.sign_in_id,
+            "subject": session.subject,
+            "user": dict(session.user),
+            "login_token": session.login_token,
+            "token_expires_at": session.token_expires_at,
+            "refresh_token": session.refresh_token,
+            "device_key": session.device_key,
+            "signed_in_at": session.signed_in_at,
+            "generation": session.generation,
+        }
+        self._store.write(SESSIONS, self.key, document)
+
+    def delete(self) -> None:
+        """Forget the session.
+
+        Raises:
+            StorageError: it is there and could not be removed.
+        """
+        self._store.delete(SESSIONS, self.key)
+
+
+def _from_document(document: Mapping[str, Any]) -> Session | None:
+    user = document.get("user")
+    sign_in_id, generation, signed_in_at = (document.get(name) for name in ("sign_in_id", "generation", "signed_in_at"))
+    if not isinstance(sign_in_id, str) or not isinstance(generation, str) or not isinstance(user, dict):
+        return None
+    expires_at = document.get("token_expires_at")
+    return Session(
+        sign_in_id=sign_in_id,
+        subject=_text(document.get("subject")),
+        user={str(name): str(value) for name, value in user.items()},
+        login_token=_text(document.get("login_token")),
+        token_expires_at=float(expires_at) if isinstance(expires_at, int | float) else None,
+        refresh_token=_text(document.get("refresh_token")),
+        device_key=_text(document.get("device_key")),
+        signed_in_at=float(signed_in_at) if isinstance(signed_in_at, int | float) else 0.0,
+        generation=generation,
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

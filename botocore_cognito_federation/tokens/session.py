@@ -1,0 +1,226 @@
+"""A login token from a sign-in that is kept: handed out while it lives, renewed with its refresh token after that.
+
+A refresh token may be good for one use only. So it is spent by one process at a time, which has just proved that it
+can write the store, and what comes back is kept before anything else happens to it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from ..errors import SignInRequiredError, StorageError, TemporaryError
+from ..login_token import LoginToken
+from ..sessions import Session, Sessions
+from ..storage.failpoints import reach
+from .base import Clock, RefreshContext
+
+if TYPE_CHECKING:
+    from ..oidc.party import RelyingParty
+    from ..storage import Store
+
+logger = logging.getLogger(__name__)
+
+#: Seconds before its expiry at which a login token is renewed, unless a third of its life is less.
+_EARLY = 120.0
+#: Seconds to wait for whoever renews the same session.
+_LOCK_TIMEOUT = 45.0
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """What a renewal brought, verified.
+
+    Attributes:
+        login_token: the token Cognito takes.
+        expires_at: when it expires, seconds since the epoch.
+        refresh_token: what renews it from now on.
+    """
+
+    login_token: str
+    expires_at: float | None
+    refresh_token: str | None
+
+
+#: Keeps a refresh token that has just come, before anything that came with it is looked at.
+KeepRefreshToken = Callable[[str | None], None]
+
+
+class SessionEnded(Exception):
+    """The provider's definitive word that a refresh token will never be taken again; its text goes to the user."""
+
+
+class Renewal(Protocol):
+    """How the sessions of one kind of provider are renewed."""
+
+    def __call__(self, session: Session, keep: KeepRefreshToken) -> Renewed:
+        """Spend the session's refresh token.
+
+        Raises:
+            SessionEnded: it is good for nothing any more.
+            SignInRequiredError: the provider wants to see the user.
+            TemporaryError: the provider cannot be asked now.
+            CognitoFederationError: anything else.
+        """
+        ...
+
+
+class SessionTokenSource:
+    """The token source of an interactive sign-in.
+
+    Args:
+        sessions: where the session is kept.
+        store: gives the session's lock.
+        renewal: makes what renews the session, on first need.
+        login: the command that signs in, for remedies.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self, sessions: Sessions, store: Store, *, renewal: Callable[[], Renewal], login: str, clock: Clock
+    ) -> None:
+        self._sessions = sessions
+        self._store = store
+        self._renewal = renewal
+        self._login = login
+        self._clock = clock
+
+    @property
+    def description(self) -> str:
+        return "the session"
+
+    def last_known(self) -> LoginToken:
+        """The last token whatever its age: enough to say whose credentials are asked for.
+
+        Raises:
+            SignInRequiredError: nobody is signed in.
+        """
+        session = self._session()
+        return session.token() or self.fetch(RefreshContext())
+
+    def fetch(self, context: RefreshContext) -> LoginToken:
+        session = self._session()
+        token = session.token()
+        if token is not None and context.attempt == 1 and self._is_fresh(session, token):
+            return token
+        try:
+            with self._store.lock(f"session-{self._sessions.key}", timeout=_LOCK_TIMEOUT) as taken:
+                if not taken:
+                    raise StorageError(
+                        f"Another process has held this session for {_LOCK_TIMEOUT:g} s", remedy="Try again"
+                    )
+                return self._next_token(token if context.attempt > 1 else None)
+        except (TemporaryError, StorageError) as error:
+            if token is not None and context.attempt == 1 and self._is_alive(token):
+                logger.debug("The session could not be renewed (%s); its token still lives", error.line)
+                return token
+            raise
+
+    def _next_token(self, refused: LoginToken | None) -> LoginToken:
+        """With the lock held: what another process has renewed meanwhile, or a renewal of our own."""
+        session = self._session()
+        token = session.token()
+        if token is not None and self._is_fresh(session, token) and (refused is None or token.value != refused.value):
+            return token
+        try:
+            return self._renewed(session)
+        except SessionEnded as ended:
+            newer = self._sessions.read()
+            if newer is not None and newer.refresh_token and newer.refresh_token != session.refresh_token:
+                # Somebody who shares the store but not the lock, on another machine, was quicker.
+                return self._renewed_once_more(newer)
+            if newer is not None:
+                self._sessions.write(replace(newer, refresh_token=None, login_token=None))
+            raise self._sign_in(str(ended)) from None
+
+    def _renewed_once_more(self, session: Session) -> LoginToken:
+        try:
+            return self._renewed(session)
+        except SessionEnded as ended:
+            raise self._sign_in(str(ended)) from None
+
+    def _renewed(self, session: Session) -> LoginToken:
+        if session.refresh_token is None:
+            token = session.token()
+            if token is not None and self._is_alive(token):
+                return token
+            raise self._sign_in(f"The session of {session.who} has ended, and there is no refresh token to renew it")
+        # The proof that what comes back can be kept: a read-only home must not burn the session of another host.
+        self._sessions.write(session)
+
+        def keep(refresh_token: str | None) -> None:
+            reach("token.obtained")
+            self._sessions.write(
+                replace(session, refresh_token=refresh_token or session.refresh_token, login_token=None)
+            )
+            reach("token.kept")
+
+        try:
+            renewed = self._renewal()(session, keep)
+        except SignInRequiredError as error:
+            raise SignInRequiredError(error.what, remedy=self._remedy(error.remedy)) from None
+        kept = replace(
+            session,
+            login_token=renewed.login_token,
+            token_expires_at=renewed.expires_at,
+            refresh_token=renewed.refresh_token or session.refresh_token,
+        )
+        self._sessions.write(kept)
+        logger.debug("Renewed the session of %s", session.who)
+        token = kept.token()
+        assert token is not None, "a renewal brings a token"
+        return token
+
+    def _session(self) -> Session:
+        session = self._sessions.read()
+        if session is None:
+            raise self._sign_in("Nobody is signed in")
+        if session.login_token is None and session.refresh_token is None:
+            raise self._sign_in(f"The identity provider has ended the session of {session.who}")
+        return session
+
+    def _sign_in(self, what: str) -> SignInRequiredError:
+        return SignInRequiredError(what, remedy=self._remedy(""))
+
+    def _remedy(self, general: str) -> str:
+        """A provider's remedy with the command of this profile in it."""
+        named = general.replace("Sign in again: cognito-federation login", f"Run: {self._login}")
+        return named or f"Run: {self._login}"
+
+    def _is_fresh(self, session: Session, token: LoginToken) -> bool:
+        if token.expires_at is None:
+            return True
+        issued = token.claims.get("iat")
+        life = token.expires_at - (float(issued) if isinstance(issued, int | float) else session.signed_in_at)
+        return self._clock() < token.expires_at - min(_EARLY, max(life, 0) / 3)
+
+    def _is_alive(self, token: LoginToken) -> bool:
+        return token.expires_at is None or self._clock() < token.expires_at
+
+
+def oidc_renewal(party_of: Callable[[], RelyingParty]) -> Renewal:
+    """The renewal of an OpenID Connect or OAuth 2.0 session by its refresh token (RFC 6749, section 6).
+
+    Args:
+        party_of: makes the `oidc.party.RelyingParty`.
+    """
+
+    def renew(session: Session, keep: KeepRefreshToken) -> Renewed:
+        from ..oidc.renewal import refresh_tokens
+        from ..oidc.token_endpoint import GrantEndedError
+
+        assert session.refresh_token is not None, "a session without a refresh token is not renewed"
+        try:
+            answer = refresh_tokens(
+                party_of(),
+                session.refresh_token,
+                subject=session.subject,
+                persist=lambda raw: keep(raw.refresh_token),
+            )
+        except GrantEndedError as ended:
+            raise SessionEnded(ended.what) from None
+        return Renewed(answer.login_token, answer.expires_at, answer.refresh_token)
+
+    return renew

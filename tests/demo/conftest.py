@@ -1,0 +1,141 @@
+"""One world for the folder, put back as it was after each test, and clients that talk to it over real sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from botocore_cognito_federation.demo import World
+
+ONE_ATTEMPT = {"total_max_attempts": 1, "mode": "standard"}
+
+
+@dataclass(frozen=True)
+class Refused:
+    code: str
+    message: str
+    status: int
+    headers: dict[str, str]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_metadata_service() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ENDPOINT_URL", "MOTO_ACCOUNT_ID"):
+            patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared_world(_no_metadata_service: None) -> Iterator[World]:
+    with World() as world:
+        yield world
+
+
+@pytest.fixture
+def world(shared_world: World) -> Iterator[World]:
+    yield shared_world
+    shared_world.clock_offset = 0
+    shared_world.credential_lifetime = 3600
+    shared_world.clear_faults()
+    shared_world.reset_journal()
+    shared_world.forget_identities()
+    shared_world.enable_provider()
+
+
+@pytest.fixture(scope="session")
+def cognito(shared_world: World) -> Any:
+    """An unsigned client of the identity pools, one attempt a call."""
+    config = Config(signature_version=UNSIGNED, retries=ONE_ATTEMPT)
+    return boto3.client(
+        "cognito-identity", region_name=shared_world.region, endpoint_url=shared_world.endpoint_url, config=config
+    )
+
+
+@pytest.fixture(scope="session")
+def sts(shared_world: World) -> Any:
+    """An unsigned client of STS."""
+    config = Config(signature_version=UNSIGNED, retries=ONE_ATTEMPT)
+    return boto3.client("sts", region_name=shared_world.region, endpoint_url=shared_world.endpoint_url, config=config)
+
+
+@pytest.fixture(scope="session")
+def admin(shared_world: World) -> Any:
+    """Makes clients signed by the account's administrator."""
+
+    def client(service: str) -> Any:
+        return boto3.client(
+            service,
+            region_name=shared_world.region,
+            endpoint_url=shared_world.endpoint_url,
+            config=Config(retries=ONE_ATTEMPT),
+            **shared_world.admin_credentials,
+        )
+
+    return client
+
+
+@pytest.fixture
+def client_of(world: World) -> Callable[..., Any]:
+    """Makes clients signed with the Credentials member of an answer, of Cognito or of STS."""
+
+    def client(service: str, credentials: dict[str, Any], **config: Any) -> Any:
+        return boto3.client(
+            service,
+            region_name=world.region,
+            endpoint_url=world.endpoint_url,
+            config=Config(retries=ONE_ATTEMPT, **config),
+            aws_access_key_id=credentials["AccessKeyId"],
+            aws_secret_access_key=credentials.get("SecretKey") or credentials["SecretAccessKey"],
+            aws_session_token=credentials["SessionToken"],
+        )
+
+    return client
+
+
+@pytest.fixture
+def logins(world: World) -> Callable[..., dict[str, str]]:
+    """A Logins map with one fresh token of the world's provider."""
+
+    def make(subject: str = "ada", **options: Any) -> dict[str, str]:
+        return {world.provider.login_key: world.provider.issue(subject, **options)}
+
+    return make
+
+
+@pytest.fixture
+def sign_in(world: World, cognito: Any, logins: Any) -> Callable[..., tuple[str, dict[str, Any]]]:
+    """The enhanced flow: answers the identity id and the Credentials."""
+
+    def go(subject: str = "ada", *, pool_id: str = "", role: str = "", **options: Any) -> tuple[str, dict[str, Any]]:
+        login = logins(subject, **options)
+        identity_id = cognito.get_id(IdentityPoolId=pool_id or world.pool_id, Logins=login)["IdentityId"]
+        extra = {"CustomRoleArn": role} if role else {}
+        answer = cognito.get_credentials_for_identity(IdentityId=identity_id, Logins=login, **extra)
+        return answer["IdentityId"], answer["Credentials"]
+
+    return go
+
+
+@pytest.fixture(scope="session")
+def refused() -> Callable[..., Refused]:
+    """Makes a call that must be refused and answers how it was."""
+
+    def call(operation: Callable[..., Any], **arguments: Any) -> Refused:
+        with pytest.raises(ClientError) as caught:
+            operation(**arguments)
+        response = caught.value.response
+        meta = response["ResponseMetadata"]
+        error = response["Error"]
+        return Refused(error["Code"], error["Message"], meta["HTTPStatusCode"], meta["HTTPHeaders"])
+
+    return call

@@ -1,0 +1,180 @@
+"""Against the OpenID-certified oidc-provider, with a scripted browser that fills in its pages."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import requests
+
+from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, TemporaryError
+from botocore_cognito_federation.oidc.device import sign_in_with_device
+from botocore_cognito_federation.oidc.party import Clock, RelyingParty, SignInAnswer
+from botocore_cognito_federation.oidc.prompts import SignInPrompt
+from botocore_cognito_federation.oidc.redirects import Redirect, loopback_redirect
+from botocore_cognito_federation.oidc.renewal import refresh_tokens, revoke
+from botocore_cognito_federation.oidc.sign_in import sign_in_with_browser, sign_in_with_paste
+from botocore_cognito_federation.oidc.token_endpoint import GrantEndedError
+from tests.servers import oidc_provider
+from tests.servers.oidc_provider import OidcProvider
+from tests.servers.oidc_provider.browser import ScriptedBrowser
+
+EPHEMERAL = Redirect("127.0.0.1", "/callback", (0,))
+SECRET = "s3cret with spaces & signs/+%"
+PartyOf = Callable[..., RelyingParty]
+
+
+@dataclass
+class Person:
+    """Somebody with a browser, who is quicker than anybody."""
+
+    browser: ScriptedBrowser = field(default_factory=ScriptedBrowser)
+    last: list[requests.Response] = field(default_factory=list)
+    thread: threading.Thread | None = None
+
+    def __call__(self, url: str) -> bool:
+        self.thread = threading.Thread(target=lambda: self.last.append(self.browser.open(url)), daemon=True)
+        self.thread.start()
+        return True
+
+    def page(self) -> str:
+        assert self.thread is not None
+        self.thread.join(60)
+        return self.last[-1].text
+
+
+def sign_in(party: RelyingParty, person: Person, redirect: Redirect = EPHEMERAL, **more: Any) -> SignInAnswer:
+    return sign_in_with_browser(party, redirect, announce=lambda p: None, open_url=person, timeout=60, **more)
+
+
+@pytest.fixture
+def signed_in(certified: OidcProvider, party_of: PartyOf) -> tuple[RelyingParty, SignInAnswer]:
+    party = party_of(certified.issuer, "native")
+    return party, sign_in(party, Person())
+
+
+def test_code_and_pkce_sign_in_with_a_refresh_token_in_one_tab(certified: OidcProvider, party_of: PartyOf) -> None:
+    person = Person()
+    found = sign_in(party_of(certified.issuer, "native"), person)
+    assert (found.subject, found.claims["email"]) == ("ada", "ada@example.com")
+    assert found.refresh_token
+    assert "Signed in as <strong>Ada (ada@example.com)</strong>" in person.page()
+    assert [url for url in person.browser.visited if "/start/" in url] == person.browser.visited[:1]
+
+
+@pytest.mark.parametrize("uri", ["http://localhost", "http://localhost/callback", "http://[::1]/callback"])
+def test_other_loopback_redirects_work(certified: OidcProvider, party_of: PartyOf, uri: str) -> None:
+    try:
+        found = sign_in(party_of(certified.issuer, "native"), Person(), loopback_redirect(uri, (0,)))
+    except SignInFailedError as failure:
+        if "::1" in uri and "cannot be listened on" in str(failure):
+            pytest.skip("this machine has no IPv6 loopback")
+        raise
+    assert found.subject == "ada"
+
+
+def test_refreshes_rotate_and_each_is_verified(signed_in: tuple[RelyingParty, SignInAnswer]) -> None:
+    party, current = signed_in
+    seen = {current.refresh_token}
+    for _ in range(5):
+        current = refresh_tokens(party, current.refresh_token or "", subject="ada")
+        assert current.rotated
+        assert current.id_token
+        assert current.refresh_token not in seen
+        seen.add(current.refresh_token)
+
+
+def test_a_refresh_token_used_twice_ends_the_whole_grant(signed_in: tuple[RelyingParty, SignInAnswer]) -> None:
+    party, first = signed_in
+    second = refresh_tokens(party, first.refresh_token or "")
+    for token in (first.refresh_token, second.refresh_token):
+        with pytest.raises(GrantEndedError, match="invalid_grant") as caught:
+            refresh_tokens(party, token or "")
+        assert caught.value.error_code == "invalid_grant"
+
+
+def test_a_provider_that_fails_once_leaves_the_refresh_token_alive(
+    certified: OidcProvider, signed_in: tuple[RelyingParty, SignInAnswer]
+) -> None:
+    party, current = signed_in
+    certified.fault("/token", 503, retry_after=3)
+    with pytest.raises(TemporaryError, match="asks to wait 3 seconds"):
+        refresh_tokens(party, current.refresh_token or "")
+    assert refresh_tokens(party, current.refresh_token or "").subject == "ada"
+
+
+def test_revocation_ends_the_grant(certified: OidcProvider, signed_in: tuple[RelyingParty, SignInAnswer]) -> None:
+    party, current = signed_in
+    assert revoke(party, current.refresh_token or "").revoked
+    with pytest.raises(GrantEndedError):
+        refresh_tokens(party, current.refresh_token or "")
+    assert revoke(party, current.refresh_token or "").revoked  # RFC 7009: an unknown token is revoked already
+
+
+def test_cancelling_at_the_provider_is_a_failed_sign_in_with_its_page(
+    certified: OidcProvider, party_of: PartyOf
+) -> None:
+    person = Person(ScriptedBrowser(cancels=True))
+    with pytest.raises(SignInFailedError, match="access_denied"):
+        sign_in(party_of(certified.issuer, "native"), person)
+    assert "access_denied" in person.page()
+
+
+def test_a_confidential_client_signs_in_and_a_wrong_secret_is_a_configuration_error(
+    certified: OidcProvider, party_of: PartyOf
+) -> None:
+    assert sign_in(party_of(certified.issuer, "confidential", SECRET), Person()).subject == "ada"
+    person = Person()
+    with pytest.raises(ConfigurationError, match="invalid_client"):
+        sign_in(party_of(certified.issuer, "confidential", "wrong"), person)
+    assert "does not take this client" in person.page()
+
+
+def test_pasting_the_redirected_address_signs_in_with_a_refresh_token(
+    certified: OidcProvider, party_of: PartyOf
+) -> None:
+    def ask(prompt: SignInPrompt) -> str:
+        browser = ScriptedBrowser()
+        with pytest.raises(requests.ConnectionError):  # nobody listens there: that is what --remote is for
+            browser.open(prompt.url)
+        return browser.visited[-1]
+
+    found = sign_in_with_paste(party_of(certified.issuer, "native"), "http://127.0.0.1:9/callback", ask=ask)
+    assert found.subject == "ada"
+    assert found.refresh_token
+
+
+@pytest.mark.parametrize(("client", "secret"), [("native", None), ("confidential", SECRET)])
+def test_a_device_signs_in_once_the_code_is_entered(
+    certified: OidcProvider, party_of: PartyOf, patient: Clock, client: str, secret: str | None
+) -> None:
+    def enter(prompt: SignInPrompt) -> None:
+        assert prompt.complete_url is not None
+        assert prompt.user_code is not None
+        assert ScriptedBrowser(login="grace").open(prompt.complete_url).status_code == 200
+
+    party = party_of(certified.issuer, client, secret, clock=patient)
+    found = sign_in_with_device(party, announce=enter)
+    assert found.subject == "grace"
+    assert refresh_tokens(party, found.refresh_token or "", subject="grace").rotated
+
+
+def test_a_device_nobody_confirms_is_polled_until_the_limit(
+    certified: OidcProvider, party_of: PartyOf, patient: Clock
+) -> None:
+    with pytest.raises(SignInFailedError, match="Nobody entered the code within 21 seconds"):
+        sign_in_with_device(
+            party_of(certified.issuer, "native", clock=patient), announce=lambda prompt: None, timeout=21
+        )
+
+
+def test_a_realm_with_a_path_and_without_rotation_works_too(party_of: PartyOf) -> None:
+    with oidc_provider.running(OP_PREFIX="/realms/x", OP_ROTATE="false") as realm:
+        party = party_of(realm.issuer, "native")
+        assert party.provider.login_key == realm.issuer.removeprefix("http://")
+        found = sign_in(party, Person())
+        renewed = refresh_tokens(party, found.refresh_token or "", subject="ada")
+        assert (renewed.refresh_token, renewed.rotated) == (found.refresh_token, False)

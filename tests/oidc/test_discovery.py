@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from botocore_cognito_federation.errors import ConfigurationError, TemporaryError
+from botocore_cognito_federation.http import HttpAnswer, HttpClient
+from botocore_cognito_federation.identity_providers import resolve
+from botocore_cognito_federation.oidc.discovery import discover
+from botocore_cognito_federation.oidc.documents import CachedDocument, MemoryDocuments, document, lifetime
+from botocore_cognito_federation.oidc.party import RelyingParty
+from tests.oidc.fake_provider import FakeProvider
+
+NOW = 1_800_000_000.0
+
+
+def test_the_metadata_holds_what_the_document_says(provider: FakeProvider, party: RelyingParty) -> None:
+    found = party.metadata()
+    assert found.issuer == provider.issuer
+    assert found.token_endpoint == f"{provider.issuer}/token"
+    assert found.scopes_supported == {"openid", "email", "profile"}
+    assert found.answers_with_iss
+    assert party.effective_scopes(found) == ("openid", "email", "profile")
+
+
+@pytest.mark.parametrize("change", ["/", "/x", "x", ".evil.example"])
+def test_a_document_of_another_issuer_is_refused_whoever_serves_it(
+    provider: FakeProvider, party: RelyingParty, change: str
+) -> None:
+    provider.discovery_changes["issuer"] = "https://evil.example" if change == "/" else provider.issuer + change
+    with pytest.raises(ConfigurationError, match="names another issuer"):
+        party.metadata()
+
+
+def test_one_trailing_slash_is_adopted_from_the_document(provider: FakeProvider, party: RelyingParty) -> None:
+    provider.discovery_changes["issuer"] = provider.issuer + "/"
+    assert party.metadata().issuer == provider.issuer + "/"
+    assert party.metadata().issuers == (provider.issuer + "/",)
+    provider.discovery_changes["issuer"] = provider.issuer + "//"
+    with pytest.raises(ConfigurationError):
+        replace(party, documents=MemoryDocuments()).metadata()
+
+
+def test_a_configured_issuer_must_match_to_the_letter(provider: FakeProvider, party: RelyingParty) -> None:
+    provider.discovery_changes["issuer"] = provider.issuer + "/"
+    exact = replace(party, provider=resolve("corp.example.com", issuer=provider.issuer))
+    with pytest.raises(ConfigurationError, match=r"set cognito_issuer = http://127\.0\.0\.1:\d+/"):
+        exact.metadata()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "authorization_endpoint",
+        "token_endpoint",
+        "jwks_uri",
+        "userinfo_endpoint",
+        "revocation_endpoint",
+        "device_authorization_endpoint",
+        "some_future_endpoint",
+    ],
+)
+@pytest.mark.parametrize("value", ["http://login.example.com/x", "ftp://127.0.0.1/", "/relative", 7, ["x"]])
+def test_every_endpoint_a_document_names_is_kept_on_the_rails(
+    provider: FakeProvider, party: RelyingParty, name: str, value: object
+) -> None:
+    provider.discovery_changes[name] = value
+    with pytest.raises(ConfigurationError, match=name):
+        party.metadata()
+
+
+@pytest.mark.parametrize("name", ["issuer", "token_endpoint", "jwks_uri"])
+def test_a_document_without_what_is_needed_is_refused(provider: FakeProvider, party: RelyingParty, name: str) -> None:
+    provider.discovery_changes[name] = None
+    with pytest.raises(ConfigurationError):
+        party.metadata()
+
+
+def test_no_document_is_a_configuration_error_and_a_broken_server_a_temporary_one(
+    httpserver: HTTPServer, party_of: Callable[..., RelyingParty]
+) -> None:
+    with pytest.raises(TemporaryError):
+        party_of(httpserver.url_for("/nothing-here")).metadata()  # pytest-httpserver answers 500
+    httpserver.expect_request("/op/.well-known/openid-configuration").respond_with_data("no", 404)
+    with pytest.raises(ConfigurationError, match="issuer must be exact"):
+        party_of(httpserver.url_for("/op")).metadata()
+
+
+@pytest.mark.parametrize("provider_name", ["facebook", "amazon"])
+def test_providers_without_discovery_come_from_the_table(provider_name: str) -> None:
+    found = discover(HttpClient(), resolve(provider_name), MemoryDocuments(), now=NOW)
+    assert found.issuer is None
+    assert found.token_endpoint.startswith("https://")
+    assert found.token_endpoint_auth_methods == ("client_secret_post",)
+
+
+@pytest.mark.parametrize("provider_name", ["apple", "guest", "twitter"])
+def test_there_is_no_metadata_where_nobody_can_sign_in(
+    party_of: Callable[..., RelyingParty], provider_name: str
+) -> None:
+    with pytest.raises(ConfigurationError, match="no interactive sign-in"):
+        party_of(provider_name).metadata()
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, 3600),
+        ({"cache-control": "public, max-age=300"}, 300),
+        ({"cache-control": "max-age=300", "age": "100"}, 200),
+        ({"cache-control": "max-age=99999999"}, 86400),
+        ({"cache-control": "no-store, max-age=300"}, 60),
+        ({"cache-control": "max-age=0"}, 60),
+        ({"cache-control": "max-age=x"}, 60),
+        ({"expires": "0"}, 60),
+        ({"expires": "Fri, 15 Jan 2027 08:10:00 GMT"}, 600),
+    ],
+)
+def test_a_document_stays_fresh_for_as_long_as_http_says(headers: dict[str, str], seconds: float) -> None:
+    assert lifetime(HttpAnswer("h", 200, headers, b""), NOW) == seconds
+
+
+def test_a_fresh_document_is_not_fetched_again_and_a_stale_damaged_or_future_one_is(httpserver: HTTPServer) -> None:
+    url = httpserver.url_for("/doc")
+    httpserver.expect_request("/doc").respond_with_json({"a": 1}, headers={"Cache-Control": "max-age=100"})
+    cache = MemoryDocuments()
+
+    def fetches(now: float) -> int:
+        before = len(httpserver.log)
+        assert document(HttpClient(), cache, url, now=now)[0] == {"a": 1}
+        return len(httpserver.log) - before
+
+    assert [fetches(NOW), fetches(NOW + 99), fetches(NOW + 100), fetches(NOW)] == [1, 0, 1, 1]
+    cache.put(CachedDocument(url, '{"a":', NOW, NOW + 100))
+    assert fetches(NOW) == 1

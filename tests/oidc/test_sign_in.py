@@ -1,0 +1,366 @@
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+from pytest_httpserver import HTTPServer
+from werkzeug import Response
+
+from botocore_cognito_federation.errors import (
+    ConfigurationError,
+    SignInFailedError,
+    StorageError,
+    TemporaryError,
+)
+from botocore_cognito_federation.identity_providers import Endpoints, resolve
+from botocore_cognito_federation.oidc.party import Client, RelyingParty, SignInAnswer
+from botocore_cognito_federation.oidc.prompts import SignInPrompt
+from botocore_cognito_federation.oidc.redirects import Redirect
+from botocore_cognito_federation.oidc.sign_in import sign_in_with_browser, sign_in_with_paste
+from tests.oidc.conftest import Tab
+from tests.oidc.fake_provider import FakeProvider, SigningKey, hmac_signed, refusal, unsigned
+
+EPHEMERAL = Redirect("127.0.0.1", "/callback", (0,))
+
+
+def sign_in(party: RelyingParty, tab: Callable[[str], bool] | None, **more: Any) -> SignInAnswer:
+    more = {"announce": lambda prompt: None, "timeout": 20, **more}
+    return sign_in_with_browser(party, EPHEMERAL, open_url=tab, **more)
+
+
+def test_a_sign_in_ends_with_verified_tokens_and_a_page_that_names_the_user(
+    provider: FakeProvider, party: RelyingParty, tab: Tab
+) -> None:
+    shown: list[SignInPrompt] = []
+    accepted: list[SignInAnswer] = []
+    found = sign_in(party, tab, announce=shown.append, accept=accepted.append)
+    assert (found.subject, found.issuer, found.refresh_token) == ("user-1", provider.issuer, "the-refresh-token")
+    assert found.login_token == found.id_token
+    assert accepted == [found]
+    assert "Ada (ada@example.com)" in tab.page().text
+    assert "code=" not in tab.page().url
+    assert (shown[0].kind, shown[0].browser_opened) == ("browser", True)
+    assert shown[0].url.startswith(f"{provider.issuer}/authorize?")
+
+
+def test_the_exchange_sends_the_verifier_of_the_challenge_and_the_same_redirect(
+    provider: FakeProvider, party: RelyingParty, tab: Tab
+) -> None:
+    sign_in(party, tab)
+    import base64
+    import hashlib
+
+    form, request = provider.asked[-1][1], provider.authorizations[-1]
+    digest = hashlib.sha256(form["code_verifier"].encode()).digest()
+    assert base64.urlsafe_b64encode(digest).decode().rstrip("=") == request["code_challenge"]
+    assert form["redirect_uri"] == request["redirect_uri"]
+
+
+def test_a_browser_launcher_never_sees_the_real_address(provider: FakeProvider, party: RelyingParty, tab: Tab) -> None:
+    launched: list[str] = []
+
+    def launcher(url: str) -> bool:
+        launched.append(url)
+        return tab(url)
+
+    sign_in(party, launcher)
+    assert not parse_qs(urlsplit(launched[0]).query)
+    assert urlsplit(launched[0]).path.startswith("/start/")
+
+
+def test_without_a_browser_the_printed_url_works_by_itself(party: RelyingParty, tab: Tab) -> None:
+    assert sign_in(party, None, announce=lambda prompt: tab(prompt.url) and None).subject == "user-1"
+
+
+def test_a_launcher_that_cannot_start_does_not_end_the_sign_in(party: RelyingParty, tab: Tab) -> None:
+    def broken(url: str) -> bool:
+        raise FileNotFoundError
+
+    def announce(prompt: SignInPrompt) -> None:
+        assert not prompt.browser_opened
+        tab(prompt.url)
+
+    assert sign_in(party, broken, announce=announce).subject == "user-1"
+
+
+def test_tampered_state_is_ignored_and_the_sign_in_times_out(
+    provider: FakeProvider, party: RelyingParty, tab: Tab
+) -> None:
+    provider.redirect_changes["state"] = "tampered"
+    with pytest.raises(SignInFailedError, match="Nobody finished"):
+        sign_in(party, tab, timeout=1)
+    assert not provider.asked
+    assert "another sign-in" in tab.page().text
+
+
+@pytest.mark.parametrize(("issuer", "message"), [(None, "names no issuer"), ("https://evil.example", "another issuer")])
+def test_a_missing_or_wrong_iss_is_refused_before_the_code_is_spent(
+    provider: FakeProvider, party: RelyingParty, tab: Tab, issuer: str | None, message: str
+) -> None:
+    provider.redirect_changes["iss"] = issuer
+    with pytest.raises(SignInFailedError, match=message):
+        sign_in(party, tab)
+    assert not provider.asked
+    assert "did not finish" in tab.page().text
+
+
+def spoil_nonce(provider: FakeProvider, other: SigningKey) -> None:
+    provider.claim_changes["nonce"] = "wrong"
+
+
+def spoil_signature(provider: FakeProvider, other: SigningKey) -> None:
+    provider.key = SigningKey(provider.key.kid, other.private)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [(spoil_nonce, r"another sign-in \(nonce\)"), (spoil_signature, "not the provider's")],
+)
+def test_a_wrong_nonce_or_a_foreign_signature_is_refused_and_the_page_says_so(
+    provider: FakeProvider,
+    party: RelyingParty,
+    tab: Tab,
+    other_rsa_key: SigningKey,
+    spoil: Callable[[FakeProvider, SigningKey], None],
+    message: str,
+) -> None:
+    spoil(provider, other_rsa_key)
+    with pytest.raises(SignInFailedError, match=message):
+        sign_in(party, tab)
+    assert "did not finish" in tab.page().text
+    assert "You are signed in" not in tab.page().text
+
+
+@pytest.mark.parametrize("kind", ["none", "HS256"])
+def test_alg_none_and_hs256_with_the_public_key_are_refused(
+    provider: FakeProvider, party: RelyingParty, tab: Tab, kind: str
+) -> None:
+    claims = provider.claims()
+    provider.id_token = unsigned(claims) if kind == "none" else hmac_signed(claims, provider.key.pem(), "key-1")
+    with pytest.raises(SignInFailedError, match=f"'{kind}', which proves nothing"):
+        sign_in(party, tab)
+    assert "proves nothing" in tab.page().text
+
+
+def test_keys_that_rotate_between_two_sign_ins_are_found(
+    provider: FakeProvider, party: RelyingParty, tab: Tab, other_rsa_key: SigningKey
+) -> None:
+    import time
+
+    sign_in(party, tab)
+    provider.key, provider.published = other_rsa_key, [other_rsa_key.jwk()]
+    with pytest.raises(SignInFailedError, match="does not publish"):
+        sign_in(party, tab)
+    later = replace(party, clock=replace(party.clock, now=lambda: time.time() + 61))
+    assert sign_in(later, tab).subject == "user-1"
+    assert provider.jwks_fetches == 2
+
+
+def test_a_token_endpoint_that_redirects_elsewhere_is_not_followed(
+    provider: FakeProvider, party: RelyingParty, tab: Tab, httpserver: HTTPServer
+) -> None:
+    seen: list[object] = []
+    httpserver.expect_request("/elsewhere").respond_with_handler(lambda r: seen.append(r) or Response("{}"))  # type: ignore[func-returns-value]  # both in one expression
+    provider.token_responses.append(Response(status=307, headers={"Location": f"{provider.issuer}/elsewhere"}))
+    with pytest.raises(ConfigurationError, match="redirects are not followed"):
+        sign_in(party, tab)
+    assert not seen
+    assert "redirects are not followed" in tab.page().text
+
+
+def test_a_provider_that_is_down_at_the_exchange_is_temporary_and_shown(
+    provider: FakeProvider, party: RelyingParty, tab: Tab
+) -> None:
+    provider.token_responses.append(Response("", status=503))
+    with pytest.raises(TemporaryError):
+        sign_in(party, tab)
+    assert "answered 503" in tab.page().text
+
+
+def test_the_users_no_is_shown_with_what_to_do(provider: FakeProvider, party: RelyingParty, tab: Tab) -> None:
+    provider.redirect_changes |= {"code": None, "error": "access_denied", "error_description": "<b>no</b>"}
+    with pytest.raises(SignInFailedError, match="access_denied: <b>no</b>"):
+        sign_in(party, tab)
+    assert "access_denied: &lt;b&gt;no&lt;/b&gt;" in tab.page().text
+
+
+def test_what_the_caller_refuses_is_refused_on_the_page_too(party: RelyingParty, tab: Tab) -> None:
+    def other_user(answer: SignInAnswer) -> None:
+        raise SignInFailedError("Ada is not the user who was signed in", remedy="Use --force")
+
+    with pytest.raises(SignInFailedError, match="--force"):
+        sign_in(party, tab, accept=other_user)
+    assert "Ada is not the user" in tab.page().text
+    assert "Use --force" in tab.page().text
+
+
+def test_a_store_that_breaks_in_an_unexpected_way_still_ends_the_page(party: RelyingParty, tab: Tab) -> None:
+    def broken(answer: SignInAnswer) -> None:
+        raise RuntimeError("secret detail")
+
+    with pytest.raises(RuntimeError):
+        sign_in(party, tab, accept=broken)
+    assert "stopped before its end" in tab.page().text
+    assert "secret detail" not in tab.page().text
+
+
+def test_a_launch_address_read_by_somebody_else_ends_the_sign_in(party: RelyingParty) -> None:
+    def read_twice(url: str) -> bool:
+        for _ in range(2):
+            requests.get(url, allow_redirects=False, timeout=10)
+        return True
+
+    with pytest.raises(SignInFailedError, match="opened twice"):
+        sign_in(party, read_twice)
+
+
+def test_ctrl_c_is_immediate_and_frees_the_port(party: RelyingParty) -> None:
+    ports: list[int] = []
+
+    def interrupt(prompt: SignInPrompt) -> None:
+        ports.append(urlsplit(parse_qs(urlsplit(prompt.url).query)["redirect_uri"][0]).port or 0)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sign_in(party, None, announce=interrupt)
+    socket.create_server(("127.0.0.1", ports[0])).close()
+
+
+def test_a_cancelled_sign_in_frees_the_port_and_says_so(party: RelyingParty) -> None:
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(SignInFailedError, match="cancelled"):
+        sign_in(party, None, cancel=cancel)
+
+
+def wants_consent(provider: FakeProvider, party: RelyingParty) -> RelyingParty:
+    provider.discovery_changes["scopes_supported"] = ["openid", "offline_access"]
+    return party
+
+
+def test_a_missing_refresh_token_is_asked_for_with_consent_in_the_same_tab(
+    provider: FakeProvider, party: RelyingParty, tab: Tab
+) -> None:
+    provider.token_changes_in_turn = [{"refresh_token": None}, {"refresh_token": "second-refresh-token"}]
+    found = sign_in(wants_consent(provider, party), tab)
+    assert found.refresh_token == "second-refresh-token"
+    assert [request.get("prompt") for request in provider.authorizations] == [None, "consent"]
+    assert provider.authorizations[1]["login_hint"] == "ada@example.com"
+    assert len(tab.pages) == len(tab.threads) == 1
+    assert "You are signed in" in tab.page().text
+
+
+def test_consent_that_is_refused_leaves_the_first_sign_in_standing(
+    provider: FakeProvider, party: RelyingParty, tab: Tab
+) -> None:
+    provider.token_changes["refresh_token"] = None
+    provider.redirect_changes_in_turn = [{}, {"code": None, "error": "access_denied"}]
+    found = sign_in(wants_consent(provider, party), tab)
+    assert found.refresh_token is None
+    assert len(provider.authorizations) == 2
+    assert len(provider.asked) == 1
+    assert "You are signed in" in tab.page().text
+
+
+def test_a_second_round_that_signs_in_somebody_else_is_not_taken(
+    provider: FakeProvider, party: RelyingParty, tab: Tab
+) -> None:
+    other = provider.key.sign(provider.claims(sub="user-2"))
+    provider.token_changes_in_turn = [{"refresh_token": None}, {"id_token": other}]
+    assert sign_in(wants_consent(provider, party), tab).subject == "user-1"
+
+
+def test_no_second_round_where_a_prompt_is_configured_or_nothing_offline_was_asked(
+    provider: FakeProvider, party: RelyingParty, tab: Tab
+) -> None:
+    provider.token_changes["refresh_token"] = None
+    assert sign_in(party, tab).refresh_token is None
+    with_prompt = replace(wants_consent(provider, party), authorization_parameters=(("prompt", "login"),))
+    assert sign_in(with_prompt, tab).refresh_token is None
+    assert len(provider.authorizations) == 2
+
+
+def test_a_provider_with_access_tokens_signs_in_and_names_the_user(
+    provider: FakeProvider, httpserver: HTTPServer, tab: Tab
+) -> None:
+    httpserver.expect_request("/me", headers={"Authorization": "Bearer the-access-token"}).respond_with_json(
+        {"user_id": "amzn1.account.A", "name": "Ada", "email": "ada@example.com"}
+    )
+    local = Endpoints(f"{provider.issuer}/authorize", f"{provider.issuer}/token", f"{provider.issuer}/me", "user_id")
+    found = sign_in(RelyingParty(replace(resolve("amazon"), endpoints=local), Client("c", "s")), tab)
+    assert (found.login_token, found.subject) == ("the-access-token", "amzn1.account.A")
+    assert found.expires_at is not None
+    assert "nonce" not in provider.authorizations[0]
+    assert "Ada (ada@example.com)" in tab.page().text
+
+
+def test_a_user_info_that_fails_does_not_fail_the_sign_in(provider: FakeProvider, tab: Tab) -> None:
+    local = Endpoints(f"{provider.issuer}/authorize", f"{provider.issuer}/token", f"{provider.issuer}/none", "id")
+    found = sign_in(RelyingParty(replace(resolve("amazon"), endpoints=local), Client("c", "s")), tab)
+    assert found.claims == {}
+
+
+def paste(url: str) -> str:
+    """What stands in the address bar at the end, on a machine where nobody listens."""
+    found = requests.get(url, allow_redirects=False, timeout=10).headers["Location"]
+    return str(found)
+
+
+@pytest.mark.parametrize("shape", ["{}", "  {}\n", "?{query}"])
+def test_the_pasted_address_signs_in(party: RelyingParty, shape: str) -> None:
+    def ask(prompt: SignInPrompt) -> str:
+        url = paste(prompt.url)
+        return shape.format(url, query=urlsplit(url).query)
+
+    assert sign_in_with_paste(party, "http://127.0.0.1:8400/callback", ask=ask).subject == "user-1"
+
+
+def test_paste_asks_again_for_what_holds_no_answer_and_gives_up_in_the_end(party: RelyingParty) -> None:
+    answers = iter(["", "what?"])
+    found = sign_in_with_paste(
+        party, "https://example.com/cb", ask=lambda prompt: next(answers, None) or (paste(prompt.url))
+    )
+    assert found.subject == "user-1"
+    with pytest.raises(SignInFailedError, match="not the address"):
+        sign_in_with_paste(party, "https://example.com/cb", ask=lambda prompt: "nothing")
+
+
+def test_a_pasted_answer_of_another_sign_in_is_refused(provider: FakeProvider, party: RelyingParty) -> None:
+    provider.redirect_changes["state"] = "other"
+    with pytest.raises(SignInFailedError, match="state"):
+        sign_in_with_paste(party, "https://example.com/cb", ask=lambda prompt: paste(prompt.url))
+    assert not provider.asked
+
+
+def test_what_accept_raises_fails_a_pasted_sign_in_too(party: RelyingParty) -> None:
+    def read_only(answer: SignInAnswer) -> None:
+        raise StorageError("read-only")
+
+    with pytest.raises(StorageError):
+        sign_in_with_paste(party, "https://e.example/cb", ask=lambda prompt: paste(prompt.url), accept=read_only)
+
+
+def test_no_secret_of_a_sign_in_reaches_logs_repr_or_errors(
+    provider: FakeProvider, party_of: Callable[..., RelyingParty], tab: Tab, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.WARNING, "werkzeug")  # the provider's own log
+    party = party_of(provider.issuer, secret="the-client-secret")
+    shown: list[str] = []
+    found = sign_in(party, tab, announce=lambda prompt: shown.append(repr(prompt)))
+    provider.token_responses.append(refusal("invalid_grant", error_description="the-code of the-client-secret"))
+    with pytest.raises(SignInFailedError) as caught:
+        sign_in(party, tab)
+    shown += [caplog.text, repr(found), repr(party), "".join(traceback.format_exception(caught.value))]
+    secrets = ["the-code", "the-access-token", "the-refresh-token", "the-client-secret", found.login_token]
+    secrets += [form[1]["code_verifier"] for form in provider.asked]
+    secrets += [request[name] for request in provider.authorizations for name in ("state", "nonce")]
+    assert not [secret for secret in secrets for text in shown if secret in text]

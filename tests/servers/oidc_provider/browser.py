@@ -1,0 +1,59 @@
+"""A scripted browser: plain HTTP with cookies, filling in the forms of oidc-provider's own pages."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass, field
+from urllib.parse import urljoin, urlsplit
+
+import requests
+
+_FORM = re.compile(r"<form([^>]*)>(.*?)</form>", re.S)
+_INPUT = re.compile(r"<input([^>]*)>")
+_ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
+_ABORT = re.compile(r'<a href="([^"]*/abort)"')
+
+
+@dataclass
+class ScriptedBrowser:
+    """Follows redirects by hand, so that every address it was sent to is in `visited`."""
+
+    login: str = "ada"
+    session: requests.Session = field(default_factory=requests.Session)
+    visited: list[str] = field(default_factory=list)
+    cancels: bool = False
+
+    def open(self, url: str) -> requests.Response:
+        """Open `url` and go on, through sign-in and consent, until a page has no form to fill in."""
+        answer = self._get(url)
+        for _ in range(30):
+            if answer.is_redirect:
+                answer = self._get(urljoin(answer.url, answer.headers["location"]))
+                continue
+            if self.cancels and (abort := _ABORT.search(answer.text)):
+                answer = self._get(urljoin(answer.url, html.unescape(abort.group(1))))
+                continue
+            form = _FORM.search(answer.text)
+            if form is None or answer.status_code >= 400:
+                return answer
+            answer = self._submit(answer, form.group(1), form.group(2))
+        raise AssertionError(f"no end after {self.visited}")
+
+    def _get(self, url: str) -> requests.Response:
+        assert urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1"), url
+        self.visited.append(url)
+        return self.session.get(url, allow_redirects=False, timeout=90)
+
+    def _submit(self, answer: requests.Response, head: str, body: str) -> requests.Response:
+        action = dict(_ATTRIBUTE.findall(head)).get("action", answer.url)
+        fields = {}
+        for found in _INPUT.findall(body):
+            attributes = dict(_ATTRIBUTE.findall(found))
+            if "name" in attributes:
+                fields[attributes["name"]] = html.unescape(attributes.get("value", ""))
+        if "login" in fields:
+            fields |= {"login": self.login, "password": "secret"}
+        target = urljoin(answer.url, html.unescape(action))
+        self.visited.append(target)
+        return self.session.post(target, data=fields, allow_redirects=False, timeout=90)
