@@ -140,7 +140,8 @@ class Rooms:
 
     def _make_venv(self, folder: Path, requirements: list[str]) -> None:
         if self._uv:
-            _run(self._uv, "venv", "-q", "--python", sys.executable, str(folder))
+            # Not `uv venv`: its environments hold a .pth, which every start of Python pays for.
+            _run(sys.executable, "-m", "venv", "--without-pip", str(folder))
         else:
             _run(sys.executable, "-m", "venv", str(folder))
             # pip before 25.2 writes console scripts that import `re`: not what a user has today.

@@ -10,9 +10,9 @@ for extension in ("httpfs", "aws"):
     duckdb_extensions.import_extension(extension)
 database = duckdb.connect()
 database.execute("LOAD httpfs; LOAD aws")
-chain = f"CHAIN 'process', PROFILE '{PROFILE}'" if PROFILE else "CHAIN 'env'"
+chain = f"CHAIN 'process', PROFILE '{PROFILE}', " if PROFILE else ""
 database.execute(
-    f"CREATE SECRET (TYPE s3, PROVIDER credential_chain, {chain}, REFRESH auto, REGION '{REGION}', "
+    f"CREATE SECRET (TYPE s3, PROVIDER credential_chain, {chain}REFRESH auto, REGION '{REGION}', "
     f"ENDPOINT '{urlsplit(ENDPOINT).netloc}', USE_SSL false, URL_STYLE 'path')"
 )
 
