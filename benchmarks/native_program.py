@@ -51,6 +51,7 @@ def freezing() -> dict[str, list[float]]:
 
     install()
     ours = boto3.Session(profile_name="demo-native").get_credentials()
+    assert ours is not None
     static = Credentials("access", "secret", "token")
     found: dict[str, list[float]] = {"static": [], "ours": []}
     for _ in range(_REPEATS):
