@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.clients.rooms import Unavailable
@@ -51,15 +51,19 @@ def commands(laboratory: Laboratory) -> tuple[dict[str, Command], dict[str, str]
     }
     for name, make in makers.items():
         try:
-            found[name] = [
-                "/usr/bin/env",
-                f"HOME={home}",
-                f"AWS_CONFIG_FILE={home}/.aws/config",
-                *make(laboratory, home),
-            ]
+            own = [f"HOME={home}", f"AWS_CONFIG_FILE={home}/.aws/config"]
+            found[name] = _tried(["/usr/bin/env", *own, *make(laboratory, home)], laboratory.environment)
         except Unavailable as reason:
             missing[name] = str(reason)
     return found, missing
+
+
+def _tried(command: Command, environment: Mapping[str, str]) -> Command:
+    """The command, once it has worked."""
+    told = subprocess.run(command, env=dict(environment), capture_output=True, text=True, timeout=60)
+    if told.returncode or "AccessKeyId" not in told.stdout:
+        raise Unavailable(f"does not work here: {' '.join((told.stderr or told.stdout).split())[-120:]}")
+    return command
 
 
 def _aws_sso_util(laboratory: Laboratory, home: Path) -> Command:
@@ -71,7 +75,8 @@ def _aws_sso_util(laboratory: Laboratory, home: Path) -> Command:
 
 
 def _aws_export_credentials(laboratory: Laboratory, home: Path) -> Command:
-    room = laboratory.rooms.python("aws-export-credentials", "aws-export-credentials")
+    # Breaks with the account ID that botocore's credentials have had since.
+    room = laboratory.rooms.python("aws-export-credentials", "aws-export-credentials", "botocore<1.36")
     return [str(room / "aws-export-credentials"), "--profile", "static", "--json"]
 
 

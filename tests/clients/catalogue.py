@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,8 +45,13 @@ def _javascript(rooms: Rooms) -> Installed:
 
 
 def _aws_cli_1(rooms: Rooms) -> Installed:
-    aws = str(rooms.python("aws-cli-1", "awscli>=1.40,<2") / "aws")
-    return Installed((aws,), _number(version_of(aws, "--version")))
+    requirement = "awscli>=1.40,<2"
+    aws = str(rooms.python("aws-cli-1", requirement) / "aws")
+    native = rooms.python("aws-cli-1-native", requirement, project=True)
+    enabled = subprocess.run([native / "cognito-federation", "native", "enable"], capture_output=True, text=True)
+    if enabled.returncode:
+        raise Unavailable(f"native enable: {enabled.stderr.strip()}")
+    return Installed((aws,), _number(version_of(aws, "--version")), native_start=(str(native / "aws"),))
 
 
 def _aws_cli_2(rooms: Rooms) -> Installed:
@@ -142,7 +148,7 @@ CLIENTS = (
         "Python",
         _aws_cli_1,
         _AWS_CLI,
-        {Column.NATIVE: "a command of its own environment: credential_process serves it"},
+        {},
     ),
     Client(
         "AWS CLI 2",

@@ -76,11 +76,11 @@ def _reads_by(way: Way) -> Callable[[Cell], None]:
         key = cell.world.facts.object_key
         expected = _stored(cell.world, key).decode().strip()
         if isinstance(cell.client.drive, Program):
-            with run.start(cell.installed.start) as child:
+            with run.start(run.program) as child:
                 found = child.ask(f"get {key}")
                 child.finish()
         else:
-            with run.start(cell.client.drive.get(cell.installed.start, run.target, key)) as child:
+            with run.start(cell.client.drive.get(run.program, run.target, key)) as child:
                 found = child.finish().strip()
         _expect(expected, found)
 
@@ -99,11 +99,11 @@ def _takes_input(cell: Cell) -> None:
 
 def _stores(cell: Cell, run: _Run, key: str, text: str) -> None:
     if isinstance(cell.client.drive, Program):
-        with run.start(cell.installed.start) as child:
+        with run.start(run.program) as child:
             _expect("stored", child.ask(f"put {key} {text}"))
             child.finish()
     else:
-        with run.start(cell.client.drive.put(cell.installed.start, run.target, key)) as child:
+        with run.start(cell.client.drive.put(run.program, run.target, key)) as child:
             child.feed(f"{text}\n".encode())
             child.finish()
     _expect(text, _stored(cell.world, key).decode().strip())
@@ -138,6 +138,7 @@ class _Run:
         self._cell = cell
         self._way = way
         facts = cell.world.facts
+        self.program = cell.installed.start_by(way)
         self.target = Target(facts.endpoint_url, facts.region, facts.bucket, profile)
         self._folder = cell.place.cells / f"{cell.subject}-{way.column.value}"
         self._subject = f"{cell.subject}-{way.column.value}"
@@ -194,7 +195,7 @@ class _Lasting:
 
     @staticmethod
     def of(cell: Cell, run: _Run) -> _Lasting:
-        start, drive, key = cell.installed.start, cell.client.drive, cell.object_key("uploads")
+        start, drive, key = run.program, cell.client.drive, cell.object_key("uploads")
         if isinstance(drive, Program):
             return _LastingLines(cell, run.start(start), run.target)
         if drive.lines is not None:

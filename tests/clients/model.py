@@ -74,12 +74,25 @@ class Program:
 
 @dataclass(frozen=True)
 class Installed:
-    """A client on this machine: how it starts, its version as the table shows it, what this version cannot."""
+    """A client on this machine.
+
+    Attributes:
+        start: how it starts.
+        version: as the table shows it.
+        environment: variables it needs.
+        lacks: what this version of it cannot, beside what the client cannot.
+        native_start: how it starts in an environment with `native enable`, where it has no code of its own to call
+            ``install()``.
+    """
 
     start: tuple[str, ...]
     version: str
     environment: Mapping[str, str] = field(default_factory=dict)
     lacks: Mapping[Column, str] = field(default_factory=dict)
+    native_start: tuple[str, ...] = ()
+
+    def start_by(self, way: Way) -> tuple[str, ...]:
+        return self.native_start if way is NATIVE and self.native_start else self.start
 
 
 @dataclass(frozen=True)

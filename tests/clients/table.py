@@ -16,7 +16,8 @@ Every client below was driven from one and the same `~/.aws/config`, against the
 What a column shows:
 
 * **credential_process**: reads an object with a profile that has `credential_process`.
-* **native**: the same in process, with a profile that has no `credential_process`, after `install()`.
+* **native**: the same in process, with a profile that has no `credential_process`, after `install()`; the AWS CLI
+  after `cognito-federation native enable`.
 * **endpoint**: the same without any profile, as the child of `cognito-federation exec --server`.
 * **role chain**: a profile with `role_arn` whose `source_profile` is ours.
 * **data on stdin**: what is piped into the client arrives (`echo data | aws s3 cp - s3://bucket/key`); the credential
