@@ -126,13 +126,37 @@ class Federation:
             self._last = self._renewed(key, fetched, held, asked_at)
         return self._last
 
+    def exchange_now(self) -> FederatedCredentials:
+        """Credentials for the login token at hand, exchanged whatever is kept: so a token that somebody brings is proven.
+
+        Claims that nobody verified would otherwise choose whose kept credentials are handed out. Nothing that lives is
+        served in their place, and nobody else is told of a failure.
+
+        Raises:
+            CognitoFederationError: the token could not be exchanged.
+        """
+        login = self._login() if self._settings.identity_id is None else None
+        key = credentials_key(self._settings, login)
+        with self._single_flight(key, timeout=LOCK_TIMEOUT) as taken:
+            if not taken:
+                raise _busy()
+            return self._renew(key, login)
+
+    def login(self) -> Login | None:
+        """The login of now, its token renewed where needed; None for guests.
+
+        Raises:
+            CognitoFederationError: no token is to be had.
+        """
+        return self._login()
+
     def _known_login(self) -> Login | None:
         """Whose credentials are asked for, as far as that can be said without asking anybody."""
         source = self._source()
         token = source.last_known() if source is not None else None
         return Login.of(token, self._settings) if token is not None else None
 
-    def _login(self, attempt: int = 1) -> Login | None:
+    def _login(self, attempt: int = 1, *, something_lives: bool = False) -> Login | None:
         source = self._source()
         if source is None:
             return None
@@ -141,6 +165,7 @@ class Federation:
             provider=(provider.login_key or provider.name) if provider else None,
             identity_id=self._settings.identity_id,
             attempt=attempt,
+            something_lives=something_lives,
         )
         logger.debug("Asking %s for a login token (attempt %d)", source.description, attempt)
         login = Login.of(source.fetch(context), self._settings)
@@ -160,10 +185,7 @@ class Federation:
                 if held is not None and alive:
                     logger.debug("Somebody else is renewing them; serving what lives")
                     return Served(held, self._now() + _WHILE_ANOTHER_RENEWS)
-                raise StorageError(
-                    f"Another process has been renewing these credentials for more than {LOCK_TIMEOUT:g} s",
-                    remedy="Try again; if it stays, end that process",
-                )
+                raise _busy()
             held = self._held(key)
             if held is not None and self._is_fresh(held):
                 return self._fresh(held)
@@ -171,7 +193,8 @@ class Federation:
             if remembered is not None and remembered.concerns(asked_at, self._now()):
                 return self._living_or_raise(held, remembered)
             try:
-                return self._fresh(self._renew(key, login))
+                lives = held is not None and is_alive(held, self._now())
+                return self._fresh(self._renew(key, login, something_lives=lives))
             except CognitoFederationError as error:
                 return self._failed(key, held, error)
 
@@ -190,16 +213,16 @@ class Federation:
             return Served(held, min(failure.retry_at, serve_until(held)))
         raise failure.error
 
-    def _renew(self, key: str, login: Login | None) -> FederatedCredentials:
+    def _renew(self, key: str, login: Login | None, *, something_lives: bool = False) -> FederatedCredentials:
         generation = current_generation(self._store, self._settings.scope)
         if login is None:
-            login = self._login()
+            login = self._login(something_lives=something_lives)
             if self._settings.identity_id is None and credentials_key(self._settings, login) != key:
                 raise TemporaryError("Somebody else signed in meanwhile", remedy="Try again")
         try:
             exchanged = self._exchange(login)
         except FederationRefusedError as refused:
-            login = self._newer_login(login, refused)
+            login = self._newer_login(login, refused, something_lives)
             exchanged = self._exchange(login)
         reach("exchange.done")
         credentials = exchanged.credentials
@@ -222,11 +245,11 @@ class Federation:
         )
         return credentials
 
-    def _newer_login(self, login: Login | None, refused: FederationRefusedError) -> Login:
+    def _newer_login(self, login: Login | None, refused: FederationRefusedError, something_lives: bool) -> Login:
         """A login with another token than the refused one, where that may help; else the refusal goes on."""
         if login is None or refused.retry not in (Retry.TOKEN, Retry.BRIEF):
             raise refused
-        newer = self._login(attempt=2)
+        newer = self._login(attempt=2, something_lives=something_lives)
         if newer is None or newer.token.value == login.token.value:
             raise refused
         if (newer.key, newer.token.subject) != (login.key, login.token.subject):
@@ -331,6 +354,13 @@ class Federation:
                 yield taken
         finally:
             mine.release()
+
+
+def _busy() -> StorageError:
+    return StorageError(
+        f"Another process has been renewing these credentials for more than {LOCK_TIMEOUT:g} s",
+        remedy="Try again; if it stays, end that process",
+    )
 
 
 def _name_of(login: Login | None) -> str:

@@ -7,7 +7,7 @@ GetOpenIdToken, AssumeRoleWithWebIdentity); a further role may be assumed with t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +115,35 @@ class IdentityPool:
         )
         return replace(exchanged, credentials=further)
 
+    def link(self, identity_id: str, logins: Sequence[Login]) -> str:
+        """Put several logins on one identity: Cognito links what is sent together (GetCredentialsForIdentity).
+
+        Returns:
+            The identity ID that all of them have from now on.
+
+        Raises:
+            FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
+        """
+        arguments: dict[str, Any] = {"IdentityId": identity_id, **_logins(*logins)}
+        if self._settings.role_arn and self._settings.flow == "enhanced":
+            arguments["CustomRoleArn"] = self._settings.role_arn
+        operation = self._clients.cognito_identity().get_credentials_for_identity
+        answer = self._call(operation, arguments, ("IdentityId",), logins[0], identity_id)
+        return str(answer.body["IdentityId"])
+
+    def unlink(self, identity_id: str, login: Login, login_key: str) -> None:
+        """Take the login of one provider off an identity (UnlinkIdentity).
+
+        Args:
+            login: a login of the identity, which proves that it is ours.
+            login_key: the provider whose login goes.
+
+        Raises:
+            FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
+        """
+        arguments = {"IdentityId": identity_id, "LoginsToRemove": [login_key], **_logins(login)}
+        self._call(self._clients.cognito_identity().unlink_identity, arguments, (), login, identity_id)
+
     def _enhanced(self, identity_id: str, login: Login | None) -> Exchanged:
         arguments: dict[str, Any] = {"IdentityId": identity_id, **_logins(login)}
         if self._settings.role_arn:
@@ -196,5 +225,6 @@ class IdentityPool:
         return clock_skew(replace(self._facts(login, ""), server_time=answer.server_time))
 
 
-def _logins(login: Login | None) -> dict[str, Any]:
-    return {"Logins": {login.key: login.token.value}} if login else {}
+def _logins(*logins: Login | None) -> dict[str, Any]:
+    sent = {login.key: login.token.value for login in logins if login is not None}
+    return {"Logins": sent} if sent else {}
