@@ -127,7 +127,7 @@ class Federation:
         return self._last
 
     def exchange_now(self) -> FederatedCredentials:
-        """Credentials for the login token at hand, exchanged whatever is kept: so a token that somebody brings is proven.
+        """Credentials for the login token at hand, exchanged whatever is kept: so a token somebody brings is proven.
 
         Claims that nobody verified would otherwise choose whose kept credentials are handed out. Nothing that lives is
         served in their place, and nobody else is told of a failure.

@@ -117,6 +117,26 @@ def token_command(command: str, *, field: str | None = None) -> Handler:
     return partial(_fetched, source)
 
 
+def token_url(
+    url: str, *, audience: str | None = None, field: str | None = None, headers_env: str | None = None
+) -> Handler:
+    """What a GET answers, or a platform's own token by its name: ``github-actions``, ``gcp``, ``azure``.
+
+    Args:
+        audience: whom the token is for.
+        headers_env: name of the variable that holds request headers.
+    """
+
+    def source() -> TokenSource:
+        from .tokens.url import UrlTokenSource
+
+        return UrlTokenSource(
+            url, audience=audience, field=field, headers_env=headers_env, environ=os.environ, clock=time.time
+        )
+
+    return partial(_fetched, source)
+
+
 def _fetched(source: Callable[[], TokenSource]) -> Mapping[str, Any]:
     from .tokens.base import RefreshContext
 

@@ -1,4 +1,4 @@
-"""`CognitoFederation`: the API by which an application signs its users in and gets AWS credentials that renew themselves."""
+"""`CognitoFederation`: an application signs its users in and gets AWS credentials that renew themselves."""
 
 from __future__ import annotations
 

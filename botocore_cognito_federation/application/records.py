@@ -71,14 +71,18 @@ class Records:
     def read(self) -> Record | None:
         """The current sign-in; None where nobody is signed in, or the document is damaged (damage is a miss)."""
         document = self._store.read(SESSIONS, self._key) or {}
-        texts = {name: document.get(name) for name in ("sign_in_id", "provider", "username")}
-        identities = {name: document.get(name) for name in ("identity_id", "fixed_identity_id")}
-        user = document.get("user")
-        if not all(isinstance(text, str) for text in texts.values()) or not isinstance(user, dict):
+        sign_in_id, provider, user = (document.get(name) for name in ("sign_in_id", "provider", "user"))
+        if not isinstance(sign_in_id, str) or not isinstance(provider, str) or not isinstance(user, dict):
             return None
-        if not all(isinstance(text, str | None) for text in identities.values()):
-            return None
-        return Record(user=user, by_user_pool=document.get("by_user_pool") is True, **texts, **identities)
+        return Record(
+            sign_in_id=sign_in_id,
+            provider=provider,
+            user=user,
+            identity_id=_text(document.get("identity_id")),
+            fixed_identity_id=_text(document.get("fixed_identity_id")),
+            by_user_pool=document.get("by_user_pool") is True,
+            username=_text(document.get("username")) or "",
+        )
 
     def write(self, record: Record) -> None:
         """Make a sign-in the current one.
@@ -108,3 +112,7 @@ class Records:
             StorageError: the document is there and could not be removed.
         """
         self._store.delete(SESSIONS, self._key)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

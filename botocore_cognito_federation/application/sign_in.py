@@ -305,7 +305,7 @@ class SignIn:
                     revoke()
         except CognitoFederationError as error:
             return error
-        except Exception as error:  # the application's handler must not stop a sign-out
+        except Exception as error:  # noqa: BLE001 - the application's handler must not stop a sign-out
             logger.warning("A refresh handler could not revoke its token (%s)", type(error).__name__)
             return TemporaryError(f"The refresh handler could not revoke its token ({type(error).__name__})")
         return None
