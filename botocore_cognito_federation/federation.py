@@ -14,25 +14,28 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .cache_keys import credentials_key, identity_key
 from .credentials import FederatedCredentials
+from .diagnosis import Retry
 from .errors import CognitoFederationError, ConfigurationError, FederationRefusedError, StorageError, TemporaryError
 from .events import Event, Events
 from .failure_memory import REST, Failure, FailureMemory
 from .freshness import is_alive, is_fresh, refresh_at, serve_until
 from .identity_pool import Exchanged, IdentityPool, Login
-from .retry import Retry
 from .service_call import Patience
 from .sign_out import current_generation
 from .storage.base import CREDENTIALS, IDENTITIES, Store
 from .storage.failpoints import reach
 from .storage.fork import ForkSafeLock
 from .tokens.base import RefreshContext, TokenSource
+from .tokens.reentry import refuse_reentry, renewing
 
 if TYPE_CHECKING:
+    from .linked_logins import LinkedLogins
+    from .login_token import LoginToken
     from .settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -70,6 +73,7 @@ class Federation:
         store: where credentials, identity IDs and failures are kept.
         patience: clock and dice.
         events: who is told; default nobody.
+        linked: the logins that go with the source's own; default none.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class Federation:
         store: Store,
         patience: Patience,
         events: Events | None = None,
+        linked: LinkedLogins | None = None,
     ) -> None:
         self._settings = settings
         self._source = source
@@ -91,6 +96,8 @@ class Federation:
         self._failures = FailureMemory(store, now=patience.now, dice=patience.dice)
         self._unkept: dict[str, FederatedCredentials] = {}
         self._last: Served | None = None
+        self._linked = linked
+        self._last_token: LoginToken | None = None
 
     def credentials(self) -> FederatedCredentials:
         """Credentials that are fresh, or that still live where they cannot be renewed.
@@ -113,7 +120,8 @@ class Federation:
             try:
                 asked = self._known_login()
                 if asked is None:
-                    asked = fetched = self._login()
+                    lives = self._last is not None and is_alive(self._last.credentials, asked_at)
+                    asked = fetched = self._login(something_lives=lives)
             except CognitoFederationError as error:
                 return self._last_or_raise(error)
         key = credentials_key(self._settings, asked)
@@ -140,13 +148,14 @@ class Federation:
         with self._single_flight(key, timeout=LOCK_TIMEOUT) as taken:
             if not taken:
                 raise _busy()
-            return self._renew(key, login)
+            with renewing(key):
+                return self._renew(key, login, something_lives=False)
 
     def login(self) -> Login | None:
-        """The login of now, its token renewed where needed; None for guests.
+        """Who is signed in, with a token newly had; None for guests.
 
         Raises:
-            CognitoFederationError: no token is to be had.
+            CognitoFederationError: nobody is, or no token can be had.
         """
         return self._login()
 
@@ -154,21 +163,29 @@ class Federation:
         """Whose credentials are asked for, as far as that can be said without asking anybody."""
         source = self._source()
         token = source.last_known() if source is not None else None
-        return Login.of(token, self._settings) if token is not None else None
+        if token is None:
+            return None
+        login = Login.of(token, self._settings)
+        return self._linked.marked(login) if self._linked is not None else login
 
     def _login(self, attempt: int = 1, *, something_lives: bool = False) -> Login | None:
         source = self._source()
         if source is None:
             return None
         provider = self._settings.provider
+        last = self._last_token
         context = RefreshContext(
             provider=(provider.login_key or provider.name) if provider else None,
-            identity_id=self._settings.identity_id,
+            identity_id=self._settings.identity_id or (last.identity_id if last else None),
+            previous_expires_at=last.expires_at if last else None,
             attempt=attempt,
             something_lives=something_lives,
         )
         logger.debug("Asking %s for a login token (attempt %d)", source.description, attempt)
-        login = Login.of(source.fetch(context), self._settings)
+        self._last_token = source.fetch(context)
+        login = Login.of(self._last_token, self._settings)
+        if self._linked is not None:
+            login = self._linked.joined(login)
         logger.debug("Got a login token for %s, expiring at %s", login.key, login.token.expires_at)
         reach("token.obtained")
         return login
@@ -180,6 +197,8 @@ class Federation:
 
     def _renewed(self, key: str, login: Login | None, held: FederatedCredentials | None, asked_at: float) -> Served:
         alive = held is not None and is_alive(held, self._now())
+        if not alive:
+            refuse_reentry(key, "What renews these credentials")
         with self._single_flight(key, timeout=0 if alive else LOCK_TIMEOUT) as taken:
             if not taken:
                 if held is not None and alive:
@@ -193,8 +212,8 @@ class Federation:
             if remembered is not None and remembered.concerns(asked_at, self._now()):
                 return self._living_or_raise(held, remembered)
             try:
-                lives = held is not None and is_alive(held, self._now())
-                return self._fresh(self._renew(key, login, something_lives=lives))
+                with renewing(key):
+                    return self._fresh(self._renew(key, login, something_lives=alive))
             except CognitoFederationError as error:
                 return self._failed(key, held, error)
 
@@ -213,7 +232,7 @@ class Federation:
             return Served(held, min(failure.retry_at, serve_until(held)))
         raise failure.error
 
-    def _renew(self, key: str, login: Login | None, *, something_lives: bool = False) -> FederatedCredentials:
+    def _renew(self, key: str, login: Login | None, *, something_lives: bool) -> FederatedCredentials:
         generation = current_generation(self._store, self._settings.scope)
         if login is None:
             login = self._login(something_lives=something_lives)
@@ -222,7 +241,7 @@ class Federation:
         try:
             exchanged = self._exchange(login)
         except FederationRefusedError as refused:
-            login = self._newer_login(login, refused, something_lives)
+            login = self._newer_login(login, refused)
             exchanged = self._exchange(login)
         reach("exchange.done")
         credentials = exchanged.credentials
@@ -245,11 +264,14 @@ class Federation:
         )
         return credentials
 
-    def _newer_login(self, login: Login | None, refused: FederationRefusedError, something_lives: bool) -> Login:
+    def _newer_login(self, login: Login | None, refused: FederationRefusedError) -> Login:
         """A login with another token than the refused one, where that may help; else the refusal goes on."""
         if login is None or refused.retry not in (Retry.TOKEN, Retry.BRIEF):
             raise refused
-        newer = self._login(attempt=2, something_lives=something_lives)
+        if any(other.token is not None for other in login.linked):
+            # One bad token refuses them all; the identity is the same without those that were linked to it.
+            return replace(login, linked=tuple(replace(other, token=None) for other in login.linked))
+        newer = self._login(attempt=2)
         if newer is None or newer.token.value == login.token.value:
             raise refused
         if (newer.key, newer.token.subject) != (login.key, login.token.subject):

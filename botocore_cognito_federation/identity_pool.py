@@ -7,7 +7,7 @@ GetOpenIdToken, AssumeRoleWithWebIdentity); a further role may be assumed with t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ from .credentials import FederatedCredentials
 from .diagnosis import CallFacts, clock_skew
 from .errors import TokenRefreshError
 from .login_token import LoginToken
-from .remedies import new_token_remedy
 from .service_call import Answer, Patience, call
 
 if TYPE_CHECKING:
@@ -25,16 +24,33 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class LinkedLogin:
+    """A login that was linked to another.
+
+    Attributes:
+        key: the provider name Cognito knows.
+        subject: whose login it is, as `LoginToken.subject` says it.
+        token: the login token; None while there is none to send.
+    """
+
+    key: str
+    subject: str
+    token: LoginToken | None = None
+
+
+@dataclass(frozen=True)
 class Login:
-    """One entry of a Logins map.
+    """Whoever is signed in: an entry of a Logins map, and those that were linked to it.
 
     Attributes:
         key: the provider name Cognito knows, such as ``accounts.google.com``.
         token: the login token.
+        linked: further logins of the same identity.
     """
 
     key: str
     token: LoginToken
+    linked: tuple[LinkedLogin, ...] = ()
 
     @classmethod
     def of(cls, token: LoginToken, settings: Settings) -> Login:
@@ -115,33 +131,13 @@ class IdentityPool:
         )
         return replace(exchanged, credentials=further)
 
-    def link(self, identity_id: str, logins: Sequence[Login]) -> str:
-        """Put several logins on one identity: Cognito links what is sent together (GetCredentialsForIdentity).
-
-        Returns:
-            The identity ID that all of them have from now on.
+    def unlink(self, identity_id: str, login: Login, key: str) -> None:
+        """Take the login under `key` off an identity (UnlinkIdentity).
 
         Raises:
             FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
         """
-        arguments: dict[str, Any] = {"IdentityId": identity_id, **_logins(*logins)}
-        if self._settings.role_arn and self._settings.flow == "enhanced":
-            arguments["CustomRoleArn"] = self._settings.role_arn
-        operation = self._clients.cognito_identity().get_credentials_for_identity
-        answer = self._call(operation, arguments, ("IdentityId",), logins[0], identity_id)
-        return str(answer.body["IdentityId"])
-
-    def unlink(self, identity_id: str, login: Login, login_key: str) -> None:
-        """Take the login of one provider off an identity (UnlinkIdentity).
-
-        Args:
-            login: a login of the identity, which proves that it is ours.
-            login_key: the provider whose login goes.
-
-        Raises:
-            FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
-        """
-        arguments = {"IdentityId": identity_id, "LoginsToRemove": [login_key], **_logins(login)}
+        arguments = {"IdentityId": identity_id, "LoginsToRemove": [key], **_logins(login)}
         self._call(self._clients.cognito_identity().unlink_identity, arguments, (), login, identity_id)
 
     def _enhanced(self, identity_id: str, login: Login | None) -> Exchanged:
@@ -213,7 +209,6 @@ class IdentityPool:
         return CallFacts(
             pool=self._settings.identity_pool_id,
             profile=self._settings.profile or "default",
-            new_token=new_token_remedy(self._settings),
             login_key=login.key if login else "",
             claims=login.token.claims if login else {},
             identity_id=identity_id,
@@ -225,6 +220,8 @@ class IdentityPool:
         return clock_skew(replace(self._facts(login, ""), server_time=answer.server_time))
 
 
-def _logins(*logins: Login | None) -> dict[str, Any]:
-    sent = {login.key: login.token.value for login in logins if login is not None}
-    return {"Logins": sent} if sent else {}
+def _logins(login: Login | None) -> dict[str, Any]:
+    if login is None:
+        return {}
+    linked = {other.key: other.token.value for other in login.linked if other.token is not None}
+    return {"Logins": {**linked, login.key: login.token.value}}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
+from ..identity_pool import LinkedLogin
 from .arguments import provider_key
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ def link(sign_in: CurrentSignIn, identity_id: str, provider: IdentityProvider, t
 
     Raises:
         ConfigurationError: guests and developer identities are not linked this way, nor a login with itself.
-        FederationRefusedError, TemporaryError: see `identity_pool.IdentityPool.link`.
+        FederationRefusedError, TemporaryError: see `identity_pool.IdentityPool.exchange`.
     """
     if token is None:
         raise ConfigurationError("A guest login cannot be linked", remedy="Sign in as guest, then link a provider")
@@ -32,11 +34,12 @@ def link(sign_in: CurrentSignIn, identity_id: str, provider: IdentityProvider, t
         )
     other = sign_in.login_of(provider, token)
     if sign_in.is_guest:
-        return sign_in.pool.link(identity_id, [other])
+        return sign_in.pool.exchange(identity_id, other).credentials.identity_id
     own = sign_in.login()
     if own.key == other.key:
         raise ConfigurationError(f"{own.key} is the provider of this sign-in", remedy="Link another provider")
-    return sign_in.pool.link(identity_id, [own, other])
+    together = replace(own, linked=(LinkedLogin(other.key, other.token.subject, other.token),))
+    return sign_in.pool.exchange(identity_id, together).credentials.identity_id
 
 
 def unlink(sign_in: CurrentSignIn, identity_id: str, provider: IdentityProvider) -> None:

@@ -110,11 +110,10 @@ class ApplicationTokenSource(SessionTokenSource):
 
     def _without_handler(self, session: Session, context: RefreshContext) -> LoginToken:
         token = session.token()
-        known = token is not None and token.expires_at is not None
-        if token is not None and (
-            context.attempt > 1 or not known or self._clock() < float(token.expires_at or 0) + _SKEW
-        ):
-            return token
+        if token is not None:
+            end = token.expires_at
+            if context.attempt > 1 or end is None or self._clock() < end + _SKEW:
+                return token
         raise self._sign_in(f"The login token of {self._record.provider} has expired, and there is no refresh handler")
 
     def _from_handler(self, handler: Callable[..., Any], session: Session, context: RefreshContext) -> LoginToken:

@@ -111,13 +111,27 @@ def _decorated_chain(session: Any) -> CredentialResolver:
         return resolver
 
 
-def decorate(resolver: CredentialResolver, session: Session) -> CredentialResolver:
+def session_of_other_profile(profile: str) -> Session:
+    """A session for another profile than the one in use, with the provider in its chain, installed or not.
+
+    Our variables do not touch that profile, as they do not touch the parent of a ``source_profile``.
+    """
+    from botocore.session import Session
+
+    session = Session(profile=profile)
+    resolver = session.get_component(_COMPONENT)
+    _undecorate(resolver)
+    decorate(resolver, session, in_use=False)
+    return session
+
+
+def decorate(resolver: CredentialResolver, session: Session, *, in_use: bool = True) -> CredentialResolver:
     """Put the provider into a chain, and into the chain of ``source_profile``; does nothing the second time."""
     _join_application(resolver, session)
     if any(provider.METHOD == METHOD for provider in resolver.providers):
         return resolver
     make = partial(_provider_class(resolver), session)
-    resolver.insert_before(_BEFORE, make())
+    resolver.insert_before(_BEFORE, make(in_use=in_use))
     assume_role: Any = resolver.get_provider("assume-role")
     assume_role._profile_provider_builder = _ParentProfiles(assume_role._profile_provider_builder, make)
     return resolver

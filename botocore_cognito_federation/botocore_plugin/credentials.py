@@ -18,6 +18,7 @@ from ..errors import StorageError
 from ..federation import LOCK_TIMEOUT, Served
 from ..freshness import serve_until
 from ..storage.fork import ForkSafeLock
+from ..tokens.reentry import refuse_reentry, renewing
 
 METHOD = "cognito-federation"
 
@@ -69,13 +70,23 @@ class FederationCredentials(RefreshableCredentials):
 
     def _renew(self) -> None:
         alive = self._clock() < self._serve_until
-        if not self._turns.acquire(0 if alive else LOCK_TIMEOUT):
+        if not self._turns.acquire(0):
             if alive:
                 return
+            # Whoever is called to renew these credentials cannot wait for them.
+            refuse_reentry(self, "What renews these credentials")
+            if self._turns.acquire(LOCK_TIMEOUT):
+                self._renew_in_turn()
+                return
             raise StorageError("Another thread has been renewing these credentials for too long", remedy="Try again")
+        self._renew_in_turn()
+
+    def _renew_in_turn(self) -> None:
         try:
             if self._clock() >= self._ask_again_at:
-                self._publish(self._serve())
+                with renewing(self):
+                    served = self._serve()
+                self._publish(served)
         finally:
             self._turns.release()
 

@@ -17,6 +17,8 @@ _COMMANDS = {
     "export": ("export", "Print credentials for a shell."),
     "status": ("status", "What is signed in and cached, until when; no network."),
     "explain": ("explain", "The resolved settings, and where each came from."),
+    "link": ("link", "Make the sign-ins of several sessions one identity."),
+    "unlink": ("unlink", "Take a linked sign-in off the identity."),
     "cache": ("cache", "List or clear what is kept."),
     "demo": ("demo", "Show the whole way on this machine, with no account and no internet."),
     "version": ("version", "Print the version."),

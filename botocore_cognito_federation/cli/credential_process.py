@@ -11,7 +11,7 @@ from ..assembly import federation_for
 from ..errors import CognitoFederationError
 from ..failure_memory import rest_after
 from ..process import Question, finish
-from ..profile_chain import refuse_a_circle
+from ..profile_chain import environment_for_children, refuse_a_circle
 from ..ready_answer import bindings_of, keep_failure, keep_served, process_text
 from ..settings import load_settings
 from ..tokens import token_bindings
@@ -29,6 +29,9 @@ def answer(question: Question) -> tuple[int, str]:
         refuse_a_circle(os.environ, question.profile)
         settings = load_settings(question.profile)
         bindings = bindings_of(settings, token_bindings(settings), question)
+        if settings.refresh_handler or settings.developer_user:
+            # What they start in this process, such as the AWS CLI, inherits the chain from here.
+            os.environ.update(environment_for_children(os.environ, settings.profile))
         served = federation_for(settings).serve()
     except CognitoFederationError as error:
         at, retry_at = rest_after(error)

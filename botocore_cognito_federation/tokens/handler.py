@@ -20,7 +20,7 @@ from typing import Any
 
 from ..errors import CognitoFederationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, checked_text, expiry_seconds
-from .base import Clock, RefreshContext
+from .base import Clock, RefreshContext, WorkloadTokenSource
 from .reentry import refuse_reentry, renewing, run_marked
 from .temporary import is_temporary
 
@@ -33,7 +33,7 @@ _JITTER = 0.1
 Handler = Callable[..., Any]
 
 
-class HandlerTokenSource:
+class HandlerTokenSource(WorkloadTokenSource):
     """A refresh handler as a token source.
 
     Args:
@@ -153,7 +153,7 @@ class HandlerTokenSource:
         if isinstance(answer, str):
             return LoginToken.of(checked_text(answer, source))
         if not isinstance(answer, Mapping):
-            kind = "nothing" if answer is None else f"a {type(answer).__name__}"
+            kind = "nothing" if answer is None else f"a value of type {type(answer).__name__}"
             raise TokenRefreshError(
                 f"{self._name} returned {kind}", remedy="Let it return a token, or a mapping with token and expires_at"
             )
