@@ -58,6 +58,10 @@ class FederationCredentials(RefreshableCredentials):
         frozen: ReadOnlyCredentials = self._frozen_credentials
         return frozen
 
+    def is_alive(self) -> bool:
+        """Whether there are credentials that may be handed out while others are being got."""
+        return self._clock() < self._serve_until
+
     def refresh_needed(self, refresh_in: int | None = None) -> bool:
         """Whether the federation would be asked now; with `refresh_in`, whether so few seconds of life are left."""
         if refresh_in is None or not self._serve_until:
@@ -69,7 +73,7 @@ class FederationCredentials(RefreshableCredentials):
             self._renew()
 
     def _renew(self) -> None:
-        alive = self._clock() < self._serve_until
+        alive = self.is_alive()
         if not self._turns.acquire(0):
             if alive:
                 return
