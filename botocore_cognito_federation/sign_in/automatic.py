@@ -130,7 +130,7 @@ def _tried(
     cool_down: CoolDown,
 ) -> bool:
     from ..oidc.prompts import DEFAULT_TIMEOUT
-    from ..tokens import login_command
+    from ..remedies import login_command
     from .perform import Machine, sign_in_only
     from .screens import TerminalScreen
     from .ways import Choices

@@ -13,7 +13,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ..assembly import federation_for
@@ -71,7 +71,7 @@ class Machine:
     """
 
     environ: Mapping[str, str]
-    clock: Clock = Clock()
+    clock: Clock = field(default_factory=Clock)
     can_open: CanOpen = can_open_browser
     cancel: threading.Event | None = None
 

@@ -162,10 +162,10 @@ class KeyringStore:
         limit = time.time() - _CREDENTIALS_KEPT
         for _, entry in list(self.files.documents(INDEX)):
             expires_at, key = entry.get("expires_at"), str(entry.get("key"))
-            if entry.get("kind") == CREDENTIALS and key != spared and isinstance(expires_at, int | float):
-                if expires_at < limit:
-                    with contextlib.suppress(StorageError):
-                        self.delete(CREDENTIALS, key)
+            is_old = isinstance(expires_at, int | float) and expires_at < limit
+            if is_old and entry.get("kind") == CREDENTIALS and key != spared:
+                with contextlib.suppress(StorageError):
+                    self.delete(CREDENTIALS, key)
 
 
 def _name_of(kind: str, key: str) -> str:
