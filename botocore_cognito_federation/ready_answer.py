@@ -7,9 +7,9 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from .cache_keys import scope_key
 from .freshness import serve_until
 from .process import ENTRY, FIELD, MAGIC, Question, bound
+from .sign_out import generation_keys
 from .storage.base import GENERATIONS
 from .storage.private_files import make_directory, read_private, remove, write_private
 
@@ -36,8 +36,9 @@ def bindings_of(settings: Settings, bindings: tuple[Binding, ...] | None, questi
     """
     if settings.cache != "file" or bindings is None:
         return None
-    generation = os.path.join(question.directory, GENERATIONS, f"{scope_key(settings.scope)}.json")
-    entries = [bound("file", generation), *(bound(binding.kind, binding.name) for binding in bindings)]
+    folder = os.path.join(question.directory, GENERATIONS)
+    generations = (bound("file", os.path.join(folder, f"{key}.json")) for key in generation_keys(settings.scope))
+    entries = [*generations, *(bound(binding.kind, binding.name) for binding in bindings)]
     text = ENTRY.join(entries)
     return None if "\n" in text or text.count(FIELD) != 2 * len(entries) else text
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .cache_keys import session_key
 from .login_token import LoginToken
-from .sign_out import current_generation
+from .sign_out import sign_in_generation
 from .storage.base import SESSIONS, Store
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Sessions:
         return _from_document(document) if document else None
 
     def generation(self) -> str:
-        return current_generation(self._store, self._scope)
+        return sign_in_generation(self._store, self._scope)
 
     def write(self, session: Session) -> None:
         """Keep a session.

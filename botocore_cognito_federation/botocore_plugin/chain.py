@@ -38,8 +38,7 @@ def install() -> None:
     register_in(botocore)
     session = _default_session()
     if session is not None:
-        resolver = session.get_component(_COMPONENT)
-        decorate(resolver, session)
+        _decorate_or_leave(session.get_component(_COMPONENT), session)
 
 
 def register_in(botocore_module: Any) -> None:
@@ -69,7 +68,10 @@ def initialize(session: Session) -> None:
 
 
 def _decorated_chain(session: Any) -> CredentialResolver:
-    resolver: CredentialResolver = session._create_credential_resolver()  # the stock chain has no public maker
+    return _decorate_or_leave(session._create_credential_resolver(), session)  # the stock chain has no public maker
+
+
+def _decorate_or_leave(resolver: CredentialResolver, session: Any) -> CredentialResolver:
     try:
         return decorate(resolver, session)
     except Exception:
@@ -78,14 +80,30 @@ def _decorated_chain(session: Any) -> CredentialResolver:
         return resolver
 
 
-def decorate(resolver: CredentialResolver, session: Session) -> CredentialResolver:
+def session_of_other_profile(profile: str) -> Session:
+    """A session for another profile than the one in use, with the provider in its chain, installed or not.
+
+    Our variables do not touch that profile, as they do not touch the parent of a ``source_profile``.
+    """
+    from botocore.session import Session
+
+    session = Session(profile=profile)
+    resolver = session.get_component(_COMPONENT)
+    _undecorate(resolver)
+    decorate(resolver, session, in_use=False)
+    return session
+
+
+def decorate(resolver: CredentialResolver, session: Session, *, in_use: bool = True) -> CredentialResolver:
     """Put the provider into a chain, and into the chain of ``source_profile``; does nothing the second time."""
     if any(provider.METHOD == METHOD for provider in resolver.providers):
         return resolver
     make = partial(_provider_class(resolver), session)
-    resolver.insert_before(_BEFORE, make())
+    # What may fail comes first, so that a chain is joined whole or not at all.
     assume_role: Any = resolver.get_provider("assume-role")
-    assume_role._profile_provider_builder = _ParentProfiles(assume_role._profile_provider_builder, make)
+    parents = _ParentProfiles(assume_role._profile_provider_builder, make)
+    resolver.insert_before(_BEFORE, make(in_use=in_use))
+    assume_role._profile_provider_builder = parents
     return resolver
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
+from ..credentials import FederatedCredentials
 from ..errors import StorageError
 from ..sessions import Session
 from ..shadowing import what_shadows
-from ..sign_out import current_generation
+from ..sign_out import sign_in_generation
 from ..storage import everything_kept, store_for
 from ..storage.base import CREDENTIALS, NOTES, SESSIONS, Store
 from ..times import span
@@ -36,7 +37,7 @@ def credentials_of(store: Store, scope: str | None) -> list[dict[str, Any]]:
             "seconds_left": max(0, round(float(document.get("expires_at", 0)) - now)),
         }
         for _, document in store.documents(CREDENTIALS)
-        if scope is None or document.get("scope") == scope
+        if (scope is None or document.get("scope") == scope) and FederatedCredentials.from_document(document)
     ]
 
 
@@ -46,7 +47,7 @@ def sign_ins_of(store: Store, scope: str | None) -> list[dict[str, Any]]:
     found = []
     for _, document in store.documents(SESSIONS):
         session, of = Session.from_document(document), str(document.get("scope"))
-        if session is None or scope not in (None, of) or session.generation != current_generation(store, of):
+        if session is None or scope not in (None, of) or session.generation != sign_in_generation(store, of):
             continue
         token = session.token()
         expires_at = token.expires_at if token else None

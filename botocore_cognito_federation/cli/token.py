@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import time
 
 import click
+from botocore.session import Session as BotocoreSession
 
+from ..assembly import real_patience
+from ..clients import Clients
 from ..errors import ConfigurationError
 from ..settings import Settings
 from ..storage import store_for
@@ -21,7 +23,13 @@ def login_token(settings: Settings) -> tuple[str, dict[str, object]]:
     Raises:
         CognitoFederationError: there is none.
     """
-    source = token_source(settings, store=store_for(settings, os.environ), environ=os.environ, clock=time.time)
+    source = token_source(
+        settings,
+        store=store_for(settings, os.environ),
+        environ=os.environ,
+        patience=real_patience(),
+        clients=Clients(settings, lambda: BotocoreSession(profile=settings.profile)),
+    )
     if source is None:
         raise ConfigurationError("Guests have no login token")
     provider = settings.provider

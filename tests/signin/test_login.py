@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
 import time
 
+import requests
+
 from botocore_cognito_federation.demo.world import World
 from tests.servers.oidc_provider import OidcProvider
+from tests.servers.oidc_provider.browser import ScriptedBrowser
 from tests.signin.places import Home, browser_options, finished
 
 _LIST = "import boto3; print([b['Name'] for b in boto3.client('s3').list_buckets()['Buckets']])"
@@ -102,8 +106,6 @@ def test_without_a_browser_the_device_code_is_used_and_the_reason_said(home: Hom
     while not (lines and "user_code=" in lines[-1]):
         lines.append(process.stderr.readline())
         assert process.poll() is None, lines
-    from tests.servers.oidc_provider.browser import ScriptedBrowser
-
     ScriptedBrowser(login="ada").open(lines[-1].strip())
     done = finished(process)
     assert done.code == 0, done.err
@@ -112,10 +114,6 @@ def test_without_a_browser_the_device_code_is_used_and_the_reason_said(home: Hom
 
 
 def test_pasting_the_redirected_address_signs_in_and_rubbish_is_asked_for_again(home: Home) -> None:
-    import requests
-
-    from tests.servers.oidc_provider.browser import ScriptedBrowser
-
     process = home.start("login", "--remote", "--port", "9", stdin=subprocess.PIPE)
     assert process.stderr is not None
     assert process.stdin is not None
@@ -124,10 +122,8 @@ def test_pasting_the_redirected_address_signs_in_and_rubbish_is_asked_for_again(
         url = process.stderr.readline()
         assert process.poll() is None
     browser = ScriptedBrowser()
-    try:
+    with contextlib.suppress(requests.ConnectionError):
         browser.open(url.strip())
-    except requests.ConnectionError:
-        pass
     process.stdin.write("that page did not load\n")
     process.stdin.write(browser.visited[-1] + "\n")
     process.stdin.flush()
