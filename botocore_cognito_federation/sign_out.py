@@ -50,6 +50,19 @@ def begin_generation(store: Store, scope: str) -> None:
     )
 
 
+def end_sign_in(store: Store, scope: str) -> int:
+    """Make a scope's sign-in invalid and forget its AWS credentials; what a renewal in flight brings is invalid too.
+
+    Returns:
+        How many sets of credentials were forgotten.
+
+    Raises:
+        StorageError: the store cannot be written.
+    """
+    begin_generation(store, scope)
+    return forget_credentials(store, scope)
+
+
 def forget_credentials(store: Store, scope: str = EVERYTHING) -> int:
     """Forget the AWS credentials of a scope; those a renewal in flight is about to keep are invalid too.
 
@@ -72,8 +85,8 @@ def forget_credentials(store: Store, scope: str = EVERYTHING) -> int:
     return forgotten
 
 
-def end_sign_ins(store: Store, scope: str) -> int:
-    """Forget the sign-ins of a scope without a word to the provider; a renewal in flight loses.
+def delete_sign_ins(store: Store, scope: str) -> int:
+    """Forget the sign-ins of a scope without a word to the provider.
 
     Returns:
         How many there were.
@@ -81,10 +94,7 @@ def end_sign_ins(store: Store, scope: str) -> int:
     Raises:
         StorageError: the store cannot be written.
     """
-    found = [(key, str(kept.get("scope"))) for key, kept in store.documents(SESSIONS)]
-    chosen = [(key, of) for key, of in found if scope in (EVERYTHING, of)]
-    for of in {of for _, of in chosen}:
-        begin_generation(store, of)
-    for key, _ in chosen:
+    found = [key for key, document in store.documents(SESSIONS) if document.get("scope") == scope]
+    for key in found:
         store.delete(SESSIONS, key)
-    return len(chosen)
+    return len(found)

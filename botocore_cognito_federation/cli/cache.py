@@ -10,9 +10,9 @@ import click
 from ..credentials import FederatedCredentials
 from ..ready_answer import forget_answers
 from ..settings import load_settings
-from ..sign_out import EVERYTHING, end_sign_ins, forget_credentials
+from ..sign_out import EVERYTHING, begin_generation, delete_sign_ins, forget_credentials
 from ..storage import default_directory, everything_kept, store_for
-from ..storage.base import CREDENTIALS, FAILURES, IDENTITIES
+from ..storage.base import CREDENTIALS, FAILURES, IDENTITIES, SESSIONS
 from ..times import span
 from .options import profile_option
 
@@ -47,10 +47,17 @@ def list_entries() -> None:
 @click.option("--all", "everything", is_flag=True, help="Of every profile.")
 def clear(profile: str | None, credentials: bool, everything: bool) -> None:
     """Forget the sign-in, AWS credentials and identity IDs; `logout` also revokes, and should be the first choice."""
-    settings = None if everything else load_settings(profile)
-    store = everything_kept(os.environ) if settings is None else store_for(settings, os.environ)
-    scope = EVERYTHING if settings is None else settings.scope
-    signed_out = 0 if credentials else end_sign_ins(store, scope)
+    if everything:
+        store, scope = everything_kept(os.environ), EVERYTHING
+        scopes = {str(document.get("scope")) for _, document in store.documents(SESSIONS)}
+    else:
+        settings = load_settings(profile)
+        store, scope = store_for(settings, os.environ), settings.scope
+        scopes = {scope}
+    signed_out = 0
+    for name in () if credentials else scopes:
+        begin_generation(store, name)
+        signed_out += delete_sign_ins(store, name)
     forgotten = forget_credentials(store, scope)
     for key, _ in list(store.documents(FAILURES)):
         store.delete(FAILURES, key)

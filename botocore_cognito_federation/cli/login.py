@@ -53,7 +53,7 @@ def run_login(settings: Settings, choices: Choices) -> None:
     if settings.cache == "memory":
         raise ConfigurationError(
             "cognito_cache = memory keeps a sign-in in the process that made it, and this one ends now",
-            remedy="Set cognito_cache = file or keyring, or call botocore_cognito_federation.login in that process",
+            remedy="Set cognito_cache = file or keyring, or call botocore_cognito_federation.login() in Python",
         )
     screen = TerminalScreen(sys.stderr, read_line=lambda timeout: typed_line(0, timeout))
     signed_in = sign_in(

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 
 import click
-from botocore.session import Session as BotocoreSession
 
-from ..assembly import real_patience
-from ..clients import Clients
+from ..assembly import federation_for
 from ..errors import ConfigurationError
 from ..settings import Settings
-from ..storage import store_for
-from ..tokens import RefreshContext, token_source
 from .options import chosen_settings, profile_option, session_option
 
 
@@ -23,18 +18,10 @@ def login_token(settings: Settings) -> tuple[str, dict[str, object]]:
     Raises:
         CognitoFederationError: there is none.
     """
-    source = token_source(
-        settings,
-        store=store_for(settings, os.environ),
-        environ=os.environ,
-        patience=real_patience(),
-        clients=Clients(settings, lambda: BotocoreSession(profile=settings.profile)),
-    )
-    if source is None:
+    login = federation_for(settings).login()
+    if login is None:
         raise ConfigurationError("Guests have no login token")
-    provider = settings.provider
-    token = source.fetch(RefreshContext(provider=(provider.login_key or provider.name) if provider else None))
-    return token.value, dict(token.claims)
+    return login.token.value, dict(login.token.claims)
 
 
 @click.command("token")

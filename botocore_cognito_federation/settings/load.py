@@ -109,6 +109,28 @@ def load_settings(
     return settings
 
 
+def settings_of_linked_session(settings: Settings, name: str) -> Settings:
+    """The settings of another ``[cognito-session NAME]``, for the identity pool of `settings`.
+
+    Nothing of the profile and no variable touches it: it is somebody's other sign-in.
+
+    Raises:
+        ConfigurationError: there is no such session, or it is wrong.
+    """
+    from botocore.session import Session
+
+    session = Session(profile=settings.profile)
+    sections = {**_full_config(session), "profiles": {}}
+    layers = Layers(
+        profile=None,
+        full_config=sections,
+        config_file=str(session.get_config_variable("config_file")),
+        environ={},
+        flags={"session": name, "identity_pool_id": settings.identity_pool_id},
+    )
+    return replace(resolve(layers), endpoint=settings.endpoint, fips=settings.fips, dual_stack=settings.dual_stack)
+
+
 def load_session_settings(name: str, *, environ: Mapping[str, str] | None = None) -> Settings:
     """The settings of a ``[cognito-session]`` by itself, for signing in and out of what several profiles share.
 
@@ -133,28 +155,6 @@ def load_session_settings(name: str, *, environ: Mapping[str, str] | None = None
     settings = resolve(layers)
     variables = os.environ if environ is None else environ
     return replace(settings, endpoint=settings.endpoint_url or _configured_endpoint(full_config, {}, variables))
-
-
-def settings_of_linked_session(settings: Settings, name: str) -> Settings:
-    """The settings of another ``[cognito-session NAME]``, for the identity pool of `settings`.
-
-    Nothing of the profile and no variable touches it: it is somebody's other sign-in.
-
-    Raises:
-        ConfigurationError: there is no such session, or it is wrong.
-    """
-    from botocore.session import Session
-
-    session = Session(profile=settings.profile)
-    sections = {**_full_config(session), "profiles": {}}
-    layers = Layers(
-        profile=None,
-        full_config=sections,
-        config_file=str(session.get_config_variable("config_file")),
-        environ={},
-        flags={"session": name, "identity_pool_id": settings.identity_pool_id},
-    )
-    return replace(resolve(layers), endpoint=settings.endpoint, fips=settings.fips, dual_stack=settings.dual_stack)
 
 
 def _full_config(session: Session) -> Mapping[str, Any]:

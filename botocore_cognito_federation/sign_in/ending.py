@@ -13,7 +13,7 @@ from ..ready_answer import forget_answers
 from ..relying_party import relying_party
 from ..sessions import Session, Sessions
 from ..settings import Settings
-from ..sign_out import begin_generation, forget_credentials
+from ..sign_out import end_sign_in
 from ..storage import Store, default_directory
 from ..storage.base import CREDENTIALS, SESSIONS
 
@@ -46,8 +46,7 @@ def sign_out(settings: Settings, *, store: Store, environ: Mapping[str, str], re
         StorageError: the store cannot be written.
     """
     until = _credentials_until(store, settings.scope)
-    begin_generation(store, settings.scope)
-    forget_credentials(store, settings.scope)
+    end_sign_in(store, settings.scope)
     forget_answers(default_directory(environ))
     session = _taken_away(Sessions(settings, store), store)
     revocation = None
@@ -63,8 +62,7 @@ def forget_scope(scope: str, *, store: Store, environ: Mapping[str, str]) -> Sig
         StorageError: the store cannot be written.
     """
     until = _credentials_until(store, scope)
-    begin_generation(store, scope)
-    forget_credentials(store, scope)
+    end_sign_in(store, scope)
     forget_answers(default_directory(environ))
     who = None
     for key, document in list(store.documents(SESSIONS)):

@@ -10,7 +10,7 @@ from ..errors import SignInFailedError, StorageError
 from ..oidc.party import SignInAnswer
 from ..sessions import Session, Sessions
 from ..settings import Settings
-from ..sign_out import begin_generation, forget_credentials
+from ..sign_out import end_sign_in
 from ..storage import Store
 
 #: Seconds to wait for a renewal of the session that is about to be replaced.
@@ -71,8 +71,7 @@ class SessionKeeper:
                 remedy="To change over, add --force; to keep both, give each a [cognito-session] of its own",
             )
         # A new generation: no answer kept ready for the one before is printed any more.
-        begin_generation(self._store, self._settings.scope)
-        forget_credentials(self._store, self._settings.scope)
+        end_sign_in(self._store, self._settings.scope)
         self.replaced = before
 
 

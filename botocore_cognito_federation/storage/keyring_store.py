@@ -163,7 +163,7 @@ class KeyringStore:
         for _, entry in list(self.files.documents(INDEX)):
             expires_at, key = entry.get("expires_at"), str(entry.get("key"))
             is_old = isinstance(expires_at, int | float) and expires_at < limit
-            if is_old and entry.get("kind") == CREDENTIALS and key != spared:
+            if entry.get("kind") == CREDENTIALS and key != spared and is_old:
                 with contextlib.suppress(StorageError):
                     self.delete(CREDENTIALS, key)
 
