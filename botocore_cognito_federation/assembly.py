@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
     from .events import Events
+    from .federation import Served
+    from .linked_logins import LinkedLogins
+    from .linking import Linking
     from .settings import Settings
     from .storage import Store
+    from .tokens import TokenSource
 
 
 def real_patience() -> Patience:
@@ -53,12 +57,60 @@ def federation_for(
     kept = store_for(settings, variables) if store is None else store
     return Federation(
         settings,
-        source=cache(lambda: token_source(settings, store=kept, environ=variables, clock=patience.now)),
+        source=cache(lambda: token_source(settings, store=kept, environ=variables, patience=patience, clients=clients)),
         pool=IdentityPool(settings, clients, patience),
         store=kept,
         patience=patience,
         events=events,
+        linked=_linked_logins(settings, kept, variables, patience) if settings.logins else None,
     )
+
+
+def linking_for(settings: Settings, *, environ: Mapping[str, str] | None = None) -> Linking:
+    """What links and unlinks the sessions of ``cognito_logins``."""
+    from .linking import Linking
+
+    variables = os.environ if environ is None else environ
+    store, patience = store_for(settings, variables), real_patience()
+    return Linking(
+        federation_for(settings, store=store, environ=variables),
+        _linked_logins(settings, store, variables, patience),
+        IdentityPool(settings, Clients(settings, partial(_session_of, settings.profile)), patience),
+    )
+
+
+def _linked_logins(settings: Settings, store: Store, environ: Mapping[str, str], patience: Patience) -> LinkedLogins:
+    from .linked_logins import LinkedLogins
+    from .settings import settings_of_linked_session
+
+    def open_session(name: str) -> tuple[Settings, TokenSource | None]:
+        other = settings_of_linked_session(settings, name)
+        clients = Clients(other, partial(_session_of, settings.profile))
+        return other, token_source(other, store=store, environ=environ, patience=patience, clients=clients)
+
+    return LinkedLogins(settings, store, open_session)
+
+
+def serving_for(
+    settings: Settings,
+    *,
+    environ: Mapping[str, str] | None = None,
+    time_left: Callable[[], float] | None = None,
+) -> Callable[[], Served]:
+    """What serves the credentials of a configuration, signing in by itself where ``cognito_auto_login`` says so.
+
+    Args:
+        time_left: seconds the caller has for it; None where it can wait for a person.
+    """
+    variables = os.environ if environ is None else environ
+    store = store_for(settings, variables)
+    federation = federation_for(settings, store=store, environ=environ)
+    if settings.auto_login == "never":
+        return federation.serve
+    from .sign_in.automatic import serving
+
+    now = real_patience().now
+    return serving(settings, federation, store=store, environ=variables, now=now, time_left=time_left)
 
 
 def _session_of(profile: str | None) -> Session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .storage.base import key_of
@@ -31,6 +32,12 @@ def credentials_key(settings: Settings, login: Login | None) -> str:
             "assumed in": settings.region_name if settings.assume_role_arn else None,
         }
     )
+
+
+def links_key(settings: Settings, login: Login) -> str:
+    """The key of what is linked to a login: the pool, and who it is; nothing of a role or a flow."""
+    own = replace(login, linked=())
+    return key_of({"what": "links", **_place(settings), **_who(replace(settings, identity_id=None), own)})
 
 
 def session_key(settings: Settings) -> str:
@@ -67,4 +74,7 @@ def _who(settings: Settings, login: Login | None) -> dict[str, object]:
         return {"who": f"identity {settings.identity_id}"}
     if login is None:
         return {"who": "guest"}
-    return {"who": f"login {login.key}", "subject": login.token.subject}
+    who: dict[str, object] = {"who": f"login {login.key}", "subject": login.token.subject}
+    for mark in login.linked:
+        who[f"linked {mark.key}"] = mark.subject
+    return who

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from botocore.credentials import ReadOnlyCredentials
     from botocore.session import Session
 
     from .settings import Settings
@@ -59,6 +60,18 @@ class Clients:
             aws_access_key_id=access_key,
             aws_secret_access_key=secret_key,
             aws_session_token=token,
+        )
+
+    def signing_cognito_identity(self, credentials: ReadOnlyCredentials) -> Any:
+        """A client that signs with the given credentials, for GetOpenIdTokenForDeveloperIdentity."""
+        return _make(
+            self._session(),
+            "cognito-identity",
+            region_name=self._settings.pool_region,
+            endpoint_url=self._settings.endpoint_url,
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret_key,
+            aws_session_token=credentials.token,
         )
 
     def _made_once(self, service: str, **arguments: Any) -> Any:

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .cache_keys import credentials_key, identity_key
@@ -37,9 +38,13 @@ from .sign_out import current_generation
 from .storage.base import CREDENTIALS, IDENTITIES, Store
 from .storage.failpoints import reach
 from .storage.fork import ForkSafeLock
+from .times import span
 from .tokens.base import RefreshContext, TokenSource
+from .tokens.reentry import refuse_reentry, renewing
 
 if TYPE_CHECKING:
+    from .linked_logins import LinkedLogins
+    from .login_token import LoginToken
     from .settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -48,6 +53,9 @@ logger = logging.getLogger(__name__)
 LOCK_TIMEOUT = 52.0
 #: Seconds after which to look again for what another process is renewing, while the credentials at hand live.
 _WHILE_ANOTHER_RENEWS = 1.0
+
+#: The shape of an identity ID (cognito-identity, IdentityId); what else a file holds is damage.
+_IDENTITY_ID = re.compile(r"[\w-]{1,30}:[0-9a-f-]{1,50}", re.ASCII)
 
 #: One lock an entry for the threads of this process: enough where the store cannot have locks.
 _thread_locks: dict[str, ForkSafeLock] = {}
@@ -85,6 +93,7 @@ class Federation:
         store: where credentials, identity IDs and failures are kept.
         patience: clock and dice.
         events: who is told; default nobody.
+        linked: the logins that go with the source's own; default none.
     """
 
     def __init__(
@@ -96,6 +105,7 @@ class Federation:
         store: Store,
         patience: Patience,
         events: Events | None = None,
+        linked: LinkedLogins | None = None,
     ) -> None:
         self._settings = settings
         self._source = source
@@ -106,6 +116,8 @@ class Federation:
         self._failures = FailureMemory(store, now=patience.now, dice=patience.dice)
         self._unkept: dict[str, _InThisProcess] = {}
         self._last: _InThisProcess | None = None
+        self._linked = linked
+        self._last_token: LoginToken | None = None
 
     def credentials(self) -> FederatedCredentials:
         """Credentials that are fresh, or that still live where they cannot be renewed.
@@ -122,13 +134,15 @@ class Federation:
             CognitoFederationError: there are none; the error says why and what mends it.
         """
         asked_at = self._now()
+        generation = self.generation()
         asked: Login | None = None
         fetched: Login | None = None
         if self._settings.identity_id is None:
             try:
                 asked = self._known_login()
                 if asked is None:
-                    asked = fetched = self._login()
+                    lives = self._last is not None and is_alive(self._last.credentials, asked_at)
+                    asked = fetched = self._login(something_lives=lives)
             except CognitoFederationError as error:
                 return self._last_or_raise(error)
         key = credentials_key(self._settings, asked)
@@ -139,27 +153,65 @@ class Federation:
         else:
             logger.debug("Credentials %s… are to be renewed; they %s", key[:12], "live" if held else "are missing")
             served = self._renewed(key, fetched, held, asked_at)
-        self._last = _InThisProcess(served.credentials, self._generation())
+        self._last = _InThisProcess(served.credentials, generation)
         return served
+
+    def generation(self) -> str:
+        """What changes with each sign-out: whoever keeps credentials under another one has to drop them."""
+        return current_generation(self._store, self._settings.scope)
+
+    def exchange_now(self) -> FederatedCredentials:
+        """Credentials for the login token at hand, exchanged whatever is kept: so a token somebody brings is proven.
+
+        Claims that nobody verified would otherwise choose whose kept credentials are handed out. Nothing that lives is
+        served in their place, and nobody else is told of a failure.
+
+        Raises:
+            CognitoFederationError: the token could not be exchanged.
+        """
+        login = self._login() if self._settings.identity_id is None else None
+        key = credentials_key(self._settings, login)
+        with self._single_flight(key, timeout=LOCK_TIMEOUT) as taken:
+            if not taken:
+                raise _busy()
+            with renewing(key):
+                return self._renew(key, login, something_lives=False)
+
+    def login(self) -> Login | None:
+        """Who is signed in, with a token newly had; None for guests.
+
+        Raises:
+            CognitoFederationError: nobody is, or no token can be had.
+        """
+        return self._login()
 
     def _known_login(self) -> Login | None:
         """Whose credentials are asked for, as far as that can be said without asking anybody."""
         source = self._source()
         token = source.last_known() if source is not None else None
-        return Login.of(token, self._settings) if token is not None else None
+        if token is None:
+            return None
+        login = Login.of(token, self._settings)
+        return self._linked.marked(login) if self._linked is not None else login
 
-    def _login(self, attempt: int = 1) -> Login | None:
+    def _login(self, attempt: int = 1, *, something_lives: bool = False) -> Login | None:
         source = self._source()
         if source is None:
             return None
         provider = self._settings.provider
+        last = self._last_token
         context = RefreshContext(
             provider=(provider.login_key or provider.name) if provider else None,
-            identity_id=self._settings.identity_id,
+            identity_id=self._settings.identity_id or (last.identity_id if last else None),
+            previous_expires_at=last.expires_at if last else None,
             attempt=attempt,
+            something_lives=something_lives,
         )
         logger.debug("Asking %s for a login token (attempt %d)", source.description, attempt)
-        login = Login.of(source.fetch(context), self._settings)
+        self._last_token = source.fetch(context)
+        login = Login.of(self._last_token, self._settings)
+        if self._linked is not None:
+            login = self._linked.joined(login)
         logger.debug("Got a login token for %s, expiring at %s", login.key, login.token.expires_at)
         reach("token.obtained")
         return login
@@ -168,20 +220,19 @@ class Federation:
         """Without a token nobody can say whose credentials are asked for, except for those this object served last."""
         if isinstance(error, SignInRequiredError):
             raise error  # whoever signed out meant these too
-        last = self._last.credentials if self._last and self._last.generation == self._generation() else None
+        last = self._last.credentials if self._last and self._last.generation == self.generation() else None
         return self._living_or_raise(last, Failure.of(error, at=self._now(), rest=REST))
 
     def _renewed(self, key: str, login: Login | None, held: FederatedCredentials | None, asked_at: float) -> Served:
         alive = held is not None and is_alive(held, self._now())
+        if not alive:
+            refuse_reentry(key, "What renews these credentials")
         with self._single_flight(key, timeout=0 if alive else LOCK_TIMEOUT) as taken:
             if not taken:
                 if held is not None and alive:
                     logger.debug("Somebody else is renewing them; serving what lives")
                     return Served(held, self._now() + _WHILE_ANOTHER_RENEWS)
-                raise StorageError(
-                    f"Another process has been renewing these credentials for more than {LOCK_TIMEOUT:g} s",
-                    remedy="Try again; if it stays, end that process",
-                )
+                raise _busy()
             held = self._held(key)
             if held is not None and self._is_fresh(held):
                 return self._fresh(held)
@@ -189,7 +240,8 @@ class Federation:
             if remembered is not None and remembered.concerns(asked_at, self._now()):
                 return self._living_or_raise(held, remembered)
             try:
-                return self._fresh(self._renew(key, login))
+                with renewing(key):
+                    return self._fresh(self._renew(key, login, something_lives=alive))
             except CognitoFederationError as error:
                 return self._failed(key, held, error)
 
@@ -208,10 +260,10 @@ class Federation:
             return Served(held, min(failure.retry_at, serve_until(held)))
         raise failure.error
 
-    def _renew(self, key: str, login: Login | None) -> FederatedCredentials:
-        generation = self._generation()
+    def _renew(self, key: str, login: Login | None, *, something_lives: bool) -> FederatedCredentials:
+        generation = self.generation()
         if login is None:
-            login = self._login()
+            login = self._login(something_lives=something_lives)
             if self._settings.identity_id is None and credentials_key(self._settings, login) != key:
                 raise TemporaryError("Somebody else signed in meanwhile", remedy="Try again")
         try:
@@ -222,6 +274,8 @@ class Federation:
         reach("exchange.done")
         credentials = exchanged.credentials
         logger.debug("Exchanged for credentials of %s until %s", credentials.identity_id, credentials.expiration)
+        if not is_alive(credentials, self._now()):
+            raise TemporaryError(_dead_on_arrival(exchanged), remedy="Set the clock (timedatectl set-ntp true)")
         self._keep(key, credentials, login, generation)
         reach("credentials.kept")
         self._failures.forget(key)
@@ -244,6 +298,9 @@ class Federation:
         """A login with another token than the refused one, where that may help; else the refusal goes on."""
         if login is None or refused.retry not in (Retry.TOKEN, Retry.BRIEF):
             raise refused
+        if any(other.token is not None for other in login.linked):
+            # One bad token refuses them all; the identity is the same without those that were linked to it.
+            return replace(login, linked=tuple(replace(other, token=None) for other in login.linked))
         newer = self._login(attempt=2)
         if newer is None or newer.token.value == login.token.value:
             raise refused
@@ -291,12 +348,17 @@ class Federation:
     def _known_identity(self, key: str) -> str | None:
         document = self._store.read(IDENTITIES, key)
         identity_id = document.get("identity_id") if document else None
-        return identity_id if isinstance(identity_id, str) and identity_id else None
+        return identity_id if isinstance(identity_id, str) and _IDENTITY_ID.fullmatch(identity_id) else None
 
     def _keep_identity(self, key: str, identity_id: str) -> None:
         # An identity ID that cannot be kept is looked up again; nothing is lost.
         with contextlib.suppress(StorageError):
-            self._store.write(IDENTITIES, key, {"identity_id": identity_id, "pool": self._settings.identity_pool_id})
+            document = {
+                "identity_id": identity_id,
+                "pool": self._settings.identity_pool_id,
+                "scope": self._settings.scope,
+            }
+            self._store.write(IDENTITIES, key, document)
 
     def _fresh(self, credentials: FederatedCredentials) -> Served:
         return Served(credentials, refresh_at(credentials, self._settings.refresh_window))
@@ -308,13 +370,10 @@ class Federation:
         document = self._store.read(CREDENTIALS, key)
         kept = FederatedCredentials.from_document(document) if document and self._is_current(document) else None
         mine = self._unkept.get(key)
-        here = mine.credentials if mine and mine.generation == self._generation() else None
+        here = mine.credentials if mine and mine.generation == self.generation() else None
         if kept is None or here is None:
             return kept or here
         return max(kept, here, key=lambda credentials: credentials.expires_at)
-
-    def _generation(self) -> str:
-        return current_generation(self._store, self._settings.scope)
 
     def _is_current(self, document: Mapping[str, Any]) -> bool:
         """Whether no sign-out came since the renewal that wrote the document began."""
@@ -355,7 +414,23 @@ class Federation:
             mine.release()
 
 
+def _dead_on_arrival(exchanged: Exchanged) -> str:
+    """SDKs refuse credentials that have expired by this machine's clock, and would ask for new ones at each call."""
+    ahead = exchanged.clock_ahead
+    why = f", which is {span(ahead)} ahead of AWS's" if ahead is not None and ahead > 0 else ""
+    return f"The new credentials have already expired by this machine's clock{why}"
+
+
+def _busy() -> StorageError:
+    return StorageError(
+        f"Another process has been renewing these credentials for more than {LOCK_TIMEOUT:g} s",
+        remedy="Try again; if it stays, end that process",
+    )
+
+
 def _name_of(login: Login | None) -> str:
     """Who it is, as a person would say it; no secret."""
     claims = login.token.claims if login else {}
-    return next((str(claims[name]) for name in ("email", "preferred_username", "name", "sub") if claims.get(name)), "")
+    name = next((str(claims[name]) for name in ("email", "preferred_username", "name", "sub") if claims.get(name)), "")
+    # It comes from a token and goes to terminals, which take some characters for commands.
+    return "".join(letter if letter.isprintable() else " " for letter in name)[:256]

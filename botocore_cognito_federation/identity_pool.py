@@ -16,7 +16,6 @@ from .credentials import FederatedCredentials
 from .diagnosis import CallFacts, clock_skew
 from .errors import TokenRefreshError
 from .login_token import LoginToken
-from .remedies import new_token_remedy
 from .service_call import Answer, Patience, call
 
 if TYPE_CHECKING:
@@ -25,16 +24,33 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class LinkedLogin:
+    """A login that was linked to another.
+
+    Attributes:
+        key: the provider name Cognito knows.
+        subject: whose login it is, as `LoginToken.subject` says it.
+        token: the login token; None while there is none to send.
+    """
+
+    key: str
+    subject: str
+    token: LoginToken | None = None
+
+
+@dataclass(frozen=True)
 class Login:
-    """One entry of a Logins map.
+    """Whoever is signed in: an entry of a Logins map, and those that were linked to it.
 
     Attributes:
         key: the provider name Cognito knows, such as ``accounts.google.com``.
         token: the login token.
+        linked: further logins of the same identity.
     """
 
     key: str
     token: LoginToken
+    linked: tuple[LinkedLogin, ...] = ()
 
     @classmethod
     def of(cls, token: LoginToken, settings: Settings) -> Login:
@@ -54,9 +70,15 @@ class Login:
             # Nobody configured a provider, or it is a developer token, whose key differs by partition.
             if token.issuer is None:
                 raise TokenRefreshError("The login token has no iss claim", remedy="Set cognito_login_key")
-            from .identity_providers import derive_login_key
+            from .identity_providers import MAXIMUM_LOGIN_KEY, derive_login_key
 
             key = derive_login_key(token.issuer)
+            if len(key) > MAXIMUM_LOGIN_KEY:
+                raise TokenRefreshError(
+                    f"The login token's issuer makes a Logins key of {len(key):,} characters; Cognito takes"
+                    f" {MAXIMUM_LOGIN_KEY}",
+                    remedy="Set cognito_login_key to the name that the identity pool has for the provider",
+                )
         return cls(key, token)
 
 
@@ -114,6 +136,15 @@ class IdentityPool:
             patience=self._patience,
         )
         return replace(exchanged, credentials=further)
+
+    def unlink(self, identity_id: str, login: Login, key: str) -> None:
+        """Take the login under `key` off an identity (UnlinkIdentity).
+
+        Raises:
+            FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
+        """
+        arguments = {"IdentityId": identity_id, "LoginsToRemove": [key], **_logins(login)}
+        self._call(self._clients.cognito_identity().unlink_identity, arguments, (), login, identity_id)
 
     def _enhanced(self, identity_id: str, login: Login | None) -> Exchanged:
         arguments: dict[str, Any] = {"IdentityId": identity_id, **_logins(login)}
@@ -184,7 +215,6 @@ class IdentityPool:
         return CallFacts(
             pool=self._settings.identity_pool_id,
             profile=self._settings.profile or "default",
-            new_token=new_token_remedy(self._settings),
             login_key=login.key if login else "",
             claims=login.token.claims if login else {},
             identity_id=identity_id,
@@ -197,4 +227,7 @@ class IdentityPool:
 
 
 def _logins(login: Login | None) -> dict[str, Any]:
-    return {"Logins": {login.key: login.token.value}} if login else {}
+    if login is None:
+        return {}
+    linked = {other.key: other.token.value for other in login.linked if other.token is not None}
+    return {"Logins": {**linked, login.key: login.token.value}}

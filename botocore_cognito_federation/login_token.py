@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -79,9 +80,13 @@ def checked_text(text: str, source: str) -> str:
     Raises:
         TokenRefreshError: the text is empty, too long for a Logins value, or cannot be a token at all.
     """
-    token = text.strip()
+    token = _unwrapped(text.strip())
     if not token:
         raise TokenRefreshError(f"{source} is empty")
+    if token.startswith("<"):
+        raise TokenRefreshError(
+            f"{source} holds XML; a SAML response is sent as base64", remedy="Encode it: base64 -w0"
+        )
     if len(token) > MOST_CHARACTERS:
         raise TokenRefreshError(
             f"{source} holds {len(token):,} characters; a login token has {MOST_CHARACTERS:,} at most"
@@ -89,6 +94,15 @@ def checked_text(text: str, source: str) -> str:
     if not token.isascii() or not token.isprintable() or " " in token:
         raise TokenRefreshError(f"{source} does not hold a bare login token, but text with spaces or binary data")
     return token
+
+
+def _unwrapped(text: str) -> str:
+    """A SAML response on one line: tools for base64 break lines, and no other login token is broken (RFC 2045, 6.8)."""
+    words = text.split()
+    # What begins so is base64 of "<", the first byte of any XML; "PA" to "PP" hold its six and the next two bits.
+    if len(words) < 2 or not re.match(r"P[A-P]", words[0]) or not re.fullmatch(r"[A-Za-z0-9+/]+=*", "".join(words)):
+        return text
+    return "".join(words)
 
 
 def unverified_claims(token: str) -> Mapping[str, Any] | None:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ConfigurationError
-from .keys import PREFIX, TOKEN_SOURCES
+from .keys import NAMED_URLS, PREFIX, TOKEN_SOURCES
 from .model import Origin
 
+#: Entries of a Logins map, less the own one (GetId).
+_MOST_LINKED = 9
 _BASIC_ONLY = ("duration_seconds", "role_session_name")
 _DEVELOPER_ONLY = ("developer_provider", "developer_user", "developer_profile")
 _SOURCE_OPTIONS = {
@@ -31,6 +33,9 @@ def check_together(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> No
     _needs(read, origins, "client_secret_command", "client_id")
     if "client_secret_env" in read and "client_secret_command" in read:
         raise _contradiction(("client_secret_env", "client_secret_command"), origins, "give one of them")
+    _token_url(read, origins)
+    _developer(read, origins)
+    _logins(read, origins)
     for option, sources in _SOURCE_OPTIONS.items():
         if option in read and not any(source in read for source in sources):
             raise ConfigurationError(
@@ -70,6 +75,42 @@ def _flow(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
                 f"{_at(name, origins)} goes only with the basic flow; enhanced credentials live one hour",
                 remedy="Add cognito_flow = basic and cognito_role_arn, or remove the key",
             )
+
+
+def _token_url(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
+    url = read.get("token_url")
+    if url in ("gcp", "azure") and "token_audience" not in read:
+        what = "the resource of the token" if url == "azure" else "the audience of the token"
+        raise ConfigurationError(f"{_at('token_url', origins)} is {url}, which needs cognito_token_audience: {what}")
+    if url in NAMED_URLS and "token_headers_env" in read:
+        raise _contradiction(("token_url", "token_headers_env"), origins, f"{url} knows its own headers")
+
+
+def _developer(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
+    given = [name for name in _DEVELOPER_ONLY if name in read]
+    for name in given:
+        for needed in _DEVELOPER_ONLY:
+            _needs(read, origins, name, needed)
+    if given and "logins" in read:
+        raise _contradiction(
+            (given[0], "logins"), origins, "further logins of a developer's user are linked by the developer"
+        )
+
+
+def _logins(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
+    names = read.get("logins", ())
+    if len(names) > _MOST_LINKED:
+        raise ConfigurationError(
+            f"{_at('logins', origins)} names {len(names)} sessions; Cognito takes ten logins, the own one among them"
+        )
+    if len(set(names)) < len(names):
+        raise ConfigurationError(f"{_at('logins', origins)} names a session twice")
+    if names and read.get("session") in names:
+        raise ConfigurationError(f"{_at('logins', origins)} names the profile's own session")
+    if names and str(read.get("provider", "")).lower() == "guest":
+        raise _contradiction(("provider", "logins"), origins, "guests have no login")
+    if names and "identity_id" in read:
+        raise _contradiction(("identity_id", "logins"), origins, "linking may change the identity")
 
 
 def _provider_and_source(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:

@@ -142,11 +142,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-_NAMED_URLS = frozenset({"github-actions", "gcp", "azure"})
+NAMED_URLS = frozenset({"github-actions", "gcp", "azure"})
 
 
 def _token_url(value: str) -> str:
-    return value if value in _NAMED_URLS else _url(value)
+    return value if value in NAMED_URLS else _url(value)
 
 
 _ROLE_ARN = _pattern(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
-from .resolve import Layers, is_ours, resolve
+from .resolve import SESSION_SECTION, Layers, is_ours, resolve
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -54,12 +54,27 @@ def settings_of_session(
         return None
     settings = resolve(layers)
     section = layers.profile_section
-    return replace(
+    settings = replace(
         settings,
         endpoint=settings.endpoint_url or _configured_endpoint(full_config, section, variables),
         fips=_is_true(variables.get("AWS_USE_FIPS_ENDPOINT") or section.get("use_fips_endpoint")),
         dual_stack=_is_true(variables.get("AWS_USE_DUALSTACK_ENDPOINT") or section.get("use_dualstack_endpoint")),
     )
+    _check_endpoint(settings)
+    return settings
+
+
+def _check_endpoint(settings: Settings) -> None:
+    """Say in our words what botocore's endpoint rules refuse at the first call."""
+    for wanted, key, kind in (
+        (settings.fips, "use_fips_endpoint", "FIPS"),
+        (settings.dual_stack, "use_dualstack_endpoint", "dual-stack"),
+    ):
+        if wanted and settings.endpoint:
+            raise ConfigurationError(
+                f"{key} asks for AWS's {kind} endpoints, and {settings.endpoint} is configured as the endpoint",
+                remedy=f"Remove {key} (or AWS_{key.upper()}), or the endpoint URL",
+            )
 
 
 def load_settings(
@@ -92,6 +107,54 @@ def load_settings(
             remedy=f"Run: cognito-federation configure --profile {name}",
         )
     return settings
+
+
+def settings_of_linked_session(settings: Settings, name: str) -> Settings:
+    """The settings of another ``[cognito-session NAME]``, for the identity pool of `settings`.
+
+    Nothing of the profile and no variable touches it: it is somebody's other sign-in.
+
+    Raises:
+        ConfigurationError: there is no such session, or it is wrong.
+    """
+    from botocore.session import Session
+
+    session = Session(profile=settings.profile)
+    sections = {**_full_config(session), "profiles": {}}
+    layers = Layers(
+        profile=None,
+        full_config=sections,
+        config_file=str(session.get_config_variable("config_file")),
+        environ={},
+        flags={"session": name, "identity_pool_id": settings.identity_pool_id},
+    )
+    return replace(resolve(layers), endpoint=settings.endpoint, fips=settings.fips, dual_stack=settings.dual_stack)
+
+
+def load_session_settings(name: str, *, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of a ``[cognito-session]`` by itself, for signing in and out of what several profiles share.
+
+    Args:
+        name: the session's name. Variables touch the profile in use, and here none is.
+
+    Raises:
+        ConfigurationError: there is no such session, it is wrong, or it is complete only together with a profile.
+    """
+    from botocore.session import Session
+
+    session = Session()
+    full_config = {key: value for key, value in _full_config(session).items() if key != "profiles"}
+    config_file = str(session.get_config_variable("config_file"))
+    layers = Layers(None, full_config, config_file, {}, {"session": name})
+    section = full_config.get(SESSION_SECTION + name)
+    if isinstance(section, Mapping) and "cognito_identity_pool_id" not in section:
+        raise ConfigurationError(
+            f"[{SESSION_SECTION}{name}] has no cognito_identity_pool_id; the profiles that use it have",
+            remedy="Use --profile with one of them",
+        )
+    settings = resolve(layers)
+    variables = os.environ if environ is None else environ
+    return replace(settings, endpoint=settings.endpoint_url or _configured_endpoint(full_config, {}, variables))
 
 
 def _full_config(session: Session) -> Mapping[str, Any]:

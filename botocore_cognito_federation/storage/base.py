@@ -18,6 +18,7 @@ NOTES = "notes"
 SESSIONS = "sessions"
 SECRETS = "secrets"
 DOCUMENTS = "documents"
+LINKS = "links"
 
 #: What a keyring takes instead of files.
 SECRET_KINDS = frozenset({CREDENTIALS, SESSIONS, SECRETS})

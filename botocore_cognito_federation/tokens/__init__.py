@@ -10,7 +10,9 @@ from ..remedies import login_command
 from .base import Binding, Clock, RefreshContext, TokenSource
 
 if TYPE_CHECKING:
+    from ..clients import Clients
     from ..oidc.party import RelyingParty
+    from ..service_call import Patience
     from ..settings import Settings
     from ..storage import Store
     from ..user_pool import UserPool
@@ -22,24 +24,30 @@ def token_bindings(settings: Settings) -> tuple[Binding, ...] | None:
     """What a ready-to-print answer of a configuration depends on; None when a token must be asked for each time.
 
     A sign-in needs no binding of its own: the generation of its scope, to which every answer is bound, changes with
-    each sign-out and with each sign-in of somebody else.
+    each sign-out and with each sign-in of somebody else. Linked logins have generations of their own, so none is kept.
     """
+    if settings.logins:
+        return None
     if settings.token_file is not None:
-        from .file import path_of
+        from .file import path_of, variables_of
 
-        return (Binding("file", path_of(settings.token_file)),)
+        variables = (Binding("variable", name) for name in variables_of(settings.token_file))
+        return (Binding("file", path_of(settings.token_file)), *variables)
     if settings.token_env is not None:
         return (Binding("variable", settings.token_env),)
-    asks_each_time = settings.token_command or settings.token_url or settings.refresh_handler
+    asks_each_time = settings.token_command or settings.token_url or settings.refresh_handler or settings.developer_user
     return None if asks_each_time and settings.identity_id is None else ()
 
 
-def token_source(settings: Settings, *, store: Store, environ: Mapping[str, str], clock: Clock) -> TokenSource | None:
+def token_source(
+    settings: Settings, *, store: Store, environ: Mapping[str, str], patience: Patience, clients: Clients
+) -> TokenSource | None:
     """The token source that a configuration names; None for guests, who have no login.
 
     Raises:
-        ConfigurationError: the configuration names none.
+        ConfigurationError: the configuration names none, or a handler that cannot be imported.
     """
+    clock = patience.now
     if settings.is_guest:
         return None
     if settings.token_file is not None:
@@ -56,7 +64,30 @@ def token_source(settings: Settings, *, store: Store, environ: Mapping[str, str]
 
         children = partial(environment_for_children, environ, settings.profile)
         return CommandTokenSource(settings.token_command, field=settings.token_field, environ=children, clock=clock)
+    if settings.token_url is not None:
+        from .url import UrlTokenSource
+
+        return UrlTokenSource.of(settings, environ=environ, clock=clock)
+    if settings.refresh_handler is not None:
+        return _handler_source(settings, settings.refresh_handler, patience)
+    if settings.developer_user is not None:
+        from .developer import DeveloperTokenSource
+
+        return DeveloperTokenSource(settings, clients=clients, patience=patience)
     return _sign_in_source(settings, store, environ, clock)
+
+
+def _handler_source(settings: Settings, named: str, patience: Patience) -> TokenSource:
+    from .handler import HandlerTokenSource
+    from .importing import imported_handler
+
+    return HandlerTokenSource(
+        imported_handler(named),
+        name=f"cognito_refresh_handler {named} of {settings.scope}",
+        clock=patience.now,
+        sleep=patience.sleep,
+        dice=patience.dice,
+    )
 
 
 def _sign_in_source(settings: Settings, store: Store, environ: Mapping[str, str], clock: Clock) -> TokenSource:

@@ -31,6 +31,10 @@ class OidcProvider:
         entries = requests.get(f"{self.origin}/_test/journal", timeout=10).json()
         return [entry for entry in entries if event is None or entry["event"] == event]
 
+    def set_clock(self, ahead: float) -> None:
+        """The server's clock is so many seconds ahead of the machine's."""
+        requests.post(f"{self.origin}/_test/clock", params={"ahead": str(ahead)}, timeout=10).raise_for_status()
+
     def fault(self, path: str, status: int, *, times: int = 1, retry_after: int | None = None, body: str = "") -> None:
         """The next `times` answers of `path` are this one."""
         parameters = {"path": path, "status": str(status), "times": str(times), "body": body}

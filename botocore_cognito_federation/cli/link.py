@@ -1,0 +1,53 @@
+"""``link``: makes the sign-ins of several sessions one identity, after a ``--yes``."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from ..assembly import linking_for
+from ..errors import ConfigurationError
+from ..ready_answer import forget_answers
+from ..settings import Settings, load_settings
+from ..storage import default_directory
+from .options import profile_option
+
+
+@click.command("link")
+@profile_option
+@click.option("--session", "names", multiple=True, metavar="NAME", help="Of cognito_logins; default all of them.")
+@click.option("--yes", is_flag=True, help="Do it: linked identities become one for good.")
+def command(profile: str | None, names: tuple[str, ...], yes: bool) -> None:
+    """Link the sessions in cognito_logins to the profile's own sign-in."""
+    settings = load_settings(profile)
+    chosen = sessions_to_link(settings, names)
+    if not yes:
+        raise click.UsageError(
+            f"This makes the users of session {' and '.join(chosen)} one identity with the user of {settings.scope}."
+            " Cognito merges the identities they have, which cannot be undone. Run it again with --yes to do it."
+        )
+    linking = linking_for(settings)
+    try:
+        for name in chosen:
+            key, identity_id = linking.link(name)
+            click.echo(f"Linked {key} (session {name}) to {settings.scope}: identity {identity_id}", err=True)
+    finally:
+        forget_answers(default_directory(os.environ))
+
+
+def sessions_to_link(settings: Settings, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The sessions that are named, or else all of ``cognito_logins``.
+
+    Raises:
+        ConfigurationError: there are none, or one is named that is not among them.
+    """
+    if not settings.logins:
+        raise ConfigurationError(
+            f"Profile {settings.profile or 'default'!r} has no cognito_logins",
+            remedy="Name there the other [cognito-session] whose user is the same person",
+        )
+    for name in names:
+        if name not in settings.logins:
+            raise ConfigurationError(f"Session {name!r} is not in cognito_logins", remedy="Add it there first")
+    return names or settings.logins

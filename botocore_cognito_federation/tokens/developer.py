@@ -1,0 +1,117 @@
+"""Developer-authenticated identities: the identity pool's own token for a user whom the developer vouches for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..diagnosis import CallFacts
+from ..errors import CognitoFederationError, ConfigurationError, TokenRefreshError
+from ..login_token import LoginToken
+from ..service_call import Patience, call
+from .base import RefreshContext, WorkloadTokenSource
+
+if TYPE_CHECKING:
+    from botocore.credentials import ReadOnlyCredentials
+
+    from ..clients import Clients
+    from ..settings import Settings
+
+
+class DeveloperTokenSource(WorkloadTokenSource):
+    """``cognito_developer_provider``, ``_user`` and ``_profile`` (GetOpenIdTokenForDeveloperIdentity).
+
+    The token lives 15 minutes, Cognito's default, and is exchanged at once; each renewal asks for another.
+
+    Args:
+        settings: the configuration.
+        clients: makes the client that signs.
+        patience: clock and dice.
+        credentials_of: the credentials of another profile.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clients: Clients,
+        patience: Patience,
+        credentials_of: Callable[[str], ReadOnlyCredentials] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._clients = clients
+        self._patience = patience
+        self._credentials_of = credentials_of or credentials_of_profile
+
+    @property
+    def description(self) -> str:
+        return f"cognito_developer_provider {self._settings.developer_provider}"
+
+    def fetch(self, context: RefreshContext) -> LoginToken:
+        settings = self._settings
+        assert settings.developer_provider is not None, "made for developer-authenticated identities"
+        assert settings.developer_profile is not None, "checked with the settings"
+        if settings.developer_profile == (settings.profile or "default"):
+            raise ConfigurationError(
+                f"cognito_developer_profile of profile {settings.developer_profile!r} is that profile itself",
+                remedy="Name a profile with credentials of its own",
+            )
+        client = self._clients.signing_cognito_identity(self._credentials_of(settings.developer_profile))
+        # No IdentityId: naming one would link the user to it for good. Which identity is his, the answer tells.
+        arguments: dict[str, Any] = {
+            "IdentityPoolId": settings.identity_pool_id,
+            "Logins": {settings.developer_provider: settings.developer_user},
+        }
+        answer = call(
+            client.get_open_id_token_for_developer_identity,
+            arguments=arguments,
+            needs=("IdentityId", "Token"),
+            facts=self._facts(),
+            patience=self._patience,
+        )
+        identity_id = str(answer.body["IdentityId"])
+        if settings.identity_id is not None and settings.identity_id != identity_id:
+            raise ConfigurationError(
+                f"cognito_identity_id is {settings.identity_id}, but the developer user's identity is {identity_id}",
+                remedy="Correct or remove cognito_identity_id",
+            )
+        return LoginToken.of(str(answer.body["Token"]), identity_id=identity_id)
+
+    def _facts(self) -> CallFacts:
+        return CallFacts(
+            pool=self._settings.identity_pool_id,
+            profile=self._settings.developer_profile or "",
+            login_key=self._settings.developer_provider or "",
+            now=self._patience.now(),
+        )
+
+
+def credentials_of_profile(profile: str) -> ReadOnlyCredentials:
+    """The credentials of another profile, by botocore's whole chain.
+
+    Raises:
+        ConfigurationError: there is no such profile, or it has no credentials.
+        TokenRefreshError: its credentials cannot be had now.
+        CognitoFederationError: it is a profile of ours, and that failed.
+    """
+    from botocore.exceptions import BotoCoreError, ProfileNotFound
+
+    from ..botocore_plugin.chain import session_of_other_profile
+
+    try:
+        found = session_of_other_profile(profile).get_credentials()
+        if found is not None:
+            return found.get_frozen_credentials()
+    except CognitoFederationError:
+        raise
+    except ProfileNotFound:
+        raise ConfigurationError(f"cognito_developer_profile names {profile!r}, which is no profile") from None
+    except BotoCoreError as error:
+        raise TokenRefreshError(
+            f"Profile {profile!r} (cognito_developer_profile) has no credentials for now ({type(error).__name__})",
+            remedy=f"Run: aws sts get-caller-identity --profile {profile}",
+        ) from None
+    raise ConfigurationError(
+        f"Profile {profile!r} (cognito_developer_profile) has no credentials",
+        remedy=f"Run: aws configure --profile {profile}",
+    )

@@ -1,0 +1,234 @@
+"""A login token from a Python function: a refresh handler, called with a time limit, and tried again where that helps.
+
+The contract is that of Amplify's ``refreshHandlers``, made safe: a handler that fails, answers nonsense, never returns
+or calls back takes nothing away but this renewal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import os
+import threading
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from ..errors import CognitoFederationError, TemporaryError, TokenRefreshError
+from ..login_token import LoginToken, checked_text, expiry_seconds
+from .base import Clock, RefreshContext, WorkloadTokenSource
+from .reentry import asks_for_itself, refuse_reentry, renewing
+from .temporary import is_temporary
+
+#: Seconds that a handler has, further attempts and the pauses between them included.
+TIME_LIMIT = 60.0
+#: Pauses of 0.2, 0.4, ... 6.4 s, each with up to 0.1 s more: some 13 s in all, Amplify's own schedule.
+_PAUSES = tuple(0.1 * 2**exponent for exponent in range(1, 7))
+_JITTER = 0.1
+#: Calls of one handler under way at once; a federation makes one at a time.
+_MOST_AT_ONCE = 16
+
+Handler = Callable[..., Any]
+
+
+class HandlerTokenSource(WorkloadTokenSource):
+    """A refresh handler as a token source.
+
+    Args:
+        function: the handler. It is called with ``context=`` (a `RefreshContext`) only if it has a parameter of that
+            name. A coroutine function runs in an event loop of its own. It returns a token, or a mapping with
+            ``token`` and, if known, ``expires_at`` and ``identity_id``.
+        name: the handler in words, for messages.
+        clock: seconds since the epoch.
+        sleep: waits so many seconds.
+        dice: a number from 0 to 1.
+        time_limit: seconds for all attempts together.
+    """
+
+    def __init__(
+        self,
+        function: Handler,
+        *,
+        name: str,
+        clock: Clock,
+        sleep: Callable[[float], None],
+        dice: Callable[[], float],
+        time_limit: float = TIME_LIMIT,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._function = function
+        self._name = name
+        self._clock = clock
+        self._sleep = sleep
+        self._dice = dice
+        self._time_limit = time_limit
+        self._monotonic = monotonic
+        self._left_behind: threading.Thread | None = None
+        self._under_way = 0
+
+    @property
+    def description(self) -> str:
+        return self._name
+
+    def fetch(self, context: RefreshContext) -> LoginToken:
+        """A login token from the handler.
+
+        While something lives (`RefreshContext.something_lives`) there is one attempt. Otherwise network failures, 5xx,
+        throttling and `TemporaryError` are tried again, for about 13 s.
+
+        Raises:
+            TemporaryError: the network failed, or the handler did not return in time.
+            NonRetryableError: the handler says that asking again cannot help.
+            TokenRefreshError: it failed otherwise, returned nonsense, or asks for what it is called for.
+            CognitoFederationError: whatever else of ours the handler raised.
+        """
+        marker = (self._name, id(self._function))
+        refuse_reentry(marker, self._name)
+        deadline = self._monotonic() + self._time_limit
+        with renewing(marker), self._counted():
+            return self._parsed(self._answer(context, deadline), context)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """A handler that asks for its own token through bare threads would start them without end."""
+        if self._under_way >= _MOST_AT_ONCE:
+            raise asks_for_itself(self._name)
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+
+    def _answer(self, context: RefreshContext, deadline: float) -> object:
+        pauses = () if context.something_lives else _PAUSES
+        for tried, pause in enumerate((*pauses, None)):
+            outcome = self._called(replace(context, attempt=context.attempt + tried), deadline)
+            if outcome.failure is None:
+                return outcome.answer
+            error = self._public(outcome.failure)
+            longest = deadline - self._monotonic()
+            if pause is None or not isinstance(error, TemporaryError) or longest <= pause + _JITTER:
+                raise error from None
+            self._sleep(pause + _JITTER * self._dice())
+        raise AssertionError("unreachable")
+
+    def _called(self, context: RefreshContext, deadline: float) -> _Outcome:
+        left_behind = self._left_behind
+        if left_behind is not None and left_behind.is_alive():
+            raise TemporaryError(f"{self._name} has not returned from an earlier call yet")
+        outcome = _Outcome()
+        # A thread of its own, since nothing else can be left when it does not return; a daemon, so that it does not
+        # keep the process either.
+        inherited = contextvars.copy_context()
+        worker = threading.Thread(
+            target=inherited.run,
+            args=(outcome.take, self._function, context, deadline - self._monotonic()),
+            name="cognito-federation refresh handler",
+            daemon=True,
+        )
+        worker.start()
+        while worker.is_alive() and self._monotonic() < deadline:
+            # Short waits: on Windows Ctrl-C is only seen between them.
+            worker.join(max(0.0, min(0.25, deadline - self._monotonic())))
+        if worker.is_alive():
+            self._left_behind = worker
+        if worker.is_alive() or isinstance(outcome.failure, _NeverReturned):
+            raise TemporaryError(
+                f"{self._name} did not return within {self._time_limit:g} s",
+                remedy="Give its own calls a time limit",
+            )
+        return outcome
+
+    def _public(self, failure: BaseException) -> CognitoFederationError:
+        """Our own words for what a handler raised: its text may hold a token."""
+        if isinstance(failure, CognitoFederationError):
+            return failure
+        kind = type(failure).__name__
+        if is_temporary(failure):
+            return TemporaryError(f"{self._name} could not get a token for now ({kind})", remedy="Try again later")
+        return TokenRefreshError(
+            f"{self._name} raised {kind}{_place_of(failure)}",
+            remedy="Call it by hand to see the whole error, kept back here because it may hold secrets",
+        )
+
+    def _parsed(self, answer: object, context: RefreshContext) -> LoginToken:
+        token = self._token_in(answer)
+        # A handler that leaves the identity ID out means the one it had.
+        return token if token.identity_id else replace(token, identity_id=context.identity_id)
+
+    def _token_in(self, answer: object) -> LoginToken:
+        if isinstance(answer, LoginToken):
+            return answer
+        source = f"The answer of {self._name}"
+        if isinstance(answer, str):
+            return LoginToken.of(checked_text(answer, source))
+        if not isinstance(answer, Mapping):
+            kind = "nothing" if answer is None else f"a value of type {type(answer).__name__}"
+            raise TokenRefreshError(
+                f"{self._name} returned {kind}", remedy="Let it return a token, or a mapping with token and expires_at"
+            )
+        token, identity_id = answer.get("token"), answer.get("identity_id")
+        if not isinstance(token, str):
+            raise TokenRefreshError(f"{source} has no text under 'token'", remedy="Let it return the token there")
+        if identity_id is not None and not isinstance(identity_id, str):
+            raise TokenRefreshError(f"{source} has an identity_id that is not a text")
+        return LoginToken.of(
+            checked_text(token, source),
+            expires_at=expiry_seconds(answer.get("expires_at"), now=self._clock(), name=f"expires_at of {source}"),
+            identity_id=identity_id or None,
+        )
+
+
+class _NeverReturned(Exception):
+    """A coroutine was cancelled at the time limit."""
+
+
+@dataclass
+class _Outcome:
+    answer: object = None
+    failure: BaseException | None = None
+
+    def take(self, function: Handler, context: RefreshContext, time_limit: float) -> None:
+        try:
+            answer = _bound(function, context)()
+            if inspect.isawaitable(answer):
+                answer = asyncio.run(_awaited(answer, time_limit))
+            self.answer = answer
+        except BaseException as failure:  # noqa: BLE001 - a handler that calls sys.exit must not end its caller either
+            self.failure = failure
+
+
+def _bound(function: Handler, context: RefreshContext) -> Callable[[], Any]:
+    """The handler with its context, where it has a parameter of that name."""
+    try:
+        parameter = inspect.signature(function).parameters.get("context")
+    except (TypeError, ValueError):  # not every callable written in C tells its parameters
+        return function
+    if parameter is None or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        return function
+    return (
+        partial(function, context)
+        if parameter.kind is parameter.POSITIONAL_ONLY
+        else partial(function, context=context)
+    )
+
+
+async def _awaited(answer: Awaitable[object], time_limit: float) -> object:
+    task = asyncio.ensure_future(answer)
+    # A little early, so that a coroutine is cancelled and tidied up instead of being left behind with its thread.
+    await asyncio.wait({task}, timeout=max(0.0, time_limit - 0.2))
+    if task.done():
+        return task.result()
+    task.cancel()
+    raise _NeverReturned
+
+
+def _place_of(failure: BaseException) -> str:
+    """Where a handler failed, as a file name and a line; nothing of its text."""
+    frames = traceback.extract_tb(failure.__traceback__)
+    return f" ({os.path.basename(frames[-1].filename)}, line {frames[-1].lineno})" if frames else ""

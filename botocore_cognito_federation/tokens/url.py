@@ -1,0 +1,151 @@
+"""A login token from a URL: one GET, kept on the rails of `http`, or a platform's own token endpoint by name."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigurationError, TokenRefreshError
+from ..http import HttpAnswer, HttpClient
+from ..login_token import LoginToken
+from .base import Clock, RefreshContext, WorkloadTokenSource
+from .output import decoded, parse_output
+from .platforms import PLATFORMS, PlatformRequest, with_parameter
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+#: RFC 9110, section 5.6.2.
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+ClientMaker = Callable[[frozenset[str]], HttpClient]
+
+
+class UrlTokenSource(WorkloadTokenSource):
+    """``cognito_token_url``.
+
+    Args:
+        url: the URL, or the name of a platform (`platforms.PLATFORMS`).
+        audience: sent as the query parameter that the platform, or else ``audience``, names.
+        field: the JSON field of the token; None for the platform's own, or the usual ones.
+        headers_env: name of the variable that holds request headers; see `headers_in`.
+        environ: the process environment, read at each request.
+        clock: seconds since the epoch.
+        client: makes the HTTP client for a set of link-local hosts.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        audience: str | None,
+        field: str | None,
+        headers_env: str | None,
+        environ: Mapping[str, str],
+        clock: Clock,
+        client: ClientMaker | None = None,
+    ) -> None:
+        self._url = url
+        self._audience = audience
+        self._field = field
+        self._headers_env = headers_env
+        self._environ = environ
+        self._clock = clock
+        self._client = client or self._default_client
+
+    @classmethod
+    def of(cls, settings: Settings, *, environ: Mapping[str, str], clock: Clock) -> UrlTokenSource:
+        assert settings.token_url is not None, "made for configurations with a token URL"
+        return cls(
+            settings.token_url,
+            audience=settings.token_audience,
+            field=settings.token_field,
+            headers_env=settings.token_headers_env,
+            environ=environ,
+            clock=clock,
+        )
+
+    @property
+    def description(self) -> str:
+        # A URL may hold what is not for a log in its path or query; its host may not.
+        where = self._url if self._url in PLATFORMS else self._url.partition("://")[2].partition("/")[0]
+        return f"cognito_token_url {where.partition('?')[0]}"
+
+    def fetch(self, context: RefreshContext) -> LoginToken:
+        request = self._request()
+        answer = self._client(request.plain_http_hosts).get(request.url, headers=request.headers)
+        self._require_token_answer(answer, request)
+        text = decoded(answer.body, source=self.description)
+        field = self._field or request.token_field
+        return parse_output(text, source=self.description, field=field, now=self._clock())
+
+    def _request(self) -> PlatformRequest:
+        platform = PLATFORMS.get(self._url)
+        if platform is not None:
+            return platform(self._environ, self._audience)
+        url = with_parameter(self._url, "audience", self._audience) if self._audience else self._url
+        remedy = f"Check the headers in {self._headers_env}" if self._headers_env else "Set cognito_token_headers_env"
+        return PlatformRequest(url, self._headers(), remedy=remedy)
+
+    def _headers(self) -> Mapping[str, str]:
+        if self._headers_env is None:
+            return {}
+        text = self._environ.get(self._headers_env)
+        if not text:
+            raise ConfigurationError(
+                f"Variable {self._headers_env} (cognito_token_headers_env) is not set",
+                remedy="Set it to request headers, one 'Name: value' a line or a JSON object",
+            )
+        return headers_in(text, f"Variable {self._headers_env} (cognito_token_headers_env)")
+
+    def _require_token_answer(self, answer: HttpAnswer, request: PlatformRequest) -> None:
+        if answer.status != 200:
+            raise TokenRefreshError(f"{self.description} answered {answer.status}", remedy=request.remedy)
+        if request.answer_header is not None:
+            name, value = request.answer_header
+            if answer.headers.get(name) != value:
+                raise TokenRefreshError(
+                    f"What answers for {self.description} is not that service (no {name} header)",
+                    remedy="This machine is elsewhere, or a proxy answers in its place",
+                )
+
+    def _default_client(self, plain_http_hosts: frozenset[str]) -> HttpClient:
+        return HttpClient(plain_http_hosts=plain_http_hosts, environ=self._environ)
+
+
+def headers_in(text: str, source: str) -> dict[str, str]:
+    """Request headers in a text: one ``Name: value`` a line, or a JSON object of names and texts.
+
+    Raises:
+        ConfigurationError: it is neither; the text is not quoted, as it holds secrets.
+    """
+    pairs = _json_pairs(text) if text.lstrip().startswith("{") else _line_pairs(text)
+    if pairs is None:
+        raise ConfigurationError(f"{source} is neither 'Name: value' lines nor a JSON object of texts")
+    headers = {}
+    for name, value in pairs:
+        if not _HEADER_NAME.fullmatch(name):
+            raise ConfigurationError(f"{source} holds a line whose part before the colon is not a header name")
+        if not value or not value.isascii() or not value.isprintable():
+            raise ConfigurationError(f"{source} holds no plain text for the header {name}")
+        headers[name] = value
+    return headers
+
+
+def _json_pairs(text: str) -> list[tuple[str, str]] | None:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, dict) or not all(isinstance(entry, str) for entry in value.values()):
+        return None
+    return list(value.items())
+
+
+def _line_pairs(text: str) -> list[tuple[str, str]] | None:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines or not all(":" in line for line in lines):
+        return None
+    return [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
