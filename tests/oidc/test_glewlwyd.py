@@ -249,15 +249,14 @@ def test_a_session_whose_refresh_token_was_used_elsewhere_asks_for_a_sign_in_and
 
 
 def test_its_sign_in_gets_credentials_from_an_identity_pool(
-    server: Glewlwyd, signed_in: SignInAnswer, kept_of: Callable[..., Kept]
+    server: Glewlwyd, world: World, signed_in: SignInAnswer, kept_of: Callable[..., Kept]
 ) -> None:
-    with World() as world:
-        world.trust_issuer(server.issuer, ["native"])
-        kept = kept_of(world.pool_id, world.endpoint_url)
-        kept.keep(signed_in)
-        credentials = federation_for(kept.settings, store=kept.store, environ={}).credentials()
-        assert credentials.identity_id.startswith("eu-west-1:")
-        assert [(c.operation, c.status) for c in world.calls()] == [("GetId", 200), ("GetCredentialsForIdentity", 200)]
+    world.trust_issuer(server.issuer, ["native"])
+    kept = kept_of(world.pool_id, world.endpoint_url)
+    kept.keep(signed_in)
+    credentials = federation_for(kept.settings, store=kept.store, environ={}).credentials()
+    assert credentials.identity_id.startswith("eu-west-1:")
+    assert [(c.operation, c.status) for c in world.calls()] == [("GetId", 200), ("GetCredentialsForIdentity", 200)]
 
 
 # --- signing in by device code ------------------------------------------------------------------------------------
