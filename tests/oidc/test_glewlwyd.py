@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import botocore.session
 import pytest
 
-from botocore_cognito_federation.assembly import federation_for
+from botocore_cognito_federation.assembly import federation_for, real_patience
+from botocore_cognito_federation.clients import Clients
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError
 from botocore_cognito_federation.oidc.acceptance import accept_answer
@@ -188,7 +190,9 @@ class Kept:
 
     def fetch(self, *, later: float) -> str:
         """The login token, asked for `later` seconds from now."""
-        source = token_source(self.settings, store=self.store, environ={}, clock=lambda: time.time() + later)
+        patience = replace(real_patience(), now=lambda: time.time() + later)
+        clients = Clients(self.settings, botocore.session.Session)
+        source = token_source(self.settings, store=self.store, environ={}, patience=patience, clients=clients)
         assert source is not None
         return source.fetch(RefreshContext()).value
 
