@@ -26,6 +26,8 @@ MAGIC = "botocore-cognito-federation answer 1"
 FIELD = "\x1f"
 ENTRY = "\x1e"
 
+#: The chain of profiles whose commands lead to this process; see `profile_chain`.
+CHAIN_VARIABLE = "_COGNITO_FEDERATION_PROFILE_CHAIN"
 #: Seconds to wait for the process that is renewing; SDKs end a helper after 60.
 PATIENCE = 54.0
 _CLOCK_STEP = 5.0
@@ -256,6 +258,11 @@ def _take_turns(question: Question) -> int | None:
     return lock
 
 
+def _asked_by_itself(question: Question) -> bool:
+    """Whether what this process would wait for waits for this process; `profile_chain` refuses it."""
+    return question.profile in os.environ.get(CHAIN_VARIABLE, "").split(FIELD)
+
+
 def _profile_of(arguments: list[str]) -> tuple[str | None] | None:
     """The profile of a plain ``credential-process`` call; None where there is more to it than this file knows."""
     if not arguments:
@@ -280,7 +287,7 @@ def main() -> None:
     try:
         question = Question(asked[0], os.environ)
         kept = _finish_if_answered(question)
-        if kept is None or kept.kind != "ask":
+        if (kept is None or kept.kind != "ask") and not _asked_by_itself(question):
             _take_turns(question)
         from .cli.credential_process import answer
 
