@@ -8,9 +8,12 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from . import handlers as handlers
     from ._version import __version__ as __version__
+    from .application.federation import CognitoFederation as CognitoFederation
     from .botocore_plugin import install as install
     from .botocore_plugin import uninstall as uninstall
+    from .credentials import FederatedCredentials as FederatedCredentials
     from .errors import CognitoFederationError as CognitoFederationError
     from .errors import ConfigurationError as ConfigurationError
     from .errors import FederationRefusedError as FederationRefusedError
@@ -21,11 +24,17 @@ if TYPE_CHECKING:
     from .errors import StorageError as StorageError
     from .errors import TemporaryError as TemporaryError
     from .errors import TokenRefreshError as TokenRefreshError
+    from .events import Event as Event
+    from .sign_in.notebook import login as login
+    from .user_pool import UserPool as UserPool
 
 _HOME_OF = {
     "__version__": "_version",
+    "CognitoFederation": "application.federation",
     "CognitoFederationError": "errors",
     "ConfigurationError": "errors",
+    "Event": "events",
+    "FederatedCredentials": "credentials",
     "FederationRefusedError": "errors",
     "NonRetryableError": "errors",
     "NotSignedInError": "errors",
@@ -34,8 +43,11 @@ _HOME_OF = {
     "StorageError": "errors",
     "TemporaryError": "errors",
     "TokenRefreshError": "errors",
+    "handlers": "",
     "install": "botocore_plugin",
+    "login": "sign_in.notebook",
     "uninstall": "botocore_plugin",
+    "UserPool": "user_pool",
 }
 
 
@@ -45,7 +57,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    value = getattr(importlib.import_module(f".{home}", __name__), name)
+    module = importlib.import_module(f".{home or name}", __name__)
+    value = getattr(module, name) if home else module
     globals()[name] = value
     return value
 

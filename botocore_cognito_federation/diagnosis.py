@@ -9,22 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 from .identity_providers import derive_login_key
+from .retry import Retry
 from .times import span
-
-
-class Retry(Enum):
-    """What may be tried after a refusal."""
-
-    TRANSIENT = "transient"  # the same call, with backoff and jitter
-    BRIEF = "brief"  # the same call two more times at most, then a person must know
-    SLOW = "slow"  # the same call, but minutes later
-    TOKEN = "token"  # one more time with a newly obtained login token
-    IDENTITY = "identity"  # one more time with the identity looked up again
-    NEVER = "never"
 
 
 @dataclass(frozen=True)
@@ -49,6 +38,7 @@ class CallFacts:
     Attributes:
         pool: the identity pool ID.
         profile: the profile's name, for commands in remedies.
+        new_token: what a person does when the login token is good for nothing.
         login_key: the Logins key that was used; empty for guests.
         claims: the unverified claims of the login token.
         identity_id: the identity that was asked for, if one was.
@@ -59,6 +49,7 @@ class CallFacts:
 
     pool: str
     profile: str
+    new_token: str = ""
     login_key: str = ""
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
     identity_id: str = ""
@@ -73,6 +64,7 @@ class CallFacts:
         return {
             "pool": self.pool,
             "profile": self.profile,
+            "new_token": self.new_token,
             "key": self.login_key or "none",
             "iss": _shown(issuer) or "none",
             "iss_key": _shown(derive_login_key(issuer)) or "none",
@@ -139,7 +131,7 @@ _RULES = (
         _NA,
         "couldn't verify signed token",
         "Cognito could not verify the signature of the login token against the keys of {key}",
-        "Get a new token; if it stays, check that the provider's keys are RSA and that its issuer is reachable",
+        "{new_token}; if it stays, check that the provider's keys are RSA and that its issuer is reachable",
         _R1,
     ),
     _Rule(
@@ -168,7 +160,7 @@ _RULES = (
         _NA,
         "token is inactive",
         "The user was signed out or deleted at the user pool",
-        "Run: cognito-federation login --profile {profile}",
+        "{new_token}",
         _N,
     ),
     _Rule(
@@ -207,7 +199,7 @@ _RULES = (
         _N,
     ),
     # Two equal calls in the same second were once seen to get one 200 and one bare refusal.
-    _Rule(_NA, "invalid login token", "Cognito refuses the login token for {key}", "Get a new token", _T),
+    _Rule(_NA, "invalid login token", "Cognito refuses the login token for {key}", "{new_token}", _T),
     _Rule(
         "",
         "nokeyfound",
@@ -309,6 +301,7 @@ _RULES = (
 _EXPIRED_AT = re.compile(r"expired: (\d{6,12}) >= (\d{1,12})")
 #: AWS refuses signatures that are five minutes off; half of that is worth a word.
 _SKEW_WORTH_A_WORD = 150
+_LONGEST_WAIT = 366 * 86_400
 
 
 def diagnose(code: str, message: str, status: int, facts: CallFacts) -> Diagnosis:
@@ -327,6 +320,8 @@ def diagnose(code: str, message: str, status: int, facts: CallFacts) -> Diagnosi
             cause, remedy = rule.cause.format_map(words), rule.remedy.format_map(words)
             if "expired" in rule.part or rule.code == "ExpiredToken":
                 cause, remedy = _expired(cause, text, facts)
+            elif rule.part == "invalid login token":
+                cause = _not_yet_valid(facts) or cause
             return Diagnosis(cause, remedy, rule.retry)
     if status >= 500 or status == 429:
         return Diagnosis(f"AWS had a temporary fault ({code or status})", "Try again in a moment", Retry.TRANSIENT)
@@ -348,7 +343,8 @@ def _expired(cause: str, text: str, facts: CallFacts) -> tuple[str, str]:
     found = _EXPIRED_AT.search(text)
     server = float(found[1]) if found else facts.server_time
     end = float(found[2]) if found else facts.claims.get("exp")
-    if server is not None and isinstance(end, int | float):
+    # A claim may be any number JSON can write; only one that is a time is worth a word.
+    if server is not None and isinstance(end, int | float) and 0 < end < server + _LONGEST_WAIT:
         cause = f"The login token expired {span(server - end)} ago"
     if server is not None and abs(facts.now - server) >= _SKEW_WORTH_A_WORD:
         side = "ahead of" if facts.now > server else "behind"
@@ -356,11 +352,21 @@ def _expired(cause: str, text: str, facts: CallFacts) -> tuple[str, str]:
             f"{cause}, and this machine's clock is {span(abs(facts.now - server))} {side} AWS's",
             "Set the clock (timedatectl set-ntp true)",
         )
-    return cause, f"Provide a new token, or run: cognito-federation login --profile {facts.profile}"
+    return cause, facts.new_token
+
+
+def _not_yet_valid(facts: CallFacts) -> str:
+    """A token from the future: the one flaw that Cognito's bare refusal hides and its claims show."""
+    starts = [facts.claims.get(name) for name in ("nbf", "iat")]
+    ahead = max(
+        (start - (facts.server_time or facts.now) for start in starts if isinstance(start, int | float)), default=0
+    )
+    return f"The login token is valid only in {span(ahead)}; the clock of who issued it is ahead" if ahead > 60 else ""
 
 
 def _shown(text: str) -> str:
     """Text from another party, cut to a length and to printable characters that cannot disturb a terminal."""
+    text = re.sub(r"[Vv]alue '.*?' at '", "value at '", text, flags=re.DOTALL)  # validation errors quote what was sent
     clean = "".join(letter if letter.isprintable() else " " for letter in text)
     clean = re.sub(r"[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*", "(token)", clean)
     clean = " ".join(clean.split())

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from botocore.exceptions import CredentialRetrievalError
 
 if TYPE_CHECKING:
-    from .diagnosis import Retry
+    from .retry import Retry
 
 
 class CognitoFederationError(CredentialRetrievalError):
@@ -92,7 +92,7 @@ class FederationRefusedError(CognitoFederationError):
     """Cognito or STS refused the login token, the identity or the role.
 
     Attributes:
-        retry: what the federation may still try, a `diagnosis.Retry`; None where nobody said.
+        retry: what the federation may still try, a `retry.Retry`; None where nobody said.
     """
 
     exit_code = 6

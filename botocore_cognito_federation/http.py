@@ -275,6 +275,11 @@ class _Exchange:
         """Our own text for a failure of requests, whose texts quote URLs, proxy passwords and header values."""
         if isinstance(failure, CognitoFederationError):
             return failure
+        if isinstance(failure, requests.exceptions.ConnectTimeout):
+            return TemporaryError(
+                f"{self._host} could not be connected to within {self._client.connect_timeout:g} seconds",
+                remedy="Check the network or the proxy and try again",
+            )
         if isinstance(failure, requests.exceptions.Timeout):
             return self._too_slow()
         if isinstance(failure, requests.exceptions.SSLError):

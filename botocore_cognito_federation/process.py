@@ -145,21 +145,34 @@ def read_answer(question: Question) -> ReadyAnswer | None:
     return answer
 
 
-def write_all(descriptor: int, data: bytes) -> None:
-    """Write to a pipe that may be slow, full or non-blocking; a reader that has gone ends the process."""
+def write_all(descriptor: int, data: bytes) -> bool:
+    """Write to a pipe that may be slow, full or non-blocking; False when its reader has gone."""
     while data:
         try:
             data = data[os.write(descriptor, data) :]
         except BlockingIOError:
             sleep(0.005)
         except OSError:
-            os._exit(1)
+            return False
+    return True
 
 
 def finish(code: int, text: str) -> None:
     """Print the object on stdout, or the message on stderr, and end the process with nothing left to flush."""
-    write_all(2 if code else 1, f"{text}\n".encode("utf-8", "surrogateescape"))
-    os._exit(code)
+    written = write_all(2 if code else 1, f"{text}\n".encode("utf-8", "surrogateescape"))
+    os._exit(code if written else code or 1)
+
+
+def occupy_standard_streams() -> None:
+    """Fill what is closed of stdin, stdout and stderr, so that no lock, file or socket of ours becomes one of them.
+
+    Credentials would be written into it. What fills a place takes no writing: its reader has gone.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)
 
 
 def _finish_if_answered(question: Question) -> ReadyAnswer | None:
@@ -200,6 +213,7 @@ def _open_lock(question: Question) -> int | None:
 
 
 def _try_lock(descriptor: int) -> bool:
+    """Whether this process holds the lock now; so it does where the file system has no locks."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -209,8 +223,11 @@ def _try_lock(descriptor: int) -> bool:
             import fcntl
 
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except (BlockingIOError, PermissionError):
         return False
+    except OSError:
+        # ENOLCK, ENOSYS, EOPNOTSUPP: some network file systems. Waiting would end in nothing.
+        return sys.platform != "win32"
     return True
 
 
@@ -252,6 +269,7 @@ def _profile_of(arguments: list[str]) -> tuple[str | None] | None:
 
 def main() -> None:
     """The console script ``cognito-federation``."""
+    occupy_standard_streams()
     arguments = sys.argv[1:]
     asked = _profile_of(arguments[1:]) if arguments[:1] == ["credential-process"] else None
     if asked is None or os.environ.get("COGNITO_FEDERATION_DEBUG"):

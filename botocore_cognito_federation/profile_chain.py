@@ -16,7 +16,13 @@ _MOST = 4
 
 
 def environment_for_children(environ: Mapping[str, str], profile: str | None) -> dict[str, str]:
-    """The environment for a command that a profile starts: with the chain that now ends in this profile."""
+    """The environment for a command that a profile starts: with the chain that now ends in this profile.
+
+    Raises:
+        ConfigurationError: the profile is in the chain already, or the chain is too long. It is refused here too,
+            because every way of asking for credentials comes by here, and only some of them ask before.
+    """
+    refuse_a_circle(environ, profile)
     chain = _chain(environ)
     return {**environ, VARIABLE: _SEPARATOR.join((*chain, profile or "default"))}
 

@@ -27,12 +27,10 @@ _FILTER = _SilentInside()
 
 
 def _loggers() -> list[logging.Logger]:
-    """The loggers those modules really use: a vendored botocore (the AWS CLI's) names its own differently."""
-    found = []
-    for name in _MODULES:
-        logger = getattr(importlib.import_module(name), "logger", None)
-        found.append(logger if isinstance(logger, logging.Logger) else logging.getLogger(name))
-    return found
+    """The loggers those modules really hold: a vendored botocore (the AWS CLI's) may name its own differently."""
+    modules = [importlib.import_module(name) for name in _MODULES]
+    named = [logging.getLogger(name) for name in _MODULES]
+    return named + [value for module in modules for value in vars(module).values() if isinstance(value, logging.Logger)]
 
 
 @contextmanager

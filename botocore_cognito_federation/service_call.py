@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from .diagnosis import CallFacts, Diagnosis, Retry, diagnose
+from .diagnosis import CallFacts, Diagnosis, diagnose
 from .errors import CognitoFederationError, ConfigurationError, FederationRefusedError, TemporaryError
 from .quiet_botocore import quiet_botocore
+from .retry import Retry
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ def _once(
     except exceptions.ClientError as error:
         retries = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
         raise _Refused(_diagnosis_of(error, facts), retried=bool(retries)) from None
-    except exceptions.HTTPClientError as error:
+    except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
         raise _unreachable(error) from None
     except exceptions.ParamValidationError:
         # botocore's text would quote the arguments, the login token among them.

@@ -59,9 +59,9 @@ def listen(redirect: Redirect, route: Route) -> list[LoopbackServer]:
                 return servers
     ports = " or ".join(str(port) for port in redirect.ports)
     raise SignInFailedError(
-        f"Port {ports} on {redirect.host} cannot be listened on: something else uses it",
-        remedy="End that, or register another redirect at the provider and name its port in cognito_redirect_ports"
-        " (or --port)",
+        f"Port {ports} on {redirect.host} cannot be listened on: it is in use, or not allowed",
+        remedy="End what uses it, or register a redirect with another port at the provider and set"
+        " cognito_redirect_ports (or --port)",
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..http import HttpClient
+from ..http import HttpClient, printable
 from ..identity_providers import IdentityProvider, TokenKind
 from .discovery import ProviderMetadata, discover
 from .documents import DocumentCache, MemoryDocuments
@@ -118,15 +118,15 @@ class SignInAnswer:
 
     @property
     def user_label(self) -> str:
-        """Whom to greet: name and address as far as the provider told them, else the subject."""
+        """Whom to greet: name and address as far as the provider told them, else the subject; safe for a terminal."""
         name = _claim(self.claims, "name") or _claim(self.claims, "preferred_username")
         name = name or _claim(self.claims, "cognito:username")
         address = _claim(self.claims, "email")
         if name and address and name != address:
             return f"{name} ({address})"
-        return name or address or self.subject or "an unnamed user"
+        return name or address or _claim(self.claims, "sub") or "an unnamed user"
 
 
 def _claim(claims: Mapping[str, Any], name: str) -> str | None:
     value = claims.get(name)
-    return value if isinstance(value, str) and value.strip() else None
+    return printable(value, 100) or None if isinstance(value, str) else None

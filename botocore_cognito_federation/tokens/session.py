@@ -18,7 +18,6 @@ from ..storage.failpoints import reach
 from .base import Clock, RefreshContext
 
 if TYPE_CHECKING:
-    from ..oidc.party import RelyingParty
     from ..storage import Store
 
 logger = logging.getLogger(__name__)
@@ -111,37 +110,37 @@ class SessionTokenSource:
                     raise StorageError(
                         f"Another process has held this session for {_LOCK_TIMEOUT:g} s", remedy="Try again"
                     )
-                return self._next_token(token if context.attempt > 1 else None)
+                return self._next_token(context, token if context.attempt > 1 else None)
         except (TemporaryError, StorageError) as error:
             if token is not None and context.attempt == 1 and self._is_alive(token):
                 logger.debug("The session could not be renewed (%s); its token still lives", error.line)
                 return token
             raise
 
-    def _next_token(self, refused: LoginToken | None) -> LoginToken:
+    def _next_token(self, context: RefreshContext, refused: LoginToken | None) -> LoginToken:
         """With the lock held: what another process has renewed meanwhile, or a renewal of our own."""
         session = self._session()
         token = session.token()
         if token is not None and self._is_fresh(session, token) and (refused is None or token.value != refused.value):
             return token
         try:
-            return self._renewed(session)
+            return self._renewed(session, context)
         except SessionEnded as ended:
             newer = self._sessions.read()
             if newer is not None and newer.refresh_token and newer.refresh_token != session.refresh_token:
                 # Somebody who shares the store but not the lock, on another machine, was quicker.
-                return self._renewed_once_more(newer)
+                return self._renewed_once_more(newer, context)
             if newer is not None:
                 self._sessions.write(replace(newer, refresh_token=None, login_token=None))
             raise self._sign_in(str(ended)) from None
 
-    def _renewed_once_more(self, session: Session) -> LoginToken:
+    def _renewed_once_more(self, session: Session, context: RefreshContext) -> LoginToken:
         try:
-            return self._renewed(session)
+            return self._renewed(session, context)
         except SessionEnded as ended:
             raise self._sign_in(str(ended)) from None
 
-    def _renewed(self, session: Session) -> LoginToken:
+    def _renewed(self, session: Session, context: RefreshContext) -> LoginToken:
         if session.refresh_token is None:
             token = session.token()
             if token is not None and self._is_alive(token):
@@ -168,6 +167,9 @@ class SessionTokenSource:
             refresh_token=renewed.refresh_token or session.refresh_token,
         )
         self._sessions.write(kept)
+        if self._sessions.read() is None:
+            # Signing out wins over a renewal in flight; whoever signed out waits for our lock and revokes what came.
+            raise self._sign_in(f"{session.who} signed out meanwhile")
         logger.debug("Renewed the session of %s", session.who)
         token = kept.token()
         assert token is not None, "a renewal brings a token"
@@ -198,29 +200,3 @@ class SessionTokenSource:
 
     def _is_alive(self, token: LoginToken) -> bool:
         return token.expires_at is None or self._clock() < token.expires_at
-
-
-def oidc_renewal(party_of: Callable[[], RelyingParty]) -> Renewal:
-    """The renewal of an OpenID Connect or OAuth 2.0 session by its refresh token (RFC 6749, section 6).
-
-    Args:
-        party_of: makes the `oidc.party.RelyingParty`.
-    """
-
-    def renew(session: Session, keep: KeepRefreshToken) -> Renewed:
-        from ..oidc.renewal import refresh_tokens
-        from ..oidc.token_endpoint import GrantEndedError
-
-        assert session.refresh_token is not None, "a session without a refresh token is not renewed"
-        try:
-            answer = refresh_tokens(
-                party_of(),
-                session.refresh_token,
-                subject=session.subject,
-                persist=lambda raw: keep(raw.refresh_token),
-            )
-        except GrantEndedError as ended:
-            raise SessionEnded(ended.what) from None
-        return Renewed(answer.login_token, answer.expires_at, answer.refresh_token)
-
-    return renew

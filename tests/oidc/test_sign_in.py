@@ -336,6 +336,23 @@ def test_a_user_info_that_fails_does_not_fail_the_sign_in(provider: FakeProvider
     assert found.claims == {}
 
 
+@pytest.mark.parametrize(
+    ("claims", "label"),
+    [
+        ({"name": "Ada", "email": "ada@example.com", "sub": "1"}, "Ada (ada@example.com)"),
+        ({"name": "ada@example.com", "email": "ada@example.com"}, "ada@example.com"),
+        ({"preferred_username": "ada", "sub": "1"}, "ada"),
+        ({"email": "ada@example.com"}, "ada@example.com"),
+        ({"name": " ", "sub": "1"}, "1"),
+        ({"name": "A\x1b]0;pwned\x07da\n", "sub": "1"}, "A ]0;pwned da"),
+        ({"name": ["x"], "sub": 1}, "an unnamed user"),
+        ({"name": "A" * 5000}, "A" * 99 + "…"),
+    ],
+)
+def test_the_user_is_named_as_told_and_safely_for_a_terminal(claims: dict[str, Any], label: str) -> None:
+    assert SignInAnswer("id_token", "t", None, None, None, claims, "i").user_label == label
+
+
 def paste(url: str) -> str:
     """What stands in the address bar at the end, on a machine where nobody listens."""
     found = requests.get(url, allow_redirects=False, timeout=10).headers["Location"]

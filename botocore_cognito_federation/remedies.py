@@ -1,0 +1,28 @@
+"""Remedies that depend on the configuration: which command signs in, and what must bring a new login token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .settings import Settings
+
+
+def login_command(settings: Settings) -> str:
+    """The command that signs in for a configuration."""
+    if settings.profile is None and settings.session is not None:
+        return f"cognito-federation login --session {settings.session}"
+    return f"cognito-federation login --profile {settings.profile or 'default'}"
+
+
+def new_token_remedy(settings: Settings) -> str:
+    """What a person does when the login token is good for nothing."""
+    if settings.token_file is not None:
+        return f"Let what writes cognito_token_file {settings.token_file} renew it"
+    if settings.token_env is not None:
+        return f"Set {settings.token_env} to a new token, or use a source that renews itself"
+    if settings.token_command is not None:
+        return "Let cognito_token_command print a new token"
+    if settings.token_url is not None or settings.refresh_handler is not None:
+        return "Let the token source answer with a new token"
+    return f"Run: {login_command(settings)}"

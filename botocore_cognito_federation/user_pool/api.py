@@ -1,0 +1,234 @@
+"""One call to the cognito-idp service: the client, made late and unsigned; what is silenced; what errors become."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import botocore.session
+import botocore.utils
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    ParamValidationError,
+    SSLError,
+)
+from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.parsers import ResponseParserError
+
+from .._version import __version__
+from ..errors import CognitoFederationError, ConfigurationError, TemporaryError
+from ..quiet_botocore import quiet_botocore
+from . import checks
+from .diagnosis import Refusal, explain
+
+_METHODS = {
+    "AssociateSoftwareToken": "associate_software_token",
+    "ChangePassword": "change_password",
+    "ConfirmDevice": "confirm_device",
+    "ConfirmForgotPassword": "confirm_forgot_password",
+    "ConfirmSignUp": "confirm_sign_up",
+    "ForgotPassword": "forgot_password",
+    "GetTokensFromRefreshToken": "get_tokens_from_refresh_token",
+    "GetUserAttributeVerificationCode": "get_user_attribute_verification_code",
+    "GlobalSignOut": "global_sign_out",
+    "InitiateAuth": "initiate_auth",
+    "ResendConfirmationCode": "resend_confirmation_code",
+    "RespondToAuthChallenge": "respond_to_auth_challenge",
+    "RevokeToken": "revoke_token",
+    "SignUp": "sign_up",
+    "UpdateDeviceStatus": "update_device_status",
+    "UpdateUserAttributes": "update_user_attributes",
+    "VerifySoftwareToken": "verify_software_token",
+    "VerifyUserAttribute": "verify_user_attribute",
+}
+# Everything else in a request counts as a secret when the service's words are quoted.
+_OPEN = frozenset(
+    {"AttributeName", "AuthFlow", "CHALLENGE_NAME", "ChallengeName", "ClientId", "DEVICE_KEY", "DeviceKey", "Name"}
+    | {"TIMESTAMP", "USERNAME", "Username", "DeviceRememberedStatus", "DeviceName", "FriendlyDeviceName"}
+)
+
+
+class ClientFactory(Protocol):
+    """Makes the cognito-idp client."""
+
+    def __call__(self, *, session: Any, region_name: str, endpoint_url: str | None) -> Any: ...
+
+
+def make_client(*, session: Any, region_name: str, endpoint_url: str | None) -> Any:
+    """An unsigned cognito-idp client: these operations take no AWS credentials, so none are looked for.
+
+    Legacy retries do not retry Cognito's throttling, which comes as HTTP 400; standard ones do. Where botocore has
+    `create_nested_client`, it keeps client plugins from starting themselves again.
+    """
+    create = getattr(botocore.utils, "create_nested_client", None)
+    config = Config(
+        signature_version=UNSIGNED,
+        retries={"mode": "standard"},
+        user_agent_extra=f"botocore-cognito-federation/{__version__}",
+        connect_timeout=10,
+        read_timeout=30,
+    )
+    options = {"region_name": region_name, "endpoint_url": endpoint_url, "config": config}
+    session = session or botocore.session.Session()
+    return create(session, "cognito-idp", **options) if create else session.create_client("cognito-idp", **options)
+
+
+@dataclass(frozen=True)
+class AppClient:
+    """Which pool, which app client, where."""
+
+    user_pool_id: str
+    client_id: str
+    client_secret: str | None = field(default=None, repr=False)
+    endpoint_url: str | None = None
+
+    @property
+    def region(self) -> str:
+        return self.user_pool_id.split("_", 1)[0]
+
+    @property
+    def srp_group(self) -> str:
+        return self.user_pool_id.split("_", 1)[1]
+
+    def secret_hash(self, username: str) -> str | None:
+        """SECRET_HASH for a user: base64(HMAC-SHA256(secret, username + client id)); None without a secret."""
+        if self.client_secret is None:
+            return None
+        digest = hmac.digest(self.client_secret.encode(), (username + self.client_id).encode(), "sha256")
+        return base64.b64encode(digest).decode()
+
+    def hashed(self, username: str, key: str = "SECRET_HASH") -> dict[str, str]:
+        """The hash as a request field, or nothing."""
+        value = self.secret_hash(username)
+        return {} if value is None else {key: value}
+
+
+class Api:
+    """The operations of one user pool; may be used by several threads."""
+
+    def __init__(self, app: AppClient, session: Any, client_factory: ClientFactory) -> None:
+        self.app = app
+        self._session = session
+        self._factory = client_factory
+        self._client: Any = None
+        self._lock = threading.Lock()
+
+    def knows(self, operation: str) -> bool:
+        """Whether the installed botocore has the operation (GetTokensFromRefreshToken came in 2025)."""
+        return hasattr(self._ready_client(), _METHODS[operation])
+
+    def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to one operation.
+
+        Raises:
+            CognitoFederationError: the class and the text `diagnosis` has for the refusal.
+        """
+        answer = self.attempt(operation, request, lambda refusal: False)
+        return answer if answer is not None else {}
+
+    def attempt(
+        self, operation: str, request: Mapping[str, Any], expected: Callable[[Refusal], bool]
+    ) -> dict[str, Any] | None:
+        """As `call`, but None for a refusal that the caller expects and knows what to do about."""
+        client = self._ready_client()
+        outcome = _invoke(getattr(client, _METHODS[operation]), operation, request)
+        if isinstance(outcome, dict):
+            return outcome
+        if isinstance(outcome, Refusal):
+            if expected(outcome):
+                return None
+            outcome = explain(outcome, _secrets(request))
+        # Raised here and not in an except clause: an error of botocore as its context would hold the request.
+        raise outcome
+
+    def _ready_client(self) -> Any:
+        with self._lock:
+            if self._client is None:
+                self._client = self._made()
+            return self._client
+
+    def _made(self) -> Any:
+        app = self.app
+        try:
+            client = self._factory(session=self._session, region_name=app.region, endpoint_url=app.endpoint_url)
+        except BotoCoreError as error:
+            reason = str(error)
+        except ValueError:
+            reason = "an endpoint URL is malformed"
+        else:
+            # botocore also takes an endpoint from the environment and the config file.
+            checks.endpoint_url(getattr(getattr(client, "meta", None), "endpoint_url", None))
+            return client
+        raise ConfigurationError(
+            f"botocore cannot make a client for the user pool: {reason}",
+            remedy="Check the AWS profile in use and the endpoint settings",
+        )
+
+
+def _invoke(
+    method: Callable[..., dict[str, Any]], operation: str, request: Mapping[str, Any]
+) -> dict[str, Any] | Refusal | CognitoFederationError:
+    try:
+        with quiet_botocore():
+            answer = method(**request)
+    except ClientError as error:
+        return _refusal(operation, request, error)
+    except ParamValidationError:
+        return ConfigurationError(f"botocore does not accept the parameters of {operation}")
+    except SSLError:
+        return TemporaryError(
+            f"{operation}: no trusted TLS connection to the user pool", remedy="Behind a proxy, set ca_bundle"
+        )
+    except (BotoConnectionError, HTTPClientError) as error:
+        reason = type(error).__name__
+        return TemporaryError(f"{operation}: the user pool cannot be reached ({reason})", remedy="Check the network")
+    except ResponseParserError:
+        return _not_the_pool(operation)
+    except BotoCoreError as error:
+        return ConfigurationError(f"{operation} could not be sent ({type(error).__name__})")
+    return answer if _is_json(answer) else _not_the_pool(operation)
+
+
+def _is_json(answer: Mapping[str, Any]) -> bool:
+    """Whether the answer is not a proxy's page: botocore reads HTML with status 200 as an answer without members.
+
+    For operations that answer nothing, such as ChangePassword, that would look like success.
+    """
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return "html" not in str(headers.get("content-type", "")).lower()
+
+
+def _not_the_pool(operation: str) -> TemporaryError:
+    return TemporaryError(
+        f"{operation}: what answered is not the user pool", remedy="Check the network and its proxies"
+    )
+
+
+def _refusal(operation: str, request: Mapping[str, Any], error: ClientError) -> Refusal:
+    body: Mapping[str, Any] = error.response.get("Error", {})
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    flow = request.get("AuthFlow")
+    name = f"{operation}:{flow}" if flow == "REFRESH_TOKEN_AUTH" else operation
+    return Refusal(name, str(body.get("Code", "")), str(body.get("Message", "")), int(status))
+
+
+def _secrets(value: object, key: str = "") -> list[str]:
+    """The strings of a request that no error may show; under four characters they would only riddle the text."""
+    if isinstance(value, Mapping):
+        return list(_flat(_secrets(item, str(name)) for name, item in value.items()))
+    if isinstance(value, list):
+        return list(_flat(_secrets(item, key) for item in value))
+    return [value] if isinstance(value, str) and len(value) >= 4 and key not in _OPEN else []
+
+
+def _flat(lists: Iterator[list[str]]) -> Iterator[str]:
+    for entries in lists:
+        yield from entries

@@ -1,0 +1,166 @@
+"""What is looked at before a call: botocore quotes the value it refuses, and that value may be a secret.
+
+Limits are those of the cognito-idp service model. No message here quotes a value; it names the argument.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import ConfigurationError
+
+_POOL_ID = re.compile(r"[\w-]+_[0-9a-zA-Z]+")
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
+_CLIENT_ID = re.compile(r"[\w+]+")
+_TOKEN = re.compile(r"[A-Za-z0-9\-_=.]+")
+
+
+def _refuse(name: str, why: str, remedy: str = "") -> ConfigurationError:
+    return ConfigurationError(f"{name} {why}", remedy=remedy)
+
+
+def text(name: str, value: object, longest: int, *, spaces: bool = True) -> str:
+    """A string of 1 to `longest` characters; without `spaces`, none that is white space."""
+    if not isinstance(value, str):
+        raise _refuse(name, f"must be a string, not {type(value).__name__}")
+    if not value:
+        raise _refuse(name, "must not be empty")
+    if len(value) > longest:
+        raise _refuse(name, f"has {len(value)} characters; at most {longest} are allowed")
+    if not spaces and any(character.isspace() for character in value):
+        raise _refuse(name, "must not contain white space", "Look for a stray blank or line end")
+    return value
+
+
+def username(value: object) -> str:
+    """UsernameType: 1 to 128 letters, marks, symbols, digits and punctuation."""
+    name = text("username", value, 128)
+    if any(unicodedata.category(character)[0] not in "LMSNP" for character in name):
+        raise _refuse("username", "must not contain white space or control characters")
+    return name
+
+
+def password(value: object, name: str = "password") -> str:
+    """PasswordType: 1 to 256 characters. What it must look like beyond that is the pool's policy."""
+    return text(name, value, 256)
+
+
+def code(value: object, name: str = "code") -> str:
+    """ConfirmationCodeType."""
+    return text(name, value, 2048, spaces=False)
+
+
+def totp_code(value: object) -> str:
+    """SoftwareTokenMFAUserCodeType: six digits."""
+    digits = code(value)
+    if not re.fullmatch(r"[0-9]{6}", digits):
+        raise _refuse("code", "of an authenticator application is six digits")
+    return digits
+
+
+def token(value: object, name: str) -> str:
+    """TokenModelType."""
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise _refuse(name, "is not a token of a user pool")
+    return value
+
+
+def user_pool_id(value: object, *, any_region: bool) -> str:
+    """``REGION_ID``; `any_region` for an emulator, whose prefix need not be a region's name."""
+    pool = text("user_pool_id", value, 55)
+    remedy = "It looks like eu-west-1_AbCdEfGhI; an identity pool's id, with a colon, is another thing"
+    if not _POOL_ID.fullmatch(pool):
+        raise _refuse("user_pool_id", "is not the id of a user pool", remedy)
+    if not any_region and not _REGION.fullmatch(pool.split("_", 1)[0]):
+        raise _refuse("user_pool_id", "does not begin with a region", remedy)
+    return pool
+
+
+def client_id(value: object) -> str:
+    """ClientIdType."""
+    client = text("client_id", value, 128)
+    if not _CLIENT_ID.fullmatch(client):
+        raise _refuse("client_id", "is not the id of an app client", "Take the app client's id, not its name")
+    return client
+
+
+def client_secret(value: object) -> str | None:
+    """The app client's secret, or None for a public client; the text itself is the server's to judge."""
+    return None if value is None else text("client_secret", value, 128, spaces=False)
+
+
+def endpoint_url(value: object) -> str | None:
+    """https, or http to a literal loopback address: a password goes there."""
+    if value is None:
+        return None
+    parts = urlsplit(text("endpoint_url", value, 2048, spaces=False))
+    if not parts.hostname or parts.username is not None or parts.password is not None:
+        raise _refuse("endpoint_url", "is not a URL with a host and without a password")
+    if parts.scheme == "https" or (parts.scheme == "http" and _loopback(parts.hostname)):
+        return str(value)
+    raise _refuse(
+        "endpoint_url", "must be https, or http to a literal loopback address", "Write 127.0.0.1 for localhost"
+    )
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def metadata(value: object, name: str = "client_metadata") -> dict[str, str]:
+    """ClientMetadataType: a map of strings to strings; None is an empty one."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise _refuse(name, f"must be a mapping, not {type(value).__name__}")
+    for key, item in value.items():
+        if not isinstance(key, str) or not isinstance(item, str):
+            raise _refuse(
+                name,
+                f"must map strings to strings; {_shown(key)} is {type(item).__name__}",
+                "Lambda triggers get text: convert it, with json.dumps for what is nested",
+            )
+    return dict(value)
+
+
+def _shown(key: object) -> str:
+    return repr(key[:40]) if isinstance(key, str) else f"a key of type {type(key).__name__}"
+
+
+def attributes(value: object, name: str = "attributes") -> list[dict[str, str]]:
+    """AttributeListType, from a mapping or from a sequence of ``{"Name": …, "Value": …}``."""
+    if value is None:
+        return []
+    if isinstance(value, Mapping):
+        return [_attribute(name, key, item) for key, item in value.items()]
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_attribute(name, *_pair(name, entry)) for entry in value]
+    raise _refuse(name, "must be a mapping or a list of Name and Value")
+
+
+def _pair(name: str, entry: object) -> tuple[Any, Any]:
+    if not isinstance(entry, Mapping) or not {"Name"} <= set(entry) <= {"Name", "Value"}:
+        raise _refuse(name, "as a list must have Name and Value in each entry")
+    return entry["Name"], entry.get("Value", "")
+
+
+def _attribute(name: str, key: object, value: object) -> dict[str, str]:
+    attribute_name(key, f"{name}: an attribute's name")
+    if not isinstance(value, str):
+        raise _refuse(name, f"must hold strings; {_shown(key)} is {type(value).__name__}")
+    if len(value) > 2048:
+        raise _refuse(name, f"allows 2048 characters a value; {_shown(key)} has {len(value)}")
+    return {"Name": str(key), "Value": value}
+
+
+def attribute_name(value: object, name: str = "attribute") -> str:
+    """AttributeNameType."""
+    return text(name, value, 32)

@@ -1,0 +1,178 @@
+"""What a user pool answers with, as frozen objects whose repr shows no secret."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+from ..errors import SignInFailedError
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device the user pool knows: keep it beside the tokens, or the user is a stranger again at the next sign-in.
+
+    Attributes:
+        key: DeviceKey; every refresh on a pool that remembers devices must carry it.
+        group_key: DeviceGroupKey.
+        password: the secret the device proves itself with; empty where ConfirmDevice was refused.
+        needs_confirmation: the pool wants the user to be asked before it remembers the device
+            (UserConfirmationNecessary); see `UserPool.remember_device`.
+    """
+
+    key: str
+    group_key: str
+    password: str = field(default="", repr=False)
+    needs_confirmation: bool = False
+
+
+@dataclass(frozen=True)
+class UserPoolTokens:
+    """The tokens of a signed-in user.
+
+    Attributes:
+        id_token: the token an identity pool takes, under `login_key`.
+        access_token: for the account operations.
+        refresh_token: for `UserPool.refresh`.
+        expires_at: when the ID token ends, in seconds since the epoch.
+        username: the user's name in the pool (the real one, where an alias was typed).
+        device: the device of this sign-in, on a pool that tracks devices.
+    """
+
+    id_token: str = field(repr=False)
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_at: float
+    username: str
+    device: Device | None = None
+
+    @property
+    def device_key(self) -> str | None:
+        return self.device.key if self.device else None
+
+    @property
+    def login_key(self) -> str:
+        """The `Logins` key these tokens go under at an identity pool."""
+        return login_key(self.id_token)
+
+
+@dataclass(frozen=True, repr=False)
+class Challenge:
+    """What the user pool asks before it gives tokens.
+
+    Attributes:
+        name: ChallengeName, such as ``SMS_MFA``, ``SOFTWARE_TOKEN_MFA``, ``NEW_PASSWORD_REQUIRED``.
+        parameters: ChallengeParameters, such as CODE_DELIVERY_DESTINATION.
+        session: the opaque state of this sign-in; good for one answer.
+        username: the user's name in the pool.
+        device: the device that was presented at sign-in, if any.
+        totp_secret: after `UserPool.set_up_totp`, the secret for the user's authenticator application.
+    """
+
+    name: str
+    parameters: Mapping[str, str]
+    session: str
+    username: str
+    device: Device | None = None
+    totp_secret: str = ""
+
+    def __repr__(self) -> str:
+        return f"Challenge(name={self.name!r}, parameters={sorted(self.parameters)}, username={self.username!r})"
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The kinds of MFA to choose from (SELECT_MFA_TYPE) or that can be set up (MFA_SETUP)."""
+        text = self.parameters.get("MFAS_CAN_CHOOSE") or self.parameters.get("MFAS_CAN_SETUP")
+        return tuple(str(kind) for kind in _json_list(text))
+
+    @property
+    def required_attributes(self) -> tuple[str, ...]:
+        """The attributes NEW_PASSWORD_REQUIRED wants, without their ``userAttributes.`` prefix."""
+        wanted = _json_list(self.parameters.get("requiredAttributes"))
+        return tuple(str(name).removeprefix("userAttributes.") for name in wanted)
+
+    def otpauth_uri(self, issuer: str) -> str:
+        """The URI for a QR code that authenticator applications read; it holds the secret."""
+        label = quote(f"{issuer}:{self.username}", safe="")
+        return f"otpauth://totp/{label}?secret={self.totp_secret}&issuer={quote(issuer, safe='')}"
+
+
+def _json_list(text: str | None) -> list[Any]:
+    try:
+        value = json.loads(text or "[]")
+    except ValueError:
+        return []
+    return value if isinstance(value, list) else []
+
+
+@dataclass(frozen=True)
+class CodeDelivery:
+    """Where a code was sent: `destination` is masked by Cognito (``a***@e***``), `medium` is EMAIL or SMS."""
+
+    destination: str
+    medium: str
+    attribute: str
+
+
+@dataclass(frozen=True)
+class AutoSignIn:
+    """How to sign in once a new account is confirmed: what the triggers of that sign-in get."""
+
+    validation_data: Mapping[str, str] | None = None
+    client_metadata: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class SignUp:
+    """The answer to `UserPool.sign_up`.
+
+    Attributes:
+        username: the name signed up with.
+        user_sub: the new user's `sub`.
+        confirmed: no code is needed.
+        code_delivery: where the confirmation code was sent.
+        signed_in: with `auto_sign_in`, the result of the sign-in where the pool confirmed the user at once.
+    """
+
+    username: str
+    user_sub: str
+    confirmed: bool
+    code_delivery: CodeDelivery | None = None
+    signed_in: UserPoolTokens | Challenge | None = None
+    auto_sign_in: AutoSignIn | None = field(default=None, repr=False)
+    password: str = field(default="", repr=False)
+
+
+def claims(token: str) -> Mapping[str, Any]:
+    """The claims of a JWT, its signature not verified; empty where it is no JWT."""
+    parts = token.split(".")
+    try:
+        body = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (IndexError, ValueError, binascii.Error):
+        return _NOTHING
+    return body if isinstance(body, dict) else _NOTHING
+
+
+def login_key(id_token: str) -> str:
+    """The `Logins` key of a user pool's ID token: its issuer without the scheme.
+
+    Taken from the token and not put together from the region, so that it holds in every partition.
+
+    Raises:
+        SignInFailedError: the token is no JWT with an issuer, or it is an access token.
+    """
+    body = claims(id_token)
+    issuer = body.get("iss")
+    if not isinstance(issuer, str) or "://" not in issuer:
+        raise SignInFailedError("the user pool's ID token names no issuer, so an identity pool cannot take it")
+    if body.get("token_use", "id") != "id":
+        raise SignInFailedError("this is a user pool's access token; an identity pool takes the ID token")
+    return issuer.split("://", 1)[1].removesuffix("/")

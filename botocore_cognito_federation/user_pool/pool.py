@@ -1,0 +1,228 @@
+"""`UserPool`: sign-in to a Cognito user pool and the account operations, without AWS credentials."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..errors import ConfigurationError
+from . import answers, checks, refresh
+from .accounts import AccountOperations, Metadata, access_token
+from .api import Api, AppClient, ClientFactory, make_client
+from .diagnosis import CodeMismatchError
+from .model import Challenge, Device, UserPoolTokens
+from .results import member
+from .sign_in import SignIn, check_flow
+
+
+class UserPool(AccountOperations):
+    """A user pool and one of its app clients. Nothing is contacted before the first operation; threads may share it.
+
+    Args:
+        user_pool_id: such as ``eu-west-1_AbCdEfGhI``; the region is its prefix.
+        client_id: the app client.
+        client_secret: of an app client that has one.
+        client_metadata: strings for the pool's Lambda triggers, used by each operation that is not given its own;
+            ``{}`` at an operation sends none.
+        endpoint_url: of cognito-idp, where it is not AWS's: https, or http to loopback.
+        session: a botocore session for the client's proxy, CA and endpoint settings; a new one otherwise.
+        clock: seconds since the epoch.
+        client_factory: makes the cognito-idp client; see `api.make_client`.
+        random_bytes: a source fit for keys.
+
+    Every operation raises:
+        ConfigurationError: an argument or the pool's configuration is wrong; asking again cannot help.
+        SignInFailedError: refused; `CodeMismatchError`, `UserNotConfirmedError` and `PasswordResetRequiredError` say
+            what to do next.
+        SignInRequiredError: the sign-in is over; `RefreshTokenReusedError` where another process spent the token.
+        TemporaryError: network, throttling, 5xx, or an answer that was cut short.
+    """
+
+    def __init__(
+        self,
+        user_pool_id: str,
+        client_id: str,
+        *,
+        client_secret: str | None = None,
+        client_metadata: Metadata = None,
+        endpoint_url: str | None = None,
+        session: Any = None,
+        clock: Callable[[], float] = time.time,
+        client_factory: ClientFactory = make_client,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        app = AppClient(
+            user_pool_id=checks.user_pool_id(user_pool_id, any_region=endpoint_url is not None),
+            client_id=checks.client_id(client_id),
+            client_secret=checks.client_secret(client_secret),
+            endpoint_url=checks.endpoint_url(endpoint_url),
+        )
+        self._default_metadata = checks.metadata(client_metadata)
+        self._clock = clock
+        self._api = Api(app, session, client_factory)
+        self._sign_in = SignIn(self._api, clock, random_bytes)
+
+    def __repr__(self) -> str:
+        app = self._api.app
+        return f"UserPool(user_pool_id={app.user_pool_id!r}, client_id={app.client_id!r})"
+
+    def _metadata(self, client_metadata: Metadata) -> dict[str, str]:
+        return self._default_metadata if client_metadata is None else checks.metadata(client_metadata)
+
+    def sign_in(
+        self,
+        username: str,
+        password: str | None = None,
+        *,
+        auth_flow: str = "USER_SRP_AUTH",
+        validation_data: Metadata = None,
+        client_metadata: Metadata = None,
+        device: Device | None = None,
+    ) -> UserPoolTokens | Challenge:
+        """Sign in.
+
+        Args:
+            username: the name, or an alias such as the e-mail address where the pool has those.
+            password: never sent under USER_SRP_AUTH; may be left out under CUSTOM_AUTH, whose triggers then ask alone.
+            auth_flow: ``USER_SRP_AUTH``, ``USER_PASSWORD_AUTH`` (sends the password; RFC 9700 section 2.4 advises
+                against it) or ``CUSTOM_AUTH``.
+            validation_data: for the pre-authentication and user-migration triggers; reaches
+                InitiateAuth.ClientMetadata, in whose place `client_metadata` goes where this is empty.
+            client_metadata: reaches RespondToAuthChallenge.ClientMetadata. Under USER_PASSWORD_AUTH without a challenge
+                there is no such call, and the later triggers see nothing.
+            device: what an earlier sign-in returned in `UserPoolTokens.device`.
+
+        Returns:
+            The tokens, or the challenge to answer: see `confirm_sign_in`, `complete_new_password`,
+            `send_custom_challenge_answer`, `set_up_totp`, and `answer_challenge` for any other.
+        """
+        check_flow(auth_flow, password)
+        metadata = self._metadata(client_metadata)
+        return self._sign_in.start(
+            checks.username(username),
+            None if password is None else checks.password(password),
+            auth_flow=auth_flow,
+            first_metadata=checks.metadata(validation_data, "validation_data") or metadata,
+            metadata=metadata,
+            device=device,
+        )
+
+    def confirm_sign_in(
+        self, challenge: Challenge, answer: str, *, client_metadata: Metadata = None
+    ) -> UserPoolTokens | Challenge:
+        """Answer SMS_MFA, SOFTWARE_TOKEN_MFA, EMAIL_OTP, SMS_OTP, SELECT_MFA_TYPE, or MFA_SETUP after `set_up_totp`.
+
+        Args:
+            answer: the code, or for SELECT_MFA_TYPE one of `Challenge.choices`.
+
+        Raises:
+            CodeMismatchError: the code was wrong; the same challenge may be answered again.
+        """
+        answers.expect_any(challenge)
+        metadata = self._metadata(client_metadata)
+        if challenge.name == "MFA_SETUP":
+            return self._sign_in.answer(self._verified(challenge, answer), {}, metadata)
+        return self._sign_in.answer(challenge, answers.confirmation(challenge, answer), metadata)
+
+    def set_up_totp(self, challenge: Challenge) -> Challenge:
+        """AssociateSoftwareToken for an MFA_SETUP challenge.
+
+        Returns:
+            The challenge to give to `confirm_sign_in` with the first code, carrying `Challenge.totp_secret` (and
+            `Challenge.otpauth_uri`) for the authenticator application.
+        """
+        answers.expect(challenge, "MFA_SETUP")
+        answer = self._api.call("AssociateSoftwareToken", {"Session": challenge.session})
+        session = str(answer.get("Session") or challenge.session)
+        return replace(
+            challenge, session=session, totp_secret=str(member(answer, "SecretCode", "AssociateSoftwareToken"))
+        )
+
+    def _verified(self, challenge: Challenge, code: str) -> Challenge:
+        if not challenge.totp_secret:
+            raise ConfigurationError("no authenticator application is set up", remedy="Call set_up_totp first")
+        request = {"Session": challenge.session, "UserCode": checks.totp_code(code)}
+        answer = self._api.call("VerifySoftwareToken", request)
+        if member(answer, "Status", "VerifySoftwareToken") != "SUCCESS":
+            raise CodeMismatchError("the authenticator application's code was not accepted", remedy="Give the next one")
+        return replace(challenge, session=str(answer.get("Session") or challenge.session))
+
+    def complete_new_password(
+        self,
+        challenge: Challenge,
+        new_password: str,
+        attributes: Mapping[str, str] | None = None,
+        *,
+        client_metadata: Metadata = None,
+    ) -> UserPoolTokens | Challenge:
+        """Answer NEW_PASSWORD_REQUIRED with a password of the user's own and `Challenge.required_attributes`."""
+        metadata = self._metadata(client_metadata)
+        responses = answers.new_password(challenge, new_password, attributes)
+        return self._sign_in.answer(challenge, responses, metadata)
+
+    def send_custom_challenge_answer(
+        self, challenge: Challenge, answer: str, *, client_metadata: Metadata = None
+    ) -> UserPoolTokens | Challenge:
+        """Answer a CUSTOM_CHALLENGE; `Challenge.parameters` holds what the pool's trigger asks."""
+        answers.expect(challenge, "CUSTOM_CHALLENGE")
+        responses = {"ANSWER": checks.text("answer", answer, 131072)}
+        return self._sign_in.answer(challenge, responses, self._metadata(client_metadata))
+
+    def answer_challenge(
+        self, challenge: Challenge, responses: Mapping[str, str], *, client_metadata: Metadata = None
+    ) -> UserPoolTokens | Challenge:
+        """Answer any challenge with the API's own ChallengeResponses; user name, hash and device are added."""
+        answers.expect_any(challenge)
+        checked = checks.metadata(responses, "responses")
+        return self._sign_in.answer(challenge, checked, self._metadata(client_metadata))
+
+    def remember_device(self, tokens: UserPoolTokens, remembered: bool = True) -> None:
+        """UpdateDeviceStatus, for a user who was asked because `Device.needs_confirmation` is set."""
+        if not tokens.device_key:
+            raise ConfigurationError("this sign-in has no device", remedy="The user pool must track devices")
+        request = {
+            "AccessToken": access_token(tokens),
+            "DeviceKey": tokens.device_key,
+            "DeviceRememberedStatus": "remembered" if remembered else "not_remembered",
+        }
+        self._api.call("UpdateDeviceStatus", request)
+
+    def refresh(
+        self,
+        tokens: UserPoolTokens,
+        *,
+        client_metadata: Metadata = None,
+        persist: Callable[[str], None] | None = None,
+    ) -> UserPoolTokens:
+        """New tokens for the refresh token in `tokens`; its rotation replaces `refresh_token`.
+
+        One process at a time may do this, and must store the result before it uses it: a rotated token is spent.
+
+        Args:
+            persist: called with the refresh token to keep before anything else in the answer is looked at. What it
+                raises ends the renewal.
+
+        Raises:
+            RefreshTokenReusedError: another process was faster: read the store again.
+            SignInRequiredError: the sign-in was revoked or has ended.
+            TokenRefreshError: refused in another way, or the answer is another user's.
+        """
+        return refresh.refresh(self._api, tokens, self._metadata(client_metadata), self._clock(), persist)
+
+    def revoke(self, tokens: UserPoolTokens) -> None:
+        """RevokeToken: ends this sign-in's refresh token and the access tokens that came of it.
+
+        An ID token already issued stays acceptable to an identity pool until it expires, unless the pool checks with
+        the user pool (ServerSideTokenCheck).
+        """
+        refresh.revoke(self._api, tokens)
+
+    def sign_out(self, tokens: UserPoolTokens, *, everywhere: bool = False) -> None:
+        """End this sign-in by `revoke`, or every sign-in of the user by GlobalSignOut."""
+        if everywhere:
+            refresh.sign_out_everywhere(self._api, tokens)
+        else:
+            refresh.revoke(self._api, tokens)

@@ -1,0 +1,193 @@
+"""The sign-in conversation: InitiateAuth, the challenges that need nobody, and the ones handed to the caller.
+
+SRP must be answered within seconds, so PASSWORD_VERIFIER and the two device challenges are answered here without asking
+anybody; every other challenge goes to the caller as an object, with the state needed to go on.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..errors import CognitoFederationError, ConfigurationError, SignInFailedError
+from . import srp
+from .api import Api
+from .diagnosis import Refusal
+from .model import Challenge, Device, UserPoolTokens
+from .results import member, signed_in
+
+FLOWS = ("USER_SRP_AUTH", "USER_PASSWORD_AUTH", "CUSTOM_AUTH")
+_ROUNDS = 8  # more automatic answers than any flow has: a server that only ever asks again is not a sign-in
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The state of one conversation."""
+
+    username: str
+    metadata: Mapping[str, str]
+    device: Device | None
+    password: str = field(default="", repr=False)
+    key: srp.SrpKey | None = field(default=None, repr=False)
+
+    def named(self, parameters: Mapping[str, str]) -> _Run:
+        """With the name the pool has for the user: after an alias, it is the only one the later answers take."""
+        name = parameters.get("USERNAME") or parameters.get("USER_ID_FOR_SRP")
+        return replace(self, username=name) if name else self
+
+
+class SignIn:
+    """Sign-ins at one app client.
+
+    Args:
+        clock: seconds since the epoch.
+        random_bytes: a source fit for keys, as `os.urandom`.
+    """
+
+    def __init__(self, api: Api, clock: Callable[[], float], random_bytes: Callable[[int], bytes]) -> None:
+        self._api = api
+        self._clock = clock
+        self._random = random_bytes
+
+    def start(
+        self,
+        username: str,
+        password: str | None,
+        *,
+        auth_flow: str,
+        first_metadata: Mapping[str, str],
+        metadata: Mapping[str, str],
+        device: Device | None,
+    ) -> UserPoolTokens | Challenge:
+        """InitiateAuth with `first_metadata`, then every answer with `metadata`."""
+        parameters = {"USERNAME": username, **self._api.app.hashed(username)}
+        run = _Run(username, metadata, device)
+        if auth_flow == "USER_PASSWORD_AUTH":
+            parameters["PASSWORD"] = password or ""
+        elif password is not None:
+            run = replace(run, password=password, key=srp.key_pair(self._random(128)))
+            parameters["SRP_A"] = run.key.public_hex if run.key else ""
+            if auth_flow == "CUSTOM_AUTH":
+                parameters["CHALLENGE_NAME"] = "SRP_A"
+        request = {"AuthFlow": auth_flow, "ClientId": self._api.app.client_id, "AuthParameters": parameters}
+        if first_metadata:
+            request["ClientMetadata"] = dict(first_metadata)
+        answer, run = self._sent("InitiateAuth", "AuthParameters", request, run)
+        return self._continued(answer, run)
+
+    def answer(
+        self, challenge: Challenge, responses: Mapping[str, str], metadata: Mapping[str, str]
+    ) -> UserPoolTokens | Challenge:
+        """The caller's answer to a challenge."""
+        run = _Run(challenge.username, metadata, challenge.device)
+        answer, run = self._respond(challenge.name, challenge.session, responses, run)
+        return self._continued(answer, run)
+
+    def _continued(self, answer: dict[str, Any], run: _Run) -> UserPoolTokens | Challenge:
+        for _ in range(_ROUNDS):
+            result = answer.get("AuthenticationResult")
+            if result:
+                return self._finished(result, run)
+            name = str(member(answer, "ChallengeName", "sign-in"))
+            parameters: dict[str, str] = answer.get("ChallengeParameters") or {}
+            session = str(answer.get("Session") or "")
+            run = run.named(parameters)
+            if name == "PASSWORD_VERIFIER" and run.key:
+                proof = self._proof(self._password_identity(parameters, run), run.password, run.key, parameters)
+                answer, run = self._respond(name, session, proof, run)
+            elif name == "DEVICE_SRP_AUTH" and run.device and run.device.password:
+                answer, run = self._device_sign_in(session, run.device, run)
+            else:
+                return Challenge(name, parameters, session, run.username, run.device)
+        raise SignInFailedError("the user pool asked for the password again and again")
+
+    def _password_identity(self, parameters: Mapping[str, str], run: _Run) -> srp.Identity:
+        return srp.Identity(self._api.app.srp_group, parameters.get("USER_ID_FOR_SRP") or run.username)
+
+    def _proof(
+        self, identity: srp.Identity, password: str, key: srp.SrpKey, parameters: dict[str, str]
+    ) -> dict[str, str]:
+        at = srp.timestamp(self._clock())
+        return {
+            "PASSWORD_CLAIM_SIGNATURE": srp.claim(identity, password, key, parameters, at),
+            "PASSWORD_CLAIM_SECRET_BLOCK": parameters["SECRET_BLOCK"],
+            "TIMESTAMP": at,
+        }
+
+    def _device_sign_in(self, session: str, device: Device, run: _Run) -> tuple[dict[str, Any], _Run]:
+        key = srp.key_pair(self._random(128))
+        answer, run = self._respond("DEVICE_SRP_AUTH", session, {"SRP_A": key.public_hex}, run)
+        if answer.get("ChallengeName") != "DEVICE_PASSWORD_VERIFIER":
+            return answer, run
+        parameters: dict[str, str] = answer.get("ChallengeParameters") or {}
+        proof = self._proof(srp.Identity(device.group_key, device.key), device.password, key, parameters)
+        return self._respond("DEVICE_PASSWORD_VERIFIER", str(answer.get("Session") or ""), proof, run)
+
+    def _respond(self, name: str, session: str, responses: Mapping[str, str], run: _Run) -> tuple[dict[str, Any], _Run]:
+        app = self._api.app
+        request: dict[str, Any] = {
+            "ClientId": app.client_id,
+            "ChallengeName": name,
+            "ChallengeResponses": {"USERNAME": run.username, **app.hashed(run.username), **responses},
+        }
+        if session:
+            request["Session"] = session
+        if run.metadata:
+            request["ClientMetadata"] = dict(run.metadata)
+        return self._sent("RespondToAuthChallenge", "ChallengeResponses", request, run)
+
+    def _sent(
+        self, operation: str, member_name: str, request: dict[str, Any], run: _Run
+    ) -> tuple[dict[str, Any], _Run]:
+        """With the device's key; without it where the pool has forgotten the device, as AWS's own clients do."""
+        if run.device is not None:
+            known = {**request, member_name: {**request[member_name], "DEVICE_KEY": run.device.key}}
+            answer = self._api.attempt(operation, known, _device_forgotten)
+            if answer is not None:
+                return answer, run
+            run = replace(run, device=None)
+        return self._api.call(operation, request), run
+
+    def _finished(self, result: Mapping[str, Any], run: _Run) -> UserPoolTokens:
+        tokens = signed_in(self._api.app, result, now=self._clock(), username=run.username, device=run.device)
+        fresh = result.get("NewDeviceMetadata")
+        if fresh and fresh.get("DeviceKey"):
+            device = Device(str(fresh["DeviceKey"]), str(fresh.get("DeviceGroupKey") or ""))
+            return replace(tokens, device=self._confirmed(device, tokens.access_token))
+        return tokens
+
+    def _confirmed(self, device: Device, access_token: str) -> Device:
+        """The device with a secret of its own; the sign-in holds even where the pool does not take it.
+
+        A refresh needs the device's key whether or not the device is confirmed.
+        """
+        password = base64.b64encode(self._random(40)).decode()
+        salt = int.from_bytes(self._random(16), "big")
+        verifier = srp.verifier(srp.Identity(device.group_key, device.key), password, salt)
+        request = {
+            "AccessToken": access_token,
+            "DeviceKey": device.key,
+            "DeviceSecretVerifierConfig": {
+                "PasswordVerifier": base64.b64encode(srp.padded(verifier)).decode(),
+                "Salt": base64.b64encode(srp.padded(salt)).decode(),
+            },
+        }
+        try:
+            answer = self._api.call("ConfirmDevice", request)
+        except CognitoFederationError:
+            return device
+        return replace(device, password=password, needs_confirmation=bool(answer.get("UserConfirmationNecessary")))
+
+
+def _device_forgotten(refusal: Refusal) -> bool:
+    return refusal.code == "ResourceNotFoundException" and "device" in refusal.message.lower()
+
+
+def check_flow(auth_flow: str, password: str | None) -> None:
+    """Refuse a flow this client does not speak, or one without its password."""
+    if auth_flow not in FLOWS:
+        raise ConfigurationError(f"auth_flow {auth_flow[:40]!r} is not known", remedy=f"Use one of {', '.join(FLOWS)}")
+    if password is None and auth_flow != "CUSTOM_AUTH":
+        raise ConfigurationError(f"{auth_flow} needs a password", remedy="Only CUSTOM_AUTH goes without one")
