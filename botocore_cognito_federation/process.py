@@ -26,6 +26,9 @@ MAGIC = "botocore-cognito-federation answer 1"
 FIELD = "\x1f"
 ENTRY = "\x1e"
 
+#: The variable of `profile_chain`: the profiles whose helpers this process was started by.
+PROFILE_CHAIN = "_COGNITO_FEDERATION_PROFILE_CHAIN"
+
 #: Seconds to wait for the process that is renewing; SDKs end a helper after 60.
 PATIENCE = 54.0
 _CLOCK_STEP = 5.0
@@ -280,7 +283,11 @@ def main() -> None:
     try:
         question = Question(asked[0], os.environ)
         kept = _finish_if_answered(question)
-        if kept is None or kept.kind != "ask":
+        if question.profile in os.environ.get(PROFILE_CHAIN, "").split(FIELD):
+            # Whoever holds the lock waits for this process: no waiting for it here, and the long way says so.
+            if kept is not None and _lives(kept):
+                finish(0, kept.text)
+        elif kept is None or kept.kind != "ask":
             _take_turns(question)
         from .cli.credential_process import answer
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .errors import ConfigurationError
+from .process import FIELD, PROFILE_CHAIN
 
-VARIABLE = "_COGNITO_FEDERATION_PROFILE_CHAIN"
-_SEPARATOR = "\x1f"
+VARIABLE = PROFILE_CHAIN
+_SEPARATOR = FIELD
 _MOST = 4
 
 
