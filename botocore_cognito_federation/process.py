@@ -1,7 +1,8 @@
 """The console script, and the warm path of ``credential-process``: an answer kept ready is printed at once.
 
 This file imports only what the interpreter has imported already (`os`, `sys`, and `time`, which is built in), because
-a credential helper is started by every client of every SDK. It answers when a file under ``answers`` holds one for
+a credential helper is started by every client of every SDK. Even ``from __future__ import annotations`` would load a
+module: annotations that would be computed are strings. It answers when a file under ``answers`` holds one for
 exactly this question; the first process that finds none takes the answer's lock and goes the long way (`cli`), the
 others wait here, importing nothing, for what it leaves: an answer or a failure.
 
@@ -15,8 +16,6 @@ An answer file is text, one field a line, so that it can be read without a parse
     code                        exit status
     text                        what to print: the JSON object, or the message
 """
-
-from __future__ import annotations
 
 import os
 import sys
@@ -52,7 +51,7 @@ class Question:
         asked_at: seconds since the epoch.
     """
 
-    def __init__(self, profile: str | None, environ: os._Environ[str] | dict[str, str]) -> None:
+    def __init__(self, profile: "str | None", environ: "os._Environ[str] | dict[str, str]") -> None:
         self.profile = profile or environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE") or "default"
         self.asked_at = time()
         config = _expanded(environ.get("AWS_CONFIG_FILE") or "~/.aws/config")
@@ -113,7 +112,7 @@ def bound(kind: str, name: str) -> str:
     return FIELD.join((kind, name, state_of_variable(name) if kind == "variable" else state_of_file(name)))
 
 
-def read_answer(question: Question) -> ReadyAnswer | None:
+def read_answer(question: Question) -> "ReadyAnswer | None":
     """The answer kept for exactly this question, or None: no file, not ours, not private, damaged, or out of date."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
@@ -177,7 +176,7 @@ def occupy_standard_streams() -> None:
             os.open(os.devnull, os.O_RDONLY)
 
 
-def _finish_if_answered(question: Question) -> ReadyAnswer | None:
+def _finish_if_answered(question: Question) -> "ReadyAnswer | None":
     """End the process where the kept answer is the answer; else give back what is kept."""
     answer = read_answer(question)
     if answer is None:
@@ -191,11 +190,11 @@ def _finish_if_answered(question: Question) -> ReadyAnswer | None:
     return answer
 
 
-def _lives(answer: ReadyAnswer | None) -> bool:
+def _lives(answer: "ReadyAnswer | None") -> bool:
     return answer is not None and answer.kind == "credentials" and answer.issued - _CLOCK_STEP <= time() < answer.until
 
 
-def _open_lock(question: Question) -> int | None:
+def _open_lock(question: Question) -> "int | None":
     """The lock file of the answer, or None where there can be none."""
     directory = os.path.dirname(question.path)
     for path in (question.directory, directory):
@@ -233,7 +232,7 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-def _take_turns(question: Question) -> int | None:
+def _take_turns(question: Question) -> "int | None":
     """Return with the answer's lock as the one who renews; everybody else ends here with what that one leaves.
 
     A shared lock would not do: when the first renewal fails, the waiting ones keep each other out for ever.
@@ -263,7 +262,7 @@ def _asked_by_itself(question: Question) -> bool:
     return question.profile in os.environ.get(CHAIN_VARIABLE, "").split(FIELD)
 
 
-def _profile_of(arguments: list[str]) -> tuple[str | None] | None:
+def _profile_of(arguments: "list[str]") -> "tuple[str | None] | None":
     """The profile of a plain ``credential-process`` call; None where there is more to it than this file knows."""
     if not arguments:
         return (None,)
