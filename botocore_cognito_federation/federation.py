@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from .cache_keys import credentials_key, identity_key
 from .credentials import FederatedCredentials
-from .diagnosis import Retry
+from .retry import Retry
 from .errors import CognitoFederationError, ConfigurationError, FederationRefusedError, StorageError, TemporaryError
 from .events import Event, Events
 from .failure_memory import REST, Failure, FailureMemory
