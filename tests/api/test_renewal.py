@@ -179,6 +179,7 @@ def test_no_failure_of_a_handler_ever_signs_the_user_out_or_makes_a_guest_of_the
     with pytest.raises(CognitoFederationError):
         federation.current_credentials()
     assert federation.current_authenticated_user()["name"] == "Ada"
+    handler.failures = []
     clock.pass_by(10)
     assert federation.current_credentials().authenticated
     assert world.calls("GetId") == []
@@ -234,18 +235,13 @@ def test_the_same_token_again_ends_in_cognitos_refusal_without_a_loop(world: Wor
 
 
 def test_a_token_that_cognito_calls_expired_is_renewed_exactly_once(world: World, make: Maker, clock: Time) -> None:
-    federation = signed_in(world, make, handler := Handler(world, lifetime=9000))
-    clock.pass_by(1500)
-    world.clock_offset = 1900  # AWS's clock says the token is over, ours says it lives
-    clock.pass_by(0)
-    world.clock_offset = 1900
-    federation.session()
-    federation.sign_out()
-    token = world.provider.issue("ada", lifetime=-100)
-    world.reset_journal()
-    credentials = federation.federated_sign_in(world.provider.login_key, token)
-    assert credentials.authenticated
+    handler = Handler(world)
+    federation = make(refresh_handlers={world.provider.login_key: handler})
+    token = world.provider.issue("ada", lifetime=600)
+    world.clock_offset = 900  # AWS's clock says the token is over, ours says that it lives
+    assert federation.federated_sign_in(world.provider.login_key, token).authenticated
     assert handler.calls == 1
+    assert len(world.calls("GetId")) == 2
 
 
 def test_another_users_token_from_the_handler_is_refused_and_not_kept(world: World, make: Maker, clock: Time) -> None:
@@ -272,9 +268,7 @@ def test_an_exchange_that_fails_after_a_good_refresh_keeps_the_new_token(
 
 
 @pytest.mark.parametrize("how", ["credentials", "client", "sign-in", "thread"])
-def test_a_handler_that_calls_back_gets_a_clear_error_at_once(
-    world: World, make: Maker, clock: Time, how: str
-) -> None:
+def test_a_handler_that_calls_back_gets_a_clear_error_at_once(world: World, make: Maker, clock: Time, how: str) -> None:
     federation: CognitoFederation
 
     def refresh() -> str:
@@ -339,7 +333,7 @@ def test_sign_out_wins_over_a_refresh_in_flight(world: World, make: Maker, clock
 def test_a_developer_handler_that_omits_identity_id_keeps_the_one_before(
     world: World, make: Maker, clock: Time
 ) -> None:
-    pool = world.add_pool(developer_provider=world.developer_provider)
+    pool = world.pool_id
     token, identity_id = developer_token(world, pool)
     federation = make(pool, refresh_handlers={"developer": lambda: {"token": developer_token(world, pool)[0]}})
     federation.federated_sign_in("developer", token, identity_id=identity_id)
@@ -351,7 +345,7 @@ def test_a_developer_handler_that_omits_identity_id_keeps_the_one_before(
 def test_a_developer_handler_may_move_its_user_to_another_identity(
     world: World, make: Maker, clock: Time, told: Any
 ) -> None:
-    pool = world.add_pool(developer_provider=world.developer_provider)
+    pool = world.pool_id
     token, identity_id = developer_token(world, pool)
 
     def refresh() -> dict[str, str]:

@@ -65,7 +65,7 @@ def test_a_provider_that_is_none_is_refused_before_any_call(world: World, make: 
         (math.inf, "must be a number"),
         (True, "must be a number"),
         ("tomorrow", "must be a number"),
-        (datetime.now(), "without a time zone"),  # noqa: DTZ005 - a naive one is the point
+        (datetime.now(), "without a time zone"),
         (1978332974 * 1000 + time.time() * 1000, "ten years"),
         (time.time() + 11 * 366 * 86400, "ten years"),
     ],
@@ -108,7 +108,7 @@ def test_a_developer_sign_in_without_identity_id_is_refused_before_any_call(worl
 
 
 def test_a_developer_sign_in_never_calls_get_id(world: World, make: Maker) -> None:
-    pool = world.add_pool(developer_provider=world.developer_provider)
+    pool = world.pool_id
     token, identity_id = developer_token(world, pool)
     credentials = make(pool).federated_sign_in("developer", token, identity_id=identity_id)
     assert credentials.identity_id == identity_id
@@ -136,9 +136,7 @@ def test_a_refused_token_leaves_nobody_signed_in_and_never_a_guest(world: World,
         federation.current_credentials()
 
 
-def test_a_forged_token_never_gets_the_credentials_kept_for_its_subject(
-    world: World, make: Maker
-) -> None:
+def test_a_forged_token_never_gets_the_credentials_kept_for_its_subject(world: World, make: Maker) -> None:
     make(cache="file").federated_sign_in(world.provider.login_key, world.provider.issue("ada"))
     federation = make(cache="file")
     with pytest.raises(FederationRefusedError):
@@ -211,7 +209,9 @@ def test_the_custom_role_is_asked_for_and_the_basic_flow_asks_sts(world: World, 
 )
 def test_a_wrong_argument_is_refused_by_name_in_the_constructor(world: World, options: dict[str, object]) -> None:
     arguments = {"identity_pool_id": ANYBODY, **options}
-    with pytest.raises(ConfigurationError, match=next(iter(options)) if "refresh_handlers" not in options else "google"):
+    with pytest.raises(
+        ConfigurationError, match=next(iter(options)) if "refresh_handlers" not in options else "google"
+    ):
         CognitoFederation(**arguments)  # type: ignore[arg-type]
     assert world.calls() == []
 
