@@ -413,11 +413,16 @@ class CognitoFederation(UserPoolSignIn):
     def _serve(self) -> Served:
         refuse_reentry(self, "The refresh handler")
         sign_in = self._current()
-        with renewing(self):
-            served = sign_in.serve()
-        if not sign_in.is_current():
-            raise NotSignedInError("Somebody signed out meanwhile", remedy=_SIGN_IN)
-        return served
+        try:
+            with renewing(self):
+                served = sign_in.serve()
+        except CognitoFederationError:
+            if sign_in.is_current():
+                raise
+        else:
+            if sign_in.is_current():
+                return served
+        raise NotSignedInError("Somebody signed out meanwhile", remedy=_SIGN_IN)
 
     def _credentials(self) -> ApplicationCredentials:
         from ..botocore_plugin.application import ApplicationCredentials
