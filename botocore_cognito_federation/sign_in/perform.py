@@ -105,7 +105,7 @@ def sign_in_only(
         found = sessions.read()
         if found is not None and found.signed_in_at >= began_at and not choices.force:
             return found, True
-        _prove_that_it_can_be_kept(store)
+        prove_that_it_can_be_kept(store)
         session = _sign_in_here(settings, store, screen, choices, machine)
     forget_failures(store, machine.environ)
     return session, False
@@ -149,8 +149,12 @@ def _turn(settings: Settings, store: Store, choices: Choices, screen: Screen) ->
         yield
 
 
-def _prove_that_it_can_be_kept(store: Store) -> None:
-    """Before anybody is sent to a browser: a full disk or a locked keyring would make the sign-in worthless."""
+def prove_that_it_can_be_kept(store: Store) -> None:
+    """Before anybody is sent to a browser: a full disk or a locked keyring would make the sign-in worthless.
+
+    Raises:
+        StorageError: it cannot be kept.
+    """
     key = key_of({"what": "proof that a sign-in can be kept"})
     store.write(SECRETS, key, {"scope": ""})
     store.delete(SECRETS, key)
