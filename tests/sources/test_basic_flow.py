@@ -74,7 +74,7 @@ def test_the_session_is_named_after_who_signed_in_in_characters_sts_takes(signed
     ],
 )
 def test_an_odd_subject_makes_a_name_that_sts_takes(home: Home, subject: str, name: str) -> None:
-    home.world.write_token(home.path, subject=subject)
+    home.world.write_token(home.path, subject=subject, email="")
     basic(home)
     assert caller(home.world, home.credential_process("basic")).endswith(f"/{name}")
 
@@ -99,6 +99,13 @@ def test_durations_roles_and_names_have_credentials_of_their_own(signed_in: Home
 
 def test_a_duration_beyond_the_roles_own_names_the_key(signed_in: Home) -> None:
     basic(signed_in, cognito_duration_seconds="43200")
+    signed_in.world.fault(
+        "AssumeRoleWithWebIdentity",
+        times=5,
+        status=400,
+        code="ValidationError",
+        message="The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+    )
     assert "cognito_duration_seconds" in refusal(signed_in)
 
 
