@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from .cache_keys import credentials_key, identity_key
 from .credentials import FederatedCredentials
-from .retry import Retry
 from .errors import CognitoFederationError, ConfigurationError, FederationRefusedError, StorageError, TemporaryError
 from .events import Event, Events
 from .failure_memory import REST, Failure, FailureMemory
 from .freshness import is_alive, is_fresh, refresh_at, serve_until
 from .identity_pool import Exchanged, IdentityPool, Login
+from .retry import Retry
 from .service_call import Patience
 from .sign_out import current_generation
 from .storage.base import CREDENTIALS, IDENTITIES, Store
