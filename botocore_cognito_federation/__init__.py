@@ -4,8 +4,7 @@ The public names are loaded on first use (PEP 562), so that importing the packag
 and every interpreter with the activation enabled go through here.
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` here and in `process`: it loads a module, at every start of the helper.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import handlers as handlers
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from .errors import TemporaryError as TemporaryError
     from .errors import TokenRefreshError as TokenRefreshError
     from .events import Event as Event
+    from .sign_in.notebook import login as login
     from .user_pool import UserPool as UserPool
 
 _HOME_OF = {
@@ -44,6 +44,7 @@ _HOME_OF = {
     "TokenRefreshError": "errors",
     "handlers": "",
     "install": "botocore_plugin",
+    "login": "sign_in.notebook",
     "uninstall": "botocore_plugin",
     "UserPool": "user_pool",
 }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
     from .events import Events
+    from .federation import Served
     from .linked_logins import LinkedLogins
     from .linking import Linking
     from .settings import Settings
@@ -88,6 +89,28 @@ def _linked_logins(settings: Settings, store: Store, environ: Mapping[str, str],
         return other, token_source(other, store=store, environ=environ, patience=patience, clients=clients)
 
     return LinkedLogins(settings, store, open_session)
+
+
+def serving_for(
+    settings: Settings,
+    *,
+    environ: Mapping[str, str] | None = None,
+    time_left: Callable[[], float] | None = None,
+) -> Callable[[], Served]:
+    """What serves the credentials of a configuration, signing in by itself where ``cognito_auto_login`` says so.
+
+    Args:
+        time_left: seconds the caller has for it; None where it can wait for a person.
+    """
+    variables = os.environ if environ is None else environ
+    store = store_for(settings, variables)
+    federation = federation_for(settings, store=store, environ=environ)
+    if settings.auto_login == "never":
+        return federation.serve
+    from .sign_in.automatic import serving
+
+    now = real_patience().now
+    return serving(settings, federation, store=store, environ=variables, now=now, time_left=time_left)
 
 
 def _session_of(profile: str | None) -> Session:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from math import isfinite
 from typing import Any
 
 
@@ -71,8 +72,13 @@ class FederatedCredentials:
         if not isinstance(account, str | None) or not isinstance(authenticated, bool):
             return None
         access_key, secret_key, token, identity_id = (str(text) for text in texts)
-        expires_at, issued_at = (float(time) for time in times if time is not None)
-        return cls(access_key, secret_key, token, expires_at, issued_at, identity_id, account, authenticated)
+        try:
+            expires_at, issued_at = (float(time) for time in times if time is not None)
+            kept = cls(access_key, secret_key, token, expires_at, issued_at, identity_id, account, authenticated)
+            # JSON may hold numbers that are no time at all: Infinity, or more digits than a float has.
+            return kept if kept.expiration and isfinite(issued_at) else None
+        except (OverflowError, ValueError, OSError):
+            return None
 
     def process_document(self) -> dict[str, Any]:
         """The object of the ``credential_process`` contract.

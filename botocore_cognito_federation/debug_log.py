@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
 from typing import TextIO
 
-from .errors import StorageError
+from .errors import CognitoFederationError, StorageError
 
 VARIABLE = "COGNITO_FEDERATION_DEBUG"
 _ROOT = "botocore_cognito_federation"
@@ -31,6 +32,18 @@ def start_debug_log(where: str) -> None:
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
+
+
+def unexpected(error: Exception) -> CognitoFederationError:
+    """A fault of this product, for a command line: its name only, and its place in the debug log.
+
+    Neither the text of the exception nor its arguments are shown anywhere: they may hold anything.
+    """
+    name = type(error).__name__
+    logging.getLogger(_ROOT).debug("Unexpected %s\n%s", name, "".join(traceback.format_tb(error.__traceback__)))
+    return CognitoFederationError(
+        f"Unexpected {name} in botocore-cognito-federation", remedy=f"Run the same with {VARIABLE}=1"
+    )
 
 
 def _private_file(path: str) -> TextIO:

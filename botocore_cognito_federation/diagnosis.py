@@ -301,6 +301,7 @@ _RULES = (
 _EXPIRED_AT = re.compile(r"expired: (\d{6,12}) >= (\d{1,12})")
 #: AWS refuses signatures that are five minutes off; half of that is worth a word.
 _SKEW_WORTH_A_WORD = 150
+_LONGEST_WAIT = 366 * 86_400
 
 
 def diagnose(code: str, message: str, status: int, facts: CallFacts) -> Diagnosis:
@@ -342,7 +343,8 @@ def _expired(cause: str, text: str, facts: CallFacts) -> tuple[str, str]:
     found = _EXPIRED_AT.search(text)
     server = float(found[1]) if found else facts.server_time
     end = float(found[2]) if found else facts.claims.get("exp")
-    if server is not None and isinstance(end, int | float):
+    # A claim may be any number JSON can write; only one that is a time is worth a word.
+    if server is not None and isinstance(end, int | float) and 0 < end < server + _LONGEST_WAIT:
         cause = f"The login token expired {span(server - end)} ago"
     if server is not None and abs(facts.now - server) >= _SKEW_WORTH_A_WORD:
         side = "ahead of" if facts.now > server else "behind"
@@ -364,6 +366,7 @@ def _not_yet_valid(facts: CallFacts) -> str:
 
 def _shown(text: str) -> str:
     """Text from another party, cut to a length and to printable characters that cannot disturb a terminal."""
+    text = re.sub(r"[Vv]alue '.*?' at '", "value at '", text, flags=re.DOTALL)  # validation errors quote what was sent
     clean = "".join(letter if letter.isprintable() else " " for letter in text)
     clean = re.sub(r"[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*", "(token)", clean)
     clean = " ".join(clean.split())

@@ -23,6 +23,7 @@ from .storage.base import FAILURES, Store
 REST = 30.0
 #: The same where nothing lives: long enough for clients that ask four times in a row, short enough for a person.
 SHORT_REST = 3.0
+_END_OF_TIME = 1e12
 
 _CLASSES: dict[str, type[CognitoFederationError]] = {
     name: value
@@ -100,11 +101,11 @@ class FailureMemory:
         here = self._here.get(key)
         if kept is None:
             return here
-        at, retry_at, name = kept.get("at"), kept.get("retry_at"), kept.get("class")
-        if not isinstance(at, int | float) or not isinstance(retry_at, int | float) or name not in _CLASSES:
+        at, retry_at, name = _time(kept.get("at")), _time(kept.get("retry_at")), kept.get("class")
+        if at is None or retry_at is None or not isinstance(name, str) or name not in _CLASSES:
             return here
         error = _CLASSES[name](str(kept.get("what", "")), remedy=str(kept.get("remedy", "")))
-        return Failure(float(at), float(retry_at), error, kept.get("spares_the_living") is True)
+        return Failure(at, retry_at, error, kept.get("spares_the_living") is True)
 
     def forget(self, key: str) -> None:
         """A success ends what was remembered."""
@@ -117,6 +118,11 @@ def rest_after(error: CognitoFederationError) -> tuple[float, float]:
     """When an error that reached a caller happened, and until when the next ones get it too: a temporary one's rest."""
     now = time.time()
     return now, now + (SHORT_REST if isinstance(error, TemporaryError) else 0.0)
+
+
+def _time(value: object) -> float | None:
+    """A number from a file that can be a time; JSON also has Infinity, and integers longer than a float."""
+    return float(value) if isinstance(value, int | float) and abs(value) < _END_OF_TIME else None
 
 
 def _spares_the_living(error: CognitoFederationError) -> bool:

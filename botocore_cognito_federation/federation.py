@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,7 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 from .cache_keys import credentials_key, identity_key
 from .credentials import FederatedCredentials
-from .errors import CognitoFederationError, ConfigurationError, FederationRefusedError, StorageError, TemporaryError
+from .errors import (
+    CognitoFederationError,
+    ConfigurationError,
+    FederationRefusedError,
+    SignInRequiredError,
+    StorageError,
+    TemporaryError,
+)
 from .events import Event, Events
 from .failure_memory import REST, Failure, FailureMemory
 from .freshness import is_alive, is_fresh, refresh_at, serve_until
@@ -30,6 +38,7 @@ from .sign_out import current_generation
 from .storage.base import CREDENTIALS, IDENTITIES, Store
 from .storage.failpoints import reach
 from .storage.fork import ForkSafeLock
+from .times import span
 from .tokens.base import RefreshContext, TokenSource
 from .tokens.reentry import refuse_reentry, renewing
 
@@ -44,6 +53,9 @@ logger = logging.getLogger(__name__)
 LOCK_TIMEOUT = 52.0
 #: Seconds after which to look again for what another process is renewing, while the credentials at hand live.
 _WHILE_ANOTHER_RENEWS = 1.0
+
+#: The shape of an identity ID (cognito-identity, IdentityId); what else a file holds is damage.
+_IDENTITY_ID = re.compile(r"[\w-]{1,30}:[0-9a-f-]{1,50}", re.ASCII)
 
 #: One lock an entry for the threads of this process: enough where the store cannot have locks.
 _thread_locks: dict[str, ForkSafeLock] = {}
@@ -61,6 +73,14 @@ class Served:
 
     credentials: FederatedCredentials
     ask_again_at: float
+
+
+@dataclass(frozen=True)
+class _InThisProcess:
+    """Credentials this process holds itself, and the sign-out generation in which it got them."""
+
+    credentials: FederatedCredentials
+    generation: str
 
 
 class Federation:
@@ -94,8 +114,8 @@ class Federation:
         self._now = patience.now
         self._events = events or Events()
         self._failures = FailureMemory(store, now=patience.now, dice=patience.dice)
-        self._unkept: dict[str, FederatedCredentials] = {}
-        self._last: Served | None = None
+        self._unkept: dict[str, _InThisProcess] = {}
+        self._last: _InThisProcess | None = None
         self._linked = linked
         self._last_token: LoginToken | None = None
 
@@ -114,6 +134,7 @@ class Federation:
             CognitoFederationError: there are none; the error says why and what mends it.
         """
         asked_at = self._now()
+        generation = self.generation()
         asked: Login | None = None
         fetched: Login | None = None
         if self._settings.identity_id is None:
@@ -128,11 +149,16 @@ class Federation:
         held = self._held(key)
         if held is not None and self._is_fresh(held):
             logger.debug("Credentials %s… are fresh", key[:12])
-            self._last = self._fresh(held)
+            served = self._fresh(held)
         else:
             logger.debug("Credentials %s… are to be renewed; they %s", key[:12], "live" if held else "are missing")
-            self._last = self._renewed(key, fetched, held, asked_at)
-        return self._last
+            served = self._renewed(key, fetched, held, asked_at)
+        self._last = _InThisProcess(served.credentials, generation)
+        return served
+
+    def generation(self) -> str:
+        """What changes with each sign-out: whoever keeps credentials under another one has to drop them."""
+        return current_generation(self._store, self._settings.scope)
 
     def exchange_now(self) -> FederatedCredentials:
         """Credentials for the login token at hand, exchanged whatever is kept: so a token somebody brings is proven.
@@ -192,7 +218,9 @@ class Federation:
 
     def _last_or_raise(self, error: CognitoFederationError) -> Served:
         """Without a token nobody can say whose credentials are asked for, except for those this object served last."""
-        last = self._last.credentials if self._last else None
+        if isinstance(error, SignInRequiredError):
+            raise error  # whoever signed out meant these too
+        last = self._last.credentials if self._last and self._last.generation == self.generation() else None
         return self._living_or_raise(last, Failure.of(error, at=self._now(), rest=REST))
 
     def _renewed(self, key: str, login: Login | None, held: FederatedCredentials | None, asked_at: float) -> Served:
@@ -233,7 +261,7 @@ class Federation:
         raise failure.error
 
     def _renew(self, key: str, login: Login | None, *, something_lives: bool) -> FederatedCredentials:
-        generation = current_generation(self._store, self._settings.scope)
+        generation = self.generation()
         if login is None:
             login = self._login(something_lives=something_lives)
             if self._settings.identity_id is None and credentials_key(self._settings, login) != key:
@@ -246,6 +274,8 @@ class Federation:
         reach("exchange.done")
         credentials = exchanged.credentials
         logger.debug("Exchanged for credentials of %s until %s", credentials.identity_id, credentials.expiration)
+        if not is_alive(credentials, self._now()):
+            raise TemporaryError(_dead_on_arrival(exchanged), remedy="Set the clock (timedatectl set-ntp true)")
         self._keep(key, credentials, login, generation)
         reach("credentials.kept")
         self._failures.forget(key)
@@ -318,12 +348,17 @@ class Federation:
     def _known_identity(self, key: str) -> str | None:
         document = self._store.read(IDENTITIES, key)
         identity_id = document.get("identity_id") if document else None
-        return identity_id if isinstance(identity_id, str) and identity_id else None
+        return identity_id if isinstance(identity_id, str) and _IDENTITY_ID.fullmatch(identity_id) else None
 
     def _keep_identity(self, key: str, identity_id: str) -> None:
         # An identity ID that cannot be kept is looked up again; nothing is lost.
         with contextlib.suppress(StorageError):
-            self._store.write(IDENTITIES, key, {"identity_id": identity_id, "pool": self._settings.identity_pool_id})
+            document = {
+                "identity_id": identity_id,
+                "pool": self._settings.identity_pool_id,
+                "scope": self._settings.scope,
+            }
+            self._store.write(IDENTITIES, key, document)
 
     def _fresh(self, credentials: FederatedCredentials) -> Served:
         return Served(credentials, refresh_at(credentials, self._settings.refresh_window))
@@ -334,7 +369,8 @@ class Federation:
     def _held(self, key: str) -> FederatedCredentials | None:
         document = self._store.read(CREDENTIALS, key)
         kept = FederatedCredentials.from_document(document) if document and self._is_current(document) else None
-        here = self._unkept.get(key)
+        mine = self._unkept.get(key)
+        here = mine.credentials if mine and mine.generation == self.generation() else None
         if kept is None or here is None:
             return kept or here
         return max(kept, here, key=lambda credentials: credentials.expires_at)
@@ -358,7 +394,7 @@ class Federation:
             self._unkept.pop(key, None)
         except StorageError as error:
             # A read-only or full place still works, once per process.
-            self._unkept[key] = credentials
+            self._unkept[key] = _InThisProcess(credentials, generation)
             self._store.note(error.line)
 
     @contextmanager
@@ -378,6 +414,13 @@ class Federation:
             mine.release()
 
 
+def _dead_on_arrival(exchanged: Exchanged) -> str:
+    """SDKs refuse credentials that have expired by this machine's clock, and would ask for new ones at each call."""
+    ahead = exchanged.clock_ahead
+    why = f", which is {span(ahead)} ahead of AWS's" if ahead is not None and ahead > 0 else ""
+    return f"The new credentials have already expired by this machine's clock{why}"
+
+
 def _busy() -> StorageError:
     return StorageError(
         f"Another process has been renewing these credentials for more than {LOCK_TIMEOUT:g} s",
@@ -388,4 +431,6 @@ def _busy() -> StorageError:
 def _name_of(login: Login | None) -> str:
     """Who it is, as a person would say it; no secret."""
     claims = login.token.claims if login else {}
-    return next((str(claims[name]) for name in ("email", "preferred_username", "name", "sub") if claims.get(name)), "")
+    name = next((str(claims[name]) for name in ("email", "preferred_username", "name", "sub") if claims.get(name)), "")
+    # It comes from a token and goes to terminals, which take some characters for commands.
+    return "".join(letter if letter.isprintable() else " " for letter in name)[:256]

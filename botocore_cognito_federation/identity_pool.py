@@ -70,9 +70,15 @@ class Login:
             # Nobody configured a provider, or it is a developer token, whose key differs by partition.
             if token.issuer is None:
                 raise TokenRefreshError("The login token has no iss claim", remedy="Set cognito_login_key")
-            from .identity_providers import derive_login_key
+            from .identity_providers import MAXIMUM_LOGIN_KEY, derive_login_key
 
             key = derive_login_key(token.issuer)
+            if len(key) > MAXIMUM_LOGIN_KEY:
+                raise TokenRefreshError(
+                    f"The login token's issuer makes a Logins key of {len(key):,} characters; Cognito takes"
+                    f" {MAXIMUM_LOGIN_KEY}",
+                    remedy="Set cognito_login_key to the name that the identity pool has for the provider",
+                )
         return cls(key, token)
 
 

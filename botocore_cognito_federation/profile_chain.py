@@ -9,14 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .errors import ConfigurationError
+from .process import CHAIN_VARIABLE as VARIABLE
+from .process import FIELD as _SEPARATOR
 
-VARIABLE = "_COGNITO_FEDERATION_PROFILE_CHAIN"
-_SEPARATOR = "\x1f"
 _MOST = 4
 
 
 def environment_for_children(environ: Mapping[str, str], profile: str | None) -> dict[str, str]:
-    """The environment for a command that a profile starts: with the chain that now ends in this profile."""
+    """The environment for a command that a profile starts: with the chain that now ends in this profile.
+
+    Raises:
+        ConfigurationError: the profile is in the chain already, or the chain is too long. It is refused here too,
+            because every way of asking for credentials comes by here, and only some of them ask before.
+    """
+    refuse_a_circle(environ, profile)
     chain = _chain(environ)
     return {**environ, VARIABLE: _SEPARATOR.join((*chain, profile or "default"))}
 

@@ -7,11 +7,11 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from .cache_keys import scope_key
 from .freshness import serve_until
 from .process import ENTRY, FIELD, MAGIC, Question, bound
+from .sign_out import generation_keys
 from .storage.base import GENERATIONS
-from .storage.private_files import make_directory, remove, write_private
+from .storage.private_files import make_directory, read_private, remove, write_private
 
 if TYPE_CHECKING:
     from .errors import CognitoFederationError
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .tokens import Binding
 
 ANSWERS = "answers"
+#: The line of an answer file that holds its kind, counted from 0; see `process`.
+_KIND_LINE = 4
 
 
 def process_text(served: Served) -> str:
@@ -34,8 +36,9 @@ def bindings_of(settings: Settings, bindings: tuple[Binding, ...] | None, questi
     """
     if settings.cache != "file" or bindings is None:
         return None
-    generation = os.path.join(question.directory, GENERATIONS, f"{scope_key(settings.scope)}.json")
-    entries = [bound("file", generation), *(bound(binding.kind, binding.name) for binding in bindings)]
+    folder = os.path.join(question.directory, GENERATIONS)
+    generations = (bound("file", os.path.join(folder, f"{key}.json")) for key in generation_keys(settings.scope))
+    entries = [*generations, *(bound(binding.kind, binding.name) for binding in bindings)]
     text = ENTRY.join(entries)
     return None if "\n" in text or text.count(FIELD) != 2 * len(entries) else text
 
@@ -73,6 +76,21 @@ def _write(
         make_directory(question.directory, lambda _: None)
         make_directory(os.path.dirname(question.path), lambda _: None)
         write_private(question.path, "\n".join(fields).encode("utf-8", "surrogateescape"))
+
+
+def forget_failed_answers(directory: str) -> None:
+    """Forget the answers that are failures; those that are credentials stay.
+
+    Raises:
+        StorageError: one is there and cannot be removed.
+    """
+    folder = os.path.join(directory, ANSWERS)
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            path = os.path.join(folder, name)
+            content = b"" if name.endswith(".lock") else read_private(path, lambda _: None) or b""
+            if content.split(b"\n")[_KIND_LINE : _KIND_LINE + 1] == [b"failure"]:
+                remove(path)
 
 
 def forget_answers(directory: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .cache_keys import session_key
 from .login_token import LoginToken
-from .sign_out import current_generation
+from .sign_out import sign_in_generation
 from .storage.base import SESSIONS, Store
 
 if TYPE_CHECKING:
@@ -46,6 +46,11 @@ class Session:
         """Whom to name in a sentence."""
         return next((self.user[name] for name in ("email", "name") if self.user.get(name)), self.subject or "somebody")
 
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Session | None:
+        """The session a store kept, or None where the document is damaged (damage is a miss)."""
+        return _from_document(document)
+
     def token(self) -> LoginToken | None:
         """The login token, whatever its age."""
         if self.login_token is None:
@@ -68,8 +73,13 @@ class Sessions:
         session = _from_document(document) if document else None
         return session if session is not None and session.generation == self.generation() else None
 
+    def read_whatever_generation(self) -> Session | None:
+        """The session even if a sign-out has made it invalid: its refresh token is still to be revoked."""
+        document = self._store.read(SESSIONS, self.key)
+        return _from_document(document) if document else None
+
     def generation(self) -> str:
-        return current_generation(self._store, self._scope)
+        return sign_in_generation(self._store, self._scope)
 
     def write(self, session: Session) -> None:
         """Keep a session.

@@ -1,7 +1,8 @@
 """Sign-out, and the generation by which it wins over a renewal in flight.
 
-Each sign-out gives its scope a new random generation. What is kept carries the generation in which its making began,
-and counts only while that is still the current one.
+Each sign-out gives its scope a new random generation; forgetting AWS credentials gives them one of their own, which
+leaves the sign-in as it is. What is kept carries the generation in which its making began, and counts only while that
+is still the current one.
 """
 
 from __future__ import annotations
@@ -12,17 +13,32 @@ import time
 
 from .cache_keys import scope_key
 from .errors import StorageError
-from .storage.base import CREDENTIALS, FAILURES, GENERATIONS, Store
+from .storage.base import CREDENTIALS, FAILURES, GENERATIONS, SESSIONS, Store
+
+#: The scope that holds all others, also those whose first credentials are still on their way.
+EVERYTHING = "everything"
+
+
+def generation_keys(scope: str) -> tuple[str, str]:
+    """The keys of the documents that together are the generation of a scope."""
+    return scope_key(scope), scope_key(EVERYTHING)
 
 
 def current_generation(store: Store, scope: str) -> str:
-    """The generation of a scope; empty before its first sign-out."""
+    """The generation of a scope's AWS credentials; empty before anything was signed out of or forgotten."""
+    documents = [store.read(GENERATIONS, key) or {} for key in generation_keys(scope)]
+    marks = [str(document.get(name, "")) for document in documents for name in ("generation", "forgotten")]
+    return "/".join(marks) if any(marks) else ""
+
+
+def sign_in_generation(store: Store, scope: str) -> str:
+    """The generation of a scope's sign-in, which forgetting credentials does not change; empty before a sign-out."""
     document = store.read(GENERATIONS, scope_key(scope))
     return str(document.get("generation", "")) if document else ""
 
 
 def begin_generation(store: Store, scope: str) -> None:
-    """Make everything that was begun in this scope so far invalid.
+    """Make everything that was begun in this scope so far invalid: the sign-in and its credentials.
 
     Raises:
         StorageError: it could not be written; nothing has changed.
@@ -34,7 +50,20 @@ def begin_generation(store: Store, scope: str) -> None:
     )
 
 
-def forget_credentials(store: Store, scope: str) -> int:
+def end_sign_in(store: Store, scope: str) -> int:
+    """Make a scope's sign-in invalid and forget its AWS credentials; what a renewal in flight brings is invalid too.
+
+    Returns:
+        How many sets of credentials were forgotten.
+
+    Raises:
+        StorageError: the store cannot be written.
+    """
+    begin_generation(store, scope)
+    return forget_credentials(store, scope)
+
+
+def forget_credentials(store: Store, scope: str = EVERYTHING) -> int:
     """Forget the AWS credentials of a scope; those a renewal in flight is about to keep are invalid too.
 
     Returns:
@@ -43,12 +72,29 @@ def forget_credentials(store: Store, scope: str) -> int:
     Raises:
         StorageError: the store cannot be written.
     """
-    begin_generation(store, scope)
+    key = scope_key(scope)
+    so_far = store.read(GENERATIONS, key) or {}
+    store.write(GENERATIONS, key, {**so_far, "forgotten": secrets.token_hex(8), "scope": scope})
     forgotten = 0
     for key, document in list(store.documents(CREDENTIALS)):
-        if document.get("scope") == scope:
+        if scope in (EVERYTHING, document.get("scope")):
             store.delete(CREDENTIALS, key)
             with contextlib.suppress(StorageError):
                 store.delete(FAILURES, key)
             forgotten += 1
     return forgotten
+
+
+def delete_sign_ins(store: Store, scope: str) -> int:
+    """Forget the sign-ins of a scope without a word to the provider.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        StorageError: the store cannot be written.
+    """
+    found = [key for key, document in store.documents(SESSIONS) if document.get("scope") == scope]
+    for key in found:
+        store.delete(SESSIONS, key)
+    return len(found)

@@ -46,8 +46,7 @@ def install() -> None:
     register_in(botocore)
     session = _default_session()
     if session is not None:
-        resolver = session.get_component(_COMPONENT)
-        decorate(resolver, session)
+        _decorate_or_leave(session.get_component(_COMPONENT), session)
 
 
 def install_application(credentials: ApplicationCredentials) -> None:
@@ -102,7 +101,10 @@ def initialize(session: Session) -> None:
 
 
 def _decorated_chain(session: Any) -> CredentialResolver:
-    resolver: CredentialResolver = session._create_credential_resolver()  # the stock chain has no public maker
+    return _decorate_or_leave(session._create_credential_resolver(), session)  # the stock chain has no public maker
+
+
+def _decorate_or_leave(resolver: CredentialResolver, session: Any) -> CredentialResolver:
     try:
         return decorate(resolver, session)
     except Exception:
@@ -131,9 +133,11 @@ def decorate(resolver: CredentialResolver, session: Session, *, in_use: bool = T
     if any(provider.METHOD == METHOD for provider in resolver.providers):
         return resolver
     make = partial(_provider_class(resolver), session)
-    resolver.insert_before(_BEFORE, make(in_use=in_use))
+    # What may fail comes first, so that a chain is joined whole or not at all.
     assume_role: Any = resolver.get_provider("assume-role")
-    assume_role._profile_provider_builder = _ParentProfiles(assume_role._profile_provider_builder, make)
+    parents = _ParentProfiles(assume_role._profile_provider_builder, make)
+    resolver.insert_before(_BEFORE, make(in_use=in_use))
+    assume_role._profile_provider_builder = parents
     return resolver
 
 
@@ -148,8 +152,9 @@ def _join_application(resolver: CredentialResolver, session: Session) -> None:
 def _undecorate(resolver: CredentialResolver) -> None:
     if any(provider.METHOD == APPLICATION_METHOD for provider in resolver.providers):
         resolver.remove(APPLICATION_METHOD)
-    if any(provider.METHOD == METHOD for provider in resolver.providers):
-        resolver.remove(METHOD)
+    if not any(provider.METHOD == METHOD for provider in resolver.providers):
+        return
+    resolver.remove(METHOD)
     assume_role: Any = resolver.get_provider("assume-role")
     builder = assume_role._profile_provider_builder
     if isinstance(builder, _ParentProfiles):

@@ -8,13 +8,14 @@ the federation, which knows what to serve, and asks it again only when the feder
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from datetime import datetime, timezone
 from time import time
 from typing import Any
 
 from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
 
-from ..errors import StorageError
+from ..errors import CognitoFederationError, StorageError
 from ..federation import LOCK_TIMEOUT, Served
 from ..freshness import serve_until
 from ..storage.fork import ForkSafeLock
@@ -45,6 +46,8 @@ class FederationCredentials(RefreshableCredentials):
         self._clock = clock
         self._ask_again_at = 0.0
         self._serve_until = 0.0
+        self._failure: CognitoFederationError | None = None
+        self._failed_at = 0.0
         self._turns = ForkSafeLock()
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
@@ -58,6 +61,10 @@ class FederationCredentials(RefreshableCredentials):
         frozen: ReadOnlyCredentials = self._frozen_credentials
         return frozen
 
+    def is_alive(self) -> bool:
+        """Whether there are credentials that may be handed out while others are being got."""
+        return self._clock() < self._serve_until
+
     def refresh_needed(self, refresh_in: int | None = None) -> bool:
         """Whether the federation would be asked now; with `refresh_in`, whether so few seconds of life are left."""
         if refresh_in is None or not self._serve_until:
@@ -69,26 +76,35 @@ class FederationCredentials(RefreshableCredentials):
             self._renew()
 
     def _renew(self) -> None:
-        alive = self._clock() < self._serve_until
+        asked_at = self._clock()
         if not self._turns.acquire(0):
-            if alive:
+            if self.is_alive():
                 return
             # Whoever is called to renew these credentials cannot wait for them.
             refuse_reentry(self, "What renews these credentials")
-            if self._turns.acquire(LOCK_TIMEOUT):
-                self._renew_in_turn()
-                return
-            raise StorageError("Another thread has been renewing these credentials for too long", remedy="Try again")
-        self._renew_in_turn()
-
-    def _renew_in_turn(self) -> None:
+            if not self._turns.acquire(LOCK_TIMEOUT):
+                raise StorageError("Another thread has been renewing these credentials too long", remedy="Try again")
         try:
-            if self._clock() >= self._ask_again_at:
-                with renewing(self):
-                    served = self._serve()
-                self._publish(served)
+            self._renew_in_turn(asked_at)
         finally:
             self._turns.release()
+
+    def _renew_in_turn(self, asked_at: float) -> None:
+        if self._failure is not None and asked_at < self._failed_at:
+            # The attempt that failed ended after this thread asked: it was its attempt too.
+            raise copy(self._failure)
+        if self._clock() >= self._ask_again_at:
+            self._publish(self._attempt())
+
+    def _attempt(self) -> Served:
+        try:
+            with renewing(self):
+                served = self._serve()
+        except CognitoFederationError as error:
+            self._failure, self._failed_at = copy(error), self._clock()
+            raise
+        self._failure = None
+        return served
 
     def _publish(self, served: Served) -> None:
         credentials = served.credentials

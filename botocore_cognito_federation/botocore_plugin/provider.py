@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.credentials import CredentialProvider
 
-from ..assembly import federation_for
+from ..assembly import serving_for
+from ..process import bound
 from ..profile_chain import refuse_a_circle
 from ..settings import Settings, settings_of_session
 from ..storage import default_directory
+from ..tokens import token_bindings
 from .credentials import METHOD, FederationCredentials
 
 if TYPE_CHECKING:
     from botocore.session import Session
 
 #: One credentials object for all sessions and clients of a configuration in this process.
-_shared: dict[tuple[Settings, str], FederationCredentials] = {}
+_shared: dict[tuple[Settings, str, tuple[str, ...]], FederationCredentials] = {}
 _shared_lock = threading.Lock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: globals().update(_shared_lock=threading.Lock()))
@@ -62,12 +64,23 @@ class CognitoFederationProvider(CredentialProvider):
 
 def shared_credentials(settings: Settings) -> FederationCredentials:
     """The credentials object of a configuration: the same one for every session of this process."""
-    key = (settings, default_directory(os.environ))
+    key = (settings, default_directory(os.environ), _token_place(settings))
     with _shared_lock:
         found = _shared.get(key)
         if found is None:
-            found = _shared[key] = FederationCredentials(federation_for(settings).serve)
+            found = _shared[key] = FederationCredentials(serving_for(settings))
         return found
+
+
+def _token_place(settings: Settings) -> tuple[str, ...]:
+    """Where the login token is, as far as this process's variables say it: its own value, or the path of a file.
+
+    A worker that sets them for each job in turn must not get one job's identity for the next one.
+    """
+    bindings = token_bindings(settings) or ()
+    return tuple(
+        bound(binding.kind, binding.name) if binding.kind == "variable" else binding.name for binding in bindings
+    )
 
 
 def _count_feature() -> None:

@@ -8,19 +8,30 @@ import sys
 
 import click
 
-from ..debug_log import VARIABLE, start_debug_log
+from ..debug_log import VARIABLE, start_debug_log, unexpected
 from ..errors import CognitoFederationError
 
 #: Command -> (module, one line of help). The module is imported when its command runs.
 _COMMANDS = {
+    "configure": ("configure", "Write a profile, its sign-in and credential_process into ~/.aws/config."),
+    "login": ("login", "Sign in."),
+    "logout": ("logout", "Sign out: forget tokens and credentials, and revoke what can be revoked."),
     "credential-process": ("credential_process", "Print credentials as SDKs ask for them in credential_process."),
     "export": ("export", "Print credentials for a shell."),
+    "exec": ("exec_command", "Run a program with credentials."),
+    "console": ("console", "Open the AWS console, signed in."),
+    "serve": ("serve", "Serve credentials to the SDKs of this machine, on loopback."),
     "status": ("status", "What is signed in and cached, until when; no network."),
+    "whoami": ("whoami", "Who AWS says this is; asks STS."),
+    "token": ("token", "Print the login token, or its claims."),
+    "doctor": ("doctor", "Find everything that can be wrong, each with its remedy."),
     "explain": ("explain", "The resolved settings, and where each came from."),
+    "native": ("native", "Let every Python session of an environment have the credentials, with no code."),
     "link": ("link", "Make the sign-ins of several sessions one identity."),
     "unlink": ("unlink", "Take a linked sign-in off the identity."),
     "cache": ("cache", "List or clear what is kept."),
     "demo": ("demo", "Show the whole way on this machine, with no account and no internet."),
+    "completion": ("completion", "Print the completion script of a shell."),
     "version": ("version", "Print the version."),
 }
 
@@ -67,5 +78,8 @@ def run(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader has gone; Python would complain once more while flushing at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # noqa: BLE001 - a traceback would quote values that may be secret
+        click.echo(unexpected(error).line, err=True)
         return 1
     return result if isinstance(result, int) else 0

@@ -7,17 +7,14 @@ import time
 
 import click
 
+from ..credentials import FederatedCredentials
 from ..ready_answer import forget_answers
 from ..settings import load_settings
-from ..sign_out import forget_credentials
-from ..storage import FileStore, default_directory
-from ..storage.base import CREDENTIALS, FAILURES, IDENTITIES
+from ..sign_out import EVERYTHING, begin_generation, delete_sign_ins, forget_credentials
+from ..storage import default_directory, everything_kept, store_for
+from ..storage.base import CREDENTIALS, FAILURES, IDENTITIES, SESSIONS
 from ..times import span
 from .options import profile_option
-
-
-def _store() -> FileStore:
-    return FileStore(default_directory(os.environ))
 
 
 @click.group("cache")
@@ -28,16 +25,19 @@ def command() -> None:
 @command.command("path")
 def path() -> None:
     """Print the directory."""
-    click.echo(_store().directory)
+    click.echo(default_directory(os.environ))
 
 
 @command.command("list")
 def list_entries() -> None:
     """List the AWS credentials that are kept; none of them is shown."""
-    for key, document in _store().documents(CREDENTIALS):
-        left = float(document.get("expires_at", 0)) - time.time()
+    for key, document in everything_kept(os.environ).documents(CREDENTIALS):
+        kept = FederatedCredentials.from_document(document)
+        if kept is None:
+            continue
+        left = kept.expires_at - time.time()
         until = f"{span(left)} left" if left > 0 else "expired"
-        who = document.get("who") or document.get("identity_id")
+        who = document.get("who") or kept.identity_id
         click.echo(f"{key[:12]}  {document.get('scope')}  {document.get('provider')}  {who}  {until}")
 
 
@@ -46,16 +46,25 @@ def list_entries() -> None:
 @click.option("--credentials", is_flag=True, help="Keep the sign-in, forget the AWS credentials only.")
 @click.option("--all", "everything", is_flag=True, help="Of every profile.")
 def clear(profile: str | None, credentials: bool, everything: bool) -> None:
-    """Forget AWS credentials and identity IDs of the profile; the next use gets new ones."""
-    store = _store()
+    """Forget the sign-in, AWS credentials and identity IDs; `logout` also revokes, and should be the first choice."""
     if everything:
-        scopes = {str(document.get("scope")) for _, document in store.documents(CREDENTIALS)}
+        store, scope = everything_kept(os.environ), EVERYTHING
+        scopes = {str(document.get("scope")) for _, document in store.documents(SESSIONS)}
     else:
-        scopes = {load_settings(profile).scope}
-    forgotten = sum(forget_credentials(store, scope) for scope in scopes)
-    kinds = (FAILURES,) if credentials else (FAILURES, IDENTITIES)
-    for kind in kinds:
-        for key, _ in list(store.documents(kind)):
-            store.delete(kind, key)
-    forget_answers(store.directory)
-    click.echo(f"Forgot {forgotten} set{'s' if forgotten != 1 else ''} of AWS credentials", err=True)
+        settings = load_settings(profile)
+        store, scope = store_for(settings, os.environ), settings.scope
+        scopes = {scope}
+    signed_out = 0
+    for name in () if credentials else scopes:
+        begin_generation(store, name)
+        signed_out += delete_sign_ins(store, name)
+    forgotten = forget_credentials(store, scope)
+    for key, _ in list(store.documents(FAILURES)):
+        store.delete(FAILURES, key)
+    for key, document in list(store.documents(IDENTITIES)):
+        # Another profile's stay: a guest whose identity ID is forgotten never gets that identity again.
+        if not credentials and scope in (EVERYTHING, document.get("scope")):
+            store.delete(IDENTITIES, key)
+    forget_answers(default_directory(os.environ))
+    also = f" and {signed_out} sign-in{'s' if signed_out != 1 else ''}" if signed_out else ""
+    click.echo(f"Forgot {forgotten} set{'s' if forgotten != 1 else ''} of AWS credentials{also}", err=True)

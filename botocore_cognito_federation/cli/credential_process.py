@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import time
+import warnings
 
 import click
 
-from ..assembly import federation_for
+from ..assembly import serving_for
+from ..debug_log import unexpected
 from ..errors import CognitoFederationError
 from ..failure_memory import rest_after
 from ..process import Question, finish
@@ -17,6 +21,9 @@ from ..settings import load_settings
 from ..tokens import token_bindings
 from .options import profile_option
 
+#: Seconds a helper may take in all; SDKs end it after 60 (aws-sdk-go-v2, processcreds.DefaultTimeout).
+HELPER_TIME = 50.0
+
 
 def answer(question: Question) -> tuple[int, str]:
     """The exit code, and the JSON object or the message; both are kept for the processes that ask next.
@@ -25,23 +32,37 @@ def answer(question: Question) -> tuple[int, str]:
     text may hold anything.
     """
     bindings: str | None = ""
+    _keep_stderr_clean()
     try:
         refuse_a_circle(os.environ, question.profile)
+    except CognitoFederationError as error:
+        # Not kept: it concerns this process alone, and those who wait for another's answer would take it for theirs.
+        return error.exit_code, error.line
+    try:
         settings = load_settings(question.profile)
         bindings = bindings_of(settings, token_bindings(settings), question)
         if settings.refresh_handler or settings.developer_user:
             # What they start in this process, such as the AWS CLI, inherits the chain from here.
             os.environ.update(environment_for_children(os.environ, settings.profile))
-        served = federation_for(settings).serve()
+        served = serving_for(settings, time_left=lambda: question.asked_at + HELPER_TIME - time.time())()
     except CognitoFederationError as error:
-        at, retry_at = rest_after(error)
-        keep_failure(question, bindings, error, at=at, retry_at=retry_at)
-        return error.exit_code, error.line
+        return _failed(question, bindings, error)
     except Exception as error:  # noqa: BLE001 - a traceback would quote values that may be secret
-        name = type(error).__name__
-        return 1, f"Unexpected {name} in botocore-cognito-federation. Run the same with COGNITO_FEDERATION_DEBUG=1"
+        return _failed(question, bindings, unexpected(error))
     keep_served(question, bindings, served)
     return 0, process_text(served)
+
+
+def _failed(question: Question, bindings: str | None, error: CognitoFederationError) -> tuple[int, str]:
+    at, retry_at = rest_after(error)
+    keep_failure(question, bindings, error, at=at, retry_at=retry_at)
+    return error.exit_code, error.line
+
+
+def _keep_stderr_clean() -> None:
+    """No warning of Python's or of a library's: stderr is empty on success, and one line on failure."""
+    warnings.simplefilter("ignore")
+    logging.lastResort = None
 
 
 @click.command("credential-process")

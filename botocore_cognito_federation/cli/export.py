@@ -8,26 +8,12 @@ import shlex
 import click
 
 from ..assembly import federation_for
-from ..credentials import FederatedCredentials
+from ..child_environment import credential_variables
 from ..errors import ConfigurationError
 from ..settings import load_settings
 from .options import profile_option
 
 FORMATS = ("process", "env", "env-no-export", "fish", "powershell", "windows-cmd", "dotenv")
-
-
-def variables_of(credentials: FederatedCredentials, region: str | None) -> dict[str, str]:
-    """The environment variables that hand credentials to any AWS client."""
-    variables = {
-        "AWS_ACCESS_KEY_ID": credentials.access_key,
-        "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
-        "AWS_SESSION_TOKEN": credentials.token,
-        "AWS_CREDENTIAL_EXPIRATION": f"{credentials.expiration:%Y-%m-%dT%H:%M:%SZ}",
-    }
-    if region:
-        variables["AWS_REGION"] = region
-        variables["AWS_DEFAULT_REGION"] = region
-    return variables
 
 
 def formatted(variables: dict[str, str], style: str) -> str:
@@ -71,4 +57,4 @@ def command(profile: str | None, style: str) -> None:
     if style == "process":
         click.echo(json.dumps(credentials.process_document(), indent=2))
     else:
-        click.echo(formatted(variables_of(credentials, settings.region_name), style))
+        click.echo(formatted(credential_variables(credentials, settings.region_name), style))

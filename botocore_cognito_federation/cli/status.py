@@ -1,4 +1,4 @@
-"""``status``: what is signed in and cached, until when, as whom; no network."""
+"""``status``: who is signed in and what is cached, until when; no network."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from typing import Any
 
 import click
 
-from ..settings import load_settings
+from ..credentials import FederatedCredentials
+from ..errors import StorageError
+from ..sessions import Session
 from ..shadowing import what_shadows
-from ..storage import FileStore, default_directory
-from ..storage.base import CREDENTIALS, NOTES
+from ..sign_out import sign_in_generation
+from ..storage import everything_kept, store_for
+from ..storage.base import CREDENTIALS, NOTES, SESSIONS, Store
 from ..times import span
-from .options import json_option, profile_option
+from .options import chosen_settings, json_option, profile_option, session_option
 
 #: Notes older than this concern nobody any more.
 _NOTE_LIFE = 86_400
 
 
-def credentials_of(store: FileStore, scope: str | None) -> list[dict[str, Any]]:
+def credentials_of(store: Store, scope: str | None) -> list[dict[str, Any]]:
     """The sets of AWS credentials that are kept for a scope (None: for all), without the credentials."""
     now = time.time()
     return [
@@ -34,11 +37,36 @@ def credentials_of(store: FileStore, scope: str | None) -> list[dict[str, Any]]:
             "seconds_left": max(0, round(float(document.get("expires_at", 0)) - now)),
         }
         for _, document in store.documents(CREDENTIALS)
-        if scope is None or document.get("scope") == scope
+        if (scope is None or document.get("scope") == scope) and FederatedCredentials.from_document(document)
     ]
 
 
-def notes_of(store: FileStore) -> list[str]:
+def sign_ins_of(store: Store, scope: str | None) -> list[dict[str, Any]]:
+    """The sign-ins of a scope (None: of all) that no sign-out has ended, without their tokens."""
+    now = time.time()
+    found = []
+    for _, document in store.documents(SESSIONS):
+        session, of = Session.from_document(document), str(document.get("scope"))
+        if session is None or scope not in (None, of) or session.generation != sign_in_generation(store, of):
+            continue
+        token = session.token()
+        expires_at = token.expires_at if token else None
+        lives = token is not None and (expires_at is None or now < expires_at)
+        found.append(
+            {
+                "scope": of,
+                "who": session.who,
+                "subject": session.subject,
+                "signed_in_at": session.signed_in_at,
+                "token_expires_at": expires_at,
+                "renews_itself": session.refresh_token is not None,
+                "signed_in": lives or session.refresh_token is not None,
+            }
+        )
+    return found
+
+
+def notes_of(store: Store) -> list[str]:
     """What was worth a word lately, newest last."""
     recent = [document for _, document in store.documents(NOTES) if time.time() - _at(document) < _NOTE_LIFE]
     return [str(document.get("text")) for document in sorted(recent, key=_at)]
@@ -49,25 +77,49 @@ def _at(document: Mapping[str, Any]) -> float:
     return float(at) if isinstance(at, int | float) else 0.0
 
 
+def sign_in_line(entry: Mapping[str, Any], *, naming_scope: bool) -> str:
+    """A sign-in as one line for people."""
+    who = f"{entry['who']} ({entry['scope']})" if naming_scope else entry["who"]
+    if not entry["signed_in"]:
+        return f"the sign-in of {who} has ended"
+    if entry["renews_itself"]:
+        return f"signed in as {who}; renews itself"
+    expires_at = entry["token_expires_at"]
+    left = "with no known end" if expires_at is None else f"for another {span(max(0.0, expires_at - time.time()))}"
+    return f"signed in as {who} {left}; no refresh token"
+
+
 @click.command("status")
 @profile_option
+@session_option
 @json_option
 @click.option("--all", "everything", is_flag=True, help="Of every profile.")
 @click.option("--check", is_flag=True, help="Print nothing; exit 0 when AWS credentials live, else 3.")
-def command(profile: str | None, as_json: bool, everything: bool, check: bool) -> int:
+def command(profile: str | None, session: str | None, as_json: bool, everything: bool, check: bool) -> int:
     """What is signed in and cached, until when, as whom; no network."""
-    store = FileStore(default_directory(os.environ))
-    settings = None if everything else load_settings(profile)
-    entries = credentials_of(store, settings.scope if settings else None)
+    settings = None if everything else chosen_settings(profile, session)
+    store = store_for(settings, os.environ) if settings else everything_kept(os.environ)
+    scope = settings.scope if settings else None
+    warnings = what_shadows(settings, os.environ) if settings and session is None else []
+    try:
+        entries, sign_ins = credentials_of(store, scope), sign_ins_of(store, scope)
+    except StorageError as error:
+        if check:
+            raise
+        entries, sign_ins = [], []
+        warnings = [*warnings, error.line]
     living = [entry for entry in entries if entry["seconds_left"] > 0]
     if check:
         return 0 if living else 3
-    warnings = what_shadows(settings, os.environ) if settings else []
     if as_json:
-        click.echo(json.dumps({"credentials": entries, "notes": notes_of(store), "warnings": warnings}, indent=2))
+        found = {"sign_ins": sign_ins, "credentials": entries, "notes": notes_of(store), "warnings": warnings}
+        click.echo(json.dumps(found, indent=2))
         return 0
     if settings:
-        click.echo(f"profile {settings.profile or 'default'}, identity pool {settings.identity_pool_id}")
+        shown = f"session {session}" if session else f"profile {settings.profile or 'default'}"
+        click.echo(f"{shown}, identity pool {settings.identity_pool_id}")
+    for entry in sign_ins:
+        click.echo(f"  {sign_in_line(entry, naming_scope=settings is None)}")
     for entry in living:
         who = entry["who"] or entry["identity_id"]
         click.echo(f"  AWS credentials for {who} ({entry['provider']}), {span(entry['seconds_left'])} left")

@@ -13,6 +13,8 @@ from .pool_tokens import LOGIN_KEY
 
 OBJECT_KEY = "hello.txt"
 OBJECT_BODY = b"Hello from the demo world.\n"
+#: Where in the bucket whoever has signed in may write; elsewhere only the other roles may.
+UPLOADS = "uploads/"
 _AUTHENTICATED, _GUEST, _OTHER, _CHAINED = "DemoAuthenticated", "DemoGuest", "DemoUploader", "DemoChained"
 # AWS allows up to 12 h; the chained role keeps the default of one hour.
 _LONGEST_SESSION = 43_200
@@ -42,8 +44,9 @@ def set_stage(account: MotoAccount, pool_ids: Iterable[str]) -> Stage:
     )
     chain = _allow(["sts:AssumeRole"], chained_arn)
     write = _allow(["s3:PutObject"], *_in(bucket))
+    upload = _allow(["s3:PutObject"], f"arn:aws:s3:::{bucket}/{UPLOADS}*")
     authenticated = account.create_role(
-        _AUTHENTICATED, cognito_trust(ids, "authenticated"), _policy(*read, chain), _LONGEST_SESSION
+        _AUTHENTICATED, cognito_trust(ids, "authenticated"), _policy(*read, upload, chain), _LONGEST_SESSION
     )
     other = account.create_role(_OTHER, cognito_trust(ids, "authenticated"), _policy(*read, write))
     guest = account.create_role(_GUEST, cognito_trust(ids, "unauthenticated"), _policy(read[0]))

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
-from .resolve import Layers, is_ours, resolve
+from .resolve import SESSION_SECTION, Layers, is_ours, resolve
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -129,6 +129,32 @@ def settings_of_linked_session(settings: Settings, name: str) -> Settings:
         flags={"session": name, "identity_pool_id": settings.identity_pool_id},
     )
     return replace(resolve(layers), endpoint=settings.endpoint, fips=settings.fips, dual_stack=settings.dual_stack)
+
+
+def load_session_settings(name: str, *, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of a ``[cognito-session]`` by itself, for signing in and out of what several profiles share.
+
+    Args:
+        name: the session's name. Variables touch the profile in use, and here none is.
+
+    Raises:
+        ConfigurationError: there is no such session, it is wrong, or it is complete only together with a profile.
+    """
+    from botocore.session import Session
+
+    session = Session()
+    full_config = {key: value for key, value in _full_config(session).items() if key != "profiles"}
+    config_file = str(session.get_config_variable("config_file"))
+    layers = Layers(None, full_config, config_file, {}, {"session": name})
+    section = full_config.get(SESSION_SECTION + name)
+    if isinstance(section, Mapping) and "cognito_identity_pool_id" not in section:
+        raise ConfigurationError(
+            f"[{SESSION_SECTION}{name}] has no cognito_identity_pool_id; the profiles that use it have",
+            remedy="Use --profile with one of them",
+        )
+    settings = resolve(layers)
+    variables = os.environ if environ is None else environ
+    return replace(settings, endpoint=settings.endpoint_url or _configured_endpoint(full_config, {}, variables))
 
 
 def _full_config(session: Session) -> Mapping[str, Any]:

@@ -89,6 +89,12 @@ class Settings:
         return self.provider is not None and self.provider.name == "guest"
 
     @property
+    def signs_in_by_password(self) -> bool:
+        """Whether people sign in to the user pool with a password (SRP) instead of on its hosted pages."""
+        at_user_pool = self.provider is not None and self.provider.name == "user-pool"
+        return at_user_pool and (self.grant == "srp" or (self.grant == "auto" and self.username is not None))
+
+    @property
     def scope(self) -> str:
         """The name under which a sign-in and a sign-out act: the session shared by profiles, or the profile itself."""
         return f"session {self.session}" if self.session else f"profile {self.profile or 'default'}"

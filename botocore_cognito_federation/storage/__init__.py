@@ -12,11 +12,30 @@ from .memory import MemoryStore
 if TYPE_CHECKING:
     from ..settings import Settings
 
-__all__ = ["FileStore", "MemoryStore", "Store", "default_directory", "store_for"]
+__all__ = ["FileStore", "MemoryStore", "Store", "default_directory", "everything_kept", "store_for"]
+
+#: ``cognito_cache = memory``: one store for whatever in this process uses the same directory.
+_in_memory: dict[str, MemoryStore] = {}
 
 
 def store_for(settings: Settings, environ: Mapping[str, str]) -> Store:
-    """The store a configuration names."""
+    """The store a configuration names; nothing is touched yet."""
+    directory = default_directory(environ)
     if settings.cache == "memory":
-        return MemoryStore()
-    return FileStore(default_directory(environ))
+        return _in_memory.setdefault(directory, MemoryStore())
+    if settings.cache == "keyring":
+        from .keyring_store import KeyringStore
+
+        return KeyringStore(FileStore(directory))
+    from .moving import FilesAfterKeyring
+
+    return FilesAfterKeyring(directory)
+
+
+def everything_kept(environ: Mapping[str, str]) -> Store:
+    """What files and keyring hold together, for commands about all profiles; the keyring is asked only if it holds
+    something.
+    """
+    from .moving import FilesAfterKeyring
+
+    return FilesAfterKeyring(default_directory(environ))

@@ -88,8 +88,9 @@ class FileStore:
         except Timeout:
             yield False
             return
-        except OSError as error:
-            raise StorageError(f"The lock {lock.lock_file} cannot be taken: {error.strerror}") from None
+        except (OSError, NotImplementedError) as error:
+            why = getattr(error, "strerror", None) or "this file system has no locks"
+            raise StorageError(f"The lock {lock.lock_file} cannot be taken: {why}") from None
         try:
             with contextlib.suppress(OSError):
                 os.utime(lock.lock_file)

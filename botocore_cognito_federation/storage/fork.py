@@ -10,8 +10,8 @@ class ForkSafeLock:
     """A mutual exclusion between the threads of one process."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._process = os.getpid()
+        # By process: setdefault gives all threads of a new child the same lock.
+        self._locks = {os.getpid(): threading.Lock()}
 
     def acquire(self, timeout: float) -> bool:
         """Take the lock within `timeout` seconds (0 does not wait); says whether it was taken."""
@@ -19,11 +19,9 @@ class ForkSafeLock:
 
     def release(self) -> None:
         """Give the lock back; nothing, in a child that was forked while its parent held it."""
-        if os.getpid() == self._process:
-            self._lock.release()
+        lock = self._locks.get(os.getpid())
+        if lock is not None:
+            lock.release()
 
     def _own(self) -> threading.Lock:
-        process = os.getpid()
-        if process != self._process:
-            self._lock, self._process = threading.Lock(), process
-        return self._lock
+        return self._locks.setdefault(os.getpid(), threading.Lock())

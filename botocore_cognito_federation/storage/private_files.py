@@ -65,11 +65,12 @@ def read_private(path: str, note: Note) -> bytes | None:
     except OSError as error:
         note(f"{path} could not be opened ({error.strerror}); it counts as missing")
         return None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or not is_own(status):
+        os.close(descriptor)
+        note(f"{path} is not a regular file of this user; it counts as missing")
+        return None
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or not is_own(status):
-            note(f"{path} is not a regular file of this user; it counts as missing")
-            return None
         if os.name != "nt" and status.st_mode & 0o077:
             with contextlib.suppress(OSError):
                 os.fchmod(descriptor, 0o600)

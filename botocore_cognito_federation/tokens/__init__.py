@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..service_call import Patience
     from ..settings import Settings
     from ..storage import Store
+    from ..user_pool import UserPool
 
 __all__ = ["Binding", "RefreshContext", "TokenSource", "token_bindings", "token_source"]
 
@@ -28,9 +29,10 @@ def token_bindings(settings: Settings) -> tuple[Binding, ...] | None:
     if settings.logins:
         return None
     if settings.token_file is not None:
-        from .file import path_of
+        from .file import path_of, variables_of
 
-        return (Binding("file", path_of(settings.token_file)),)
+        variables = (Binding("variable", name) for name in variables_of(settings.token_file))
+        return (Binding("file", path_of(settings.token_file)), *variables)
     if settings.token_env is not None:
         return (Binding("variable", settings.token_env),)
     asks_each_time = settings.token_command or settings.token_url or settings.refresh_handler or settings.developer_user
@@ -91,7 +93,8 @@ def _handler_source(settings: Settings, named: str, patience: Patience) -> Token
 def _sign_in_source(settings: Settings, store: Store, environ: Mapping[str, str], clock: Clock) -> TokenSource:
     from ..errors import ConfigurationError
     from ..sessions import Sessions
-    from .session import SessionTokenSource, oidc_renewal
+    from .renewals import oidc_renewal, user_pool_renewal
+    from .session import Renewal, SessionTokenSource
 
     provider = settings.provider
     if provider is not None and provider.no_sign_in_reason:
@@ -104,10 +107,18 @@ def _sign_in_source(settings: Settings, store: Store, environ: Mapping[str, str]
 
         return relying_party(settings, store, environ)
 
+    def pool() -> UserPool:
+        from ..relying_party import user_pool
+
+        return user_pool(settings, store, environ)
+
+    def renewal() -> Renewal:
+        return user_pool_renewal(pool) if settings.signs_in_by_password else oidc_renewal(party)
+
     return SessionTokenSource(
         Sessions(settings, store),
         store,
-        renewal=lambda: oidc_renewal(party),
+        renewal=renewal,
         login=login_command(settings),
         clock=clock,
     )

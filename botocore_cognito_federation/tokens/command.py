@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping
 
 from ..errors import ConfigurationError, TemporaryError, TokenRefreshError
@@ -96,6 +97,7 @@ def _started(words: list[str], name: str, environ: Mapping[str, str]) -> subproc
 
 def _output_of(process: subprocess.Popen[bytes], name: str, time_limit: float) -> bytes:
     output = bytearray()
+    deadline = time.monotonic() + time_limit
     # A thread, because waiting with a time limit must also end when a grandchild keeps the pipe open.
     reader = threading.Thread(target=_drain, args=(process, output), name="token command output", daemon=True)
     reader.start()
@@ -106,7 +108,7 @@ def _output_of(process: subprocess.Popen[bytes], name: str, time_limit: float) -
             raise TokenRefreshError(f"{name} printed more than {_MOST_BYTES:,} bytes; it should print a login token")
         if not reader.is_alive():
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=time_limit)
+                process.wait(timeout=max(deadline - time.monotonic(), 0))
                 ended = True
     finally:
         if not ended:

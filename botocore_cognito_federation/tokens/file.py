@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import re
+from typing import BinaryIO
 
 from ..errors import ConfigurationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken
@@ -11,11 +15,21 @@ from .output import decoded, parse_output
 
 #: More than the longest token in JSON with room to spare; a file beyond it is some other file.
 _MOST_BYTES = 1 << 20
+#: The path is wrong, which waiting does not mend; ENXIO is a socket.
+_WRONG_PATH = frozenset({errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EINVAL})
 
 
 def path_of(configured: str) -> str:
     """The path of the token file: ``~`` and ``$NAME`` are expanded, as botocore does for its own paths."""
     return os.path.expanduser(os.path.expandvars(configured))
+
+
+def variables_of(configured: str) -> tuple[str, ...]:
+    """The variables on which the path of the token file depends: another value is another file."""
+    names = [bare or braced for bare, braced in re.findall(r"\$(?:(\w+)|\{([^}]*)\})", configured, re.ASCII)]
+    if configured.startswith("~"):
+        names.append("USERPROFILE" if os.name == "nt" else "HOME")
+    return tuple(dict.fromkeys(names))
 
 
 class FileTokenSource(WorkloadTokenSource):
@@ -48,9 +62,10 @@ class FileTokenSource(WorkloadTokenSource):
                 f"{self.description} cannot be read by this user", remedy="Give this user read permission"
             ) from None
         except OSError as error:
-            raise TemporaryError(f"{self.description} cannot be opened: {error.strerror}") from None
+            kind = ConfigurationError if error.errno in _WRONG_PATH else TemporaryError
+            raise kind(f"{self.description} cannot be opened: {error.strerror}") from None
         try:
-            with os.fdopen(descriptor, "rb") as file:
+            with _opened(descriptor) as file:
                 raw = file.read(_MOST_BYTES + 1)
         except IsADirectoryError:
             raise ConfigurationError(f"{self.description} is a directory") from None
@@ -59,3 +74,12 @@ class FileTokenSource(WorkloadTokenSource):
         if raw is None or len(raw) > _MOST_BYTES:
             raise TokenRefreshError(f"{self.description} is not a file that holds a login token")
         return raw
+
+
+def _opened(descriptor: int) -> BinaryIO:
+    """A file of a descriptor, which is closed where it cannot be one (a directory)."""
+    with contextlib.ExitStack() as undo:
+        undo.callback(os.close, descriptor)
+        file = os.fdopen(descriptor, "rb")
+        undo.pop_all()
+    return file

@@ -13,7 +13,8 @@ import os
 import threading
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -21,7 +22,7 @@ from typing import Any
 from ..errors import CognitoFederationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, checked_text, expiry_seconds
 from .base import Clock, RefreshContext, WorkloadTokenSource
-from .reentry import refuse_reentry, renewing, run_marked
+from .reentry import asks_for_itself, refuse_reentry, renewing
 from .temporary import is_temporary
 
 #: Seconds that a handler has, further attempts and the pauses between them included.
@@ -29,6 +30,8 @@ TIME_LIMIT = 60.0
 #: Pauses of 0.2, 0.4, ... 6.4 s, each with up to 0.1 s more: some 13 s in all, Amplify's own schedule.
 _PAUSES = tuple(0.1 * 2**exponent for exponent in range(1, 7))
 _JITTER = 0.1
+#: Calls of one handler under way at once; a federation makes one at a time.
+_MOST_AT_ONCE = 16
 
 Handler = Callable[..., Any]
 
@@ -66,6 +69,7 @@ class HandlerTokenSource(WorkloadTokenSource):
         self._time_limit = time_limit
         self._monotonic = monotonic
         self._left_behind: threading.Thread | None = None
+        self._under_way = 0
 
     @property
     def description(self) -> str:
@@ -86,8 +90,19 @@ class HandlerTokenSource(WorkloadTokenSource):
         marker = (self._name, id(self._function))
         refuse_reentry(marker, self._name)
         deadline = self._monotonic() + self._time_limit
-        with renewing(marker):
+        with renewing(marker), self._counted():
             return self._parsed(self._answer(context, deadline), context)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """A handler that asks for its own token through bare threads would start them without end."""
+        if self._under_way >= _MOST_AT_ONCE:
+            raise asks_for_itself(self._name)
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
 
     def _answer(self, context: RefreshContext, deadline: float) -> object:
         pauses = () if context.something_lives else _PAUSES
@@ -112,7 +127,7 @@ class HandlerTokenSource(WorkloadTokenSource):
         inherited = contextvars.copy_context()
         worker = threading.Thread(
             target=inherited.run,
-            args=(run_marked, lambda: outcome.take(self._function, context, deadline - self._monotonic())),
+            args=(outcome.take, self._function, context, deadline - self._monotonic()),
             name="cognito-federation refresh handler",
             daemon=True,
         )

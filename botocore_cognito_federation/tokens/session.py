@@ -18,7 +18,6 @@ from ..storage.failpoints import reach
 from .base import Clock, RefreshContext
 
 if TYPE_CHECKING:
-    from ..oidc.party import RelyingParty
     from ..storage import Store
 
 logger = logging.getLogger(__name__)
@@ -168,6 +167,9 @@ class SessionTokenSource:
             refresh_token=renewed.refresh_token or session.refresh_token,
         )
         self._sessions.write(kept)
+        if self._sessions.read() is None:
+            # Signing out wins over a renewal in flight; whoever signed out waits for our lock and revokes what came.
+            raise self._sign_in(f"{session.who} signed out meanwhile")
         logger.debug("Renewed the session of %s", session.who)
         token = kept.token()
         assert token is not None, "a renewal brings a token"
@@ -198,29 +200,3 @@ class SessionTokenSource:
 
     def _is_alive(self, token: LoginToken) -> bool:
         return token.expires_at is None or self._clock() < token.expires_at
-
-
-def oidc_renewal(party_of: Callable[[], RelyingParty]) -> Renewal:
-    """The renewal of an OpenID Connect or OAuth 2.0 session by its refresh token (RFC 6749, section 6).
-
-    Args:
-        party_of: makes the `oidc.party.RelyingParty`.
-    """
-
-    def renew(session: Session, keep: KeepRefreshToken) -> Renewed:
-        from ..oidc.renewal import refresh_tokens
-        from ..oidc.token_endpoint import GrantEndedError
-
-        assert session.refresh_token is not None, "a session without a refresh token is not renewed"
-        try:
-            answer = refresh_tokens(
-                party_of(),
-                session.refresh_token,
-                subject=session.subject,
-                persist=lambda raw: keep(raw.refresh_token),
-            )
-        except GrantEndedError as ended:
-            raise SessionEnded(ended.what) from None
-        return Renewed(answer.login_token, answer.expires_at, answer.refresh_token)
-
-    return renew

@@ -190,17 +190,27 @@ class UserPool(AccountOperations):
         }
         self._api.call("UpdateDeviceStatus", request)
 
-    def refresh(self, tokens: UserPoolTokens, *, client_metadata: Metadata = None) -> UserPoolTokens:
+    def refresh(
+        self,
+        tokens: UserPoolTokens,
+        *,
+        client_metadata: Metadata = None,
+        persist: Callable[[str], None] | None = None,
+    ) -> UserPoolTokens:
         """New tokens for the refresh token in `tokens`; its rotation replaces `refresh_token`.
 
         One process at a time may do this, and must store the result before it uses it: a rotated token is spent.
+
+        Args:
+            persist: called with the refresh token to keep before anything else in the answer is looked at. What it
+                raises ends the renewal.
 
         Raises:
             RefreshTokenReusedError: another process was faster: read the store again.
             SignInRequiredError: the sign-in was revoked or has ended.
             TokenRefreshError: refused in another way, or the answer is another user's.
         """
-        return refresh.refresh(self._api, tokens, self._metadata(client_metadata), self._clock())
+        return refresh.refresh(self._api, tokens, self._metadata(client_metadata), self._clock(), persist)
 
     def revoke(self, tokens: UserPoolTokens) -> None:
         """RevokeToken: ends this sign-in's refresh token and the access tokens that came of it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import checks
@@ -12,8 +12,14 @@ from .model import UserPoolTokens
 from .results import member, refreshed
 
 
-def refresh(api: Api, old: UserPoolTokens, metadata: Mapping[str, str], now: float) -> UserPoolTokens:
-    """New tokens for a refresh token.
+def refresh(
+    api: Api,
+    old: UserPoolTokens,
+    metadata: Mapping[str, str],
+    now: float,
+    persist: Callable[[str], None] | None = None,
+) -> UserPoolTokens:
+    """New tokens for a refresh token; `persist` gets the one to keep before anything else is looked at.
 
     GetTokensFromRefreshToken serves pools with and without rotation, REFRESH_TOKEN_AUTH only those without, so the
     second is used only where the endpoint or the installed botocore does not have the first.
@@ -22,7 +28,10 @@ def refresh(api: Api, old: UserPoolTokens, metadata: Mapping[str, str], now: flo
     answer = _renewed(api, old, metadata)
     if answer is None:
         answer = api.call("InitiateAuth", _classic(api, old, metadata))
-    return refreshed(api.app, member(answer, "AuthenticationResult", "refresh"), old, now)
+    result = member(answer, "AuthenticationResult", "refresh")
+    if persist is not None:
+        persist(str(result.get("RefreshToken") or old.refresh_token))
+    return refreshed(api.app, result, old, now)
 
 
 def _renewed(api: Api, old: UserPoolTokens, metadata: Mapping[str, str]) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ Answers "Federate with Auth0", steps 2 to 4, and "JWT Token Refresh" of Amplify'
 
 import json
 import os
+import urllib.error
 import urllib.request
 
 from botocore_cognito_federation import CognitoFederation, NonRetryableError

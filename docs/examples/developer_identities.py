@@ -19,10 +19,8 @@ pool = os.environ["IDENTITY_POOL_ID"]
 
 
 def ask_backend():
-    backend = boto3.Session(profile_name=os.environ["BACKEND_PROFILE"])
-    answer = backend.client(
-        "cognito-identity", region_name=pool.partition(":")[0]
-    ).get_open_id_token_for_developer_identity(
+    backend = boto3.Session(profile_name=os.environ["BACKEND_PROFILE"], region_name=pool.partition(":")[0])
+    answer = backend.client("cognito-identity").get_open_id_token_for_developer_identity(
         IdentityPoolId=pool, Logins={os.environ["DEVELOPER_PROVIDER"]: os.environ["DEVELOPER_USER"]}
     )
     return {"token": answer["Token"], "identity_id": answer["IdentityId"]}

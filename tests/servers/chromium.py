@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.servers.oidc_provider import unavailable
+from tests.servers.tool_cache import lacking
 
 _TIME = 60.0
 _ONLY_LOOPBACK = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost, EXCLUDE [::1]"
@@ -77,7 +77,7 @@ def chromium(profile: Path) -> Iterator[Tab]:
     """A browser with a fresh profile in `profile`; gone with the `with` block."""
     binary = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if binary is None:
-        unavailable("no Chromium on the PATH: the pages cannot be seen")
+        lacking("no Chromium on the PATH: the pages cannot be seen")
     to_browser, from_browser = os.pipe(), os.pipe()
     # Chromium reads its commands from descriptor 3 and answers on 4; high numbers first, so that none is in the way.
     reads, writes = (fcntl.fcntl(fd, fcntl.F_DUPFD, 20) for fd in (to_browser[0], from_browser[1]))

@@ -30,49 +30,72 @@ def lacking(reason: str) -> NoReturn:
 
 def python_in_venv(name: str, *requirements: str) -> Path:
     """The interpreter of a virtual environment that has the requirements."""
-    folder = _installed(f"{name}-py{sys.version_info[0]}.{sys.version_info[1]}", requirements, _make_venv)
-    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    folder = _installed(
+        f"{name}-py{sys.version_info[0]}.{sys.version_info[1]}", requirements, lambda at: _make_venv(at, requirements)
+    )
+    return _python(folder)
 
 
 def npm_folder(name: str, *packages: str) -> Path:
     """A folder whose node_modules has the packages."""
+    _need_node()
+    return _installed(f"npm-{name}", packages, lambda at: _npm_install(at, packages))
+
+
+def npm_project(name: str, *files: Path) -> Path:
+    """A folder with copies of the files, a package.json among them, and with the packages that asks for."""
+    _need_node()
+    return _installed(f"npm-{name}", tuple(file.read_text() for file in files), lambda at: _npm_project(at, files))
+
+
+def _need_node() -> None:
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             lacking(f"{program} is not installed")
-    return _installed(f"npm-{name}", packages, _npm_install)
 
 
-def _installed(name: str, what: tuple[str, ...], install: Callable[[Path, tuple[str, ...]], None]) -> Path:
+def _installed(name: str, what: tuple[str, ...], install: Callable[[Path], None]) -> Path:
+    """The folder that `install` has filled once; another one for another `what`."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "botocore-cognito-federation-tests"
     root.mkdir(parents=True, exist_ok=True)
     folder = root / f"{name}-{hashlib.sha256(repr(what).encode()).hexdigest()[:12]}"
     with filelock.FileLock(f"{folder}.lock", timeout=_INSTALL_SECONDS):
         if not (folder / ".complete").exists():
             shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
             try:
-                install(folder, what)
+                install(folder)
             except (subprocess.SubprocessError, OSError) as error:
                 tail = (getattr(error, "stderr", None) or str(error))[-500:]
-                lacking(f"cannot install {' '.join(what)}: {tail}")
+                lacking(f"cannot install {name}: {tail}")
             (folder / ".complete").touch()
     return folder
 
 
 def _make_venv(folder: Path, requirements: tuple[str, ...]) -> None:
     uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    python = str(_python(folder))
     if uv:
         _run(uv, "venv", "-q", "--python", sys.executable, str(folder))
-        _run(uv, "pip", "install", "-q", "--python", str(python), *requirements)
+        _run(uv, "pip", "install", "-q", "--python", python, *requirements)
     else:
         _run(sys.executable, "-m", "venv", str(folder))
-        _run(str(python), "-m", "pip", "install", "-q", *requirements)
+        _run(python, "-m", "pip", "install", "-q", *requirements)
+
+
+def _python(venv: Path) -> Path:
+    return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def _npm_install(folder: Path, packages: tuple[str, ...]) -> None:
-    folder.mkdir(parents=True)
     (folder / "package.json").write_text('{"private": true}\n')
     _run("npm", "install", "--no-audit", "--no-fund", "--silent", *packages, cwd=folder)
+
+
+def _npm_project(folder: Path, files: tuple[Path, ...]) -> None:
+    for file in files:
+        shutil.copyfile(file, folder / file.name)
+    _run("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock", cwd=folder)
 
 
 def _run(*command: str, cwd: Path | None = None) -> None:

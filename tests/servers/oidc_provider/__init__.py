@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import queue
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import pytest
 import requests
-from filelock import FileLock
+
+from tests.servers.tool_cache import npm_project
 
 HERE = Path(__file__).parent
-_INSTALL_TIME = 300
 _START_TIME = 60
 
 
@@ -34,6 +31,10 @@ class OidcProvider:
         entries = requests.get(f"{self.origin}/_test/journal", timeout=10).json()
         return [entry for entry in entries if event is None or entry["event"] == event]
 
+    def set_clock(self, ahead: float) -> None:
+        """The server's clock is so many seconds ahead of the machine's."""
+        requests.post(f"{self.origin}/_test/clock", params={"ahead": str(ahead)}, timeout=10).raise_for_status()
+
     def fault(self, path: str, status: int, *, times: int = 1, retry_after: int | None = None, body: str = "") -> None:
         """The next `times` answers of `path` are this one."""
         parameters = {"path": path, "status": str(status), "times": str(times), "body": body}
@@ -42,44 +43,10 @@ class OidcProvider:
         requests.post(f"{self.origin}/_test/fault", params=parameters, timeout=10).raise_for_status()
 
 
-def cache_folder(name: str) -> Path:
-    """A folder for what tests install, kept between runs."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = root / "botocore-cognito-federation-tests" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def unavailable(reason: str) -> NoReturn:
-    """Skip, or fail where nothing may be skipped."""
-    if os.environ.get("CI", "").lower() in ("true", "1"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-def installed() -> Path:
-    """The folder with server.mjs and its node_modules."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if not node or not npm:
-        unavailable("node and npm are not installed: no oidc-provider to test against")
-    package, script = (HERE / "package.json").read_bytes(), (HERE / "server.js").read_bytes()
-    folder = cache_folder("oidc-provider-" + hashlib.sha256(package + script).hexdigest()[:12])
-    with FileLock(folder / "lock", timeout=_INSTALL_TIME):
-        if not (folder / "done").exists():
-            (folder / "package.json").write_bytes(package)
-            (folder / "server.js").write_bytes(script)
-            command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock"]
-            found = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_INSTALL_TIME)
-            if found.returncode != 0:
-                unavailable(f"npm could not install oidc-provider: {found.stderr[-400:]}")
-            (folder / "done").touch()
-    return folder
-
-
 @contextlib.contextmanager
 def running(**environment: str) -> Iterator[OidcProvider]:
     """A server with these OP_ variables; it ends with the `with` block, or when this process dies."""
-    folder = installed()
+    folder = npm_project("oidc-provider", HERE / "package.json", HERE / "server.js")
     process = subprocess.Popen(
         ["node", "server.js"],
         cwd=folder,

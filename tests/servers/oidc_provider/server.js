@@ -6,10 +6,19 @@
 //
 // Clients: "native" (public, any loopback port), "confidential" (client_secret_basic), "exact" (one port only).
 // GET  /_test/journal                  what happened: grants, revocations, refusals
+// POST /_test/clock?ahead=3600        the server's clock is so many seconds ahead of the machine's
 // POST /_test/fault?path=/token&status=503&times=1&retry_after=1&body=...   the next answers of a path
 
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
+
+const MachineDate = Date;
+let ahead = 0;
+globalThis.Date = class extends MachineDate {
+  constructor(...given) { super(...(given.length ? given : [MachineDate.now() + ahead])); }
+
+  static now() { return MachineDate.now() + ahead; }
+};
 
 const prefix = process.env.OP_PREFIX || '';
 const seconds = (name, standard) => Number(process.env[name] || standard);
@@ -80,6 +89,9 @@ function control(url, response) {
   if (url.pathname === '/_test/journal') {
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify(journal));
+  } else if (url.pathname === '/_test/clock') {
+    ahead = Number(url.searchParams.get('ahead')) * 1000;
+    response.end('ok');
   } else if (url.pathname === '/_test/fault') {
     const fault = Object.fromEntries(url.searchParams);
     faults.push({ ...fault, times: Number(fault.times || 1) });

@@ -1,0 +1,76 @@
+"""What `in_process` runs in the environment of the wheel: measures by itself, prints JSON."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import timeit
+from time import perf_counter
+
+_CALLS, _REPEATS, _AGAIN = 200_000, 7, 9
+
+
+def importing() -> dict[str, float]:
+    import botocore.session  # noqa: F401
+
+    start = perf_counter()
+    import botocore_cognito_federation  # noqa: F401
+
+    return {"milliseconds": (perf_counter() - start) * 1000}
+
+
+def calling(native: bool) -> dict[str, float]:
+    import boto3
+
+    if native:
+        from botocore_cognito_federation import install
+
+        install()
+    # A collection in the middle of making a client takes longer than what is measured.
+    gc.collect()
+    gc.disable()
+    first = _session_client_call(boto3)
+    again = sorted(_session_client_call(boto3) for _ in range(_AGAIN))
+    return {"first": first, "again": again[_AGAIN // 2]}
+
+
+def _session_client_call(boto3: object) -> float:
+    start = perf_counter()
+    client = boto3.Session().client("s3")  # type: ignore[attr-defined]  # boto3, imported by the caller
+    client.get_object(Bucket=os.environ["BENCHMARK_BUCKET"], Key=os.environ["BENCHMARK_KEY"])["Body"].read()
+    return perf_counter() - start
+
+
+def freezing() -> dict[str, list[float]]:
+    import boto3
+    from botocore.credentials import Credentials
+
+    from botocore_cognito_federation import install
+
+    install()
+    ours = boto3.Session(profile_name="demo-native").get_credentials()
+    assert ours is not None
+    static = Credentials("access", "secret", "token")
+    found: dict[str, list[float]] = {"static": [], "ours": []}
+    for _ in range(_REPEATS):
+        for name, credentials in (("static", static), ("ours", ours)):
+            seconds = timeit.timeit(credentials.get_frozen_credentials, number=_CALLS)
+            found[name].append(seconds / _CALLS * 1e9)
+    return found
+
+
+def main() -> None:
+    mode = sys.argv[1]
+    if mode == "import":
+        result: object = importing()
+    elif mode == "frozen":
+        result = freezing()
+    else:
+        result = calling(mode == "native")
+    json.dump(result, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""The activation of `native enable`: joins botocore in the moment somebody imports it.
+
+The ``.pth`` has put a finder there that brings in this module when somebody asks for botocore. Nothing here imports
+botocore by itself: that would cost much, and in an environment with the AWS CLI version 1 it would take the place of
+the copy that the CLI carries (``awscli.botocore``, which an import hook of its own puts in). botocore is found by
+whoever finds it otherwise.
+"""
+
+import sys
+from _thread import get_ident
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
+
+
+class BotocoreFinder:
+    """Has an opinion on one name only."""
+
+    def __init__(self) -> None:
+        self._asking: set[int] = set()
+
+    def find_spec(
+        self, name: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
+    ) -> "ModuleSpec | None":
+        if name != "botocore" or get_ident() in self._asking:
+            return None
+        # Other hooks of this kind ask everybody anew, us included.
+        self._asking.add(get_ident())
+        try:
+            import importlib.util
+
+            spec = importlib.util.find_spec(name)
+        finally:
+            self._asking.discard(get_ident())
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            spec.loader = _Loader(spec.loader, self)  # type: ignore[assignment]  # a loader by its methods
+        return spec
+
+
+class _Loader:
+    """The loader of botocore, which stays as it is: a zip importer loads other modules too."""
+
+    def __init__(self, loader: "Any", finder: BotocoreFinder) -> None:
+        self._loader = loader
+        self._finder = finder
+
+    def exec_module(self, module: "ModuleType") -> None:
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        if self._finder in sys.meta_path:
+            sys.meta_path.remove(self._finder)
+        register_in(module)
+
+    def __getattr__(self, name: str) -> "Any":
+        return getattr(self._loader, name)
+
+
+def register_in(botocore: "Any") -> None:
+    """Register with a botocore that has just been imported; one without initializers is left alone."""
+    if hasattr(botocore, "register_initializer") and initialize not in getattr(botocore, "_INITIALIZERS", ()):
+        botocore.register_initializer(initialize)
+
+
+def initialize(session: "Any") -> None:
+    """What botocore calls for each new session. A failure leaves the stock chain, as after an uninstall."""
+    try:
+        from .botocore_plugin.chain import initialize as put_provider
+
+        put_provider(session)
+    except Exception:
+        import logging
+
+        logging.getLogger(__name__).warning("cognito-federation could not join botocore's chain", exc_info=True)
+
+
+def take_over(waiting: "Any") -> BotocoreFinder:
+    """Put the finder in the place of the one that the ``.pth`` has there, which has just been asked for botocore.
+
+    In its place, so that whoever goes through the list at this moment leaves nobody out.
+    """
+    finder = BotocoreFinder()
+    sys.meta_path[sys.meta_path.index(waiting)] = finder  # a finder by its method
+    return finder

@@ -1,0 +1,198 @@
+"""Signed-in AWS console: exchanges credentials for a sign-in token, and hands a browser the address that spends it.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_enable-console-custom-url.html: the address is valid
+for 15 minutes and is a secret, because whoever opens it is signed in.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from types import TracebackType
+from urllib.parse import urlencode, urlsplit
+
+from .credentials import FederatedCredentials
+from .errors import ConfigurationError, FederationRefusedError, SignInFailedError
+from .http import HttpClient, check_url
+from .loopback_http import ADDRESS, LoopbackServer, Request, Response
+
+#: Seconds a browser has to come.
+BROWSER_TIME = 60.0
+#: Seconds for which a second visitor of the address is still noticed.
+_LINGER = 1.0
+
+_SERVICE = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+#: What users call a service -> its name in console addresses, where they differ.
+_CONSOLE_NAMES = {
+    "ddb": "dynamodbv2",
+    "dynamodb": "dynamodbv2",
+    "cfn": "cloudformation",
+    "cw": "cloudwatch",
+    "eventbridge": "events",
+    "r53": "route53",
+    "sfn": "states",
+    "stepfunctions": "states",
+    "ssm": "systems-manager",
+}
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Where a partition's console lives.
+
+    Attributes:
+        sign_in: the federation endpoint.
+        console: the console's host; regional and service consoles stand below it.
+    """
+
+    sign_in: str
+    console: str
+
+
+_AWS = Partition("https://signin.aws.amazon.com/federation", "console.aws.amazon.com")
+_BY_PREFIX = {
+    "cn-": Partition("https://signin.amazonaws.cn/federation", "console.amazonaws.cn"),
+    "us-gov-": Partition("https://signin.amazonaws-us-gov.com/federation", "console.amazonaws-us-gov.com"),
+    "eusc-": Partition("https://signin.amazonaws-eusc.eu/federation", "console.amazonaws-eusc.eu"),
+}
+
+
+def partition_of(region: str) -> Partition:
+    """The partition a region belongs to.
+
+    Raises:
+        ConfigurationError: one whose console addresses are not public.
+    """
+    if region.startswith(("us-iso", "eu-isoe")):
+        raise ConfigurationError(f"The console of region {region} is not known here")
+    return next((found for prefix, found in _BY_PREFIX.items() if region.startswith(prefix)), _AWS)
+
+
+def destination_of(partition: Partition, region: str, *, service: str | None, url: str | None) -> str:
+    """The console page to land on.
+
+    Args:
+        service: a service's name, such as ``s3``; None with no `url` is the console's home.
+        url: a page of the console.
+
+    Raises:
+        ConfigurationError: `url` is no https page of this partition's console, or `service` no name.
+    """
+    if url is not None:
+        parts = check_url(url, whose="The destination")
+        host = (parts.hostname or "").lower()
+        if parts.scheme != "https" or not f".{host}".endswith(f".{partition.console}") or parts.port not in (None, 443):
+            raise ConfigurationError(
+                f"The destination is no page of this partition's console (https, {partition.console} or below)"
+            )
+        return url
+    name = "console" if service is None else _CONSOLE_NAMES.get(service, service)
+    if not _SERVICE.fullmatch(name):
+        raise ConfigurationError("That is no name of a service", remedy="Write it as in the console's address, e.g. s3")
+    return f"https://{partition.console}/{name}/home?{urlencode({'region': region})}"
+
+
+def sign_in_url(credentials: FederatedCredentials, destination: str, *, endpoint: str, http: HttpClient) -> str:
+    """Exchange credentials for an address that signs in and leads to `destination`. It is a secret.
+
+    Args:
+        endpoint: the federation endpoint, `Partition.sign_in` or a regional one.
+
+    Raises:
+        FederationRefusedError: guests, or AWS refuses the credentials.
+        TemporaryError: no answer.
+    """
+    if not credentials.authenticated:
+        raise guests_have_no_console()
+    session = {
+        "sessionId": credentials.access_key,
+        "sessionKey": credentials.secret_key,
+        "sessionToken": credentials.token,
+    }
+    # By POST, so that no log of addresses holds the keys. No SessionDuration: AWS refuses it for chained roles.
+    answer = http.post_form(endpoint, {"Action": "getSigninToken", "Session": json.dumps(session)})
+    host = urlsplit(endpoint).hostname
+    if answer.status != HTTPStatus.OK:
+        raise FederationRefusedError(
+            f"{host} refused to sign these credentials in to the console (HTTP {answer.status})",
+            remedy="Check that the role still exists and the clock is right; cognito-federation cache clear gets new"
+            " credentials",
+        )
+    token = answer.json_object(error=FederationRefusedError).get("SigninToken")
+    if not isinstance(token, str) or not token:
+        raise FederationRefusedError(f"{host} answered without a sign-in token", remedy="Try again")
+    query = {"Action": "login", "Issuer": "cognito-federation", "Destination": destination, "SigninToken": token}
+    return f"{endpoint}?{urlencode(query)}"
+
+
+def guests_have_no_console() -> FederationRefusedError:
+    """The policy that AWS puts on guests' sessions leaves nothing of the console."""
+    return FederationRefusedError("Guests cannot sign in to the AWS console", remedy="Use a profile that signs in")
+
+
+class OneShotRedirect:
+    """An address on loopback that leads to another one, once; inside ``with``.
+
+    What a browser launcher is given stands in the process list for everybody on the machine; this address is worth
+    nothing after its first use, and a second use is noticed.
+    """
+
+    def __init__(self, target: str, *, random: Callable[[int], str]) -> None:
+        self._target = target
+        self._path = f"/{random(24)}"
+        self._visits = 0
+        self._changed = threading.Condition()
+        self._server = LoopbackServer(self._answer, _page)
+
+    def __enter__(self) -> OneShotRedirect:
+        self._server.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.__exit__(kind, error, trace)
+
+    @property
+    def url(self) -> str:
+        return f"http://{ADDRESS}:{self._server.port}{self._path}"
+
+    def wait(self, timeout: float = BROWSER_TIME, linger: float = _LINGER) -> None:
+        """Until the browser has been sent on.
+
+        Raises:
+            SignInFailedError: nobody came, or the address was used twice.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._visits > 0, timeout):
+                raise SignInFailedError(
+                    f"No browser came within {timeout:g} seconds", remedy="Use --print and open the address yourself"
+                )
+            if self._changed.wait_for(lambda: self._visits > 1, linger):
+                raise SignInFailedError(
+                    "The address given to the browser was opened twice: another user of this machine may be signed in"
+                    " to the console with your credentials",
+                    remedy="If the console did not open, run cognito-federation logout; use --print from now on",
+                )
+
+    def _answer(self, request: Request) -> Response:
+        if not request.is_for(self._server.port):
+            return _page(HTTPStatus.MISDIRECTED_REQUEST)
+        if request.method != "GET":
+            return _page(HTTPStatus.METHOD_NOT_ALLOWED)
+        if not request.has_target(self._path):
+            return _page(HTTPStatus.NOT_FOUND)
+        with self._changed:
+            self._visits += 1
+            first = self._visits == 1
+            self._changed.notify_all()
+        return Response(HTTPStatus.FOUND, location=self._target) if first else _page(HTTPStatus.GONE)
+
+
+def _page(status: HTTPStatus) -> Response:
+    text = "This address leads to the AWS console once, and not to you." if status == HTTPStatus.GONE else status.phrase
+    return Response(status, f"{text}\n".encode(), content_type="text/plain; charset=utf-8")

@@ -1,0 +1,200 @@
+"""Switches the activation of a Python environment on and off: one ``.pth`` file among its site-packages.
+
+NOTE: no ``.start`` file (PEP 829, Python 3.15) beside it. It would name a function of this package, and after an
+uninstall every interpreter of the environment would report that there is none; the line of the ``.pth``, which 3.15
+still runs without a word, is silent then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import ConfigurationError, StorageError
+
+FILE_NAME = "botocore_cognito_federation_native.pth"
+#: What `site` runs in every interpreter. A module of ours, even a tiny one, would cost a millisecond at each start,
+#: so the line itself puts a function there that waits for the name botocore. The package is looked for only then, and
+#: if it is gone, or wrong in any way, botocore is found as if nobody had asked.
+_WAITING = """import sys
+def wait(name, *_):
+ if name == "botocore":
+  try:
+   from botocore_cognito_federation._activation import take_over
+   return take_over(wait).find_spec(name)
+  except Exception: pass
+wait.find_spec = wait
+sys.meta_path.insert(0, wait)"""
+LINE = f"import sys; exec({_WAITING!r}, {{}})\n"
+
+_PROBE_TIME = 30.0
+_PROBE = """
+import sys
+sys.path[:] = [entry for entry in sys.path if entry]
+import importlib.util, json, site, sysconfig
+botocore = importlib.util.find_spec("botocore")
+package = importlib.util.find_spec("botocore_cognito_federation")
+print(json.dumps({
+    "executable": sys.executable,
+    "purelib": sysconfig.get_path("purelib"),
+    "user_site": site.getusersitepackages() if site.ENABLE_USER_SITE else None,
+    "site": not sys.flags.no_site,
+    "botocore": botocore and botocore.origin,
+    "package": package and package.origin,
+    "active": type(botocore and botocore.loader).__module__ == "botocore_cognito_federation._activation",
+}))
+"""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What an interpreter says about its environment.
+
+    Attributes:
+        executable: the interpreter.
+        purelib: its site-packages.
+        user_site: the user's own site-packages, where the interpreter reads them.
+        has_site: False where it reads no site-packages at all.
+        botocore: where its botocore is; None where there is none.
+        package: where its copy of this package is; None where there is none.
+        active: whether the activation is at work in it.
+    """
+
+    executable: str
+    purelib: Path
+    user_site: Path | None
+    has_site: bool
+    botocore: str | None
+    package: str | None
+    active: bool
+
+    @property
+    def place(self) -> Path:
+        """Where the file goes: beside this package, in the environment's or the user's own site-packages."""
+        if self.user_site is not None and self.package and Path(self.package).is_relative_to(self.user_site):
+            return self.user_site / FILE_NAME
+        return self.purelib / FILE_NAME
+
+    def files(self) -> list[Path]:
+        """The activation files that are there."""
+        places = [self.purelib, *([self.user_site] if self.user_site else [])]
+        return [place / FILE_NAME for place in places if os.path.lexists(place / FILE_NAME)]
+
+
+def examine(python: str | None, environ: Mapping[str, str]) -> Environment:
+    """Ask an interpreter about its environment.
+
+    Args:
+        python: a path or a name on the PATH; None is the interpreter that runs this.
+        environ: the process environment. Python's variables are left out: they go with a shell, not an environment.
+
+    Raises:
+        ConfigurationError: it cannot be started, or is no Python.
+    """
+    executable = python or sys.executable
+    clean = {name: value for name, value in environ.items() if not name.startswith(("PYTHON", "__PYVENV"))}
+    remedy = "Name an interpreter, such as .venv/bin/python"
+    try:
+        answer = subprocess.run(
+            [executable, "-c", _PROBE],
+            env=clean,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_PROBE_TIME,
+            check=False,
+        )
+        document = json.loads(answer.stdout.decode().strip().rpartition("\n")[2])
+        user_site = document["user_site"]
+        return Environment(
+            executable=str(document["executable"]),
+            purelib=Path(document["purelib"]),
+            user_site=Path(user_site) if user_site else None,
+            has_site=bool(document["site"]),
+            botocore=document["botocore"],
+            package=document["package"],
+            active=bool(document["active"]),
+        )
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise ConfigurationError(f"{executable} cannot be started: {reason}", remedy=remedy) from None
+    except subprocess.TimeoutExpired:
+        raise ConfigurationError(f"{executable} did not answer within {_PROBE_TIME:g} s", remedy=remedy) from None
+    except (ValueError, KeyError, TypeError):
+        raise ConfigurationError(f"{executable} does not answer as a Python does", remedy=remedy) from None
+
+
+def enable(environment: Environment) -> Path:
+    """Write the file.
+
+    Returns:
+        Where it is.
+
+    Raises:
+        ConfigurationError: the environment has no botocore or not this package, or reads no such files.
+        StorageError: it cannot be written.
+    """
+    python = environment.executable
+    if not environment.has_site:
+        raise ConfigurationError(f"{python} reads no site-packages (-S), so nothing can be activated in it")
+    if environment.botocore is None:
+        raise ConfigurationError(
+            f"There is no botocore in the environment of {python}", remedy=f"Run {python} -m pip install boto3 there"
+        )
+    if environment.package is None:
+        raise ConfigurationError(
+            f"botocore-cognito-federation is not installed in the environment of {python}",
+            remedy=f"Run {python} -m pip install botocore-cognito-federation",
+        )
+    place = environment.place
+    try:
+        _write(place)
+    except OSError as error:
+        raise _unwritable(place, error) from None
+    return place
+
+
+def disable(environment: Environment) -> list[Path]:
+    """Remove the file, wherever it is in the environment.
+
+    Returns:
+        What was removed.
+
+    Raises:
+        StorageError: it cannot be removed.
+    """
+    files = environment.files()
+    for file in files:
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise _unwritable(file, error) from None
+    return files
+
+
+def _write(place: Path) -> None:
+    """In one step: an interpreter that starts meanwhile must not run half a line. `site` ignores other suffixes."""
+    descriptor, temporary = tempfile.mkstemp(dir=place.parent, prefix=".cognito-federation-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+            stream.write(LINE)
+        os.chmod(temporary, 0o644)  # other users of the environment must read it, as all of it
+        os.replace(temporary, place)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _unwritable(place: Path, error: OSError) -> StorageError:
+    reason = (error.strerror or type(error).__name__).lower()
+    return StorageError(
+        f"{place} cannot be changed: {reason}",
+        remedy="Do it as the owner of that environment, or use a virtual environment of your own",
+    )

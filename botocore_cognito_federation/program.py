@@ -1,0 +1,125 @@
+"""Runs a user's program in our place or beside us, as a shell would: its signals, its exit code, 126 and 127."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+NOT_EXECUTABLE = 126
+NOT_FOUND = 127
+
+#: Passed on to the program. A terminal sends the first two to all its foreground processes by itself.
+_OF_TERMINALS = ("SIGINT", "SIGQUIT")
+_FORWARDED = (*_OF_TERMINALS, "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGBREAK")
+
+
+def launch_failure(error: OSError) -> tuple[int, str]:
+    """The exit code of a shell for a program that did not start, and why."""
+    if isinstance(error, FileNotFoundError):
+        return NOT_FOUND, "there is no such program"
+    return NOT_EXECUTABLE, (error.strerror or type(error).__name__).lower()
+
+
+def replace_by(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Become the program; returns, with its exit code, only where processes cannot be replaced (Windows).
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if os.name == "nt":
+        return run_beside(argv, environ)
+    with _usual_signals():
+        os.execvpe(argv[0], list(argv), dict(environ))  # noqa: S606 - the point of it: no shell in between
+
+
+def run_beside(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run the program as a child that gets our signals; its exit code, or 128 and the signal that ended it.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    program = _found(argv[0], environ)
+    with _Forwarding() as forwarding:
+        # Descriptors stay open, as for a replaced process (a jobserver of make, say); all of ours close on exec.
+        child = subprocess.Popen([program, *argv[1:]], env=dict(environ), close_fds=os.name == "nt")
+        forwarding.to(child)
+        code = child.wait()
+    return code if code >= 0 else 128 - code
+
+
+def _found(name: str, environ: Mapping[str, str]) -> str:
+    """The program as `os.execvpe` finds it; on Windows with the extensions that make a program."""
+    if os.name != "nt":
+        return name
+    import shutil
+
+    return shutil.which(name, path=environ.get("PATH")) or name
+
+
+@contextmanager
+def _usual_signals() -> Iterator[None]:
+    """Undo what Python changed: ignored signals stay ignored in the program, which then survives its closed pipe."""
+    changed = [number for name in ("SIGPIPE", "SIGXFSZ") if (number := getattr(signal, name, None)) is not None]
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in changed}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Forwarding:
+    """While it lasts, signals to us go to a child; those that came before there was one are not lost."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._early: list[int] = []
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> _Forwarding:
+        for name in _FORWARDED:
+            number = getattr(signal, name, None)
+            # What is ignored (nohup) stays ignored, in the child too.
+            if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._received)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal gave us goes back
+
+    def to(self, child: subprocess.Popen[bytes]) -> None:
+        self._child = child
+        for number in self._early:
+            _send(child, number)
+
+    def _received(self, number: int, frame: FrameType | None) -> None:
+        if signal.Signals(number).name in _OF_TERMINALS and _in_foreground():
+            return
+        if self._child is None:
+            self._early.append(number)
+        else:
+            _send(self._child, number)
+
+
+def _send(child: subprocess.Popen[bytes], number: int) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        child.send_signal(number)
+
+
+def _in_foreground() -> bool:
+    """Whether a terminal has sent its signal to the child as well: it tells the whole foreground group."""
+    if os.name == "nt":
+        return True  # a console tells all its processes
+    for descriptor in (0, 1, 2):
+        with contextlib.suppress(OSError):
+            return os.tcgetpgrp(descriptor) == os.getpgrp()
+    return False

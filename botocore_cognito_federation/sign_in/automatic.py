@@ -1,0 +1,195 @@
+"""``cognito_auto_login``: a sign-in nobody called for by name, only where somebody is there to see it.
+
+It is never a surprise (DESIGN, invariant 6): not in CI, not without a terminal in the foreground (or, under ``always``,
+a browser), and not for a while after one that failed, because a helper that opens a tab at every call of every SDK
+fills a screen overnight (int128/kubelogin#1330). It speaks on the terminal device: SDKs keep a helper's stderr to
+themselves, and stdin belongs to the program that called.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from ..cache_keys import scope_key
+from ..errors import CognitoFederationError, SignInFailedError, SignInRequiredError, StorageError
+from ..storage.base import FAILURES, Store, key_of
+
+if TYPE_CHECKING:
+    from ..federation import Federation, Served
+    from ..settings import Settings
+
+logger = logging.getLogger(__name__)
+
+#: Seconds of the caller's time that are left for the exchange.
+_RESERVE = 10.0
+#: Less than that is no time for a person.
+_LEAST = 10.0
+
+_FIRST_PAUSE = 300.0
+_LONGEST_PAUSE = 3600.0
+
+OpenTerminal = Callable[[], TextIO | None]
+
+
+class CoolDown:
+    """How long to leave people alone after an automatic sign-in that failed: 5 minutes, doubling to an hour."""
+
+    def __init__(self, settings: Settings, store: Store, now: Callable[[], float]) -> None:
+        self._key = key_of({"what": "automatic sign-in", "scope": scope_key(settings.scope)})
+        self._store = store
+        self._now = now
+
+    def left(self) -> float:
+        """Seconds until the next automatic sign-in may begin."""
+        document = self._store.read(FAILURES, self._key) or {}
+        at, pause = document.get("at"), document.get("pause")
+        if not isinstance(at, int | float) or not isinstance(pause, int | float):
+            return 0.0
+        now = self._now()
+        return max(0.0, at + pause - now) if at <= now + 1 else 0.0
+
+    def failed(self) -> None:
+        """Begin the next pause, twice as long as the last one."""
+        before = (self._store.read(FAILURES, self._key) or {}).get("pause")
+        pause = min(before * 2, _LONGEST_PAUSE) if isinstance(before, int | float) else _FIRST_PAUSE
+        with contextlib.suppress(StorageError):
+            self._store.write(FAILURES, self._key, {"at": self._now(), "pause": pause})
+
+
+def serving(
+    settings: Settings,
+    federation: Federation,
+    *,
+    store: Store,
+    environ: Mapping[str, str],
+    now: Callable[[], float],
+    time_left: Callable[[], float] | None = None,
+) -> Callable[[], Served]:
+    """`federation.serve`, with a sign-in in between where one is needed and the configuration wants it.
+
+    Args:
+        time_left: seconds the caller has; None for one that can wait for a person.
+    """
+    if settings.auto_login == "never":
+        return federation.serve
+
+    def serve() -> Served:
+        try:
+            return federation.serve()
+        except SignInRequiredError as required:
+            if not signed_in_automatically(settings, store, environ, now, time_left):
+                raise
+            logger.debug("Signed in because of: %s", required.what)
+            return federation.serve()
+
+    return serve
+
+
+def signed_in_automatically(
+    settings: Settings,
+    store: Store,
+    environ: Mapping[str, str],
+    now: Callable[[], float],
+    time_left: Callable[[], float] | None = None,
+    *,
+    open_terminal: OpenTerminal | None = None,
+) -> bool:
+    """Sign in if the policy allows it here and now; whether somebody signed in.
+
+    Raises:
+        SignInRequiredError: it was tried and failed; the remedy is the command.
+        KeyboardInterrupt: at once; it counts as a failure.
+    """
+    if environ.get("CI", "").lower() not in ("", "0", "false"):
+        return False
+    limit = None if time_left is None else time_left() - _RESERVE
+    if limit is not None and limit < _LEAST:
+        return False
+    cool_down = CoolDown(settings, store, now)
+    if cool_down.left() > 0:
+        logger.debug("No automatic sign-in for another %.0f s", cool_down.left())
+        return False
+    with _terminal(open_terminal or foreground_terminal) as terminal:
+        if terminal is None and not (settings.auto_login == "always" and _has_browser(environ)):
+            return False
+        return _tried(settings, store, environ, terminal, limit, cool_down)
+
+
+def _tried(
+    settings: Settings,
+    store: Store,
+    environ: Mapping[str, str],
+    terminal: TextIO | None,
+    limit: float | None,
+    cool_down: CoolDown,
+) -> bool:
+    from ..oidc.prompts import DEFAULT_TIMEOUT
+    from ..remedies import login_command
+    from .perform import Machine, sign_in_only
+    from .screens import TerminalScreen
+    from .ways import Choices
+
+    screen = TerminalScreen(terminal if terminal is not None else _nowhere())
+    try:
+        screen.say(f"\ncognito-federation: {settings.scope} needs a sign-in")
+        choices = Choices(timeout=DEFAULT_TIMEOUT if limit is None else min(limit, DEFAULT_TIMEOUT))
+        session, _ = sign_in_only(settings, store=store, screen=screen, choices=choices, machine=Machine(environ))
+    except KeyboardInterrupt:
+        cool_down.failed()
+        raise
+    except SignInFailedError as failure:
+        cool_down.failed()
+        raise SignInRequiredError(
+            f"Nobody is signed in, and the automatic sign-in failed: {failure.what}",
+            remedy=f"Run: {login_command(settings)}",
+        ) from None
+    except CognitoFederationError:
+        cool_down.failed()
+        raise
+    screen.say(f"cognito-federation: signed in as {session.who}")
+    return True
+
+
+@contextmanager
+def _terminal(open_terminal: OpenTerminal) -> Iterator[TextIO | None]:
+    terminal = open_terminal()
+    try:
+        yield terminal
+    finally:
+        if terminal is not None:
+            with contextlib.suppress(OSError):
+                terminal.close()
+
+
+def foreground_terminal() -> TextIO | None:
+    """The terminal this process is shown on, or None where it runs in the background or without one."""
+    try:
+        if sys.platform == "win32":
+            return open("CONOUT$", "w", encoding="utf-8")
+        descriptor = os.open("/dev/tty", os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        visible = os.tcgetpgrp(descriptor) == os.getpgrp()
+    except OSError:
+        visible = False
+    if not visible:
+        os.close(descriptor)
+        return None
+    return os.fdopen(descriptor, "w", encoding="utf-8")
+
+
+def _has_browser(environ: Mapping[str, str]) -> bool:
+    from ..browser import can_open_browser
+
+    return can_open_browser(environ)[0]
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")

@@ -1,0 +1,96 @@
+"""The last word on a verified sign-in: whether this person may replace the one before, and keeping the session."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..errors import SignInFailedError, StorageError
+from ..oidc.party import SignInAnswer
+from ..sessions import Session, Sessions
+from ..settings import Settings
+from ..sign_out import end_sign_in
+from ..storage import Store
+
+#: Seconds to wait for a renewal of the session that is about to be replaced.
+_LOCK_TIMEOUT = 45.0
+_SHOWN = ("name", "email", "preferred_username")
+
+
+class SessionKeeper:
+    """Keeps the answer of one sign-in; an `oidc.prompts.Accept`.
+
+    Args:
+        settings: whose sign-in it is.
+        store: where the session is kept.
+        force: somebody else may replace the person signed in so far.
+        now: seconds since the epoch.
+
+    Attributes:
+        session: the session once it is kept.
+        replaced: the session of somebody else that had to go for it.
+    """
+
+    def __init__(self, settings: Settings, store: Store, *, force: bool, now: Callable[[], float]) -> None:
+        self._settings = settings
+        self._store = store
+        self._force = force
+        self._now = now
+        self._sessions = Sessions(settings, store)
+        self._generation = self._sessions.generation()
+        self.session: Session | None = None
+        self.replaced: Session | None = None
+
+    def __call__(self, answer: SignInAnswer) -> None:
+        """Keep the session, before the person is told that all is well.
+
+        Raises:
+            SignInFailedError: somebody else is signed in, or somebody signed out meanwhile.
+            StorageError: the session cannot be kept.
+        """
+        session = session_of(answer, signed_in_at=self._now(), generation=self._generation)
+        # A renewal of the old session must not write over the new one.
+        with self._store.lock(f"session-{self._sessions.key}", timeout=_LOCK_TIMEOUT) as taken:
+            if not taken:
+                raise StorageError(f"Another process has held this session for {_LOCK_TIMEOUT:g} s", remedy="Try again")
+            if self._sessions.generation() != self._generation:
+                raise SignInFailedError("Somebody signed out during this sign-in", remedy="Sign in again")
+            before = self._sessions.read()
+            if before is not None and before.subject != session.subject:
+                self._refuse_or_replace(before, answer)
+                session = replace(session, generation=self._sessions.generation())
+            self._sessions.write(session)
+        self.session = session
+
+    def _refuse_or_replace(self, before: Session, answer: SignInAnswer) -> None:
+        has_ended = before.refresh_token is None and not _lives(before, self._now())
+        if not has_ended and not self._force:
+            raise SignInFailedError(
+                f"{answer.user_label} signed in, but {before.who} is signed in here ({self._settings.scope})",
+                remedy="To change over, add --force; to keep both, give each a [cognito-session] of its own",
+            )
+        # A new generation: no answer kept ready for the one before is printed any more.
+        end_sign_in(self._store, self._settings.scope)
+        self.replaced = before
+
+
+def session_of(answer: SignInAnswer, *, signed_in_at: float, generation: str) -> Session:
+    """The session a verified sign-in begins."""
+    claims = answer.claims
+    user = {name: str(claims[name]) for name in _SHOWN if isinstance(claims.get(name), str) and claims[name].strip()}
+    return Session(
+        sign_in_id=secrets.token_hex(16),
+        subject=answer.subject,
+        user=user,
+        login_token=answer.login_token,
+        token_expires_at=answer.expires_at,
+        refresh_token=answer.refresh_token,
+        signed_in_at=signed_in_at,
+        generation=generation,
+    )
+
+
+def _lives(session: Session, now: float) -> bool:
+    token = session.token()
+    return token is not None and (token.expires_at is None or now < token.expires_at)

@@ -1,0 +1,162 @@
+"""``login("dev")``: signing in from a notebook or a script, with no terminal.
+
+In a kernel the link or the device code is shown as the output of the cell, to click on; elsewhere on stderr.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import sys
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+from ..credentials import FederatedCredentials
+from ..errors import ConfigurationError, SignInFailedError
+from ..oidc.prompts import DEFAULT_TIMEOUT, SignInPrompt
+from ..settings import load_settings
+from ..storage import store_for
+from .perform import Machine, SignedIn, sign_in
+from .screens import Screen, TerminalScreen, wording
+from .ways import Choices
+
+Display = Callable[[Mapping[str, str]], None]
+"""Shows one thing in the forms given, by MIME type."""
+
+
+def login(
+    profile: str | None = None,
+    *,
+    use_device_code: bool = False,
+    remote: bool = False,
+    no_browser: bool = False,
+    force: bool = False,
+    login_hint: str | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+) -> FederatedCredentials:
+    """Sign in for a profile; from then on every AWS client of the profile has credentials.
+
+    Args:
+        profile: its name; default is botocore's own order.
+        use_device_code: sign in with a code to enter on any device.
+        remote: sign in by pasting the address the provider redirects to.
+        no_browser: show the link, open nothing.
+        force: somebody else than the one signed in so far may sign in.
+        login_hint: the account the provider should suggest.
+        timeout: seconds for the person.
+
+    Returns:
+        The AWS credentials, to look at; clients get and renew them by themselves.
+
+    Raises:
+        SignInFailedError: refused, cancelled, timed out, or somebody else is signed in.
+        ConfigurationError: the profile is wrong, or is none that people sign in for.
+        TemporaryError, StorageError, FederationRefusedError: as they say.
+    """
+    if use_device_code and remote:
+        raise ConfigurationError("use_device_code and remote are two ways to sign in", remedy="Choose one")
+    settings = load_settings(profile)
+    choices = Choices(
+        no_browser=no_browser,
+        use_device_code=use_device_code,
+        remote=remote,
+        timeout=timeout,
+        force=force,
+        login_hint=login_hint,
+    )
+    screen = screen_of_this_process()
+    signed_in = sign_in(
+        settings,
+        store=store_for(settings, os.environ),
+        screen=screen,
+        choices=choices,
+        machine=Machine(os.environ),
+    )
+    screen.say(result_of(signed_in))
+    return signed_in.credentials
+
+
+def result_of(signed_in: SignedIn) -> str:
+    """Who signed in and until when, in a sentence."""
+    until = signed_in.credentials.expiration.astimezone()
+    return f"Signed in as {signed_in.session.who}. AWS credentials until {until:%H:%M}, then renewed"
+
+
+def screen_of_this_process() -> Screen:
+    """The cell of a kernel, else stderr."""
+    display = kernel_display()
+    return CellScreen(display) if display is not None else TerminalScreen(sys.stderr, read_line=_by_input)
+
+
+def kernel_display() -> Display | None:
+    """What shows things in the cell that runs, or None outside a kernel; IPython is not imported for it."""
+    ipython = sys.modules.get("IPython")
+    shell: Any = ipython.get_ipython() if ipython is not None else None
+    if shell is None or not hasattr(shell, "kernel"):
+        return None
+
+    def display(forms: Mapping[str, str]) -> None:
+        from IPython.display import display as show  # type: ignore[import-not-found,unused-ignore]  # no requirement
+
+        show(dict(forms), raw=True)
+
+    return display
+
+
+class CellScreen:
+    """The output of a notebook cell.
+
+    Args:
+        display: shows it.
+        read: asks for a line; in a kernel `input` shows a field below the cell.
+    """
+
+    def __init__(self, display: Display, *, read: Callable[[str], str] = input) -> None:
+        self._display = display
+        self._read = read
+
+    def __enter__(self) -> CellScreen:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing runs beside the cell."""
+
+    def say(self, text: str) -> None:
+        self._display({"text/plain": text, "text/html": f"<p>{html.escape(text)}</p>"})
+
+    def announce(self, prompt: SignInPrompt) -> None:
+        self._display({"text/plain": wording(prompt), "text/html": _markup(prompt)})
+
+    def ask(self, prompt: SignInPrompt) -> str:
+        self.announce(prompt)
+        try:
+            return self._read("Paste the address here: ")
+        except (EOFError, OSError, RuntimeError):
+            raise SignInFailedError(
+                "The address has to be pasted, and this kernel takes no input", remedy="Use use_device_code=True"
+            ) from None
+
+
+def _markup(prompt: SignInPrompt) -> str:
+    """A link to click on; every part that comes from the provider is escaped, and only http and https get here."""
+    target = html.escape(prompt.complete_url or prompt.url, quote=True)
+    link = f'<a href="{target}" target="_blank" rel="noopener noreferrer">'
+    if prompt.kind == "device":
+        code = html.escape(prompt.user_code or "")
+        shown = html.escape(prompt.url)
+        return f"<p>{link}Sign in</a> and confirm the code <code>{code}</code> (or enter it at {shown}).</p>"
+    if prompt.kind == "paste":
+        return f"<p>{link}Sign in</a>, then copy the address of the page it ends on, which may not load.</p>"
+    return f"<p>{link}Sign in</a>{' (a browser opens by itself)' if prompt.browser_opened else ''}</p>"
+
+
+def _by_input(timeout: float) -> str:
+    from .typed_line import typed_line
+
+    try:
+        return typed_line(sys.stdin.fileno(), timeout)
+    except (OSError, ValueError, AttributeError):
+        return ""

@@ -1,0 +1,251 @@
+"""The sign-in, start to finish: one at a time, kept before anybody is told, and proved by an exchange.
+
+Whoever takes the lock of the scope signs in; whoever waits for it finds the session that came meanwhile and has joined.
+The session is kept in `keeping`, before the page in the browser says that all is well. Then what failed while nobody
+was signed in is forgotten, and the login token is exchanged: the person learns here, and not at the next command,
+whether the identity pool takes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from ..assembly import federation_for
+from ..browser import can_open_browser, open_browser
+from ..cache_keys import scope_key
+from ..credentials import FederatedCredentials
+from ..errors import ConfigurationError, StorageError, TemporaryError
+from ..oidc.device import sign_in_with_device
+from ..oidc.party import Clock, RelyingParty
+from ..oidc.redirects import Redirect, loopback_redirect
+from ..oidc.renewal import revoke
+from ..oidc.sign_in import sign_in_with_browser, sign_in_with_paste
+from ..ready_answer import forget_failed_answers
+from ..relying_party import relying_party
+from ..sessions import Session, Sessions
+from ..settings import Settings
+from ..storage import Store, default_directory
+from ..storage.base import FAILURES, SECRETS, key_of
+from .keeping import SessionKeeper
+from .screens import Screen
+from .ways import Choices, Kind, Way, choose_way
+
+logger = logging.getLogger(__name__)
+
+#: The port in a redirect that nobody listens on, where any port will do.
+_PASTE_PORT = 8400
+
+CanOpen = Callable[[Mapping[str, str]], tuple[bool, str]]
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A sign-in that is kept and proved.
+
+    Attributes:
+        session: what is kept.
+        credentials: the AWS credentials it gives.
+        joined: another process signed in while this one waited.
+    """
+
+    session: Session
+    credentials: FederatedCredentials
+    joined: bool = False
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a sign-in needs of the machine it runs on.
+
+    Attributes:
+        environ: the process environment.
+        clock: the time.
+        can_open: whether a browser can be opened, else why not.
+        cancel: ends the sign-in when set.
+    """
+
+    environ: Mapping[str, str]
+    clock: Clock = field(default_factory=Clock)
+    can_open: CanOpen = can_open_browser
+    cancel: threading.Event | None = None
+
+
+def sign_in(settings: Settings, *, store: Store, screen: Screen, choices: Choices, machine: Machine) -> SignedIn:
+    """Sign a person in and exchange the token.
+
+    Raises:
+        SignInFailedError: refused, cancelled, timed out, or somebody else is signed in.
+        ConfigurationError: there is nothing to sign in to, or it cannot work.
+        TemporaryError, StorageError, FederationRefusedError: as they say; a session that was kept stays.
+        KeyboardInterrupt: at once.
+    """
+    session, joined = sign_in_only(settings, store=store, screen=screen, choices=choices, machine=machine)
+    credentials = federation_for(settings, store=store, environ=machine.environ).credentials()
+    return SignedIn(session, credentials, joined)
+
+
+def sign_in_only(
+    settings: Settings, *, store: Store, screen: Screen, choices: Choices, machine: Machine
+) -> tuple[Session, bool]:
+    """The sign-in without the exchange: the session, and whether it is another process's.
+
+    Raises:
+        see `sign_in`.
+    """
+    refuse_without_sign_in(settings)
+    began_at = machine.clock.now()
+    sessions = Sessions(settings, store)
+    with _turn(settings, store, choices, screen):
+        found = sessions.read()
+        if found is not None and found.signed_in_at >= began_at and not choices.force:
+            return found, True
+        prove_that_it_can_be_kept(store)
+        session = _sign_in_here(settings, store, screen, choices, machine)
+    forget_failures(store, machine.environ)
+    return session, False
+
+
+def refuse_without_sign_in(settings: Settings) -> None:
+    """Refuse configurations whose tokens do not come from a person.
+
+    Raises:
+        ConfigurationError: it is one.
+    """
+    for name in ("token_file", "token_env", "token_url", "token_command", "refresh_handler"):
+        if getattr(settings, name) is not None:
+            raise ConfigurationError(
+                f"There is nothing to sign in to: the login token comes from cognito_{name} ({settings.origin(name)})",
+                remedy="Remove that key to sign in with a browser, or just use the profile",
+            )
+
+
+def forget_failures(store: Store, environ: Mapping[str, str]) -> None:
+    """Nobody is to be told of a failure from before the sign-in."""
+    with contextlib.suppress(StorageError):
+        for key, _ in list(store.documents(FAILURES)):
+            store.delete(FAILURES, key)
+        forget_failed_answers(default_directory(environ))
+
+
+@contextmanager
+def _turn(settings: Settings, store: Store, choices: Choices, screen: Screen) -> Iterator[None]:
+    """One sign-in of a scope at a time."""
+    name = f"login-{scope_key(settings.scope)}"
+    with contextlib.ExitStack() as stack:
+        if not stack.enter_context(store.lock(name, timeout=0)):
+            stack.close()
+            screen.say(f"Another sign-in of {settings.scope} is under way; waiting for it")
+            if not stack.enter_context(store.lock(name, timeout=choices.timeout)):
+                raise TemporaryError(
+                    f"Another sign-in of {settings.scope} is still under way after {choices.timeout:g} seconds",
+                    remedy="Finish or end it, then try again",
+                )
+        yield
+
+
+def prove_that_it_can_be_kept(store: Store) -> None:
+    """Before anybody is sent to a browser: a full disk or a locked keyring would make the sign-in worthless.
+
+    Raises:
+        StorageError: it cannot be kept.
+    """
+    key = key_of({"what": "proof that a sign-in can be kept"})
+    store.write(SECRETS, key, {"scope": ""})
+    store.delete(SECRETS, key)
+
+
+def _sign_in_here(settings: Settings, store: Store, screen: Screen, choices: Choices, machine: Machine) -> Session:
+    party = replace(relying_party(settings, store, machine.environ), clock=machine.clock)
+    redirect = _loopback(settings, party, choices)
+    way = choose_way(
+        settings,
+        choices,
+        browser=machine.can_open(machine.environ),
+        comes_back_here=redirect is not None,
+        has_device_codes=lambda: party.metadata().device_authorization_endpoint is not None,
+    )
+    if way.why:
+        screen.say(way.why)
+    keeper = SessionKeeper(settings, store, force=choices.force, now=machine.clock.now)
+    attempt = _Attempt(settings, party, screen, choices, machine, keeper)
+    with screen:
+        attempt.go(way)
+    if keeper.replaced is not None and keeper.replaced.refresh_token is not None:
+        outcome = revoke(party, keeper.replaced.refresh_token)
+        logger.debug("The session of the user before was revoked: %s", outcome)
+    assert keeper.session is not None, "a sign-in ends with an error or a kept session"
+    return keeper.session
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    settings: Settings
+    party: RelyingParty
+    screen: Screen
+    choices: Choices
+    machine: Machine
+    keeper: SessionKeeper
+
+    def go(self, way: Way) -> None:
+        try:
+            self._go(way.kind, way.opens)
+        except ConfigurationError as refused:
+            # Discovery may offer what this client is not allowed; nobody has been shown anything yet.
+            if way.instead is None or self.keeper.session is not None:
+                raise
+            self.screen.say(refused.what)
+            self._go(way.instead, False)
+
+    def _go(self, kind: Kind, opens: bool) -> None:
+        timeout, cancel = self.choices.timeout, self.machine.cancel
+        if kind == "device":
+            sign_in_with_device(
+                self.party, announce=self.screen.announce, accept=self.keeper, timeout=timeout, cancel=cancel
+            )
+        elif kind == "paste":
+            sign_in_with_paste(
+                self.party,
+                _redirect_to_paste(self.settings, self.party, self.choices),
+                ask=self.screen.ask,
+                accept=self.keeper,
+                login_hint=self.choices.login_hint,
+                timeout=timeout,
+            )
+        else:
+            opener = partial(open_browser, command=self.choices.browser_command, environ=self.machine.environ)
+            sign_in_with_browser(
+                self.party,
+                _redirect(self.settings, self.party, self.choices),
+                announce=self.screen.announce,
+                open_url=opener if opens else None,
+                accept=self.keeper,
+                timeout=timeout,
+                cancel=cancel,
+                login_hint=self.choices.login_hint,
+            )
+
+
+def _redirect(settings: Settings, party: RelyingParty, choices: Choices) -> Redirect:
+    redirect = loopback_redirect(settings.redirect_uri, party.provider.redirect_ports)
+    return redirect if choices.port is None else replace(redirect, ports=(choices.port,))
+
+
+def _loopback(settings: Settings, party: RelyingParty, choices: Choices) -> Redirect | None:
+    try:
+        return _redirect(settings, party, choices)
+    except ConfigurationError:
+        return None
+
+
+def _redirect_to_paste(settings: Settings, party: RelyingParty, choices: Choices) -> str:
+    """The redirect URI as the provider has it registered; nobody listens on it."""
+    redirect = _loopback(settings, party, choices)
+    if redirect is None:
+        return settings.redirect_uri or ""
+    return redirect.uri(redirect.ports[0] or _PASTE_PORT)

@@ -1,0 +1,144 @@
+"""The operating system's keyring: which backend it is, whether it may be trusted with secrets, and that it works.
+
+The package `keyring` picks a backend by itself. Some of its choices keep secrets in plain files, keep nothing at all,
+or ask for a password on the terminal; those are refused by name instead of being used without a word.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from ..errors import CognitoFederationError, StorageError
+
+logger = logging.getLogger(__name__)
+
+SERVICE = "botocore-cognito-federation"
+
+_INSTALL = 'Run: pip install "botocore-cognito-federation[keyring]", or set cognito_cache = file'
+_FILE_INSTEAD = "or set cognito_cache = file"
+#: Modules whose backends are no keyring, and why.
+_REFUSED = {
+    "keyring.backends.fail": "this machine has no keyring that can be reached",
+    "keyring.backends.null": "it forgets everything it is given",
+    "keyrings.alt": "it keeps secrets in files of its own, in plain text or behind a password asked for each time",
+}
+
+
+class Backend(Protocol):
+    """What is used of `keyring.backend.KeyringBackend`."""
+
+    def get_password(self, service: str, username: str) -> str | None: ...
+
+    def set_password(self, service: str, username: str, password: str) -> None: ...
+
+    def delete_password(self, service: str, username: str) -> None: ...
+
+
+def system_backend() -> Backend:
+    """The backend that `keyring` has chosen, unless it is none.
+
+    Raises:
+        StorageError: the package is missing, or its backend is refused.
+    """
+    try:
+        import keyring
+        from keyring.backends.chainer import ChainerBackend
+    except ImportError:
+        raise StorageError(
+            "cognito_cache = keyring needs the Python package keyring, which is not installed", remedy=_INSTALL
+        ) from None
+    try:
+        chosen: Any = keyring.get_keyring()
+        if isinstance(chosen, ChainerBackend):
+            # A chain writes to its first backend that can; the one that writes is the one to judge.
+            chosen = next(iter(chosen.backends), None)
+    except Exception as failure:  # noqa: BLE001 - backends raise whatever their libraries do
+        raise StorageError(
+            f"The keyring cannot be reached ({type(failure).__name__})", remedy=f"Unlock it, {_FILE_INSTEAD}"
+        ) from None
+    return checked(chosen)
+
+
+def checked(backend: Any) -> Backend:
+    """The backend, unless it is one that keeps no secret.
+
+    Raises:
+        StorageError: naming it and saying why.
+    """
+    module = type(backend).__module__
+    for refused, why in _REFUSED.items():
+        if backend is None or module == refused or module.startswith(f"{refused}."):
+            shown = "none" if backend is None else name_of(backend)
+            why = _REFUSED["keyring.backends.fail"] if backend is None else why
+            raise StorageError(
+                f"cognito_cache = keyring, but the keyring is {shown}: {why}",
+                remedy=f"Start and unlock a keyring such as gnome-keyring or KWallet, {_FILE_INSTEAD}",
+            )
+    accepted: Backend = backend
+    return accepted
+
+
+def name_of(backend: Any) -> str:
+    """A backend as messages name it."""
+    return f"{type(backend).__module__}.{type(backend).__qualname__}"
+
+
+def probe(backend: Backend, *, random: Callable[[int], str] = secrets.token_urlsafe) -> None:
+    """Prove by a round trip that the backend keeps, gives back and forgets.
+
+    Raises:
+        StorageError: it does not.
+    """
+    item, value = f"probe-{random(6)}", random(24)
+    with speaking_for(backend, "be tried out"):
+        backend.set_password(SERVICE, item, value)
+        found = backend.get_password(SERVICE, item)
+        backend.delete_password(SERVICE, item)
+        left = backend.get_password(SERVICE, item)
+    if found != value or left is not None:
+        raise StorageError(
+            f"The keyring {name_of(backend)} does not give back what it is given",
+            remedy=f"Unlock it, {_FILE_INSTEAD}",
+        )
+    logger.debug("The keyring %s works", name_of(backend))
+
+
+@contextmanager
+def speaking_for(backend: Any, doing: str) -> Iterator[None]:
+    """Turn what a backend raises into our own words: its text may quote the secret.
+
+    Raises:
+        StorageError: for whatever the backend raised.
+    """
+    try:
+        yield
+    except CognitoFederationError:
+        raise
+    except Exception as failure:  # noqa: BLE001 - backends raise whatever their libraries do
+        raise StorageError(
+            f"The keyring {name_of(backend)} could not {doing} ({type(failure).__name__})",
+            remedy=f"Unlock it, {_FILE_INSTEAD}",
+        ) from None
+
+
+def forget_item(backend: Backend, item: str) -> bool:
+    """Delete an item; whether it was there."""
+    with speaking_for(backend, "forget an item"):
+        if backend.get_password(SERVICE, item) is None:
+            return False
+        with contextlib.suppress(*_not_there()):
+            backend.delete_password(SERVICE, item)
+    return True
+
+
+def _not_there() -> tuple[type[Exception], ...]:
+    try:
+        from keyring.errors import PasswordDeleteError
+    except ImportError:
+        return ()
+    return (PasswordDeleteError,)

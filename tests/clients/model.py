@@ -1,0 +1,146 @@
+"""The records of the matrix: its columns, the ways credentials are got, the clients, what came of each cell."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .rooms import Rooms
+
+
+class Column(enum.Enum):
+    """A column of the table, by its heading."""
+
+    PROCESS = "credential_process"
+    NATIVE = "native"
+    ENDPOINT = "endpoint"
+    CHAIN = "role chain"
+    STDIN = "data on stdin"
+    REFRESH = "refresh while running"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to credentials: the column that shows it and the profiles of the world's config that take it."""
+
+    column: Column
+    profile: str | None
+    chained_profile: str | None
+
+
+PROCESS = Way(Column.PROCESS, "demo", "chained")
+NATIVE = Way(Column.NATIVE, "demo-native", "chained-native")
+#: No profile at all: only the container endpoint's variables lead to credentials.
+ENDPOINT = Way(Column.ENDPOINT, None, None)
+WAYS = (PROCESS, NATIVE, ENDPOINT)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a command line needs to know of the world."""
+
+    endpoint_url: str
+    region: str
+    bucket: str
+    profile: str | None
+
+
+#: Makes a command line; the program's own start is given, since it depends on where it was installed.
+Compose = Callable[[tuple[str, ...], Target, str], list[str]]
+
+
+@dataclass(frozen=True)
+class Commands:
+    """A client without a program of ours: one command line prints an object, one stores its standard input.
+
+    `lines` is for a client that takes command after command in one process: its start, and the line that makes it
+    print the object. Without it the client stays alive by storing a stream that comes in two parts.
+    """
+
+    get: Compose
+    put: Compose
+    put_stream: Compose | None = None
+    lines: tuple[Compose, Callable[[Target, str], str]] | None = None
+
+
+@dataclass(frozen=True)
+class Program:
+    """A script of ``programs/`` that answers ``get KEY`` and ``put KEY TEXT`` on its input, a line each."""
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A client on this machine.
+
+    Attributes:
+        start: how it starts.
+        version: as the table shows it.
+        environment: variables it needs.
+        lacks: what this version of it cannot, beside what the client cannot.
+        native_start: how it starts in an environment with `native enable`, where it has no code of its own to call
+            ``install()``.
+    """
+
+    start: tuple[str, ...]
+    version: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    lacks: Mapping[Column, str] = field(default_factory=dict)
+    native_start: tuple[str, ...] = ()
+
+    def start_by(self, way: Way) -> tuple[str, ...]:
+        return self.native_start if way is NATIVE and self.native_start else self.start
+
+
+@dataclass(frozen=True)
+class Client:
+    """A row.
+
+    Attributes:
+        lacks: for a column, why this client cannot by design.
+        learns_by_refusal: it renews credentials only when a request was refused for their age, and repeats that.
+    """
+
+    name: str
+    language: str
+    install: Callable[[Rooms], Installed]
+    drive: Program | Commands
+    lacks: Mapping[Column, str]
+    learns_by_refusal: bool = False
+
+    def ways(self) -> tuple[Way, ...]:
+        return tuple(way for way in WAYS if way.column not in self.lacks)
+
+
+class Mark(enum.Enum):
+    """How a cell ended."""
+
+    OK = "ok"
+    NOT_APPLICABLE = "n/a"
+    MISSING = "missing"
+    FAILED = "FAIL"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    mark: Mark
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    client: Client
+    version: str
+    outcomes: Mapping[Column, Outcome]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the run keeps its files: the home with the config all clients read, and a folder a cell."""
+
+    home: Path
+    cells: Path
+    executable: Path

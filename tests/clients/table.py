@@ -1,0 +1,75 @@
+"""The result as text for the terminal and as a page of the documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .model import Column, Mark, Row
+
+_PAGE = """# Clients
+
+Every client below was driven from one and the same `~/.aws/config`, against the demo world, by
+`python -m tests.clients`; this page is written by that run (`--write`).
+
+{table}
+
+What a column shows:
+
+* **credential_process**: reads an object with a profile that has `credential_process`.
+* **native**: the same in process, with a profile that has no `credential_process`, after `install()`; the AWS CLI
+  after `cognito-federation native enable`.
+* **endpoint**: the same without any profile, as the child of `cognito-federation exec --server`.
+* **role chain**: a profile with `role_arn` whose `source_profile` is ours.
+* **data on stdin**: what is piped into the client arrives (`echo data | aws s3 cp - s3://bucket/key`); the credential
+  helper leaves the input alone.
+* **refresh while running**: one process goes on working after its credentials have expired, in each of the ways it has.
+
+{notes}
+"""
+
+
+def text(rows: Sequence[Row]) -> str:
+    """The table, then a line for each cell that is not ok."""
+    lines = [_heading(rows), *_body(rows)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
+    table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return "\n".join([*table, "", *_reasons(rows)]).rstrip() + "\n"
+
+
+def page(rows: Sequence[Row]) -> str:
+    """The page ``docs/clients.md``."""
+    heading = _heading(rows)
+    table = [heading, ["---"] * len(heading), *_body(rows)]
+    markdown = "\n".join(f"| {' | '.join(line)} |" for line in table)
+    notes = "\n".join(f"* {line}" for line in _reasons(rows))
+    return _PAGE.format(table=markdown, notes=f"Not applicable:\n\n{notes}" if notes else "").rstrip() + "\n"
+
+
+def green(rows: Sequence[Row], *, complete: bool) -> bool:
+    """Whether nothing failed, and with `complete` nothing is missing."""
+    bad = {Mark.FAILED, Mark.MISSING} if complete else {Mark.FAILED}
+    return not any(outcome.mark in bad for row in rows for outcome in row.outcomes.values())
+
+
+def _heading(rows: Sequence[Row]) -> list[str]:
+    return ["client", "version", "language", *(column.value for column in _columns(rows))]
+
+
+def _columns(rows: Sequence[Row]) -> list[Column]:
+    return list(rows[0].outcomes) if rows else list(Column)
+
+
+def _body(rows: Sequence[Row]) -> list[list[str]]:
+    return [
+        [row.client.name, row.version, row.client.language, *(outcome.mark.value for outcome in row.outcomes.values())]
+        for row in rows
+    ]
+
+
+def _reasons(rows: Sequence[Row]) -> list[str]:
+    return [
+        f"{row.client.name}, {column.value}: {outcome.reason}"
+        for row in rows
+        for column, outcome in row.outcomes.items()
+        if outcome.reason
+    ]

@@ -1,0 +1,175 @@
+"""`login` and what follows it, as real processes against the certified provider and the strict identity pool."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import time
+
+import requests
+
+from botocore_cognito_federation.demo.world import World
+from tests.servers.oidc_provider import OidcProvider
+from tests.servers.oidc_provider.browser import ScriptedBrowser
+from tests.signin.places import Home, browser_options, finished
+
+_LIST = "import boto3; print([b['Name'] for b in boto3.client('s3').list_buckets()['Buckets']])"
+
+
+def test_a_login_leads_to_list_buckets(home: Home, world: World) -> None:
+    done = home.login()
+    assert done.code == 0, done.err
+    assert done.out == ""
+    assert f"  {home.provider.issuer}/auth?" in done.err
+    assert "Signed in as Ada (ada@example.com), session corp" in done.err
+    assert "AWS credentials until " in done.err
+    assert "\x1b" not in done.err
+    found = finished(home.python(f"import botocore_cognito_federation as b; b.install(); {_LIST}"))
+    assert world.bucket in found.out, found.err
+    assert len(world.calls("GetCredentialsForIdentity")) == 1
+
+
+def test_status_token_and_whoami_tell_who_is_signed_in(home: Home, world: World) -> None:
+    home.login()
+    status = json.loads(home.run("status", "--json").out)
+    (entry,) = status["sign_ins"]
+    assert (entry["who"], entry["renews_itself"], entry["scope"]) == ("ada@example.com", True, "session corp")
+    assert "signed in as ada@example.com; renews itself" in home.run("status", "--session", "corp").out
+    claims = json.loads(home.run("token", "--claims").out)
+    assert (claims["sub"], claims["iss"]) == ("ada", home.provider.issuer)
+    assert home.run("token").out.count(".") == 2
+    me = json.loads(home.run("whoami", "--json").out)
+    assert (me["who"], me["account"]) == ("ada@example.com", world.account_id)
+    assert ":assumed-role/" in me["arn"]
+
+
+def test_somebody_else_needs_force_and_is_refused_by_name(home: Home) -> None:
+    assert home.login().code == 0
+    refused = home.login(user="grace")
+    assert refused.code == 5
+    assert "Grace (grace@example.com) signed in, but ada@example.com is signed in here" in refused.err
+    assert "--force" in refused.err
+    assert home.session_document()["subject"] == "ada"
+    assert home.login("--force", user="grace").code == 0
+    assert home.session_document()["subject"] == "grace"
+
+
+def test_after_a_forced_change_no_answer_of_the_one_before_is_served(home: Home, world: World) -> None:
+    home.login()
+    first = json.loads(home.run("credential-process").out)
+    again = json.loads(home.run("credential-process").out)
+    assert first == again
+    assert home.login("--force", user="grace").code == 0
+    other = json.loads(home.run("credential-process").out)
+    assert other["AccessKeyId"] != first["AccessKeyId"]
+    assert "grace" in home.run("whoami").out
+
+
+def test_two_logins_at_once_open_one_tab_and_the_second_joins(home: Home, provider: OidcProvider) -> None:
+    before = len(provider.journal("authorization"))
+    first = home.start("login", *browser_options("ada"))
+    second = home.start("login", *browser_options("ada"))
+    done = [finished(first), finished(second)]
+    assert [d.code for d in done] == [0, 0], done
+    assert sum("Joined the sign-in of Ada" in d.err for d in done) == 1
+    assert sum("is under way; waiting for it" in d.err for d in done) == 1
+    # One authorization request is two at this provider: the second asks for the consent that brings a refresh token.
+    assert sum(d.err.count("/auth?") for d in done) == 1
+    assert len(provider.journal("authorization")) - before <= 2
+
+
+def test_ctrl_c_ends_a_login_at_once_and_the_next_one_works(home: Home) -> None:
+    process = home.start("login", "--no-browser")
+    assert process.stderr is not None
+    while "/auth?" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    done = finished(process)
+    assert done.code == 130
+    assert "Traceback" not in done.err
+    assert not list((home.cache / "sessions").glob("*.json"))
+    assert home.login().code == 0
+
+
+def test_nobody_who_finishes_in_time_is_exit_5(home: Home) -> None:
+    done = home.run("login", "--no-browser", "--timeout", "1")
+    assert done.code == 5
+    assert "within 1 seconds" in done.err
+
+
+def test_without_a_browser_the_device_code_is_used_and_the_reason_said(home: Home) -> None:
+    process = home.start("login", variables={"SSH_TTY": "/dev/pts/0"})
+    assert process.stderr is not None
+    lines = []
+    while not (lines and "user_code=" in lines[-1]):
+        lines.append(process.stderr.readline())
+        assert process.poll() is None, lines
+    ScriptedBrowser(login="ada").open(lines[-1].strip())
+    done = finished(process)
+    assert done.code == 0, done.err
+    assert "No browser can be opened here: this is an SSH session (SSH_TTY is set)" in lines[0]
+    assert "Signed in as Ada (ada@example.com)" in done.err
+
+
+def test_pasting_the_redirected_address_signs_in_and_rubbish_is_asked_for_again(home: Home) -> None:
+    process = home.start("login", "--remote", "--port", "9", stdin=subprocess.PIPE)
+    assert process.stderr is not None
+    assert process.stdin is not None
+    url = ""
+    while "/auth?" not in url:
+        url = process.stderr.readline()
+        assert process.poll() is None
+    browser = ScriptedBrowser()
+    with contextlib.suppress(requests.ConnectionError):
+        browser.open(url.strip())
+    process.stdin.write("that page did not load\n")
+    process.stdin.write(browser.visited[-1] + "\n")
+    process.stdin.flush()
+    done = finished(process)
+    assert done.code == 0, done.err
+    assert "Signed in as Ada" in done.err
+
+
+def test_a_confidential_client_signs_in_with_a_secret_from_a_variable(home: Home) -> None:
+    home.write(cognito_client_id="confidential", cognito_client_secret_env="CORP_SECRET")
+    done = home.login(CORP_SECRET="s3cret with spaces & signs/+%")
+    assert done.code == 0, done.err
+    assert "s3cret" not in done.err + home.texts()
+
+
+def test_a_login_forgets_the_failures_before_it(home: Home) -> None:
+    required = home.run("credential-process")
+    assert required.code == 3
+    assert "cognito-federation login --profile dev" in required.err
+    assert home.login().code == 0
+    assert home.run("credential-process").code == 0
+
+
+def test_a_token_source_has_nothing_to_sign_in_to(home: Home) -> None:
+    home.write(cognito_token_file="/nowhere/token")
+    done = home.run("login")
+    assert done.code == 4
+    assert "cognito_token_file" in done.err
+
+
+def test_a_place_that_cannot_be_written_is_said_before_anybody_signs_in(home: Home) -> None:
+    (home.directory / "file").write_text("")
+    done = home.login(COGNITO_FEDERATION_CACHE_DIR=str(home.directory / "file" / "below"))
+    assert done.code == 8
+    assert "/auth?" not in done.err
+
+
+def test_a_pool_that_refuses_the_token_is_told_at_the_sign_in(home: Home) -> None:
+    home.write(cognito_provider=home.world.provider.login_key, cognito_login_key="nobody.example")
+    done = home.login()
+    assert done.code == 6, done.err
+    assert home.session_document()["subject"] == "ada"
+
+
+def test_a_session_shared_by_profiles_is_signed_in_by_its_name(home: Home) -> None:
+    assert home.login("--session", "corp").code == 0
+    assert home.run("credential-process", "--profile", "dev").code == 0
+    began = time.time()
+    assert home.session_document()["signed_in_at"] <= began
