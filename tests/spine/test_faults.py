@@ -49,7 +49,6 @@ def test_what_stays_is_an_error_after_few_attempts_and_loses_nothing(quick, name
     else:
         assert quick.federation().credentials().access_key == first.access_key
         quick.age(seconds_left=30)
-        quick.run("cache", "path")
         for path in quick.documents("failures"):
             path.unlink()
         with pytest.raises(TemporaryError):
