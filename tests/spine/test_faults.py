@@ -99,3 +99,12 @@ def test_an_issuer_too_long_for_a_logins_key_costs_no_call(quick):
     line = quick.ask("bare").refused(5)
     assert "cognito_login_key" in line
     assert quick.spent == (0, 0)
+
+
+def test_a_login_at_a_pool_that_takes_guests_is_never_sent_as_a_guest(quick):
+    quick.profile("open", cognito_identity_pool_id=quick.world.guest_pool_id, cognito_token_file=str(quick.token))
+    first = quick.federation("open").credentials()
+    for path in quick.cache.rglob("*.json"):
+        path.unlink()
+    # Guests get a new identity with each GetId; a login keeps its own.
+    assert quick.federation("open").credentials().identity_id == first.identity_id
