@@ -16,10 +16,6 @@ _ROUNDS, _PEER_ROUNDS, _MANY = 60, 7, 10_000
 OWN_MODULES = ["botocore_cognito_federation", "botocore_cognito_federation.process"]
 
 
-def rows(laboratory: Laboratory) -> list[Row]:
-    return [*_against_bare(laboratory), *_against_peers(laboratory), _growing(laboratory)]
-
-
 def instruction_ratio(laboratory: Laboratory) -> float:
     """Instructions of a warm ``credential-process`` over those of a bare interpreter."""
     return instructions(_by_interpreter(laboratory), laboratory.environment) / instructions(
@@ -39,7 +35,8 @@ def _by_interpreter(laboratory: Laboratory) -> Command:
     return [laboratory.python, *laboratory.helper]
 
 
-def _against_bare(laboratory: Laboratory) -> list[Row]:
+def against_bare(laboratory: Laboratory) -> list[Row]:
+    """What it costs beside Python that does nothing."""
     environment, helper = laboratory.environment, {"": laboratory.helper}
     wall = ratios_to(laboratory.bare, helper, environment, _ROUNDS)[""]
     what = "warm credential-process, whole process"
@@ -53,7 +50,8 @@ def _against_bare(laboratory: Laboratory) -> list[Row]:
     return found
 
 
-def _against_peers(laboratory: Laboratory) -> list[Row]:
+def against_peers(laboratory: Laboratory) -> list[Row]:
+    """What others cost, and the ratio to them."""
     found, missing = peers.commands(laboratory)
     measured = ratios_to(laboratory.bare, {"": laboratory.helper, **found}, laboratory.environment, _PEER_ROUNDS)
     ours: Spread = measured.pop("")
@@ -65,7 +63,7 @@ def _against_peers(laboratory: Laboratory) -> list[Row]:
     return table
 
 
-def _growing(laboratory: Laboratory) -> Row:
+def growing(laboratory: Laboratory) -> list[Row]:
     """One cached profile against ten thousand."""
     crowded = laboratory.scratch / "crowded"
     shutil.copytree(laboratory.cache, crowded)
@@ -75,7 +73,7 @@ def _growing(laboratory: Laboratory) -> Row:
     _fill(crowded)
     measured = ratios_to(alone, {"": command}, laboratory.environment, _ROUNDS // 2)[""]
     spread = (measured.low, measured.high)
-    return Row(f"cached profiles grow from 1 to {_MANY}", "wall ratio", measured.median, 1.05, spread=spread)
+    return [Row(f"cached profiles grow from 1 to {_MANY}", "wall ratio", measured.median, 1.05, spread=spread)]
 
 
 def _fill(cache: Path) -> None:
