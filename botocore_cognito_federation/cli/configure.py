@@ -18,12 +18,10 @@ from ..config_file.configuration import (
     signs_people_in,
     write_plan,
 )
-from ..config_file.lines import profile_section
 from ..errors import ConfigurationError
 from ..relying_party import secret_key
 from ..settings import Settings, load_settings
 from ..settings.keys import KEYS, PREFIX
-from ..settings.resolve import SESSION_SECTION
 from ..sign_in.perform import prove_that_it_can_be_kept
 from ..storage import store_for
 from ..storage.base import SECRETS, Store
