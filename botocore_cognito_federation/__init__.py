@@ -4,13 +4,15 @@ The public names are loaded on first use (PEP 562), so that importing the packag
 and every interpreter with the activation enabled go through here.
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations` here and in `process`: it loads a module, at every start of the helper.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from . import handlers as handlers
     from ._version import __version__ as __version__
+    from .application.federation import CognitoFederation as CognitoFederation
     from .botocore_plugin import install as install
     from .botocore_plugin import uninstall as uninstall
+    from .credentials import FederatedCredentials as FederatedCredentials
     from .errors import CognitoFederationError as CognitoFederationError
     from .errors import ConfigurationError as ConfigurationError
     from .errors import FederationRefusedError as FederationRefusedError
@@ -21,13 +23,17 @@ if TYPE_CHECKING:
     from .errors import StorageError as StorageError
     from .errors import TemporaryError as TemporaryError
     from .errors import TokenRefreshError as TokenRefreshError
+    from .events import Event as Event
     from .sign_in.notebook import login as login
     from .user_pool import UserPool as UserPool
 
 _HOME_OF = {
     "__version__": "_version",
+    "CognitoFederation": "application.federation",
     "CognitoFederationError": "errors",
     "ConfigurationError": "errors",
+    "Event": "events",
+    "FederatedCredentials": "credentials",
     "FederationRefusedError": "errors",
     "NonRetryableError": "errors",
     "NotSignedInError": "errors",
@@ -36,6 +42,7 @@ _HOME_OF = {
     "StorageError": "errors",
     "TemporaryError": "errors",
     "TokenRefreshError": "errors",
+    "handlers": "",
     "install": "botocore_plugin",
     "login": "sign_in.notebook",
     "uninstall": "botocore_plugin",
@@ -49,7 +56,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    value = getattr(importlib.import_module(f".{home}", __name__), name)
+    module = importlib.import_module(f".{home or name}", __name__)
+    value = getattr(module, name) if home else module
     globals()[name] = value
     return value
 

@@ -160,6 +160,23 @@ class Federation:
         """What changes with each sign-out: whoever keeps credentials under another one has to drop them."""
         return current_generation(self._store, self._settings.scope)
 
+    def exchange_now(self) -> FederatedCredentials:
+        """Credentials for the login token at hand, exchanged whatever is kept: so a token somebody brings is proven.
+
+        Claims that nobody verified would otherwise choose whose kept credentials are handed out. Nothing that lives is
+        served in their place, and nobody else is told of a failure.
+
+        Raises:
+            CognitoFederationError: the token could not be exchanged.
+        """
+        login = self._login() if self._settings.identity_id is None else None
+        key = credentials_key(self._settings, login)
+        with self._single_flight(key, timeout=LOCK_TIMEOUT) as taken:
+            if not taken:
+                raise _busy()
+            with renewing(key):
+                return self._renew(key, login, something_lives=False)
+
     def login(self) -> Login | None:
         """Who is signed in, with a token newly had; None for guests.
 
@@ -215,10 +232,7 @@ class Federation:
                 if held is not None and alive:
                     logger.debug("Somebody else is renewing them; serving what lives")
                     return Served(held, self._now() + _WHILE_ANOTHER_RENEWS)
-                raise StorageError(
-                    f"Another process has been renewing these credentials for more than {LOCK_TIMEOUT:g} s",
-                    remedy="Try again; if it stays, end that process",
-                )
+                raise _busy()
             held = self._held(key)
             if held is not None and self._is_fresh(held):
                 return self._fresh(held)
@@ -405,6 +419,13 @@ def _dead_on_arrival(exchanged: Exchanged) -> str:
     ahead = exchanged.clock_ahead
     why = f", which is {span(ahead)} ahead of AWS's" if ahead is not None and ahead > 0 else ""
     return f"The new credentials have already expired by this machine's clock{why}"
+
+
+def _busy() -> StorageError:
+    return StorageError(
+        f"Another process has been renewing these credentials for more than {LOCK_TIMEOUT:g} s",
+        remedy="Try again; if it stays, end that process",
+    )
 
 
 def _name_of(login: Login | None) -> str:

@@ -100,6 +100,9 @@ class Sessions:
             "generation": session.generation,
         }
         self._store.write(SESSIONS, self.key, document)
+        if session.generation != self.generation():
+            # A sign-out came between: it wins, and leaves no token behind.
+            self.delete()
 
     def delete(self) -> None:
         """Forget the session.

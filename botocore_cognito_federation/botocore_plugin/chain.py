@@ -13,6 +13,14 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .application import METHOD as APPLICATION_METHOD
+from .application import (
+    AioApplicationProvider,
+    ApplicationCredentials,
+    ApplicationProvider,
+    installed,
+    set_installed,
+)
 from .credentials import METHOD
 from .provider import CognitoFederationProvider
 
@@ -41,6 +49,29 @@ def install() -> None:
         _decorate_or_leave(session.get_component(_COMPONENT), session)
 
 
+def install_application(credentials: ApplicationCredentials) -> None:
+    """Make an application's federation the source of every session without keys or a profile of its own."""
+    set_installed(credentials)
+    install()
+    session: Any = _default_session()
+    if session is not None:
+        # What it has resolved so far came from elsewhere.
+        session._credentials = None
+
+
+def uninstall_application(credentials: ApplicationCredentials) -> None:
+    """Take an application's federation out again; does nothing where another one is installed meanwhile."""
+    if installed() is credentials:
+        set_installed(None)
+        _forget_in_default_session()
+
+
+def _forget_in_default_session() -> None:
+    session: Any = _default_session()
+    if session is not None and isinstance(session._credentials, ApplicationCredentials):
+        session._credentials = None
+
+
 def register_in(botocore_module: Any) -> None:
     """Register with a botocore module: the one everybody imports, or the copy that the AWS CLI carries."""
     if hasattr(botocore_module, "register_initializer"):
@@ -57,6 +88,8 @@ def uninstall() -> None:
         botocore.unregister_initializer(initialize)
     except ValueError:
         logger.debug("The provider was not installed")
+    set_installed(None)
+    _forget_in_default_session()
     session = _default_session()
     if session is not None:
         _undecorate(session.get_component(_COMPONENT))
@@ -96,6 +129,7 @@ def session_of_other_profile(profile: str) -> Session:
 
 def decorate(resolver: CredentialResolver, session: Session, *, in_use: bool = True) -> CredentialResolver:
     """Put the provider into a chain, and into the chain of ``source_profile``; does nothing the second time."""
+    _join_application(resolver, session)
     if any(provider.METHOD == METHOD for provider in resolver.providers):
         return resolver
     make = partial(_provider_class(resolver), session)
@@ -107,9 +141,20 @@ def decorate(resolver: CredentialResolver, session: Session, *, in_use: bool = T
     return resolver
 
 
+def _join_application(resolver: CredentialResolver, session: Session) -> None:
+    """Put the installed federation first: it is what the application asked for."""
+    present = any(provider.METHOD == APPLICATION_METHOD for provider in resolver.providers)
+    if installed() is not None and not present:
+        is_async = inspect.iscoroutinefunction(resolver.load_credentials)
+        resolver.providers.insert(0, (AioApplicationProvider if is_async else ApplicationProvider)(session))
+
+
 def _undecorate(resolver: CredentialResolver) -> None:
-    if any(provider.METHOD == METHOD for provider in resolver.providers):
-        resolver.remove(METHOD)
+    if any(provider.METHOD == APPLICATION_METHOD for provider in resolver.providers):
+        resolver.remove(APPLICATION_METHOD)
+    if not any(provider.METHOD == METHOD for provider in resolver.providers):
+        return
+    resolver.remove(METHOD)
     assume_role: Any = resolver.get_provider("assume-role")
     builder = assume_role._profile_provider_builder
     if isinstance(builder, _ParentProfiles):

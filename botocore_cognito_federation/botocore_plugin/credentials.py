@@ -61,6 +61,10 @@ class FederationCredentials(RefreshableCredentials):
         frozen: ReadOnlyCredentials = self._frozen_credentials
         return frozen
 
+    def is_alive(self) -> bool:
+        """Whether there are credentials that may be handed out while others are being got."""
+        return self._clock() < self._serve_until
+
     def refresh_needed(self, refresh_in: int | None = None) -> bool:
         """Whether the federation would be asked now; with `refresh_in`, whether so few seconds of life are left."""
         if refresh_in is None or not self._serve_until:
@@ -74,7 +78,7 @@ class FederationCredentials(RefreshableCredentials):
     def _renew(self) -> None:
         asked_at = self._clock()
         if not self._turns.acquire(0):
-            if asked_at < self._serve_until:
+            if self.is_alive():
                 return
             # Whoever is called to renew these credentials cannot wait for them.
             refuse_reentry(self, "What renews these credentials")

@@ -110,37 +110,37 @@ class SessionTokenSource:
                     raise StorageError(
                         f"Another process has held this session for {_LOCK_TIMEOUT:g} s", remedy="Try again"
                     )
-                return self._next_token(token if context.attempt > 1 else None)
+                return self._next_token(context, token if context.attempt > 1 else None)
         except (TemporaryError, StorageError) as error:
             if token is not None and context.attempt == 1 and self._is_alive(token):
                 logger.debug("The session could not be renewed (%s); its token still lives", error.line)
                 return token
             raise
 
-    def _next_token(self, refused: LoginToken | None) -> LoginToken:
+    def _next_token(self, context: RefreshContext, refused: LoginToken | None) -> LoginToken:
         """With the lock held: what another process has renewed meanwhile, or a renewal of our own."""
         session = self._session()
         token = session.token()
         if token is not None and self._is_fresh(session, token) and (refused is None or token.value != refused.value):
             return token
         try:
-            return self._renewed(session)
+            return self._renewed(session, context)
         except SessionEnded as ended:
             newer = self._sessions.read()
             if newer is not None and newer.refresh_token and newer.refresh_token != session.refresh_token:
                 # Somebody who shares the store but not the lock, on another machine, was quicker.
-                return self._renewed_once_more(newer)
+                return self._renewed_once_more(newer, context)
             if newer is not None:
                 self._sessions.write(replace(newer, refresh_token=None, login_token=None))
             raise self._sign_in(str(ended)) from None
 
-    def _renewed_once_more(self, session: Session) -> LoginToken:
+    def _renewed_once_more(self, session: Session, context: RefreshContext) -> LoginToken:
         try:
-            return self._renewed(session)
+            return self._renewed(session, context)
         except SessionEnded as ended:
             raise self._sign_in(str(ended)) from None
 
-    def _renewed(self, session: Session) -> LoginToken:
+    def _renewed(self, session: Session, context: RefreshContext) -> LoginToken:
         if session.refresh_token is None:
             token = session.token()
             if token is not None and self._is_alive(token):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 import requests
@@ -16,8 +13,10 @@ from botocore_cognito_federation.oidc.party import Clock, RelyingParty, SignInAn
 from botocore_cognito_federation.oidc.prompts import SignInPrompt
 from botocore_cognito_federation.oidc.redirects import Redirect, loopback_redirect
 from botocore_cognito_federation.oidc.renewal import refresh_tokens, revoke
-from botocore_cognito_federation.oidc.sign_in import sign_in_with_browser, sign_in_with_paste
+from botocore_cognito_federation.oidc.sign_in import sign_in_with_paste
 from botocore_cognito_federation.oidc.token_endpoint import GrantEndedError
+from tests.oidc.person import Person
+from tests.oidc.person import sign_in as sign_in_at
 from tests.servers import oidc_provider
 from tests.servers.oidc_provider import OidcProvider
 from tests.servers.oidc_provider.browser import ScriptedBrowser
@@ -27,37 +26,22 @@ SECRET = "s3cret with spaces & signs/+%"
 PartyOf = Callable[..., RelyingParty]
 
 
-@dataclass
-class Person:
-    """Somebody with a browser, who is quicker than anybody."""
-
-    browser: ScriptedBrowser = field(default_factory=ScriptedBrowser)
-    last: list[requests.Response] = field(default_factory=list)
-    thread: threading.Thread | None = None
-
-    def __call__(self, url: str) -> bool:
-        self.thread = threading.Thread(target=lambda: self.last.append(self.browser.open(url)), daemon=True)
-        self.thread.start()
-        return True
-
-    def page(self) -> str:
-        assert self.thread is not None
-        self.thread.join(60)
-        return self.last[-1].text
+def ada() -> Person:
+    return Person(ScriptedBrowser())
 
 
-def sign_in(party: RelyingParty, person: Person, redirect: Redirect = EPHEMERAL, **more: Any) -> SignInAnswer:
-    return sign_in_with_browser(party, redirect, announce=lambda p: None, open_url=person, timeout=60, **more)
+def sign_in(party: RelyingParty, person: Person, redirect: Redirect = EPHEMERAL) -> SignInAnswer:
+    return sign_in_at(party, person, redirect)
 
 
 @pytest.fixture
 def signed_in(certified: OidcProvider, party_of: PartyOf) -> tuple[RelyingParty, SignInAnswer]:
     party = party_of(certified.issuer, "native")
-    return party, sign_in(party, Person())
+    return party, sign_in(party, ada())
 
 
 def test_code_and_pkce_sign_in_with_a_refresh_token_in_one_tab(certified: OidcProvider, party_of: PartyOf) -> None:
-    person = Person()
+    person = ada()
     found = sign_in(party_of(certified.issuer, "native"), person)
     assert (found.subject, found.claims["email"]) == ("ada", "ada@example.com")
     assert found.refresh_token
@@ -68,7 +52,7 @@ def test_code_and_pkce_sign_in_with_a_refresh_token_in_one_tab(certified: OidcPr
 @pytest.mark.parametrize("uri", ["http://localhost", "http://localhost/callback", "http://[::1]/callback"])
 def test_other_loopback_redirects_work(certified: OidcProvider, party_of: PartyOf, uri: str) -> None:
     try:
-        found = sign_in(party_of(certified.issuer, "native"), Person(), loopback_redirect(uri, (0,)))
+        found = sign_in(party_of(certified.issuer, "native"), ada(), loopback_redirect(uri, (0,)))
     except SignInFailedError as failure:
         if "::1" in uri and "cannot be listened on" in str(failure):
             pytest.skip("this machine has no IPv6 loopback")
@@ -126,8 +110,8 @@ def test_cancelling_at_the_provider_is_a_failed_sign_in_with_its_page(
 def test_a_confidential_client_signs_in_and_a_wrong_secret_is_a_configuration_error(
     certified: OidcProvider, party_of: PartyOf
 ) -> None:
-    assert sign_in(party_of(certified.issuer, "confidential", SECRET), Person()).subject == "ada"
-    person = Person()
+    assert sign_in(party_of(certified.issuer, "confidential", SECRET), ada()).subject == "ada"
+    person = ada()
     with pytest.raises(ConfigurationError, match="invalid_client"):
         sign_in(party_of(certified.issuer, "confidential", "wrong"), person)
     assert "does not take this client" in person.page()
@@ -175,6 +159,6 @@ def test_a_realm_with_a_path_and_without_rotation_works_too(party_of: PartyOf) -
     with oidc_provider.running(OP_PREFIX="/realms/x", OP_ROTATE="false") as realm:
         party = party_of(realm.issuer, "native")
         assert party.provider.login_key == realm.issuer.removeprefix("http://")
-        found = sign_in(party, Person())
+        found = sign_in(party, ada())
         renewed = refresh_tokens(party, found.refresh_token or "", subject="ada")
         assert (renewed.refresh_token, renewed.rotated) == (found.refresh_token, False)

@@ -1,0 +1,124 @@
+"""What an application passes in, checked before anything is called, and turned into settings and tokens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from .. import identity_providers
+from ..errors import ConfigurationError, TokenRefreshError
+from ..identity_providers import IdentityProvider
+from ..login_token import LoginToken, checked_text, expiry_seconds
+from ..settings.keys import KEYS, BadValue
+from ..settings.model import Settings
+
+#: Claims that say who somebody is, under the names Amplify's pages use for a user.
+_CLAIMS_OF_A_USER = ("name", "email", "phone_number", "preferred_username")
+
+
+def checked(name: str, value: str) -> Any:
+    """A value of the configuration key of the same name.
+
+    Raises:
+        ConfigurationError: the key cannot hold it.
+    """
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{name} must be a text, not {type(value).__name__}")
+    try:
+        return KEYS[name].read(value)
+    except BadValue as bad:
+        raise ConfigurationError(f"{name} {bad}") from None
+
+
+def base_settings(identity_pool_id: str, *, region_name: str | None, **options: str | int | None) -> Settings:
+    """The settings that all sign-ins of one federation share.
+
+    Raises:
+        ConfigurationError: a value is malformed, or two contradict each other.
+    """
+    window = options.pop("refresh_window", None)
+    values = {name: checked(name, str(value)) for name, value in options.items() if value is not None}
+    settings = Settings(identity_pool_id=checked("identity_pool_id", identity_pool_id), **values)
+    if settings.flow == "basic" and settings.role_arn is None:
+        raise ConfigurationError("flow='basic' needs role_arn, the role to assume", remedy="Pass role_arn")
+    return replace(
+        settings,
+        region_name=region_name or settings.pool_region,
+        refresh_window=None if window is None else checked("refresh_window", str(window)),
+        endpoint=settings.endpoint_url,
+    )
+
+
+def resolved_provider(provider: str) -> IdentityProvider:
+    """The identity provider of an alias, a domain or an issuer URL.
+
+    Raises:
+        ConfigurationError: the provider is empty or malformed.
+    """
+    if not isinstance(provider, str) or not provider.strip():
+        raise ConfigurationError("A sign-in needs a provider", remedy="Pass its name (google) or its domain")
+    try:
+        return identity_providers.resolve(provider)
+    except ConfigurationError as error:
+        what = error.what.replace("cognito_provider = ", "provider ").replace("cognito_provider", "provider")
+        raise ConfigurationError(what, remedy=error.remedy.replace("Set cognito_provider =", "Pass")) from None
+
+
+def provider_key(provider: IdentityProvider) -> str:
+    """One word for a provider, whichever of its names was used: an alias and its domain are one."""
+    return provider.login_key or provider.name
+
+
+def login_token(
+    provider: IdentityProvider, token: str | None, *, expires_at: object, identity_id: str | None, now: float
+) -> LoginToken | None:
+    """The token of a sign-in; None for guests.
+
+    Raises:
+        ConfigurationError: it is missing, empty or malformed, `expires_at` is no time, or a developer's identity ID is
+            missing. Nothing has been called.
+    """
+    if provider.kind == "guest":
+        if token or expires_at is not None:
+            raise ConfigurationError("Guests have no token", remedy="Pass 'guest' alone, or the token's own provider")
+        return None
+    if not isinstance(token, str):
+        raise ConfigurationError(
+            f"The sign-in with {provider.name} has no token", remedy="Pass the token the provider gave"
+        )
+    if provider.kind == "developer" and not identity_id:
+        raise ConfigurationError(
+            "A developer sign-in needs identity_id",
+            remedy="Pass the IdentityId that GetOpenIdTokenForDeveloperIdentity answered beside the token",
+        )
+    if identity_id is not None:
+        checked("identity_id", identity_id)
+    try:
+        end = expiry_seconds(expires_at, now=now)
+        return LoginToken.of(checked_text(token, "The token"), expires_at=end)
+    except TokenRefreshError as error:
+        # An argument is wrong: asking again with the same one cannot help.
+        raise ConfigurationError(error.what, remedy=error.remedy) from None
+
+
+def user_mapping(user: Mapping[str, Any] | None, token: LoginToken | None) -> dict[str, Any]:
+    """What the application says about its user, or the claims of the token that name one.
+
+    Raises:
+        ConfigurationError: it is no mapping of what JSON can hold.
+    """
+    if user is None:
+        claims = token.claims if token is not None else {}
+        return {name: claims[name] for name in _CLAIMS_OF_A_USER if isinstance(claims.get(name), str)}
+    if not isinstance(user, Mapping):
+        raise ConfigurationError(f"user must be a mapping, not {type(user).__name__}")
+    try:
+        copied = json.loads(json.dumps(dict(user)))
+    except (TypeError, ValueError):
+        raise ConfigurationError(
+            "user holds what cannot be kept", remedy="Pass names with texts, numbers, lists and mappings"
+        ) from None
+    assert isinstance(copied, dict)
+    return copied

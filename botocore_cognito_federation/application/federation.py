@@ -1,0 +1,455 @@
+"""`CognitoFederation`: an application signs its users in and gets AWS credentials that renew themselves."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from ..assembly import real_patience
+from ..credentials import FederatedCredentials
+from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError
+from ..events import Callback, Event, Events
+from ..federation import Served
+from ..login_token import LoginToken
+from ..storage import MemoryStore, store_for
+from ..storage.base import DOCUMENTS, key_of
+from ..tokens.reentry import refuse_reentry, renewing
+from .arguments import base_settings, login_token, resolved_provider, user_mapping
+from .linking import link, unlink
+from .records import Record
+from .refresh_handlers import RefreshHandler, RefreshHandlers
+from .sign_in import CurrentSignIn, SignIn, Surroundings
+from .user_pool_sign_in import UserPoolSignIn
+
+if TYPE_CHECKING:
+    import boto3
+    from botocore.session import Session
+
+    from ..botocore_plugin.application import ApplicationCredentials
+    from ..service_call import Patience
+    from ..user_pool import Challenge, UserPool, UserPoolTokens
+
+logger = logging.getLogger(__name__)
+
+_SIGN_IN = "Call federated_sign_in (or sign_in, with a user pool) first"
+
+
+class CognitoFederation(UserPoolSignIn):
+    """One user at a time, signed in to a Cognito identity pool. No network, disk or prompt before the first sign-in.
+
+    Threads may share it. An application with many users at once makes one for each, with ``cache="memory"``.
+
+    Args:
+        identity_pool_id: ``REGION:GUID``.
+        region_name: region of the sessions it makes; default the pool's.
+        refresh_handlers: provider -> function that gives a new login token; see `refresh_handlers`.
+        user_pool: the user pool that `sign_in` signs in to.
+        cache: ``memory`` (default); ``file`` keeps the sign-in and its credentials for later processes of this user.
+        role_arn: the role to ask the pool for (CustomRoleArn); with ``flow="basic"`` the role to assume.
+        flow: ``enhanced`` or ``basic`` (GetOpenIdToken and AssumeRoleWithWebIdentity).
+        account_id: the AWS account of the pool.
+        endpoint_url: of cognito-identity, where it is not AWS's.
+        assume_role_arn: a further role, assumed with the pool's credentials.
+        duration_seconds, role_session_name: of the basic flow.
+        refresh_window: seconds of life left under which credentials are renewed.
+        patience: clock, sleep and dice; the real ones by default.
+
+    Raises:
+        ConfigurationError: an argument is wrong.
+    """
+
+    def __init__(
+        self,
+        identity_pool_id: str,
+        *,
+        region_name: str | None = None,
+        refresh_handlers: Mapping[str, RefreshHandler] | None = None,
+        user_pool: UserPool | None = None,
+        cache: str = "memory",
+        role_arn: str | None = None,
+        flow: str = "enhanced",
+        account_id: str | None = None,
+        endpoint_url: str | None = None,
+        assume_role_arn: str | None = None,
+        duration_seconds: int | None = None,
+        role_session_name: str | None = None,
+        refresh_window: int | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self._settings = base_settings(
+            identity_pool_id,
+            region_name=region_name,
+            cache=cache,
+            role_arn=role_arn,
+            flow=flow,
+            account_id=account_id,
+            endpoint_url=endpoint_url,
+            assume_role_arn=assume_role_arn,
+            duration_seconds=duration_seconds,
+            role_session_name=role_session_name,
+            refresh_window=refresh_window,
+        )
+        self._handlers = RefreshHandlers(refresh_handlers)
+        self._user_pool = user_pool
+        self._patience = patience or real_patience()
+        self._store = store_for(self._settings, os.environ)
+        self._events = Events()
+        self._turns = threading.Lock()
+        self._sign_in: SignIn | None = None
+        self._shared: ApplicationCredentials | None = None
+
+    @classmethod
+    def from_profile(cls, profile: str | None = None) -> CognitoFederation:
+        """The federation of a profile in ``~/.aws/config``, with the same stores as the command line.
+
+        Args:
+            profile: its name; default is botocore's own order.
+
+        Raises:
+            ConfigurationError: there is no such profile, or it is wrong.
+        """
+        from .profile import ProfileFederation
+
+        return ProfileFederation(profile)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._settings.identity_pool_id!r})"
+
+    @property
+    def refresh_handlers(self) -> RefreshHandlers:
+        """Provider -> refresh handler: called when a login token has to be renewed.
+
+        A handler returns a token, or a mapping with ``token``, ``expires_at`` and ``identity_id``. It gets
+        ``context=`` (provider, identity ID, previous expiry, attempt) if it has a parameter of that name, may be a
+        coroutine function, and has 60 s. Network errors, 5xx, throttling and `TemporaryError` are tried again for some
+        13 s where no credentials live; `NonRetryableError` and programming errors raise at once.
+        """
+        return self._handlers
+
+    def on(self, name: str, callback: Callback) -> Callable[[], None]:
+        """Be told of an event; `events.NAMES` has the names.
+
+        Returns:
+            A function that ends the subscription.
+
+        Raises:
+            ValueError: there is no such event.
+        """
+        return self._events.on(name, callback)
+
+    # --- signing in -------------------------------------------------------------------------------------------------
+
+    def federated_sign_in(
+        self,
+        provider: str,
+        token: str | None = None,
+        *,
+        expires_at: object = None,
+        identity_id: str | None = None,
+        user: Mapping[str, Any] | None = None,
+    ) -> FederatedCredentials:
+        """Exchange a provider's token for AWS credentials, at once.
+
+        Args:
+            provider: ``google``, ``facebook``, ``amazon``, ``apple``, ``developer``, an OIDC domain or issuer URL, the
+                ARN of a SAML provider; ``guest`` takes no token and is the only way to unauthenticated access.
+            token: the ID token; of Facebook and Amazon the access token; of ``developer`` the answer of
+                GetOpenIdTokenForDeveloperIdentity.
+            expires_at: when it expires: seconds or milliseconds since 1970, or an aware datetime. The earlier of this
+                and the token's own ``exp`` counts.
+            identity_id: the identity to act for; needed with ``developer``.
+            user: what `current_authenticated_user` shall say about the user.
+
+        Raises:
+            ConfigurationError: an argument is wrong (nothing was called), or the federation is signed in through its
+                user pool, which federates by itself.
+            FederationRefusedError: Cognito refused the token, the identity or the role.
+            TemporaryError: the same call may succeed later.
+        """
+        with self._telling_of_failure(provider):
+            self._refuse_over_user_pool()
+            resolved = resolved_provider(provider)
+            now = self._patience.now()
+            checked = login_token(resolved, token, expires_at=expires_at, identity_id=identity_id, now=now)
+            record = Record(
+                sign_in_id=secrets.token_hex(16),
+                provider=provider.strip(),
+                user=user_mapping(user, checked),
+                fixed_identity_id=identity_id,
+            )
+            return self._begun(record, checked)
+
+    def _federated(self, ask: Callable[[UserPool], UserPoolTokens | Challenge]) -> FederatedCredentials | Challenge:
+        with self._telling_of_failure("user-pool"):
+            if self._user_pool is None:
+                raise ConfigurationError(
+                    "This federation has no user pool to sign in to",
+                    remedy="Pass user_pool=UserPool(…), or call federated_sign_in with a provider's token",
+                )
+            from ..user_pool import Challenge
+
+            answer = ask(self._user_pool)
+            if isinstance(answer, Challenge):
+                return answer
+            token = LoginToken.of(answer.id_token, expires_at=answer.expires_at)
+            record = Record(
+                sign_in_id=secrets.token_hex(16),
+                provider=answer.login_key,
+                user={"username": answer.username, **user_mapping(None, token)},
+                by_user_pool=True,
+                username=answer.username,
+            )
+            return self._begun(record, token, pool_tokens=answer)
+
+    @property
+    def user_pool_tokens(self) -> UserPoolTokens | None:
+        """The tokens of a sign-in to the user pool, for its account operations; None where this process has none."""
+        return self._sign_in.tokens if self._sign_in is not None else None
+
+    def _refuse_over_user_pool(self) -> None:
+        record = self._around().records.read()
+        if record is not None and record.by_user_pool:
+            raise ConfigurationError(
+                "Signed in through the user pool, which federates by itself",
+                remedy="Call sign_out before federated_sign_in",
+            )
+
+    def _begun(
+        self, record: Record, token: LoginToken | None, *, pool_tokens: UserPoolTokens | None = None
+    ) -> FederatedCredentials:
+        refuse_reentry(self, "The refresh handler")
+        self._keep_in_memory_if_needed()
+        sign_in = SignIn(record, self._around(), announced=False)
+        sign_in.tokens = pool_tokens
+        sign_in.begin(
+            token,
+            refresh_token=pool_tokens.refresh_token if pool_tokens else None,
+            device_key=pool_tokens.device_key if pool_tokens else None,
+        )
+        try:
+            with renewing(self):
+                credentials = sign_in.prove()
+        except BaseException:
+            sign_in.discard()
+            raise
+        self._replace_sign_in(sign_in)
+        sign_in.announced = True
+        sign_in.tell("sign-in", expires_at=credentials.expires_at)
+        return credentials
+
+    def _replace_sign_in(self, sign_in: SignIn) -> None:
+        with self._turns:
+            before = self._around().records.read()
+            self._around().records.write(sign_in.record)
+            self._sign_in = sign_in
+        if self._shared is not None:
+            self._shared.forget()
+        if before is not None and before.sign_in_id != sign_in.record.sign_in_id:
+            with suppress(CognitoFederationError):
+                SignIn(before, self._around(), announced=False).forget()
+
+    def _keep_in_memory_if_needed(self) -> None:
+        """A place that cannot be written costs later processes the sign-in, not this one."""
+        if isinstance(self._store, MemoryStore):
+            return
+        try:
+            self._store.write(DOCUMENTS, key_of({"what": "writable"}), {})
+        except StorageError as error:
+            logger.warning("The sign-in is kept in memory: %s", error.line)
+            self._store = MemoryStore()
+
+    # --- what there is ----------------------------------------------------------------------------------------------
+
+    def current_credentials(self) -> FederatedCredentials:
+        """AWS credentials of whoever is signed in, renewed where needed.
+
+        Raises:
+            NotSignedInError: nobody is. Guest credentials never take the place of a user's.
+            SignInRequiredError: the login token has expired and nothing renews it.
+            CognitoFederationError: they could not be renewed, and none live.
+        """
+        return self._serve().credentials
+
+    def current_authenticated_user(self) -> dict[str, Any]:
+        """What is known of the signed-in user, with ``id`` (the identity ID), ``provider`` and ``token``; no network.
+
+        Raises:
+            NotSignedInError: nobody is signed in, or a guest.
+        """
+        sign_in = self._current()
+        if sign_in.is_guest:
+            raise NotSignedInError("A guest is no authenticated user", remedy=_SIGN_IN)
+        info = sign_in.info()
+        return {**info["user"], "id": info["identity_id"], "provider": info["provider"], "token": info["token"]}
+
+    def federated_info(self) -> dict[str, Any]:
+        """The login token as it is kept: ``provider``, ``token``, ``expires_at`` (seconds), ``identity_id``, ``user``.
+
+        Raises:
+            NotSignedInError: nobody is signed in.
+        """
+        return dict(self._current().info())
+
+    def link(self, provider: str, token: str, *, expires_at: object = None) -> str:
+        """Put another provider's login on the identity of whoever is signed in. Only `unlink` takes it off again.
+
+        Returns:
+            The identity ID that both logins have.
+
+        Raises:
+            NotSignedInError: nobody is signed in.
+            FederationRefusedError: Cognito refused, because the login has an identity of its own, for instance.
+        """
+        sign_in = self._current()
+        resolved = resolved_provider(provider)
+        checked = login_token(resolved, token, expires_at=expires_at, identity_id=None, now=self._patience.now())
+        identity_id = link(sign_in, self.current_credentials().identity_id, resolved, checked)
+        if sign_in.is_guest:
+            return self.federated_sign_in(provider, token, expires_at=expires_at).identity_id
+        return identity_id
+
+    def unlink(self, provider: str) -> None:
+        """Take a linked login off the identity of whoever is signed in (UnlinkIdentity).
+
+        Raises:
+            ConfigurationError: it is the login of this very sign-in.
+            NotSignedInError: nobody is signed in.
+            FederationRefusedError: Cognito refused.
+        """
+        unlink(self._current(), self.current_credentials().identity_id, resolved_provider(provider))
+
+    def sign_out(self, revoke: bool = True) -> None:
+        """Forget token and credentials, and revoke what can be revoked; wins over any refresh in flight.
+
+        A revocation that fails is told in the event ``sign-out`` and stops nothing. AWS credentials that were handed
+        out live until they expire; no API ends them.
+
+        Raises:
+            StorageError: something that is kept could not be removed.
+        """
+        try:
+            sign_in = self._current()
+        except NotSignedInError:
+            self._sign_in = None
+            self._forget_shared()
+            return
+        with self._turns:
+            self._delete_record()
+            self._sign_in = None
+        self._forget_shared()
+        session = sign_in.forget()
+        failed = sign_in.revoke(session) if revoke else None
+        sign_in.tell("sign-out", error=failed)
+
+    # --- clients ----------------------------------------------------------------------------------------------------
+
+    def session(self, **kwargs: Any) -> boto3.Session:
+        """A boto3 session whose clients use and renew these credentials; ``kwargs`` as for `boto3.Session`.
+
+        Raises:
+            ConfigurationError: keys were passed as well.
+        """
+        import boto3
+
+        if any(name.startswith("aws_") for name in kwargs):
+            raise ConfigurationError("A session of a federation takes no keys of its own", remedy="Use boto3.Session")
+        return boto3.Session(botocore_session=kwargs.pop("botocore_session", None) or self.botocore_session(), **kwargs)
+
+    def botocore_session(self) -> Session:
+        """A botocore session whose clients use and renew these credentials."""
+        from ..botocore_plugin.application import session_with
+
+        return session_with(self._credentials(), str(self._settings.region_name))
+
+    def install(self) -> Callable[[], None]:
+        """From here on every session without keys or a profile of its own uses this federation.
+
+        Returns:
+            A function that takes it out again.
+        """
+        from ..botocore_plugin.chain import install_application, uninstall_application
+
+        credentials = self._credentials()
+        install_application(credentials)
+        return lambda: uninstall_application(credentials)
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _around(self) -> Surroundings:
+        return Surroundings(
+            settings=self._settings,
+            store=self._store,
+            patience=self._patience,
+            session=_plain_session,
+            events=self._events,
+            handler_of=self._handlers.get,
+            user_pool=self._user_pool,
+        )
+
+    def _current(self) -> CurrentSignIn:
+        """The sign-in of now, which another process may have made, or ended."""
+        around = self._around()
+        record = around.records.read()
+        mine = self._sign_in
+        if record is None:
+            raise NotSignedInError("Nobody is signed in", remedy=_SIGN_IN)
+        if mine is None:
+            with self._turns:
+                if self._sign_in is None:
+                    self._sign_in = SignIn(record, around)
+                mine = self._sign_in
+        if mine.record.sign_in_id != record.sign_in_id:
+            raise NotSignedInError(
+                "Somebody else has signed in with the same cache meanwhile",
+                remedy="Sign in again, or use cache='memory'",
+            )
+        return mine
+
+    def _serve(self) -> Served:
+        refuse_reentry(self, "The refresh handler")
+        sign_in = self._current()
+        try:
+            with renewing(self):
+                served = sign_in.serve()
+        except CognitoFederationError:
+            if sign_in.is_current():
+                raise
+        else:
+            if sign_in.is_current():
+                return served
+        raise NotSignedInError("Somebody signed out meanwhile", remedy=_SIGN_IN)
+
+    def _credentials(self) -> ApplicationCredentials:
+        from ..botocore_plugin.application import ApplicationCredentials
+
+        with self._turns:
+            if self._shared is None:
+                self._shared = ApplicationCredentials(self._serve, self._patience.now, marker=self)
+            return self._shared
+
+    def _forget_shared(self) -> None:
+        if self._shared is not None:
+            self._shared.forget()
+
+    def _delete_record(self) -> None:
+        self._around().records.delete()
+
+    @contextmanager
+    def _telling_of_failure(self, provider: str) -> Iterator[None]:
+        try:
+            yield
+        except CognitoFederationError as error:
+            name = provider if isinstance(provider, str) else None
+            self._events.emit(Event("sign-in-failure", provider=name, error=error))
+            raise
+
+
+def _plain_session() -> Session:
+    from botocore.session import Session
+
+    return Session()

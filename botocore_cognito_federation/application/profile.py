@@ -1,0 +1,174 @@
+"""A profile of ``~/.aws/config`` behind the Python API: the sign-in, stores and token sources of the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..assembly import federation_for, real_patience
+from ..clients import Clients
+from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError
+from ..events import NAMES, Event, Events
+from ..federation import Federation, Served
+from ..identity_pool import IdentityPool, Login
+from ..remedies import login_command
+from ..sessions import Session, Sessions
+from ..settings import load_settings
+from ..sign_out import current_generation, forget_credentials
+from ..storage import store_for
+from .arguments import user_mapping
+from .federation import CognitoFederation
+from .refresh_handlers import RefreshHandlers
+
+if TYPE_CHECKING:
+    from botocore.session import Session as BotocoreSession
+
+    from ..credentials import FederatedCredentials
+    from ..identity_providers import IdentityProvider
+    from ..login_token import LoginToken
+    from ..settings import Settings
+    from ..storage import Store
+    from ..user_pool import Challenge, UserPool, UserPoolTokens
+
+
+class ProfileFederation(CognitoFederation):
+    """The federation of a profile. Signing in is the command line's part; everything else is as in `CognitoFederation`.
+
+    Args:
+        profile: its name; None for botocore's own order.
+
+    Raises:
+        ConfigurationError: there is no such profile, or it is wrong.
+    """
+
+    def __init__(self, profile: str | None) -> None:
+        settings = load_settings(profile)
+        super().__init__(settings.identity_pool_id, region_name=settings.region_name)
+        self._settings = replace(settings, region_name=settings.region_name or settings.pool_region)
+        self._store = store_for(settings, os.environ)
+        self._profile_settings = settings
+        self._handlers = RefreshHandlers()
+        self._made: Federation | None = None
+
+    def __repr__(self) -> str:
+        return f"CognitoFederation.from_profile({self._profile_settings.profile or 'default'!r})"
+
+    def federated_sign_in(
+        self,
+        provider: str,
+        token: str | None = None,
+        *,
+        expires_at: object = None,
+        identity_id: str | None = None,
+        user: Mapping[str, Any] | None = None,
+    ) -> FederatedCredentials:
+        """Refused: a profile says itself how one signs in.
+
+        Raises:
+            ConfigurationError: always.
+        """
+        raise self._not_here()
+
+    def _federated(self, ask: Callable[[UserPool], UserPoolTokens | Challenge]) -> FederatedCredentials | Challenge:
+        raise self._not_here()
+
+    def _not_here(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self!r} signs in as its profile says", remedy=f"Run: {login_command(self._profile_settings)}"
+        )
+
+    def _current(self) -> ProfileSignIn:
+        if self._made is None:
+            inner = Events()
+            for name in NAMES:
+                inner.on(name, self._events.emit)
+            self._made = federation_for(self._profile_settings, store=self._store, events=inner)
+        return ProfileSignIn(self._profile_settings, self._store, self._made, self._events)
+
+    def _delete_record(self) -> None:
+        # What served so far must not serve any more.
+        self._made = None
+
+
+class ProfileSignIn:
+    """Whoever is signed in under a profile, as of now."""
+
+    def __init__(self, settings: Settings, store: Store, federation: Federation, events: Events) -> None:
+        self._settings = settings
+        self._store = store
+        self._federation = federation
+        self._events = events
+        self._sessions = Sessions(settings, store)
+        self._generation = current_generation(store, settings.scope)
+        self.pool = IdentityPool(settings, Clients(settings, self._botocore_session), real_patience())
+
+    def _botocore_session(self) -> BotocoreSession:
+        from botocore.session import Session
+
+        return Session(profile=self._settings.profile)
+
+    @property
+    def is_guest(self) -> bool:
+        return self._settings.is_guest
+
+    def serve(self) -> Served:
+        """Credentials, renewed where needed."""
+        return self._federation.serve()
+
+    def login(self) -> Login:
+        """The login of now."""
+        login = self._federation.login()
+        if login is None:
+            raise NotSignedInError("Guests have no login")
+        return login
+
+    def login_of(self, provider: IdentityProvider, token: LoginToken) -> Login:
+        """The login that another provider's token makes at the same pool."""
+        return Login.of(token, replace(self._settings, provider=provider))
+
+    def info(self) -> Mapping[str, Any]:
+        """The login token as it is kept, or as its source gives it now."""
+        session = self._sessions.read()
+        token = session.token() if session is not None else None
+        if token is None and not self.is_guest:
+            token = self.login().token
+        named: Mapping[str, Any] = session.user if session is not None else user_mapping(None, token)
+        provider = self._settings.provider
+        return {
+            "provider": provider.name if provider is not None else token.issuer if token is not None else None,
+            "token": token.value if token is not None else None,
+            "expires_at": token.expires_at if token is not None else None,
+            "identity_id": self._federation.credentials().identity_id,
+            "user": dict(named),
+        }
+
+    def is_current(self) -> bool:
+        """Whether no sign-out came since."""
+        return current_generation(self._store, self._settings.scope) == self._generation
+
+    def forget(self) -> Session | None:
+        """Forget session and credentials."""
+        session = self._sessions.read()
+        forget_credentials(self._store, self._settings.scope)
+        self._sessions.delete()
+        return session
+
+    def revoke(self, session: Session | None) -> Exception | None:
+        """Revoke the session's refresh token at its provider, where there is one."""
+        if session is None or session.refresh_token is None:
+            return None
+        from ..oidc.renewal import revoke
+        from ..relying_party import relying_party
+
+        try:
+            revocation = revoke(relying_party(self._settings, self._store), session.refresh_token)
+        except CognitoFederationError as error:
+            return error
+        return None if revocation.revoked else CognitoFederationError(revocation.reason)
+
+    def tell(self, name: str, *, error: Exception | None = None) -> None:
+        """Emit an event."""
+        provider = self._settings.provider
+        self._events.emit(Event(name, provider=provider.name if provider is not None else None, error=error))

@@ -1,0 +1,319 @@
+"""One sign-in of an application: its record, its token, and the federation that renews its credentials."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..clients import Clients
+from ..credentials import FederatedCredentials
+from ..errors import CognitoFederationError, NotSignedInError, StorageError, TemporaryError
+from ..events import NAMES, Event, Events
+from ..federation import Federation, Served
+from ..identity_pool import IdentityPool, Login
+from ..login_token import LoginToken
+from ..sessions import Session, Sessions
+from ..sign_out import forget_credentials
+from .records import Record, Records
+from .source import ApplicationTokenSource, Renewers
+
+if TYPE_CHECKING:
+    from ..identity_providers import IdentityProvider
+    from ..service_call import Patience
+    from ..settings import Settings
+    from ..storage import Store
+    from ..tokens.session import Renewal
+    from ..user_pool import UserPool, UserPoolTokens
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all sign-ins of one `CognitoFederation` have in common.
+
+    Attributes:
+        settings: pool, role, flow, endpoint.
+        store: where everything is kept.
+        patience: clock, sleep and dice.
+        session: gives the botocore session whose endpoints, proxies and certificates apply.
+        events: the application's subscriptions.
+        handler_of: the refresh handler of a provider, or None.
+        user_pool: the user pool the federation signs in to, or None.
+    """
+
+    settings: Settings
+    store: Store
+    patience: Patience
+    session: Callable[[], Any]
+    events: Events
+    handler_of: Callable[[str], Callable[..., Any] | None]
+    user_pool: UserPool | None
+
+    @property
+    def records(self) -> Records:
+        return Records(self.settings, self.store)
+
+
+class CurrentSignIn(Protocol):
+    """What `CognitoFederation` needs of whoever is signed in, by an application's call or by a profile."""
+
+    pool: IdentityPool
+
+    @property
+    def is_guest(self) -> bool: ...
+
+    def serve(self) -> Served: ...
+
+    def login(self) -> Login: ...
+
+    def login_of(self, provider: IdentityProvider, token: LoginToken) -> Login: ...
+
+    def info(self) -> Mapping[str, Any]: ...
+
+    def is_current(self) -> bool: ...
+
+    def forget(self) -> Session | None: ...
+
+    def revoke(self, session: Session | None) -> Exception | None: ...
+
+    def tell(self, name: str, *, error: Exception | None = None) -> None: ...
+
+
+class SignIn:
+    """A sign-in. Made anew by each process that finds it in the store; nothing is read or called by that.
+
+    Attributes:
+        record: what is known of it.
+        tokens: of a user pool, with the access token for the account operations; None where another process signed in.
+        announced: whether its events reach the application: not before it has succeeded.
+    """
+
+    def __init__(self, record: Record, around: Surroundings, *, announced: bool = True) -> None:
+        self.record = record
+        self.announced = announced
+        self.tokens: UserPoolTokens | None = None
+        self._around = around
+        provider = record.identity_provider
+        fixed = None if record.is_developer else record.fixed_identity_id
+        self._settings = replace(
+            around.settings, provider=provider, session=record.scope_name, identity_id=fixed, profile=None
+        )
+        self._sessions = Sessions(self._settings, around.store)
+        self._clients = Clients(self._settings, around.session)
+        self.pool = IdentityPool(self._settings, self._clients, around.patience)
+        self._source = None if provider.kind == "guest" else self._made_source()
+        self._federation = Federation(
+            self._settings,
+            source=lambda: self._source,
+            pool=self.pool,
+            store=around.store,
+            patience=around.patience,
+            events=self._forwarding(),
+        )
+
+    def _made_source(self) -> ApplicationTokenSource:
+        return ApplicationTokenSource(
+            self.record,
+            self._sessions,
+            self._around.store,
+            renewers=Renewers(lambda: self._around.handler_of(self.record.provider), self._pool_renewal()),
+            patience=self._around.patience,
+            tell=self.tell,
+        )
+
+    def _pool_renewal(self) -> Renewal | None:
+        if not self.record.by_user_pool:
+            return None
+        pool = self._around.user_pool
+        if pool is None:
+            return None
+        from .pool_renewal import user_pool_renewal
+
+        return user_pool_renewal(pool, self.record.username, self._renewed_at_pool)
+
+    def _renewed_at_pool(self, tokens: UserPoolTokens) -> None:
+        self.tokens = tokens
+
+    def _forwarding(self) -> Events:
+        inner = Events()
+        for name in NAMES:
+            inner.on(name, self._forward)
+        return inner
+
+    def _forward(self, event: Event) -> None:
+        self.tell(event.name, identity_id=event.identity_id, expires_at=event.expires_at, error=event.error)
+
+    def tell(
+        self,
+        name: str,
+        *,
+        identity_id: str | None = None,
+        expires_at: float | None = None,
+        error: Exception | None = None,
+    ) -> None:
+        """Emit an event of this sign-in."""
+        if self.announced:
+            event = Event(
+                name,
+                provider=self.record.provider,
+                identity_id=identity_id or self.record.identity_id,
+                user=self.record.user,
+                expires_at=expires_at,
+                error=error,
+            )
+            self._around.events.emit(event)
+
+    def begin(self, token: LoginToken | None, *, refresh_token: str | None, device_key: str | None) -> None:
+        """Keep the token of a new sign-in.
+
+        Raises:
+            StorageError: it cannot be kept.
+        """
+        if token is None:
+            return
+        subject = token.claims.get("sub")
+        self._sessions.write(
+            Session(
+                sign_in_id=self.record.sign_in_id,
+                subject=subject if isinstance(subject, str) and subject else None,
+                user={name: value for name, value in self.record.user.items() if isinstance(value, str)},
+                login_token=token.value,
+                token_expires_at=token.expires_at,
+                refresh_token=refresh_token,
+                device_key=device_key,
+                signed_in_at=self._around.patience.now(),
+                generation=self._sessions.generation(),
+            )
+        )
+
+    def prove(self) -> FederatedCredentials:
+        """Exchange the token now, whatever is kept; a token that somebody brings is nobody's before that.
+
+        Raises:
+            CognitoFederationError: it was refused, or cannot be exchanged now.
+        """
+        credentials = self._federation.exchange_now()
+        self.note_identity(credentials)
+        return credentials
+
+    def serve(self) -> Served:
+        """Credentials, renewed where needed.
+
+        Raises:
+            CognitoFederationError: there are none.
+        """
+        before = self._developer_identity()
+        try:
+            served = self._federation.serve()
+        except TemporaryError:
+            if before == self._developer_identity():
+                raise
+            # The refresh handler moved a developer's user to another identity; under that one everything is new.
+            served = self._federation.serve()
+            self.tell("identity-changed", identity_id=served.credentials.identity_id)
+        self.note_identity(served.credentials)
+        return served
+
+    def _developer_identity(self) -> str | None:
+        if not self.record.is_developer:
+            return None
+        session = self._sessions.read()
+        token = session.token() if session else None
+        return str(token.claims.get("sub")) if token else None
+
+    def note_identity(self, credentials: FederatedCredentials) -> None:
+        """Remember the identity that Cognito answered, for those who ask without a call."""
+        if credentials.identity_id == self.record.identity_id:
+            return
+        self.record = replace(self.record, identity_id=credentials.identity_id)
+        if self._source is not None:
+            self._source.identity_id = credentials.identity_id
+        records = self._around.records
+        current = records.read()
+        if current is not None and current.sign_in_id == self.record.sign_in_id:
+            try:
+                records.write(self.record)
+            except StorageError as error:
+                self._around.store.note(error.line)
+
+    def login(self) -> Login:
+        """The login of now, renewed where needed.
+
+        Raises:
+            CognitoFederationError: it cannot be renewed, or guests were asked for theirs.
+        """
+        login = self._federation.login()
+        if login is None:
+            raise NotSignedInError("Guests have no login", remedy="Call federated_sign_in with a provider's token")
+        return login
+
+    def login_of(self, provider: IdentityProvider, token: LoginToken) -> Login:
+        """The login that another provider's token makes at the same pool."""
+        return Login.of(token, replace(self._settings, provider=provider))
+
+    def info(self) -> Mapping[str, Any]:
+        """The sign-in as it is kept; nothing is renewed."""
+        session = self._sessions.read()
+        return {
+            "provider": self.record.provider,
+            "token": session.login_token if session else None,
+            "expires_at": session.token_expires_at if session else None,
+            "identity_id": self.record.identity_id or self.record.fixed_identity_id,
+            "user": dict(self.record.user),
+        }
+
+    @property
+    def is_guest(self) -> bool:
+        return self._source is None
+
+    def is_current(self) -> bool:
+        """Whether neither a sign-out nor another sign-in came since."""
+        record = self._around.records.read()
+        return record is not None and record.sign_in_id == self.record.sign_in_id
+
+    def discard(self) -> None:
+        """Forget the token of a sign-in that did not succeed."""
+        with suppress(StorageError):
+            self._sessions.delete()
+
+    def forget(self) -> Session | None:
+        """Forget token and credentials; what is in flight is invalid from here on.
+
+        Returns:
+            What was kept, for a revocation.
+
+        Raises:
+            StorageError: something could not be removed.
+        """
+        session = self._sessions.read()
+        forget_credentials(self._around.store, self._settings.scope)
+        self._sessions.delete()
+        return session
+
+    def revoke(self, session: Session | None) -> Exception | None:
+        """End what the provider can end; what went wrong is returned, since a sign-out goes on in any case."""
+        try:
+            if self.record.by_user_pool:
+                self._revoke_at_pool(session)
+            else:
+                revoke = getattr(self._around.handler_of(self.record.provider), "revoke", None)
+                if callable(revoke):
+                    revoke()
+        except CognitoFederationError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - the application's handler must not stop a sign-out
+            logger.warning("A refresh handler could not revoke its token (%s)", type(error).__name__)
+            return TemporaryError(f"The refresh handler could not revoke its token ({type(error).__name__})")
+        return None
+
+    def _revoke_at_pool(self, session: Session | None) -> None:
+        pool = self._around.user_pool
+        if pool is None or session is None or session.refresh_token is None:
+            return
+        from .pool_renewal import pool_tokens
+
+        pool.revoke(pool_tokens(session, self.record.username))

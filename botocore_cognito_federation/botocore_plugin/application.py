@@ -1,0 +1,122 @@
+"""botocore's side of an application's own federation: sessions made for it, and its place in every session's chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from botocore.credentials import CredentialProvider, CredentialResolver, ReadOnlyCredentials
+
+from ..errors import NotSignedInError
+from ..federation import Served
+from ..tokens.reentry import refuse_reentry
+from .credentials import FederationCredentials
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+
+METHOD = "cognito-federation-application"
+
+
+class ApplicationCredentials(FederationCredentials):
+    """Credentials of an application's federation: all its sessions and clients share one object.
+
+    Args:
+        serve: gives credentials and the time from which on to ask again.
+        clock: seconds since the epoch.
+        marker: what stands for the federation where its refresh handlers must not wait for it.
+    """
+
+    def __init__(self, serve: Callable[[], Served], clock: Callable[[], float], marker: object) -> None:
+        super().__init__(serve, clock)
+        self._marker = marker
+        self._sign_outs = 0
+
+    def forget(self) -> None:
+        """Hold nothing any more: what is asked for next comes from whoever is signed in then."""
+        self._sign_outs += 1
+        self._ask_again_at = self._serve_until = 0.0
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        sign_outs = self._sign_outs
+        frozen = super().get_frozen_credentials()
+        if sign_outs != self._sign_outs:
+            self._ask_again_at = self._serve_until = 0.0
+            raise NotSignedInError("Somebody signed out meanwhile", remedy="Sign in, then try again")
+        return frozen
+
+    def _renew(self) -> None:
+        refuse_reentry(self._marker, "The refresh handler")
+        super()._renew()
+
+    def _publish(self, served: Served) -> None:
+        sign_outs = self._sign_outs
+        super()._publish(served)
+        if sign_outs != self._sign_outs:
+            self._ask_again_at = self._serve_until = 0.0
+
+
+class ApplicationProvider(CredentialProvider):
+    """The installed federation, for sessions that were given neither keys nor a profile.
+
+    A profile or keys in the environment are not a session's own: an application that installs its federation means
+    it, on a developer's machine with ``AWS_PROFILE`` as well as where the platform sets keys (AWS Lambda).
+    """
+
+    METHOD = METHOD
+    CANONICAL_NAME = "customCognitoFederationApplication"
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def load(self) -> Any:
+        if self._session.instance_variables().get("profile") is not None:
+            return None
+        return _installed
+
+
+class AioApplicationProvider(ApplicationProvider):
+    """The same in the chain of an `aiobotocore.session.AioSession`."""
+
+    async def load(self) -> Any:
+        found = super().load()
+        if found is None:
+            return None
+        from .aio import AioFederationCredentials
+
+        return AioFederationCredentials(found)
+
+
+class _Only(CredentialProvider):
+    METHOD = METHOD
+    CANONICAL_NAME = ApplicationProvider.CANONICAL_NAME
+
+    def __init__(self, credentials: ApplicationCredentials) -> None:
+        self._credentials = credentials
+
+    def load(self) -> Any:
+        return self._credentials
+
+
+_installed: ApplicationCredentials | None = None
+
+
+def session_with(credentials: ApplicationCredentials, region: str) -> Session:
+    """A botocore session whose clients use these credentials and no others."""
+    from botocore.session import Session
+
+    session = Session()
+    session.register_component("credential_provider", CredentialResolver(providers=[_Only(credentials)]))
+    session.set_config_variable("region", region)
+    return session
+
+
+def installed() -> ApplicationCredentials | None:
+    """The credentials of the federation that is installed; None where none is."""
+    return _installed
+
+
+def set_installed(credentials: ApplicationCredentials | None) -> None:
+    """Make a federation the one that is installed, in place of any other."""
+    global _installed
+    _installed = credentials

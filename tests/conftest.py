@@ -1,0 +1,231 @@
+"""What every folder of tests may use: one demo world a session, a home directory a test, the helper as a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from botocore_cognito_federation.assembly import federation_for
+from botocore_cognito_federation.demo.home import child_environment
+from botocore_cognito_federation.demo.serve import find_executable
+from botocore_cognito_federation.demo.world import World
+from botocore_cognito_federation.federation import Federation
+from botocore_cognito_federation.settings import load_settings
+
+#: Seconds after which a process of a test counts as hanging; nothing is measured by it.
+LIMIT = 90
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_environment() -> Iterator[None]:
+    """No variable of whoever runs the tests reaches them, and nothing asks a metadata service."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("AWS_", "BOTO_", "COGNITO_FEDERATION_", "_COGNITO_FEDERATION_")):
+                patch.delenv(name)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        patch.setenv("no_proxy", "127.0.0.1")
+        yield
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a process ended."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The one object of the ``credential_process`` contract; nothing else may have been printed."""
+        assert (self.code, self.err) == (0, b""), self
+        document = json.loads(self.out)
+        assert isinstance(document, dict)
+        assert document["Version"] == 1
+        return document
+
+    @property
+    def key(self) -> str:
+        return str(self.document["AccessKeyId"])
+
+    def refused(self, code: int) -> str:
+        """The one line of a failure with this exit code; nothing may have been printed on stdout."""
+        assert (self.code, self.out) == (code, b""), self
+        text = self.err.decode()
+        assert text.endswith("\n"), self
+        line = text[:-1]
+        assert line, self
+        assert "\n" not in line, self
+        assert "Traceback" not in line, self
+        return line
+
+
+@dataclass
+class Home:
+    """The home directory of one test, and what runs in it."""
+
+    path: Path
+    world: World
+    environ: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def config(self) -> Path:
+        return self.path / ".aws" / "config"
+
+    @property
+    def cache(self) -> Path:
+        return self.path / ".aws" / "cognito-federation"
+
+    @property
+    def token(self) -> Path:
+        return self.path / "token"
+
+    def environment(self, **changes: str | None) -> dict[str, str]:
+        """The environment of a child; a change to None takes the variable away."""
+        merged = {**child_environment(self.world.facts, self.path, dict(os.environ)), **self.environ, **changes}
+        return {name: value for name, value in merged.items() if value is not None}
+
+    def section(self, title: str, **keys: str) -> None:
+        """Add a section to the config file."""
+        lines = "".join(f"{key} = {value}\n" for key, value in keys.items())
+        with self.config.open("a") as config:
+            config.write(f"\n[{title}]\n{lines}")
+
+    def profile(self, name: str, **keys: str) -> str:
+        """Add a profile with its own pool and endpoint; answers its name. `keys` win over the usual ones."""
+        usual = {
+            "region": self.world.region,
+            "cognito_identity_pool_id": self.world.pool_id,
+            "cognito_provider": self.world.provider.login_key,
+            "cognito_issuer": self.world.provider.issuer,
+            "cognito_endpoint_url": self.world.endpoint_url,
+        }
+        self.section(f"profile {name}", **{key: value for key, value in {**usual, **keys}.items() if value})
+        return name
+
+    def start(self, *words: str, stdin: Any = subprocess.DEVNULL, **changes: str | None) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [find_executable(), *words],
+            env=self.environment(**changes),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.path,
+        )
+
+    def run(self, *words: str, **changes: str | None) -> Result:
+        """Run the installed ``cognito-federation`` in this home."""
+        return finished(self.start(*words, **changes))
+
+    def ask(self, profile: str = "demo", **changes: str | None) -> Result:
+        """Run ``credential-process`` as an SDK does."""
+        return self.run("credential-process", "--profile", profile, **changes)
+
+    def python(self, code: str, **changes: str | None) -> Result:
+        """Run Python code in this home, with this package importable."""
+        process = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(code)],
+            env=self.environment(**changes),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.path,
+        )
+        return finished(process)
+
+    def documents(self, kind: str) -> list[Path]:
+        return sorted((self.cache / kind).glob("*.json"))
+
+    def answers(self) -> list[Path]:
+        return sorted(path for path in (self.cache / "answers").glob("*") if path.suffix != ".lock")
+
+    def forget_answers(self) -> None:
+        """Make the next process look into the store."""
+        for path in self.answers():
+            path.unlink()
+
+    def count(self, operation: str) -> int:
+        return len(self.world.calls(operation))
+
+    @property
+    def spent(self) -> tuple[int, int]:
+        """How many GetId and GetCredentialsForIdentity the world has seen in this test."""
+        return self.count("GetId"), self.count("GetCredentialsForIdentity")
+
+    def age(self, *, seconds_left: float) -> None:
+        """Let the kept credentials be an hour old but for so many seconds, and nothing be ready to print."""
+        for path in self.documents("credentials"):
+            document = json.loads(path.read_text())
+            expires_at = time.time() + seconds_left
+            document.update(expires_at=expires_at, issued_at=expires_at - 3600)
+            path.write_text(json.dumps(document))
+        self.forget_answers()
+
+    def federation(self, profile: str = "demo") -> Federation:
+        """The federation of a profile in this process, which must live in this home (`inside`)."""
+        return federation_for(load_settings(profile))
+
+    def everything_kept(self) -> bytes:
+        return b"\n".join(path.read_bytes() for path in sorted(self.cache.rglob("*")) if path.is_file())
+
+
+def finished(process: subprocess.Popen[bytes]) -> Result:
+    try:
+        out, err = process.communicate(timeout=LIMIT)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    return Result(process.returncode, out, err)
+
+
+@pytest.fixture(scope="session")
+def one_world(_clean_environment: None) -> Iterator[World]:
+    with World() as world:
+        yield world
+
+
+@pytest.fixture
+def world(one_world: World) -> Iterator[World]:
+    """The session's world, as new."""
+    one_world.reset_journal()
+    yield one_world
+    one_world.clock_offset = 0
+    one_world.credential_lifetime = 3600
+    one_world.clear_faults()
+    one_world.forget_identities()
+    one_world.enable_provider()
+
+
+@pytest.fixture
+def home(world: World, tmp_path: Path) -> Home:
+    """A home with the demo profiles and a good token of ``ada``."""
+    path = tmp_path / "home"
+    world.write_home(path, find_executable())
+    return Home(path, world)
+
+
+@pytest.fixture
+def inside(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """The same home, lived in by this process: its variables, and nothing shared from an earlier test."""
+    from botocore_cognito_federation import uninstall
+    from botocore_cognito_federation.botocore_plugin import provider
+
+    for name, value in home.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(provider, "_shared", {})
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
+    yield home
+    uninstall()

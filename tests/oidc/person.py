@@ -1,0 +1,48 @@
+"""Somebody with a browser, quicker than anybody, to sign in with."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import requests
+
+from botocore_cognito_federation.oidc.party import RelyingParty, SignInAnswer
+from botocore_cognito_federation.oidc.redirects import Redirect
+from botocore_cognito_federation.oidc.sign_in import sign_in_with_browser
+
+
+class Browser(Protocol):
+    """Opens an address and does what is needed until nothing is left to do; `visited` is where it has been."""
+
+    visited: list[str]
+
+    def open(self, url: str) -> requests.Response: ...
+
+
+@dataclass
+class Person:
+    """Called as a browser launcher; the browser goes its way in a thread."""
+
+    browser: Browser
+    last: list[requests.Response] = field(default_factory=list)
+    thread: threading.Thread | None = None
+
+    def __call__(self, url: str) -> bool:
+        self.thread = threading.Thread(target=lambda: self.last.append(self.browser.open(url)), daemon=True)
+        self.thread.start()
+        return True
+
+    def page(self) -> str:
+        """The page the browser ended on."""
+        return self.answer().text
+
+    def answer(self) -> requests.Response:
+        assert self.thread is not None
+        self.thread.join(60)
+        return self.last[-1]
+
+
+def sign_in(party: RelyingParty, person: Person, redirect: Redirect, **more: Any) -> SignInAnswer:
+    return sign_in_with_browser(party, redirect, announce=lambda p: None, open_url=person, **{"timeout": 60, **more})

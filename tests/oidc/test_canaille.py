@@ -1,0 +1,63 @@
+"""Against Canaille, whose ID tokens are for a list of clients and signed with RS512."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from botocore_cognito_federation.errors import SignInFailedError
+from botocore_cognito_federation.oidc.acceptance import accept_answer
+from botocore_cognito_federation.oidc.party import RelyingParty, SignInAnswer, TokenAnswer
+from botocore_cognito_federation.oidc.redirects import loopback_redirect
+from botocore_cognito_federation.oidc.renewal import refresh_tokens
+from botocore_cognito_federation.oidc.token_endpoint import GrantEndedError, NoIdTokenError
+from tests.oidc.person import Person, sign_in
+from tests.servers import canaille
+from tests.servers.canaille import Canaille
+from tests.servers.oidc_provider.browser import ScriptedBrowser
+
+PartyOf = Callable[..., RelyingParty]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Canaille]:
+    with canaille.running(tmp_path_factory.mktemp("canaille")) as running:
+        yield running
+
+
+@pytest.fixture
+def party(server: Canaille, party_of: PartyOf) -> RelyingParty:
+    return party_of(server.issuer, "native")
+
+
+@pytest.fixture
+def signed_in(server: Canaille, party: RelyingParty) -> SignInAnswer:
+    return sign_in(party, Person(ScriptedBrowser()), loopback_redirect(server.redirect_uri, ()))
+
+
+def test_an_id_token_for_a_list_of_clients_signs_in_the_one_that_is_among_them(signed_in: SignInAnswer) -> None:
+    assert signed_in.claims["aud"] == ["api", "native"]
+    assert "azp" not in signed_in.claims
+    assert signed_in.subject == "ada"
+    assert signed_in.refresh_token
+
+
+def test_an_id_token_for_a_list_of_clients_is_refused_by_one_that_is_not_among_them(
+    server: Canaille, signed_in: SignInAnswer, party_of: PartyOf
+) -> None:
+    party = party_of(server.issuer, "nati")
+    with pytest.raises(SignInFailedError, match="for another client"):
+        accept_answer(party, party.metadata(), TokenAnswer(signed_in.id_token, signed_in.access_token))
+
+
+def test_a_refresh_token_used_twice_ends_itself_but_not_the_one_that_replaced_it(
+    party: RelyingParty, signed_in: SignInAnswer
+) -> None:
+    with pytest.raises(NoIdTokenError) as first:
+        refresh_tokens(party, signed_in.refresh_token or "")
+    with pytest.raises(GrantEndedError, match="invalid_grant"):
+        refresh_tokens(party, signed_in.refresh_token or "")
+    with pytest.raises(NoIdTokenError) as again:
+        refresh_tokens(party, first.value.answer.refresh_token or "")
+    assert again.value.answer.rotated

@@ -1,0 +1,301 @@
+"""Against glewlwyd, whose habits are lawful and awkward: see tests/servers/glewlwyd.py."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from botocore_cognito_federation.assembly import federation_for
+from botocore_cognito_federation.demo import World
+from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError
+from botocore_cognito_federation.oidc.acceptance import accept_answer
+from botocore_cognito_federation.oidc.device import authorize_device, poll, sign_in_with_device
+from botocore_cognito_federation.oidc.party import Clock, RelyingParty, SignInAnswer, TokenAnswer
+from botocore_cognito_federation.oidc.prompts import SignInPrompt
+from botocore_cognito_federation.oidc.redirects import loopback_redirect
+from botocore_cognito_federation.oidc.renewal import refresh_tokens, revoke
+from botocore_cognito_federation.oidc.token_endpoint import GrantEndedError, NoIdTokenError
+from botocore_cognito_federation.sessions import Session, Sessions
+from botocore_cognito_federation.settings import Settings, load_settings
+from botocore_cognito_federation.storage.memory import MemoryStore
+from botocore_cognito_federation.tokens import RefreshContext, token_source
+from tests.oidc.conftest import FakeClock
+from tests.oidc.person import Person, sign_in
+from tests.servers import glewlwyd
+from tests.servers.glewlwyd import Glewlwyd
+
+PartyOf = Callable[..., RelyingParty]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Glewlwyd]:
+    with glewlwyd.running(tmp_path_factory.mktemp("glewlwyd")) as running:
+        yield running
+
+
+@pytest.fixture
+def party(server: Glewlwyd, party_of: PartyOf) -> RelyingParty:
+    return party_of(server.issuer, "native")
+
+
+@pytest.fixture
+def signed_in(server: Glewlwyd, party: RelyingParty) -> SignInAnswer:
+    return sign_in(party, Person(server.browser()), loopback_redirect(server.redirect_uri, ()))
+
+
+# --- signing in with a browser ------------------------------------------------------------------------------------
+
+
+def test_code_and_pkce_sign_in_at_the_one_registered_port(server: Glewlwyd, party: RelyingParty) -> None:
+    person = Person(server.browser())
+    found = sign_in(party, person, loopback_redirect(server.redirect_uri, ()))
+    assert found.user_label == "Ada (ada@example.com)"
+    assert found.issuer == server.issuer
+    assert found.refresh_token
+    assert "Signed in as <strong>Ada (ada@example.com)</strong>" in person.page()
+
+
+def test_endpoints_are_used_as_the_provider_spells_them_double_slash_and_all(
+    server: Glewlwyd, party: RelyingParty
+) -> None:
+    assert party.metadata().token_endpoint == f"{server.origin}//api/oidc/token"
+    person = Person(server.browser())
+    sign_in(party, person, loopback_redirect(server.redirect_uri, ()))
+    assert any(url.startswith(f"{server.origin}//api/oidc/auth?") for url in person.browser.visited)
+
+
+def test_only_scopes_the_provider_has_are_asked_for(party: RelyingParty) -> None:
+    assert party.effective_scopes(party.metadata()) == ("openid",)
+
+
+def test_at_a_port_it_does_not_know_the_message_names_the_redirect_to_register(
+    server: Glewlwyd, party: RelyingParty
+) -> None:
+    person = Person(server.browser())
+    with pytest.raises(SignInFailedError, match="Nobody finished") as caught:
+        sign_in(party, person, loopback_redirect(None, (0,)), timeout=1)
+    assert person.answer().status_code == 403
+    assert "register http://127.0.0.1:" in caught.value.remedy
+    assert caught.value.remedy.endswith("/callback there")
+
+
+# --- what its ID token is bound to --------------------------------------------------------------------------------
+
+
+def test_its_id_token_names_the_client_twice_and_the_access_token(signed_in: SignInAnswer) -> None:
+    assert (signed_in.claims["aud"], signed_in.claims["azp"]) == ("native", "native")
+    assert signed_in.claims["at_hash"]
+    assert signed_in.subject not in (None, "ada")  # opaque
+
+
+@pytest.mark.parametrize(
+    ("client", "access_token", "message"),
+    [("confidential", None, "for another client"), ("native", "another-access-token", "at_hash")],
+)
+def test_its_id_token_is_refused_where_it_belongs_to_something_else(
+    server: Glewlwyd, signed_in: SignInAnswer, party_of: PartyOf, client: str, access_token: str | None, message: str
+) -> None:
+    party = party_of(server.issuer, client)
+    answer = TokenAnswer(id_token=signed_in.id_token, access_token=access_token or signed_in.access_token)
+    with pytest.raises(SignInFailedError, match=message):
+        accept_answer(party, party.metadata(), answer)
+
+
+# --- renewing -----------------------------------------------------------------------------------------------------
+
+
+def test_a_refresh_without_an_id_token_keeps_the_new_refresh_token_then_names_the_providers_setting(
+    party: RelyingParty, signed_in: SignInAnswer
+) -> None:
+    kept: list[TokenAnswer] = []
+    with pytest.raises(NoIdTokenError, match="renewed the session without an ID token") as caught:
+        refresh_tokens(party, signed_in.refresh_token or "", subject=signed_in.subject, persist=kept.append)
+    assert kept == [caught.value.answer]
+    assert kept[0].rotated
+    assert kept[0].refresh_token not in (None, signed_in.refresh_token)
+    assert party.provider.refresh_remedy in caught.value.remedy
+
+
+def test_the_refresh_token_that_was_kept_is_the_one_that_works(party: RelyingParty, signed_in: SignInAnswer) -> None:
+    current = signed_in.refresh_token or ""
+    for _ in range(3):
+        with pytest.raises(NoIdTokenError) as caught:
+            refresh_tokens(party, current)
+        assert caught.value.answer.refresh_token not in (None, current)
+        current = caught.value.answer.refresh_token or ""
+
+
+def test_a_refresh_token_used_twice_asks_for_a_sign_in_without_being_called_dead(
+    party: RelyingParty, signed_in: SignInAnswer
+) -> None:
+    with pytest.raises(NoIdTokenError) as first:
+        refresh_tokens(party, signed_in.refresh_token or "")
+    for token in (signed_in.refresh_token, first.value.answer.refresh_token):
+        with pytest.raises(SignInRequiredError, match=r"did not renew .* \(HTTP 400, no error code\)") as caught:
+            refresh_tokens(party, token or "")
+        assert not isinstance(caught.value, GrantEndedError | NoIdTokenError)
+
+
+@pytest.mark.parametrize(
+    ("client", "secret", "revoked"), [("confidential", glewlwyd.SECRET, True), ("native", None, False)]
+)
+def test_signing_out_revokes_where_glewlwyd_lets_the_client_and_says_so_where_not(
+    server: Glewlwyd, party_of: PartyOf, client: str, secret: str | None, revoked: bool
+) -> None:
+    party = party_of(server.issuer, client, secret)
+    found = sign_in(party, Person(server.browser()), loopback_redirect(server.redirect_uri, ()))
+    outcome = revoke(party, found.refresh_token or "")
+    assert outcome.revoked is revoked
+    assert ("401" in outcome.reason) is not revoked
+    expected = SignInRequiredError if revoked else NoIdTokenError
+    with pytest.raises(expected) as caught:
+        refresh_tokens(party, found.refresh_token or "")
+    assert type(caught.value) is expected
+
+
+# --- the session that is kept -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A signed-in person's session as `login` leaves it, on the way to AWS."""
+
+    settings: Settings
+    store: MemoryStore = field(default_factory=MemoryStore)
+
+    @property
+    def sessions(self) -> Sessions:
+        return Sessions(self.settings, self.store)
+
+    def keep(self, answer: SignInAnswer) -> None:
+        self.sessions.write(
+            Session(
+                sign_in_id="sign-in-1",
+                subject=answer.subject,
+                user={"email": "ada@example.com"},
+                login_token=answer.login_token,
+                token_expires_at=answer.expires_at,
+                refresh_token=answer.refresh_token,
+                signed_in_at=time.time(),
+                generation=self.sessions.generation(),
+            )
+        )
+
+    def fetch(self, *, later: float) -> str:
+        """The login token, asked for `later` seconds from now."""
+        source = token_source(self.settings, store=self.store, environ={}, clock=lambda: time.time() + later)
+        assert source is not None
+        return source.fetch(RefreshContext()).value
+
+    def refresh_token(self) -> str | None:
+        session = self.sessions.read()
+        assert session is not None
+        return session.refresh_token
+
+
+@pytest.fixture
+def kept_of(server: Glewlwyd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Kept]:
+    def make(pool_id: str = "eu-west-1:00000000-0000-0000-0000-000000000000", endpoint_url: str = "") -> Kept:
+        lines = [
+            "[profile ada]",
+            "region = eu-west-1",
+            f"cognito_identity_pool_id = {pool_id}",
+            f"cognito_provider = {server.issuer.removeprefix('http://')}",
+            f"cognito_issuer = {server.issuer}",
+            "cognito_client_id = native",
+            *([f"cognito_endpoint_url = {endpoint_url}"] if endpoint_url else []),
+        ]
+        (tmp_path / "config").write_text("\n".join(lines) + "\n")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        return Kept(load_settings("ada", environ={}))
+
+    return make
+
+
+def test_a_session_whose_refresh_brings_no_id_token_is_kept_with_the_rotated_refresh_token(
+    signed_in: SignInAnswer, kept_of: Callable[..., Kept]
+) -> None:
+    kept = kept_of()
+    kept.keep(signed_in)
+    assert kept.fetch(later=0) == signed_in.login_token
+    with pytest.raises(SignInRequiredError, match="without an ID token") as caught:
+        kept.fetch(later=7200)
+    assert "Run: cognito-federation login --profile ada. To be spared that, let the provider" in caught.value.remedy
+    rotated = kept.refresh_token()
+    assert rotated not in (None, signed_in.refresh_token)
+    with pytest.raises(SignInRequiredError, match="without an ID token"):  # the rotated one was good
+        kept.fetch(later=7200)
+    assert kept.refresh_token() not in (None, rotated)
+
+
+def test_a_session_whose_refresh_token_was_used_elsewhere_asks_for_a_sign_in_and_is_not_forgotten(
+    party: RelyingParty, signed_in: SignInAnswer, kept_of: Callable[..., Kept]
+) -> None:
+    kept = kept_of()
+    kept.keep(signed_in)
+    with pytest.raises(NoIdTokenError):
+        refresh_tokens(party, signed_in.refresh_token or "")
+    with pytest.raises(SignInRequiredError, match="HTTP 400, no error code") as caught:
+        kept.fetch(later=7200)
+    assert caught.value.remedy == "Run: cognito-federation login --profile ada"
+    assert kept.refresh_token() == signed_in.refresh_token
+
+
+def test_its_sign_in_gets_credentials_from_an_identity_pool(
+    server: Glewlwyd, signed_in: SignInAnswer, kept_of: Callable[..., Kept]
+) -> None:
+    with World() as world:
+        world.trust_issuer(server.issuer, ["native"])
+        kept = kept_of(world.pool_id, world.endpoint_url)
+        kept.keep(signed_in)
+        credentials = federation_for(kept.settings, store=kept.store, environ={}).credentials()
+        assert credentials.identity_id.startswith("eu-west-1:")
+        assert [(c.operation, c.status) for c in world.calls()] == [("GetId", 200), ("GetCredentialsForIdentity", 200)]
+
+
+# --- signing in by device code ------------------------------------------------------------------------------------
+
+
+def test_a_device_signs_in_once_the_code_is_entered(server: Glewlwyd, party_of: PartyOf, patient: Clock) -> None:
+    def enter(prompt: SignInPrompt) -> None:
+        assert prompt.complete_url is not None
+        assert "deviceComplete" in server.browser().open(prompt.complete_url).headers["location"]
+
+    found = sign_in_with_device(party_of(server.issuer, "native", clock=patient), announce=enter)
+    assert found.user_label == "Ada (ada@example.com)"
+    assert found.claims["azp"] == "native"
+    assert found.refresh_token
+
+
+def test_a_poller_in_a_hurry_is_slowed_down_for_good_each_time_the_server_says_so(
+    server: Glewlwyd, party_of: PartyOf, patient: Clock, fake_clock: FakeClock
+) -> None:
+    """The clock of the poller runs ahead of the server's, so every poll but the first comes too early."""
+    with pytest.raises(SignInFailedError, match="Nobody entered the code within 40 seconds"):
+        sign_in_with_device(party_of(server.issuer, "native", clock=patient), announce=lambda p: None, timeout=40)
+    assert fake_clock.slept == [2, 2, 7, 12, 17]
+
+
+def test_a_device_that_was_told_to_slow_down_is_signed_in_at_the_next_poll(server: Glewlwyd, party_of: PartyOf) -> None:
+    """In real time: two polls in a second are too many, and after five more seconds all is well again."""
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if seconds > 1:
+            assert server.browser().open(device.verification_uri_complete or "")
+        threading.Event().wait(seconds)
+
+    party = party_of(server.issuer, "native", clock=Clock(sleep=sleep))
+    metadata = party.metadata()
+    device = replace(authorize_device(party, metadata), interval=0.1)
+    answer = poll(party, metadata, device, 60)
+    assert [round(pause, 1) for pause in slept] == [0.1, 0.1, 5.1]
+    assert accept_answer(party, metadata, answer).user_label == "Ada (ada@example.com)"

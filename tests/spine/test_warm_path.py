@@ -1,0 +1,373 @@
+"""``credential-process``: what is ready is printed at once, and counts for exactly the question it answers."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from botocore_cognito_federation import process
+from botocore_cognito_federation.cli.credential_process import answer
+from botocore_cognito_federation.demo.serve import find_executable
+from botocore_cognito_federation.process import Question, read_answer
+from tests.conftest import Home, Result, finished
+
+PROFILE = ("credential-process", "--profile", "demo")
+
+
+def question(profile: str = "demo") -> Question:
+    return Question(profile, os.environ)
+
+
+@pytest.fixture
+def ready(inside: Home) -> Home:
+    """A home with an answer ready to print, made in this process."""
+    code, _ = answer(question())
+    assert code == 0
+    assert read_answer(question()) is not None
+    inside.world.reset_journal()
+    return inside
+
+
+def is_ready(profile: str = "demo") -> bool:
+    return read_answer(question(profile)) is not None
+
+
+def test_the_second_process_prints_the_same_bytes_for_no_call(home):
+    first, second = home.ask(), home.ask()
+    assert first.document["Expiration"].endswith("Z")
+    assert second == first
+    assert home.spent == (1, 1)
+
+
+def test_a_warm_process_imports_nothing_the_interpreter_has_not_got(ready):
+    spy = """
+        import os, sys
+        before, end = set(sys.modules), os._exit
+        def spy(code):
+            os.write(2, " ".join(sorted(set(sys.modules) - before)).encode())
+            end(code)
+        os._exit = spy
+        sys.argv = ["cognito-federation", "credential-process", "--profile", "demo"]
+        from botocore_cognito_federation.process import main
+        main()
+    """
+    done = ready.python(spy)
+    assert json.loads(done.out)["Version"] == 1
+    extra = {name for name in done.err.decode().split() if not name.startswith("__editable__")}
+    assert extra == {"botocore_cognito_federation", "botocore_cognito_federation.process"}
+    assert ready.spent == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+        ("AWS_ENDPOINT_URL_COGNITO_IDENTITY", "http://127.0.0.1:1"),
+        ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true"),
+        ("AWS_USE_FIPS_ENDPOINT", "true"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "true"),
+        ("COGNITO_FEDERATION_IDENTITY_POOL_ID", "eu-west-1:1"),
+        ("COGNITO_FEDERATION_ROLE_ARN", "arn:aws:iam::111122223333:role/Other"),
+        ("AWS_CONFIG_FILE", "/nowhere"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/nowhere"),
+    ],
+)
+def test_an_answer_counts_only_under_the_variables_it_was_made_with(ready, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    assert not is_ready()
+    monkeypatch.undo()
+
+
+def test_an_answer_counts_only_for_its_profile(ready):
+    assert not is_ready("demo-native")
+
+
+def test_an_answer_counts_only_while_the_config_and_the_token_are_the_same_files(ready):
+    ready.config.write_text(ready.config.read_text())
+    assert not is_ready()
+    assert answer(question())[0] == 0
+    assert is_ready()
+    ready.token.write_text(ready.token.read_text())
+    assert not is_ready()
+    assert answer(question())[0] == 0
+    (ready.config.parent / "credentials").write_text("")
+    assert not is_ready()
+    assert ready.spent == (0, 0)
+
+
+def test_a_token_that_is_replaced_while_it_is_exchanged_makes_no_answer(inside):
+    inside.world.fault("GetId", delay=1.0)
+    process_of_ada = inside.start(*PROFILE)
+    while not inside.world.calls("provider:jwks") and not inside.world.calls("GetId"):
+        if inside.documents("credentials") or process_of_ada.poll() is not None:
+            break
+        time.sleep(0.01)
+        if (inside.cache / "locks").exists():  # the token was read, the exchange has begun
+            inside.world.write_token(inside.path, "bob")
+            break
+    ada = finished(process_of_ada).key
+    assert inside.ask().key != ada
+
+
+DAMAGES = {
+    "empty": lambda text: b"",
+    "cut in half": lambda text: text[: len(text) // 2],
+    "one byte short": lambda text: text[:-1],
+    "a line more": lambda text: text + b"x\n",
+    "another magic": lambda text: text.replace(b"answer 1", b"answer 2", 1),
+    "binary": lambda text: b"\x00\xff" * 500,
+    "times that are none": lambda text: text.replace(b"\ncredentials\n", b" x\ncredentials\n", 1),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_answer_is_a_miss_and_is_mended(ready, damage):
+    (path,) = ready.answers()
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    assert not is_ready()
+    code, text = answer(question())
+    assert (code, json.loads(text)["Version"]) == (0, 1)
+    assert is_ready()
+    assert ready.spent == (0, 0)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o601, 0o660, 0o4600])
+def test_an_answer_that_others_may_read_or_write_is_a_miss(ready, mode):
+    (path,) = ready.answers()
+    path.chmod(mode)
+    assert not is_ready()
+
+
+def test_an_answer_behind_a_link_is_a_miss(ready, tmp_path):
+    (path,) = ready.answers()
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    assert not is_ready()
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_something_else_in_place_of_the_answer_is_a_miss(ready, make):
+    (path,) = ready.answers()
+    path.unlink()
+    make(path, 0o600)
+    assert ready.ask().key
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
+def test_an_answer_of_another_user_is_a_miss_and_not_overwritten(ready):
+    (path,) = ready.answers()
+    os.chown(path, 65534, 65534)
+    before = path.read_bytes()
+    assert not is_ready()
+    assert ready.ask().key
+    assert path.read_bytes() == before
+
+
+def test_an_answer_ends_when_the_credentials_are_to_be_renewed_or_the_clock_steps_back(ready, monkeypatch):
+    kept = read_answer(question())
+    ended: list[int] = []
+    monkeypatch.setattr(process, "finish", lambda code, text: ended.append(code))
+    for now, hands_out in [
+        (kept.issued - 60, False),
+        (kept.issued, True),
+        (kept.refresh_at - 1, True),
+        (kept.refresh_at, False),
+    ]:
+        monkeypatch.setattr(process, "time", lambda now=now: now)
+        ended.clear()
+        process._finish_if_answered(question())
+        assert bool(ended) is hands_out, now
+
+
+def test_a_temporary_failure_is_handed_out_for_a_moment_and_a_definitive_one_only_to_those_who_waited(inside):
+    inside.world.fault("GetId", times=100, code="ResourceNotFoundException", message="IdentityPool 'x' not found.")
+    early = question()
+    assert answer(question())[0] == 6
+    kept = read_answer(question())
+    assert kept.kind == "failure"
+    assert kept.issued >= early.asked_at
+    assert kept.refresh_at <= kept.issued
+    inside.world.clear_faults()
+    assert answer(question())[0] == 0
+
+
+def test_sources_that_cannot_be_bound_are_asked_each_time_and_nothing_secret_is_kept_ready(inside):
+    inside.profile("cmd", cognito_token_command=f"cat {inside.token}")
+    first = inside.ask("cmd")
+    assert all(first.document["SecretAccessKey"].encode() not in path.read_bytes() for path in inside.answers())
+    assert inside.ask("cmd").document == first.document
+    assert inside.spent == (1, 1)
+
+
+def test_in_memory_nothing_secret_reaches_the_disk(home):
+    home.profile("mem", cognito_token_file=str(home.token), cognito_cache="memory")
+    first = home.ask("mem")
+    assert first.document["SecretAccessKey"].encode() not in home.everything_kept()
+    assert first.document["SessionToken"].encode() not in home.everything_kept()
+    assert home.ask("mem").key != first.key
+
+
+# The streams
+
+
+@pytest.mark.parametrize("warm", [True, False], ids=["warm", "cold"])
+def test_stdin_is_never_read(home, warm):
+    if warm:
+        home.ask()
+    reader, writer = os.pipe()
+    os.write(writer, b"the data of a pipeline")
+    os.close(writer)
+    assert finished(home.start(*PROFILE, stdin=reader)).key
+    assert os.read(reader, 100) == b"the data of a pipeline"
+    os.close(reader)
+
+
+def full_pipe() -> tuple[int, int, int]:
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, 1031, 4096)  # F_SETPIPE_SZ
+    os.set_blocking(writer, False)
+    filled = 0
+    try:
+        while True:
+            filled += os.write(writer, b"x" * 512)
+    except BlockingIOError:
+        pass
+    return reader, writer, filled
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the size of a pipe can be set on Linux only")
+@pytest.mark.parametrize("blocking", [True, False], ids=["blocking", "non-blocking"])
+def test_a_full_pipe_gets_the_whole_object_in_the_end(ready, blocking):
+    reader, writer, filled = full_pipe()
+    os.set_blocking(writer, blocking)
+    helper = subprocess.Popen(
+        [find_executable(), *PROFILE], env=ready.environment(), stdin=subprocess.DEVNULL, stdout=writer
+    )
+    os.close(writer)
+    time.sleep(0.3)
+    assert helper.poll() is None
+    received = b""
+    while chunk := os.read(reader, 100):
+        received += chunk
+    os.close(reader)
+    assert helper.wait(60) == 0
+    assert json.loads(received[filled:])["Version"] == 1
+
+
+@pytest.mark.parametrize("warm", [True, False], ids=["warm", "cold"])
+def test_a_reader_that_has_gone_ends_the_helper_quietly(home, warm):
+    if warm:
+        home.ask()
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [find_executable(), *PROFILE], env=home.environment(), stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize("closed", ["1", "0,1", "0,1,2"])
+def test_with_stdout_closed_the_credentials_go_nowhere_else(home, closed):
+    shell = " ".join(f"{number}>&-" for number in closed.split(","))
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {shell}', "sh", find_executable(), *PROFILE],
+        env=home.environment(),
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
+    (kept,) = home.documents("credentials")
+    secret = json.loads(kept.read_text())["secret_key"].encode()
+    holding = {path for path in home.cache.rglob("*") if path.is_file() and secret in path.read_bytes()}
+    assert holding == {kept, *home.answers()}
+    assert all(path.stat().st_size == 0 for path in home.cache.rglob("*.lock"))
+
+
+def test_with_stderr_closed_a_failure_keeps_its_exit_code(home):
+    home.token.write_text("")
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" 2>&-', "sh", find_executable(), *PROFILE], env=home.environment(), check=False
+    )
+    assert done.returncode == 5
+
+
+@pytest.mark.parametrize("changes", [{"PYTHONWARNINGS": "always"}, {"PYTHONDEVMODE": "1"}])
+def test_stderr_stays_empty_on_success_whatever_python_would_warn_about(home, changes):
+    assert home.ask(**changes).key
+
+
+def test_an_unforeseen_error_is_one_line_without_its_text(inside, monkeypatch):
+    secret = "hunter2-hunter2"
+
+    def broken(*_):
+        raise ValueError(secret)
+
+    monkeypatch.setattr("botocore_cognito_federation.cli.credential_process.load_settings", broken)
+    early = question()
+    code, line = answer(question())
+    assert code == 1
+    assert "ValueError" in line
+    assert secret not in line
+    # Those who waited for it get it too, instead of finding it one after the other.
+    kept = read_answer(question())
+    assert (kept.kind, kept.text) == ("failure", line)
+    assert early.asked_at <= kept.issued
+
+
+def test_where_the_file_system_has_no_locks_nobody_waits(ready, monkeypatch):
+    import errno
+
+    def lockless(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", lockless)
+    lock = process._open_lock(question())
+    assert process._try_lock(lock)
+    os.close(lock)
+    ready.age(seconds_left=-5)
+    assert answer(question())[0] == 0
+    assert ready.spent == (0, 1)
+
+
+def test_a_lock_that_somebody_holds_is_not_taken(ready):
+    first, second = process._open_lock(question()), process._open_lock(question())
+    assert process._try_lock(first)
+    assert not process._try_lock(second)
+    os.close(first)
+    assert process._try_lock(second)
+    os.close(second)
+
+
+def test_whoever_waits_is_served_what_still_lives(ready):
+    """The lock is held by this process for as long as the other one asks."""
+    (path,) = ready.answers()
+    lines = path.read_text().split("\n")
+    now = time.time()
+    lines[3] = f"{now - 2500} {now - 10} {now + 900}"  # to be renewed, but alive
+    path.write_text("\n".join(lines))
+    lock = process._open_lock(question())
+    assert process._try_lock(lock)
+    assert ready.ask().key
+    os.close(lock)
+    assert ready.spent == (0, 0)
+
+
+def test_whoever_waits_gets_the_failure_of_the_one_who_tried(ready):
+    ready.age(seconds_left=-5)
+    lock = process._open_lock(question())
+    assert process._try_lock(lock)
+    waiting = ready.start(*PROFILE)
+    time.sleep(0.5)
+    ready.world.fault("GetCredentialsForIdentity", times=50, code="NotAuthorizedException", message="Token is inactive")
+    code, line = answer(question())
+    result: Result = finished(waiting)
+    os.close(lock)
+    assert result.refused(6) == line
+    assert code == 6
