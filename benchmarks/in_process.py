@@ -58,14 +58,15 @@ def _ratio(what: str, unit: str, values: list[float], limit: float | None) -> Ro
 
 
 def _tell(laboratory: Laboratory, mode: str) -> Any:
-    environment = {**laboratory.environment, "BENCHMARK_BUCKET": laboratory.world.facts.bucket}
+    facts = laboratory.world.facts
+    environment = {**laboratory.environment, "BENCHMARK_BUCKET": facts.bucket, "BENCHMARK_KEY": facts.object_key}
     if mode == "static":
         answer = json.loads(subprocess.run(laboratory.helper, env=environment, check=True, capture_output=True).stdout)
         environment |= {
             "AWS_ACCESS_KEY_ID": answer["AccessKeyId"],
             "AWS_SECRET_ACCESS_KEY": answer["SecretAccessKey"],
             "AWS_SESSION_TOKEN": answer["SessionToken"],
-            "AWS_DEFAULT_REGION": laboratory.world.facts.region,
+            "AWS_DEFAULT_REGION": facts.region,
         }
     elif mode == "native":
         environment["AWS_PROFILE"] = "demo-native"

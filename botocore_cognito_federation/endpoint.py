@@ -118,6 +118,7 @@ class CredentialsInMemory:
                     raise
                 if generation == self._federation.generation():
                     self._held = _Held(served.credentials, served.ask_again_at, generation, self._now())
+                    self._wake.set()  # there is a new time to wait for
                     return served.credentials
             raise TemporaryError("Somebody signed out just now", remedy="Ask again")
 

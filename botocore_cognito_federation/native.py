@@ -20,9 +20,9 @@ from pathlib import Path
 from .errors import ConfigurationError, StorageError
 
 FILE_NAME = "botocore_cognito_federation_native.pth"
-#: What `site` runs in every interpreter. A module of ours, even a tiny one, would cost a millisecond at each start, so
-#: the line itself puts a function there that waits for the name botocore. The package is looked for only then, and if
-#: it is gone, or wrong in any way, botocore is found as if nobody had asked.
+#: What `site` runs in every interpreter. A module of ours, even a tiny one, would cost a millisecond at each start,
+#: so the line itself puts a function there that waits for the name botocore. The package is looked for only then, and
+#: if it is gone, or wrong in any way, botocore is found as if nobody had asked.
 _WAITING = """import sys
 def wait(name, *_):
  if name == "botocore":

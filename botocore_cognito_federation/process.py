@@ -1,7 +1,8 @@
 """The console script, and the warm path of ``credential-process``: an answer kept ready is printed at once.
 
 This file imports only what the interpreter has imported already (`os`, `sys`, and `time`, which is built in), because
-a credential helper is started by every client of every SDK. It answers when a file under ``answers`` holds one for
+a credential helper is started by every client of every SDK. Even ``from __future__ import annotations`` would load a
+module: annotations that would be computed are strings. It answers when a file under ``answers`` holds one for
 exactly this question; the first process that finds none takes the answer's lock and goes the long way (`cli`), the
 others wait here, importing nothing, for what it leaves: an answer or a failure.
 
@@ -16,8 +17,6 @@ An answer file is text, one field a line, so that it can be read without a parse
     text                        what to print: the JSON object, or the message
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from time import monotonic, sleep, time
@@ -26,6 +25,8 @@ MAGIC = "botocore-cognito-federation answer 1"
 FIELD = "\x1f"
 ENTRY = "\x1e"
 
+#: The chain of profiles whose commands lead to this process; see `profile_chain`.
+CHAIN_VARIABLE = "_COGNITO_FEDERATION_PROFILE_CHAIN"
 #: Seconds to wait for the process that is renewing; SDKs end a helper after 60.
 PATIENCE = 54.0
 _CLOCK_STEP = 5.0
@@ -50,7 +51,7 @@ class Question:
         asked_at: seconds since the epoch.
     """
 
-    def __init__(self, profile: str | None, environ: os._Environ[str] | dict[str, str]) -> None:
+    def __init__(self, profile: "str | None", environ: "os._Environ[str] | dict[str, str]") -> None:
         self.profile = profile or environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE") or "default"
         self.asked_at = time()
         config = _expanded(environ.get("AWS_CONFIG_FILE") or "~/.aws/config")
@@ -111,7 +112,7 @@ def bound(kind: str, name: str) -> str:
     return FIELD.join((kind, name, state_of_variable(name) if kind == "variable" else state_of_file(name)))
 
 
-def read_answer(question: Question) -> ReadyAnswer | None:
+def read_answer(question: Question) -> "ReadyAnswer | None":
     """The answer kept for exactly this question, or None: no file, not ours, not private, damaged, or out of date."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
@@ -175,7 +176,7 @@ def occupy_standard_streams() -> None:
             os.open(os.devnull, os.O_RDONLY)
 
 
-def _finish_if_answered(question: Question) -> ReadyAnswer | None:
+def _finish_if_answered(question: Question) -> "ReadyAnswer | None":
     """End the process where the kept answer is the answer; else give back what is kept."""
     answer = read_answer(question)
     if answer is None:
@@ -189,11 +190,11 @@ def _finish_if_answered(question: Question) -> ReadyAnswer | None:
     return answer
 
 
-def _lives(answer: ReadyAnswer | None) -> bool:
+def _lives(answer: "ReadyAnswer | None") -> bool:
     return answer is not None and answer.kind == "credentials" and answer.issued - _CLOCK_STEP <= time() < answer.until
 
 
-def _open_lock(question: Question) -> int | None:
+def _open_lock(question: Question) -> "int | None":
     """The lock file of the answer, or None where there can be none."""
     directory = os.path.dirname(question.path)
     for path in (question.directory, directory):
@@ -231,7 +232,7 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-def _take_turns(question: Question) -> int | None:
+def _take_turns(question: Question) -> "int | None":
     """Return with the answer's lock as the one who renews; everybody else ends here with what that one leaves.
 
     A shared lock would not do: when the first renewal fails, the waiting ones keep each other out for ever.
@@ -256,7 +257,12 @@ def _take_turns(question: Question) -> int | None:
     return lock
 
 
-def _profile_of(arguments: list[str]) -> tuple[str | None] | None:
+def _asked_by_itself(question: Question) -> bool:
+    """Whether what this process would wait for waits for this process; `profile_chain` refuses it."""
+    return question.profile in os.environ.get(CHAIN_VARIABLE, "").split(FIELD)
+
+
+def _profile_of(arguments: "list[str]") -> "tuple[str | None] | None":
     """The profile of a plain ``credential-process`` call; None where there is more to it than this file knows."""
     if not arguments:
         return (None,)
@@ -280,7 +286,7 @@ def main() -> None:
     try:
         question = Question(asked[0], os.environ)
         kept = _finish_if_answered(question)
-        if kept is None or kept.kind != "ask":
+        if (kept is None or kept.kind != "ask") and not _asked_by_itself(question):
             _take_turns(question)
         from .cli.credential_process import answer
 

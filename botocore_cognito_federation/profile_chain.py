@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .errors import ConfigurationError
+from .process import CHAIN_VARIABLE as VARIABLE
+from .process import FIELD as _SEPARATOR
 
-VARIABLE = "_COGNITO_FEDERATION_PROFILE_CHAIN"
-_SEPARATOR = "\x1f"
 _MOST = 4
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from ..botocore_plugin.application import ApplicationCredentials
     from ..service_call import Patience
+    from ..storage import Store
     from ..user_pool import Challenge, UserPool, UserPoolTokens
 
 logger = logging.getLogger(__name__)
@@ -97,7 +98,8 @@ class CognitoFederation(UserPoolSignIn):
         self._handlers = RefreshHandlers(refresh_handlers)
         self._user_pool = user_pool
         self._patience = patience or real_patience()
-        self._store = store_for(self._settings, os.environ)
+        # One's own, unlike that of the profiles of a process: each federation has a user of its own.
+        self._store: Store = MemoryStore() if cache == "memory" else store_for(self._settings, os.environ)
         self._events = Events()
         self._turns = threading.Lock()
         self._sign_in: SignIn | None = None
@@ -413,11 +415,16 @@ class CognitoFederation(UserPoolSignIn):
     def _serve(self) -> Served:
         refuse_reentry(self, "The refresh handler")
         sign_in = self._current()
-        with renewing(self):
-            served = sign_in.serve()
-        if not sign_in.is_current():
-            raise NotSignedInError("Somebody signed out meanwhile", remedy=_SIGN_IN)
-        return served
+        try:
+            with renewing(self):
+                served = sign_in.serve()
+        except CognitoFederationError:
+            if sign_in.is_current():
+                raise
+        else:
+            if sign_in.is_current():
+                return served
+        raise NotSignedInError("Somebody signed out meanwhile", remedy=_SIGN_IN)
 
     def _credentials(self) -> ApplicationCredentials:
         from ..botocore_plugin.application import ApplicationCredentials

@@ -83,11 +83,12 @@ class ApplicationTokenSource(SessionTokenSource):
 
     def _of_this_sign_in(self, token: LoginToken) -> LoginToken:
         """A developer's token is for one identity, which its claims name; other identities are Cognito's to say."""
-        if self._record.is_developer:
-            claimed = token.claims.get("sub")
-            identity_id = claimed if isinstance(claimed, str) and claimed else self._record.fixed_identity_id
-            return replace(token, identity_id=identity_id)
-        return token
+        if not self._record.is_developer:
+            return replace(token, identity_id=None)
+        claimed = token.claims.get("sub")
+        return replace(
+            token, identity_id=claimed if isinstance(claimed, str) and claimed else self._record.fixed_identity_id
+        )
 
     def _pool_renewal(self) -> Renewal:
         assert self._renewers.user_pool is not None, "only a sign-in to a user pool is renewed there"

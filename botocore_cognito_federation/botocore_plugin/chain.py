@@ -152,8 +152,9 @@ def _join_application(resolver: CredentialResolver, session: Session) -> None:
 def _undecorate(resolver: CredentialResolver) -> None:
     if any(provider.METHOD == APPLICATION_METHOD for provider in resolver.providers):
         resolver.remove(APPLICATION_METHOD)
-    if any(provider.METHOD == METHOD for provider in resolver.providers):
-        resolver.remove(METHOD)
+    if not any(provider.METHOD == METHOD for provider in resolver.providers):
+        return
+    resolver.remove(METHOD)
     assume_role: Any = resolver.get_provider("assume-role")
     builder = assume_role._profile_provider_builder
     if isinstance(builder, _ParentProfiles):

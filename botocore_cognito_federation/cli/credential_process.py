@@ -35,6 +35,10 @@ def answer(question: Question) -> tuple[int, str]:
     _keep_stderr_clean()
     try:
         refuse_a_circle(os.environ, question.profile)
+    except CognitoFederationError as error:
+        # Not kept: it concerns this process alone, and those who wait for another's answer would take it for theirs.
+        return error.exit_code, error.line
+    try:
         settings = load_settings(question.profile)
         bindings = bindings_of(settings, token_bindings(settings), question)
         if settings.refresh_handler or settings.developer_user:

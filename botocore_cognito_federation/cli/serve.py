@@ -28,7 +28,7 @@ from .options import profile_option
     show_default=True,
     help="How the variables are printed.",
 )
-def command(profile: str | None, port: int, style: str) -> None:
+def command(profile: str | None, port: int, style: str) -> int:
     """Serve credentials to every SDK on this machine that is given the printed variables."""
     settings = load_settings(profile)
     with Endpoint(federation_for(settings), port=port) as endpoint:
@@ -42,8 +42,16 @@ def command(profile: str | None, port: int, style: str) -> None:
             click.echo(
                 f"Serving {settings.profile or 'default'} on 127.0.0.1:{endpoint.port}; Ctrl-C ends it", err=True
             )
+        return _wait(stopping)
+
+
+def _wait(stopping: threading.Event) -> int:
+    try:
         while not stopping.wait(0.5):
             """Short waits: on Windows Ctrl-C is only seen between them."""
+    except KeyboardInterrupt:
+        return 130  # caught here, because click would print an empty line
+    return 0
 
 
 def _stop_on_sigterm() -> threading.Event:

@@ -55,7 +55,9 @@ class CoolDown:
         return max(0.0, at + pause - now) if at <= now + 1 else 0.0
 
     def failed(self) -> None:
-        """Begin the next pause, twice as long as the last one."""
+        """Begin the next pause, twice as long as the last one; one that is on already is for the same failure."""
+        if self.left() > 0:
+            return
         before = (self._store.read(FAILURES, self._key) or {}).get("pause")
         pause = min(before * 2, _LONGEST_PAUSE) if isinstance(before, int | float) else _FIRST_PAUSE
         with contextlib.suppress(StorageError):
@@ -138,7 +140,7 @@ def _tried(
     screen = TerminalScreen(terminal if terminal is not None else _nowhere())
     try:
         screen.say(f"\ncognito-federation: {settings.scope} needs a sign-in")
-        choices = Choices(timeout=DEFAULT_TIMEOUT if limit is None else min(limit, DEFAULT_TIMEOUT))
+        choices = Choices(timeout=DEFAULT_TIMEOUT if limit is None else min(limit, DEFAULT_TIMEOUT), only_joins=True)
         session, _ = sign_in_only(settings, store=store, screen=screen, choices=choices, machine=Machine(environ))
     except KeyboardInterrupt:
         cool_down.failed()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..errors import CognitoFederationError, StorageError
 from ..oidc.renewal import Revocation, revoke
 from ..ready_answer import forget_answers
-from ..relying_party import relying_party
+from ..relying_party import relying_party, user_pool
 from ..sessions import Session, Sessions
 from ..settings import Settings
 from ..sign_out import end_sign_in
@@ -51,7 +51,7 @@ def sign_out(settings: Settings, *, store: Store, environ: Mapping[str, str], re
     session = _taken_away(Sessions(settings, store), store)
     revocation = None
     if revoking and session is not None and session.refresh_token is not None:
-        revocation = _revoked(settings, store, environ, session.refresh_token)
+        revocation = revoke_session(settings, store, environ, session.refresh_token)
     return SignedOut(session.who if session else None, revocation, until)
 
 
@@ -83,8 +83,15 @@ def _taken_away(sessions: Sessions, store: Store) -> Session | None:
     return session
 
 
-def _revoked(settings: Settings, store: Store, environ: Mapping[str, str], refresh_token: str) -> Revocation:
+def revoke_session(settings: Settings, store: Store, environ: Mapping[str, str], refresh_token: str) -> Revocation:
+    """Revoke a refresh token where it came from; what hinders that is in the answer."""
     try:
+        if settings.signs_in_by_password:
+            from ..user_pool import UserPoolTokens
+
+            tokens = UserPoolTokens("", "", refresh_token, 0.0, settings.username or "")
+            user_pool(settings, store, environ).revoke(tokens)
+            return Revocation(True)
         party = relying_party(settings, store, environ)
     except CognitoFederationError as failure:
         return Revocation(False, failure.what)

@@ -49,7 +49,19 @@ class SessionKeeper:
             SignInFailedError: somebody else is signed in, or somebody signed out meanwhile.
             StorageError: the session cannot be kept.
         """
-        session = session_of(answer, signed_in_at=self._now(), generation=self._generation)
+        self.keep(session_of(answer, signed_in_at=self._now(), generation=self._generation), answer.user_label)
+
+    @property
+    def generation(self) -> str:
+        """The sign-out generation in which the sign-in began."""
+        return self._generation
+
+    def keep(self, session: Session, label: str) -> None:
+        """Keep a session; `label` names the person in a refusal.
+
+        Raises:
+            SignInFailedError, StorageError: as for an answer.
+        """
         # A renewal of the old session must not write over the new one.
         with self._store.lock(f"session-{self._sessions.key}", timeout=_LOCK_TIMEOUT) as taken:
             if not taken:
@@ -58,16 +70,16 @@ class SessionKeeper:
                 raise SignInFailedError("Somebody signed out during this sign-in", remedy="Sign in again")
             before = self._sessions.read()
             if before is not None and before.subject != session.subject:
-                self._refuse_or_replace(before, answer)
+                self._refuse_or_replace(before, label)
                 session = replace(session, generation=self._sessions.generation())
             self._sessions.write(session)
         self.session = session
 
-    def _refuse_or_replace(self, before: Session, answer: SignInAnswer) -> None:
+    def _refuse_or_replace(self, before: Session, label: str) -> None:
         has_ended = before.refresh_token is None and not _lives(before, self._now())
         if not has_ended and not self._force:
             raise SignInFailedError(
-                f"{answer.user_label} signed in, but {before.who} is signed in here ({self._settings.scope})",
+                f"{label} signed in, but {before.who} is signed in here ({self._settings.scope})",
                 remedy="To change over, add --force; to keep both, give each a [cognito-session] of its own",
             )
         # A new generation: no answer kept ready for the one before is printed any more.

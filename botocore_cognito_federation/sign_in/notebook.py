@@ -5,6 +5,7 @@ In a kernel the link or the device code is shown as the output of the cell, to c
 
 from __future__ import annotations
 
+import getpass
 import html
 import os
 import sys
@@ -110,11 +111,19 @@ class CellScreen:
     Args:
         display: shows it.
         read: asks for a line; in a kernel `input` shows a field below the cell.
+        read_secret: the same without showing what is typed; kernels replace `getpass`.
     """
 
-    def __init__(self, display: Display, *, read: Callable[[str], str] = input) -> None:
+    def __init__(
+        self,
+        display: Display,
+        *,
+        read: Callable[[str], str] = input,
+        read_secret: Callable[[str], str] = getpass.getpass,
+    ) -> None:
         self._display = display
         self._read = read
+        self._read_secret = read_secret
 
     def __enter__(self) -> CellScreen:
         return self
@@ -137,6 +146,14 @@ class CellScreen:
         except (EOFError, OSError, RuntimeError):
             raise SignInFailedError(
                 "The address has to be pasted, and this kernel takes no input", remedy="Use use_device_code=True"
+            ) from None
+
+    def question(self, text: str, *, secret: bool = False) -> str:
+        try:
+            return (self._read_secret if secret else self._read)(f"{text}: ")
+        except (EOFError, OSError, RuntimeError):
+            raise SignInFailedError(
+                "This kernel takes no input", remedy="Set cognito_grant = auth-code, or sign in on a terminal"
             ) from None
 
 

@@ -20,18 +20,18 @@ from ..assembly import federation_for
 from ..browser import can_open_browser, open_browser
 from ..cache_keys import scope_key
 from ..credentials import FederatedCredentials
-from ..errors import ConfigurationError, StorageError, TemporaryError
+from ..errors import ConfigurationError, SignInFailedError, StorageError, TemporaryError
 from ..oidc.device import sign_in_with_device
 from ..oidc.party import Clock, RelyingParty
 from ..oidc.redirects import Redirect, loopback_redirect
-from ..oidc.renewal import revoke
 from ..oidc.sign_in import sign_in_with_browser, sign_in_with_paste
 from ..ready_answer import forget_failed_answers
-from ..relying_party import relying_party
+from ..relying_party import relying_party, user_pool
 from ..sessions import Session, Sessions
 from ..settings import Settings
 from ..storage import Store, default_directory
 from ..storage.base import FAILURES, SECRETS, key_of
+from .ending import revoke_session
 from .keeping import SessionKeeper
 from .screens import Screen
 from .ways import Choices, Kind, Way, choose_way
@@ -101,11 +101,13 @@ def sign_in_only(
     refuse_without_sign_in(settings)
     began_at = machine.clock.now()
     sessions = Sessions(settings, store)
-    with _turn(settings, store, choices, screen):
+    with _turn(settings, store, choices, screen) as waited:
         found = sessions.read()
         if found is not None and found.signed_in_at >= began_at and not choices.force:
             return found, True
-        _prove_that_it_can_be_kept(store)
+        if waited and choices.only_joins:
+            raise SignInFailedError("The sign-in that was under way came to nothing", remedy="Sign in again")
+        prove_that_it_can_be_kept(store)
         session = _sign_in_here(settings, store, screen, choices, machine)
     forget_failures(store, machine.environ)
     return session, False
@@ -134,11 +136,12 @@ def forget_failures(store: Store, environ: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def _turn(settings: Settings, store: Store, choices: Choices, screen: Screen) -> Iterator[None]:
-    """One sign-in of a scope at a time."""
+def _turn(settings: Settings, store: Store, choices: Choices, screen: Screen) -> Iterator[bool]:
+    """One sign-in of a scope at a time; gives whether another one had to be waited for."""
     name = f"login-{scope_key(settings.scope)}"
     with contextlib.ExitStack() as stack:
-        if not stack.enter_context(store.lock(name, timeout=0)):
+        waits = not stack.enter_context(store.lock(name, timeout=0))
+        if waits:
             stack.close()
             screen.say(f"Another sign-in of {settings.scope} is under way; waiting for it")
             if not stack.enter_context(store.lock(name, timeout=choices.timeout)):
@@ -146,11 +149,15 @@ def _turn(settings: Settings, store: Store, choices: Choices, screen: Screen) ->
                     f"Another sign-in of {settings.scope} is still under way after {choices.timeout:g} seconds",
                     remedy="Finish or end it, then try again",
                 )
-        yield
+        yield waits
 
 
-def _prove_that_it_can_be_kept(store: Store) -> None:
-    """Before anybody is sent to a browser: a full disk or a locked keyring would make the sign-in worthless."""
+def prove_that_it_can_be_kept(store: Store) -> None:
+    """Before anybody is sent to a browser: a full disk or a locked keyring would make the sign-in worthless.
+
+    Raises:
+        StorageError: it cannot be kept.
+    """
     key = key_of({"what": "proof that a sign-in can be kept"})
     store.write(SECRETS, key, {"scope": ""})
     store.delete(SECRETS, key)
@@ -169,11 +176,11 @@ def _sign_in_here(settings: Settings, store: Store, screen: Screen, choices: Cho
     if way.why:
         screen.say(way.why)
     keeper = SessionKeeper(settings, store, force=choices.force, now=machine.clock.now)
-    attempt = _Attempt(settings, party, screen, choices, machine, keeper)
+    attempt = _Attempt(settings, store, party, screen, choices, machine, keeper)
     with screen:
         attempt.go(way)
     if keeper.replaced is not None and keeper.replaced.refresh_token is not None:
-        outcome = revoke(party, keeper.replaced.refresh_token)
+        outcome = revoke_session(settings, store, machine.environ, keeper.replaced.refresh_token)
         logger.debug("The session of the user before was revoked: %s", outcome)
     assert keeper.session is not None, "a sign-in ends with an error or a kept session"
     return keeper.session
@@ -182,6 +189,7 @@ def _sign_in_here(settings: Settings, store: Store, screen: Screen, choices: Cho
 @dataclass(frozen=True)
 class _Attempt:
     settings: Settings
+    store: Store
     party: RelyingParty
     screen: Screen
     choices: Choices
@@ -200,7 +208,9 @@ class _Attempt:
 
     def _go(self, kind: Kind, opens: bool) -> None:
         timeout, cancel = self.choices.timeout, self.machine.cancel
-        if kind == "device":
+        if kind == "password":
+            self._by_password()
+        elif kind == "device":
             sign_in_with_device(
                 self.party, announce=self.screen.announce, accept=self.keeper, timeout=timeout, cancel=cancel
             )
@@ -225,6 +235,16 @@ class _Attempt:
                 cancel=cancel,
                 login_hint=self.choices.login_hint,
             )
+
+    def _by_password(self) -> None:
+        from .password import session_of_tokens, sign_in_with_password
+
+        pool = user_pool(self.settings, self.store, self.machine.environ)
+        name = self.choices.login_hint or self.settings.username
+        tokens = sign_in_with_password(pool, name, self.screen)
+        now = self.machine.clock.now()
+        session = session_of_tokens(tokens, signed_in_at=now, generation=self.keeper.generation)
+        self.keeper.keep(session, session.who)
 
 
 def _redirect(settings: Settings, party: RelyingParty, choices: Choices) -> Redirect:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Protocol, TextIO
 
 from ..errors import SignInFailedError
-from ..oidc.prompts import SignInPrompt
+from ..oidc.prompts import DEFAULT_TIMEOUT, SignInPrompt
 
 ReadLine = Callable[[float], str]
 """A line the person typed within so many seconds; empty at the end of the input."""
@@ -25,6 +25,8 @@ class Screen(Protocol):
 
     def ask(self, prompt: SignInPrompt) -> str: ...
 
+    def question(self, text: str, *, secret: bool = False) -> str: ...
+
     def __enter__(self) -> Screen: ...
 
     def __exit__(
@@ -38,12 +40,19 @@ class TerminalScreen:
     Args:
         out: where everything is written; never stdout, which holds data.
         read_line: reads what is pasted; None where nobody can type.
-        browser_is_here: for the wording: whether the browser is on this machine.
+        read_secret: reads what must not be shown; default is `read_line`.
     """
 
-    def __init__(self, out: TextIO | None = None, *, read_line: ReadLine | None = None) -> None:
+    def __init__(
+        self,
+        out: TextIO | None = None,
+        *,
+        read_line: ReadLine | None = None,
+        read_secret: Callable[[str], str] | None = None,
+    ) -> None:
         self._out = sys.stderr if out is None else out
         self._read_line = read_line
+        self._read_secret = read_secret
         self._countdown: _Countdown | None = None
 
     def __enter__(self) -> TerminalScreen:
@@ -77,6 +86,19 @@ class TerminalScreen:
         if not line:
             raise SignInFailedError("Nothing was pasted", remedy="Sign in again and paste the whole address")
         return line
+
+    def question(self, text: str, *, secret: bool = False) -> str:
+        if secret and self._read_secret is not None:
+            answer = self._read_secret(f"{text}: ")
+        elif self._read_line is not None:
+            self._out.write(f"{text}: ")
+            self._out.flush()
+            answer = self._read_line(DEFAULT_TIMEOUT)
+        else:
+            raise SignInFailedError("There is no terminal to type on", remedy="Set cognito_grant = auth-code")
+        if not answer:
+            raise SignInFailedError("Nothing was typed", remedy="Sign in again")
+        return answer
 
 
 def wording(prompt: SignInPrompt) -> str:

@@ -1,4 +1,4 @@
-"""How a person signs in: with the browser here, with a code on any device, or by pasting the redirected address."""
+"""How a person signs in: with the browser here, a code on any device, the redirected address pasted, a password."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import ConfigurationError
 from ..oidc.prompts import DEFAULT_TIMEOUT
 from ..settings import Settings
 
-Kind = Literal["browser", "device", "paste"]
+Kind = Literal["browser", "device", "paste", "password"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,7 @@ class Choices:
         timeout: seconds for the person.
         force: somebody else than the one signed in so far may sign in.
         login_hint: the account the provider should suggest.
+        only_joins: having waited for another sign-in that came to nothing, do not begin one.
     """
 
     no_browser: bool = False
@@ -36,6 +36,7 @@ class Choices:
     timeout: float = DEFAULT_TIMEOUT
     force: bool = False
     login_hint: str | None = None
+    only_joins: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,6 @@ def choose_way(
         browser: whether a browser can be opened here, else why not.
         comes_back_here: whether the configured redirect is an address of this machine.
         has_device_codes: whether the provider's discovery document has the device grant; asked only where it matters.
-
-    Raises:
-        ConfigurationError: the configured grant is not one of these.
     """
     possible, reason = browser
     if choices.remote:
@@ -81,11 +79,8 @@ def choose_way(
         return Way("browser", opens=True)
     if choices.no_browser:
         return Way("browser")
-    if settings.grant == "srp" or (settings.grant == "auto" and settings.username):
-        raise ConfigurationError(
-            "This configuration signs in with user name and password, which has no browser",
-            remedy="Remove cognito_username and set cognito_grant = auth-code for the pages of the user pool",
-        )
+    if settings.signs_in_by_password:
+        return Way("password")
     if settings.grant == "device-code":
         return Way("device")
     if settings.grant == "remote":

@@ -221,13 +221,10 @@ def test_no_edit_of_a_token_is_ever_accepted(position: int, replacement: str, wi
             VERIFIER.verify("issuer.example", mutated)
 
 
-# Named by distance: the token is another one in each worker of a test run, and they must collect the same tests.
-@pytest.mark.parametrize("distance", range(1, 64))
-def test_no_other_spelling_of_the_signatures_last_character_is_accepted(distance: int) -> None:
-    alphabet = string.ascii_letters + string.digits + "-_"
-    last = alphabet[(alphabet.index(TOKEN[-1]) + distance) % 64]
-    with pytest.raises(Refusal):
-        VERIFIER.verify("issuer.example", TOKEN[:-1] + last)
+def test_no_other_spelling_of_the_signatures_last_character_is_accepted() -> None:
+    for last in set(string.ascii_letters + string.digits + "-_") - {TOKEN[-1]}:
+        with pytest.raises(Refusal):
+            VERIFIER.verify("issuer.example", TOKEN[:-1] + last)
 
 
 def _segment(value: Any) -> str:

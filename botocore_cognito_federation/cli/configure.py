@@ -1,0 +1,166 @@
+"""``configure``: a profile that signs in, written into ``~/.aws/config``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from ..config_file.configuration import (
+    Files,
+    Plan,
+    Wish,
+    check_provider,
+    current_values,
+    make_plan,
+    redirect_uris,
+    signs_people_in,
+    write_plan,
+)
+from ..errors import ConfigurationError
+from ..relying_party import secret_key
+from ..settings import Settings, load_settings
+from ..settings.keys import KEYS, PREFIX
+from ..sign_in.perform import prove_that_it_can_be_kept
+from ..storage import store_for
+from ..storage.base import SECRETS, Store
+
+#: The keys with a flag of their own; every other one goes with --set.
+_FLAGS = (
+    "identity_pool_id",
+    "provider",
+    "client_id",
+    "issuer",
+    "login_key",
+    "scopes",
+    "auth_params",
+    "grant",
+    "redirect_uri",
+    "redirect_ports",
+    "role_arn",
+    "account_id",
+    "endpoint_url",
+    "cache",
+    "auto_login",
+    "user_pool_id",
+)
+_ASKED = {
+    "identity_pool_id": "Identity pool ID",
+    "provider": "Identity provider (google, facebook, amazon, user-pool, or a domain)",
+    "client_id": "OAuth client ID",
+}
+
+
+def _key_options(function: click.Command) -> click.Command:
+    for name in reversed(_FLAGS):
+        help_text = f"{KEYS[name].full_name}."
+        function.params.append(click.Option([f"--{name.replace('_', '-')}"], metavar="V", help=help_text))
+    return function
+
+
+def _asked(wanted: dict[str, str], current: dict[str, str]) -> dict[str, str]:
+    """The wishes with what a person answered; Enter keeps what is in brackets."""
+    answers = dict(wanted)
+    for name, question in _ASKED.items():
+        merged = {**current, **answers}
+        if name in answers or (name == "client_id" and merged.get("provider") == "guest"):
+            continue
+        default = current.get(name)
+        shown = f"{question} [{default or 'none'}]"
+        answer = click.prompt(shown, default=default or "", show_default=False, err=True).strip()
+        if answer and answer != default:
+            answers[name] = answer
+    return answers
+
+
+def _more(pairs: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise click.UsageError(f"--set takes KEY=VALUE, not {name!r}")
+        found[name.strip().removeprefix(PREFIX)] = value.strip()
+    return found
+
+
+def _keep_client_secret(settings: Settings, store: Store) -> None:
+    secret = sys.stdin.readline().strip()
+    if not secret:
+        raise ConfigurationError("There is no client secret on stdin", remedy="Pipe it in: pass show corp | …")
+    store.write(SECRETS, secret_key(settings), {"client_secret": secret, "scope": settings.scope})
+
+
+def _move_what_is_kept(settings: Settings, store: Store) -> None:
+    """Where ``cognito_cache`` has changed, what was kept goes with it."""
+    from ..storage.keyring_store import KeyringStore
+    from ..storage.moving import FilesAfterKeyring, move_scope
+
+    if isinstance(store, KeyringStore | FilesAfterKeyring):
+        moved = move_scope(settings.scope, store)
+        if moved:
+            click.echo(
+                f"Moved what was kept for {settings.scope} ({moved}) to cognito_cache = {settings.cache}", err=True
+            )
+
+
+def _say_what_is_next(plan: Plan, *, changed: bool, files: Files) -> None:
+    settings, changes = plan.settings, plan.changes
+    done = "Wrote" if changed else "Nothing to change:"
+    click.echo(
+        f"{done} [profile {changes.profile}] and [cognito-session {changes.session}] in {files.config}", err=True
+    )
+    uris = redirect_uris(settings)
+    if uris:
+        click.echo("Register these redirect URIs at the identity provider, exactly as they are:", err=True)
+        for uri in uris:
+            click.echo(f"  {uri}", err=True)
+    if signs_people_in(settings):
+        click.echo(f"Then run: cognito-federation login --profile {changes.profile}", err=True)
+
+
+@_key_options
+@click.command("configure")
+@click.option("--profile", metavar="NAME", help="The profile to write; default is AWS_PROFILE, then default.")
+@click.option("--session", metavar="NAME", help="The [cognito-session] to write; default is the profile's.")
+@click.option("--region", metavar="R", help="The profile's region; default is the pool's.")
+@click.option("--set", "pairs", metavar="KEY=VALUE", multiple=True, help="Any other key; may be repeated.")
+@click.option("--command", "executable", metavar="PATH", help="The program for credential_process.")
+@click.option("--client-secret-stdin", is_flag=True, help="Read the OAuth client's secret from stdin and keep it.")
+@click.option("--offline", is_flag=True, help="Do not ask the provider for its discovery document.")
+@click.option("--no-input", is_flag=True, help="Ask nothing, also on a terminal.")
+def command(
+    profile: str | None,
+    session: str | None,
+    region: str | None,
+    pairs: tuple[str, ...],
+    executable: str | None,
+    client_secret_stdin: bool,
+    offline: bool,
+    no_input: bool,
+    **flags: str | None,
+) -> None:
+    """Write a profile, its sign-in and credential_process into ~/.aws/config. Asks on a terminal, else takes flags."""
+    name = profile or os.environ.get("AWS_DEFAULT_PROFILE") or os.environ.get("AWS_PROFILE") or "default"
+    files = Files.of(os.environ)
+    keys = {key: value for key, value in flags.items() if value is not None} | _more(pairs)
+    asks = sys.stdin.isatty() and sys.stderr.isatty() and not no_input and not client_secret_stdin
+    if asks:
+        session_name, current = current_values(files, name, session)
+        keys, session = _asked(keys, current), session_name
+    plan = make_plan(Wish(name, session, keys, region, executable), files)
+    store = store_for(plan.settings, os.environ)
+    if not offline:
+        check_provider(plan.settings, store)
+    if plan.settings.cache == "keyring":
+        prove_that_it_can_be_kept(store)
+    changed = write_plan(plan, files, store)
+    _move_what_is_kept(plan.settings, store)
+    if client_secret_stdin:
+        _keep_client_secret(plan.settings, store)
+    _say_what_is_next(plan, changed=changed, files=files)
+    if asks and signs_people_in(plan.settings) and click.confirm("Sign in now?", default=True, err=True):
+        from ..sign_in.ways import Choices
+        from .login import run_login
+
+        run_login(load_settings(name), Choices())

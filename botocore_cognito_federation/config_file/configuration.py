@@ -1,0 +1,256 @@
+"""What ``configure`` writes: a sign-in that profiles share, a profile that uses it, and the helper for every SDK.
+
+Everything is decided and checked before the file is touched: that the profile gets its credentials in no other way,
+that the keys make a configuration, and that the provider is there and is who it says.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..errors import ConfigurationError
+from ..http import HttpClient
+from ..identity_providers import IdentityProvider
+from ..oidc.discovery import discover
+from ..oidc.redirects import loopback_redirect
+from ..relying_party import StoredDocuments
+from ..settings import Settings
+from ..settings.keys import KEYS, PREFIX, TOKEN_SOURCES, BadValue
+from ..settings.resolve import SESSION_SECTION, Layers, resolve
+from ..storage import Store
+from .helper_command import helper_command, is_ours
+from .lines import profile_section, section_values, with_section
+from .writing import read_text, update_text
+
+#: Keys by which botocore gets a profile's credentials in another way; ours would be ignored, or theirs.
+_OTHER_STYLES = {
+    "aws_access_key_id": "static keys",
+    "aws_secret_access_key": "static keys",
+    "aws_session_token": "static keys",
+    "role_arn": "a role to assume",
+    "source_profile": "a role to assume",
+    "credential_source": "a role to assume",
+    "web_identity_token_file": "a web identity",
+    "sso_session": "IAM Identity Center",
+    "sso_start_url": "IAM Identity Center",
+    "sso_account_id": "IAM Identity Center",
+    "sso_role_name": "IAM Identity Center",
+    "sso_region": "IAM Identity Center",
+    "login_session": "aws login",
+}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for.
+
+    Attributes:
+        profile: the profile to write.
+        session: the ``[cognito-session]`` to write; None for the profile's own so far, or one of the profile's name.
+        keys: names without prefix -> text; what is not named stays as it is.
+        region: of the profile; None for the one so far, else the pool's.
+        executable: the program for ``credential_process``; None to find it.
+    """
+
+    profile: str
+    session: str | None
+    keys: Mapping[str, str]
+    region: str | None = None
+    executable: str | None = None
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files in question.
+
+    Attributes:
+        config: ``~/.aws/config``.
+        credentials: ``~/.aws/credentials``, which is only read.
+    """
+
+    config: str
+    credentials: str
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Files:
+        """Where botocore looks."""
+
+        def at(variable: str, name: str) -> str:
+            return os.path.expanduser(environ.get(variable) or os.path.join("~", ".aws", name))
+
+        return cls(at("AWS_CONFIG_FILE", "config"), at("AWS_SHARED_CREDENTIALS_FILE", "credentials"))
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What will stand in the file.
+
+    Attributes:
+        profile_changes: key -> value of the profile's section.
+        session_changes: key -> value of the session's section.
+    """
+
+    profile: str
+    session: str
+    profile_changes: Mapping[str, str]
+    session_changes: Mapping[str, str]
+
+    def applied(self, text: str) -> str:
+        """The text of the file with the changes in it."""
+        text = with_section(text, SESSION_SECTION + self.session, self.session_changes)
+        return with_section(text, profile_section(self.profile), self.profile_changes)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The changes, and the settings they will amount to."""
+
+    changes: Changes
+    settings: Settings
+
+
+def current_values(files: Files, profile: str, session: str | None) -> tuple[str, dict[str, str]]:
+    """The session's name, and the keys (without prefix) that the profile and it have so far.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    text = read_text(files.config)
+    own = section_values(text, profile_section(profile))
+    name = session or own.get("cognito_session") or profile
+    values = {**section_values(text, SESSION_SECTION + name), **own}
+    ours = {key[len(PREFIX) :]: value for key, value in values.items() if key.startswith(PREFIX)}
+    return name, {**ours, "region": own["region"]} if "region" in own else ours
+
+
+def make_plan(wish: Wish, files: Files) -> Plan:
+    """Decide what to write.
+
+    Raises:
+        ConfigurationError: the profile has another credential style, a value does not fit its key, the keys make no
+            configuration, or there is no program for ``credential_process``.
+    """
+    text = read_text(files.config)
+    own = section_values(text, profile_section(wish.profile))
+    refuse_other_styles(wish.profile, own, files)
+    session = wish.session or own.get("cognito_session") or wish.profile
+    _check_name(session)
+    for name, value in wish.keys.items():
+        _check_value(name, value)
+    # A key that stands in the profile itself wins over the session's: it is changed where it is.
+    in_profile = {name for name in wish.keys if PREFIX + name in own}
+    profile_changes = {PREFIX + name: wish.keys[name] for name in wish.keys if name in in_profile}
+    session_changes = {PREFIX + name: wish.keys[name] for name in wish.keys if name not in in_profile}
+    pool = wish.keys.get("identity_pool_id") or section_values(text, SESSION_SECTION + session).get(
+        "cognito_identity_pool_id", own.get("cognito_identity_pool_id", "")
+    )
+    region = wish.region or own.get("region") or pool.partition(":")[0]
+    profile_changes |= {
+        **({"region": region} if region else {}),
+        "cognito_session": session,
+        "credential_process": helper_command(wish.profile, wish.executable),
+    }
+    changes = Changes(wish.profile, session, profile_changes, session_changes)
+    return Plan(changes, _settings_of(changes, changes.applied(text), files))
+
+
+def _settings_of(changes: Changes, text: str, files: Files) -> Settings:
+    session_section = SESSION_SECTION + changes.session
+    full_config = {
+        "profiles": {changes.profile: section_values(text, profile_section(changes.profile))},
+        session_section: section_values(text, session_section),
+    }
+    return resolve(Layers(changes.profile, full_config, files.config, {}, {}))
+
+
+def refuse_other_styles(profile: str, own: Mapping[str, str], files: Files) -> None:
+    """Leave alone a profile that gets its credentials in another way.
+
+    Raises:
+        ConfigurationError: naming the key.
+    """
+    remedy = f"Choose another --profile, or remove that from [{profile_section(profile)}] first"
+    for key, style in _OTHER_STYLES.items():
+        if key in own:
+            raise ConfigurationError(f"Profile {profile!r} has {style} ({key})", remedy=remedy)
+    helper = own.get("credential_process")
+    if helper is not None and not is_ours(helper):
+        raise ConfigurationError(f"Profile {profile!r} has another credential_process", remedy=remedy)
+    if "aws_access_key_id" in section_values(read_text(files.credentials), profile):
+        raise ConfigurationError(
+            f"{files.credentials} has static keys for profile {profile!r}, which every client uses first",
+            remedy="Choose another --profile, or remove that section first",
+        )
+
+
+def check_provider(settings: Settings, store: Store) -> None:
+    """Make sure that there is a provider to sign in with, and that it is who it says.
+
+    Raises:
+        ConfigurationError: there is no discovery document, or it is another issuer's.
+        TemporaryError: the provider cannot be asked now.
+    """
+    provider = settings.provider
+    if provider is None or not signs_people_in(settings):
+        return
+    discover(HttpClient(), provider, StoredDocuments(store), now=time.time())
+
+
+def signs_people_in(settings: Settings) -> bool:
+    """Whether somebody signs in for these settings, rather than a workload's token or a guest."""
+    from_workload = any(getattr(settings, name) is not None for name in TOKEN_SOURCES)
+    return settings.provider is not None and not settings.provider.no_sign_in_reason and not from_workload
+
+
+def redirect_uris(settings: Settings) -> list[str]:
+    """The redirect URIs to register at the provider, letter by letter."""
+    provider: IdentityProvider | None = settings.provider
+    if provider is None or not signs_people_in(settings):
+        return []
+    try:
+        redirect = loopback_redirect(settings.redirect_uri, settings.redirect_ports or provider.redirect_ports)
+    except ConfigurationError:
+        return [settings.redirect_uri] if settings.redirect_uri else []
+    return [
+        redirect.uri(port) if port else f"http://{redirect.host}{redirect.path} (with any port)"
+        for port in redirect.ports
+    ]
+
+
+def write_plan(plan: Plan, files: Files, store: Store) -> bool:
+    """Put the plan into the file; whether anything changed.
+
+    Raises:
+        ConfigurationError: the profile has got another credential style meanwhile.
+        StorageError: the file cannot be written.
+    """
+
+    profile = plan.changes.profile
+
+    def edit(text: str) -> str:
+        refuse_other_styles(profile, section_values(text, profile_section(profile)), files)
+        return plan.changes.applied(text)
+
+    return update_text(files.config, edit, store)
+
+
+def _check_name(session: str) -> None:
+    if any(c in session for c in "[]\"'#;\\\r\n") or not session.strip() or session != " ".join(session.split()):
+        raise ConfigurationError(f"{session!r} cannot be the name of a [cognito-session]", remedy="Change --session")
+
+
+def _check_value(name: str, value: str) -> None:
+    key = KEYS.get(name)
+    if key is None or name == "session":
+        raise ConfigurationError(
+            f"There is no key {PREFIX}{name}", remedy="The keys are listed by: cognito-federation explain --keys"
+        )
+    if value != value.strip() or not value or any(c in value for c in "\r\n\x00"):
+        raise ConfigurationError(f"{key.full_name} must be one line and not empty")
+    try:
+        key.read(value)
+    except BadValue as bad:
+        raise ConfigurationError(f"{key.full_name} {bad}") from None

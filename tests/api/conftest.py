@@ -1,0 +1,99 @@
+"""A world with a pool, a clock that tests move, and federations made for them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from botocore_cognito_federation import CognitoFederation
+from botocore_cognito_federation.demo.world import World
+from botocore_cognito_federation.events import NAMES, Event
+from botocore_cognito_federation.service_call import Patience
+
+
+@pytest.fixture(scope="session")
+def shared_world() -> Iterator[World]:
+    with World() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def httpserver_listen_address() -> tuple[str, int]:
+    return ("127.0.0.1", 0)
+
+
+@pytest.fixture
+def world(shared_world: World) -> World:
+    shared_world.clear_faults()
+    shared_world.reset_journal()
+    shared_world.clock_offset = 0.0
+    shared_world.credential_lifetime = 3600
+    return shared_world
+
+
+@pytest.fixture(autouse=True)
+def _no_aws_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared_world: World) -> None:
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "COGNITO_FEDERATION_")):
+            monkeypatch.delenv(name)
+    (tmp_path / "home").mkdir()
+    for name, value in shared_world.environment(tmp_path / "home").items():
+        monkeypatch.setenv(name, value)
+
+
+@dataclass
+class Time:
+    """A clock that stands a given time ahead of the real one, and a sleep that only moves it."""
+
+    world: World
+    ahead: float = 0.0
+    slept: list[float] = field(default_factory=list)
+
+    def now(self) -> float:
+        return time.time() + self.ahead
+
+    def pass_by(self, seconds: float) -> None:
+        self.ahead += seconds
+        self.world.clock_offset = self.ahead
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+    @property
+    def patience(self) -> Patience:
+        return Patience(sleep=self.sleep, dice=lambda: 0.5, now=self.now)
+
+
+@pytest.fixture
+def clock(world: World) -> Time:
+    return Time(world)
+
+
+Maker = Callable[..., CognitoFederation]
+
+
+@pytest.fixture
+def make(world: World, clock: Time) -> Maker:
+    def made(pool: str | None = None, **options: Any) -> CognitoFederation:
+        return CognitoFederation(pool or world.pool_id, patience=clock.patience, **options)
+
+    return made
+
+
+@pytest.fixture
+def told() -> Callable[[CognitoFederation], list[Event]]:
+    """Subscribes to everything and gives the list that events are put into."""
+
+    def listening(federation: CognitoFederation) -> list[Event]:
+        events: list[Event] = []
+        for name in NAMES:
+            federation.on(name, events.append)
+        return events
+
+    return listening

@@ -1,0 +1,229 @@
+"""`cognito_cache = keyring`: no secret in a file, nothing lost on the way there and back, no false keyring."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("keyring", reason="the extra keyring is not installed")
+
+from hypothesis import given
+from hypothesis import strategies as st
+from keyring.backends.fail import Keyring as FailKeyring
+from keyring.backends.null import Keyring as NullKeyring
+
+from botocore_cognito_federation.errors import StorageError
+from botocore_cognito_federation.storage.base import CREDENTIALS, IDENTITIES, SESSIONS
+from botocore_cognito_federation.storage.files import FileStore
+from botocore_cognito_federation.storage.keyring_backend import checked, probe
+from botocore_cognito_federation.storage.keyring_items import KeyringItems
+from botocore_cognito_federation.storage.keyring_store import KeyringStore
+from botocore_cognito_federation.storage.moving import FilesAfterKeyring, move_scope
+from tests.signin import fake_keyring
+from tests.signin.places import Home
+
+
+class Memory:
+    """A keyring in memory with Windows' limit, that can be stopped after so many writes."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, str] = {}
+        self.writes_left = 10**9
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self.items.get(username)
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        if self.writes_left == 0:
+            raise OSError("the machine went off")
+        self.writes_left -= 1
+        assert len(password.encode("utf-16-le")) <= fake_keyring.WINDOWS_LIMIT
+        self.items[username] = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        del self.items[username]
+
+
+@pytest.fixture
+def backend() -> Memory:
+    return Memory()
+
+
+@pytest.fixture
+def store(tmp_path: Path, backend: Memory) -> KeyringStore:
+    return KeyringStore(FileStore(str(tmp_path / "cache")), lambda: backend)
+
+
+@pytest.fixture
+def keyring_home(home: Home, tmp_path: Path) -> Home:
+    home.more = {
+        "PYTHON_KEYRING_BACKEND": "tests.signin.fake_keyring.FileBackend",
+        fake_keyring.VARIABLE: str(tmp_path / "keyring.json"),
+    }
+    return home.write(cognito_cache="keyring")
+
+
+def kept(home: Home) -> dict[str, str]:
+    found: dict[str, str] = json.loads(Path(home.more[fake_keyring.VARIABLE]).read_text())
+    return found
+
+
+@given(st.lists(st.text(st.characters(codec="ascii"), max_size=8000), min_size=1, max_size=4))
+def test_a_text_of_any_length_comes_back_whole_and_leaves_nothing(texts: list[str]) -> None:
+    backend = Memory()
+    items = KeyringItems(backend)
+    for text in texts:
+        items.write("item", text)
+        assert items.read("item") == text
+    items.delete("item")
+    assert items.read("item") is None
+    assert backend.items == {}
+
+
+@given(st.integers(0, 8))
+def test_a_write_that_breaks_off_leaves_the_old_text_or_the_new_one(writes: int) -> None:
+    backend = Memory()
+    items = KeyringItems(backend)
+    old, new = "old" * 1000, "new" * 2000
+    items.write("item", old)
+    backend.writes_left = writes
+    try:
+        items.write("item", new)
+    except StorageError:
+        assert items.read("item") == old
+    else:
+        assert items.read("item") == new
+
+
+def test_a_part_that_is_missing_or_foreign_makes_the_whole_a_miss(backend: Memory) -> None:
+    items = KeyringItems(backend)
+    items.write("item", "x" * 5000)
+    part = next(name for name in backend.items if name.endswith(".2"))
+    backend.items[part] = "y" * len(backend.items[part])
+    assert items.read("item") is None
+    del backend.items[part]
+    assert items.read("item") is None
+
+
+def test_secrets_go_to_the_keyring_and_the_rest_to_files(store: KeyringStore, backend: Memory) -> None:
+    store.write(SESSIONS, "a" * 64, {"scope": "s", "refresh_token": "TOPSECRET"})
+    store.write(IDENTITIES, "b" * 64, {"identity_id": "eu-west-1:1"})
+    everything = "".join(p.read_text() for p in Path(store.directory).rglob("*") if p.is_file())
+    assert "TOPSECRET" not in everything
+    assert "TOPSECRET" in "".join(backend.items.values())
+    assert store.files.read(IDENTITIES, "b" * 64)
+    assert [key for key, _ in store.documents(SESSIONS)] == ["a" * 64]
+    store.delete(SESSIONS, "a" * 64)
+    assert store.read(SESSIONS, "a" * 64) is None
+    assert backend.items == {}
+    assert list(store.documents(SESSIONS)) == []
+
+
+def test_what_is_in_a_file_moves_into_the_keyring_and_back_on_first_use(store: KeyringStore, backend: Memory) -> None:
+    files = FilesAfterKeyring(store.directory, lambda: backend)
+    files.write(SESSIONS, "a" * 64, {"scope": "s", "refresh_token": "one"})
+    assert (store.read(SESSIONS, "a" * 64) or {})["refresh_token"] == "one"
+    assert FileStore(store.directory).read(SESSIONS, "a" * 64) is None
+    store.write(SESSIONS, "a" * 64, {"scope": "s", "refresh_token": "two"})
+    assert (files.read(SESSIONS, "a" * 64) or {})["refresh_token"] == "two"
+    assert backend.items == {}
+    assert (FileStore(store.directory).read(SESSIONS, "a" * 64) or {})["refresh_token"] == "two"
+
+
+def test_a_file_written_after_the_change_is_the_newer_one(store: KeyringStore) -> None:
+    store.write(SESSIONS, "a" * 64, {"scope": "s", "refresh_token": "spent"})
+    FileStore(store.directory).write(SESSIONS, "a" * 64, {"scope": "s", "refresh_token": "rotated"})
+    assert (store.read(SESSIONS, "a" * 64) or {})["refresh_token"] == "rotated"
+    assert (store.read_here(SESSIONS, "a" * 64) or {})["refresh_token"] == "rotated"
+
+
+def test_moving_a_scope_takes_its_sign_ins_and_forgets_its_credentials(store: KeyringStore, backend: Memory) -> None:
+    files = FileStore(store.directory)
+    files.write(SESSIONS, "a" * 64, {"scope": "mine", "refresh_token": "one"})
+    files.write(SESSIONS, "b" * 64, {"scope": "other", "refresh_token": "two"})
+    files.write(CREDENTIALS, "c" * 64, {"scope": "mine", "secret_key": "three"})
+    assert move_scope("mine", store) == 1
+    assert store.holds(SESSIONS, "a" * 64)
+    assert files.read(SESSIONS, "b" * 64) is not None
+    assert files.read(CREDENTIALS, "c" * 64) is None
+    assert move_scope("mine", FilesAfterKeyring(store.directory, lambda: backend)) == 1
+    assert files.read(SESSIONS, "a" * 64) is not None
+    assert backend.items == {}
+
+
+def test_files_never_ask_a_keyring_that_holds_nothing(tmp_path: Path) -> None:
+    def never() -> Any:
+        raise AssertionError("the keyring was asked")
+
+    files = FilesAfterKeyring(str(tmp_path), never)
+    files.write(SESSIONS, "a" * 64, {"scope": "s"})
+    assert files.read(SESSIONS, "b" * 64) is None
+    assert len(list(files.documents(SESSIONS))) == 1
+    files.delete(SESSIONS, "a" * 64)
+
+
+@pytest.mark.parametrize("backend", [FailKeyring(), NullKeyring(), None])
+def test_a_backend_that_keeps_no_secret_is_refused_by_name(backend: Any) -> None:
+    with pytest.raises(StorageError, match="the keyring is") as caught:
+        checked(backend)
+    assert "cognito_cache = file" in caught.value.remedy
+
+
+def test_a_plain_file_backend_is_refused_by_name() -> None:
+    plaintext = type("PlaintextKeyring", (), {"__module__": "keyrings.alt.file"})()
+    with pytest.raises(StorageError, match=r"keyrings\.alt\.file\.PlaintextKeyring: it keeps secrets in files"):
+        checked(plaintext)
+
+
+def test_a_backend_that_forgets_is_found_by_the_round_trip() -> None:
+    class Forgets(Memory):
+        def set_password(self, service: str, username: str, password: str) -> None:
+            """Nothing."""
+
+        def delete_password(self, service: str, username: str) -> None:
+            """Nothing."""
+
+    with pytest.raises(StorageError, match="does not give back"):
+        probe(Forgets())
+
+
+def test_a_whole_life_in_the_keyring_leaves_no_secret_in_the_home(keyring_home: Home) -> None:
+    home = keyring_home
+    assert home.login().code == 0
+    printed = json.loads(home.run("credential-process").out)
+    token = home.run("token").out.strip()
+    assert json.loads(home.run("status", "--json").out)["sign_ins"][0]["who"] == "ada@example.com"
+    everything = home.texts()
+    for secret in (printed["SecretAccessKey"], printed["SessionToken"], token):
+        assert secret not in everything
+    refresh_tokens = [text for text in kept(home).values() if "refresh_token" in text]
+    assert refresh_tokens
+    assert json.loads(home.run("credential-process").out) == printed
+    assert home.run("logout").code == 0
+    assert kept(home) == {}
+    assert home.run("credential-process").code == 3
+
+
+def test_a_changed_cache_keeps_the_sign_in_both_ways(keyring_home: Home) -> None:
+    home = keyring_home
+    assert home.login().code == 0
+    home.write(cognito_cache="file")
+    assert home.run("credential-process").code == 0
+    assert home.session_document()["subject"] == "ada"
+    assert not any("sessions" in name for name in kept(home))
+    home.write(cognito_cache="keyring")
+    assert home.run("token").code == 0
+    assert not list((home.cache / "sessions").glob("*.json"))
+    assert any("sessions" in name for name in kept(home))
+
+
+@pytest.mark.parametrize("backend", ["LockedBackend", "ForgetfulBackend"])
+def test_a_keyring_that_does_not_work_is_said_before_anybody_signs_in(keyring_home: Home, backend: str) -> None:
+    done = keyring_home.login(PYTHON_KEYRING_BACKEND=f"tests.signin.fake_keyring.{backend}")
+    assert done.code == 8
+    assert "/auth?" not in done.err
+    assert backend in done.err
+    assert "cannot keep" not in done.err

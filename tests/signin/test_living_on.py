@@ -1,0 +1,231 @@
+"""A sign-in that lives on: renewals, many processes at once, processes killed, homes that cannot be written."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from botocore_cognito_federation.demo.world import World
+from tests.servers import oidc_provider
+from tests.servers.oidc_provider import OidcProvider
+from tests.signin.places import Done, Home, finished
+
+_HOUR = 3600
+#: Runs the command line in a process whose clock is ahead, as time-machine moves it.
+_LATER = """
+import sys, time, time_machine
+sys.argv[1:2], ahead = [], float(sys.argv[1])
+from botocore_cognito_federation.cli.app import run
+with time_machine.travel(time.time() + ahead, tick=True):
+    raise SystemExit(run(sys.argv[1:]))
+"""
+_RENEW_UNTIL = """
+import sys, time, requests
+from botocore_cognito_federation.settings import load_settings
+from botocore_cognito_federation.storage import store_for
+from botocore_cognito_federation.sessions import Sessions
+from botocore_cognito_federation.assembly import federation_for
+from botocore_cognito_federation.tokens import RefreshContext
+import os
+journal, wanted = sys.argv[1], int(sys.argv[2])
+def renewals():
+    return sum(e["event"] == "grant" and e["type"] == "refresh_token" for e in requests.get(journal).json())
+federation = federation_for(load_settings("dev"))
+source = federation._source()
+done = 0
+while renewals() < wanted:
+    source.fetch(RefreshContext(attempt=2))
+    done += 1
+print(done)
+"""
+
+
+def later(home: Home, ahead: float, *arguments: str, **variables: str) -> Done:
+    """A command run when so many seconds have passed, for it and for every server."""
+    home.world.clock_offset = ahead
+    home.provider.set_clock(ahead)
+    return finished(home.python(_LATER, str(ahead), *arguments, variables=variables))
+
+
+def renewals(provider: OidcProvider) -> int:
+    return sum(entry["type"] == "refresh_token" for entry in provider.journal("grant"))
+
+
+def credentials_later(home: Home, ahead: float) -> Done:
+    return later(home, ahead, "export")
+
+
+@pytest.fixture
+def own_provider(world: World) -> Iterator[OidcProvider]:
+    """A provider whose journal no other test writes in."""
+    with oidc_provider.running() as server:
+        world.trust_issuer(server.issuer, ["native"])
+        yield server
+
+
+@pytest.fixture
+def own_home(own_provider: OidcProvider, home: Home) -> Home:
+    home.provider = own_provider
+    issuer = own_provider.issuer
+    return home.write(cognito_provider=issuer.removeprefix("http://"), cognito_issuer=issuer)
+
+
+def test_an_hour_later_the_sign_in_renews_itself(home: Home, provider: OidcProvider) -> None:
+    home.login()
+    before, first = renewals(provider), home.session_document()
+    done = credentials_later(home, _HOUR + 10)
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["SessionToken"]
+    assert renewals(provider) == before + 1
+    assert home.session_document()["refresh_token"] != first["refresh_token"]
+    assert credentials_later(home, 2 * _HOUR + 20).code == 0
+
+
+def test_a_renewal_uses_the_token_until_shortly_before_its_end(home: Home, provider: OidcProvider) -> None:
+    home.login()
+    before = renewals(provider)
+    assert later(home, _HOUR - 200, "token").code == 0
+    assert renewals(provider) == before
+    assert later(home, _HOUR - 100, "token").code == 0
+    assert renewals(provider) == before + 1
+
+
+@pytest.mark.slow
+def test_forty_renewals_from_eight_processes_spend_each_refresh_token_once(
+    own_home: Home, own_provider: OidcProvider
+) -> None:
+    assert own_home.login().code == 0
+    journal = f"{own_provider.origin}/_test/journal"
+    processes = [own_home.python(_RENEW_UNTIL, journal, "40") for _ in range(8)]
+    done = [finished(process) for process in processes]
+    assert [d.code for d in done] == [0] * 8, [d.err[-500:] for d in done]
+    assert renewals(own_provider) >= 40
+    assert own_provider.journal("refused") == []
+    assert own_provider.journal("grant revoked") == []
+    assert own_home.run("token").code == 0
+    assert credentials_later(own_home, _HOUR + 10).code == 0
+
+
+@pytest.mark.parametrize(("failpoint", "command"), [("token.kept", "token"), ("exchange.done", "export")])
+def test_a_process_killed_after_the_rotated_token_was_kept_loses_nothing(
+    own_home: Home, own_provider: OidcProvider, failpoint: str, command: str
+) -> None:
+    own_home.login()
+    first = own_home.session_document()
+    killed = later(own_home, _HOUR + 10, command, _COGNITO_FEDERATION_FAILPOINT=f"{failpoint}:kill")
+    assert killed.code == -9, killed
+    kept = own_home.session_document()
+    assert kept["refresh_token"] != first["refresh_token"]
+    assert (kept["login_token"] is None) == (failpoint == "token.kept")
+    next_one = later(own_home, 2 * _HOUR + 20, "export")
+    assert next_one.code == 0, next_one.err
+    assert own_provider.journal("refused") == []
+
+
+def test_a_full_disk_is_found_before_the_refresh_token_is_spent(own_home: Home, own_provider: OidcProvider) -> None:
+    own_home.login()
+    done = later(own_home, _HOUR + 10, "token", _COGNITO_FEDERATION_FAILPOINT="write.begun:full")
+    assert done.code == 8, done.err
+    assert renewals(own_provider) == 0
+    assert later(own_home, _HOUR + 20, "token").code == 0
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root writes everywhere; see the next test")
+def test_a_read_only_home_does_not_spend_the_refresh_token(own_home: Home, own_provider: OidcProvider) -> None:
+    own_home.login()
+    directories = [own_home.cache, *(path for path in own_home.cache.rglob("*") if path.is_dir())]
+    for path in directories:
+        path.chmod(0o500)
+    try:
+        assert later(own_home, _HOUR + 10, "token").code == 8
+    finally:
+        for path in directories:
+            path.chmod(0o700)
+    assert renewals(own_provider) == 0
+
+
+def test_a_home_whose_sessions_cannot_be_written_does_not_spend_the_refresh_token(
+    own_home: Home, own_provider: OidcProvider
+) -> None:
+    own_home.login()
+    (path,) = (own_home.cache / "sessions").glob("*.json")
+    content = path.read_bytes()
+    elsewhere = own_home.directory / "sessions"
+    (own_home.cache / "sessions").rename(elsewhere)
+    (own_home.cache / "sessions").symlink_to("/proc/self/fd")  # nobody, not even root, makes a file there
+    try:
+        done = later(own_home, _HOUR + 10, "token")
+    finally:
+        (own_home.cache / "sessions").unlink()
+        elsewhere.rename(own_home.cache / "sessions")
+    assert done.code in (3, 8), done
+    assert renewals(own_provider) == 0
+    assert path.read_bytes() == content
+
+
+def test_logout_forgets_revokes_and_says_what_lives_on(own_home: Home, own_provider: OidcProvider) -> None:
+    own_home.login()
+    refresh_token = own_home.session_document()["refresh_token"]
+    done = own_home.run("logout")
+    assert done.code == 0
+    assert "session corp: signed out ada@example.com" in done.err
+    assert "AWS credentials that programs have already been given live until" in done.err
+    assert own_provider.journal("grant revoked")
+    assert refresh_token not in own_home.texts()
+    assert own_home.run("credential-process").code == 3
+    assert "nobody was signed in" in own_home.run("logout", "--session", "corp").err
+
+
+def test_a_revocation_that_fails_still_forgets(own_home: Home, own_provider: OidcProvider) -> None:
+    own_home.login()
+    own_provider.fault("/token/revocation", 503)
+    done = own_home.run("logout")
+    assert done.code == 0
+    assert "forgotten here but not revoked" in done.err
+    assert not list((own_home.cache / "sessions").glob("*.json"))
+
+
+def test_no_revoke_leaves_the_grant_alone_and_all_takes_every_scope(own_home: Home, own_provider: OidcProvider) -> None:
+    own_home.login()
+    done = own_home.run("logout", "--all", "--no-revoke")
+    assert "signed out ada@example.com" in done.err
+    assert own_provider.journal("grant revoked") == []
+    assert own_home.run("token").code == 3
+
+
+def test_a_logout_wins_over_a_renewal_in_flight(own_home: Home, own_provider: OidcProvider, tmp_path: Path) -> None:
+    own_home.login()
+    go = tmp_path / "go"
+    own_home.world.clock_offset = _HOUR + 10
+    own_provider.set_clock(_HOUR + 10)
+    held = {"_COGNITO_FEDERATION_FAILPOINT": f"token.kept:hold={go}"}
+    renewing = own_home.python(_LATER, str(_HOUR + 10), "export", variables=held)
+    while renewals(own_provider) == 0:
+        assert renewing.poll() is None
+        time.sleep(0.05)
+    leaving = own_home.start("logout")
+    generations = own_home.cache / "generations"
+    while not (generations.is_dir() and list(generations.glob("*.json"))):
+        assert leaving.poll() is None
+        time.sleep(0.05)
+    go.touch()
+    renewed, left = finished(renewing), finished(leaving)
+    assert left.code == 0, left.err
+    assert renewed.code == 3, renewed
+    assert renewed.out == ""
+    assert "signed out" in renewed.err
+    assert own_provider.journal("grant revoked")
+    assert not list((own_home.cache / "sessions").glob("*.json"))
+
+
+def test_clearing_credentials_keeps_the_sign_in_and_clearing_all_ends_it(home: Home) -> None:
+    home.login()
+    assert home.run("cache", "clear", "--credentials").code == 0
+    assert home.run("credential-process").code == 0
+    assert "and 1 sign-in" in home.run("cache", "clear").err
+    assert home.run("credential-process").code == 3
