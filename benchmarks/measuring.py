@@ -45,36 +45,55 @@ class Spread:
         return Spread(median, low, high)
 
 
+@dataclass(frozen=True)
+class Ratio:
+    """What a command costs over what the reference costs. On a busy machine only `cpu` means something."""
+
+    wall: Spread
+    cpu: Spread
+
+
+@dataclass(frozen=True)
+class _Cost:
+    wall: float
+    cpu: float
+
+
 def ratios_to(
     reference: Command, commands: Mapping[str, Command], environment: Mapping[str, str], rounds: int
-) -> dict[str, Spread]:
-    """Wall time of each command over that of the reference, paired within a round.
+) -> dict[str, Ratio]:
+    """Seconds of each command over those of the reference, paired within a round.
 
     Raises:
         Unmeasurable: a command fails.
     """
-    everything = {"": reference, **commands}
-    for command in everything.values():
-        _timed(command, environment)  # files in the page cache, byte code written
-    found: dict[str, list[float]] = {name: [] for name in commands}
-    order = list(everything)
+    names: list[str | None] = [None, *commands]
+    command_of: dict[str | None, Command] = {None: reference}
+    command_of.update(commands)
+    for command in command_of.values():
+        _cost(command, environment)  # files in the page cache, byte code written
+    found: dict[str, list[_Cost]] = {name: [] for name in commands}
     for _ in range(rounds):
-        random.shuffle(order)
-        seconds = {name: _timed(everything[name], environment) for name in order}
-        for name, values in found.items():
-            values.append(seconds[name] / seconds[""])
-    return {name: Spread.of(values) for name, values in found.items()}
+        random.shuffle(names)
+        costs = {name: _cost(command_of[name], environment) for name in names}
+        floor = costs[None]
+        for name, ratios in found.items():
+            ratios.append(_Cost(costs[name].wall / floor.wall, costs[name].cpu / floor.cpu))
+    return {
+        name: Ratio(Spread.of([at.wall for at in ratios]), Spread.of([at.cpu for at in ratios]))
+        for name, ratios in found.items()
+    }
 
 
-def _timed(command: Command, environment: Mapping[str, str]) -> float:
+def _cost(command: Command, environment: Mapping[str, str]) -> _Cost:
     quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
     start = time.perf_counter()
     child = os.posix_spawn(command[0], list(command), dict(environment), file_actions=quiet)
-    _, status = os.waitpid(child, 0)
+    _, status, usage = os.wait4(child, 0)
     seconds = time.perf_counter() - start
     if status:
         raise Unmeasurable(f"{' '.join(command)} ended with status {status}")
-    return seconds
+    return _Cost(seconds, usage.ru_utime + usage.ru_stime)
 
 
 def can_count() -> bool:

@@ -7,17 +7,14 @@ from pathlib import Path
 
 from . import peers
 from .laboratory import Laboratory
-from .measuring import Command, Spread, can_count, imports, instructions, peak_mib, ratios_to
+from .measuring import Command, Ratio, can_count, imports, instructions, peak_mib, ratios_to
 from .rows import Row
 
+_OURS = "warm credential-process"
 _WALL, _INSTRUCTIONS, _PEAK, _PEER = 1.10, 1.05, 10.0, 0.05
 _ROUNDS, _PEER_ROUNDS, _MANY = 60, 7, 10_000
 #: What the warm path may import that `python -c pass` has not: itself.
 OWN_MODULES = ["botocore_cognito_federation", "botocore_cognito_federation.process"]
-
-
-def rows(laboratory: Laboratory) -> list[Row]:
-    return [*_against_bare(laboratory), *_against_peers(laboratory), _growing(laboratory)]
 
 
 def instruction_ratio(laboratory: Laboratory) -> float:
@@ -39,43 +36,54 @@ def _by_interpreter(laboratory: Laboratory) -> Command:
     return [laboratory.python, *laboratory.helper]
 
 
-def _against_bare(laboratory: Laboratory) -> list[Row]:
-    environment, helper = laboratory.environment, {"": laboratory.helper}
-    wall = ratios_to(laboratory.bare, helper, environment, _ROUNDS)[""]
-    what = "warm credential-process, whole process"
-    found = [Row(what, "wall x python -c pass", wall.median, _WALL, spread=(wall.low, wall.high))]
+def against_bare(laboratory: Laboratory) -> list[Row]:
+    """What it costs beside Python that does nothing."""
+    environment = laboratory.environment
+    at = ratios_to(laboratory.bare, {_OURS: laboratory.helper}, environment, _ROUNDS)[_OURS]
+    found = [_wall(_OURS, at, _WALL), _cpu(_OURS, at)]
     if can_count():
-        found.append(Row(what, "instructions x python -c pass", instruction_ratio(laboratory), _INSTRUCTIONS))
+        found.append(Row(_OURS, "instructions x python -c pass", instruction_ratio(laboratory), _INSTRUCTIONS))
     peak = peak_mib(laboratory.python, _by_interpreter(laboratory), environment)
-    found.append(Row(what, "peak MiB", peak, _PEAK))
-    bare_peak = peak_mib(laboratory.python, laboratory.bare, environment)
-    found.append(Row("python -c pass", "peak MiB", bare_peak))
+    found.append(Row(_OURS, "peak MiB", peak, _PEAK))
+    found.append(Row("python -c pass", "peak MiB", peak_mib(laboratory.python, laboratory.bare, environment)))
     return found
 
 
-def _against_peers(laboratory: Laboratory) -> list[Row]:
+def against_peers(laboratory: Laboratory) -> list[Row]:
+    """What others cost, and the ratio to them."""
     found, missing = peers.commands(laboratory)
-    measured = ratios_to(laboratory.bare, {"": laboratory.helper, **found}, laboratory.environment, _PEER_ROUNDS)
-    ours: Spread = measured.pop("")
-    table = [Row(name, "wall x python -c pass", at.median, spread=(at.low, at.high)) for name, at in measured.items()]
-    table += [Row(f"{name}: {reason}", "wall x python -c pass") for name, reason in missing.items()]
+    measured = ratios_to(laboratory.bare, {_OURS: laboratory.helper, **found}, laboratory.environment, _PEER_ROUNDS)
+    ours = measured.pop(_OURS)
+    table = [row for name, at in measured.items() for row in (_wall(name, at), _cpu(name, at))]
+    table += [Row(f"{name}: {reason}", "") for name, reason in missing.items()]
     for name, at in measured.items():
         limit = _PEER if name.startswith("aws-sso-util") else None
-        table.append(Row(f"warm credential-process against {name}", "wall ratio", ours.median / at.median, limit))
+        table.append(Row(_OURS, f"wall x {name}", ours.wall.median / at.wall.median, limit))
+        table.append(Row(_OURS, f"CPU x {name}", ours.cpu.median / at.cpu.median))
     return table
 
 
-def _growing(laboratory: Laboratory) -> Row:
+def growing(laboratory: Laboratory) -> list[Row]:
     """One cached profile against ten thousand."""
     crowded = laboratory.scratch / "crowded"
     shutil.copytree(laboratory.cache, crowded)
-    variable = "COGNITO_FEDERATION_CACHE_DIR"
-    command = ["/usr/bin/env", f"{variable}={crowded}", *laboratory.helper]
-    alone = ["/usr/bin/env", f"{variable}={laboratory.cache}", *laboratory.helper]
+    command = ["/usr/bin/env", f"COGNITO_FEDERATION_CACHE_DIR={crowded}", *laboratory.helper]
+    alone = ["/usr/bin/env", f"COGNITO_FEDERATION_CACHE_DIR={laboratory.cache}", *laboratory.helper]
     _fill(crowded)
-    measured = ratios_to(alone, {"": command}, laboratory.environment, _ROUNDS // 2)[""]
-    spread = (measured.low, measured.high)
-    return Row(f"cached profiles grow from 1 to {_MANY}", "wall ratio", measured.median, 1.05, spread=spread)
+    what = f"{_MANY} cached profiles"
+    at = ratios_to(alone, {what: command}, laboratory.environment, _ROUNDS // 2)[what]
+    return [
+        Row(what, "wall x one profile", at.wall.median, 1.05, spread=(at.wall.low, at.wall.high)),
+        Row(what, "CPU x one profile", at.cpu.median, spread=(at.cpu.low, at.cpu.high)),
+    ]
+
+
+def _wall(what: str, at: Ratio, limit: float | None = None) -> Row:
+    return Row(what, "wall x python -c pass", at.wall.median, limit, spread=(at.wall.low, at.wall.high))
+
+
+def _cpu(what: str, at: Ratio) -> Row:
+    return Row(what, "CPU x python -c pass", at.cpu.median, spread=(at.cpu.low, at.cpu.high))
 
 
 def _fill(cache: Path) -> None:

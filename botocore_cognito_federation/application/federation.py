@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from ..botocore_plugin.application import ApplicationCredentials
     from ..service_call import Patience
+    from ..storage import Store
     from ..user_pool import Challenge, UserPool, UserPoolTokens
 
 logger = logging.getLogger(__name__)
@@ -97,7 +98,8 @@ class CognitoFederation(UserPoolSignIn):
         self._handlers = RefreshHandlers(refresh_handlers)
         self._user_pool = user_pool
         self._patience = patience or real_patience()
-        self._store = store_for(self._settings, os.environ)
+        # One's own, unlike that of the profiles of a process: each federation has a user of its own.
+        self._store: Store = MemoryStore() if cache == "memory" else store_for(self._settings, os.environ)
         self._events = Events()
         self._turns = threading.Lock()
         self._sign_in: SignIn | None = None

@@ -58,7 +58,8 @@ class Rooms:
             sys.version_info[:2],
             bool(self._uv),
             requirements,
-            (REPOSITORY / "setup.cfg").read_bytes() if project else b"",
+            # Another checkout has a wheel of its own.
+            (str(REPOSITORY), (REPOSITORY / "setup.cfg").read_bytes()) if project else (),
         )
         folder = self._installed(name, repr(key), lambda into: self._make_venv(into, wanted))
         if project:

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import botocore.session
 import pytest
 
-from botocore_cognito_federation.assembly import federation_for
+from botocore_cognito_federation.assembly import federation_for, real_patience
+from botocore_cognito_federation.clients import Clients
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError
 from botocore_cognito_federation.oidc.acceptance import accept_answer
@@ -188,7 +190,9 @@ class Kept:
 
     def fetch(self, *, later: float) -> str:
         """The login token, asked for `later` seconds from now."""
-        source = token_source(self.settings, store=self.store, environ={}, clock=lambda: time.time() + later)
+        patience = replace(real_patience(), now=lambda: time.time() + later)
+        clients = Clients(self.settings, botocore.session.Session)
+        source = token_source(self.settings, store=self.store, environ={}, patience=patience, clients=clients)
         assert source is not None
         return source.fetch(RefreshContext()).value
 
@@ -249,15 +253,14 @@ def test_a_session_whose_refresh_token_was_used_elsewhere_asks_for_a_sign_in_and
 
 
 def test_its_sign_in_gets_credentials_from_an_identity_pool(
-    server: Glewlwyd, signed_in: SignInAnswer, kept_of: Callable[..., Kept]
+    server: Glewlwyd, world: World, signed_in: SignInAnswer, kept_of: Callable[..., Kept]
 ) -> None:
-    with World() as world:
-        world.trust_issuer(server.issuer, ["native"])
-        kept = kept_of(world.pool_id, world.endpoint_url)
-        kept.keep(signed_in)
-        credentials = federation_for(kept.settings, store=kept.store, environ={}).credentials()
-        assert credentials.identity_id.startswith("eu-west-1:")
-        assert [(c.operation, c.status) for c in world.calls()] == [("GetId", 200), ("GetCredentialsForIdentity", 200)]
+    world.trust_issuer(server.issuer, ["native"])
+    kept = kept_of(world.pool_id, world.endpoint_url)
+    kept.keep(signed_in)
+    credentials = federation_for(kept.settings, store=kept.store, environ={}).credentials()
+    assert credentials.identity_id.startswith("eu-west-1:")
+    assert [(c.operation, c.status) for c in world.calls()] == [("GetId", 200), ("GetCredentialsForIdentity", 200)]
 
 
 # --- signing in by device code ------------------------------------------------------------------------------------

@@ -129,4 +129,4 @@ def test_a_page_that_is_not_the_service_is_temporary(wire: w.Wire) -> None:
 def test_a_profile_that_does_not_exist_is_a_configuration_error(wire: w.Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(ConfigurationError, match="nobody"):
-        wire.pool().forgot_password("ada")
+        wire.pool(session=None).forgot_password("ada")

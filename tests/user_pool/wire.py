@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -11,12 +12,16 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import botocore.session
+
 from botocore_cognito_federation.user_pool import UserPool
 
 POOL = "eu-west-1_AbCdEf123"
 CLIENT = "client1"
 SECRET = "canary0client0secret0canary0"
 NOW = 1_783_000_805.0
+
+shared_session = functools.cache(botocore.session.Session)
 
 Answer = Mapping[str, Any] | tuple[int, Mapping[str, Any]] | bytes
 
@@ -77,7 +82,10 @@ class Wire:
         return [name for name, _ in self.asked]
 
     def pool(self, **options: Any) -> UserPool:
-        return UserPool(POOL, CLIENT, **{"endpoint_url": self.url, "clock": lambda: NOW, **options})
+        """A pool here. Its botocore session is everybody's: one that must see the test's own environment is None."""
+        return UserPool(
+            POOL, CLIENT, **{"endpoint_url": self.url, "clock": lambda: NOW, "session": shared_session(), **options}
+        )
 
     def answer(self, operation: str, body: dict[str, Any]) -> Answer:
         self.asked.append((operation, body))

@@ -1,0 +1,100 @@
+"""Every example in `docs/examples`, run as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from botocore_cognito_federation.demo.world import World
+from tests.api.test_user_pool_federation import made
+from tests.servers import ministack as ministack_server
+from tests.user_pool.live_pool import PASSWORD
+
+from .conftest import EXAMPLES, Run
+
+
+def test_google_id_token(world: World, run: Run) -> None:
+    assert "Ada is eu-west-1:" in run("google_id_token", GOOGLE_ID_TOKEN=world.provider.issue("ada"))
+    said = run("google_id_token", status=1, GOOGLE_ID_TOKEN=world.provider.issue("ada", flaw="wrong-audience"))
+    assert said.startswith("Not signed in: ")
+    assert "Traceback" not in said
+
+
+def test_facebook_access_token(world: World, run: Run) -> None:
+    world.register_opaque_token("graph.facebook.com", "EAAB-example", "fb-ada", 3600)
+    options = {"FACEBOOK_APP_ID": "1", "FACEBOOK_APP_SECRET": "s"}
+    assert run("facebook_access_token", FACEBOOK_ACCESS_TOKEN="EAAB-example", **options).startswith(
+        "Ada has eu-west-1:"
+    )
+
+
+def test_auth0_refresh_handler(world: World, run: Run) -> None:
+    said = run(
+        "auth0_refresh_handler",
+        AUTH0_DOMAIN=world.provider.login_key,
+        AUTH0_ID_TOKEN=world.provider.issue("ada", lifetime=30, iat=int(time.time()) - 3570),
+        AUTH0_TOKEN_URL=f"{world.provider.issuer}/token?subject=ada",
+    )
+    assert said.startswith("Ada\n20")
+    assert len(world.calls("provider:token")) == 1
+
+
+def test_developer_identities(world: World, run: Run, tmp_path: Path) -> None:
+    keys = world.admin_credentials
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "credentials").write_text(
+        "[backend]\n" + "".join(f"{name} = {value}\n" for name, value in keys.items())
+    )
+    said = run(
+        "developer_identities",
+        DEVELOPER_PROVIDER=world.developer_provider,
+        DEVELOPER_USER="user-1",
+        BACKEND_PROFILE="backend",
+    )
+    assert said.startswith("eu-west-1:")
+
+
+def test_read_the_cached_token(world: World, run: Run) -> None:
+    assert "set LOGIN_TOKEN" in run("read_the_cached_token", status=1)
+    token = world.provider.issue("ada")
+    first = run("read_the_cached_token", LOGIN_TOKEN=token)
+    assert f"{len(token)} characters" in first
+    assert run("read_the_cached_token") == first
+
+
+def test_subscribe_to_events(world: World, run: Run) -> None:
+    said = run("subscribe_to_events", LOGIN_TOKEN=world.provider.issue("ada")).splitlines()
+    assert [line.split()[0] for line in said] == ["sign-in-failure", "sign-in", "sign-out"]
+
+
+def test_lambda_trigger_metadata(run: Run, tmp_path: Path) -> None:
+    with ministack_server.running(tmp_path) as server:
+        journal = tmp_path / "journal"
+        site = made(server, journal=journal)
+        site.live.add_user()
+        said = run(
+            "lambda_trigger_metadata",
+            IDENTITY_POOL_ID=site.identity_pool_id,
+            USER_POOL_ID=site.live.pool_id,
+            USER_POOL_CLIENT_ID=site.live.client_id,
+            POOL_USERNAME="ada",
+            POOL_PASSWORD=PASSWORD,
+            COGNITO_IDP_ENDPOINT_URL=server.endpoint_url,
+        )
+        assert said.startswith("eu-west-1:")
+        events = [json.loads(line) for line in journal.read_text().splitlines()]
+        seen = [event["request"].get("clientMetadata") for event in events]
+        assert {"app": "reports"} in seen
+
+
+def test_service_clients(world: World, run: Run) -> None:
+    token = world.provider.issue("ada")
+    assert run("service_clients", LOGIN_TOKEN=token, BUCKET=world.bucket).split() == ["1", "1", "1"]
+
+
+def test_every_example_is_run_here_and_says_which_part_of_the_page_it_answers() -> None:
+    here = globals()
+    for path in EXAMPLES.glob("*.py"):
+        assert f"test_{path.stem}" in here
+        assert 'Answers "' in path.read_text()

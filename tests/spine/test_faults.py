@@ -1,0 +1,110 @@
+"""What the world may do to a call, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from botocore_cognito_federation.errors import FederationRefusedError, TemporaryError
+
+
+@pytest.fixture
+def quick(inside, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    return inside
+
+
+PASSING = {
+    "keys missing": {"missing_keys": ("Credentials.SecretKey",)},
+    "no credentials": {"missing_keys": ("Credentials",)},
+    "body cut": {"truncate": True},
+    "body empty": {"empty_body": True},
+    "throttled with 400": {"code": "TooManyRequestsException", "message": "Rate exceeded"},
+    "internal error": {"code": "InternalErrorException", "status": 500},
+    "a proxy's page": {"status": 502},
+    "connection gone": {"close": True},
+    "key not yet seen": {
+        "code": "NotAuthorizedException",
+        "message": "Invalid login token. Couldn\N{RIGHT SINGLE QUOTATION MARK}t verify signed token.",
+    },
+}
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_what_passes_by_itself_is_tried_again(quick, name):
+    quick.world.fault("GetCredentialsForIdentity", **PASSING[name])
+    assert quick.federation().credentials()
+    assert quick.spent == (1, 2)
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_what_stays_is_an_error_after_few_attempts_and_loses_nothing(quick, name):
+    first = quick.federation().credentials()
+    quick.age(seconds_left=600)
+    quick.world.fault("GetCredentialsForIdentity", times=99, **PASSING[name])
+    if name == "key not yet seen":
+        with pytest.raises(FederationRefusedError):
+            quick.federation().credentials()
+    else:
+        assert quick.federation().credentials().access_key == first.access_key
+        quick.age(seconds_left=30)
+        for path in quick.documents("failures"):
+            path.unlink()
+        with pytest.raises(TemporaryError):
+            quick.federation().credentials()
+    assert quick.count("GetCredentialsForIdentity") <= 1 + 2 * 9
+    (kept,) = quick.documents("credentials")
+    assert json.loads(kept.read_text())["access_key"] == first.access_key
+
+
+def test_an_identity_that_is_gone_is_looked_up_once(quick):
+    first = quick.federation().credentials()
+    quick.world.forget_identities()
+    quick.age(seconds_left=-5)
+    second = quick.federation().credentials()
+    assert second.identity_id != first.identity_id
+    assert quick.spent == (2, 3)
+
+
+def test_a_pool_that_is_gone_is_another_thing_than_an_identity_that_is_gone(quick):
+    quick.federation().credentials()
+    quick.age(seconds_left=-5)
+    quick.world.fault(
+        "GetCredentialsForIdentity", code="ResourceNotFoundException", message="IdentityPool 'eu-west-1:x' not found."
+    )
+    with pytest.raises(FederationRefusedError, match="does not exist in its region"):
+        quick.federation().credentials()
+    assert quick.spent == (1, 2)
+
+
+def test_with_a_clock_far_ahead_the_clock_is_named_and_nothing_dead_is_printed(quick):
+    quick.world.clock_offset = -2 * 3600
+    quick.world.write_token(quick.path)
+    assert "clock" in quick.ask().refused(7)
+
+
+def test_the_guest_pool_refuses_nobody_and_the_other_one_guests(quick):
+    assert quick.federation("guest").credentials().authenticated is False
+    quick.profile("noguests", cognito_provider="guest", cognito_issuer="")
+    with pytest.raises(FederationRefusedError, match="no guest access"):
+        quick.federation("noguests").credentials()
+
+
+def test_an_issuer_too_long_for_a_logins_key_costs_no_call(quick):
+    quick.profile("bare", cognito_provider="", cognito_issuer="", cognito_token_file=str(quick.token))
+    assert quick.federation("bare").credentials()
+    quick.world.reset_journal()
+    quick.world.write_token(quick.path, iss="https://idp.example/" + "x" * 200)
+    line = quick.ask("bare").refused(5)
+    assert "cognito_login_key" in line
+    assert quick.spent == (0, 0)
+
+
+def test_a_login_at_a_pool_that_takes_guests_is_never_sent_as_a_guest(quick):
+    quick.profile("open", cognito_identity_pool_id=quick.world.guest_pool_id, cognito_token_file=str(quick.token))
+    first = quick.federation("open").credentials()
+    for path in quick.cache.rglob("*.json"):
+        path.unlink()
+    # Guests get a new identity with each GetId; a login keeps its own.
+    assert quick.federation("open").credentials().identity_id == first.identity_id

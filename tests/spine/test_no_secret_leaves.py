@@ -1,0 +1,104 @@
+"""Invariant 7: marked tokens and keys are looked for in everything that is said, at every level of logging."""
+
+from __future__ import annotations
+
+import logging
+
+import boto3
+import pytest
+
+import botocore_cognito_federation as federation
+from botocore_cognito_federation.errors import CognitoFederationError
+
+FAULTS = {
+    "none": {},
+    "expired": {"code": "NotAuthorizedException", "message": "Invalid login token. Token expired: 9999999 >= 1"},
+    "quoting": {"code": "ValidationException"},
+    "unknown": {"code": "BrandNewException"},
+    "not aws": {"status": 502},
+    "cut": {"truncate": True},
+    "gone": {"close": True},
+}
+
+
+def secrets_of(token: str) -> list[str]:
+    return [token, *(part for part in token.split(".") if len(part) > 30)]
+
+
+def fault(home, name: str, token: str) -> None:
+    arguments = dict(FAULTS[name])
+    if name in ("quoting", "unknown"):
+        arguments["message"] = (
+            f"1 validation error detected: Value '{{idp={token}}}' at 'logins' failed to satisfy constraint: {token}"
+        )
+    if arguments:
+        home.world.fault("GetCredentialsForIdentity", times=20, **arguments)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_debug_log_of_the_helper_holds_no_secret(home, name, tmp_path):
+    token = home.token.read_text()
+    fault(home, name, token)
+    log = tmp_path / "debug.log"
+    runs = [home.run("--debug", "credential-process", "--profile", "demo")]
+    if name in ("none", "quoting"):
+        runs.append(home.run("export", "--profile", "demo", COGNITO_FEDERATION_DEBUG=str(log)))
+    said = b"".join(run.err for run in runs) + (log.read_bytes() if log.exists() else b"")
+    assert b"botocore_cognito_federation" in said
+    secrets = secrets_of(token)
+    if name == "none":
+        document = runs[0].out
+        assert runs[0].code == 0
+        import json
+
+        secrets += [json.loads(document)[each] for each in ("SecretAccessKey", "SessionToken")]
+    for secret in secrets:
+        assert secret.encode() not in said
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_natively_at_debug_no_logger_and_no_error_tells_a_secret(inside, caplog, monkeypatch, name):
+    token = inside.token.read_text()
+    fault(inside, name, token)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    federation.install()
+    secrets = secrets_of(token)
+    said = []
+    with caplog.at_level(logging.DEBUG):
+        credentials = boto3.Session(profile_name="demo").get_credentials()
+        try:
+            frozen = credentials.get_frozen_credentials()
+            secrets += [frozen.secret_key, frozen.token]
+            said += [repr(credentials), repr(inside.federation().credentials())]
+        except CognitoFederationError as error:
+            said += [str(error), repr(error), repr(error.__cause__), repr(error.__dict__)]
+            said.append("" if error.__suppress_context__ else repr(error.__context__))
+    assert "botocore.hooks" in {record.name for record in caplog.records}
+    said += [record.getMessage() + str(record.exc_text) for record in caplog.records]
+    text = "\n".join(said)
+    for secret in secrets:
+        assert secret not in text
+
+
+def test_an_opaque_token_that_a_validation_error_quotes_is_not_shown():
+    from botocore_cognito_federation.diagnosis import CallFacts, diagnose
+
+    message = "1 validation error detected: Value '{graph.facebook.com=EAAopaque\n4242}' at 'logins' failed: too long"
+    found = diagnose("ValidationException", message, 400, CallFacts(pool="p", profile="p", now=1.0))
+    assert "4242" not in found.cause
+    assert "too long" in found.cause
+
+
+def test_export_prints_keys_and_nothing_else_and_never_the_login_token(home):
+    for style in ("process", "env"):
+        done = home.run("export", "--profile", "demo", "--format", style)
+        assert (done.code, done.err) == (0, b"")
+        assert home.token.read_bytes() not in done.out
+
+
+def test_explain_and_status_show_no_secret(home):
+    home.section("profile p", cognito_session="demo", cognito_client_secret_env="THE_SECRET")
+    home.ask()
+    done = [home.run("explain", "--profile", "p", THE_SECRET="hunter2-hunter2"), home.run("status", "--profile", "p")]
+    assert [run.code for run in done] == [0, 0]
+    assert all(b"hunter2" not in run.out + run.err for run in done)
