@@ -28,10 +28,12 @@ def report(settings: Settings, signed_in: SignedIn) -> str:
     address = session.user.get("email")
     who = f"{label} ({address})" if address and address != label else label
     first = f"{'Joined the sign-in of' if signed_in.joined else 'Signed in as'} {who}"
-    until = credentials.expiration.astimezone()
-    lines = [f"{first}, {settings.scope}", f"AWS credentials until {until:%H:%M} ({_left(credentials.expires_at)})"]
+    lines = [f"{first}, {settings.scope}"]
+    if credentials is not None:
+        until = credentials.expiration.astimezone()
+        lines.append(f"AWS credentials until {until:%H:%M} ({_left(credentials.expires_at)})")
     if session.refresh_token is not None:
-        lines.append("They renew themselves for as long as the identity provider allows")
+        lines.append("The sign-in renews itself for as long as the identity provider allows")
     elif session.token_expires_at is not None:
         provider = settings.provider
         help_for_it = f"; {provider.refresh_remedy}" if provider and provider.refresh_remedy else ""

@@ -18,7 +18,7 @@ from ..errors import ConfigurationError, SignInFailedError
 from ..oidc.prompts import DEFAULT_TIMEOUT, SignInPrompt
 from ..settings import load_settings
 from ..storage import store_for
-from .perform import Machine, SignedIn, sign_in
+from .perform import Machine, sign_in
 from .screens import Screen, TerminalScreen, wording
 from .ways import Choices
 
@@ -74,20 +74,19 @@ def login(
         choices=choices,
         machine=Machine(os.environ),
     )
-    screen.say(result_of(signed_in))
-    return signed_in.credentials
-
-
-def result_of(signed_in: SignedIn) -> str:
-    """Who signed in and until when, in a sentence."""
+    assert signed_in.credentials is not None, "a profile has an identity pool"
     until = signed_in.credentials.expiration.astimezone()
-    return f"Signed in as {signed_in.session.who}. AWS credentials until {until:%H:%M}, then renewed"
+    screen.say(f"Signed in as {signed_in.session.who}. AWS credentials until {until:%H:%M}, then renewed")
+    return signed_in.credentials
 
 
 def screen_of_this_process() -> Screen:
     """The cell of a kernel, else stderr."""
     display = kernel_display()
-    return CellScreen(display) if display is not None else TerminalScreen(sys.stderr, read_line=_by_input)
+    if display is not None:
+        return CellScreen(display)
+    types = sys.stdin is not None and sys.stdin.isatty()
+    return TerminalScreen(sys.stderr, read_line=_by_input, read_secret=getpass.getpass if types else None)
 
 
 def kernel_display() -> Display | None:
