@@ -9,7 +9,8 @@ import getpass
 import html
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..errors import ConfigurationError, SignInFailedError
 from ..oidc.prompts import DEFAULT_TIMEOUT, SignInPrompt
 from ..settings import load_settings
 from ..storage import store_for
+from .dialogue import Questions
 from .perform import Machine, SignedIn, sign_in
 from .screens import Screen, TerminalScreen, wording
 from .ways import Choices
@@ -118,12 +120,13 @@ class CellScreen:
         self,
         display: Display,
         *,
-        read: Callable[[str], str] = input,
-        read_secret: Callable[[str], str] = getpass.getpass,
+        read: Callable[[str], str] | None = None,
+        read_secret: Callable[[str], str] | None = None,
     ) -> None:
         self._display = display
-        self._read = read
-        self._read_secret = read_secret
+        # Looked up now: a kernel puts its own in their places while a cell runs.
+        self._read = read or input
+        self._read_secret = read_secret or getpass.getpass
 
     def __enter__(self) -> CellScreen:
         return self
@@ -147,6 +150,17 @@ class CellScreen:
             raise SignInFailedError(
                 "The address has to be pasted, and this kernel takes no input", remedy="Use use_device_code=True"
             ) from None
+
+    @contextmanager
+    def dialogue(self, timeout: float) -> Iterator[Questions]:
+        """The cell itself; a kernel's input waits as long as it takes."""
+        yield self
+
+    def reveal(self, text: str) -> None:
+        raise SignInFailedError(
+            "The user pool wants a second factor to be set up, and its secret would stay in the notebook",
+            remedy="Sign in once on a terminal: cognito-federation login",
+        )
 
     def question(self, text: str, *, secret: bool = False) -> str:
         try:
