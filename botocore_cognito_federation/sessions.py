@@ -44,7 +44,10 @@ class Session:
     @property
     def who(self) -> str:
         """Whom to name in a sentence."""
-        return next((self.user[name] for name in ("email", "name") if self.user.get(name)), self.subject or "somebody")
+        return next(
+            (self.user[name] for name in ("email", "name", "username") if self.user.get(name)),
+            self.subject or "somebody",
+        )
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Session | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 import time
@@ -58,11 +57,7 @@ def run_login(settings: Settings, choices: Choices) -> None:
             "cognito_cache = memory keeps a sign-in in the process that made it, and this one ends now",
             remedy="Set cognito_cache = file or keyring, or call botocore_cognito_federation.login() in Python",
         )
-    screen = TerminalScreen(
-        sys.stderr,
-        read_line=lambda timeout: typed_line(0, timeout),
-        read_secret=getpass.getpass if sys.stdin.isatty() else None,
-    )
+    screen = TerminalScreen(sys.stderr, read_line=lambda timeout: typed_line(0, timeout))
     signed_in = sign_in(
         settings,
         store=store_for(settings, os.environ),

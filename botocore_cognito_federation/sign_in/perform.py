@@ -242,9 +242,10 @@ class _Attempt:
     def _by_password(self) -> None:
         from .password import session_of_tokens, sign_in_with_password
 
-        pool = user_pool(self.settings, self.store, self.machine.environ)
         name = self.choices.login_hint or self.settings.username
-        tokens = sign_in_with_password(pool, name, self.screen)
+        with self.screen.dialogue(self.choices.timeout) as ask:
+            pool = user_pool(self.settings, self.store, self.machine.environ)
+            tokens = sign_in_with_password(pool, name, ask)
         now = self.machine.clock.now()
         session = session_of_tokens(tokens, signed_in_at=now, generation=self.keeper.generation)
         self.keeper.keep(session, session.who)
