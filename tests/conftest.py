@@ -24,8 +24,39 @@ from botocore_cognito_federation.demo.world import World
 from botocore_cognito_federation.federation import Federation
 from botocore_cognito_federation.settings import load_settings
 
+#: What starts servers, browsers or many processes, or repeats on every Python what one has proved: it runs once, in the
+#: tox environment `full`. The rest runs on every Python and on the oldest dependencies.
+THOROUGH = (
+    "tests/commands/",
+    "tests/examples/",
+    "tests/signin/",
+    "tests/demo/test_demo_remote.py",
+    "tests/oidc/test_callback.py",
+    "tests/oidc/test_canaille.py",
+    "tests/oidc/test_certified_provider.py",
+    "tests/oidc/test_glewlwyd.py",
+    "tests/sources/test_basic_flow.py",
+    "tests/sources/test_developer.py",
+    "tests/sources/test_linked_logins.py",
+    "tests/sources/test_sources_in_processes.py",
+    "tests/spine/test_bad_input.py",
+    "tests/spine/test_sign_out.py",
+    "tests/spine/test_single_flight.py",
+    "tests/spine/test_storage.py",
+    "tests/user_pool/test_account_requests.py",
+    "tests/user_pool/test_live_",
+    "tests/user_pool/test_sign_in_requests.py",
+    "tests/user_pool/test_user_pool_secrets.py",
+)
+
 #: Seconds after which a process of a test counts as hanging; nothing is measured by it.
 LIMIT = 90
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.startswith(THOROUGH):
+            item.add_marker(pytest.mark.thorough)
 
 
 @pytest.fixture(scope="session", autouse=True)
