@@ -15,6 +15,7 @@ from .measuring import Unmeasurable
 _GROUPS: dict[str, Callable[[Laboratory], list[rows.Row]]] = {
     "warm": warm_path.against_bare,
     "peers": warm_path.against_peers,
+    "activated": warm_path.activated,
     "growing": warm_path.growing,
     "native": in_process.rows,
     "burst": burst.rows,

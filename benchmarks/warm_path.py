@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 from . import peers
@@ -11,7 +12,7 @@ from .measuring import Command, Ratio, can_count, imports, instructions, peak_mi
 from .rows import Row
 
 _OURS = "warm credential-process"
-_WALL, _INSTRUCTIONS, _PEAK, _PEER = 1.10, 1.05, 10.0, 0.05
+_WALL, _INSTRUCTIONS, _PEAK, _PEER, _ACTIVATED = 1.10, 1.05, 10.0, 0.05, 1.04
 _ROUNDS, _PEER_ROUNDS, _MANY = 60, 7, 10_000
 #: What the warm path may import that `python -c pass` has not: itself.
 OWN_MODULES = ["botocore_cognito_federation", "botocore_cognito_federation.process"]
@@ -61,6 +62,22 @@ def against_peers(laboratory: Laboratory) -> list[Row]:
         table.append(Row(_OURS, f"wall x {name}", ours.wall.median / at.wall.median, limit))
         table.append(Row(_OURS, f"CPU x {name}", ours.cpu.median / at.cpu.median))
     return table
+
+
+def activated(laboratory: Laboratory) -> list[Row]:
+    """What ``native enable`` adds to the start of every Python of an environment."""
+    folder = laboratory.rooms.python("benchmarks-activated", project=True)
+    environment = laboratory.environment
+    subprocess.run(
+        [folder / "cognito-federation", "native", "enable"], env=environment, check=True, capture_output=True
+    )
+    what, command = "activated interpreter", [str(folder / "python"), "-c", "pass"]
+    at = ratios_to(laboratory.bare, {what: command}, environment, 2 * _ROUNDS)[what]
+    found = [_wall(what, at, _ACTIVATED), _cpu(what, at)]
+    if can_count():
+        ratio = instructions(command, environment) / instructions(laboratory.bare, environment)
+        found.append(Row(what, "instructions x python -c pass", ratio, _ACTIVATED))
+    return found
 
 
 def growing(laboratory: Laboratory) -> list[Row]:
