@@ -127,9 +127,9 @@ class Api:
 
     @property
     def endpoint_url(self) -> str | None:
-        """Where the calls go."""
+        """Where the calls go: botocore also takes an endpoint from the environment and the config file."""
         found = getattr(getattr(self._ready_client(), "meta", None), "endpoint_url", None)
-        return found if isinstance(found, str) else None
+        return found if isinstance(found, str) else self.app.endpoint_url
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to one operation.

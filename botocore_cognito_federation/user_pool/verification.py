@@ -71,7 +71,7 @@ class IdTokenVerifier:
 
         issuers = (self._issuer,) if self._issuer is not None else aws_issuers(app.user_pool_id)
         named = claims(tokens.id_token).get("iss")
-        issuer = str(named) if named in issuers else issuers[0]
+        issuer = next((each for each in issuers if each == named), issuers[0])
         if self._documents is None:
             self._documents = MemoryDocuments()
         keys = KeySet(self._http or HttpClient(), self._documents, f"{issuer}/.well-known/jwks.json")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -53,30 +52,7 @@ class Site:
 
 def made(server: Ministack, **options: Any) -> Site:
     live = live_pool.make(server, **options)
-    identity = server.client("cognito-identity")
-    name = f"cognito-idp.eu-west-1.amazonaws.com/{live.pool_id}"
-    pool = identity.create_identity_pool(
-        IdentityPoolName="federation",
-        AllowUnauthenticatedIdentities=False,
-        CognitoIdentityProviders=[{"ProviderName": name, "ClientId": live.client_id}],
-    )["IdentityPoolId"]
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Federated": "cognito-identity.amazonaws.com"},
-                "Action": "sts:AssumeRoleWithWebIdentity",
-            }
-        ],
-    }
-    role = server.client("iam").create_role(RoleName=f"r{live.client_id}", AssumeRolePolicyDocument=json.dumps(trust))
-    allowed = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
-    server.client("iam").put_role_policy(
-        RoleName=f"r{live.client_id}", PolicyName="s3", PolicyDocument=json.dumps(allowed)
-    )
-    identity.set_identity_pool_roles(IdentityPoolId=pool, Roles={"authenticated": role["Role"]["Arn"]})
-    return Site(server, live, pool)
+    return Site(server, live, live_pool.identity_pool(server, live))
 
 
 @pytest.fixture

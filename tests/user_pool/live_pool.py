@@ -10,6 +10,7 @@ import json
 import struct
 import time
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,7 @@ def make(
     secret: bool = False,
     journal: Path | None = None,
     flows: tuple[str, ...] = ("USER_SRP_AUTH", "USER_PASSWORD_AUTH", "CUSTOM_AUTH", "REFRESH_TOKEN_AUTH"),
+    client_options: Mapping[str, Any] | None = None,
     **pool_options: Any,
 ) -> LivePool:
     """A pool of its own for a test."""
@@ -129,8 +131,32 @@ def make(
         GenerateSecret=secret,
         ExplicitAuthFlows=[f"ALLOW_{flow}" for flow in flows],
         PreventUserExistenceErrors="ENABLED",
+        **(client_options or {}),
     )["UserPoolClient"]
     return LivePool(admin, server.endpoint_url, pool, client["ClientId"], client.get("ClientSecret"), journal)
+
+
+def identity_pool(server: Ministack, live: LivePool) -> str:
+    """The id of a new identity pool that takes the user pool's tokens, for a role that may use S3."""
+    identity = server.client("cognito-identity")
+    name = f"cognito-idp.{live.pool_id.split('_')[0]}.amazonaws.com/{live.pool_id}"
+    made = identity.create_identity_pool(
+        IdentityPoolName="federation",
+        AllowUnauthenticatedIdentities=False,
+        CognitoIdentityProviders=[{"ProviderName": name, "ClientId": live.client_id}],
+    )
+    trusted = {"Federated": "cognito-identity.amazonaws.com"}
+    trust = {"Effect": "Allow", "Principal": trusted, "Action": "sts:AssumeRoleWithWebIdentity"}
+    allowed = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    iam, role = server.client("iam"), f"r{live.client_id}"
+    arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument=_policy(trust))["Role"]["Arn"]
+    iam.put_role_policy(RoleName=role, PolicyName="s3", PolicyDocument=_policy(allowed))
+    identity.set_identity_pool_roles(IdentityPoolId=made["IdentityPoolId"], Roles={"authenticated": arn})
+    return str(made["IdentityPoolId"])
+
+
+def _policy(statement: Mapping[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def _function(server: Ministack, journal: Path) -> str:

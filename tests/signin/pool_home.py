@@ -1,0 +1,181 @@
+"""A home whose profile signs in to a user pool by password, and a pseudo-terminal to type on."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.servers.ministack import REGION, Ministack
+from tests.user_pool.live_pool import LivePool
+
+ROOT = Path(__file__).resolve().parents[2]
+_NOT_INHERITED = ("AWS_", "COGNITO_FEDERATION_", "BOTO_", "_COGNITO", "BROWSER", "PYTHONPATH")
+_LIMIT = 60.0
+
+
+@dataclass
+class PoolHome:
+    """One user's home.
+
+    Attributes:
+        session: keys of ``[cognito-session corp]``; `write` puts them in place.
+    """
+
+    directory: Path
+    server: Ministack
+    live: LivePool
+    session: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def cache(self) -> Path:
+        return self.directory / ".aws" / "cognito-federation"
+
+    def write(self, **session: str) -> PoolHome:
+        self.session |= session
+        config = self.directory / ".aws" / "config"
+        config.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        keys = "\n".join(f"{key} = {value}" for key, value in self.session.items())
+        config.write_text(
+            f"[profile dev]\nregion = {REGION}\ncognito_session = corp\n\n[cognito-session corp]\n{keys}\n"
+        )
+        return self
+
+    def environment(self, **more: str) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
+        kept.pop("CI", None)
+        return {
+            **kept,
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(self.directory),
+            "AWS_CONFIG_FILE": str(self.directory / ".aws" / "config"),
+            "AWS_SHARED_CREDENTIALS_FILE": str(self.directory / ".aws" / "credentials"),
+            "AWS_PROFILE": "dev",
+            "AWS_ENDPOINT_URL": self.server.endpoint_url,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": "127.0.0.1",
+            **more,
+        }
+
+    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """A command to its end, without a terminal."""
+        return self._run([sys.executable, "-m", "botocore_cognito_federation", *arguments], variables)
+
+    def python(self, program: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return self._run([sys.executable, "-c", program], variables)
+
+    def _run(self, command: list[str], variables: dict[str, str], text: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            env=self.environment(**variables),
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT,
+            start_new_session=True,
+        )
+
+    def at_terminal(self, *arguments: str, **variables: str) -> Terminal:
+        """A command with a terminal of its own, which is none of its streams."""
+        return Terminal(
+            [sys.executable, "-m", "botocore_cognito_federation", *arguments], self.environment(**variables)
+        )
+
+    def texts(self) -> str:
+        """The content of every file of the home."""
+        return "\n".join(
+            path.read_bytes().decode("latin-1") for path in sorted(self.directory.rglob("*")) if path.is_file()
+        )
+
+    def session_document(self) -> dict[str, Any]:
+        (path,) = (self.cache / "sessions").glob("*.json")
+        document: dict[str, Any] = json.loads(path.read_text())
+        return document
+
+
+class Terminal:
+    """A process at a terminal; a context manager that leaves no process behind."""
+
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+        self._ours, theirs = os.openpty()
+        self.process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=_taking(theirs),
+        )
+        os.close(theirs)
+        self.shown = ""
+        self._seen = 0
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+        self.process.communicate()
+        os.close(self._ours)
+
+    def until(self, text: str) -> None:
+        """Wait until the terminal shows the text, after what was waited for before."""
+        deadline = time.monotonic() + _LIMIT
+        while (at := self.shown.find(text, self._seen)) < 0:
+            if not self._read(deadline):
+                _, err = self.process.communicate(timeout=_LIMIT)
+                raise AssertionError(f"{text!r} never came; shown {self.shown!r}, stderr {err!r}")
+        self._seen = at + len(text)
+
+    def type(self, line: str, *, after: str) -> None:
+        self.until(after)
+        os.write(self._ours, f"{line}\n".encode())
+
+    def interrupt(self, *, after: str) -> None:
+        self.until(after)
+        os.write(self._ours, b"\x03")
+
+    def echoes(self) -> bool:
+        return bool(termios.tcgetattr(self._ours)[3] & termios.ECHO)
+
+    def finished(self) -> tuple[int, str, str]:
+        """Exit code, stdout and stderr; from here on `shown` is everything."""
+        deadline = time.monotonic() + _LIMIT
+        while self._read(deadline):
+            pass
+        out, err = self.process.communicate(timeout=_LIMIT)
+        return self.process.returncode, out, err
+
+    def proc(self, name: str) -> str:
+        """What the process list tells everybody, or the process itself, of it."""
+        return Path(f"/proc/{self.process.pid}/{name}").read_bytes().decode("latin-1")
+
+    def _read(self, deadline: float) -> bool:
+        if not select.select([self._ours], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            raise AssertionError(f"the terminal stays silent; shown {self.shown!r}")
+        try:
+            piece = os.read(self._ours, 4096)
+        except OSError:  # the other side is closed
+            return False
+        self.shown += piece.decode()
+        return bool(piece)
+
+
+def _taking(terminal: int) -> Callable[[], None]:
+    def take() -> None:
+        os.setsid()
+        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+
+    return take
