@@ -30,15 +30,17 @@ def _importing(laboratory: Laboratory) -> Row:
 
 def _first_call(laboratory: Laboratory) -> list[Row]:
     """Fresh processes that alternate: a session, a client and its first request; then the same again in there."""
-    first, again = [], []
+    first, again, again_cpu = [], [], []
     for _ in range(_ROUNDS):
         native, static = _tell(laboratory, "native"), _tell(laboratory, "static")
         first.append(native["first"] / static["first"])
         again.append(native["again"] / static["again"])
+        again_cpu.append(native["again_cpu"] / static["again_cpu"])
     what = "session + client + call, native and warm"
     return [
         _ratio(what, "first in a process, wall x static keys", first, None),
         _ratio(what, "wall x static keys", again, 1.03),
+        _ratio(what, "CPU x static keys", again_cpu, None),
     ]
 
 

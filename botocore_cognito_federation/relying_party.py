@@ -66,10 +66,13 @@ def user_pool(settings: Settings, store: Store, environ: Mapping[str, str] | Non
             "Signing in to a user pool needs its ID and an app client",
             remedy="Add cognito_user_pool_id and cognito_client_id",
         )
+    provider = settings.provider
     return UserPool(
         settings.user_pool_id,
         settings.client_id,
         client_secret=client_secret(settings, store, variables),
+        issuer=provider.issuer if provider is not None and provider.issuer_is_exact else None,
+        documents=StoredDocuments(store),
         session=Session(profile=settings.profile),
     )
 

@@ -44,12 +44,32 @@ class Session:
     @property
     def who(self) -> str:
         """Whom to name in a sentence."""
-        return next((self.user[name] for name in ("email", "name") if self.user.get(name)), self.subject or "somebody")
+        return next(
+            (self.user[name] for name in ("email", "name", "username") if self.user.get(name)),
+            self.subject or "somebody",
+        )
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Session | None:
         """The session a store kept, or None where the document is damaged (damage is a miss)."""
-        return _from_document(document)
+        user = document.get("user")
+        sign_in_id, generation, signed_in_at = (
+            document.get(name) for name in ("sign_in_id", "generation", "signed_in_at")
+        )
+        if not isinstance(sign_in_id, str) or not isinstance(generation, str) or not isinstance(user, dict):
+            return None
+        expires_at, signed_in_at = document.get("token_expires_at"), document.get("signed_in_at")
+        return cls(
+            sign_in_id=sign_in_id,
+            subject=_text(document.get("subject")),
+            user={str(name): str(value) for name, value in user.items()},
+            login_token=_text(document.get("login_token")),
+            token_expires_at=float(expires_at) if isinstance(expires_at, int | float) else None,
+            refresh_token=_text(document.get("refresh_token")),
+            device_key=_text(document.get("device_key")),
+            signed_in_at=float(signed_in_at) if isinstance(signed_in_at, int | float) else 0.0,
+            generation=generation,
+        )
 
     def token(self) -> LoginToken | None:
         """The login token, whatever its age."""
@@ -60,23 +80,31 @@ class Session:
 
 
 class Sessions:
-    """The session of one configuration, in a store."""
+    """The session of one configuration, in a store.
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    Args:
+        settings: the configuration.
+        store: where sessions are kept.
+        leave_nothing: whether a write that a sign-out overtook is deleted at once. A sign-out that waits for the
+            session's lock takes such a write away itself, because it still has to revoke the token in it.
+    """
+
+    def __init__(self, settings: Settings, store: Store, *, leave_nothing: bool = False) -> None:
         self._scope = settings.scope
         self._store = store
+        self._leave_nothing = leave_nothing
         self.key = session_key(settings)
 
     def read(self) -> Session | None:
         """The session, or None where nobody is signed in; one from before the last sign-out is none."""
         document = self._store.read(SESSIONS, self.key)
-        session = _from_document(document) if document else None
+        session = Session.from_document(document) if document else None
         return session if session is not None and session.generation == self.generation() else None
 
     def read_whatever_generation(self) -> Session | None:
         """The session even if a sign-out has made it invalid: its refresh token is still to be revoked."""
         document = self._store.read(SESSIONS, self.key)
-        return _from_document(document) if document else None
+        return Session.from_document(document) if document else None
 
     def generation(self) -> str:
         return sign_in_generation(self._store, self._scope)
@@ -100,8 +128,7 @@ class Sessions:
             "generation": session.generation,
         }
         self._store.write(SESSIONS, self.key, document)
-        if session.generation != self.generation():
-            # A sign-out came between: it wins, and leaves no token behind.
+        if self._leave_nothing and session.generation != self.generation():
             self.delete()
 
     def delete(self) -> None:
@@ -111,25 +138,6 @@ class Sessions:
             StorageError: it is there and could not be removed.
         """
         self._store.delete(SESSIONS, self.key)
-
-
-def _from_document(document: Mapping[str, Any]) -> Session | None:
-    user = document.get("user")
-    sign_in_id, generation, signed_in_at = (document.get(name) for name in ("sign_in_id", "generation", "signed_in_at"))
-    if not isinstance(sign_in_id, str) or not isinstance(generation, str) or not isinstance(user, dict):
-        return None
-    expires_at = document.get("token_expires_at")
-    return Session(
-        sign_in_id=sign_in_id,
-        subject=_text(document.get("subject")),
-        user={str(name): str(value) for name, value in user.items()},
-        login_token=_text(document.get("login_token")),
-        token_expires_at=float(expires_at) if isinstance(expires_at, int | float) else None,
-        refresh_token=_text(document.get("refresh_token")),
-        device_key=_text(document.get("device_key")),
-        signed_in_at=float(signed_in_at) if isinstance(signed_in_at, int | float) else 0.0,
-        generation=generation,
-    )
 
 
 def _text(value: object) -> str | None:

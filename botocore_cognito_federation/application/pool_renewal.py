@@ -25,10 +25,9 @@ def user_pool_renewal(pool: UserPool, username: str, renewed: Callable[[UserPool
 
     def renew(session: Session, keep: KeepRefreshToken) -> Renewed:
         try:
-            tokens = pool.refresh(pool_tokens(session, username))
+            tokens = pool.refresh(pool_tokens(session, username), persist=keep)
         except SignInRequiredError as ended:
             raise SessionEnded(ended.what) from None
-        keep(tokens.refresh_token)
         subject = (unverified_claims(tokens.id_token) or {}).get("sub")
         if session.subject is not None and subject != session.subject:
             raise TokenRefreshError("The user pool answered the refresh with another user's tokens")

@@ -102,7 +102,7 @@ class SignIn:
         self._settings = replace(
             around.settings, provider=provider, session=record.scope_name, identity_id=fixed, profile=None
         )
-        self._sessions = Sessions(self._settings, around.store)
+        self._sessions = Sessions(self._settings, around.store, leave_nothing=True)
         self._clients = Clients(self._settings, around.session)
         self.pool = IdentityPool(self._settings, self._clients, around.patience)
         self._source = None if provider.kind == "guest" else self._made_source()

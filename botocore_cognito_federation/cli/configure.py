@@ -21,30 +21,30 @@ from ..config_file.configuration import (
 from ..errors import ConfigurationError
 from ..relying_party import secret_key
 from ..settings import Settings, load_settings
-from ..settings.keys import KEYS, PREFIX
+from ..settings.keys import PREFIX
 from ..sign_in.perform import prove_that_it_can_be_kept
 from ..storage import store_for
 from ..storage.base import SECRETS, Store
 
-#: The keys with a flag of their own; every other one goes with --set.
-_FLAGS = (
-    "identity_pool_id",
-    "provider",
-    "client_id",
-    "issuer",
-    "login_key",
-    "scopes",
-    "auth_params",
-    "grant",
-    "redirect_uri",
-    "redirect_ports",
-    "role_arn",
-    "account_id",
-    "endpoint_url",
-    "cache",
-    "auto_login",
-    "user_pool_id",
-)
+#: The keys with a flag of their own, and what to say about each; every other one goes with --set.
+_FLAGS = {
+    "identity_pool_id": "REGION:GUID of the identity pool.",
+    "provider": "google, facebook, amazon, user-pool, guest, or a domain.",
+    "client_id": "The OAuth client registered at the provider.",
+    "user_pool_id": "With provider user-pool: which one.",
+    "issuer": "Issuer URL, where it is not https://PROVIDER.",
+    "login_key": "Exact Logins key, where the derived one is not right.",
+    "scopes": "Scopes to ask for.",
+    "auth_params": "NAME=VALUE pairs for the authorization request.",
+    "grant": "auto, auth-code, device-code, remote or srp.",
+    "redirect_uri": "Redirect URI as registered.",
+    "redirect_ports": "Ports to listen on; 0 is any free one.",
+    "role_arn": "Role to ask the identity pool for.",
+    "account_id": "AWS account number.",
+    "endpoint_url": "Endpoint of cognito-identity.",
+    "cache": "file, keyring or memory.",
+    "auto_login": "never, tty or always.",
+}
 _ASKED = {
     "identity_pool_id": "Identity pool ID",
     "provider": "Identity provider (google, facebook, amazon, user-pool, or a domain)",
@@ -53,9 +53,8 @@ _ASKED = {
 
 
 def _key_options(function: click.Command) -> click.Command:
-    for name in reversed(_FLAGS):
-        help_text = f"{KEYS[name].full_name}."
-        function.params.append(click.Option([f"--{name.replace('_', '-')}"], metavar="V", help=help_text))
+    options = [click.Option([f"--{name.replace('_', '-')}"], metavar="V", help=text) for name, text in _FLAGS.items()]
+    function.params[2:2] = options  # after --profile and --session
     return function
 
 

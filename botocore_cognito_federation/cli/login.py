@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 import time
@@ -28,10 +27,12 @@ def report(settings: Settings, signed_in: SignedIn) -> str:
     address = session.user.get("email")
     who = f"{label} ({address})" if address and address != label else label
     first = f"{'Joined the sign-in of' if signed_in.joined else 'Signed in as'} {who}"
-    until = credentials.expiration.astimezone()
-    lines = [f"{first}, {settings.scope}", f"AWS credentials until {until:%H:%M} ({_left(credentials.expires_at)})"]
+    lines = [f"{first}, {settings.scope}"]
+    if credentials is not None:
+        until = credentials.expiration.astimezone()
+        lines.append(f"AWS credentials until {until:%H:%M} ({_left(credentials.expires_at)})")
     if session.refresh_token is not None:
-        lines.append("They renew themselves for as long as the identity provider allows")
+        lines.append("The sign-in renews itself for as long as the identity provider allows")
     elif session.token_expires_at is not None:
         provider = settings.provider
         help_for_it = f"; {provider.refresh_remedy}" if provider and provider.refresh_remedy else ""
@@ -56,11 +57,7 @@ def run_login(settings: Settings, choices: Choices) -> None:
             "cognito_cache = memory keeps a sign-in in the process that made it, and this one ends now",
             remedy="Set cognito_cache = file or keyring, or call botocore_cognito_federation.login() in Python",
         )
-    screen = TerminalScreen(
-        sys.stderr,
-        read_line=lambda timeout: typed_line(0, timeout),
-        read_secret=getpass.getpass if sys.stdin.isatty() else None,
-    )
+    screen = TerminalScreen(sys.stderr, read_line=lambda timeout: typed_line(0, timeout))
     signed_in = sign_in(
         settings,
         store=store_for(settings, os.environ),

@@ -109,6 +109,22 @@ def load_settings(
     return settings
 
 
+def _pool_of_who_uses(name: str, full_config: Mapping[str, Any]) -> str:
+    """The identity pool of a profile that uses a session or links it."""
+    for profile in full_config.get("profiles", {}).values():
+        if not isinstance(profile, Mapping):
+            continue
+        other = full_config.get(f"{SESSION_SECTION}{profile.get('cognito_session')}", {})
+        values = {**other, **profile} if isinstance(other, Mapping) else profile
+        links = str(values.get("cognito_logins", "")).replace(",", " ").split()
+        if "cognito_identity_pool_id" in values and name in (values.get("cognito_session"), *links):
+            return str(values["cognito_identity_pool_id"])
+    raise ConfigurationError(
+        f"[{SESSION_SECTION}{name}] has no cognito_identity_pool_id, nor has a profile that uses it",
+        remedy="Add cognito_identity_pool_id to it",
+    )
+
+
 def settings_of_linked_session(settings: Settings, name: str) -> Settings:
     """The settings of another ``[cognito-session NAME]``, for the identity pool of `settings`.
 
@@ -138,21 +154,18 @@ def load_session_settings(name: str, *, environ: Mapping[str, str] | None = None
         name: the session's name. Variables touch the profile in use, and here none is.
 
     Raises:
-        ConfigurationError: there is no such session, it is wrong, or it is complete only together with a profile.
+        ConfigurationError: there is no such session, or it is wrong.
     """
     from botocore.session import Session
 
     session = Session()
-    full_config = {key: value for key, value in _full_config(session).items() if key != "profiles"}
-    config_file = str(session.get_config_variable("config_file"))
-    layers = Layers(None, full_config, config_file, {}, {"session": name})
+    everything = _full_config(session)
+    full_config = {key: value for key, value in everything.items() if key != "profiles"}
+    flags = {"session": name}
     section = full_config.get(SESSION_SECTION + name)
     if isinstance(section, Mapping) and "cognito_identity_pool_id" not in section:
-        raise ConfigurationError(
-            f"[{SESSION_SECTION}{name}] has no cognito_identity_pool_id; the profiles that use it have",
-            remedy="Use --profile with one of them",
-        )
-    settings = resolve(layers)
+        flags["identity_pool_id"] = _pool_of_who_uses(name, everything)
+    settings = resolve(Layers(None, full_config, str(session.get_config_variable("config_file")), {}, flags))
     variables = os.environ if environ is None else environ
     return replace(settings, endpoint=settings.endpoint_url or _configured_endpoint(full_config, {}, variables))
 

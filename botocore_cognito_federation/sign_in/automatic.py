@@ -108,6 +108,8 @@ def signed_in_automatically(
         SignInRequiredError: it was tried and failed; the remedy is the command.
         KeyboardInterrupt: at once; it counts as a failure.
     """
+    if settings.signs_in_by_password:
+        return False  # a password is typed where somebody asked to be asked for it
     if environ.get("CI", "").lower() not in ("", "0", "false"):
         return False
     limit = None if time_left is None else time_left() - _RESERVE
@@ -118,7 +120,8 @@ def signed_in_automatically(
         logger.debug("No automatic sign-in for another %.0f s", cool_down.left())
         return False
     with _terminal(open_terminal or foreground_terminal) as terminal:
-        if terminal is None and not (settings.auto_login == "always" and _has_browser(environ)):
+        needs_none = settings.auto_login == "always" and not settings.signs_in_by_password and _has_browser(environ)
+        if terminal is None and not needs_none:
             return False
         return _tried(settings, store, environ, terminal, limit, cool_down)
 

@@ -46,9 +46,13 @@ def sign_out(settings: Settings, *, store: Store, environ: Mapping[str, str], re
         StorageError: the store cannot be written.
     """
     until = _credentials_until(store, settings.scope)
+    sessions = Sessions(settings, store)
+    before = sessions.read_whatever_generation()
     end_sign_in(store, settings.scope)
     forget_answers(default_directory(environ))
-    session = _taken_away(Sessions(settings, store), store)
+    # A renewal in flight that finds itself signed out removes the session itself; then the token from before is
+    # revoked, and with it the whole grant (RFC 7009, section 2.1).
+    session = _taken_away(sessions, store) or before
     revocation = None
     if revoking and session is not None and session.refresh_token is not None:
         revocation = revoke_session(settings, store, environ, session.refresh_token)

@@ -72,6 +72,9 @@ class SessionKeeper:
             if before is not None and before.subject != session.subject:
                 self._refuse_or_replace(before, label)
                 session = replace(session, generation=self._sessions.generation())
+            elif before is not None and session.refresh_token is None:
+                # Some providers give a refresh token at the first consent only, and the one they gave still works.
+                session = replace(session, refresh_token=before.refresh_token)
             self._sessions.write(session)
         self.session = session
 

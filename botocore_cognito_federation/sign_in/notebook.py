@@ -9,7 +9,8 @@ import getpass
 import html
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -18,7 +19,8 @@ from ..errors import ConfigurationError, SignInFailedError
 from ..oidc.prompts import DEFAULT_TIMEOUT, SignInPrompt
 from ..settings import load_settings
 from ..storage import store_for
-from .perform import Machine, SignedIn, sign_in
+from .dialogue import Questions
+from .perform import Machine, sign_in
 from .screens import Screen, TerminalScreen, wording
 from .ways import Choices
 
@@ -74,20 +76,18 @@ def login(
         choices=choices,
         machine=Machine(os.environ),
     )
-    screen.say(result_of(signed_in))
-    return signed_in.credentials
-
-
-def result_of(signed_in: SignedIn) -> str:
-    """Who signed in and until when, in a sentence."""
+    assert signed_in.credentials is not None, "a profile has an identity pool"
     until = signed_in.credentials.expiration.astimezone()
-    return f"Signed in as {signed_in.session.who}. AWS credentials until {until:%H:%M}, then renewed"
+    screen.say(f"Signed in as {signed_in.session.who}. AWS credentials until {until:%H:%M}, then renewed")
+    return signed_in.credentials
 
 
 def screen_of_this_process() -> Screen:
     """The cell of a kernel, else stderr."""
     display = kernel_display()
-    return CellScreen(display) if display is not None else TerminalScreen(sys.stderr, read_line=_by_input)
+    if display is not None:
+        return CellScreen(display)
+    return TerminalScreen(sys.stderr, read_line=_by_input)
 
 
 def kernel_display() -> Display | None:
@@ -118,12 +118,13 @@ class CellScreen:
         self,
         display: Display,
         *,
-        read: Callable[[str], str] = input,
-        read_secret: Callable[[str], str] = getpass.getpass,
+        read: Callable[[str], str] | None = None,
+        read_secret: Callable[[str], str] | None = None,
     ) -> None:
         self._display = display
-        self._read = read
-        self._read_secret = read_secret
+        # Looked up now: a kernel puts its own in their places while a cell runs.
+        self._read = read or input
+        self._read_secret = read_secret or getpass.getpass
 
     def __enter__(self) -> CellScreen:
         return self
@@ -147,6 +148,17 @@ class CellScreen:
             raise SignInFailedError(
                 "The address has to be pasted, and this kernel takes no input", remedy="Use use_device_code=True"
             ) from None
+
+    @contextmanager
+    def dialogue(self, timeout: float) -> Iterator[Questions]:
+        """The cell itself; a kernel's input waits as long as it takes."""
+        yield self
+
+    def reveal(self, text: str) -> None:
+        raise SignInFailedError(
+            "The user pool wants a second factor to be set up, and its secret would stay in the notebook",
+            remedy="Sign in once on a terminal: cognito-federation login",
+        )
 
     def question(self, text: str, *, secret: bool = False) -> str:
         try:

@@ -1,38 +1,41 @@
 """Signing in to a user pool by user name and password: what is asked, in the order the pool asks it.
 
-The password itself is never sent (SRP, `user_pool.srp`), and nothing typed here is kept.
+The password itself is never sent (SRP, `user_pool.srp`), and nothing typed here is kept: a sign-in that has to begin
+again asks for it again.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
-from typing import Protocol
 
-from ..errors import SignInFailedError
+from ..errors import ConfigurationError, SignInFailedError
+from ..http import printable
 from ..login_token import unverified_claims
 from ..sessions import Session
-from ..user_pool import Challenge, CodeMismatchError, UserPool, UserPoolTokens
+from ..user_pool import (
+    Challenge,
+    ChallengeOverError,
+    FlowNotEnabledError,
+    PasswordResetRequiredError,
+    UserNotConfirmedError,
+    UserPool,
+    UserPoolTokens,
+    WrongPasswordError,
+)
+from ..user_pool.checks import username as checked_username
+from .challenges import TRIES, answered
+from .dialogue import Questions
 
 #: Answers one sign-in may take; each pool asks two or three things.
 _MOST_ANSWERS = 12
-_CODE_TRIES = 3
-_CODES = frozenset({"SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP", "SMS_OTP"})
 _SHOWN = ("name", "email", "preferred_username")
-
-
-class Questions(Protocol):
-    """Who answers."""
-
-    def say(self, text: str) -> None: ...
-
-    def question(self, text: str, *, secret: bool = False) -> str:
-        """The answer to a question; not shown while it is typed where it is secret."""
-        ...
+_PAGES = "set cognito_grant = auth-code and do it on the user pool's pages, or ask its administrator"
 
 
 def sign_in_with_password(pool: UserPool, username: str | None, ask: Questions) -> UserPoolTokens:
     """Sign in, answering whatever the pool asks.
+
+    A wrong password may be typed twice more. A challenge that was answered too late begins the sign-in again.
 
     Args:
         username: `cognito_username`; None to ask for it.
@@ -41,13 +44,17 @@ def sign_in_with_password(pool: UserPool, username: str | None, ask: Questions) 
         SignInFailedError: the pool refused, or asks something that cannot be answered here.
         ConfigurationError, TemporaryError: see `UserPool.sign_in`.
     """
-    name = username or ask.question("User name")
-    found: UserPoolTokens | Challenge = pool.sign_in(name, ask.question(f"Password of {name}", secret=True))
-    for _ in range(_MOST_ANSWERS):
-        if isinstance(found, UserPoolTokens):
-            return found
-        found = _answered(pool, found, ask)
-    raise SignInFailedError("The user pool asks on and on", remedy="Sign in again")
+    for left in reversed(range(TRIES)):
+        try:
+            return _conversation(pool, username, ask)
+        except (WrongPasswordError, ChallengeOverError) as refused:
+            if not left:
+                raise
+            ask.say(f"{refused.what[:1].upper()}{refused.what[1:]}. Once more:")
+        except (PasswordResetRequiredError, UserNotConfirmedError) as refused:
+            # The remedies of these two are calls in Python; the person at the terminal has none.
+            raise type(refused)(refused.what, remedy=f"To mend that, {_PAGES}") from None
+    raise AssertionError("the last try returns or raises")
 
 
 def session_of_tokens(tokens: UserPoolTokens, *, signed_in_at: float, generation: str) -> Session:
@@ -68,50 +75,32 @@ def session_of_tokens(tokens: UserPoolTokens, *, signed_in_at: float, generation
     )
 
 
-def _answered(pool: UserPool, challenge: Challenge, ask: Questions) -> UserPoolTokens | Challenge:
-    if challenge.name in _CODES:
-        return _with_code(ask, _code_wording(challenge), lambda code: pool.confirm_sign_in(challenge, code))
-    if challenge.name == "SELECT_MFA_TYPE":
-        return pool.confirm_sign_in(challenge, ask.question(f"Which of {', '.join(challenge.choices)}"))
-    if challenge.name == "MFA_SETUP":
-        ready = pool.set_up_totp(challenge)
-        ask.say(f"Add this secret to your authenticator application: {ready.totp_secret}")
-        return _with_code(ask, "The code it shows", lambda code: pool.confirm_sign_in(ready, code))
-    if challenge.name == "NEW_PASSWORD_REQUIRED":
-        return _with_new_password(pool, challenge, ask)
-    if challenge.name == "CUSTOM_CHALLENGE":
-        asked = challenge.parameters.get("question") or challenge.parameters.get("message") or "Answer"
-        return pool.send_custom_challenge_answer(challenge, ask.question(asked))
-    raise SignInFailedError(
-        f"The user pool asks for {challenge.name}, which cannot be answered here",
-        remedy="Set cognito_grant = auth-code to sign in on its pages",
-    )
+def _conversation(pool: UserPool, username: str | None, ask: Questions) -> UserPoolTokens:
+    name = username or _typed_name(ask)
+    found = _begun(pool, name, ask.question(f"Password of {printable(name, 128)}", secret=True))
+    for _ in range(_MOST_ANSWERS):
+        if isinstance(found, UserPoolTokens):
+            return found
+        found = answered(pool, found, ask)
+    raise SignInFailedError("The user pool asks on and on", remedy="Sign in again")
 
 
-def _with_code(
-    ask: Questions, wording: str, answer: Callable[[str], UserPoolTokens | Challenge]
-) -> UserPoolTokens | Challenge:
-    for left in reversed(range(_CODE_TRIES)):
+def _typed_name(ask: Questions) -> str:
+    for _ in range(TRIES):
         try:
-            return answer(ask.question(wording).replace(" ", ""))
-        except CodeMismatchError as wrong:
-            if not left:
-                raise
+            return checked_username(ask.question("User name").strip())
+        except ConfigurationError as wrong:
             ask.say(wrong.what)
-    raise AssertionError("the last try returns or raises")
+    raise SignInFailedError("No user name was typed", remedy="Sign in again, or set cognito_username")
 
 
-def _code_wording(challenge: Challenge) -> str:
-    destination = challenge.parameters.get("CODE_DELIVERY_DESTINATION")
-    if challenge.name == "SOFTWARE_TOKEN_MFA":
-        return "The code your authenticator application shows"
-    return f"The code sent to {destination}" if destination else "The code you were sent"
-
-
-def _with_new_password(pool: UserPool, challenge: Challenge, ask: Questions) -> UserPoolTokens | Challenge:
-    ask.say("The user pool wants a password of your own")
-    new = ask.question("New password", secret=True)
-    if ask.question("The same again", secret=True) != new:
-        raise SignInFailedError("The two passwords differ", remedy="Sign in again")
-    attributes = {name: ask.question(name) for name in challenge.required_attributes}
-    return pool.complete_new_password(challenge, new, attributes)
+def _begun(pool: UserPool, name: str, password: str) -> UserPoolTokens | Challenge:
+    """By SRP; where the app client allows only custom authentication, by SRP and the questions of its triggers."""
+    try:
+        return pool.sign_in(name, password)
+    except FlowNotEnabledError as refused:
+        first = refused
+    try:
+        return pool.sign_in(name, password, auth_flow="CUSTOM_AUTH")
+    except FlowNotEnabledError:
+        raise first from None

@@ -50,12 +50,13 @@ class SignedIn:
 
     Attributes:
         session: what is kept.
-        credentials: the AWS credentials it gives.
+        credentials: the AWS credentials it gives; None for a session that has no identity pool of its own: it is there
+            for profiles, or to be linked, and an exchange by itself would make an identity nobody wants.
         joined: another process signed in while this one waited.
     """
 
     session: Session
-    credentials: FederatedCredentials
+    credentials: FederatedCredentials | None
     joined: bool = False
 
 
@@ -86,6 +87,8 @@ def sign_in(settings: Settings, *, store: Store, screen: Screen, choices: Choice
         KeyboardInterrupt: at once.
     """
     session, joined = sign_in_only(settings, store=store, screen=screen, choices=choices, machine=machine)
+    if settings.profile is None and settings.origin("identity_pool_id").layer != "session":
+        return SignedIn(session, None, joined)
     credentials = federation_for(settings, store=store, environ=machine.environ).credentials()
     return SignedIn(session, credentials, joined)
 
@@ -239,9 +242,10 @@ class _Attempt:
     def _by_password(self) -> None:
         from .password import session_of_tokens, sign_in_with_password
 
-        pool = user_pool(self.settings, self.store, self.machine.environ)
         name = self.choices.login_hint or self.settings.username
-        tokens = sign_in_with_password(pool, name, self.screen)
+        with self.screen.dialogue(self.choices.timeout) as ask:
+            pool = user_pool(self.settings, self.store, self.machine.environ)
+            tokens = sign_in_with_password(pool, name, ask)
         now = self.machine.clock.now()
         session = session_of_tokens(tokens, signed_in_at=now, generation=self.keeper.generation)
         self.keeper.keep(session, session.who)

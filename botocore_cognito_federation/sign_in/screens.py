@@ -6,11 +6,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol, TextIO
 
 from ..errors import SignInFailedError
-from ..oidc.prompts import DEFAULT_TIMEOUT, SignInPrompt
+from ..oidc.prompts import SignInPrompt
+from .dialogue import Questions, terminal_dialogue
 
 ReadLine = Callable[[float], str]
 """A line the person typed within so many seconds; empty at the end of the input."""
@@ -25,7 +27,13 @@ class Screen(Protocol):
 
     def ask(self, prompt: SignInPrompt) -> str: ...
 
-    def question(self, text: str, *, secret: bool = False) -> str: ...
+    def dialogue(self, timeout: float) -> AbstractContextManager[Questions]:
+        """Where the person is asked for what is typed.
+
+        Raises:
+            SignInFailedError: nobody can be asked.
+        """
+        ...
 
     def __enter__(self) -> Screen: ...
 
@@ -40,19 +48,11 @@ class TerminalScreen:
     Args:
         out: where everything is written; never stdout, which holds data.
         read_line: reads what is pasted; None where nobody can type.
-        read_secret: reads what must not be shown; default is `read_line`.
     """
 
-    def __init__(
-        self,
-        out: TextIO | None = None,
-        *,
-        read_line: ReadLine | None = None,
-        read_secret: Callable[[str], str] | None = None,
-    ) -> None:
+    def __init__(self, out: TextIO | None = None, *, read_line: ReadLine | None = None) -> None:
         self._out = sys.stderr if out is None else out
         self._read_line = read_line
-        self._read_secret = read_secret
         self._countdown: _Countdown | None = None
 
     def __enter__(self) -> TerminalScreen:
@@ -87,18 +87,8 @@ class TerminalScreen:
             raise SignInFailedError("Nothing was pasted", remedy="Sign in again and paste the whole address")
         return line
 
-    def question(self, text: str, *, secret: bool = False) -> str:
-        if secret and self._read_secret is not None:
-            answer = self._read_secret(f"{text}: ")
-        elif self._read_line is not None:
-            self._out.write(f"{text}: ")
-            self._out.flush()
-            answer = self._read_line(DEFAULT_TIMEOUT)
-        else:
-            raise SignInFailedError("There is no terminal to type on", remedy="Set cognito_grant = auth-code")
-        if not answer:
-            raise SignInFailedError("Nothing was typed", remedy="Sign in again")
-        return answer
+    def dialogue(self, timeout: float) -> AbstractContextManager[Questions]:
+        return terminal_dialogue(timeout)
 
 
 def wording(prompt: SignInPrompt) -> str:

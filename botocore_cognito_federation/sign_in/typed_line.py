@@ -44,6 +44,7 @@ def _line(descriptor: int, deadline: float) -> str:
         if byte in (b"\n", b"\r"):
             if line.strip():
                 return line.decode("utf-8", "replace")
+            line.clear()
             continue
         if byte in _ERASE:
             del line[-1:]

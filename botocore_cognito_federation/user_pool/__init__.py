@@ -6,10 +6,14 @@ Imported only by what signs in to a user pool: it imports botocore.
 from __future__ import annotations
 
 from .diagnosis import (
+    ChallengeOverError,
     CodeMismatchError,
+    FlowNotEnabledError,
+    NewPasswordRefusedError,
     PasswordResetRequiredError,
     RefreshTokenReusedError,
     UserNotConfirmedError,
+    WrongPasswordError,
 )
 from .model import AutoSignIn, Challenge, CodeDelivery, Device, SignUp, UserPoolTokens, login_key
 from .pool import UserPool
@@ -17,14 +21,18 @@ from .pool import UserPool
 __all__ = [
     "AutoSignIn",
     "Challenge",
+    "ChallengeOverError",
     "CodeDelivery",
     "CodeMismatchError",
     "Device",
+    "FlowNotEnabledError",
+    "NewPasswordRefusedError",
     "PasswordResetRequiredError",
     "RefreshTokenReusedError",
     "SignUp",
     "UserNotConfirmedError",
     "UserPool",
     "UserPoolTokens",
+    "WrongPasswordError",
     "login_key",
 ]

@@ -125,6 +125,12 @@ class Api:
         """Whether the installed botocore has the operation (GetTokensFromRefreshToken came in 2025)."""
         return hasattr(self._ready_client(), _METHODS[operation])
 
+    @property
+    def endpoint_url(self) -> str | None:
+        """Where the calls go."""
+        found = getattr(getattr(self._ready_client(), "meta", None), "endpoint_url", None)
+        return found if isinstance(found, str) else None
+
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to one operation.
 

@@ -33,6 +33,22 @@ class CodeMismatchError(SignInFailedError):
     """The code was wrong; the same challenge may be answered again."""
 
 
+class WrongPasswordError(SignInFailedError):
+    """The user name or the password is wrong; the pool does not say which."""
+
+
+class ChallengeOverError(SignInFailedError):
+    """A challenge takes no answer any more: the sign-in has to begin again."""
+
+
+class NewPasswordRefusedError(SignInFailedError):
+    """The new password is against the pool's policy; the same challenge may be answered with another one."""
+
+
+class FlowNotEnabledError(ConfigurationError):
+    """The app client does not allow this way to sign in; it may allow another one."""
+
+
 class UserNotConfirmedError(SignInFailedError):
     """The account waits for its confirmation code: `UserPool.confirm_sign_up`."""
 
@@ -76,7 +92,7 @@ _DENIED = "NotAuthorizedException"
 
 RULES: tuple[Rule, ...] = (
     # NotAuthorizedException: one code for everything, told apart by its text.
-    Rule(_DENIED, "incorrect username or password", SignInFailedError, "the user name or the password is wrong"),
+    Rule(_DENIED, "incorrect username or password", WrongPasswordError, "the user name or the password is wrong"),
     Rule(
         _DENIED,
         "password attempts exceeded",
@@ -136,11 +152,11 @@ RULES: tuple[Rule, ...] = (
         "the user was deleted from the user pool",
         "Ask for an account",
     ),
-    Rule(_DENIED, "session has expired", SignInFailedError, "the challenge was answered too late", _RESTART),
-    Rule(_DENIED, "session is expired", SignInFailedError, "the challenge was answered too late", _RESTART),
-    Rule(_DENIED, "session can only be used once", SignInFailedError, "this challenge was answered before", _RESTART),
+    Rule(_DENIED, "session has expired", ChallengeOverError, "the challenge was answered too late", _RESTART),
+    Rule(_DENIED, "session is expired", ChallengeOverError, "the challenge was answered too late", _RESTART),
+    Rule(_DENIED, "session can only be used once", ChallengeOverError, "this challenge was answered before", _RESTART),
     Rule(
-        _DENIED, "invalid session", SignInFailedError, "the sign-in was not accepted, or its session is over", _RESTART
+        _DENIED, "invalid session", ChallengeOverError, "the sign-in was not accepted, or its session is over", _RESTART
     ),
     Rule(_DENIED, "unable to verify secret hash", ConfigurationError, "the app client's secret is wrong", _SECRET),
     Rule(_DENIED, "secret_hash was not received", ConfigurationError, "this app client has a secret", _SECRET),
@@ -170,6 +186,14 @@ RULES: tuple[Rule, ...] = (
         CodeMismatchError,
         "the authenticator application's code is wrong",
         "Give the next code it shows",
+    ),
+    Rule(
+        "ExpiredCodeException",
+        "",
+        ChallengeOverError,
+        "the code has expired",
+        _RESTART,
+        operations=("RespondToAuthChallenge", "VerifySoftwareToken"),
     ),
     Rule("ExpiredCodeException", "", SignInFailedError, "the code has expired", "Ask for a new one"),
     Rule(
@@ -222,14 +246,14 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "InvalidPasswordException",
         "",
-        SignInFailedError,
+        NewPasswordRefusedError,
         "the new password is against the user pool's policy",
         quote=True,
     ),
     Rule(
         "PasswordHistoryPolicyViolationException",
         "",
-        SignInFailedError,
+        NewPasswordRefusedError,
         "the new password was used before",
         "Choose another",
     ),
@@ -252,14 +276,14 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "InvalidParameterException",
         "flow not enabled",
-        ConfigurationError,
+        FlowNotEnabledError,
         "the app client does not allow this way to sign in",
         "Enable it (ALLOW_USER_SRP_AUTH, ALLOW_USER_PASSWORD_AUTH, ALLOW_CUSTOM_AUTH), or choose another auth_flow",
     ),
     Rule(
         "InvalidParameterException",
         "not enabled for the client",
-        ConfigurationError,
+        FlowNotEnabledError,
         "the app client does not allow this way to sign in",
         "Enable it (ALLOW_USER_SRP_AUTH, ALLOW_USER_PASSWORD_AUTH, ALLOW_CUSTOM_AUTH), or choose another auth_flow",
     ),

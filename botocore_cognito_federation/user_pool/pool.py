@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
 from . import answers, checks, refresh
@@ -16,6 +16,11 @@ from .diagnosis import CodeMismatchError
 from .model import Challenge, Device, UserPoolTokens
 from .results import member
 from .sign_in import SignIn, check_flow
+from .verification import IdTokenVerifier
+
+if TYPE_CHECKING:
+    from ..http import HttpClient
+    from ..oidc.documents import DocumentCache
 
 
 class UserPool(AccountOperations):
@@ -28,10 +33,14 @@ class UserPool(AccountOperations):
         client_metadata: strings for the pool's Lambda triggers, used by each operation that is not given its own;
             ``{}`` at an operation sends none.
         endpoint_url: of cognito-idp, where it is not AWS's: https, or http to loopback.
+        issuer: of the pool's ID tokens, where it is not the one that AWS gives the pool. ID tokens are verified with
+            the keys the issuer publishes; at an endpoint that is not AWS's only where this is given.
+        documents: where the issuer's keys wait between tokens; default is as long as this object lives.
         session: a botocore session for the client's proxy, CA and endpoint settings; a new one otherwise.
         clock: seconds since the epoch.
         client_factory: makes the cognito-idp client; see `api.make_client`.
         random_bytes: a source fit for keys.
+        http: fetches the issuer's keys.
 
     Every operation raises:
         ConfigurationError: an argument or the pool's configuration is wrong; asking again cannot help.
@@ -49,10 +58,13 @@ class UserPool(AccountOperations):
         client_secret: str | None = None,
         client_metadata: Metadata = None,
         endpoint_url: str | None = None,
+        issuer: str | None = None,
+        documents: DocumentCache | None = None,
         session: Any = None,
         clock: Callable[[], float] = time.time,
         client_factory: ClientFactory = make_client,
         random_bytes: Callable[[int], bytes] = os.urandom,
+        http: HttpClient | None = None,
     ) -> None:
         app = AppClient(
             user_pool_id=checks.user_pool_id(user_pool_id, any_region=endpoint_url is not None),
@@ -63,11 +75,16 @@ class UserPool(AccountOperations):
         self._default_metadata = checks.metadata(client_metadata)
         self._clock = clock
         self._api = Api(app, session, client_factory)
-        self._sign_in = SignIn(self._api, clock, random_bytes)
+        self._verify = IdTokenVerifier(self._api, clock, issuer=issuer, http=http, documents=documents)
+        self._sign_in = SignIn(self._api, clock, random_bytes, self._verify)
 
     def __repr__(self) -> str:
         app = self._api.app
         return f"UserPool(user_pool_id={app.user_pool_id!r}, client_id={app.client_id!r})"
+
+    @property
+    def user_pool_id(self) -> str:
+        return self._api.app.user_pool_id
 
     def _metadata(self, client_metadata: Metadata) -> dict[str, str]:
         return self._default_metadata if client_metadata is None else checks.metadata(client_metadata)
@@ -210,7 +227,7 @@ class UserPool(AccountOperations):
             SignInRequiredError: the sign-in was revoked or has ended.
             TokenRefreshError: refused in another way, or the answer is another user's.
         """
-        return refresh.refresh(self._api, tokens, self._metadata(client_metadata), self._clock(), persist)
+        return refresh.refresh(self._api, tokens, self._metadata(client_metadata), self._clock(), self._verify, persist)
 
     def revoke(self, tokens: UserPoolTokens) -> None:
         """RevokeToken: ends this sign-in's refresh token and the access tokens that came of it.

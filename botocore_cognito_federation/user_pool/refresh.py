@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..errors import TokenRefreshError
 from . import checks
 from .api import Api
 from .diagnosis import is_unknown_operation
 from .model import UserPoolTokens
 from .results import member, refreshed
+from .verification import Verify
 
 
 def refresh(
@@ -17,6 +19,7 @@ def refresh(
     old: UserPoolTokens,
     metadata: Mapping[str, str],
     now: float,
+    verify: Verify,
     persist: Callable[[str], None] | None = None,
 ) -> UserPoolTokens:
     """New tokens for a refresh token; `persist` gets the one to keep before anything else is looked at.
@@ -31,7 +34,9 @@ def refresh(
     result = member(answer, "AuthenticationResult", "refresh")
     if persist is not None:
         persist(str(result.get("RefreshToken") or old.refresh_token))
-    return refreshed(api.app, result, old, now)
+    renewed = refreshed(api.app, result, old, now)
+    verify(renewed, TokenRefreshError)
+    return renewed
 
 
 def _renewed(api: Api, old: UserPoolTokens, metadata: Mapping[str, str]) -> dict[str, Any] | None:

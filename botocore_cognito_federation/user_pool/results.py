@@ -76,10 +76,7 @@ def _tokens(
 
 
 def _check_origin(app: AppClient, body: Mapping[str, Any], wrong: type[CognitoFederationError]) -> None:
-    """The pool and the client an ID token names.
-
-    Its signature is not looked at: it came over TLS from the service itself (OpenID Connect Core 3.1.3.7, point 6).
-    """
+    """The pool and the client an ID token names; `verification` looks at its signature."""
     issuer, audience = body.get("iss"), body.get("aud")
     audiences = audience if isinstance(audience, list) else [audience]
     if not isinstance(issuer, str) or not issuer.endswith(f"/{app.user_pool_id}"):

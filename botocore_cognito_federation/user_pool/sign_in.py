@@ -17,6 +17,7 @@ from .api import Api
 from .diagnosis import Refusal
 from .model import Challenge, Device, UserPoolTokens
 from .results import member, signed_in
+from .verification import Verify
 
 FLOWS = ("USER_SRP_AUTH", "USER_PASSWORD_AUTH", "CUSTOM_AUTH")
 _ROUNDS = 8  # more automatic answers than any flow has: a server that only ever asks again is not a sign-in
@@ -44,10 +45,14 @@ class SignIn:
     Args:
         clock: seconds since the epoch.
         random_bytes: a source fit for keys, as `os.urandom`.
+        verify: looks at the ID token that a sign-in brings.
     """
 
-    def __init__(self, api: Api, clock: Callable[[], float], random_bytes: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, api: Api, clock: Callable[[], float], random_bytes: Callable[[int], bytes], verify: Verify
+    ) -> None:
         self._api = api
+        self._verify = verify
         self._clock = clock
         self._random = random_bytes
 
@@ -152,6 +157,7 @@ class SignIn:
 
     def _finished(self, result: Mapping[str, Any], run: _Run) -> UserPoolTokens:
         tokens = signed_in(self._api.app, result, now=self._clock(), username=run.username, device=run.device)
+        self._verify(tokens, SignInFailedError)
         fresh = result.get("NewDeviceMetadata")
         if fresh and fresh.get("DeviceKey"):
             device = Device(str(fresh["DeviceKey"]), str(fresh.get("DeviceGroupKey") or ""))

@@ -69,6 +69,17 @@ def test_a_provider_that_is_none_is_refused_before_any_call(world: World, make: 
         (1978332974 * 1000 + time.time() * 1000, "ten years"),
         (time.time() + 11 * 366 * 86400, "ten years"),
     ],
+    ids=[
+        "a duration",
+        "a duration in ms",
+        "not a number",
+        "infinite",
+        "a truth",
+        "a word",
+        "a naive datetime",
+        "ms taken twice",
+        "eleven years",
+    ],
 )
 def test_an_absurd_expires_at_is_refused_by_name_before_any_call(
     world: World, make: Maker, value: object, named: str

@@ -142,6 +142,9 @@ CLIENTS = (
         _script("use_polars.py", "polars", "polars", "boto3", shown="polars", project=True),
         Program(),
         {},
+        # It reads key, secret and token one after the other from botocore's credentials, which may be renewed between
+        # two of them in the last 15 minutes: always, in a world where they live for less (400 is the answer to HEAD).
+        repeats=frozenset({"InvalidToken", "400"}),
     ),
     Client(
         "AWS CLI 1",
@@ -179,7 +182,8 @@ CLIENTS = (
         ),
         Program(),
         {Column.NATIVE: _ONLY_PYTHON, Column.CHAIN: _NO_ROLES},
-        learns_by_refusal=True,
+        # It renews when it is refused, not by the time.
+        repeats=frozenset({"ExpiredToken"}),
     ),
     Client(
         "s5cmd",

@@ -258,8 +258,7 @@ def _first_use(world: World, identity: str) -> Call:
 
 def _check_two_keys(cell: Cell, identity: str) -> None:
     used = _uses(cell.world, identity)
-    allowed = {"ExpiredToken"} if cell.client.learns_by_refusal else set()
-    refused = {call.code for call in used if call.status >= 400} - allowed
+    refused = {call.code for call in used if call.status >= 400} - cell.client.repeats
     if refused:
         raise ChildFailed(f"was refused: {', '.join(sorted(refused))}")
     issued = {call.access_key: call.time for call in _issues(cell.world, identity)}

@@ -101,7 +101,7 @@ class Client:
 
     Attributes:
         lacks: for a column, why this client cannot by design.
-        learns_by_refusal: it renews credentials only when a request was refused for their age, and repeats that.
+        repeats: refusals after which it gets credentials anew and repeats the request, by its own design.
     """
 
     name: str
@@ -109,7 +109,7 @@ class Client:
     install: Callable[[Rooms], Installed]
     drive: Program | Commands
     lacks: Mapping[Column, str]
-    learns_by_refusal: bool = False
+    repeats: frozenset[str] = frozenset()
 
     def ways(self) -> tuple[Way, ...]:
         return tuple(way for way in WAYS if way.column not in self.lacks)

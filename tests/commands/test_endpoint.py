@@ -26,6 +26,9 @@ from .conftest import Home
 def endpoint(inside: Home) -> Iterator[Endpoint]:
     with Endpoint(federation_for(load_settings("demo"))) as served:
         yield served
+    for thread in threading.enumerate():
+        if thread.name == "cognito-federation-renewal":
+            thread.join(20)  # what it has begun must not be counted in the next test
 
 
 def ask(

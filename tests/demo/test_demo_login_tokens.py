@@ -221,10 +221,10 @@ def test_no_edit_of_a_token_is_ever_accepted(position: int, replacement: str, wi
             VERIFIER.verify("issuer.example", mutated)
 
 
-@pytest.mark.parametrize("last", sorted(set(string.ascii_letters + string.digits + "-_") - {TOKEN[-1]}))
-def test_no_other_spelling_of_the_signatures_last_character_is_accepted(last: str) -> None:
-    with pytest.raises(Refusal):
-        VERIFIER.verify("issuer.example", TOKEN[:-1] + last)
+def test_no_other_spelling_of_the_signatures_last_character_is_accepted() -> None:
+    for last in set(string.ascii_letters + string.digits + "-_") - {TOKEN[-1]}:
+        with pytest.raises(Refusal):
+            VERIFIER.verify("issuer.example", TOKEN[:-1] + last)
 
 
 def _segment(value: Any) -> str:

@@ -155,3 +155,24 @@ def test_ours_is_told_from_other_helpers() -> None:
     assert is_ours('"C:\\Program Files\\py\\cognito-federation.exe" credential-process --profile dev')
     assert is_ours("/opt/venv/bin/cognito-federation credential-process --profile dev")
     assert not is_ours("/usr/bin/other credential-process")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are POSIX")
+def test_on_a_terminal_it_asks_shows_what_there_is_and_keeps_it_on_enter(home: Home, program: Path) -> None:
+    assert configure(home, program).code == 0
+    before = home.config.read_text()
+    ours, theirs = os.openpty()
+    process = home.start(
+        *("configure", "--profile", "dev", "--command", str(program)), stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown = b""
+    for question in (b"Identity pool ID [", b"Identity provider (", b"OAuth client ID [", b"Sign in now?"):
+        while question not in shown:
+            shown += os.read(ours, 1000)
+        os.write(ours, b"n\n" if question.startswith(b"Sign") else b"\n")
+    assert process.wait(60) == 0
+    os.close(ours)
+    assert f"Identity pool ID [{home.world.pool_id}]".encode() in shown
+    assert b"OAuth client ID [native]" in shown
+    assert home.config.read_text() == before

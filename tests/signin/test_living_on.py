@@ -219,7 +219,7 @@ def test_a_logout_wins_over_a_renewal_in_flight(own_home: Home, own_provider: Oi
     assert renewed.code == 3, renewed
     assert renewed.out == ""
     assert "signed out" in renewed.err
-    assert own_provider.journal("grant revoked")
+    assert own_provider.journal("grant revoked"), left.err
     assert not list((own_home.cache / "sessions").glob("*.json"))
 
 

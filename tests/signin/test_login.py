@@ -173,3 +173,23 @@ def test_a_session_shared_by_profiles_is_signed_in_by_its_name(home: Home) -> No
     assert home.run("credential-process", "--profile", "dev").code == 0
     began = time.time()
     assert home.session_document()["signed_in_at"] <= began
+
+
+def test_a_session_that_is_only_linked_is_signed_in_without_an_identity_of_its_own(home: Home, world: World) -> None:
+    other = {key: value for key, value in home.session.items() if key != "cognito_identity_pool_id"}
+    home.write(cognito_logins="other")
+    lines = ["", "[cognito-session other]", *(f"{key} = {value}" for key, value in other.items()), ""]
+    home.config.write_text(home.config.read_text() + "\n".join(lines))
+    done = home.login("--session", "other")
+    assert done.code == 0, done.err
+    assert "Signed in as Ada (ada@example.com), session other" in done.err
+    assert "AWS credentials until" not in done.err
+    assert world.calls("GetId") == []
+    assert "signed out ada@example.com" in home.run("logout", "--session", "other").err
+
+
+def test_a_session_that_nobody_uses_and_has_no_pool_is_refused(home: Home) -> None:
+    home.config.write_text(home.config.read_text() + "[cognito-session lonely]\ncognito_provider = idp.example\n")
+    done = home.login("--session", "lonely")
+    assert done.code == 4
+    assert "Add cognito_identity_pool_id" in done.err

@@ -11,8 +11,10 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from botocore_cognito_federation import login
+from botocore_cognito_federation.assembly import federation_for
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError
 from botocore_cognito_federation.oidc.prompts import SignInPrompt
+from botocore_cognito_federation.settings import load_settings
 from botocore_cognito_federation.sign_in.notebook import CellScreen, kernel_display
 from tests.servers.oidc_provider.browser import ScriptedBrowser
 from tests.signin.places import Home
@@ -92,3 +94,11 @@ def test_outside_a_kernel_there_is_no_cell(monkeypatch: pytest.MonkeyPatch) -> N
 def test_two_ways_at_once_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="two ways"):
         login("dev", use_device_code=True, remote=True)
+
+
+def test_a_sign_in_kept_in_memory_serves_this_process(home: Home, cell: list[Mapping[str, str]]) -> None:
+    home.write(cognito_cache="memory")
+    first = login("dev", timeout=60)
+    assert federation_for(load_settings("dev")).credentials() == first
+    assert not list(home.cache.rglob("*.json"))
+    assert home.run("login").code == 4

@@ -1,0 +1,169 @@
+"""The last word on a sign-in: who may replace whom, and what is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError
+from botocore_cognito_federation.identity_providers import resolve
+from botocore_cognito_federation.oidc.party import SignInAnswer
+from botocore_cognito_federation.oidc.prompts import SignInPrompt
+from botocore_cognito_federation.sessions import Sessions
+from botocore_cognito_federation.settings import Settings
+from botocore_cognito_federation.sign_in import perform
+from botocore_cognito_federation.sign_in.keeping import SessionKeeper
+from botocore_cognito_federation.sign_in.perform import Machine, sign_in_only
+from botocore_cognito_federation.sign_in.ways import Choices
+from botocore_cognito_federation.sign_out import begin_generation
+from botocore_cognito_federation.storage import MemoryStore
+from botocore_cognito_federation.storage.base import CREDENTIALS
+
+NOW = 1_800_000_000.0
+SETTINGS = Settings("eu-west-1:1", profile="dev", session="corp", client_id="app", provider=resolve("idp.example"))
+
+
+def answer(subject: str = "ada", refresh_token: str | None = "refresh", lives: float = 3600) -> SignInAnswer:
+    return SignInAnswer(
+        token_kind="id_token",
+        id_token="x.y.z",
+        access_token=None,
+        refresh_token=refresh_token,
+        expires_at=NOW + lives,
+        claims={"sub": subject, "email": f"{subject}@example.com", "name": " "},
+        issuer="https://idp.example",
+    )
+
+
+def keeper(store: MemoryStore, *, force: bool = False) -> SessionKeeper:
+    return SessionKeeper(SETTINGS, store, force=force, now=lambda: NOW)
+
+
+def test_a_sign_in_is_kept_with_what_names_the_person() -> None:
+    store = MemoryStore()
+    keeper(store)(answer())
+    session = Sessions(SETTINGS, store).read()
+    assert session is not None
+    assert (session.subject, session.user, session.signed_in_at) == ("ada", {"email": "ada@example.com"}, NOW)
+
+
+def test_a_refresh_token_that_did_not_come_again_stays_the_one_before() -> None:
+    store = MemoryStore()
+    keeper(store)(answer(refresh_token="first"))
+    keeper(store)(answer(refresh_token=None))
+    session = Sessions(SETTINGS, store).read()
+    assert session is not None
+    assert session.refresh_token == "first"
+
+
+def test_nothing_of_somebody_else_is_taken_over() -> None:
+    store = MemoryStore()
+    keeper(store)(answer(refresh_token="of ada"))
+    store.write(CREDENTIALS, "key", {"scope": SETTINGS.scope})
+    before = Sessions(SETTINGS, store).generation()
+    taking_over = keeper(store, force=True)
+    taking_over(answer("grace", refresh_token=None))
+    session = Sessions(SETTINGS, store).read()
+    assert session is not None
+    assert (session.subject, session.refresh_token) == ("grace", None)
+    assert session.generation != before
+    assert store.read(CREDENTIALS, "key") is None
+    assert taking_over.replaced is not None
+    assert taking_over.replaced.refresh_token == "of ada"
+
+
+def test_somebody_else_is_refused_while_the_one_before_is_signed_in_and_changes_nothing() -> None:
+    store = MemoryStore()
+    keeper(store)(answer())
+    with pytest.raises(SignInFailedError, match=r"grace@example\.com signed in, but ada@example\.com is signed in"):
+        keeper(store)(answer("grace"))
+    session = Sessions(SETTINGS, store).read()
+    assert session is not None
+    assert session.subject == "ada"
+
+
+def test_somebody_else_may_follow_one_whose_sign_in_has_ended() -> None:
+    store = MemoryStore()
+    keeper(store)(answer(refresh_token=None, lives=-1))
+    keeper(store)(answer("grace"))
+    session = Sessions(SETTINGS, store).read()
+    assert session is not None
+    assert session.subject == "grace"
+
+
+def test_a_sign_out_in_between_wins() -> None:
+    store = MemoryStore()
+    late = keeper(store)
+    begin_generation(store, SETTINGS.scope)
+    with pytest.raises(SignInFailedError, match="signed out during"):
+        late(answer())
+    assert Sessions(SETTINGS, store).read() is None
+
+
+class Screen:
+    """Nobody looks."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def __enter__(self) -> Screen:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def announce(self, prompt: SignInPrompt) -> None: ...
+
+    def ask(self, prompt: SignInPrompt) -> str:
+        return ""
+
+    def question(self, text: str, *, secret: bool = False) -> str:
+        return ""
+
+
+def no_browser(environ: Any) -> tuple[bool, str]:
+    return False, "this is a container"
+
+
+def test_a_client_without_the_device_grant_is_sent_to_pasting_and_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise ConfigurationError("idp.example gives this client no device code")
+
+    def pasted(party: Any, redirect_uri: str, *, accept: Any, **_: Any) -> None:
+        assert redirect_uri == "http://127.0.0.1:8400/callback"
+        accept(answer())
+
+    def metadata(self: Any) -> Any:
+        return type("Metadata", (), {"device_authorization_endpoint": "https://idp.example/device"})
+
+    monkeypatch.setattr(perform, "sign_in_with_device", refused)
+    monkeypatch.setattr(perform, "sign_in_with_paste", pasted)
+    monkeypatch.setattr(perform.RelyingParty, "metadata", metadata)
+    screen, machine = Screen(), Machine({}, can_open=no_browser)
+    session, joined = sign_in_only(SETTINGS, store=MemoryStore(), screen=screen, choices=Choices(), machine=machine)
+    assert (session.subject, joined) == ("ada", False)
+    assert screen.said == [
+        "No browser can be opened here: this is a container",
+        "idp.example gives this client no device code",
+    ]
+
+
+def test_one_who_only_joins_does_not_begin_after_waiting_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    import contextlib
+
+    class Busy(MemoryStore):
+        tries = 0
+
+        @contextlib.contextmanager
+        def lock(self, name: str, *, timeout: float) -> Any:
+            Busy.tries += name.startswith("login-")
+            yield timeout > 0
+
+    screen = Screen()
+    with pytest.raises(SignInFailedError, match="came to nothing"):
+        sign_in_only(SETTINGS, store=Busy(), screen=screen, choices=Choices(only_joins=True), machine=Machine({}))
+    assert Busy.tries == 2
+    assert screen.said == ["Another sign-in of session corp is under way; waiting for it"]

@@ -1,0 +1,137 @@
+"""What a person sees and types: on a terminal a countdown and lines of any length, in a pipe neither."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+import pytest
+
+from botocore_cognito_federation.errors import SignInFailedError
+from botocore_cognito_federation.oidc.prompts import SignInPrompt
+from botocore_cognito_federation.sign_in.screens import TerminalScreen, wording
+from botocore_cognito_federation.sign_in.typed_line import typed_line
+from botocore_cognito_federation.sign_in.ways import Choices, Way, choose_way
+from tests.signin.places import Home, finished
+from tests.signin.test_automatic import shown_on
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
+
+
+def written(descriptor: int, data: bytes) -> threading.Thread:
+    """Write in a thread: a terminal takes no more than its reader has read."""
+
+    def write() -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view[:512]) :]
+
+    thread = threading.Thread(target=write, daemon=True)
+    thread.start()
+    return thread
+
+
+@posix
+def test_a_line_longer_than_a_terminal_takes_at_once_comes_whole() -> None:
+    import pty
+    import termios
+
+    ours, theirs = pty.openpty()
+    mode = termios.tcgetattr(theirs)
+    mode[3] &= ~termios.ECHO  # nobody reads the echo here
+    termios.tcsetattr(theirs, termios.TCSANOW, mode)
+    url = "http://127.0.0.1:8400/callback?code=" + "x" * 9000
+    done: list[str] = []
+    reader = threading.Thread(target=lambda: done.append(typed_line(theirs, 30)), daemon=True)
+    reader.start()
+    while termios.tcgetattr(theirs)[3] & termios.ICANON:
+        pass
+    written(ours, b"ab\x7f\x7f" + url.encode() + b"\n")
+    reader.join(30)
+    assert done == [url]
+    assert termios.tcgetattr(theirs)[3] & termios.ICANON
+    os.close(ours)
+    os.close(theirs)
+
+
+@posix
+def test_what_follows_the_line_is_left_for_whoever_reads_next() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"\n  \nfirst\nsecond\n")
+    assert typed_line(reading, 5) == "first"
+    assert os.read(reading, 100) == b"second\n"
+    os.close(writing)
+    assert typed_line(reading, 5) == ""
+    os.close(reading)
+
+
+@posix
+def test_nobody_who_types_in_time_is_an_empty_line() -> None:
+    reading, writing = os.pipe()
+    assert typed_line(reading, 0.05) == ""
+    os.close(reading)
+    os.close(writing)
+
+
+@posix
+def test_a_terminal_shows_the_time_left_and_clears_it(home: Home) -> None:
+    ours, theirs = os.openpty()
+    process = home.start("login", "--no-browser", "--timeout", "2", stderr=theirs)
+    os.close(theirs)
+    shown = shown_on(ours)
+    assert finished(process).code == 5
+    assert "Waiting for the sign-in, 0:02 left" in shown
+    assert shown.rpartition("Waiting")[2].count("\x1b[K") == 1
+    assert shown.rstrip().endswith("register http://127.0.0.1:" + shown.rstrip().rpartition("http://127.0.0.1:")[2])
+
+
+def test_nobody_to_type_is_an_error_with_another_way() -> None:
+    with pytest.raises(SignInFailedError, match="--use-device-code"):
+        TerminalScreen(sys.stderr).ask(SignInPrompt("paste", "https://x.example/"))
+
+
+@pytest.mark.parametrize("kind", ["browser", "paste", "device"])
+def test_the_url_always_stands_on_a_line_of_its_own(kind: str) -> None:
+    prompt = SignInPrompt(kind, "https://x.example/auth?state=1", user_code="AB-CD")  # type: ignore[arg-type]  # literal
+    assert "\n  https://x.example/auth?state=1\n" in wording(prompt) + "\n"
+
+
+class Grant:
+    """The two settings that choose a way."""
+
+    def __init__(self, grant: str = "auto", by_password: bool = False) -> None:
+        self.grant, self.signs_in_by_password = grant, by_password
+
+
+HERE, ELSEWHERE = (True, ""), (False, "this is an SSH session")
+
+
+@pytest.mark.parametrize(
+    ("grant", "choices", "browser", "back", "codes", "expected"),
+    [
+        (Grant(), Choices(), HERE, True, True, Way("browser", opens=True)),
+        (Grant(), Choices(), ELSEWHERE, True, True, ("device", "SSH")),
+        (Grant(), Choices(), ELSEWHERE, True, False, ("paste", "SSH")),
+        (Grant(), Choices(), HERE, False, True, ("paste", "cognito_redirect_uri")),
+        (Grant(), Choices(no_browser=True), ELSEWHERE, True, True, Way("browser")),
+        (Grant(), Choices(browser_command=("x",)), ELSEWHERE, True, True, Way("browser", opens=True)),
+        (Grant(), Choices(remote=True), HERE, True, True, Way("paste")),
+        (Grant("device-code"), Choices(), HERE, True, True, Way("device")),
+        (Grant("device-code"), Choices(remote=True), HERE, True, True, Way("paste")),
+        (Grant("remote"), Choices(), HERE, True, True, Way("paste")),
+        (Grant("remote"), Choices(use_device_code=True), HERE, True, True, Way("device")),
+        (Grant("auth-code"), Choices(), ELSEWHERE, True, True, ("browser", "SSH")),
+        (Grant("srp", by_password=True), Choices(), ELSEWHERE, True, True, Way("password")),
+    ],
+)
+def test_the_way_to_sign_in(
+    grant: Grant, choices: Choices, browser: tuple[bool, str], back: bool, codes: bool, expected: object
+) -> None:
+    way = choose_way(grant, choices, browser=browser, comes_back_here=back, has_device_codes=lambda: codes)  # type: ignore[arg-type]  # a stand-in
+    if isinstance(expected, Way):
+        assert way == expected
+    else:
+        assert isinstance(expected, tuple)
+        assert way.kind == expected[0]
+        assert expected[1] in way.why
