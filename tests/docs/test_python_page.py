@@ -70,7 +70,9 @@ def test_every_block_compiles_and_imports_what_there_is() -> None:
 
 def test_the_members_are_those_of_the_class() -> None:
     section = TEXT[TEXT.index("### Members") : TEXT.index("### Refresh handlers")]
-    shown = {name for cell in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)", cell)}
+    shown = {
+        name for cell in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)", cell)
+    }
     challenges = {"confirm_sign_in", "complete_new_password", "send_custom_challenge_answer", "answer_challenge"}
     there = {name for name in dir(CognitoFederation) if not name.startswith("_")}
     assert shown == there - challenges - {"from_profile"}
@@ -81,7 +83,9 @@ def test_events_errors_and_operations_are_all_named() -> None:
     public = [getattr(botocore_cognito_federation, name) for name in dir(botocore_cognito_federation)]
     errors = {value for value in public if isinstance(value, type) and issubclass(value, CognitoFederationError)}
     assert {error.__name__ for error in errors if f"`{error.__name__}`" not in TEXT} == set()
-    shown = {name: cells[2] for cells in rows(PAGE) if len(cells) == 3 for name in re.findall(r"`(\w+Error)`", cells[0])}
+    shown = {
+        name: cells[2] for cells in rows(PAGE) if len(cells) == 3 for name in re.findall(r"`(\w+Error)`", cells[0])
+    }
     assert shown == {error.__name__: str(error.exit_code) for error in errors if error is not CognitoFederationError}
     operations = {name for name in dir(UserPool) if not name.startswith("_")}
     assert {name for name in operations if name not in TEXT} <= {"answer_challenge", "send_custom_challenge_answer"}
