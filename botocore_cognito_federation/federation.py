@@ -10,13 +10,10 @@ itself. A sign-out in between wins: what was begun before it is not kept as vali
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .cache_keys import credentials_key, identity_key
 from .credentials import FederatedCredentials
@@ -32,12 +29,12 @@ from .events import Event, Events
 from .failure_memory import REST, Failure, FailureMemory
 from .freshness import is_alive, is_fresh, refresh_at, serve_until
 from .identity_pool import Exchanged, IdentityPool, Login
+from .kept import InThisProcess, Kept
 from .retry import Retry
 from .service_call import Patience
-from .sign_out import current_generation
-from .storage.base import CREDENTIALS, IDENTITIES, Store
+from .single_flight import single_flight
+from .storage.base import Store
 from .storage.failpoints import reach
-from .storage.fork import ForkSafeLock
 from .times import span
 from .tokens.base import RefreshContext, TokenSource
 from .tokens.reentry import refuse_reentry, renewing
@@ -54,12 +51,6 @@ LOCK_TIMEOUT = 52.0
 #: Seconds after which to look again for what another process is renewing, while the credentials at hand live.
 _WHILE_ANOTHER_RENEWS = 1.0
 
-#: The shape of an identity ID (cognito-identity, IdentityId); what else a file holds is damage.
-_IDENTITY_ID = re.compile(r"[\w-]{1,30}:[0-9a-f-]{1,50}", re.ASCII)
-
-#: One lock an entry for the threads of this process: enough where the store cannot have locks.
-_thread_locks: dict[str, ForkSafeLock] = {}
-
 
 @dataclass(frozen=True)
 class Served:
@@ -73,14 +64,6 @@ class Served:
 
     credentials: FederatedCredentials
     ask_again_at: float
-
-
-@dataclass(frozen=True)
-class _InThisProcess:
-    """Credentials this process holds itself, and the sign-out generation in which it got them."""
-
-    credentials: FederatedCredentials
-    generation: str
 
 
 class Federation:
@@ -114,8 +97,8 @@ class Federation:
         self._now = patience.now
         self._events = events or Events()
         self._failures = FailureMemory(store, now=patience.now, dice=patience.dice)
-        self._unkept: dict[str, _InThisProcess] = {}
-        self._last: _InThisProcess | None = None
+        self._kept = Kept(settings, store)
+        self._last: InThisProcess | None = None
         self._linked = linked
         self._last_token: LoginToken | None = None
 
@@ -146,19 +129,19 @@ class Federation:
             except CognitoFederationError as error:
                 return self._last_or_raise(error)
         key = credentials_key(self._settings, asked)
-        held = self._held(key)
+        held = self._kept.credentials(key)
         if held is not None and self._is_fresh(held):
             logger.debug("Credentials %s… are fresh", key[:12])
             served = self._fresh(held)
         else:
             logger.debug("Credentials %s… are to be renewed; they %s", key[:12], "live" if held else "are missing")
             served = self._renewed(key, fetched, held, asked_at)
-        self._last = _InThisProcess(served.credentials, generation)
+        self._last = InThisProcess(served.credentials, generation)
         return served
 
     def generation(self) -> str:
         """What changes with each sign-out: whoever keeps credentials under another one has to drop them."""
-        return current_generation(self._store, self._settings.scope)
+        return self._kept.generation()
 
     def exchange_now(self) -> FederatedCredentials:
         """Credentials for the login token at hand, exchanged whatever is kept: so a token somebody brings is proven.
@@ -171,7 +154,7 @@ class Federation:
         """
         login = self._login() if self._settings.identity_id is None else None
         key = credentials_key(self._settings, login)
-        with self._single_flight(key, timeout=LOCK_TIMEOUT) as taken:
+        with single_flight(self._store, key, timeout=LOCK_TIMEOUT) as taken:
             if not taken:
                 raise _busy()
             with renewing(key):
@@ -227,13 +210,13 @@ class Federation:
         alive = held is not None and is_alive(held, self._now())
         if not alive:
             refuse_reentry(key, "What renews these credentials")
-        with self._single_flight(key, timeout=0 if alive else LOCK_TIMEOUT) as taken:
+        with single_flight(self._store, key, timeout=0 if alive else LOCK_TIMEOUT) as taken:
             if not taken:
                 if held is not None and alive:
                     logger.debug("Somebody else is renewing them; serving what lives")
                     return Served(held, self._now() + _WHILE_ANOTHER_RENEWS)
                 raise _busy()
-            held = self._held(key)
+            held = self._kept.credentials(key)
             if held is not None and self._is_fresh(held):
                 return self._fresh(held)
             remembered = self._failures.recall(key)
@@ -276,7 +259,7 @@ class Federation:
         logger.debug("Exchanged for credentials of %s until %s", credentials.identity_id, credentials.expiration)
         if not is_alive(credentials, self._now()):
             raise TemporaryError(_dead_on_arrival(exchanged), remedy="Set the clock (timedatectl set-ntp true)")
-        self._keep(key, credentials, login, generation)
+        self._kept.keep_credentials(key, credentials, login, generation)
         reach("credentials.kept")
         self._failures.forget(key)
         if exchanged.clock_ahead is not None:
@@ -320,18 +303,17 @@ class Federation:
                 remedy="Let its source give identity_id beside the token, or set cognito_identity_id",
             )
         key = identity_key(self._settings, login)
-        known = self._known_identity(key)
+        known = self._kept.identity(key)
         if known is not None:
             try:
                 return self._adopting(key, known, self._pool.exchange(known, login))
             except FederationRefusedError as refused:
                 if refused.retry is not Retry.IDENTITY:
                     raise
-                with contextlib.suppress(StorageError):
-                    self._store.delete(IDENTITIES, key)
+                self._kept.forget_identity(key)
         identity_id = self._pool.get_id(login)
         logger.debug("GetId answered %s", identity_id)
-        self._keep_identity(key, identity_id)
+        self._kept.keep_identity(key, identity_id)
         exchanged = self._adopting(key, identity_id, self._pool.exchange(identity_id, login))
         if known is not None and known != exchanged.credentials.identity_id:
             self._events.emit(Event("identity-changed", identity_id=exchanged.credentials.identity_id))
@@ -341,77 +323,15 @@ class Federation:
         """Cognito may answer another identity than the one asked for, after a merge; the answer counts from then on."""
         answered = exchanged.credentials.identity_id
         if answered != asked_for:
-            self._keep_identity(key, answered)
+            self._kept.keep_identity(key, answered)
             self._events.emit(Event("identity-changed", identity_id=answered))
         return exchanged
-
-    def _known_identity(self, key: str) -> str | None:
-        document = self._store.read(IDENTITIES, key)
-        identity_id = document.get("identity_id") if document else None
-        return identity_id if isinstance(identity_id, str) and _IDENTITY_ID.fullmatch(identity_id) else None
-
-    def _keep_identity(self, key: str, identity_id: str) -> None:
-        # An identity ID that cannot be kept is looked up again; nothing is lost.
-        with contextlib.suppress(StorageError):
-            document = {
-                "identity_id": identity_id,
-                "pool": self._settings.identity_pool_id,
-                "scope": self._settings.scope,
-            }
-            self._store.write(IDENTITIES, key, document)
 
     def _fresh(self, credentials: FederatedCredentials) -> Served:
         return Served(credentials, refresh_at(credentials, self._settings.refresh_window))
 
     def _is_fresh(self, credentials: FederatedCredentials) -> bool:
         return is_fresh(credentials, self._settings.refresh_window, self._now())
-
-    def _held(self, key: str) -> FederatedCredentials | None:
-        document = self._store.read(CREDENTIALS, key)
-        kept = FederatedCredentials.from_document(document) if document and self._is_current(document) else None
-        mine = self._unkept.get(key)
-        here = mine.credentials if mine and mine.generation == self.generation() else None
-        if kept is None or here is None:
-            return kept or here
-        return max(kept, here, key=lambda credentials: credentials.expires_at)
-
-    def _is_current(self, document: Mapping[str, Any]) -> bool:
-        """Whether no sign-out came since the renewal that wrote the document began."""
-        return document.get("generation") == current_generation(self._store, str(document.get("scope")))
-
-    def _keep(self, key: str, credentials: FederatedCredentials, login: Login | None, generation: str) -> None:
-        document = {
-            **credentials.document(),
-            "scope": self._settings.scope,
-            "generation": generation,
-            "profile": self._settings.profile,
-            "pool": self._settings.identity_pool_id,
-            "provider": login.key if login else "guest",
-            "who": _name_of(login),
-        }
-        try:
-            self._store.write(CREDENTIALS, key, document)
-            self._unkept.pop(key, None)
-        except StorageError as error:
-            # A read-only or full place still works, once per process.
-            self._unkept[key] = _InThisProcess(credentials, generation)
-            self._store.note(error.line)
-
-    @contextmanager
-    def _single_flight(self, key: str, *, timeout: float) -> Iterator[bool]:
-        mine = _thread_locks.setdefault(key, ForkSafeLock())
-        if not mine.acquire(timeout):
-            yield False
-            return
-        try:
-            with contextlib.ExitStack() as stack:
-                try:
-                    taken = stack.enter_context(self._store.lock(key, timeout=timeout))
-                except StorageError:
-                    taken = True  # no place for a lock: the threads of this process still take turns
-                yield taken
-        finally:
-            mine.release()
 
 
 def _dead_on_arrival(exchanged: Exchanged) -> str:
@@ -426,11 +346,3 @@ def _busy() -> StorageError:
         f"Another process has been renewing these credentials for more than {LOCK_TIMEOUT:g} s",
         remedy="Try again; if it stays, end that process",
     )
-
-
-def _name_of(login: Login | None) -> str:
-    """Who it is, as a person would say it; no secret."""
-    claims = login.token.claims if login else {}
-    name = next((str(claims[name]) for name in ("email", "preferred_username", "name", "sub") if claims.get(name)), "")
-    # It comes from a token and goes to terminals, which take some characters for commands.
-    return "".join(letter if letter.isprintable() else " " for letter in name)[:256]

@@ -1,0 +1,32 @@
+"""One renewal at a time: between the threads of this process, and between processes where the store has locks."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .errors import StorageError
+from .storage.base import Store
+from .storage.fork import ForkSafeLock
+
+#: One lock an entry for the threads of this process: enough where the store cannot have locks.
+_thread_locks: dict[str, ForkSafeLock] = {}
+
+
+@contextmanager
+def single_flight(store: Store, key: str, *, timeout: float) -> Iterator[bool]:
+    """Hold the turn to renew what stands under `key`; what it gives is whether it was had within `timeout` seconds."""
+    mine = _thread_locks.setdefault(key, ForkSafeLock())
+    if not mine.acquire(timeout):
+        yield False
+        return
+    try:
+        with contextlib.ExitStack() as stack:
+            try:
+                taken = stack.enter_context(store.lock(key, timeout=timeout))
+            except StorageError:
+                taken = True  # no place for a lock: the threads of this process still take turns
+            yield taken
+    finally:
+        mine.release()
