@@ -16,6 +16,7 @@ from .credentials import FederatedCredentials
 from .diagnosis import CallFacts, clock_skew
 from .errors import TokenRefreshError
 from .login_token import LoginToken
+from .remedies import new_token_remedy
 from .service_call import Answer, Patience, call
 
 if TYPE_CHECKING:
@@ -215,6 +216,7 @@ class IdentityPool:
         return CallFacts(
             pool=self._settings.identity_pool_id,
             profile=self._settings.profile or "default",
+            new_token=new_token_remedy(self._settings),
             login_key=login.key if login else "",
             claims=login.token.claims if login else {},
             identity_id=identity_id,

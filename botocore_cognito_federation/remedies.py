@@ -25,4 +25,6 @@ def new_token_remedy(settings: Settings) -> str:
         return "Let cognito_token_command print a new token"
     if settings.token_url is not None or settings.refresh_handler is not None:
         return "Let the token source answer with a new token"
+    if not settings.origins:  # made by an application, which signs its users in itself
+        return "Sign in again with a new login token"
     return f"Run: {login_command(settings)}"

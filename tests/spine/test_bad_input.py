@@ -75,6 +75,12 @@ def test_a_bad_token_is_refused_in_one_line_that_says_why(home, flaw, code, says
     assert not any(part.encode() in home.everything_kept() for part in jwt_parts(token))
 
 
+@pytest.mark.parametrize("flaw", ["expired", "other-key"])
+def test_a_refused_token_names_the_source_that_must_bring_another(home, flaw):
+    home.world.write_token(home.path, flaw=flaw)
+    assert f"Let what writes cognito_token_file {home.path / 'token'} renew it" in home.ask().refused(REFUSED)
+
+
 def test_a_refused_token_of_another_user_does_not_lose_the_kept_credentials(warm):
     warm.world.write_token(warm.path, "eve", flaw="wrong-audience")
     warm.ask().refused(REFUSED)

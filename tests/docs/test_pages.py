@@ -1,0 +1,117 @@
+"""All pages: commands, links and exit codes are those there are; nothing of one machine is on them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from botocore_cognito_federation.cli import app
+from botocore_cognito_federation.errors import CognitoFederationError
+
+from .pages import PAGES, ROOT, blocks, rows
+
+IDS = [str(page.relative_to(ROOT)) for page in PAGES]
+README = ROOT / "README.md"
+COMMAND = re.compile(r"(?:^|[ `(/\"])cognito-federation ((?:--)?[a-z][^`\n|)]*(?:\\\n[^`\n|)]*)*)", re.MULTILINE)
+
+
+def command_line() -> click.Group:
+    found = [value for value in vars(app).values() if isinstance(value, click.Group)]
+    assert len(found) == 1
+    return found[0]
+
+
+def unknown_in(words: list[str]) -> list[str]:
+    """What of a command line there is not: its command, or its options."""
+    command: click.Command = command_line()
+    context = click.Context(command)
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        found = command.get_command(context, words[0])
+        if found is None:
+            return words[:1]
+        command, words = found, words[1:]
+    if "--" in words:
+        words = words[: words.index("--")]
+    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    return [word for word in words if word.startswith("--") and word not in known]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_command_line_on_a_page_is_one_of_the_programs(page: Path) -> None:
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    for line in COMMAND.findall(text):
+        words = re.sub(r"[\"',;.]+( |$)", " ", line).split()
+        assert unknown_in(words) == [], line
+
+
+def test_the_pattern_finds_commands() -> None:
+    found = COMMAND.findall(README.read_text(encoding="utf-8").replace("\\\n", " "))
+    assert len(found) > 10
+    assert unknown_in(["logn", "--profile", "dev"]) == ["logn"]
+    assert unknown_in(["login", "--profil", "dev"]) == ["--profil"]
+
+
+def test_the_readme_lists_every_command() -> None:
+    text = README.read_text(encoding="utf-8")
+    table = text[text.index("## Commands") : text.index("Exit codes:")]
+    shown = {
+        name for cell in re.findall(r"^\| (.*?) \|", table, re.MULTILINE) for name in re.findall(r"`([\w-]+)`", cell)
+    }
+    assert shown == set(command_line().list_commands(click.Context(command_line())))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    headings = {
+        re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-")
+        for line in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    }
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if target.startswith("#"):
+            assert target[1:] in headings, target
+        elif "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_the_exit_codes_are_those_of_the_errors() -> None:
+    def family(error: type[CognitoFederationError]) -> set[int]:
+        return {error.exit_code}.union(*(family(kin) for kin in error.__subclasses__()))
+
+    page = ROOT / "docs" / "troubleshooting.md"
+    shown = {int(cells[0]) for cells in rows(page) if cells[0].isdigit()}
+    assert family(CognitoFederationError) == shown - {0, 2, 130}
+    line = re.search(r"Exit codes: (.*?)130", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert line is not None
+    assert {int(code) for code in re.findall(r"\b\d\b", line[1])} == shown - {130}
+
+
+def test_the_readme_has_exactly_the_two_commands_that_show_it_and_test_it() -> None:
+    text = README.read_text(encoding="utf-8")
+    section = text[text.index("## See it, test it") : text.index("## Quick start")]
+    demo, tests = re.findall(r"```sh\n(.*)\n```", section)
+    assert demo.endswith(".venv/bin/cognito-federation demo")
+    assert tests.endswith(".venv-tox/bin/tox")
+    assert tests in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_python_on_the_readme_compiles() -> None:
+    for line, block in blocks(README, "python"):
+        compile(block, f"README.md:{line}", "exec")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_no_page_is_longer_than_its_lines_nor_names_this_machine(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if len(line) > 120 and not line.startswith("|")] == []
+    assert str(Path.home()) not in text or Path.home() == Path("/")
+
+
+def test_every_file_that_the_design_page_names_is_there() -> None:
+    for name in re.findall(
+        r"`((?:\w+/)*\w+\.py|(?:\w+/)+)`", (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    ):
+        assert (ROOT / name).exists() or (ROOT / "botocore_cognito_federation" / name).exists(), name
