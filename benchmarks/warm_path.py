@@ -15,7 +15,11 @@ _OURS = "warm credential-process"
 _WALL, _INSTRUCTIONS, _PEAK, _PEER, _ACTIVATED = 1.10, 1.05, 10.0, 0.05, 1.04
 _ROUNDS, _PEER_ROUNDS, _MANY = 60, 7, 10_000
 #: What the warm path may import that `python -c pass` has not: itself.
-OWN_MODULES = ["botocore_cognito_federation", "botocore_cognito_federation.process"]
+OWN_MODULES = [
+    "botocore_cognito_federation",
+    "botocore_cognito_federation.__main__",
+    "botocore_cognito_federation.process",
+]
 
 
 def instruction_ratio(laboratory: Laboratory) -> float:

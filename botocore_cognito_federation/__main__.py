@@ -1,5 +1,44 @@
-"""``python -m botocore_cognito_federation``: the command line without its console script."""
+"""The way in: the console script ``cognito-federation``, and ``python -m botocore_cognito_federation``.
 
-from .process import main
+A plain ``credential-process`` goes by `process`, which is all that is imported when an answer is ready.
+"""
 
-main()
+import os
+import sys
+
+from .process import Question, answer_or_take_the_turn, finish, occupy_standard_streams
+
+
+def main() -> None:
+    """Run the command line; ends the process with its exit code."""
+    occupy_standard_streams()
+    arguments = sys.argv[1:]
+    asked = _profile_of(arguments[1:]) if arguments[:1] == ["credential-process"] else None
+    if asked is None or os.environ.get("COGNITO_FEDERATION_DEBUG"):
+        from .cli import main as command_line
+
+        command_line()
+        return
+    try:
+        question = Question(asked[0], os.environ)
+        answer_or_take_the_turn(question)
+        from .cli.credential_process import answer
+
+        finish(*answer(question))
+    except KeyboardInterrupt:
+        os._exit(130)
+
+
+def _profile_of(arguments: "list[str]") -> "tuple[str | None] | None":
+    """The profile of a plain ``credential-process`` call; None where there is more to it than `process` knows."""
+    if not arguments:
+        return (None,)
+    if len(arguments) == 2 and arguments[0] == "--profile":
+        return (arguments[1],)
+    if len(arguments) == 1 and arguments[0].startswith("--profile="):
+        return (arguments[0][10:],)
+    return None
+
+
+if __name__ == "__main__":
+    main()

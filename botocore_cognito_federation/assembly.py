@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from .clients import Clients
+from .exchange.clients import Clients
+from .exchange.identity_pool import IdentityPool
+from .exchange.service_call import Patience
 from .federation import Federation
-from .identity_pool import IdentityPool
-from .service_call import Patience
 from .storage import store_for
 from .tokens import token_source
 

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .cache_keys import credentials_key, identity_key
 from .credentials import FederatedCredentials
 from .errors import (
     CognitoFederationError,
@@ -26,13 +25,14 @@ from .errors import (
     TemporaryError,
 )
 from .events import Event, Events
-from .failure_memory import REST, Failure, FailureMemory
-from .freshness import is_alive, is_fresh, refresh_at, serve_until
-from .identity_pool import Exchanged, IdentityPool, Login
-from .kept import InThisProcess, Kept
+from .exchange.identity_pool import Exchanged, IdentityPool, Login
+from .exchange.service_call import Patience
+from .keeping.cache_keys import credentials_key, identity_key
+from .keeping.failure_memory import REST, Failure, FailureMemory
+from .keeping.freshness import is_alive, is_fresh, refresh_at, serve_until
+from .keeping.kept import InThisProcess, Kept
+from .keeping.single_flight import single_flight
 from .retry import Retry
-from .service_call import Patience
-from .single_flight import single_flight
 from .storage.base import Store
 from .storage.failpoints import reach
 from .times import span

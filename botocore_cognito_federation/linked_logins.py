@@ -12,14 +12,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .cache_keys import identity_key, links_key
 from .errors import CognitoFederationError, ConfigurationError
-from .identity_pool import LinkedLogin, Login
+from .exchange.identity_pool import LinkedLogin, Login
+from .keeping.cache_keys import identity_key, links_key
 from .storage.base import IDENTITIES, LINKS, Store
 from .tokens.base import RefreshContext, TokenSource
 
 if TYPE_CHECKING:
-    from .identity_pool import IdentityPool
+    from .exchange.identity_pool import IdentityPool
     from .settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .errors import ConfigurationError
+from .exchange.identity_pool import IdentityPool, Login
 from .federation import Federation
-from .identity_pool import IdentityPool, Login
 from .linked_logins import LinkedLogins
 
 

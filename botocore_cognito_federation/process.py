@@ -1,10 +1,10 @@
-"""The console script, and the warm path of ``credential-process``: an answer kept ready is printed at once.
+"""The warm path of ``credential-process``: an answer kept ready is printed at once.
 
 This file imports only what the interpreter has imported already (`os`, `sys`, and `time`, which is built in), because
 a credential helper is started by every client of every SDK. Even ``from __future__ import annotations`` would load a
 module: annotations that would be computed are strings. It answers when a file under ``answers`` holds one for
-exactly this question; the first process that finds none takes the answer's lock and goes the long way (`cli`), the
-others wait here, importing nothing, for what it leaves: an answer or a failure.
+exactly this question; the first process that finds none takes the answer's lock and goes the long way, the others
+wait here, importing nothing, for what it leaves: an answer or a failure.
 
 An answer file is text, one field a line, so that it can be read without a parser:
 
@@ -262,34 +262,8 @@ def _asked_by_itself(question: Question) -> bool:
     return question.profile in os.environ.get(CHAIN_VARIABLE, "").split(FIELD)
 
 
-def _profile_of(arguments: "list[str]") -> "tuple[str | None] | None":
-    """The profile of a plain ``credential-process`` call; None where there is more to it than this file knows."""
-    if not arguments:
-        return (None,)
-    if len(arguments) == 2 and arguments[0] == "--profile":
-        return (arguments[1],)
-    if len(arguments) == 1 and arguments[0].startswith("--profile="):
-        return (arguments[0][10:],)
-    return None
-
-
-def main() -> None:
-    """The console script ``cognito-federation``."""
-    occupy_standard_streams()
-    arguments = sys.argv[1:]
-    asked = _profile_of(arguments[1:]) if arguments[:1] == ["credential-process"] else None
-    if asked is None or os.environ.get("COGNITO_FEDERATION_DEBUG"):
-        from .cli import main as command_line
-
-        command_line()
-        return
-    try:
-        question = Question(asked[0], os.environ)
-        kept = _finish_if_answered(question)
-        if (kept is None or kept.kind != "ask") and not _asked_by_itself(question):
-            _take_turns(question)
-        from .cli.credential_process import answer
-
-        finish(*answer(question))
-    except KeyboardInterrupt:
-        os._exit(130)
+def answer_or_take_the_turn(question: Question) -> None:
+    """End the process with the answer kept ready; where there is none, return as the one who gets it."""
+    kept = _finish_if_answered(question)
+    if (kept is None or kept.kind != "ask") and not _asked_by_itself(question):
+        _take_turns(question)

@@ -7,9 +7,9 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from .freshness import serve_until
+from .keeping.freshness import serve_until
+from .keeping.sign_out import generation_keys
 from .process import ENTRY, FIELD, MAGIC, Question, bound
-from .sign_out import generation_keys
 from .storage.base import GENERATIONS
 from .storage.private_files import make_directory, read_private, remove, write_private
 

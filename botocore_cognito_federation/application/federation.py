@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
     from ..botocore_plugin.application import ApplicationCredentials
-    from ..service_call import Patience
+    from ..exchange.service_call import Patience
     from ..storage import Store
     from ..user_pool import Challenge, UserPool, UserPoolTokens
 

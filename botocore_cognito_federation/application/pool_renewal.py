@@ -11,7 +11,7 @@ from ..tokens.session import KeepRefreshToken, Renewal, Renewed, SessionEnded
 from ..user_pool import Device, UserPoolTokens
 
 if TYPE_CHECKING:
-    from ..sessions import Session
+    from ..keeping.sessions import Session
     from ..user_pool import UserPool
 
 

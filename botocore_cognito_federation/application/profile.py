@@ -8,15 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..assembly import federation_for, real_patience
-from ..clients import Clients
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError
 from ..events import NAMES, Event, Events
+from ..exchange.clients import Clients
+from ..exchange.identity_pool import IdentityPool, Login
 from ..federation import Federation, Served
-from ..identity_pool import IdentityPool, Login
+from ..keeping.sessions import Session, Sessions
+from ..keeping.sign_out import current_generation, forget_credentials
 from ..remedies import login_command
-from ..sessions import Session, Sessions
 from ..settings import load_settings
-from ..sign_out import current_generation, forget_credentials
 from ..storage import store_for
 from .arguments import user_mapping
 from .federation import CognitoFederation

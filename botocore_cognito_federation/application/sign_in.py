@@ -8,21 +8,21 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..clients import Clients
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, NotSignedInError, StorageError, TemporaryError
 from ..events import NAMES, Event, Events
+from ..exchange.clients import Clients
+from ..exchange.identity_pool import IdentityPool, Login
 from ..federation import Federation, Served
-from ..identity_pool import IdentityPool, Login
+from ..keeping.sessions import Session, Sessions
+from ..keeping.sign_out import forget_credentials
 from ..login_token import LoginToken
-from ..sessions import Session, Sessions
-from ..sign_out import forget_credentials
 from .records import Record, Records
 from .source import ApplicationTokenSource, Renewers
 
 if TYPE_CHECKING:
+    from ..exchange.service_call import Patience
     from ..identity_providers import IdentityProvider
-    from ..service_call import Patience
     from ..settings import Settings
     from ..storage import Store
     from ..tokens.session import Renewal

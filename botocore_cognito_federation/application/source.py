@@ -18,8 +18,8 @@ from ..tokens.session import Renewal, SessionTokenSource
 from .records import Record
 
 if TYPE_CHECKING:
-    from ..service_call import Patience
-    from ..sessions import Session, Sessions
+    from ..exchange.service_call import Patience
+    from ..keeping.sessions import Session, Sessions
     from ..storage import Store
 
 #: Seconds after its expiry for which a token nobody can renew is still tried: clocks differ, and Cognito's counts.

@@ -17,7 +17,7 @@ from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
 
 from ..errors import CognitoFederationError, StorageError
 from ..federation import LOCK_TIMEOUT, Served
-from ..freshness import serve_until
+from ..keeping.freshness import serve_until
 from ..storage.fork import ForkSafeLock
 from ..tokens.reentry import refuse_reentry, renewing
 

@@ -8,10 +8,10 @@ import time
 import click
 
 from ..credentials import FederatedCredentials
+from ..keeping.sign_out import EVERYTHING, begin_generation, delete_sign_ins, forget_credentials
 from ..ready_answer import forget_answers
-from ..settings import load_settings
-from ..sign_out import EVERYTHING, begin_generation, delete_sign_ins, forget_credentials
-from ..storage import default_directory, everything_kept, store_for
+from ..settings import Settings, load_settings
+from ..storage import Store, default_directory, everything_kept, store_for
 from ..storage.base import CREDENTIALS, FAILURES, IDENTITIES, SESSIONS
 from ..times import span
 from .options import profile_option
@@ -41,24 +41,37 @@ def list_entries() -> None:
         click.echo(f"{key[:12]}  {document.get('scope')}  {document.get('provider')}  {who}  {until}")
 
 
+def _forget_shared(store: Store, settings: Settings) -> int:
+    """Credentials that another profile keeps for the same pool and provider would be handed out to this one too."""
+    key = settings.provider.login_key if settings.provider else None
+    shared = [
+        entry
+        for entry, document in store.documents(CREDENTIALS)
+        if document.get("pool") == settings.identity_pool_id and key in (None, document.get("provider"))
+    ]
+    for entry in shared:
+        store.delete(CREDENTIALS, entry)
+    return len(shared)
+
+
 @command.command("clear")
 @profile_option
 @click.option("--credentials", is_flag=True, help="Keep the sign-in, forget the AWS credentials only.")
 @click.option("--all", "everything", is_flag=True, help="Of every profile.")
 def clear(profile: str | None, credentials: bool, everything: bool) -> None:
     """Forget the sign-in, AWS credentials and identity IDs; `logout` also revokes, and should be the first choice."""
-    if everything:
+    settings = None if everything else load_settings(profile)
+    if settings is None:
         store, scope = everything_kept(os.environ), EVERYTHING
         scopes = {str(document.get("scope")) for _, document in store.documents(SESSIONS)}
     else:
-        settings = load_settings(profile)
         store, scope = store_for(settings, os.environ), settings.scope
         scopes = {scope}
     signed_out = 0
     for name in () if credentials else scopes:
         begin_generation(store, name)
         signed_out += delete_sign_ins(store, name)
-    forgotten = forget_credentials(store, scope)
+    forgotten = forget_credentials(store, scope) + (_forget_shared(store, settings) if settings else 0)
     for key, _ in list(store.documents(FAILURES)):
         store.delete(FAILURES, key)
     for key, document in list(store.documents(IDENTITIES)):

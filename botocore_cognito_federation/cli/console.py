@@ -9,9 +9,9 @@ import click
 
 from ..assembly import federation_for
 from ..browser import can_open_browser, open_browser
-from ..console import OneShotRedirect, destination_of, guests_have_no_console, partition_of, sign_in_url
 from ..errors import ConfigurationError, SignInFailedError
 from ..http import HttpClient
+from ..outlets.console import OneShotRedirect, destination_of, guests_have_no_console, partition_of, sign_in_url
 from ..settings import load_settings
 from .options import profile_option
 

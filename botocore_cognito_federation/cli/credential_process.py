@@ -13,7 +13,7 @@ import click
 from ..assembly import serving_for
 from ..debug_log import unexpected
 from ..errors import CognitoFederationError
-from ..failure_memory import rest_after
+from ..keeping.failure_memory import rest_after
 from ..process import Question, finish
 from ..profile_chain import environment_for_children, refuse_a_circle
 from ..ready_answer import bindings_of, keep_failure, keep_served, process_text

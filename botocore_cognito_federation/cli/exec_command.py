@@ -9,15 +9,15 @@ import time
 import click
 
 from ..assembly import federation_for
-from ..child_environment import (
+from ..errors import ConfigurationError
+from ..outlets.child_environment import (
     base_environment,
     credential_variables,
     default_profile_has_credentials,
     region_variables,
 )
-from ..endpoint import Endpoint
-from ..errors import ConfigurationError
-from ..program import launch_failure, replace_by, run_beside
+from ..outlets.endpoint import Endpoint
+from ..outlets.program import launch_failure, replace_by, run_beside
 from ..settings import Settings, load_settings
 from ..times import span
 from .options import profile_option

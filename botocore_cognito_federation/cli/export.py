@@ -8,8 +8,8 @@ import shlex
 import click
 
 from ..assembly import federation_for
-from ..child_environment import credential_variables
 from ..errors import ConfigurationError
+from ..outlets.child_environment import credential_variables
 from ..settings import load_settings
 from .options import profile_option
 

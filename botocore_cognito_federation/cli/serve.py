@@ -10,8 +10,8 @@ import threading
 import click
 
 from ..assembly import federation_for
-from ..child_environment import SHADOWS, default_profile_has_credentials, region_variables
-from ..endpoint import Endpoint
+from ..outlets.child_environment import SHADOWS, default_profile_has_credentials, region_variables
+from ..outlets.endpoint import Endpoint
 from ..settings import Settings, load_settings
 from .export import FORMATS, formatted
 from .options import profile_option

@@ -12,9 +12,9 @@ import click
 
 from ..credentials import FederatedCredentials
 from ..errors import StorageError
-from ..sessions import Session
+from ..keeping.sessions import Session
+from ..keeping.sign_out import sign_in_generation
 from ..shadowing import what_shadows
-from ..sign_out import sign_in_generation
 from ..storage import everything_kept, store_for
 from ..storage.base import CREDENTIALS, NOTES, SESSIONS, Store
 from ..times import span

@@ -9,10 +9,10 @@ import click
 from botocore.session import Session as BotocoreSession
 
 from ..assembly import federation_for, real_patience
-from ..clients import Clients
-from ..diagnosis import CallFacts
-from ..service_call import call
-from ..sessions import Sessions
+from ..exchange.clients import Clients
+from ..exchange.diagnosis import CallFacts
+from ..exchange.service_call import call
+from ..keeping.sessions import Sessions
 from ..settings import Settings
 from ..storage import store_for
 from .options import chosen_settings, json_option, profile_option

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from botocore.session import Session
 
-from ..clients import Clients
 from ..errors import CognitoFederationError
+from ..exchange.clients import Clients
 from ..settings import Settings, load_settings
 from ..storage import store_for
 from . import local, network

@@ -17,9 +17,9 @@ from ..config_file.lines import profile_section, section_values
 from ..config_file.writing import read_text
 from ..errors import CognitoFederationError, ConfigurationError, StorageError
 from ..identity_providers import derive_login_key
+from ..keeping.sessions import Sessions
 from ..oidc.redirects import Redirect, loopback_redirect
 from ..remedies import login_command
-from ..sessions import Sessions
 from ..settings import Settings
 from ..shadowing import what_shadows
 from ..sign_in.perform import prove_that_it_can_be_kept

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 
 from ..assembly import federation_for, real_patience
-from ..clients import Clients
 from ..config_file.configuration import check_provider, signs_people_in
 from ..errors import CognitoFederationError, ConfigurationError, SignInRequiredError, TemporaryError
+from ..exchange.clients import Clients
+from ..exchange.identity_pool import IdentityPool, Login
+from ..exchange.quiet_botocore import quiet_botocore
 from ..http import HttpClient, ServerBusyError
-from ..identity_pool import IdentityPool, Login
 from ..identity_providers import derive_login_key
-from ..quiet_botocore import quiet_botocore
 from ..settings import Settings
 from ..storage import Store
 from .findings import Finding

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..errors import CognitoFederationError, StorageError
+from ..keeping.sessions import Session, Sessions
+from ..keeping.sign_out import end_sign_in
 from ..oidc.renewal import Revocation, revoke
 from ..ready_answer import forget_answers
 from ..relying_party import relying_party, user_pool
-from ..sessions import Session, Sessions
 from ..settings import Settings
-from ..sign_out import end_sign_in
 from ..storage import Store, default_directory
 from ..storage.base import CREDENTIALS, SESSIONS
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..errors import SignInFailedError, StorageError
+from ..keeping.sessions import Session, Sessions
+from ..keeping.sign_out import end_sign_in
 from ..oidc.party import SignInAnswer
-from ..sessions import Session, Sessions
 from ..settings import Settings
-from ..sign_out import end_sign_in
 from ..storage import Store
 
 #: Seconds to wait for a renewal of the session that is about to be replaced.

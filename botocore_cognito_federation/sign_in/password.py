@@ -10,8 +10,8 @@ import secrets
 
 from ..errors import ConfigurationError, SignInFailedError
 from ..http import printable
+from ..keeping.sessions import Session
 from ..login_token import unverified_claims
-from ..sessions import Session
 from ..user_pool import (
     Challenge,
     ChallengeOverError,

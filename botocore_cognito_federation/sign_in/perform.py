@@ -18,16 +18,16 @@ from functools import partial
 
 from ..assembly import federation_for
 from ..browser import can_open_browser, open_browser
-from ..cache_keys import scope_key
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, SignInFailedError, StorageError, TemporaryError
+from ..keeping.cache_keys import scope_key
+from ..keeping.sessions import Session, Sessions
 from ..oidc.device import sign_in_with_device
 from ..oidc.party import Clock, RelyingParty
 from ..oidc.redirects import Redirect, loopback_redirect
 from ..oidc.sign_in import sign_in_with_browser, sign_in_with_paste
 from ..ready_answer import forget_failed_answers
 from ..relying_party import relying_party, user_pool
-from ..sessions import Session, Sessions
 from ..settings import Settings
 from ..storage import Store, default_directory
 from ..storage.base import FAILURES, SECRETS, key_of

@@ -10,9 +10,9 @@ from ..remedies import login_command
 from .base import Binding, Clock, RefreshContext, TokenSource
 
 if TYPE_CHECKING:
-    from ..clients import Clients
+    from ..exchange.clients import Clients
+    from ..exchange.service_call import Patience
     from ..oidc.party import RelyingParty
-    from ..service_call import Patience
     from ..settings import Settings
     from ..storage import Store
     from ..user_pool import UserPool
@@ -92,7 +92,7 @@ def _handler_source(settings: Settings, named: str, patience: Patience) -> Token
 
 def _sign_in_source(settings: Settings, store: Store, environ: Mapping[str, str], clock: Clock) -> TokenSource:
     from ..errors import ConfigurationError
-    from ..sessions import Sessions
+    from ..keeping.sessions import Sessions
     from .renewals import oidc_renewal, user_pool_renewal
     from .session import Renewal, SessionTokenSource
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..diagnosis import CallFacts
 from ..errors import CognitoFederationError, ConfigurationError, TokenRefreshError
+from ..exchange.diagnosis import CallFacts
+from ..exchange.service_call import Patience, call
 from ..login_token import LoginToken
-from ..service_call import Patience, call
 from .base import RefreshContext, WorkloadTokenSource
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
 
-    from ..clients import Clients
+    from ..exchange.clients import Clients
     from ..settings import Settings
 
 

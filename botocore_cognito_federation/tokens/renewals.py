@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ..keeping.sessions import Session
 from ..login_token import unverified_claims
-from ..sessions import Session
 from .session import KeepRefreshToken, Renewal, Renewed, SessionEnded
 
 if TYPE_CHECKING:

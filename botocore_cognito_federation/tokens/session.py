@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import SignInRequiredError, StorageError, TemporaryError
+from ..keeping.sessions import Session, Sessions
 from ..login_token import LoginToken
-from ..sessions import Session, Sessions
 from ..storage.failpoints import reach
 from .base import Clock, RefreshContext
 

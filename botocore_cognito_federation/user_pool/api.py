@@ -25,7 +25,7 @@ from botocore.parsers import ResponseParserError
 
 from .._version import __version__
 from ..errors import CognitoFederationError, ConfigurationError, TemporaryError
-from ..quiet_botocore import quiet_botocore
+from ..exchange.quiet_botocore import quiet_botocore
 from . import checks
 from .diagnosis import Refusal, explain
 

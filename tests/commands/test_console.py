@@ -12,8 +12,8 @@ import requests
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from botocore_cognito_federation.console import OneShotRedirect, destination_of, partition_of
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError
+from botocore_cognito_federation.outlets.console import OneShotRedirect, destination_of, partition_of
 
 from .conftest import Home
 

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from botocore_cognito_federation import loopback_http
 from botocore_cognito_federation.assembly import federation_for
-from botocore_cognito_federation.endpoint import CredentialsInMemory, Endpoint
 from botocore_cognito_federation.errors import ConfigurationError
+from botocore_cognito_federation.keeping.sign_out import forget_credentials
+from botocore_cognito_federation.outlets import loopback_http
+from botocore_cognito_federation.outlets.endpoint import CredentialsInMemory, Endpoint
 from botocore_cognito_federation.settings import load_settings
-from botocore_cognito_federation.sign_out import forget_credentials
 from botocore_cognito_federation.storage import FileStore
 
 from .conftest import Home

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from botocore_cognito_federation.child_environment import SHADOWS
+from botocore_cognito_federation.outlets.child_environment import SHADOWS
 from botocore_cognito_federation.profile_chain import VARIABLE
 
 from .conftest import Home

@@ -12,9 +12,10 @@ import botocore.session
 import pytest
 
 from botocore_cognito_federation.assembly import federation_for, real_patience
-from botocore_cognito_federation.clients import Clients
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError
+from botocore_cognito_federation.exchange.clients import Clients
+from botocore_cognito_federation.keeping.sessions import Session, Sessions
 from botocore_cognito_federation.oidc.acceptance import accept_answer
 from botocore_cognito_federation.oidc.device import authorize_device, poll, sign_in_with_device
 from botocore_cognito_federation.oidc.party import Clock, RelyingParty, SignInAnswer, TokenAnswer
@@ -22,7 +23,6 @@ from botocore_cognito_federation.oidc.prompts import SignInPrompt
 from botocore_cognito_federation.oidc.redirects import loopback_redirect
 from botocore_cognito_federation.oidc.renewal import refresh_tokens, revoke
 from botocore_cognito_federation.oidc.token_endpoint import GrantEndedError, NoIdTokenError
-from botocore_cognito_federation.sessions import Session, Sessions
 from botocore_cognito_federation.settings import Settings, load_settings
 from botocore_cognito_federation.storage.memory import MemoryStore
 from botocore_cognito_federation.tokens import RefreshContext, token_source

@@ -28,7 +28,7 @@ _RENEW_UNTIL = """
 import sys, time, requests
 from botocore_cognito_federation.settings import load_settings
 from botocore_cognito_federation.storage import store_for
-from botocore_cognito_federation.sessions import Sessions
+from botocore_cognito_federation.keeping.sessions import Sessions
 from botocore_cognito_federation.assembly import federation_for
 from botocore_cognito_federation.tokens import RefreshContext
 import os

@@ -192,7 +192,7 @@ def an_hour_later(home: PoolHome, ahead: float, **variables: str) -> str:
     program = f"""
 import json, os, time
 from botocore_cognito_federation.assembly import federation_for
-from botocore_cognito_federation.service_call import Patience
+from botocore_cognito_federation.exchange.service_call import Patience
 from botocore_cognito_federation.settings import load_settings
 from botocore_cognito_federation.storage import store_for
 settings = load_settings("dev")

@@ -63,7 +63,7 @@ class Home:
 
     def run(self, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
         """A command of ours, in a process of its own, started as its console script starts it."""
-        start = "import sys; from botocore_cognito_federation.process import main; sys.exit(main())"
+        start = "import sys; from botocore_cognito_federation.__main__ import main; sys.exit(main())"
         return self.python("-P" if sys.version_info >= (3, 11) else "-I", "-c", start, *arguments, cwd=cwd, **variables)
 
     def credential_process(self, profile: str, **variables: str) -> dict[str, Any]:

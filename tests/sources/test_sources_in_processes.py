@@ -124,7 +124,7 @@ def test_a_handler_that_fails_is_one_line_without_its_text(home: Home, body: str
 
 
 def test_a_handler_that_starts_its_own_profile_again_is_stopped(home: Home) -> None:
-    program = "import sys; from botocore_cognito_federation.process import main; sys.exit(main())"
+    program = "import sys; from botocore_cognito_federation.__main__ import main; sys.exit(main())"
     again = f"[{sys.executable!r}, '-c', {program!r}, 'credential-process', '--profile', 'py']"
     text = f"""
 import subprocess

@@ -199,7 +199,7 @@ def test_a_token_file_that_this_user_may_not_read_is_said_so(home, tmp_path, req
         for path in (home.path / ".aws", home.config):
             path.chmod(0o755)
     home.token.chmod(0)
-    code = "import sys; sys.argv[0] = 'x'; from botocore_cognito_federation.process import main; main()"
+    code = "import sys; sys.argv[0] = 'x'; from botocore_cognito_federation.__main__ import main; main()"
     done = subprocess.run(
         [*prefix, sys.executable, "-c", code, "credential-process", "--profile", "demo"],
         env=home.environment(COGNITO_FEDERATION_CACHE_DIR=str(tmp_path / "nowhere" / "cache")),

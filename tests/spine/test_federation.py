@@ -19,13 +19,13 @@ from botocore_cognito_federation.errors import (
     TemporaryError,
     TokenRefreshError,
 )
+from botocore_cognito_federation.exchange.identity_pool import Exchanged, Login
+from botocore_cognito_federation.exchange.service_call import Patience
 from botocore_cognito_federation.federation import Federation
-from botocore_cognito_federation.identity_pool import Exchanged, Login
+from botocore_cognito_federation.keeping.sign_out import begin_generation, current_generation, forget_credentials
 from botocore_cognito_federation.login_token import LoginToken
 from botocore_cognito_federation.retry import Retry
-from botocore_cognito_federation.service_call import Patience
 from botocore_cognito_federation.settings import Settings
-from botocore_cognito_federation.sign_out import begin_generation, current_generation, forget_credentials
 from botocore_cognito_federation.storage import FileStore, MemoryStore
 from botocore_cognito_federation.storage.base import CREDENTIALS, FAILURES, IDENTITIES
 

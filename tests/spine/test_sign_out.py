@@ -72,7 +72,7 @@ def test_after_clear_all_nothing_that_was_kept_is_used(home):
 
 
 def test_forgetting_credentials_keeps_the_sign_in_and_signing_out_ends_it():
-    from botocore_cognito_federation.sign_out import begin_generation, forget_credentials, sign_in_generation
+    from botocore_cognito_federation.keeping.sign_out import begin_generation, forget_credentials, sign_in_generation
     from botocore_cognito_federation.storage import MemoryStore
 
     store = MemoryStore()

@@ -54,13 +54,17 @@ def test_a_warm_process_imports_nothing_the_interpreter_has_not_got(ready):
             end(code)
         os._exit = spy
         sys.argv = ["cognito-federation", "credential-process", "--profile", "demo"]
-        from botocore_cognito_federation.process import main
+        from botocore_cognito_federation.__main__ import main
         main()
     """
     done = ready.python(spy)
     assert json.loads(done.out)["Version"] == 1
     extra = {name for name in done.err.decode().split() if not name.startswith("__editable__")}
-    assert extra == {"botocore_cognito_federation", "botocore_cognito_federation.process"}
+    assert extra == {
+        "botocore_cognito_federation",
+        "botocore_cognito_federation.__main__",
+        "botocore_cognito_federation.process",
+    }
     assert ready.spent == (0, 0)
 
 

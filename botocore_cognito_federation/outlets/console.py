@@ -15,9 +15,9 @@ from http import HTTPStatus
 from types import TracebackType
 from urllib.parse import urlencode, urlsplit
 
-from .credentials import FederatedCredentials
-from .errors import ConfigurationError, FederationRefusedError, SignInFailedError
-from .http import HttpClient, check_url
+from ..credentials import FederatedCredentials
+from ..errors import ConfigurationError, FederationRefusedError, SignInFailedError
+from ..http import HttpClient, check_url
 from .loopback_http import ADDRESS, LoopbackServer, Request, Response
 
 #: Seconds a browser has to come.

@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .credentials import FederatedCredentials
-from .profile_chain import environment_without_chain
-from .settings.keys import KEYS
+from ..credentials import FederatedCredentials
+from ..profile_chain import environment_without_chain
+from ..settings.keys import KEYS
 
 if TYPE_CHECKING:
     from botocore.session import Session

@@ -11,17 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ..credentials import FederatedCredentials
+from ..errors import TokenRefreshError
+from ..login_token import LoginToken
+from ..remedies import new_token_remedy
 from . import roles
-from .credentials import FederatedCredentials
 from .diagnosis import CallFacts, clock_skew
-from .errors import TokenRefreshError
-from .login_token import LoginToken
-from .remedies import new_token_remedy
 from .service_call import Answer, Patience, call
 
 if TYPE_CHECKING:
+    from ..settings import Settings
     from .clients import Clients
-    from .settings import Settings
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Login:
             # Nobody configured a provider, or it is a developer token, whose key differs by partition.
             if token.issuer is None:
                 raise TokenRefreshError("The login token has no iss claim", remedy="Set cognito_login_key")
-            from .identity_providers import MAXIMUM_LOGIN_KEY, derive_login_key
+            from ..identity_providers import MAXIMUM_LOGIN_KEY, derive_login_key
 
             key = derive_login_key(token.issuer)
             if len(key) > MAXIMUM_LOGIN_KEY:

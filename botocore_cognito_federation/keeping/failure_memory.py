@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import errors
-from .errors import (
+from .. import errors
+from ..errors import (
     CognitoFederationError,
     ConfigurationError,
     FederationRefusedError,
@@ -16,8 +16,8 @@ from .errors import (
     StorageError,
     TemporaryError,
 )
-from .retry import Retry
-from .storage.base import FAILURES, Store
+from ..retry import Retry
+from ..storage.base import FAILURES, Store
 
 #: Seconds for which a renewal is not tried again while credentials live, give or take a quarter.
 REST = 30.0

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .credentials import FederatedCredentials
-from .errors import StorageError
+from ..credentials import FederatedCredentials
+from ..errors import StorageError
+from ..storage.base import CREDENTIALS, IDENTITIES, Store
 from .sign_out import current_generation
-from .storage.base import CREDENTIALS, IDENTITIES, Store
 
 if TYPE_CHECKING:
-    from .identity_pool import Login
-    from .settings import Settings
+    from ..exchange.identity_pool import Login
+    from ..settings import Settings
 
 #: Damage is a miss: what could not be an identity ID is not sent to Cognito.
 _IDENTITY_ID = re.compile(r"[\w-]{1,30}:[0-9a-f-]{1,50}", re.ASCII)

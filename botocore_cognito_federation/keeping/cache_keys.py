@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .storage.base import key_of
+from ..storage.base import key_of
 
 if TYPE_CHECKING:
-    from .identity_pool import Login
-    from .settings import Settings
+    from ..exchange.identity_pool import Login
+    from ..settings import Settings
 
 
 def identity_key(settings: Settings, login: Login | None) -> str:

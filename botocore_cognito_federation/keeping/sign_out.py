@@ -11,9 +11,9 @@ import contextlib
 import secrets
 import time
 
+from ..errors import StorageError
+from ..storage.base import CREDENTIALS, FAILURES, GENERATIONS, SESSIONS, Store
 from .cache_keys import scope_key
-from .errors import StorageError
-from .storage.base import CREDENTIALS, FAILURES, GENERATIONS, SESSIONS, Store
 
 #: The scope that holds all others, also those whose first credentials are still on their way.
 EVERYTHING = "everything"

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from ..login_token import LoginToken
+from ..storage.base import SESSIONS, Store
 from .cache_keys import session_key
-from .login_token import LoginToken
 from .sign_out import sign_in_generation
-from .storage.base import SESSIONS, Store
 
 if TYPE_CHECKING:
-    from .settings import Settings
+    from ..settings import Settings
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .identity_providers import derive_login_key
-from .retry import Retry
-from .times import span
+from ..identity_providers import derive_login_key
+from ..retry import Retry
+from ..times import span
 
 
 @dataclass(frozen=True)

@@ -21,15 +21,15 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from .credentials import FederatedCredentials
-from .errors import CognitoFederationError, ConfigurationError, StorageError, TemporaryError
-from .freshness import is_alive
+from ..credentials import FederatedCredentials
+from ..errors import CognitoFederationError, ConfigurationError, StorageError, TemporaryError
+from ..keeping.freshness import is_alive
 from .loopback_http import ADDRESS, LoopbackServer, Request, Response
 
 if TYPE_CHECKING:
     from typing import TypeGuard
 
-    from .federation import Federation
+    from ..federation import Federation
 
 logger = logging.getLogger(__name__)
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .credentials import FederatedCredentials
-from .errors import ConfigurationError
+from ..credentials import FederatedCredentials
+from ..errors import ConfigurationError
 from .service_call import Patience, call
 
 if TYPE_CHECKING:
+    from ..settings import Settings
     from .clients import Clients
     from .diagnosis import CallFacts
-    from .settings import Settings
 
 _NEEDS = (
     "Credentials.AccessKeyId",

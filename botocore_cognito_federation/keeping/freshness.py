@@ -8,7 +8,7 @@ botocore asks again on every signing once less than 15 minutes are left, so rene
 
 from __future__ import annotations
 
-from .credentials import FederatedCredentials
+from ..credentials import FederatedCredentials
 
 #: Seconds of life left under which credentials are renewed, unless a third of their lifetime is less.
 WINDOW = 1200.0

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from ..errors import CognitoFederationError, ConfigurationError, FederationRefusedError, TemporaryError
+from ..retry import Retry
 from .diagnosis import CallFacts, Diagnosis, diagnose
-from .errors import CognitoFederationError, ConfigurationError, FederationRefusedError, TemporaryError
 from .quiet_botocore import quiet_botocore
-from .retry import Retry
 
 logger = logging.getLogger(__name__)
 

@@ -11,13 +11,13 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ._version import __version__
+from .._version import __version__
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
     from botocore.session import Session
 
-    from .settings import Settings
+    from ..settings import Settings
 
 #: Three attempts of at most 5 + 10 s stay under the 50 s that a credential helper has.
 _CONNECT_TIMEOUT = 5
