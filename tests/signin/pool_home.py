@@ -113,7 +113,8 @@ class Terminal:
         self._ours, self._theirs = os.openpty()
         # Files and not pipes, which somebody would have to read meanwhile.
         self._files = contextlib.ExitStack()
-        self._out, self._err = (self._files.enter_context(tempfile.TemporaryFile("w+")) for _ in range(2))
+        self._out = self._files.enter_context(tempfile.TemporaryFile("w+"))
+        self._err = self._files.enter_context(tempfile.TemporaryFile("w+"))
         self.process = subprocess.Popen(
             command,
             env=environment,

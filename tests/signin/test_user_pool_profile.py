@@ -191,14 +191,13 @@ def an_hour_later(home: PoolHome, ahead: float, **variables: str) -> str:
     """What the federation of the profile serves in a process whose clock is ahead; the pool's clock is not moved."""
     program = f"""
 import os, time
+real = time.time
+time.time = lambda: real() + {ahead}
 from botocore_cognito_federation.assembly import federation_for
-from botocore_cognito_federation.service_call import Patience
 from botocore_cognito_federation.settings import load_settings
 from botocore_cognito_federation.storage import store_for
 settings = load_settings("dev")
-store = store_for(settings, os.environ)
-patience = Patience(sleep=time.sleep, dice=lambda: 0.5, now=lambda: time.time() + {ahead})
-print(federation_for(settings, store=store, patience=patience).credentials().identity_id)
+print(federation_for(settings, store=store_for(settings, os.environ)).credentials().identity_id)
 """
     done = home.python(program, **variables)
     assert done.returncode == 0, done.stderr

@@ -120,7 +120,7 @@ def test_on_aws_the_keys_come_from_the_issuer_the_token_names(wire: w.Wire, numb
     issuer = aws_issuers(w.POOL)[number]
     key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(_KEY.public_key())) | {"kid": "1"}
     documents, now = MemoryDocuments(), time.time()
-    url = f"{issuer}/.well-known/jwks.json"
+    url, token = f"{issuer}/.well-known/jwks.json", signed(issuer)
     documents.put(CachedDocument(url, json.dumps({"keys": [key]}), now, now + 3600))
 
     class AtAws:
@@ -128,10 +128,10 @@ def test_on_aws_the_keys_come_from_the_issuer_the_token_names(wire: w.Wire, numb
             endpoint_url = "https://cognito-idp.eu-west-1.amazonaws.com"
 
         def get_tokens_from_refresh_token(self, **request: Any) -> dict[str, Any]:
-            return {**w.tokens(IdToken=signed(issuer)), "ResponseMetadata": {}}
+            return {**w.tokens(IdToken=token), "ResponseMetadata": {}}
 
     def factory(**_: Any) -> Any:
         return AtAws()
 
     pool = UserPool(w.POOL, w.CLIENT, documents=documents, client_factory=factory)
-    assert pool.refresh(UserPoolTokens("", "", "refresh-token-1", 0.0, "ada")).id_token == signed(issuer)
+    assert pool.refresh(UserPoolTokens("", "", "refresh-token-1", 0.0, "ada")).id_token == token
