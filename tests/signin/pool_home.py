@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
@@ -112,9 +111,8 @@ class Terminal:
         # The other end stays open here: a terminal that nobody has open is hung up.
         self._ours, self._theirs = os.openpty()
         # Files and not pipes, which somebody would have to read meanwhile.
-        self._files = contextlib.ExitStack()
-        self._out = self._files.enter_context(tempfile.TemporaryFile("w+"))
-        self._err = self._files.enter_context(tempfile.TemporaryFile("w+"))
+        self._out = tempfile.TemporaryFile("w+")  # noqa: SIM115 - __exit__ closes it
+        self._err = tempfile.TemporaryFile("w+")  # noqa: SIM115 - __exit__ closes it
         self.process = subprocess.Popen(
             command,
             env=environment,
@@ -135,7 +133,8 @@ class Terminal:
         self.process.wait(_LIMIT)
         os.close(self._ours)
         os.close(self._theirs)
-        self._files.close()
+        self._out.close()
+        self._err.close()
 
     def until(self, text: str) -> None:
         """Wait until the terminal shows the text, after what was waited for before."""
