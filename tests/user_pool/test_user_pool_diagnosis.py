@@ -15,11 +15,14 @@ from botocore_cognito_federation.errors import (
     TokenRefreshError,
 )
 from botocore_cognito_federation.user_pool import (
+    ChallengeOverError,
     CodeMismatchError,
+    FlowNotEnabledError,
     PasswordResetRequiredError,
     RefreshTokenReusedError,
     UserNotConfirmedError,
     UserPool,
+    WrongPasswordError,
 )
 from botocore_cognito_federation.user_pool.diagnosis import RULES, Refusal, explain
 
@@ -31,22 +34,22 @@ DENIED = "NotAuthorizedException"
 @pytest.mark.parametrize(
     ("code", "message", "error"),
     [
-        (DENIED, "Incorrect username or password.", SignInFailedError),
+        (DENIED, "Incorrect username or password.", WrongPasswordError),
         (DENIED, "Password attempts exceeded", SignInFailedError),
         (DENIED, "User is disabled.", SignInFailedError),
         (DENIED, "Refresh Token has expired", SignInRequiredError),
         (DENIED, "Refresh Token has been revoked", SignInRequiredError),
         (DENIED, "Access Token has been revoked", SignInRequiredError),
-        (DENIED, "Invalid session for the user, session is expired.", SignInFailedError),
-        (DENIED, "Invalid session for the user, session can only be used once.", SignInFailedError),
+        (DENIED, "Invalid session for the user, session is expired.", ChallengeOverError),
+        (DENIED, "Invalid session for the user, session can only be used once.", ChallengeOverError),
         (DENIED, "Client abc is configured with secret but SECRET_HASH was not received", ConfigurationError),
         (DENIED, "Unable to verify secret hash for client abc", ConfigurationError),
         ("CodeMismatchException", "Invalid code or auth state for the user.", CodeMismatchError),
         ("UserNotConfirmedException", "User is not confirmed.", UserNotConfirmedError),
         ("PasswordResetRequiredException", "Password reset required for the user", PasswordResetRequiredError),
         ("RefreshTokenReuseException", "Refresh token reuse detected", RefreshTokenReusedError),
-        ("InvalidParameterException", "USER_PASSWORD_AUTH flow not enabled for this client", ConfigurationError),
-        ("InvalidParameterException", "USER_SRP_AUTH is not enabled for the client.", ConfigurationError),
+        ("InvalidParameterException", "USER_PASSWORD_AUTH flow not enabled for this client", FlowNotEnabledError),
+        ("InvalidParameterException", "USER_SRP_AUTH is not enabled for the client.", FlowNotEnabledError),
         ("ResourceNotFoundException", "User pool client abc does not exist.", ConfigurationError),
         ("UserLambdaValidationException", "PreSignUp failed with error no.", SignInFailedError),
         ("TooManyRequestsException", "Too many requests", TemporaryError),
