@@ -9,19 +9,20 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.servers.ministack import REGION, Ministack
 from tests.user_pool.live_pool import LivePool
 
 ROOT = Path(__file__).resolve().parents[2]
 _NOT_INHERITED = ("AWS_", "COGNITO_FEDERATION_", "BOTO_", "_COGNITO", "BROWSER", "PYTHONPATH")
-_LIMIT = 60.0
+_LIMIT = 30.0
 
 
 @dataclass
@@ -107,17 +108,19 @@ class Terminal:
     """A process at a terminal; a context manager that leaves no process behind."""
 
     def __init__(self, command: list[str], environment: dict[str, str]) -> None:
-        self._ours, theirs = os.openpty()
+        # The other end stays open here: a terminal that nobody has open is hung up.
+        self._ours, self._theirs = os.openpty()
+        # Files and not pipes, which somebody would have to read meanwhile.
+        self._out = tempfile.TemporaryFile("w+")  # noqa: SIM115 - __exit__ closes it
+        self._err = tempfile.TemporaryFile("w+")  # noqa: SIM115 - __exit__ closes it
         self.process = subprocess.Popen(
             command,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=_taking(theirs),
+            stdout=self._out,
+            stderr=self._err,
+            preexec_fn=_taking(self._theirs),
         )
-        os.close(theirs)
         self.shown = ""
         self._seen = 0
 
@@ -127,16 +130,18 @@ class Terminal:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
-        self.process.communicate()
+        self.process.wait(_LIMIT)
         os.close(self._ours)
+        os.close(self._theirs)
+        self._out.close()
+        self._err.close()
 
     def until(self, text: str) -> None:
         """Wait until the terminal shows the text, after what was waited for before."""
         deadline = time.monotonic() + _LIMIT
         while (at := self.shown.find(text, self._seen)) < 0:
             if not self._read(deadline):
-                _, err = self.process.communicate(timeout=_LIMIT)
-                raise AssertionError(f"{text!r} never came; shown {self.shown!r}, stderr {err!r}")
+                raise AssertionError(f"{text!r} never came; shown {self.shown!r}, stderr {_content(self._err)!r}")
         self._seen = at + len(text)
 
     def type(self, line: str, *, after: str) -> None:
@@ -155,22 +160,27 @@ class Terminal:
         deadline = time.monotonic() + _LIMIT
         while self._read(deadline):
             pass
-        out, err = self.process.communicate(timeout=_LIMIT)
-        return self.process.returncode, out, err
+        return self.process.wait(_LIMIT), _content(self._out), _content(self._err)
 
     def proc(self, name: str) -> str:
         """What the process list tells everybody, or the process itself, of it."""
         return Path(f"/proc/{self.process.pid}/{name}").read_bytes().decode("latin-1")
 
     def _read(self, deadline: float) -> bool:
-        if not select.select([self._ours], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            raise AssertionError(f"the terminal stays silent; shown {self.shown!r}")
-        try:
-            piece = os.read(self._ours, 4096)
-        except OSError:  # the other side is closed
-            return False
-        self.shown += piece.decode()
-        return bool(piece)
+        """Take in what is shown; false once the process has ended and everything was seen."""
+        while time.monotonic() < deadline:
+            ended = self.process.poll() is not None
+            if select.select([self._ours], [], [], 0 if ended else 0.05)[0]:
+                self.shown += os.read(self._ours, 4096).decode()
+                return True
+            if ended:
+                return False
+        raise AssertionError(f"the terminal stays silent; shown {self.shown!r}")
+
+
+def _content(file: IO[str]) -> str:
+    file.seek(0)
+    return file.read()
 
 
 def _taking(terminal: int) -> Callable[[], None]:

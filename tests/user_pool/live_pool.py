@@ -108,7 +108,6 @@ def make(
     secret: bool = False,
     journal: Path | None = None,
     flows: tuple[str, ...] = ("USER_SRP_AUTH", "USER_PASSWORD_AUTH", "CUSTOM_AUTH", "REFRESH_TOKEN_AUTH"),
-    client_options: Mapping[str, Any] | None = None,
     **pool_options: Any,
 ) -> LivePool:
     """A pool of its own for a test."""
@@ -131,7 +130,6 @@ def make(
         GenerateSecret=secret,
         ExplicitAuthFlows=[f"ALLOW_{flow}" for flow in flows],
         PreventUserExistenceErrors="ENABLED",
-        **(client_options or {}),
     )["UserPoolClient"]
     return LivePool(admin, server.endpoint_url, pool, client["ClientId"], client.get("ClientSecret"), journal)
 
