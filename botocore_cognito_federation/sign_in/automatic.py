@@ -108,8 +108,6 @@ def signed_in_automatically(
         SignInRequiredError: it was tried and failed; the remedy is the command.
         KeyboardInterrupt: at once; it counts as a failure.
     """
-    if settings.signs_in_by_password:
-        return False  # a password is typed where somebody asked to be asked for it
     if environ.get("CI", "").lower() not in ("", "0", "false"):
         return False
     limit = None if time_left is None else time_left() - _RESERVE

@@ -67,7 +67,7 @@ def test_the_right_password_signs_in_to_a_signed_s3_call(home: PoolHome) -> None
         assert code == 0, err
         assert out == ""
         assert "Signed in as ada@example.com" in err
-        assert "They renew themselves" in err
+        assert "The sign-in renews itself" in err
     assert who(home)["who"] == "ada@example.com"
     program = """
 import boto3
