@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -83,8 +85,7 @@ class FileStore:
         make_directory(directory, _ignore)
         lock = FileLock(os.path.join(directory, f"{name}.lock"), mode=0o600, thread_local=False)
         try:
-            # A short poll: what is waited for often takes a fifth of a second.
-            lock.acquire(timeout=timeout, poll_interval=0.02)
+            _acquire(lock, timeout)
         except Timeout:
             yield False
             return
@@ -125,6 +126,40 @@ class FileStore:
                     with contextlib.suppress(OSError):
                         if now - os.lstat(path).st_mtime > limit:
                             os.unlink(path)
+
+
+def _acquire(lock: FileLock, timeout: float) -> None:
+    """Take a lock, at once or within `timeout` seconds.
+
+    Raises:
+        Timeout: somebody else holds it.
+        OSError, NotImplementedError: this file system has no locks.
+    """
+    try:
+        lock.acquire(timeout=0)
+        return
+    except Timeout:
+        if timeout <= 0:
+            raise
+    _refuse_a_place_without_locks(lock.lock_file)
+    # A short poll: what is waited for often takes a fifth of a second.
+    lock.acquire(timeout=timeout, poll_interval=0.02)
+
+
+def _refuse_a_place_without_locks(path: str) -> None:
+    """filelock before 3.21 takes any failure of flock for somebody else's lock, and would wait for nobody."""
+    if sys.platform == "win32":
+        return
+    import fcntl
+
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _names(directory: str) -> list[str]:
