@@ -77,6 +77,8 @@ class Federation:
         patience: clock and dice.
         events: who is told; default nobody.
         linked: the logins that go with the source's own; default none.
+        one_identity: whether whoever was served first is the only one ever served: for an object that clients hold
+            while the variables of their process may change.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Federation:
         patience: Patience,
         events: Events | None = None,
         linked: LinkedLogins | None = None,
+        one_identity: bool = False,
     ) -> None:
         self._settings = settings
         self._source = source
@@ -100,6 +103,8 @@ class Federation:
         self._kept = Kept(settings, store)
         self._last: InThisProcess | None = None
         self._linked = linked
+        self._one_identity = one_identity
+        self._served_who: tuple[str, str] | None = None
         self._last_token: LoginToken | None = None
 
     def credentials(self) -> FederatedCredentials:
@@ -129,6 +134,11 @@ class Federation:
             except CognitoFederationError as error:
                 return self._last_or_raise(error)
         key = credentials_key(self._settings, asked)
+        who = (asked.key, asked.token.subject) if asked else None
+        if self._one_identity and self._served_who not in (None, who):
+            raise FederationRefusedError(
+                "The token source answers with another user's token than before", remedy="Make a new session for them"
+            )
         held = self._kept.credentials(key)
         if held is not None and self._is_fresh(held):
             logger.debug("Credentials %s… are fresh", key[:12])
@@ -137,6 +147,7 @@ class Federation:
             logger.debug("Credentials %s… are to be renewed; they %s", key[:12], "live" if held else "are missing")
             served = self._renewed(key, fetched, held, asked_at)
         self._last = InThisProcess(served.credentials, generation)
+        self._served_who = who
         return served
 
     def generation(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -54,6 +55,13 @@ THOROUGH = (
 
 #: Seconds after which a process of a test counts as hanging; nothing is measured by it.
 LIMIT = 90
+
+
+def pytest_configure() -> None:
+    # A shell that runs the tests in the background lets them, and so what they start, ignore these.
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from ..federation import Served
 from ..login_token import LoginToken
 from ..storage import MemoryStore, store_for
 from ..storage.base import DOCUMENTS, key_of
+from ..storage.fork import ForkSafeLock
 from ..tokens.reentry import refuse_reentry, renewing
 from .arguments import base_settings, login_token, resolved_provider, user_mapping
 from .linking import link, unlink
@@ -101,7 +101,7 @@ class CognitoFederation(UserPoolSignIn):
         # One's own, unlike that of the profiles of a process: each federation has a user of its own.
         self._store: Store = MemoryStore() if cache == "memory" else store_for(self._settings, os.environ)
         self._events = Events()
-        self._turns = threading.Lock()
+        self._turns = ForkSafeLock()
         self._sign_in: SignIn | None = None
         self._shared: ApplicationCredentials | None = None
 

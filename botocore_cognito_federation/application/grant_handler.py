@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NonRetryableError, SignInRequiredError, TemporaryError
 from ..identity_providers import IdentityProvider
+from ..storage.fork import ForkSafeLock
 from .arguments import resolved_provider
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class GrantHandler:
         self._first = refresh_token
         self._rotated: str | None = None
         self._on_rotation = on_rotation
-        self._turns = threading.Lock()
+        self._turns = ForkSafeLock()
         self._made: RelyingParty | None = None
 
     def __repr__(self) -> str:

@@ -14,7 +14,7 @@ from ..exchange.clients import Clients
 from ..exchange.identity_pool import IdentityPool, Login
 from ..federation import Federation, Served
 from ..keeping.sessions import Session, Sessions
-from ..keeping.sign_out import current_generation, forget_credentials
+from ..keeping.sign_out import current_generation, end_sign_in
 from ..remedies import login_command
 from ..settings import load_settings
 from ..storage import store_for
@@ -150,22 +150,18 @@ class ProfileSignIn:
 
     def forget(self) -> Session | None:
         """Forget session and credentials."""
-        session = self._sessions.read()
-        forget_credentials(self._store, self._settings.scope)
-        self._sessions.delete()
-        return session
+        from ..sign_in.ending import take_away
+
+        end_sign_in(self._store, self._settings.scope)
+        return take_away(self._sessions, self._store)
 
     def revoke(self, session: Session | None) -> Exception | None:
         """Revoke the session's refresh token at its provider, where there is one."""
         if session is None or session.refresh_token is None:
             return None
-        from ..oidc.renewal import revoke
-        from ..relying_party import relying_party
+        from ..sign_in.ending import revoke_session
 
-        try:
-            revocation = revoke(relying_party(self._settings, self._store), session.refresh_token)
-        except CognitoFederationError as error:
-            return error
+        revocation = revoke_session(self._settings, self._store, os.environ, session.refresh_token)
         return None if revocation.revoked else CognitoFederationError(revocation.reason)
 
     def tell(self, name: str, *, error: Exception | None = None) -> None:

@@ -15,7 +15,7 @@ from ..exchange.clients import Clients
 from ..exchange.identity_pool import IdentityPool, Login
 from ..federation import Federation, Served
 from ..keeping.sessions import Session, Sessions
-from ..keeping.sign_out import forget_credentials
+from ..keeping.sign_out import end_sign_in
 from ..login_token import LoginToken
 from .records import Record, Records
 from .source import ApplicationTokenSource, Renewers
@@ -290,7 +290,7 @@ class SignIn:
             StorageError: something could not be removed.
         """
         session = self._sessions.read()
-        forget_credentials(self._around.store, self._settings.scope)
+        end_sign_in(self._around.store, self._settings.scope)
         self._sessions.delete()
         return session
 

@@ -12,12 +12,23 @@ from ..assembly import serving_for
 from ..process import bound
 from ..profile_chain import refuse_a_circle
 from ..settings import Settings, settings_of_session
+from ..settings.keys import NAMED_URLS
 from ..storage import default_directory
 from ..tokens import token_bindings
 from .credentials import METHOD, FederationCredentials
 
 if TYPE_CHECKING:
     from botocore.session import Session
+
+#: What tells a platform's token endpoint whose token is asked for; see `tokens.platforms`.
+_OF_PLATFORMS = (
+    "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "AZURE_CLIENT_ID",
+    "GCE_METADATA_HOST",
+    "IDENTITY_ENDPOINT",
+    "IDENTITY_HEADER",
+)
 
 #: One credentials object for all sessions and clients of a configuration in this process.
 _shared: dict[tuple[Settings, str, tuple[str, ...]], FederationCredentials] = {}
@@ -68,7 +79,7 @@ def shared_credentials(settings: Settings) -> FederationCredentials:
     with _shared_lock:
         found = _shared.get(key)
         if found is None:
-            found = _shared[key] = FederationCredentials(serving_for(settings))
+            found = _shared[key] = FederationCredentials(serving_for(settings, one_identity=True))
         return found
 
 
@@ -78,8 +89,12 @@ def _token_place(settings: Settings) -> tuple[str, ...]:
     A worker that sets them for each job in turn must not get one job's identity for the next one.
     """
     bindings = token_bindings(settings) or ()
-    return tuple(
-        bound(binding.kind, binding.name) if binding.kind == "variable" else binding.name for binding in bindings
+    names = [settings.token_headers_env] if settings.token_headers_env else []
+    if settings.token_url in NAMED_URLS:
+        names += _OF_PLATFORMS
+    return (
+        *(bound(binding.kind, binding.name) if binding.kind == "variable" else binding.name for binding in bindings),
+        *(bound("variable", name) for name in names),
     )
 
 

@@ -7,6 +7,8 @@ import os
 import sys
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 
 import click
 
@@ -44,7 +46,8 @@ def answer(question: Question) -> tuple[int, str]:
         if settings.refresh_handler or settings.developer_user:
             # What they start in this process, such as the AWS CLI, inherits the chain from here.
             os.environ.update(environment_for_children(os.environ, settings.profile))
-        served = serving_for(settings, time_left=lambda: question.asked_at + HELPER_TIME - time.time())()
+        with _stdout_kept_clean() if settings.refresh_handler else nullcontext():
+            served = serving_for(settings, time_left=lambda: question.asked_at + HELPER_TIME - time.time())()
     except CognitoFederationError as error:
         return _failed(question, bindings, error)
     except Exception as error:  # noqa: BLE001 - a traceback would quote values that may be secret
@@ -57,6 +60,21 @@ def _failed(question: Question, bindings: str | None, error: CognitoFederationEr
     at, retry_at = rest_after(error)
     keep_failure(question, bindings, error, at=at, retry_at=retry_at)
     return error.exit_code, error.line
+
+
+@contextmanager
+def _stdout_kept_clean() -> Iterator[None]:
+    """What a refresh handler, its module or what it starts prints must not be mixed into the answer."""
+    ours, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+        os.dup2(ours, 1)
+        os.close(ours)
 
 
 def _keep_stderr_clean() -> None:

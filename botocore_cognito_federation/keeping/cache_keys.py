@@ -54,6 +54,11 @@ def session_key(settings: Settings) -> str:
     )
 
 
+def forgotten_key(scope: str) -> str:
+    """The key of the mark that a forgetting of AWS credentials leaves."""
+    return key_of({"what": "forgotten", "scope": scope})
+
+
 def scope_key(scope: str) -> str:
     """The key of a sign-out generation."""
     return key_of({"what": "scope", "scope": scope})

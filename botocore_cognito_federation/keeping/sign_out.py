@@ -13,21 +13,23 @@ import time
 
 from ..errors import StorageError
 from ..storage.base import CREDENTIALS, FAILURES, GENERATIONS, SESSIONS, Store
-from .cache_keys import scope_key
+from .cache_keys import forgotten_key, scope_key
 
 #: The scope that holds all others, also those whose first credentials are still on their way.
 EVERYTHING = "everything"
 
 
-def generation_keys(scope: str) -> tuple[str, str]:
-    """The keys of the documents that together are the generation of a scope."""
-    return scope_key(scope), scope_key(EVERYTHING)
+def generation_keys(scope: str) -> tuple[str, ...]:
+    """The keys of the documents that together are the generation of a scope.
+
+    A sign-out and a forgetting each write a document of their own, whole, so that neither can undo the other.
+    """
+    return scope_key(scope), forgotten_key(scope), forgotten_key(EVERYTHING)
 
 
 def current_generation(store: Store, scope: str) -> str:
     """The generation of a scope's AWS credentials; empty before anything was signed out of or forgotten."""
-    documents = [store.read(GENERATIONS, key) or {} for key in generation_keys(scope)]
-    marks = [str(document.get(name, "")) for document in documents for name in ("generation", "forgotten")]
+    marks = [str((store.read(GENERATIONS, key) or {}).get("generation", "")) for key in generation_keys(scope)]
     return "/".join(marks) if any(marks) else ""
 
 
@@ -72,9 +74,7 @@ def forget_credentials(store: Store, scope: str = EVERYTHING) -> int:
     Raises:
         StorageError: the store cannot be written.
     """
-    key = scope_key(scope)
-    so_far = store.read(GENERATIONS, key) or {}
-    store.write(GENERATIONS, key, {**so_far, "forgotten": secrets.token_hex(8), "scope": scope})
+    store.write(GENERATIONS, forgotten_key(scope), {"generation": secrets.token_hex(8), "scope": scope})
     forgotten = 0
     for key, document in list(store.documents(CREDENTIALS)):
         if scope in (EVERYTHING, document.get("scope")):

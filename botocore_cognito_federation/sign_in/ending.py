@@ -52,7 +52,7 @@ def sign_out(settings: Settings, *, store: Store, environ: Mapping[str, str], re
     forget_answers(default_directory(environ))
     # A renewal in flight that finds itself signed out removes the session itself; then the token from before is
     # revoked, and with it the whole grant (RFC 7009, section 2.1).
-    session = _taken_away(sessions, store) or before
+    session = take_away(sessions, store) or before
     revocation = None
     if revoking and session is not None and session.refresh_token is not None:
         revocation = revoke_session(settings, store, environ, session.refresh_token)
@@ -77,7 +77,7 @@ def forget_scope(scope: str, *, store: Store, environ: Mapping[str, str]) -> Sig
     return SignedOut(who, Revocation(False, f"{scope} is no longer in the configuration") if who else None, until)
 
 
-def _taken_away(sessions: Sessions, store: Store) -> Session | None:
+def take_away(sessions: Sessions, store: Store) -> Session | None:
     """The session, forgotten; with the refresh token that a renewal in flight may just have got."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(StorageError):  # without a place for locks it is forgotten all the same

@@ -12,6 +12,7 @@ from ..keeping.sign_out import end_sign_in
 from ..oidc.party import SignInAnswer
 from ..settings import Settings
 from ..storage import Store
+from ..storage.base import CREDENTIALS
 
 #: Seconds to wait for a renewal of the session that is about to be replaced.
 _LOCK_TIMEOUT = 45.0
@@ -69,14 +70,25 @@ class SessionKeeper:
             if self._sessions.generation() != self._generation:
                 raise SignInFailedError("Somebody signed out during this sign-in", remedy="Sign in again")
             before = self._sessions.read()
-            if before is not None and before.subject != session.subject:
-                self._refuse_or_replace(before, label)
+            if before is not None and before.subject is not None and before.subject == session.subject:
+                if session.refresh_token is None:
+                    # Some providers give a refresh token at the first consent only, and that one still works.
+                    session = replace(session, refresh_token=before.refresh_token)
+            else:
+                self._make_room(before, session, label)
                 session = replace(session, generation=self._sessions.generation())
-            elif before is not None and session.refresh_token is None:
-                # Some providers give a refresh token at the first consent only, and the one they gave still works.
-                session = replace(session, refresh_token=before.refresh_token)
             self._sessions.write(session)
         self.session = session
+
+    def _make_room(self, before: Session | None, session: Session, label: str) -> None:
+        """End what is kept for anybody who is not known to be the person who has just signed in."""
+        if before is not None and (before.subject, session.subject) != (None, None):
+            self._refuse_or_replace(before, label)
+        elif before is not None or any(
+            document.get("scope") == self._settings.scope for _, document in self._store.documents(CREDENTIALS)
+        ):
+            # Nobody can say whose credentials are kept: the provider names nobody, or the session before was lost.
+            end_sign_in(self._store, self._settings.scope)
 
     def _refuse_or_replace(self, before: Session, label: str) -> None:
         has_ended = before.refresh_token is None and not _lives(before, self._now())

@@ -25,3 +25,10 @@ class ForkSafeLock:
 
     def _own(self) -> threading.Lock:
         return self._locks.setdefault(os.getpid(), threading.Lock())
+
+    def __enter__(self) -> ForkSafeLock:
+        self._own().acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()

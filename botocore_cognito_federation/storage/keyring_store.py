@@ -127,8 +127,12 @@ class KeyringStore:
         """
         document = self.files.read(kind, key)
         if document is not None:
-            with contextlib.suppress(StorageError):  # a place that cannot be written: what is there still counts
-                self.write(kind, key, document)
+            # Not while somebody is about to renew it: what they keep must not be written over. A place that cannot be
+            # written or has no locks: what is in the file still counts.
+            with contextlib.suppress(StorageError), self.files.lock(f"session-{key}", timeout=0) as taken:
+                latest = self.files.read(kind, key) if taken else None
+                if latest is not None:
+                    self.write(kind, key, latest)
         return document
 
     def _items(self) -> KeyringItems:

@@ -32,10 +32,17 @@ class FilesAfterKeyring(FileStore):
             # The item is newer than a file, because moving it removes it; see `KeyringStore`.
             document = self.keyring.read_here(kind, key)
             if document is not None:
-                with contextlib.suppress(StorageError):  # a place that cannot be written: what is there still counts
-                    self.write(kind, key, document)
+                self._move(kind, key)
                 return document
         return super().read(kind, key)
+
+    def _move(self, kind: str, key: str) -> None:
+        """Take a document over, unless somebody is about to renew it: what they keep must not be written over."""
+        # A place that cannot be written or has no locks: what is in the keyring still counts.
+        with contextlib.suppress(StorageError), self.lock(f"session-{key}", timeout=0) as taken:
+            document = self.keyring.read_here(kind, key) if taken and self.keyring.holds(kind, key) else None
+            if document is not None:
+                self.write(kind, key, document)
 
     def write(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
         super().write(kind, key, document)

@@ -69,8 +69,9 @@ def run_for_output(command: str, *, name: str, environ: Mapping[str, str], time_
         raise ConfigurationError(f"{name} cannot be split into words: {error}") from None
     if not words:
         raise ConfigurationError(f"{name} is empty")
-    with _started(words, name, environ) as process:
-        return _output_of(process, f"{name} ({words[0]})", time_limit)
+    # Not `with`: its end would wait without a limit for a command that may not be ended, such as a setuid one.
+    process = _started(words, name, environ)
+    return _output_of(process, f"{name} ({words[0]})", time_limit)
 
 
 def _started(words: list[str], name: str, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -114,6 +115,8 @@ def _output_of(process: subprocess.Popen[bytes], name: str, time_limit: float) -
         if not ended:
             _end(process)
             reader.join(1)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=1)
     if not ended:
         raise TemporaryError(
             f"{name} did not end within {time_limit:g} s",
@@ -131,7 +134,7 @@ def _output_of(process: subprocess.Popen[bytes], name: str, time_limit: float) -
 def _drain(process: subprocess.Popen[bytes], output: bytearray) -> None:
     stdout = process.stdout
     assert stdout is not None
-    with contextlib.suppress(OSError, ValueError):
+    with stdout, contextlib.suppress(OSError, ValueError):
         while len(output) <= _MOST_BYTES and (chunk := os.read(stdout.fileno(), 65536)):
             output += chunk
 

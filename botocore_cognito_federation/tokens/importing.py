@@ -38,7 +38,7 @@ def imported_handler(named: str) -> Callable[..., Any]:
             f"{what} cannot be imported: there is no module {missing} in the environment of {sys.executable}",
             remedy="Install it there, or name its directory in PYTHONPATH; the current directory is never searched",
         ) from None
-    except Exception as error:  # noqa: BLE001 - other people's code, whose text may hold anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - other people's code, whose text may hold anything
         raise ConfigurationError(f"{what} cannot be imported: the module raised {type(error).__name__}") from None
     for name in path.split("."):
         target = getattr(target, name, None)

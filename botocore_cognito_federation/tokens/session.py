@@ -113,6 +113,7 @@ class SessionTokenSource:
                 return self._next_token(context, token if context.attempt > 1 else None)
         except (TemporaryError, StorageError) as error:
             if token is not None and context.attempt == 1 and self._is_alive(token):
+                self._session()  # whoever signed out meanwhile meant this token too
                 logger.debug("The session could not be renewed (%s); its token still lives", error.line)
                 return token
             raise
@@ -151,9 +152,7 @@ class SessionTokenSource:
 
         def keep(refresh_token: str | None) -> None:
             reach("token.obtained")
-            self._sessions.write(
-                replace(session, refresh_token=refresh_token or session.refresh_token, login_token=None)
-            )
+            self._sessions.write(replace(session, refresh_token=refresh_token or session.refresh_token))
             reach("token.kept")
 
         try:

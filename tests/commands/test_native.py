@@ -65,10 +65,19 @@ def bare(home: Home, tmp_path: Path) -> Other:
 
 
 @pytest.fixture
-def other(bare: Other) -> Other:
-    bare.link("a_dependencies", Path(botocore.__file__).parents[1])
+def other(bare: Other, tmp_path: Path) -> Other:
+    bare.link("a_dependencies", _dependencies(tmp_path / "dependencies"))
     bare.link("a_product", ROOT)
     return bare
+
+
+def _dependencies(folder: Path) -> Path:
+    """What botocore stands among, without the product, which may be installed there too."""
+    folder.mkdir()
+    for entry in Path(botocore.__file__).parents[1].iterdir():
+        if not entry.name.startswith(("botocore_cognito_federation", "__editable__")) and entry.suffix != ".pth":
+            (folder / entry.name).symlink_to(entry)
+    return folder
 
 
 def test_enabled_every_session_has_the_provider_and_disabled_none(other: Other) -> None:
