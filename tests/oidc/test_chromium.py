@@ -50,8 +50,9 @@ def enter_password(browser: Tab) -> None:
 
 
 def consent(browser: Tab) -> None:
-    browser.wait_for("document.querySelector('input[name=prompt][value=consent]')")
-    browser.evaluate("document.querySelector('button[type=submit]').click()")
+    # Not the page of the consent before, which stands until the next one has come.
+    browser.wait_for("!window.consented && document.querySelector('input[name=prompt][value=consent]')")
+    browser.evaluate("window.consented = true; document.querySelector('button[type=submit]').click()")
 
 
 def on_last_page(browser: Tab, title: str) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 
 from tests.servers.tool_cache import lacking
 
-_TIME = 90
+_TIME = 60.0
 _ONLY_LOOPBACK = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost, EXCLUDE [::1]"
 _SWITCHES = (
     "--headless",
