@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -71,6 +72,33 @@ def test_nothing_of_somebody_else_is_taken_over() -> None:
     assert store.read(CREDENTIALS, "key") is None
     assert taking_over.replaced is not None
     assert taking_over.replaced.refresh_token == "of ada"
+
+
+def nameless(refresh_token: str | None) -> SignInAnswer:
+    """A sign-in at a provider that did not say who it was."""
+    return replace(answer(refresh_token=refresh_token), claims={})
+
+
+def test_two_sign_ins_of_nobody_knows_whom_share_nothing() -> None:
+    store = MemoryStore()
+    keeper(store)(nameless("of the first"))
+    store.write(CREDENTIALS, "key", {"scope": SETTINGS.scope})
+    keeper(store)(nameless(None))
+    session = Sessions(SETTINGS, store).read()
+    assert session is not None
+    assert session.refresh_token is None
+    assert store.read(CREDENTIALS, "key") is None
+
+
+def test_credentials_that_are_kept_while_the_session_was_lost_go_with_the_next_sign_in() -> None:
+    store = MemoryStore()
+    store.write(CREDENTIALS, "key", {"scope": SETTINGS.scope})
+    before = Sessions(SETTINGS, store).generation()
+    keeper(store)(answer())
+    session = Sessions(SETTINGS, store).read()
+    assert session is not None
+    assert session.generation != before
+    assert store.read(CREDENTIALS, "key") is None
 
 
 def test_somebody_else_is_refused_while_the_one_before_is_signed_in_and_changes_nothing() -> None:

@@ -119,6 +119,20 @@ def test_sessions_with_another_token_in_the_variable_share_nothing(inside, monke
     assert inside.spent == (2, 2)
 
 
+def test_a_client_is_never_served_somebody_else_when_the_variable_changes_under_it(inside, monkeypatch):
+    federation.install()
+    inside.profile("ci", cognito_token_env="CI_TOKEN")
+    monkeypatch.setenv("CI_TOKEN", inside.world.provider.issue("ada"))
+    held = boto3.Session(profile_name="ci").get_credentials()
+    first = held.get_frozen_credentials().access_key
+    held._ask_again_at = 0
+    monkeypatch.setenv("CI_TOKEN", inside.world.provider.issue("bob"))
+    with pytest.raises(federation.FederationRefusedError, match="another user's token"):
+        held.get_frozen_credentials()
+    monkeypatch.setenv("CI_TOKEN", inside.world.provider.issue("ada", jti="a renewed one"))
+    assert held.get_frozen_credentials().access_key == first
+
+
 def in_threads(count: int, ask) -> list[object]:
     results: list[object] = []
     start = threading.Barrier(count)

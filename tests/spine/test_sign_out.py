@@ -6,6 +6,9 @@ import time
 
 import pytest
 
+from botocore_cognito_federation.keeping.sign_out import begin_generation, forget_credentials, sign_in_generation
+from botocore_cognito_federation.storage import MemoryStore
+from botocore_cognito_federation.storage.base import GENERATIONS
 from botocore_cognito_federation.storage.failpoints import VARIABLE
 from tests.conftest import finished
 
@@ -31,6 +34,25 @@ def test_cache_clear_during_an_exchange_wins(inside, words, point, tmp_path):
     assert inside.ask().key != before
     assert inside.ask().key != before
     assert inside.count("GetCredentialsForIdentity") == 2
+
+
+class SignedOutMeanwhile(MemoryStore):
+    """Somebody signs out between the first look and the first word of whoever forgets credentials."""
+
+    generation = ""
+
+    def write(self, kind, key, document):
+        if kind == GENERATIONS and not self.generation:
+            self.generation = "begun"
+            begin_generation(self, "session corp")
+            self.generation = sign_in_generation(self, "session corp")
+        super().write(kind, key, document)
+
+
+def test_a_forgetting_of_credentials_does_not_undo_a_sign_out():
+    store = SignedOutMeanwhile()
+    forget_credentials(store, "session corp")
+    assert store.generation == sign_in_generation(store, "session corp") != ""
 
 
 def kept(home) -> bool:
