@@ -38,7 +38,9 @@ def signed(issuer: str, key: rsa.RSAPrivateKey = _KEY, **claims: Any) -> str:
 
 
 def refreshed(wire: w.Wire, pool: UserPool, token: str) -> UserPoolTokens:
-    wire.answers["GetTokensFromRefreshToken"] = [w.tokens(IdToken=token, RefreshToken="refresh-token-2")]
+    # The second is what a botocore without the first calls.
+    for operation in ("GetTokensFromRefreshToken", "InitiateAuth"):
+        wire.answers[operation] = [w.tokens(IdToken=token, RefreshToken="refresh-token-2")]
     return pool.refresh(UserPoolTokens("", "", "refresh-token-1", 0.0, "ada"))
 
 
