@@ -72,7 +72,8 @@ def test_a_token_that_does_not_hold_is_refused(
 
 
 def test_a_rotated_refresh_token_is_kept_before_the_signature_is_looked_at(wire: w.Wire, issuer: str) -> None:
-    wire.answers["GetTokensFromRefreshToken"] = [w.tokens(IdToken=signed(issuer, _OTHER), RefreshToken="rotated-2")]
+    for operation in ("GetTokensFromRefreshToken", "InitiateAuth"):
+        wire.answers[operation] = [w.tokens(IdToken=signed(issuer, _OTHER), RefreshToken="rotated-2")]
     kept: list[str] = []
     with pytest.raises(TokenRefreshError):
         at_issuer(wire, issuer).refresh(UserPoolTokens("", "", "rotated-1", 0.0, "ada"), persist=kept.append)
