@@ -134,8 +134,9 @@ class Federation:
             except CognitoFederationError as error:
                 return self._last_or_raise(error)
         key = credentials_key(self._settings, asked)
-        who = (asked.key, asked.token.subject) if asked else None
-        if self._one_identity and self._served_who not in (None, who):
+        # An opaque token names nobody: its next one looks like somebody else's and is not.
+        who = (asked.key, asked.token.subject) if asked and asked.token.claims.get("sub") else None
+        if self._one_identity and who and self._served_who and who != self._served_who:
             raise FederationRefusedError(
                 "The token source answers with another user's token than before", remedy="Make a new session for them"
             )
@@ -147,7 +148,7 @@ class Federation:
             logger.debug("Credentials %s… are to be renewed; they %s", key[:12], "live" if held else "are missing")
             served = self._renewed(key, fetched, held, asked_at)
         self._last = InThisProcess(served.credentials, generation)
-        self._served_who = who
+        self._served_who = who or self._served_who
         return served
 
     def generation(self) -> str:

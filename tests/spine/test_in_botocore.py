@@ -133,6 +133,27 @@ def test_a_client_is_never_served_somebody_else_when_the_variable_changes_under_
     assert held.get_frozen_credentials().access_key == first
 
 
+def test_a_client_goes_on_with_the_next_opaque_token(inside):
+    world = inside.world
+    world.register_opaque_token("graph.facebook.com", "opaque-1", "ada")
+    world.register_opaque_token("graph.facebook.com", "opaque-2", "ada")
+    federation.install()
+    inside.token.write_text("opaque-1")
+    keys = (
+        f"cognito_identity_pool_id = {world.pool_id}",
+        "cognito_provider = facebook",
+        f"cognito_token_file = {inside.token}",
+        f"cognito_endpoint_url = {world.endpoint_url}",
+    )
+    with inside.config.open("a") as config:
+        config.write("\n".join(("", "[profile fb]", "region = eu-west-1", *keys, "")))
+    held = boto3.Session(profile_name="fb").get_credentials()
+    first = held.get_frozen_credentials().access_key
+    inside.token.write_text("opaque-2")
+    held._ask_again_at = 0
+    assert held.get_frozen_credentials().access_key != first
+
+
 def in_threads(count: int, ask) -> list[object]:
     results: list[object] = []
     start = threading.Barrier(count)
