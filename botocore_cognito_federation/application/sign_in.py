@@ -131,9 +131,9 @@ class SignIn:
         pool = self._around.user_pool
         if pool is None:
             return None
-        from .pool_renewal import user_pool_renewal
+        from ..tokens.renewals import user_pool_renewal
 
-        return user_pool_renewal(pool, self.record.username, self._renewed_at_pool)
+        return user_pool_renewal(lambda: pool, username=self.record.username, renewed=self._renewed_at_pool)
 
     def _renewed_at_pool(self, tokens: UserPoolTokens) -> None:
         self.tokens = tokens
@@ -314,6 +314,6 @@ class SignIn:
         pool = self._around.user_pool
         if pool is None or session is None or session.refresh_token is None:
             return
-        from .pool_renewal import pool_tokens
+        from ..tokens.renewals import pool_tokens
 
         pool.revoke(pool_tokens(session, self.record.username))
