@@ -24,25 +24,6 @@ from botocore_cognito_federation.cli.app import run
 with time_machine.travel(time.time() + ahead, tick=True):
     raise SystemExit(run(sys.argv[1:]))
 """
-_RENEW_UNTIL = """
-import sys, time, requests
-from botocore_cognito_federation.settings import load_settings
-from botocore_cognito_federation.storage import store_for
-from botocore_cognito_federation.keeping.sessions import Sessions
-from botocore_cognito_federation.assembly import federation_for
-from botocore_cognito_federation.tokens import RefreshContext
-import os
-journal, wanted = sys.argv[1], int(sys.argv[2])
-def renewals():
-    return sum(e["event"] == "grant" and e["type"] == "refresh_token" for e in requests.get(journal).json())
-federation = federation_for(load_settings("dev"))
-source = federation._source()
-done = 0
-while renewals() < wanted:
-    source.fetch(RefreshContext(attempt=2))
-    done += 1
-print(done)
-"""
 
 
 def later(home: Home, ahead: float, *arguments: str, **variables: str) -> Done:
@@ -93,22 +74,6 @@ def test_a_renewal_uses_the_token_until_shortly_before_its_end(home: Home, provi
     assert renewals(provider) == before
     assert later(home, _HOUR - 100, "token").code == 0
     assert renewals(provider) == before + 1
-
-
-@pytest.mark.slow
-def test_forty_renewals_from_eight_processes_spend_each_refresh_token_once(
-    own_home: Home, own_provider: OidcProvider
-) -> None:
-    assert own_home.login().code == 0
-    journal = f"{own_provider.origin}/_test/journal"
-    processes = [own_home.python(_RENEW_UNTIL, journal, "40") for _ in range(8)]
-    done = [finished(process) for process in processes]
-    assert [d.code for d in done] == [0] * 8, [d.err[-500:] for d in done]
-    assert renewals(own_provider) >= 40
-    assert own_provider.journal("refused") == []
-    assert own_provider.journal("grant revoked") == []
-    assert own_home.run("token").code == 0
-    assert credentials_later(own_home, _HOUR + 10).code == 0
 
 
 @pytest.mark.parametrize(("failpoint", "command"), [("token.kept", "token"), ("exchange.done", "export")])
