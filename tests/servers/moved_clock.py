@@ -1,4 +1,4 @@
-"""A clock that whole processes share and a test moves: Debian's libfaketime, preloaded, reading its offset from a file."""
+"""A clock that processes share and a test moves: Debian's libfaketime, preloaded, reads its offset from a file."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from botocore_cognito_federation.demo.world import World
 from tests.servers import oidc_provider
 from tests.servers.moved_clock import MovedClock
 from tests.servers.oidc_provider import OidcProvider
-from tests.signin.places import Done, Home, finished
+from tests.signin.places import Done, Home, finished, renewals
 
 pytestmark = pytest.mark.slow
 
@@ -113,10 +113,6 @@ def ask(*clients: subprocess.Popen[str]) -> list[tuple[str, str]]:
         assert names, "no bucket"
         found.append((method, key))
     return found
-
-
-def renewals(provider: OidcProvider) -> int:
-    return sum(entry["type"] == "refresh_token" for entry in provider.journal("grant"))
 
 
 def test_from_a_click_in_the_browser_to_list_buckets_and_an_hour_later_and_three_weeks_later(

@@ -13,28 +13,9 @@ import pytest
 from botocore_cognito_federation.demo.world import World
 from tests.servers import oidc_provider
 from tests.servers.oidc_provider import OidcProvider
-from tests.signin.places import Done, Home, finished
+from tests.signin.places import LATER, Done, Home, finished, later, renewals
 
 _HOUR = 3600
-#: Runs the command line in a process whose clock is ahead, as time-machine moves it.
-_LATER = """
-import sys, time, time_machine
-sys.argv[1:2], ahead = [], float(sys.argv[1])
-from botocore_cognito_federation.cli.app import run
-with time_machine.travel(time.time() + ahead, tick=True):
-    raise SystemExit(run(sys.argv[1:]))
-"""
-
-
-def later(home: Home, ahead: float, *arguments: str, **variables: str) -> Done:
-    """A command run when so many seconds have passed, for it and for every server."""
-    home.world.clock_offset = ahead
-    home.provider.set_clock(ahead)
-    return finished(home.python(_LATER, str(ahead), *arguments, variables=variables))
-
-
-def renewals(provider: OidcProvider) -> int:
-    return sum(entry["type"] == "refresh_token" for entry in provider.journal("grant"))
 
 
 def credentials_later(home: Home, ahead: float) -> Done:
@@ -168,7 +149,7 @@ def test_a_logout_wins_over_a_renewal_in_flight(own_home: Home, own_provider: Oi
     own_home.world.clock_offset = _HOUR + 10
     own_provider.set_clock(_HOUR + 10)
     held = {"_COGNITO_FEDERATION_FAILPOINT": f"token.kept:hold={go}"}
-    renewing = own_home.python(_LATER, str(_HOUR + 10), "export", variables=held)
+    renewing = own_home.python(LATER, str(_HOUR + 10), "export", variables=held)
     while renewals(own_provider) == 0:
         assert renewing.poll() is None
         time.sleep(0.05)
