@@ -17,8 +17,6 @@ printf pw | gnome-keyring-daemon --unlock --components=secrets >&2
 echo "$DBUS_SESSION_BUS_ADDRESS"
 exec cat
 """
-    'printf pw | gnome-keyring-daemon --unlock --components=secrets >&2; echo "$DBUS_SESSION_BUS_ADDRESS"; exec cat'
-)
 
 
 @dataclass(frozen=True)

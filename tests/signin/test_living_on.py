@@ -168,6 +168,45 @@ def test_a_logout_wins_over_a_renewal_in_flight(own_home: Home, own_provider: Oi
     assert not list((own_home.cache / "sessions").glob("*.json"))
 
 
+def kept_credentials(home: Home) -> list[str]:
+    return [path.read_text() for path in (home.cache / "credentials").glob("*.json")]
+
+
+def let_ten_minutes_be_left(home: Home) -> None:
+    """Of the credentials that are kept: they live, and are to be renewed."""
+    (path,) = (home.cache / "credentials").glob("*.json")
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps(document | {"expires_at": time.time() + 600, "issued_at": time.time() - 3000}))
+
+
+@pytest.mark.parametrize("some_live", [False, True])
+@pytest.mark.parametrize("point", ["exchange.done", "credentials.kept"])
+def test_a_logout_wins_over_an_exchange_in_flight_and_over_whoever_waits_for_it(
+    own_home: Home, world: World, tmp_path: Path, point: str, some_live: bool
+) -> None:
+    own_home.login()
+    if some_live:
+        let_ten_minutes_be_left(own_home)
+    else:
+        own_home.run("cache", "clear", "--credentials")
+    begun, kept = len(world.calls("GetCredentialsForIdentity")), kept_credentials(own_home)
+    go = tmp_path / "go"
+    held = {"_COGNITO_FEDERATION_FAILPOINT": f"{point}:hold={go}"}
+    waiting = own_home.start("credential-process", variables=held)
+    while len(world.calls("GetCredentialsForIdentity")) == begun or (
+        point == "credentials.kept" and kept_credentials(own_home) == kept
+    ):
+        assert waiting.poll() is None
+        time.sleep(0.05)
+    assert own_home.run("logout").code == 0
+    go.touch()
+    done = finished(waiting)
+    assert (done.code, done.out) == (3, ""), done
+    assert "Nobody is signed in. Run: cognito-federation login --profile dev" in done.err
+    assert kept_credentials(own_home) == []
+    assert "SecretAccessKey" not in own_home.texts()
+
+
 def test_clearing_credentials_keeps_the_sign_in_and_clearing_all_ends_it(home: Home) -> None:
     home.login()
     assert home.run("cache", "clear", "--credentials").code == 0
