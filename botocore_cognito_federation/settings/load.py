@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import difflib
 import os
 from collections.abc import Mapping
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
     from .model import Settings
-
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def settings_of_session(
@@ -176,35 +173,10 @@ def _full_config(session: Session) -> Mapping[str, Any]:
     try:
         config: Mapping[str, Any] = session.full_config
     except ConfigParseError as error:
-        raise ConfigurationError(_parse_trouble(str(error.kwargs.get("path", "")))) from None
+        from .parsing import parse_trouble
+
+        raise ConfigurationError(parse_trouble(str(error.kwargs.get("path", "")))) from None
     return config
-
-
-def _parse_trouble(path: str) -> str:
-    """Which line of a configuration file every AWS tool refuses, and why. No value is quoted: it may be a secret."""
-    shown = f"{path} cannot be parsed by any AWS tool"
-    try:
-        with open(path, "rb") as file:
-            start = file.read(3)
-        if start == _BYTE_ORDER_MARK:
-            return f"{shown}: it begins with a byte order mark. Save it as UTF-8 without BOM"
-        configparser.RawConfigParser().read([path], encoding="utf-8")
-    except configparser.DuplicateOptionError as error:
-        return (
-            f"{shown}: line {error.lineno} sets {error.option!r} of [{error.section}] a second time. Remove one of them"
-        )
-    except configparser.DuplicateSectionError as error:
-        return f"{shown}: line {error.lineno} begins [{error.section}] a second time. Join the two"
-    except configparser.MissingSectionHeaderError as error:
-        return f"{shown}: line {error.lineno} stands before the first [section]"
-    except configparser.ParsingError as error:
-        lines = ", ".join(str(line) for line, _ in error.errors)
-        return f"{shown}: line {lines} is not key = value"
-    except UnicodeDecodeError:
-        return f"{shown}: it is not UTF-8 text"
-    except OSError as error:
-        return f"{path} cannot be read: {error.strerror}"
-    return f"{shown}: an indented block holds a line that is not key = value"
 
 
 def _configured_endpoint(
