@@ -56,6 +56,7 @@ def settings_of_session(
         endpoint=settings.endpoint_url or _configured_endpoint(full_config, section, variables),
         fips=_is_true(variables.get("AWS_USE_FIPS_ENDPOINT") or section.get("use_fips_endpoint")),
         dual_stack=_is_true(variables.get("AWS_USE_DUALSTACK_ENDPOINT") or section.get("use_dualstack_endpoint")),
+        ca_bundle=_text(section.get("ca_bundle")),
     )
     _check_endpoint(settings)
     return settings
@@ -141,7 +142,13 @@ def settings_of_linked_session(settings: Settings, name: str) -> Settings:
         environ={},
         flags={"session": name, "identity_pool_id": settings.identity_pool_id},
     )
-    return replace(resolve(layers), endpoint=settings.endpoint, fips=settings.fips, dual_stack=settings.dual_stack)
+    return replace(
+        resolve(layers),
+        endpoint=settings.endpoint,
+        fips=settings.fips,
+        dual_stack=settings.dual_stack,
+        ca_bundle=settings.ca_bundle,
+    )
 
 
 def load_session_settings(name: str, *, environ: Mapping[str, str] | None = None) -> Settings:
@@ -195,6 +202,10 @@ def _configured_endpoint(
         section.get("endpoint_url"),
     )
     return next((url for url in candidates if isinstance(url, str) and url), None)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _is_true(text: object) -> bool:
