@@ -35,9 +35,7 @@ def answer_and_end(question: Question) -> None:
     watchdog = threading.Timer(question.asked_at + _LAST_MOMENT - time.time(), finish_in_the_end, (question,))
     watchdog.daemon = True
     watchdog.start()
-    code, text = answer(question)
-    sys.stdout.flush()
-    finish(code, text)
+    finish(*answer(question))
 
 
 def answer(question: Question) -> tuple[int, str]:
