@@ -111,10 +111,9 @@ def session_with(credentials: ApplicationCredentials, region: str) -> Session:
     """A botocore session whose clients use these credentials and no others."""
     from botocore.session import Session
 
-    from .models import share_models
+    from ..exchange.shared_models import share_models
 
-    session = Session()
-    share_models(session)
+    session = share_models(Session())
     session.register_component("credential_provider", CredentialResolver(providers=[_Only(credentials)]))
     session.set_config_variable("region", region)
     return session

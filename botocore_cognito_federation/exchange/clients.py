@@ -113,7 +113,9 @@ def shared_clients(settings: Settings, environ: Mapping[str, str]) -> Clients:
 def _shared(settings: Settings, variables: tuple[tuple[str, str], ...]) -> Clients:
     from botocore.session import Session
 
-    return Clients(settings, Session)
+    from .shared_models import share_models
+
+    return Clients(settings, lambda: share_models(Session()))
 
 
 def _shapes_calls(variable: str) -> bool:

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 _ITS_OWN = Loader.BUILTIN_DATA_PATH
 
 
-def share_models(session: Session) -> None:
+def share_models(session: Session) -> Session:
     """Let a session take the models that botocore ships from those that were read already; others it reads itself."""
     session.get_component("data_loader").file_loader = _Shared()
+    return session
 
 
 class _Shared(JSONFileLoader):
