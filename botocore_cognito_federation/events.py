@@ -71,9 +71,12 @@ class Events:
 
         Raises:
             ValueError: there is no such event.
+            TypeError: the callback cannot be called.
         """
         if name not in NAMES:
             raise ValueError(f"there is no event {name!r}; the names are {', '.join(sorted(NAMES))}")
+        if not callable(callback):
+            raise TypeError(f"the callback of {name} is a {type(callback).__name__}, which cannot be called")
         entry = _Once(callback)
         self._callbacks[name].append(entry)
 

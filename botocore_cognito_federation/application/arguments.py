@@ -67,7 +67,16 @@ def resolved_provider(provider: str) -> IdentityProvider:
         return identity_providers.resolve(provider)
     except ConfigurationError as error:
         what = error.what.replace("cognito_provider = ", "provider ").replace("cognito_provider", "provider")
-        raise ConfigurationError(what, remedy=error.remedy.replace("Set cognito_provider =", "Pass")) from None
+        raise ConfigurationError(what, remedy=_remedy(provider, error.remedy)) from None
+
+
+def _remedy(provider: str, of_a_profile: str) -> str:
+    """What an application does where a profile sets a key."""
+    if provider == "saml":
+        return "Pass that ARN as the provider: arn:aws:iam::ACCOUNT:saml-provider/NAME"
+    if provider == "user-pool":
+        return "Pass cognito-idp.REGION.amazonaws.com/USER_POOL_ID, or make it user_pool= and call sign_in"
+    return of_a_profile.replace("Set cognito_provider =", "Pass")
 
 
 def provider_key(provider: IdentityProvider) -> str:
@@ -89,9 +98,8 @@ def login_token(
             raise ConfigurationError("Guests have no token", remedy="Pass 'guest' alone, or the token's own provider")
         return None
     if not isinstance(token, str):
-        raise ConfigurationError(
-            f"The sign-in with {provider.name} has no token", remedy="Pass the token the provider gave"
-        )
+        what = "has no token" if token is None else f"has a token that is no text but {type(token).__name__}"
+        raise ConfigurationError(f"The sign-in with {provider.name} {what}", remedy="Pass the token the provider gave")
     if provider.kind == "developer" and not identity_id:
         raise ConfigurationError(
             "A developer sign-in needs identity_id",

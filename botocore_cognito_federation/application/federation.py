@@ -92,6 +92,8 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
             refresh_window=refresh_window,
         )
         self._handlers = RefreshHandlers(refresh_handlers)
+        if isinstance(user_pool, str):
+            raise ConfigurationError("user_pool is a text", remedy=f"Pass UserPool({user_pool!r}, client_id)")
         self._user_pool = user_pool
         self._patience = patience or real_patience()
         # One's own, unlike that of the profiles of a process: each federation has a user of its own.

@@ -207,6 +207,8 @@ def test_unsubscribing_ends_a_subscription_and_an_unknown_name_is_refused(world:
     assert heard == []
     with pytest.raises(ValueError, match="no event"):
         federation.on("signIn", heard.append)
+    with pytest.raises(TypeError, match="sign-in is a NoneType"):
+        federation.on("sign-in", None)  # type: ignore[arg-type]
 
 
 def test_no_secret_is_in_a_log_a_repr_an_exception_or_an_event(

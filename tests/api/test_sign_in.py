@@ -42,7 +42,24 @@ def test_a_token_becomes_credentials_that_a_service_takes(world: World, make: Ma
     assert len(world.calls("GetId")) == len(world.calls("GetCredentialsForIdentity")) == 1
 
 
-@pytest.mark.parametrize("token", ["", "   ", None, 7])
+@pytest.mark.parametrize(
+    ("provider", "remedy"),
+    [
+        ("saml", "Pass that ARN as the provider"),
+        ("user-pool", "make it user_pool= and call sign_in"),
+        ("googel", "Use one of amazon"),
+    ],
+)
+def test_what_mends_a_provider_is_said_in_terms_of_an_application_and_not_of_a_profile(
+    make: Maker, provider: str, remedy: str
+) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        make().federated_sign_in(provider, "token")
+    assert remedy in refused.value.remedy
+    assert "cognito_" not in str(refused.value)
+
+
+@pytest.mark.parametrize("token", ["", "   ", None, 7, b"bytes"])
 def test_an_empty_token_is_refused_before_any_call(world: World, make: Maker, token: object) -> None:
     with pytest.raises(ConfigurationError):
         make().federated_sign_in(world.provider.login_key, token)  # type: ignore[arg-type]
@@ -220,6 +237,7 @@ def test_the_custom_role_is_asked_for_and_the_basic_flow_asks_sts(world: World, 
         {"cache": "cloud"},
         {"account_id": "12"},
         {"endpoint_url": "http://cognito.example"},
+        {"user_pool": "eu-west-1_AbCdEfGhI"},
         {"refresh_handlers": {"google": "not a function"}},
     ],
 )
