@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -167,6 +168,26 @@ def test_a_refused_token_leaves_nobody_signed_in_and_never_a_guest(world: World,
 def test_a_refused_token_asks_for_a_sign_in_and_for_no_command_of_a_profile(world: World, make: Maker) -> None:
     with pytest.raises(FederationRefusedError, match="Sign in again with a new login token; if it stays"):
         make().federated_sign_in(world.provider.login_key, world.provider.issue(flaw="other-key"))
+
+
+def test_a_refusal_names_arguments_and_calls_and_no_keys_or_commands_of_a_profile(world: World, make: Maker) -> None:
+    key, pool = world.provider.login_key, world.add_pool(custom_roles=[world.other_role_arn], token_roles=True)
+    somebody = make().federated_sign_in(key, world.provider.issue("somebody-else")).identity_id
+    basic = {"flow": "basic", "role_arn": world.authenticated_role_arn}
+    cases: list[tuple[CognitoFederation, dict[str, Any], str]] = [
+        (make(pool, role_arn=world.guest_role_arn), {}, "role_arn"),
+        (make(), {"flaw": "wrong-audience"}, "client_id"),
+        (make(**basic), {}, "flow = enhanced"),
+        (make(), {"identity_id": somebody}, "call sign_out and sign in again"),
+        (make(ANYBODY), {}, "identity_pool_id"),
+    ]
+    for federation, options, mended_by in cases:
+        identity_id = options.pop("identity_id", None)
+        with pytest.raises(FederationRefusedError) as refused:
+            federation.federated_sign_in(key, world.provider.issue("ada", **options), identity_id=identity_id)
+        assert mended_by in refused.value.remedy
+        assert "cognito_" not in str(refused.value)
+        assert "cognito-federation" not in str(refused.value)
 
 
 def test_a_forged_token_never_gets_the_credentials_kept_for_its_subject(world: World, make: Maker) -> None:
