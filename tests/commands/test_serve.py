@@ -45,7 +45,7 @@ def test_a_shell_that_sets_what_is_printed_has_credentials_until_the_end(home: H
         ("fish", "set -gx AWS_CONTAINER_CREDENTIALS_FULL_URI 'http://127.0.0.1:"),
         ("powershell", "$Env:AWS_CONTAINER_CREDENTIALS_FULL_URI = 'http://127.0.0.1:"),
         ("windows-cmd", 'set "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:'),
-        ("dotenv", 'AWS_CONTAINER_CREDENTIALS_FULL_URI="http://127.0.0.1:'),
+        ("dotenv", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:"),
     ],
 )
 def test_every_shell_is_spoken_to_in_its_way(home: Home, style: str, start: str) -> None:
