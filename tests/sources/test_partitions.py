@@ -91,8 +91,6 @@ def arn_of(world: World, answer: dict[str, str]) -> str:
         (CHINA, {}, "cognito-identity.cn-north-1.amazonaws.com.cn"),
         ("us-east-1", {"use_fips_endpoint": "true"}, "cognito-identity-fips.us-east-1.amazonaws.com"),
         (GOV_WEST, {"use_fips_endpoint": "true"}, "cognito-identity-fips.us-gov-west-1.amazonaws.com"),
-        # No api.aws name of cognito-identity in these regions: botocore's rules keep the plain host.
-        ("us-east-1", {"use_dualstack_endpoint": "true"}, "cognito-identity.us-east-1.amazonaws.com"),
         (GOV_WEST, {"use_dualstack_endpoint": "true"}, "cognito-identity.us-gov-west-1.api.aws"),
     ],
 )
