@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING
 from .credentials import FederatedCredentials
 from .errors import (
     CognitoFederationError,
-    ConfigurationError,
     FederationRefusedError,
     SignInRequiredError,
     StorageError,
     TemporaryError,
 )
 from .events import Event, Events
-from .exchange.identity_pool import Exchanged, IdentityPool, Login
+from .exchange.identity_pool import Exchanged, IdentityPool, Login, fixed_identity
 from .exchange.service_call import Patience
 from .keeping.cache_keys import credentials_key, identity_key
 from .keeping.failure_memory import REST, Failure, FailureMemory
@@ -321,14 +320,9 @@ class Federation:
         return newer
 
     def _exchange(self, login: Login | None) -> Exchanged:
-        fixed = self._settings.identity_id or (login.token.identity_id if login else None)
+        fixed = fixed_identity(self._settings, login)
         if fixed is not None:
             return self._pool.exchange(fixed, login)
-        if login is not None and self._settings.provider is not None and self._settings.provider.name == "developer":
-            raise ConfigurationError(
-                "The developer login came without an identity ID",
-                remedy="Let its source give identity_id beside the token, or set cognito_identity_id",
-            )
         key = identity_key(self._settings, login)
         known = self._kept.identity(key)
         if known is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from ..assembly import serving_for
 from ..debug_log import unexpected
 from ..errors import CognitoFederationError
 from ..keeping.failure_memory import rest_after
-from ..process import Question, finish
+from ..process import Question, finish, finish_in_the_end
 from ..profile_chain import environment_for_children, refuse_a_circle
 from ..ready_answer import bindings_of, keep_failure, keep_served, process_text
 from ..settings import load_settings
@@ -25,6 +26,16 @@ from .options import profile_option
 
 #: Seconds a helper may take in all; SDKs end it after 60 (aws-sdk-go-v2, processcreds.DefaultTimeout).
 HELPER_TIME = 50.0
+#: Seconds after which it gives up whatever it is doing.
+_LAST_MOMENT = 57.0
+
+
+def answer_and_end(question: Question) -> None:
+    """Print the answer and end the process, before the SDK that waits for it ends it."""
+    watchdog = threading.Timer(question.asked_at + _LAST_MOMENT - time.time(), finish_in_the_end, (question,))
+    watchdog.daemon = True
+    watchdog.start()
+    finish(*answer(question))
 
 
 def answer(question: Question) -> tuple[int, str]:
@@ -87,6 +98,4 @@ def _keep_stderr_clean() -> None:
 @profile_option
 def command(profile: str | None) -> None:
     """Print credentials as SDKs ask for them in credential_process."""
-    code, text = answer(Question(profile, dict(os.environ)))
-    sys.stdout.flush()
-    finish(code, text)
+    answer_and_end(Question(profile, dict(os.environ)))

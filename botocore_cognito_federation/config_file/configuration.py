@@ -199,7 +199,7 @@ def check_provider(settings: Settings, store: Store) -> None:
     provider = settings.provider
     if provider is None or not signs_people_in(settings):
         return
-    discover(HttpClient(), provider, StoredDocuments(store), now=time.time())
+    discover(HttpClient(ca_bundle=settings.ca_bundle), provider, StoredDocuments(store), now=time.time())
 
 
 def signs_people_in(settings: Settings) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 
 from ..errors import ConfigurationError
 
@@ -51,3 +52,11 @@ def parse_trouble(path: str) -> str:
     except OSError as error:
         return f"{path} cannot be read: {error.strerror}"
     return f"{shown}: an indented block holds a line that is not key = value"
+
+
+def has_section(path: str, title: str) -> bool:
+    """Whether a file has a section, also one whose title botocore cannot split into words and leaves out."""
+    parser = configparser.RawConfigParser(strict=False)
+    with contextlib.suppress(configparser.Error, UnicodeDecodeError, OSError):
+        parser.read([path], encoding="utf-8")
+    return parser.has_section(title)
