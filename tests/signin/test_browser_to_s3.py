@@ -166,7 +166,7 @@ def test_forty_expiries_met_by_eight_processes_at_once_spend_one_refresh_token_e
     with ExitStack() as stack:
         clients = []
         for profile in ("dev", "other"):
-            for how in ("natively", "by process", "natively", "by process"):
+            for how in ("natively", "natively", "natively", "by process"):
                 clients.append(client(home, how, profile))
                 stack.enter_context(clients[-1])
                 stack.callback(clients[-1].kill)
