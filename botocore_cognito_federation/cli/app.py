@@ -74,6 +74,8 @@ def run(arguments: list[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
+        if sys.stderr.isatty():
+            click.echo(err=True)  # the shell's prompt does not belong on the line that was interrupted
         return 130
     except BrokenPipeError:
         # The reader has gone; Python would complain once more while flushing at exit.

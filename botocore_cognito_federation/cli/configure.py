@@ -18,6 +18,7 @@ from ..config_file.configuration import (
     signs_people_in,
     write_plan,
 )
+from ..config_file.lines import profile_section
 from ..errors import ConfigurationError
 from ..relying_party import secret_key
 from ..remedies import shell_command
@@ -107,9 +108,8 @@ def _move_what_is_kept(settings: Settings, store: Store) -> None:
 def _say_what_is_next(plan: Plan, *, changed: bool, files: Files) -> None:
     settings, changes = plan.settings, plan.changes
     done = "Wrote" if changed else "Nothing to change:"
-    click.echo(
-        f"{done} [profile {changes.profile}] and [cognito-session {changes.session}] in {files.config}", err=True
-    )
+    section = profile_section(changes.profile)
+    click.echo(f"{done} [{section}] and [cognito-session {changes.session}] in {files.config}", err=True)
     uris = redirect_uris(settings)
     if uris:
         click.echo("Register these redirect URIs at the identity provider, exactly as they are:", err=True)

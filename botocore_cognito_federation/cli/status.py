@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import click
@@ -16,6 +17,7 @@ from ..errors import StorageError
 from ..keeping.sessions import Session
 from ..keeping.sign_out import sign_in_generation
 from ..remedies import login_command
+from ..settings import Settings
 from ..shadowing import what_shadows
 from ..storage import everything_kept, store_for
 from ..storage.base import CREDENTIALS, NOTES, SESSIONS, Store
@@ -91,6 +93,59 @@ def sign_in_line(entry: Mapping[str, Any], *, naming_scope: bool) -> str:
     return f"signed in as {who} {left}; no refresh token"
 
 
+@dataclass(frozen=True)
+class Overview:
+    """What ``status`` has found.
+
+    Attributes:
+        needs_sign_in: whether the next use needs a person; None where the store cannot say.
+        sign_ins: see `sign_ins_of`.
+        credentials: see `credentials_of`.
+        notes: see `notes_of`.
+        warnings: what keeps the configuration from working, or the store from answering.
+    """
+
+    needs_sign_in: bool | None
+    sign_ins: list[dict[str, Any]]
+    credentials: list[dict[str, Any]]
+    notes: list[str]
+    warnings: list[str]
+
+    @property
+    def living(self) -> list[dict[str, Any]]:
+        """The credentials that have not expired."""
+        return [entry for entry in self.credentials if entry["seconds_left"] > 0]
+
+
+def overview_of(settings: Settings | None, store: Store, warnings: list[str]) -> Overview:
+    """What is kept for settings, or for everybody (None).
+
+    Raises:
+        StorageError: the store cannot be asked.
+    """
+    scope = settings.scope if settings else None
+    found = Overview(False, sign_ins_of(store, scope), credentials_of(store, scope), notes_of(store), warnings)
+    signed_in = bool(found.living) or any(entry["signed_in"] for entry in found.sign_ins)
+    return replace(found, needs_sign_in=not signed_in and (settings is None or signs_people_in(settings)))
+
+
+def say(found: Overview, settings: Settings | None) -> None:
+    """The same for people."""
+    for entry in found.sign_ins:
+        click.echo(f"  {sign_in_line(entry, naming_scope=settings is None)}")
+    for entry in found.living:
+        who = entry["who"] or entry["identity_id"]
+        click.echo(f"  AWS credentials for {who} ({entry['provider']}), {span(entry['seconds_left'])} left")
+    if found.needs_sign_in:
+        click.echo(f"  nobody is signed in{f'. Run: {login_command(settings)}' if settings else ''}")
+    elif found.needs_sign_in is False and not found.living:
+        click.echo("  no AWS credentials kept; the next use gets them")
+    for note in found.notes:
+        click.echo(f"  note: {note}")
+    for warning in found.warnings:
+        click.echo(f"  warning: {warning}")
+
+
 @click.command("status")
 @profile_option
 @session_option
@@ -101,45 +156,20 @@ def command(profile: str | None, session: str | None, as_json: bool, everything:
     """What is signed in and cached, until when, as whom; no network."""
     settings = None if everything else chosen_settings(profile, session)
     store = store_for(settings, os.environ) if settings else everything_kept(os.environ)
-    scope = settings.scope if settings else None
     warnings = what_shadows(settings, os.environ) if settings and session is None else []
     try:
-        entries, sign_ins = credentials_of(store, scope), sign_ins_of(store, scope)
+        found = overview_of(settings, store, warnings)
     except StorageError as error:
         if check:
             raise
-        entries, sign_ins = [], []
-        warnings = [*warnings, error.line]
-    living = [entry for entry in entries if entry["seconds_left"] > 0]
-    signs_in = settings is None or signs_people_in(settings)
-    needs_sign_in = signs_in and not living and not any(entry["signed_in"] for entry in sign_ins)
+        found = Overview(None, [], [], notes_of(store), [*warnings, error.line])
     if check:
-        return 3 if needs_sign_in else 0
+        return 3 if found.needs_sign_in else 0
     if as_json:
-        found = {
-            "needs_sign_in": needs_sign_in,
-            "sign_ins": sign_ins,
-            "credentials": entries,
-            "notes": notes_of(store),
-            "warnings": warnings,
-        }
-        click.echo(json.dumps(found, indent=2))
+        click.echo(json.dumps(asdict(found), indent=2))
         return 0
     if settings:
         shown = f"session {session}" if session else f"profile {settings.profile or 'default'}"
         click.echo(f"{shown}, identity pool {settings.identity_pool_id}")
-    for entry in sign_ins:
-        click.echo(f"  {sign_in_line(entry, naming_scope=settings is None)}")
-    for entry in living:
-        who = entry["who"] or entry["identity_id"]
-        click.echo(f"  AWS credentials for {who} ({entry['provider']}), {span(entry['seconds_left'])} left")
-    if needs_sign_in:
-        command_to_run = f". Run: {login_command(settings)}" if settings else ""
-        click.echo(f"  nobody is signed in{command_to_run}")
-    elif not living:
-        click.echo("  no AWS credentials kept; the next use gets them")
-    for note in notes_of(store):
-        click.echo(f"  note: {note}")
-    for warning in warnings:
-        click.echo(f"  warning: {warning}")
+    say(found, settings)
     return 0

@@ -217,10 +217,7 @@ def redirect_uris(settings: Settings) -> list[str]:
         redirect = loopback_redirect(settings.redirect_uri, settings.redirect_ports or provider.redirect_ports)
     except ConfigurationError:
         return [settings.redirect_uri] if settings.redirect_uri else []
-    return [
-        redirect.uri(port) if port else f"http://{redirect.host}{redirect.path} (with any port)"
-        for port in redirect.ports
-    ]
+    return [redirect.registration(port) for port in redirect.ports]
 
 
 def write_plan(plan: Plan, files: Files, store: Store) -> bool:

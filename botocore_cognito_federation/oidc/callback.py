@@ -132,7 +132,7 @@ class CallbackServer:
                     raise SignInFailedError("The sign-in was cancelled", remedy="Start it again when you are ready")
                 left = deadline - self._monotonic()
                 if left <= 0:
-                    raise _nobody_came(timeout, self.redirect_uri)
+                    raise _nobody_came(timeout, self._redirect, self.port)
                 self._changed.wait(min(left, 0.25))  # short: Ctrl-C on Windows and `cancel` are seen between waits
 
     def _reply(self, method: str, host: str | None, path: str, query: str) -> Reply:
@@ -200,9 +200,11 @@ class CallbackServer:
             self._changed.notify_all()
 
 
-def _nobody_came(timeout: float, redirect_uri: str) -> SignInFailedError:
+def _nobody_came(timeout: float, redirect: Redirect, port: int) -> SignInFailedError:
     # Cognito and others show a page of their own for a redirect URI they do not know, and never come back.
+    known = "" if port in redirect.ports else ", or set cognito_redirect_ports to a port it knows"
     return SignInFailedError(
         f"Nobody finished the sign-in within {timeout:g} seconds",
-        remedy=f"Sign in again. If the provider's page complained about the redirect, register {redirect_uri} there",
+        remedy="Sign in again. If the provider's page complained about the redirect,"
+        f" register {redirect.registration(port)} there{known}",
     )

@@ -29,6 +29,10 @@ class Redirect:
         """The redirect URI for `port`, letter by letter what most providers compare it with."""
         return f"http://{self.host}:{port}{self.path}"
 
+    def registration(self, port: int) -> str:
+        """What to register at the provider for `port`, in words where it is no port in particular."""
+        return self.uri(port) if port in self.ports and port else f"http://{self.host}{self.path} (with any port)"
+
     @property
     def addresses(self) -> tuple[str, ...]:
         """The addresses to listen on: a browser may take ``localhost`` for either of two."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..errors import CognitoFederationError, StorageError
 from ..keeping.sessions import Session, Sessions
-from ..keeping.sign_out import end_sign_in
+from ..keeping.sign_out import begin_generation, end_sign_in
 from ..oidc.renewal import Revocation, revoke
 from ..ready_answer import forget_answers
 from ..relying_party import relying_party, user_pool
@@ -43,11 +43,18 @@ def sign_out(settings: Settings, *, store: Store, environ: Mapping[str, str], re
     nothing about the forgetting.
 
     Raises:
-        StorageError: the store cannot be written.
+        StorageError: the store cannot be written, or a keyring cannot be asked: then nothing was revoked, and the next
+            sign-out does it.
     """
-    until = _credentials_until(store, settings.scope)
     sessions = Sessions(settings, store)
-    before = sessions.read_whatever_generation()
+    try:
+        until = _credentials_until(store, settings.scope)
+        before = sessions.read_whatever_generation()
+    except StorageError:
+        # A locked keyring gives nothing to revoke; what is in it counts for nothing from now on all the same.
+        begin_generation(store, settings.scope)
+        forget_answers(default_directory(environ))
+        raise
     end_sign_in(store, settings.scope)
     forget_answers(default_directory(environ))
     # A renewal in flight that finds itself signed out removes the session itself; then the token from before is

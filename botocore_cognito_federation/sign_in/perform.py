@@ -26,7 +26,7 @@ from ..oidc.device import sign_in_with_device
 from ..oidc.party import Clock, RelyingParty
 from ..oidc.redirects import Redirect, loopback_redirect
 from ..oidc.sign_in import sign_in_with_browser, sign_in_with_paste
-from ..ready_answer import forget_failed_answers
+from ..ready_answer import forget_answers, forget_failed_answers
 from ..relying_party import relying_party, user_pool
 from ..settings import Settings
 from ..storage import Store, default_directory
@@ -89,8 +89,14 @@ def sign_in(settings: Settings, *, store: Store, screen: Screen, choices: Choice
     session, joined = sign_in_only(settings, store=store, screen=screen, choices=choices, machine=machine)
     if settings.profile is None and settings.origin("identity_pool_id").layer != "session":
         return SignedIn(session, None, joined)
-    credentials = federation_for(settings, store=store, environ=machine.environ).credentials()
-    return SignedIn(session, credentials, joined)
+    federation = federation_for(settings, store=store, environ=machine.environ)
+    if joined:
+        return SignedIn(session, federation.credentials(), joined)
+    # Also where some are kept and live: people sign in again because their groups or the pool's roles have changed.
+    credentials = federation.exchange_now()
+    with contextlib.suppress(StorageError):
+        forget_answers(default_directory(machine.environ))
+    return SignedIn(session, credentials)
 
 
 def sign_in_only(

@@ -5,9 +5,11 @@ A line on stdin is what the person types into the field below the cell, once the
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import sys
+import threading
 
 from jupyter_client.manager import KernelManager
 
@@ -15,6 +17,8 @@ _WAIT = 120
 
 
 def main(interpreter: str, code: str) -> None:
+    typed: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=lambda: [typed.put(line.strip()) for line in sys.stdin], daemon=True).start()
     manager = KernelManager(kernel_name="python3")
     manager.kernel_spec.argv[0] = interpreter
     manager.start_kernel()
@@ -24,12 +28,12 @@ def main(interpreter: str, code: str) -> None:
         client.wait_for_ready(timeout=_WAIT)
         cell = client.execute(code, allow_stdin=True)
         while True:
-            try:
-                asked = client.get_stdin_msg(timeout=0.05)
-                print(json.dumps({"type": "asked", **asked["content"]}), flush=True)
-                client.input(sys.stdin.readline().strip())
-            except queue.Empty:
-                pass
+            # Not waited for: what the cell shows comes on another channel, and may come later than the question.
+            with contextlib.suppress(queue.Empty):
+                client.get_stdin_msg(timeout=0.05)
+                print(json.dumps({"type": "asked"}), flush=True)
+            with contextlib.suppress(queue.Empty):
+                client.input(typed.get_nowait())
             try:
                 message = client.get_iopub_msg(timeout=0.05)
             except queue.Empty:

@@ -58,7 +58,7 @@ def clock(home: Home, tmp_path: Path) -> MovedClock:
     """What every process of the home lives by; the home's profile has a ``credential_process`` besides."""
     clock = MovedClock(tmp_path / "ahead")
     home.more |= clock.environment()
-    home.profile = {"credential_process": f"{find_executable()} credential-process --profile dev"}
+    home.profile = {"credential_process": helper("dev")}
     home.write()
     return clock
 
@@ -94,8 +94,12 @@ def last_page(pictures: Path) -> str:
     raise AssertionError("the browser did not come to its last page")
 
 
-def client(home: Home, how: str) -> subprocess.Popen[str]:
-    return home.python(_CLIENT, how, stdin=subprocess.PIPE)
+def client(home: Home, how: str, profile: str = "dev") -> subprocess.Popen[str]:
+    return home.python(_CLIENT, how, stdin=subprocess.PIPE, variables={"AWS_PROFILE": profile})
+
+
+def helper(profile: str) -> str:
+    return f"{find_executable()} credential-process --profile {profile}"
 
 
 def ask(*clients: subprocess.Popen[str]) -> list[tuple[str, str]]:
@@ -151,12 +155,21 @@ def test_somebody_else_who_clicks_through_reads_why_they_are_not_signed_in(
 def test_forty_expiries_met_by_eight_processes_at_once_spend_one_refresh_token_each(
     home: Home, provider: OidcProvider, clock: MovedClock, world: World
 ) -> None:
+    # Two profiles share the sign-in and not the pool: two exchanges at once, each waiting for the same ID token.
+    other = [
+        f"cognito_identity_pool_id = {world.add_pool(authenticated_role=world.authenticated_role_arn)}",
+        f"credential_process = {helper('other')}",
+    ]
+    lines = ["[profile other]", "region = eu-west-1", "cognito_session = corp", *other, ""]
+    home.config.write_text("\n".join([home.config.read_text(), *lines]))
     assert home.login().code == 0
     with ExitStack() as stack:
-        clients = [client(home, "natively" if number % 2 else "by process") for number in range(8)]
-        for one in clients:
-            stack.enter_context(one)
-            stack.callback(one.kill)
+        clients = []
+        for profile in ("dev", "other"):
+            for how in ("natively", "natively", "natively", "by process"):
+                clients.append(client(home, how, profile))
+                stack.enter_context(clients[-1])
+                stack.callback(clients[-1].kill)
         first = ask(*clients)
         assert {method for method, _ in first} == {"cognito-federation", "custom-process"}
         keys = {key for _, key in first}
@@ -164,8 +177,8 @@ def test_forty_expiries_met_by_eight_processes_at_once_spend_one_refresh_token_e
             let_pass(home, clock, _LIFE + 10)
             keys |= {key for _, key in ask(*clients)}
             assert renewals(provider) == number
-            assert len(keys) == number + 1
-    assert len(world.calls("GetCredentialsForIdentity")) == 41
+            assert len(keys) == 2 * (number + 1)
+    assert len(world.calls("GetCredentialsForIdentity")) == 2 * 41
     assert provider.journal("refused") == []
     assert provider.journal("grant revoked") == []
     let_pass(home, clock, _LIFE + 10)

@@ -45,14 +45,16 @@ def cell(home: Home) -> Iterator[Run]:
         processes.append(process)
         assert process.stdin is not None
         assert process.stdout is not None
-        browser = ScriptedBrowser()
+        browser, asked = ScriptedBrowser(), False
         for line in process.stdout:
             message = json.loads(line)
             link = _LINK.search(message.get("data", {}).get("text/html", ""))
             if link:
                 with contextlib.suppress(requests.ConnectionError):  # where the address is pasted, nobody listens
                     browser.open(html.unescape(link.group(1)))
-            if message["type"] == "asked":
+            asked = asked or message["type"] == "asked"
+            if asked and browser.visited:
+                asked = False
                 process.stdin.write(browser.visited[-1] + "\n")
                 process.stdin.flush()
             yield message

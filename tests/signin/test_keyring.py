@@ -222,6 +222,22 @@ def test_a_changed_cache_keeps_the_sign_in_both_ways(keyring_home: Home) -> None
     assert any("sessions" in name for name in kept(home))
 
 
+def test_a_sign_out_counts_although_the_keyring_is_locked_and_the_next_one_revokes(keyring_home: Home) -> None:
+    home = keyring_home
+    assert home.login().code == 0
+    revoked = len(home.provider.journal("grant revoked"))
+    done = home.run("logout", PYTHON_KEYRING_BACKEND="tests.signin.fake_keyring.LockedBackend")
+    assert done.code == 8
+    assert "Unlock it" in done.err
+    status = home.run("status", PYTHON_KEYRING_BACKEND="tests.signin.fake_keyring.LockedBackend")
+    assert "Unlock it" in status.out
+    assert "nobody is signed in" not in status.out
+    assert home.run("credential-process").code == 3
+    assert home.run("logout").code == 0
+    assert kept(home) == {}
+    assert len(home.provider.journal("grant revoked")) == revoked + 1
+
+
 @pytest.mark.parametrize("backend", ["LockedBackend", "ForgetfulBackend"])
 def test_a_keyring_that_does_not_work_is_said_before_anybody_signs_in(keyring_home: Home, backend: str) -> None:
     done = keyring_home.login(PYTHON_KEYRING_BACKEND=f"tests.signin.fake_keyring.{backend}")

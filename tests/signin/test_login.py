@@ -59,6 +59,14 @@ def test_status_says_whether_the_next_use_needs_a_sign_in(home: Home) -> None:
     assert home.run("status", "--check").code == 0
 
 
+def test_signing_in_again_brings_new_credentials_to_whoever_asks_next(home: Home) -> None:
+    keys = []
+    for _ in range(2):
+        assert home.login().code == 0
+        keys += [json.loads(home.run("credential-process").out)["AccessKeyId"] for _ in range(2)]
+    assert keys[0] == keys[1] != keys[2] == keys[3]
+
+
 def test_somebody_else_needs_force_and_is_refused_by_name(home: Home) -> None:
     assert home.login().code == 0
     refused = home.login(user="grace")
