@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from tests.clients.rooms import promised
 
-from . import baseline, burst, in_process, rows, warm_path
+from . import baseline, burst, in_process, outlets, rows, warm_path
 from .laboratory import Laboratory, opened
 from .measuring import Unmeasurable
 
@@ -18,6 +18,7 @@ _GROUPS: dict[str, Callable[[Laboratory], list[rows.Row]]] = {
     "activated": warm_path.activated,
     "growing": warm_path.growing,
     "native": in_process.rows,
+    "outlets": outlets.rows,
     "burst": burst.rows,
 }
 

@@ -246,6 +246,7 @@ class Federation:
                     logger.debug("Somebody else is renewing them; serving what lives")
                     return Served(held, self._now() + _WHILE_ANOTHER_RENEWS)
                 raise _busy()
+            generation = self.generation()
             held = self._kept.credentials(key)
             if held is not None and self._is_fresh(held):
                 return self._fresh(held)
@@ -256,7 +257,8 @@ class Federation:
                 with renewing(key):
                     return self._fresh(self._renew(key, login, something_lives=alive))
             except CognitoFederationError as error:
-                return self._failed(key, held, error)
+                # What lived before a sign-out does not outlive it.
+                return self._failed(key, held if generation == self.generation() else None, error)
 
     def _failed(self, key: str, held: FederatedCredentials | None, error: CognitoFederationError) -> Served:
         lives = held is not None and is_alive(held, self._now())
@@ -274,11 +276,11 @@ class Federation:
         raise failure.error
 
     def _renew(self, key: str, login: Login | None, *, something_lives: bool) -> FederatedCredentials:
-        generation = self.generation()
+        generation, signed_in = self.generation(), self._kept.sign_in_generation()
         if login is None:
             login = self._login(something_lives=something_lives)
             if self._settings.identity_id is None and credentials_key(self._settings, login) != key:
-                raise TemporaryError("Somebody else signed in meanwhile", remedy="Try again")
+                raise _somebody_else()
         try:
             exchanged = self._exchange(login)
         except FederationRefusedError as refused:
@@ -291,6 +293,8 @@ class Federation:
             raise TemporaryError(_dead_on_arrival(exchanged), remedy="Set the clock (timedatectl set-ntp true)")
         self._kept.keep_credentials(key, credentials, login, generation)
         reach("credentials.kept")
+        if signed_in != self._kept.sign_in_generation():
+            self._refuse_who_signed_out(key)
         self._failures.forget(key)
         if exchanged.clock_ahead is not None:
             side = "ahead of" if exchanged.clock_ahead > 0 else "behind"
@@ -306,6 +310,17 @@ class Federation:
             )
         )
         return credentials
+
+    def _refuse_who_signed_out(self, key: str) -> None:
+        """A sign-out wins also over whoever waits for what was begun before it, unless nothing had to be signed in.
+
+        Raises:
+            SignInRequiredError: nobody is signed in any more.
+            TemporaryError: somebody else is.
+        """
+        login = self._known_login()
+        if login is not None and self._settings.identity_id is None and credentials_key(self._settings, login) != key:
+            raise _somebody_else()
 
     def _newer_login(self, login: Login | None, refused: FederationRefusedError) -> Login:
         """A login with another token than the refused one, where that may help; else the refusal goes on."""
@@ -364,6 +379,10 @@ def _dead_on_arrival(exchanged: Exchanged) -> str:
     ahead = exchanged.clock_ahead
     why = f", which is {span(ahead)} ahead of AWS's" if ahead is not None and ahead > 0 else ""
     return f"The new credentials have already expired by this machine's clock{why}"
+
+
+def _somebody_else() -> TemporaryError:
+    return TemporaryError("Somebody else signed in meanwhile", remedy="Try again")
 
 
 def _busy() -> StorageError:

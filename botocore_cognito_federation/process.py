@@ -112,6 +112,16 @@ def bound(kind: str, name: str) -> str:
     return FIELD.join((kind, name, state_of_variable(name) if kind == "variable" else state_of_file(name)))
 
 
+def still_bound(bindings: str) -> bool:
+    """Whether everything an answer depends on is in the state it was in."""
+    for entry in bindings.split(ENTRY):
+        if entry:
+            kind, _, rest = entry.partition(FIELD)
+            if entry != bound(kind, rest.rpartition(FIELD)[0]):
+                return False
+    return True
+
+
 def read_answer(question: Question) -> "ReadyAnswer | None":
     """The answer kept for exactly this question, or None: no file, not ours, not private, damaged, or out of date."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -137,13 +147,7 @@ def read_answer(question: Question) -> "ReadyAnswer | None":
         return None
     if magic != MAGIC or fingerprint != question.fingerprint or end:
         return None
-    for entry in bindings.split(ENTRY):
-        if entry:
-            kind_of_binding, _, rest = entry.partition(FIELD)
-            name = rest.rpartition(FIELD)[0]
-            if entry != bound(kind_of_binding, name):
-                return None
-    return answer
+    return answer if still_bound(bindings) else None
 
 
 def write_all(descriptor: int, data: bytes) -> bool:

@@ -7,9 +7,10 @@ import json
 import os
 from typing import TYPE_CHECKING
 
+from .errors import StorageError
 from .keeping.freshness import serve_until
 from .keeping.sign_out import generation_keys
-from .process import ENTRY, FIELD, MAGIC, Question, bound
+from .process import ENTRY, FIELD, MAGIC, Question, bound, still_bound
 from .storage.base import GENERATIONS
 from .storage.private_files import make_directory, read_private, remove, write_private
 
@@ -44,7 +45,7 @@ def bindings_of(settings: Settings, bindings: tuple[Binding, ...] | None, questi
 
 
 def keep_served(question: Question, bindings: str | None, served: Served) -> None:
-    """Keep credentials ready to print until they should be renewed."""
+    """Keep credentials ready to print until they should be renewed, and not past a sign-out that came meanwhile."""
     credentials = served.credentials
     _write(
         question,
@@ -54,6 +55,9 @@ def keep_served(question: Question, bindings: str | None, served: Served) -> Non
         0,
         process_text(served),
     )
+    if bindings is not None and not still_bound(bindings):
+        with contextlib.suppress(StorageError):
+            remove(question.path)
 
 
 def keep_failure(
@@ -67,8 +71,6 @@ def _write(
     question: Question, bindings: str | None, times: tuple[float, float, float], kind: str, code: int, text: str
 ) -> None:
     """Best effort: without a place for it, the next process goes the long way too."""
-    from .errors import StorageError
-
     if bindings is None:
         bindings, kind, code, text = "", "ask", 0, ""
     fields = (MAGIC, question.fingerprint, bindings, " ".join(map(repr, times)), kind, str(code), text, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from botocore.credentials import CredentialProvider
@@ -66,21 +67,48 @@ class CognitoFederationProvider(CredentialProvider):
             return None
         refuse_a_circle(os.environ, settings.profile)
         _count_feature()
-        return shared_credentials(settings)
+        return shared_credentials(settings, self._session)
 
     def _settings(self) -> Settings | None:
         profile = self._profile_name or self._session.get_config_variable("profile")
         return settings_of_session(self._session, profile, in_use=self._in_use)
 
 
-def shared_credentials(settings: Settings) -> FederationCredentials:
-    """The credentials object of a configuration: the same one for every session of this process."""
+def shared_credentials(settings: Settings, session: Session) -> FederationCredentials:
+    """The credentials object of a configuration: the same one for every session of this process.
+
+    Args:
+        session: the one that asks; see `_beside`.
+    """
     key = (settings, default_directory(os.environ), _token_place(settings))
     with _shared_lock:
         found = _shared.get(key)
         if found is None:
-            found = _shared[key] = FederationCredentials(serving_for(settings, one_identity=True))
+            found = _shared[key] = FederationCredentials(
+                serving_for(settings, session=_beside(session, settings.profile), one_identity=True)
+            )
         return found
+
+
+def _beside(session: Session, profile: str | None) -> Callable[[], Session]:
+    """Makes the session of our own calls, for the same profile, with what another one has read of AWS's models.
+
+    They are the most of what a client costs: 24,000 objects for the endpoints alone, which the session reads for its
+    own clients anyway. Read again in a thread beside an event loop, they held that loop up for some 20 ms.
+    """
+    from botocore.loaders import Loader
+    from botocore.session import Session
+
+    loader = session.get_component("data_loader")
+
+    def make() -> Session:
+        made = Session(profile=profile)
+        # Not that of a copy of botocore which a tool carries: it has models of another version.
+        if isinstance(loader, Loader):
+            made.register_component("data_loader", loader)
+        return made
+
+    return make
 
 
 def _token_place(settings: Settings) -> tuple[str, ...]:

@@ -46,12 +46,12 @@ def clocks(settings: Settings, clients: Clients) -> Iterator[Finding]:
     with quiet_botocore():
         addresses["Cognito"] = str(clients.cognito_identity().meta.endpoint_url)
     for whose, address in addresses.items():
-        yield from _clock(whose, address)
+        yield from _clock(whose, address, HttpClient(ca_bundle=settings.ca_bundle))
 
 
-def _clock(whose: str, address: str) -> Iterator[Finding]:
+def _clock(whose: str, address: str, http: HttpClient) -> Iterator[Finding]:
     try:
-        theirs = _date(HttpClient().get(address).headers.get("date"))
+        theirs = _date(http.get(address).headers.get("date"))
     except ServerBusyError:
         return
     except TemporaryError as error:

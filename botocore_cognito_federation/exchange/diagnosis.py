@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..identity_providers import derive_login_key
+from ..identity_providers import derive_login_key, pool_principal
 from ..remedies import shell_command
 from ..retry import Retry
 from ..times import span
@@ -64,6 +64,7 @@ class CallFacts:
         issuer = str(self.claims.get("iss", ""))
         return {
             "pool": self.pool,
+            "principal": pool_principal(self.pool.partition(":")[0]) or "the principal of identity pools",
             "clear_cache": shell_command("cognito-federation", "cache", "clear", "--profile", self.profile),
             "new_token": self.new_token,
             "key": self.login_key or "none",
@@ -99,7 +100,7 @@ _ADD_CLIENT = (
     "Add the provider, or this client ID (aud), to identity pool {pool}, or set cognito_client_id to one it lists"
 )
 _CHECK_ROLES = (
-    "Check the pool's roles: each must trust cognito-identity.amazonaws.com for sts:AssumeRoleWithWebIdentity with"
+    "Check the pool's roles: each must trust {principal} for sts:AssumeRoleWithWebIdentity with"
     " aud {pool} and the right amr, and sts:TagSession where principal tags are on"
 )
 
@@ -299,7 +300,7 @@ _RULES = (
         "AccessDenied",
         "assumerolewithwebidentity",
         "The role {role} does not trust this identity pool's users",
-        "Let its trust policy allow cognito-identity.amazonaws.com with aud {pool} and amr authenticated",
+        "Let its trust policy allow {principal} with aud {pool} and amr authenticated",
         _N,
     ),
     _Rule("AccessDenied", "assumerole", "These credentials may not assume {role}", "Check both policies", _N),

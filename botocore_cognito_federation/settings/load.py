@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
-import contextlib
 import difflib
 import os
 from collections.abc import Mapping
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
     from .model import Settings
-
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def settings_of_session(
@@ -62,6 +58,7 @@ def settings_of_session(
         endpoint=settings.endpoint_url or _configured_endpoint(full_config, section, variables),
         fips=_is_true(variables.get("AWS_USE_FIPS_ENDPOINT") or section.get("use_fips_endpoint")),
         dual_stack=_is_true(variables.get("AWS_USE_DUALSTACK_ENDPOINT") or section.get("use_dualstack_endpoint")),
+        ca_bundle=_text(section.get("ca_bundle")),
     )
     _check_endpoint(settings)
     return settings
@@ -119,20 +116,14 @@ def _no_profile(name: str, full_config: Mapping[str, Any], config_file: str) -> 
         return ConfigurationError(f"{config_file} {why}", remedy="Mend that, or set AWS_CONFIG_FILE")
     if isinstance(full_config.get(name), Mapping) and any(key.startswith(PREFIX) for key in full_config[name]):
         return ConfigurationError(what, remedy=f"Write [profile {name}] instead of [{name}] there")
-    if " " in name and _has_section(path, f"profile {name}"):
+    from .parsing import has_section
+
+    if " " in name and has_section(path, f"profile {name}"):
         return ConfigurationError(f"{what} for any AWS tool", remedy=f'Write [profile "{name}"] there')
     close = difflib.get_close_matches(name, full_config.get("profiles", {}), n=1, cutoff=0.6)
     return ConfigurationError(
         what, remedy=f"Did you mean {close[0]}?" if close else run_with_profile(name, "configure")
     )
-
-
-def _has_section(path: str, title: str) -> bool:
-    """Whether a file has a section, also one whose title botocore cannot split into words and leaves out."""
-    parser = configparser.RawConfigParser(strict=False)
-    with contextlib.suppress(configparser.Error, UnicodeDecodeError, OSError):
-        parser.read([path], encoding="utf-8")
-    return parser.has_section(title)
 
 
 def _pool_of_who_uses(name: str, full_config: Mapping[str, Any]) -> str:
@@ -170,7 +161,13 @@ def settings_of_linked_session(settings: Settings, name: str) -> Settings:
         environ={},
         flags={"session": name, "identity_pool_id": settings.identity_pool_id},
     )
-    return replace(resolve(layers), endpoint=settings.endpoint, fips=settings.fips, dual_stack=settings.dual_stack)
+    return replace(
+        resolve(layers),
+        endpoint=settings.endpoint,
+        fips=settings.fips,
+        dual_stack=settings.dual_stack,
+        ca_bundle=settings.ca_bundle,
+    )
 
 
 def load_session_settings(name: str, *, environ: Mapping[str, str] | None = None) -> Settings:
@@ -202,35 +199,10 @@ def _full_config(session: Session) -> Mapping[str, Any]:
     try:
         config: Mapping[str, Any] = session.full_config
     except ConfigParseError as error:
-        raise ConfigurationError(_parse_trouble(str(error.kwargs.get("path", "")))) from None
+        from .parsing import parse_trouble
+
+        raise ConfigurationError(parse_trouble(str(error.kwargs.get("path", "")))) from None
     return config
-
-
-def _parse_trouble(path: str) -> str:
-    """Which line of a configuration file every AWS tool refuses, and why. No value is quoted: it may be a secret."""
-    shown = f"{path} cannot be parsed by any AWS tool"
-    try:
-        with open(path, "rb") as file:
-            start = file.read(3)
-        if start == _BYTE_ORDER_MARK:
-            return f"{shown}: it begins with a byte order mark. Save it as UTF-8 without BOM"
-        configparser.RawConfigParser().read([path], encoding="utf-8")
-    except configparser.DuplicateOptionError as error:
-        return (
-            f"{shown}: line {error.lineno} sets {error.option!r} of [{error.section}] a second time. Remove one of them"
-        )
-    except configparser.DuplicateSectionError as error:
-        return f"{shown}: line {error.lineno} begins [{error.section}] a second time. Join the two"
-    except configparser.MissingSectionHeaderError as error:
-        return f"{shown}: line {error.lineno} stands before the first [section]"
-    except configparser.ParsingError as error:
-        lines = ", ".join(str(line) for line, _ in error.errors)
-        return f"{shown}: line {lines} is not key = value"
-    except UnicodeDecodeError:
-        return f"{shown}: it is not UTF-8 text"
-    except OSError as error:
-        return f"{path} cannot be read: {error.strerror}"
-    return f"{shown}: an indented block holds a line that is not key = value"
 
 
 def _configured_endpoint(
@@ -249,6 +221,10 @@ def _configured_endpoint(
         section.get("endpoint_url"),
     )
     return next((url for url in candidates if isinstance(url, str) and url), None)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _is_true(text: object) -> bool:
