@@ -132,7 +132,9 @@ class SessionTokenSource:
                 # Somebody who shares the store but not the lock, on another machine, was quicker.
                 return self._renewed_once_more(newer, context)
             if newer is not None:
-                self._sessions.write(replace(newer, refresh_token=None, login_token=None))
+                # The token that ran out still says whose credentials live on; one that Cognito refused says nothing.
+                told = None if refused is not None else newer.login_token
+                self._sessions.write(replace(newer, refresh_token=None, login_token=told))
             raise self._sign_in(str(ended)) from None
 
     def _renewed_once_more(self, session: Session, context: RefreshContext) -> LoginToken:
