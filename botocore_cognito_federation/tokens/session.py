@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from ..errors import SignInRequiredError, StorageError, TemporaryError
+from ..errors import SignInRequiredError, StorageError, TemporaryError, TokenRefreshError
 from ..keeping.sessions import Session, Sessions
 from ..login_token import LoginToken
 from ..storage.failpoints import reach
@@ -161,6 +161,8 @@ class SessionTokenSource:
             renewed = self._renewal()(session, keep)
         except SignInRequiredError as error:
             raise SignInRequiredError(error.what, remedy=self._remedy(error.remedy)) from None
+        except TokenRefreshError as error:
+            raise type(error)(error.what, remedy=error.remedy and self._remedy(error.remedy)) from None
         kept = replace(
             session,
             login_token=renewed.login_token,

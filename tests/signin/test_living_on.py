@@ -126,6 +126,17 @@ def test_credentials_outlive_the_session_that_brought_them(own_home: Home, own_p
     assert "cognito-federation login --profile dev" in ended.err
 
 
+def test_a_renewal_that_is_refused_without_a_reason_names_the_command_of_this_profile(
+    own_home: Home, own_provider: OidcProvider
+) -> None:
+    own_home.login()
+    own_provider.fault("/token", 404)
+    done = later(own_home, _HOUR + 10, "token")
+    assert done.code == 5
+    assert done.err.endswith("Run: cognito-federation login --profile dev\n")
+    assert later(own_home, _HOUR + 10, "token").code == 0
+
+
 def test_logout_forgets_revokes_and_says_what_lives_on(own_home: Home, own_provider: OidcProvider) -> None:
     own_home.login()
     refresh_token = own_home.session_document()["refresh_token"]
