@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import sys
 import traceback
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from .errors import CognitoFederationError, StorageError
+from .storage.private_files import is_own
+
+if TYPE_CHECKING:
+    _Handler = logging.StreamHandler[TextIO]
+else:
+    _Handler = logging.StreamHandler  # takes no type argument before Python 3.11
 
 VARIABLE = "COGNITO_FEDERATION_DEBUG"
 _ROOT = "botocore_cognito_federation"
+
+
+class _Quietly(_Handler):
+    """Logs what can be written: a full disk is no reason for a traceback on the stderr of a helper."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
 
 
 def start_debug_log(where: str) -> None:
@@ -26,7 +40,7 @@ def start_debug_log(where: str) -> None:
     stream: TextIO = sys.stderr
     if where.lower() not in ("1", "true", "yes"):
         stream = _private_file(os.path.expanduser(where))
-    handler = logging.StreamHandler(stream)
+    handler = _Quietly(stream)
     handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(name)s: %(message)s"))
     logger = logging.getLogger(_ROOT)
     logger.addHandler(handler)
@@ -51,7 +65,12 @@ def unexpected(error: Exception) -> CognitoFederationError:
 def _private_file(path: str) -> TextIO:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     try:
-        return os.fdopen(os.open(path, flags, 0o600), "a", encoding="utf-8")
+        # Non-blocking, so that a pipe without a reader cannot hold the helper up.
+        descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
+        status = os.fstat(descriptor)
+        if os.name != "nt" and stat.S_ISREG(status.st_mode) and status.st_mode & 0o077 and is_own(status):
+            os.fchmod(descriptor, 0o600)
+        return os.fdopen(descriptor, "a", encoding="utf-8")
     except OSError as error:
         raise StorageError(
             f"The debug log {path} cannot be opened: {error.strerror}", remedy=f"Change {VARIABLE}"

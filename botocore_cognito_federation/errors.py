@@ -49,6 +49,16 @@ class CognitoFederationError(CredentialRetrievalError):
         return _rebuild, (type(self), self.what, self.remedy)
 
 
+def without_frames(error: CognitoFederationError) -> CognitoFederationError:
+    """The error without the calls and inner exceptions that led to it, to be raised where the caller is an application.
+
+    Their local variables hold tokens, and crash reporters and notebooks show local variables. What happened and what
+    mends it is in the message; each step is in the debug log.
+    """
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
 def _rebuild(cls: type[CognitoFederationError], what: str, remedy: str) -> CognitoFederationError:
     return cls(what, remedy=remedy)
 

@@ -22,6 +22,7 @@ from .errors import (
     SignInRequiredError,
     StorageError,
     TemporaryError,
+    without_frames,
 )
 from .events import Event, Events
 from .exchange.identity_pool import Exchanged, IdentityPool, Login, fixed_identity
@@ -34,6 +35,7 @@ from .keeping.single_flight import single_flight
 from .retry import Retry
 from .storage.base import Store
 from .storage.failpoints import reach
+from .storage.fork import ImportGate
 from .times import span
 from .tokens.base import RefreshContext, TokenSource
 from .tokens.reentry import refuse_reentry, renewing
@@ -49,6 +51,7 @@ logger = logging.getLogger(__name__)
 LOCK_TIMEOUT = 52.0
 #: Seconds after which to look again for what another process is renewing, while the credentials at hand live.
 _WHILE_ANOTHER_RENEWS = 1.0
+_gate = ImportGate()
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,13 @@ class Federation:
         Raises:
             CognitoFederationError: there are none; the error says why and what mends it.
         """
+        try:
+            with _gate.first_time():
+                return self._serve()
+        except CognitoFederationError as error:
+            raise without_frames(error) from None
+
+    def _serve(self) -> Served:
         asked_at = self._now()
         generation = self.generation()
         asked: Login | None = None
@@ -163,6 +173,12 @@ class Federation:
         Raises:
             CognitoFederationError: the token could not be exchanged.
         """
+        try:
+            return self._exchange_now()
+        except CognitoFederationError as error:
+            raise without_frames(error) from None
+
+    def _exchange_now(self) -> FederatedCredentials:
         login = self._login() if self._settings.identity_id is None else None
         key = credentials_key(self._settings, login)
         with single_flight(self._store, key, timeout=LOCK_TIMEOUT) as taken:
@@ -177,7 +193,10 @@ class Federation:
         Raises:
             CognitoFederationError: nobody is, or no token can be had.
         """
-        return self._login()
+        try:
+            return self._login()
+        except CognitoFederationError as error:
+            raise without_frames(error) from None
 
     def _known_login(self) -> Login | None:
         """Whose credentials are asked for, as far as that can be said without asking anybody."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -66,12 +67,13 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         result = app.main(arguments, prog_name="cognito-federation", standalone_mode=False)
     except CognitoFederationError as error:
-        click.echo(error.line, err=True)
+        _say(error.line)
         return error.exit_code
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError):
+            error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         if sys.stderr.isatty():
@@ -82,6 +84,12 @@ def run(arguments: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:  # noqa: BLE001 - a traceback would quote values that may be secret
-        click.echo(unexpected(error).line, err=True)
+        _say(unexpected(error).line)
         return 1
     return result if isinstance(result, int) else 0
+
+
+def _say(line: str) -> None:
+    """A line for people; where it cannot be written, the exit code still says it."""
+    with contextlib.suppress(OSError):
+        click.echo(line, err=True)

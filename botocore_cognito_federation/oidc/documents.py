@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, TemporaryError
 from ..http import HttpAnswer, HttpClient
 
 DEFAULT_LIFETIME = 3600.0
@@ -18,6 +18,9 @@ MINIMUM_LIFETIME = 60.0
 """Also where the server says no-store: these are public, and a burst of processes must not become a burst there."""
 
 MAXIMUM_LIFETIME = 86400.0
+
+#: Seconds for which a document is good enough after that, as long as no other can be had.
+STALE_IF_ERROR = 86400.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class MemoryDocuments:
 def document(
     http: HttpClient, cache: DocumentCache, url: str, *, now: float, not_before: float | None = None
 ) -> tuple[dict[str, Any], CachedDocument]:
-    """The document at `url`, from the cache while fresh.
+    """The document at `url`, from the cache while fresh, and for a day longer while its server gives no other.
 
     Args:
         now: epoch seconds.
@@ -86,6 +89,17 @@ def document(
         value = kept.value()
         if value is not None:
             return value, kept
+    try:
+        return _fetched(http, cache, url, now)
+    except (ConfigurationError, TemporaryError):
+        # RFC 5861, section 4: what answers wrongly for a while takes no renewal away that the last answer allows.
+        value = kept.value() if kept is not None and recent else None
+        if kept is None or value is None or not kept.fetched_at <= now < kept.fresh_until + STALE_IF_ERROR:
+            raise
+        return value, kept
+
+
+def _fetched(http: HttpClient, cache: DocumentCache, url: str, now: float) -> tuple[dict[str, Any], CachedDocument]:
     answer = http.get(url)
     if answer.status != 200:
         raise ConfigurationError(

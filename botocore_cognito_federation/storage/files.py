@@ -91,7 +91,9 @@ class FileStore:
             return
         except (OSError, NotImplementedError) as error:
             why = getattr(error, "strerror", None) or "this file system has no locks"
-            raise StorageError(f"The lock {lock.lock_file} cannot be taken: {why}") from None
+            raise StorageError(
+                f"The lock {lock.lock_file} cannot be taken: {why}", remedy=_remedy_for_lock(lock.lock_file)
+            ) from None
         try:
             with contextlib.suppress(OSError):
                 os.utime(lock.lock_file)
@@ -126,6 +128,12 @@ class FileStore:
                     with contextlib.suppress(OSError):
                         if now - os.lstat(path).st_mtime > limit:
                             os.unlink(path)
+
+
+def _remedy_for_lock(path: str) -> str:
+    if os.path.lexists(path) and (os.path.islink(path) or not os.path.isfile(path)):
+        return "Remove what stands there in its place"
+    return f"Set {CACHE_DIR_VARIABLE} to a directory of this machine"
 
 
 def _acquire(lock: FileLock, timeout: float) -> None:

@@ -1,9 +1,15 @@
-"""A thread lock that a forked child finds open: a lock held by another thread at the fork would stay held for ever."""
+"""Threads and forks: what another thread holds at the fork would stay held in the child for ever.
+
+A lock of ours is one that the child finds open. The locks of Python's imports are not ours: a module that another
+thread was importing can never be imported in the child, so a fork waits a moment for the first renewal, which imports.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class ForkSafeLock:
@@ -32,3 +38,46 @@ class ForkSafeLock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+#: Seconds a fork waits for imports under way; those of a renewal take a fraction of one, and its network calls follow.
+_PATIENCE_OF_A_FORK = 1.0
+
+
+class ImportGate:
+    """Keeps forks out for a moment while threads do something for the first time, and import what it needs."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Condition()
+        self._inside: set[int] = set()
+        self._done = False
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(before=self._wait, after_in_parent=self._go_on, after_in_child=self._open_anew)
+
+    @contextmanager
+    def first_time(self) -> Iterator[None]:
+        """Be inside, unless what is done there has been done in this process before."""
+        if self._done:
+            yield
+            return
+        me = threading.get_ident()
+        with self._turn:
+            self._inside.add(me)
+        try:
+            yield
+            self._done = True
+        finally:
+            with self._turn:
+                self._inside.discard(me)
+                self._turn.notify_all()
+
+    def _wait(self) -> None:
+        me = {threading.get_ident()}
+        self._turn.acquire()
+        self._turn.wait_for(lambda: self._inside <= me, timeout=_PATIENCE_OF_A_FORK)
+
+    def _go_on(self) -> None:
+        self._turn.release()
+
+    def _open_anew(self) -> None:
+        self._turn, self._inside = threading.Condition(), set()

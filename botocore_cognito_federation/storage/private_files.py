@@ -45,7 +45,8 @@ def make_directory(path: str, note: Note) -> None:
         ) from None
     if not stat.S_ISDIR(status.st_mode) or not is_own(status):
         raise StorageError(
-            f"The cache directory {path} is not a directory of this user", remedy="Set COGNITO_FEDERATION_CACHE_DIR"
+            f"The cache directory {path} is not a directory of this user",
+            remedy="Remove what stands there, or set COGNITO_FEDERATION_CACHE_DIR",
         )
     if os.name != "nt" and status.st_mode & 0o077:
         with contextlib.suppress(OSError):

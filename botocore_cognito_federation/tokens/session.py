@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from ..errors import SignInRequiredError, StorageError, TemporaryError
+from ..errors import SignInRequiredError, StorageError, TemporaryError, TokenRefreshError
 from ..keeping.sessions import Session, Sessions
 from ..login_token import LoginToken
 from ..storage.failpoints import reach
@@ -132,7 +132,9 @@ class SessionTokenSource:
                 # Somebody who shares the store but not the lock, on another machine, was quicker.
                 return self._renewed_once_more(newer, context)
             if newer is not None:
-                self._sessions.write(replace(newer, refresh_token=None, login_token=None))
+                # The token that ran out still says whose credentials live on; one that Cognito refused says nothing.
+                told = None if refused is not None else newer.login_token
+                self._sessions.write(replace(newer, refresh_token=None, login_token=told))
             raise self._sign_in(str(ended)) from None
 
     def _renewed_once_more(self, session: Session, context: RefreshContext) -> LoginToken:
@@ -159,6 +161,8 @@ class SessionTokenSource:
             renewed = self._renewal()(session, keep)
         except SignInRequiredError as error:
             raise SignInRequiredError(error.what, remedy=self._remedy(error.remedy)) from None
+        except TokenRefreshError as error:
+            raise type(error)(error.what, remedy=error.remedy and self._remedy(error.remedy)) from None
         kept = replace(
             session,
             login_token=renewed.login_token,

@@ -136,3 +136,19 @@ def test_a_fresh_document_is_not_fetched_again_and_a_stale_damaged_or_future_one
     assert [fetches(NOW), fetches(NOW + 99), fetches(NOW + 100), fetches(NOW)] == [1, 0, 1, 1]
     cache.put(CachedDocument(url, '{"a":', NOW, NOW + 100))
     assert fetches(NOW) == 1
+
+
+@pytest.mark.parametrize(("status", "body"), [(503, "busy"), (404, ""), (200, "<html>a proxy's page</html>")])
+def test_a_stale_document_serves_for_a_day_while_no_other_can_be_had(
+    httpserver: HTTPServer, status: int, body: str
+) -> None:
+    url = httpserver.url_for("/document").replace("localhost", "127.0.0.1")
+    httpserver.expect_oneshot_request("/document").respond_with_json({"issuer": "i"})
+    httpserver.expect_request("/document").respond_with_data(body, status=status)
+    http, cache = HttpClient(), MemoryDocuments()
+    value, first = document(http, cache, url, now=NOW)
+    assert document(http, cache, url, now=first.fresh_until + 10) == (value, first)
+    with pytest.raises((ConfigurationError, TemporaryError)):
+        document(http, cache, url, now=first.fresh_until + 10, not_before=NOW)
+    with pytest.raises((ConfigurationError, TemporaryError)):
+        document(http, cache, url, now=first.fresh_until + 86_401)

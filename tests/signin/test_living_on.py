@@ -126,6 +126,30 @@ def test_a_home_whose_sessions_cannot_be_written_does_not_spend_the_refresh_toke
     assert path.read_bytes() == content
 
 
+def test_credentials_outlive_the_session_that_brought_them(own_home: Home, own_provider: OidcProvider) -> None:
+    own_home.login()
+    first = json.loads(later(own_home, 2500, "export").out)["AccessKeyId"]
+    (path,) = (own_home.cache / "sessions").glob("*.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "refresh_token": "revoked"}))
+    for ahead in (5000, 5100, 5900):  # renewals are due, and each finds the session ended
+        assert json.loads(later(own_home, ahead, "export").out)["AccessKeyId"] == first
+    assert len(own_provider.journal("refused")) == 1
+    ended = later(own_home, 6200, "export")
+    assert (ended.code, ended.out) == (3, "")
+    assert "cognito-federation login --profile dev" in ended.err
+
+
+def test_a_renewal_that_is_refused_without_a_reason_names_the_command_of_this_profile(
+    own_home: Home, own_provider: OidcProvider
+) -> None:
+    own_home.login()
+    own_provider.fault("/token", 404)
+    done = later(own_home, _HOUR + 10, "token")
+    assert done.code == 5
+    assert done.err.endswith("Run: cognito-federation login --profile dev\n")
+    assert later(own_home, _HOUR + 10, "token").code == 0
+
+
 def test_logout_forgets_revokes_and_says_what_lives_on(own_home: Home, own_provider: OidcProvider) -> None:
     own_home.login()
     refresh_token = own_home.session_document()["refresh_token"]

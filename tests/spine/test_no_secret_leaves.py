@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
+import stat
+import subprocess
 
 import boto3
 import pytest
 
 import botocore_cognito_federation as federation
+from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.errors import CognitoFederationError
 
 FAULTS = {
@@ -102,3 +106,26 @@ def test_explain_and_status_show_no_secret(home):
     done = [home.run("explain", "--profile", "p", THE_SECRET="hunter2-hunter2"), home.run("status", "--profile", "p")]
     assert [run.code for run in done] == [0, 0]
     assert all(b"hunter2" not in run.out + run.err for run in done)
+
+
+def test_a_debug_log_that_cannot_be_written_is_no_word_on_stderr_and_holds_nobody_up(home, tmp_path):
+    assert home.ask(COGNITO_FEDERATION_DEBUG="/dev/full").key
+    os.mkfifo(tmp_path / "pipe")
+    assert "debug log" in home.ask(COGNITO_FEDERATION_DEBUG=str(tmp_path / "pipe")).refused(8)
+
+
+def test_a_debug_log_that_others_can_read_is_made_private(home, tmp_path):
+    log = tmp_path / "log"
+    log.touch()
+    log.chmod(0o644)
+    assert home.ask(COGNITO_FEDERATION_DEBUG=str(log)).key
+    assert log.read_text()
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+
+
+def test_an_error_that_cannot_be_said_still_has_its_exit_code(home):
+    with open("/dev/full", "wb") as full:
+        process = subprocess.run(
+            [find_executable(), "status", "--profile", "nope"], env=home.environment(), stderr=full, check=False
+        )
+    assert process.returncode == 4

@@ -259,3 +259,17 @@ def test_a_process_that_can_open_no_file_takes_nothing_for_missing(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert store.read(SESSIONS, "k")["who"] == "ada"
+
+
+def test_something_else_in_place_of_a_lock_is_named_with_its_remedy(tmp_path):
+    store = FileStore(str(tmp_path / "cache"))
+    with store.lock("k", timeout=0) as taken:
+        assert taken
+    lock = tmp_path / "cache" / "locks" / "k.lock"
+    lock.unlink(missing_ok=True)
+    lock.mkdir()
+    with pytest.raises(StorageError, match="Remove what stands there"), store.lock("k", timeout=0):
+        pass
+    lock.rmdir()
+    with store.lock("k", timeout=0) as taken:
+        assert taken
