@@ -14,10 +14,10 @@ from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError
 from ..events import Callback, Event, Events
 from ..federation import Served
+from ..fork import ForkSafeLock
 from ..login_token import LoginToken
 from ..storage import MemoryStore, store_for
 from ..storage.base import DOCUMENTS, key_of
-from ..storage.fork import ForkSafeLock
 from ..tokens.reentry import refuse_reentry, renewing
 from .arguments import base_settings, login_token, resolved_provider, user_mapping
 from .linking import link, unlink

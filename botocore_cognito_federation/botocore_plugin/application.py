@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from botocore.credentials import CredentialProvider, CredentialResolver, ReadOnlyCredentials
 
 from ..errors import NotSignedInError
-from ..federation import Served
-from ..tokens.reentry import refuse_reentry
 from .credentials import FederationCredentials
 
 if TYPE_CHECKING:
     from botocore.session import Session
+
+    from ..federation import Served
 
 METHOD = "cognito-federation-application"
 
@@ -46,6 +46,8 @@ class ApplicationCredentials(FederationCredentials):
         return frozen
 
     def _renew(self) -> None:
+        from ..tokens.reentry import refuse_reentry
+
         refuse_reentry(self._marker, "The refresh handler")
         super()._renew()
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..process import configuration_files
 from .application import METHOD as APPLICATION_METHOD
 from .application import (
     AioApplicationProvider,
@@ -27,6 +29,8 @@ from .provider import CognitoFederationProvider
 if TYPE_CHECKING:
     from botocore.credentials import CredentialResolver
     from botocore.session import Session
+
+    Files = tuple[str, str, str, str]
 
 logger = logging.getLogger(__name__)
 
@@ -97,16 +101,18 @@ def uninstall() -> None:
 
 def initialize(session: Session) -> None:
     """What botocore calls for each new session."""
-    session.lazy_register_component(_COMPONENT, partial(_decorated_chain, session))
+    files = configuration_files(os.environ)
+    session.lazy_register_component(_COMPONENT, partial(_decorated_chain, session, files))
 
 
-def _decorated_chain(session: Any) -> CredentialResolver:
-    return _decorate_or_leave(session._create_credential_resolver(), session)  # the stock chain has no public maker
+def _decorated_chain(session: Any, files: Files) -> CredentialResolver:
+    resolver = session._create_credential_resolver()  # the stock chain has no public maker
+    return _decorate_or_leave(resolver, session, files)
 
 
-def _decorate_or_leave(resolver: CredentialResolver, session: Any) -> CredentialResolver:
+def _decorate_or_leave(resolver: CredentialResolver, session: Any, files: Files | None = None) -> CredentialResolver:
     try:
-        return decorate(resolver, session)
+        return decorate(resolver, session, files=files)
     except Exception:
         # A failure to register leaves the stock chain; credential_process still serves the profile.
         logger.warning("cognito-federation could not join botocore's credential chain", exc_info=True)
@@ -127,8 +133,15 @@ def session_of_other_profile(profile: str) -> Session:
     return session
 
 
-def decorate(resolver: CredentialResolver, session: Session, *, in_use: bool = True) -> CredentialResolver:
-    """Put the provider into a chain, and into the chain of ``source_profile``; does nothing the second time."""
+def decorate(
+    resolver: CredentialResolver, session: Session, *, in_use: bool = True, files: Files | None = None
+) -> CredentialResolver:
+    """Put the provider into a chain, and into the chain of ``source_profile``; does nothing the second time.
+
+    Args:
+        in_use: see `CognitoFederationProvider`.
+        files: see `CognitoFederationProvider`.
+    """
     _join_application(resolver, session)
     if any(provider.METHOD == METHOD for provider in resolver.providers):
         return resolver
@@ -136,7 +149,7 @@ def decorate(resolver: CredentialResolver, session: Session, *, in_use: bool = T
     # What may fail comes first, so that a chain is joined whole or not at all.
     assume_role: Any = resolver.get_provider("assume-role")
     parents = _ParentProfiles(assume_role._profile_provider_builder, make)
-    resolver.insert_before(_BEFORE, make(in_use=in_use))
+    resolver.insert_before(_BEFORE, make(in_use=in_use, files=files))
     assume_role._profile_provider_builder = parents
     return resolver
 

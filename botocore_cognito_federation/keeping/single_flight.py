@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import StorageError
+from ..fork import ForkSafeLock
 from ..storage.base import Store
-from ..storage.fork import ForkSafeLock
 
 #: One lock an entry for the threads of this process: enough where the store cannot have locks.
 _thread_locks: dict[str, ForkSafeLock] = {}

@@ -41,12 +41,25 @@ def settings_of_session(
     Raises:
         ConfigurationError: the profile is ours and wrong, or a configuration file cannot be parsed.
     """
+    config_file = str(session.get_config_variable("config_file"))
+    return settings_of_config(_full_config(session), config_file, profile, in_use=in_use, environ=environ, flags=flags)
+
+
+def settings_of_config(
+    full_config: Mapping[str, Any],
+    config_file: str,
+    profile: str | None,
+    *,
+    in_use: bool = True,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, str] | None = None,
+) -> Settings | None:
+    """The same for a configuration that botocore has parsed from `config_file`; see `settings_of_session`."""
     variables = os.environ if environ is None else environ
-    full_config = _full_config(session)
     layers = Layers(
         profile=profile,
         full_config=full_config,
-        config_file=str(session.get_config_variable("config_file")),
+        config_file=config_file,
         environ=variables if in_use else {},
         flags=flags or {},
     )

@@ -10,16 +10,16 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Any
 
 from ..errors import StorageError
 from .base import CREDENTIALS, DOCUMENTS, FAILURES, FORMAT, IDENTITIES, NOTES, key_of
 from .failpoints import reach
 from .private_files import TEMPORARY_MARK, make_directory, read_private, remove, write_private
 
-CACHE_DIR_VARIABLE = "COGNITO_FEDERATION_CACHE_DIR"
+if TYPE_CHECKING:
+    from filelock import FileLock
+
 _LOCKS = "locks"
 _ANSWERS = "answers"
 _DAY = 86_400
@@ -33,11 +33,6 @@ _KEPT_FOR = {
     IDENTITIES: 400 * _DAY,
     _LOCKS: 30 * _DAY,
 }
-
-
-def default_directory(environ: Mapping[str, str]) -> str:
-    """Where the files live: ``COGNITO_FEDERATION_CACHE_DIR``, else ``~/.aws/cognito-federation``."""
-    return os.path.expanduser(environ.get(CACHE_DIR_VARIABLE) or os.path.join("~", ".aws", "cognito-federation"))
 
 
 class FileStore:
@@ -80,6 +75,9 @@ class FileStore:
 
     @contextmanager
     def lock(self, name: str, *, timeout: float) -> Iterator[bool]:
+        # It takes longer to import than all the rest of a process that finds what it asks for.
+        from filelock import FileLock, Timeout
+
         make_directory(self.directory, self.note)
         directory = os.path.join(self.directory, _LOCKS)
         make_directory(directory, _ignore)
@@ -135,6 +133,8 @@ def _acquire(lock: FileLock, timeout: float) -> None:
         Timeout: somebody else holds it.
         OSError, NotImplementedError: this file system has no locks.
     """
+    from filelock import Timeout
+
     try:
         lock.acquire(timeout=0)
         return

@@ -16,8 +16,8 @@ import botocore_cognito_federation as federation
 from botocore_cognito_federation.botocore_plugin import chain, provider
 from botocore_cognito_federation.botocore_plugin.credentials import FederationCredentials
 from botocore_cognito_federation.errors import ConfigurationError, FederationRefusedError
+from botocore_cognito_federation.fork import ForkSafeLock
 from botocore_cognito_federation.profile_chain import environment_for_children, environment_without_chain
-from botocore_cognito_federation.storage.fork import ForkSafeLock
 
 
 def methods(session) -> list[str]:

@@ -124,7 +124,7 @@ DAMAGES = {
     "cut in half": lambda text: text[: len(text) // 2],
     "one byte short": lambda text: text[:-1],
     "a line more": lambda text: text + b"x\n",
-    "another magic": lambda text: text.replace(b"answer 1", b"answer 2", 1),
+    "another magic": lambda text: text.replace(b"answer 2", b"answer 9", 1),
     "binary": lambda text: b"\x00\xff" * 500,
     "times that are none": lambda text: text.replace(b"\ncredentials\n", b" x\ncredentials\n", 1),
 }
