@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 from botocore.credentials import CredentialProvider, CredentialResolver, ReadOnlyCredentials
 
 from ..errors import NotSignedInError
+from .credentials import APPLICATION_METHOD as METHOD
 from .credentials import FederationCredentials
 
 if TYPE_CHECKING:
     from botocore.session import Session
 
     from ..federation import Served
-
-METHOD = "cognito-federation-application"
 
 
 class ApplicationCredentials(FederationCredentials):

@@ -15,20 +15,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..process import configuration_files
-from .application import METHOD as APPLICATION_METHOD
-from .application import (
-    AioApplicationProvider,
-    ApplicationCredentials,
-    ApplicationProvider,
-    installed,
-    set_installed,
-)
-from .credentials import METHOD
+from .credentials import APPLICATION_METHOD, METHOD
 from .provider import CognitoFederationProvider
 
 if TYPE_CHECKING:
     from botocore.credentials import CredentialResolver
     from botocore.session import Session
+
+    from .application import ApplicationCredentials
 
     Files = tuple[str, str, str, str]
 
@@ -55,6 +49,8 @@ def install() -> None:
 
 def install_application(credentials: ApplicationCredentials) -> None:
     """Make an application's federation the source of every session without keys or a profile of its own."""
+    from .application import set_installed
+
     set_installed(credentials)
     install()
     session: Any = _default_session()
@@ -65,12 +61,16 @@ def install_application(credentials: ApplicationCredentials) -> None:
 
 def uninstall_application(credentials: ApplicationCredentials) -> None:
     """Take an application's federation out again; does nothing where another one is installed meanwhile."""
+    from .application import installed, set_installed
+
     if installed() is credentials:
         set_installed(None)
         _forget_in_default_session()
 
 
 def _forget_in_default_session() -> None:
+    from .application import ApplicationCredentials
+
     session: Any = _default_session()
     if session is not None and isinstance(session._credentials, ApplicationCredentials):
         session._credentials = None
@@ -87,6 +87,8 @@ def register_in(botocore_module: Any) -> None:
 def uninstall() -> None:
     """Take the provider out of future sessions and of the default session; credentials in use go on working."""
     import botocore
+
+    from .application import set_installed
 
     try:
         botocore.unregister_initializer(initialize)
@@ -156,10 +158,13 @@ def decorate(
 
 def _join_application(resolver: CredentialResolver, session: Session) -> None:
     """Put the installed federation first: it is what the application asked for."""
-    present = any(provider.METHOD == APPLICATION_METHOD for provider in resolver.providers)
-    if installed() is not None and not present:
+    application = sys.modules.get(f"{__package__}.application")
+    if application is None or application.installed() is None:
+        return
+    if not any(provider.METHOD == APPLICATION_METHOD for provider in resolver.providers):
         is_async = inspect.iscoroutinefunction(resolver.load_credentials)
-        resolver.providers.insert(0, (AioApplicationProvider if is_async else ApplicationProvider)(session))
+        provider = application.AioApplicationProvider if is_async else application.ApplicationProvider
+        resolver.providers.insert(0, provider(session))
 
 
 def _undecorate(resolver: CredentialResolver) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ..federation import Served
 
 METHOD = "cognito-federation"
+#: Of a federation that an application installed; see `application`.
+APPLICATION_METHOD = "cognito-federation-application"
 
 
 class FederationCredentials(RefreshableCredentials):
