@@ -22,7 +22,7 @@ def main() -> None:
     try:
         question = Question(asked[0], os.environ)
         answer_or_take_the_turn(question)
-        from .cli.credential_process import answer
+        from .long_way import answer
 
         finish(*answer(question))
     except KeyboardInterrupt:

@@ -101,6 +101,7 @@ def _linked_logins(settings: Settings, store: Store, environ: Mapping[str, str],
 def serving_for(
     settings: Settings,
     *,
+    session: Callable[[], Session] | None = None,
     environ: Mapping[str, str] | None = None,
     time_left: Callable[[], float] | None = None,
     only_for: str | None = None,
@@ -109,13 +110,14 @@ def serving_for(
     """What serves the credentials of a configuration, signing in by itself where ``cognito_auto_login`` says so.
 
     Args:
+        session: see `federation_for`.
         time_left: seconds the caller has for it; None where it can wait for a person.
         only_for: see `Federation`.
         last: see `Federation`.
     """
     variables = os.environ if environ is None else environ
     store = store_for(settings, variables)
-    federation = federation_for(settings, store=store, environ=environ, only_for=only_for, last=last)
+    federation = federation_for(settings, session=session, store=store, environ=environ, only_for=only_for, last=last)
     if settings.auto_login == "never":
         return federation.serve
     from .sign_in.automatic import serving

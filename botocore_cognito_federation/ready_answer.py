@@ -110,7 +110,7 @@ def _write(
     with contextlib.suppress(StorageError):
         make_directory(question.directory, lambda _: None)
         make_directory(os.path.dirname(question.path), lambda _: None)
-        write_private(question.path, "\n".join(fields).encode("utf-8", "surrogateescape"))
+        write_private(question.path, "\n".join(fields).encode("utf-8", "surrogateescape"), lasting=False)
 
 
 def forget_failed_answers(directory: str) -> None:

@@ -91,20 +91,26 @@ def _check_endpoint(settings: Settings) -> None:
 
 
 def load_settings(
-    profile: str | None = None, *, environ: Mapping[str, str] | None = None, flags: Mapping[str, str] | None = None
+    profile: str | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, str] | None = None,
+    session: Session | None = None,
 ) -> Settings:
     """The settings of a profile, for a command line or an application.
 
     Args:
         profile: the profile's name; default is botocore's own order (``AWS_DEFAULT_PROFILE``, then ``AWS_PROFILE``),
             then the default profile.
+        session: what has read the configuration, or is to; default a new one.
 
     Raises:
         ConfigurationError: there is no such profile, it has no key of ours, or it is wrong.
     """
-    from botocore.session import Session
+    if session is None:
+        from botocore.session import Session
 
-    session = Session()
+        session = Session()
     name = profile or session.get_config_variable("profile") or "default"
     known = _full_config(session).get("profiles", {})
     if name not in known and name != "default":

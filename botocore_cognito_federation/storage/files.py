@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _LOCKS = "locks"
 _ANSWERS = "answers"
 _DAY = 86_400
+#: Kinds whose loss costs a call and nothing else.
+_FETCHED = frozenset({CREDENTIALS, IDENTITIES, FAILURES, NOTES, DOCUMENTS})
 #: Kinds that may be forgotten once nothing has touched them for so many seconds.
 _KEPT_FOR = {
     CREDENTIALS: 2 * _DAY,
@@ -60,7 +62,7 @@ class FileStore:
         make_directory(self.directory, self.note if kind != NOTES else _ignore)
         make_directory(os.path.join(self.directory, kind), _ignore)
         content = json.dumps({"format": FORMAT, **document}, ensure_ascii=True, separators=(",", ":"))
-        write_private(self._path(kind, key), content.encode())
+        write_private(self._path(kind, key), content.encode(), lasting=kind not in _FETCHED)
         if kind == CREDENTIALS:
             self._prune_daily()
 
@@ -115,7 +117,7 @@ class FileStore:
                     return
             except FileNotFoundError:
                 pass
-            write_private(marker, b"")
+            write_private(marker, b"", lasting=False)
             for kind, life in _KEPT_FOR.items():
                 directory = os.path.join(self.directory, kind)
                 for name in _names(directory):

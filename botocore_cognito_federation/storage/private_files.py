@@ -83,8 +83,12 @@ def read_private(path: str, note: Note) -> bytes | None:
     return content if len(content) <= _MOST_BYTES else None
 
 
-def write_private(path: str, content: bytes) -> None:
+def write_private(path: str, content: bytes, *, lasting: bool = True) -> None:
     """Put a file in place whole: a temporary file beside it, fsync, rename.
+
+    Args:
+        lasting: whether it must be there after the power fails. What can be fetched again need not: waiting for the
+            disk takes longer than fetching it.
 
     Raises:
         StorageError: it cannot be written; what was there before is untouched.
@@ -99,10 +103,11 @@ def write_private(path: str, content: bytes) -> None:
     temporary = f"{path}{TEMPORARY_MARK}{secrets.token_hex(6)}"
     try:
         reach("write.begun")
-        _write_synced(temporary, content)
+        _write(temporary, content, sync=lasting)
         reach("write.written")
         os.replace(temporary, path)
-        _sync_directory(os.path.dirname(path))
+        if lasting:
+            _sync_directory(os.path.dirname(path))
         reach("write.replaced")
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -124,13 +129,14 @@ def remove(path: str) -> None:
         raise StorageError(f"{path} cannot be removed: {error.strerror}") from None
 
 
-def _write_synced(path: str, content: bytes) -> None:
+def _write(path: str, content: bytes, *, sync: bool) -> None:
     descriptor = os.open(path, _WRITE_FLAGS, 0o600)
     try:
         view = memoryview(content)
         while view:
             view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
+        if sync:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -13,8 +13,8 @@ import time
 import pytest
 
 from botocore_cognito_federation import process
-from botocore_cognito_federation.cli.credential_process import answer
 from botocore_cognito_federation.demo.serve import find_executable
+from botocore_cognito_federation.long_way import answer
 from botocore_cognito_federation.process import Question, read_answer
 from tests.conftest import Home, Result, finished
 
@@ -46,27 +46,41 @@ def test_the_second_process_prints_the_same_bytes_for_no_call(home):
     assert home.spent == (1, 1)
 
 
-def test_a_warm_process_imports_nothing_the_interpreter_has_not_got(ready):
-    spy = """
-        import os, sys
-        before, end = set(sys.modules), os._exit
-        def spy(code):
-            os.write(2, " ".join(sorted(set(sys.modules) - before)).encode())
-            end(code)
-        os._exit = spy
-        sys.argv = ["cognito-federation", "credential-process", "--profile", "demo"]
-        from botocore_cognito_federation.__main__ import main
-        main()
-    """
-    done = ready.python(spy)
+SPY = """
+    import os, sys
+    before, end = set(sys.modules), os._exit
+    def spy(code):
+        os.write(2, " ".join(sorted(set(sys.modules) - before)).encode())
+        end(code)
+    os._exit = spy
+    sys.argv = ["cognito-federation", "credential-process", "--profile", "demo"]
+    from botocore_cognito_federation.__main__ import main
+    main()
+"""
+
+
+def imported(home: Home) -> set[str]:
+    """What a ``credential-process`` imports that the interpreter has not got by itself."""
+    done = home.python(SPY)
     assert json.loads(done.out)["Version"] == 1
-    extra = {name for name in done.err.decode().split() if not name.startswith("__editable__")}
-    assert extra == {
+    return {name for name in done.err.decode().split() if not name.startswith("__editable__")}
+
+
+def test_a_warm_process_imports_nothing_the_interpreter_has_not_got(ready):
+    assert imported(ready) == {
         "botocore_cognito_federation",
         "botocore_cognito_federation.__main__",
         "botocore_cognito_federation.process",
     }
     assert ready.spent == (0, 0)
+
+
+def test_a_cold_process_imports_nothing_that_its_token_does_not_need(home):
+    """The token is in a file: nothing is fetched by HTTP but credentials, and there is no command line to read."""
+    found = {name.partition(".")[0] for name in imported(home)}
+    assert "botocore" in found
+    assert found.isdisjoint({"boto3", "requests", "jwt", "cryptography", "click", "keyring", "moto"})
+    assert home.spent == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -315,10 +329,10 @@ def test_stderr_stays_empty_on_success_whatever_python_would_warn_about(home, ch
 def test_an_unforeseen_error_is_one_line_without_its_text(inside, monkeypatch):
     secret = "hunter2-hunter2"
 
-    def broken(*_):
+    def broken(*_, **__):
         raise ValueError(secret)
 
-    monkeypatch.setattr("botocore_cognito_federation.cli.credential_process.load_settings", broken)
+    monkeypatch.setattr("botocore_cognito_federation.long_way.load_settings", broken)
     early = question()
     code, line = answer(question())
     assert code == 1
