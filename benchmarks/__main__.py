@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from tests.clients.rooms import Unavailable, promised
 
-from . import baseline, burst, in_process, page, rows, serving, warm_path
+from . import baseline, burst, in_process, outlets, page, rows, warm_path
 from .laboratory import Laboratory, opened
 from .measuring import Unmeasurable
 
@@ -20,8 +20,7 @@ _GROUPS: dict[str, Callable[[Laboratory], list[rows.Row]]] = {
     "growing": warm_path.growing,
     "native": in_process.rows,
     "burst": burst.rows,
-    "endpoint": serving.endpoint,
-    "aio": serving.loop,
+    "outlets": outlets.rows,
 }
 
 

@@ -13,6 +13,7 @@ _HELPER = "warm credential-process"
 _NATIVE = "session, client and first S3 call, native and warm"
 _BURST = "64 processes at once, nothing kept, sign-in to be renewed"
 _SSO, _CLI2, _EXPORT = "aws-sso-util, cached", "AWS CLI 2 export-credentials", "aws-export-credentials"
+_LOOP = "asyncio: 20 tasks, nothing kept, one fetch"
 _BARE = "x python -c pass"
 
 
@@ -69,10 +70,10 @@ CATALOGUE: Mapping[str, Line] = {
     "growing.instructions": Line(f"{_HELPER}, 10,000 profiles cached", "instructions x one profile", 1.01),
     "config.wall": Line(f"{_HELPER}, 2,000 profiles in ~/.aws/config", "wall x few profiles", 1.05),
     "config.instructions": Line(f"{_HELPER}, 2,000 profiles in ~/.aws/config", "instructions x few profiles", 1.01),
-    "endpoint.median": Line("answer of the container endpoint", "ms", 5),
-    "endpoint.slowest": Line("answer of the container endpoint", "ms, 99th of 100"),
-    "aio.stall": Line("20 tasks on one asyncio loop, nothing kept", "longest stall, ms", 20),
-    "aio.static": Line("20 tasks on one asyncio loop, static keys", "longest stall, ms"),
+    "endpoint.median": Line("answer of `serve`, a new connection each", "ms", 5),
+    "endpoint.most": Line("answer of `serve`, a new connection each", "ms, 95 of 100"),
+    "loop.wall": Line(_LOOP, "longest stall, ms", 20),
+    "loop.cpu": Line(_LOOP, "longest stall, ms of its own CPU", 20),
 }
 
 

@@ -6,7 +6,7 @@ A plain ``credential-process`` goes by `process`, which is all that is imported 
 import os
 import sys
 
-from .process import Question, answer_or_take_the_turn, finish, occupy_standard_streams
+from .process import Question, answer_or_take_the_turn, occupy_standard_streams
 
 
 def main() -> None:
@@ -22,9 +22,9 @@ def main() -> None:
     try:
         question = Question(asked[0], os.environ)
         answer_or_take_the_turn(question)
-        from .long_way import answer
+        from .long_way import answer_and_end
 
-        finish(*answer(question))
+        answer_and_end(question)
     except KeyboardInterrupt:
         os._exit(130)
 

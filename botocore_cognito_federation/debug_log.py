@@ -40,6 +40,8 @@ def unexpected(error: Exception) -> CognitoFederationError:
     Neither the text of the exception nor its arguments are shown anywhere: they may hold anything.
     """
     name = type(error).__name__
+    if isinstance(error, OSError) and error.errno:
+        name += f" ({os.strerror(error.errno)})"  # the system's words, and no path
     logging.getLogger(_ROOT).debug("Unexpected %s\n%s", name, "".join(traceback.format_tb(error.__traceback__)))
     return CognitoFederationError(
         f"Unexpected {name} in botocore-cognito-federation", remedy=f"Run the same with {VARIABLE}=1"

@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING
 from .credentials import FederatedCredentials
 from .errors import (
     CognitoFederationError,
-    ConfigurationError,
     FederationRefusedError,
     SignInRequiredError,
     StorageError,
     TemporaryError,
 )
 from .events import Event, Events
-from .exchange.identity_pool import Exchanged, IdentityPool, Login
+from .exchange.identity_pool import Exchanged, IdentityPool, Login, fixed_identity
 from .exchange.service_call import Patience
 from .keeping.cache_keys import credentials_key, identity_key
 from .keeping.failure_memory import REST, Failure, FailureMemory
@@ -234,6 +233,7 @@ class Federation:
                     logger.debug("Somebody else is renewing them; serving what lives")
                     return Served(held, self._now() + _WHILE_ANOTHER_RENEWS)
                 raise _busy()
+            generation = self.generation()
             held = self._kept.credentials(key)
             if held is not None and self._is_fresh(held):
                 return self._fresh(held)
@@ -244,7 +244,8 @@ class Federation:
                 with renewing(key):
                     return self._fresh(self._renew(key, login, something_lives=alive))
             except CognitoFederationError as error:
-                return self._failed(key, held, error)
+                # What lived before a sign-out does not outlive it.
+                return self._failed(key, held if generation == self.generation() else None, error)
 
     def _failed(self, key: str, held: FederatedCredentials | None, error: CognitoFederationError) -> Served:
         lives = held is not None and is_alive(held, self._now())
@@ -262,11 +263,11 @@ class Federation:
         raise failure.error
 
     def _renew(self, key: str, login: Login | None, *, something_lives: bool) -> FederatedCredentials:
-        generation = self.generation()
+        generation, signed_in = self.generation(), self._kept.sign_in_generation()
         if login is None:
             login = self._login(something_lives=something_lives)
             if self._settings.identity_id is None and credentials_key(self._settings, login) != key:
-                raise TemporaryError("Somebody else signed in meanwhile", remedy="Try again")
+                raise _somebody_else()
         try:
             exchanged = self._exchange(login)
         except FederationRefusedError as refused:
@@ -279,6 +280,8 @@ class Federation:
             raise TemporaryError(_dead_on_arrival(exchanged), remedy="Set the clock (timedatectl set-ntp true)")
         self._kept.keep_credentials(key, credentials, login, generation)
         reach("credentials.kept")
+        if signed_in != self._kept.sign_in_generation():
+            self._refuse_who_signed_out(key)
         self._failures.forget(key)
         if exchanged.clock_ahead is not None:
             side = "ahead of" if exchanged.clock_ahead > 0 else "behind"
@@ -294,6 +297,17 @@ class Federation:
             )
         )
         return credentials
+
+    def _refuse_who_signed_out(self, key: str) -> None:
+        """A sign-out wins also over whoever waits for what was begun before it, unless nothing had to be signed in.
+
+        Raises:
+            SignInRequiredError: nobody is signed in any more.
+            TemporaryError: somebody else is.
+        """
+        login = self._known_login()
+        if login is not None and self._settings.identity_id is None and credentials_key(self._settings, login) != key:
+            raise _somebody_else()
 
     def _newer_login(self, login: Login | None, refused: FederationRefusedError) -> Login:
         """A login with another token than the refused one, where that may help; else the refusal goes on."""
@@ -312,14 +326,9 @@ class Federation:
         return newer
 
     def _exchange(self, login: Login | None) -> Exchanged:
-        fixed = self._settings.identity_id or (login.token.identity_id if login else None)
+        fixed = fixed_identity(self._settings, login)
         if fixed is not None:
             return self._pool.exchange(fixed, login)
-        if login is not None and self._settings.provider is not None and self._settings.provider.name == "developer":
-            raise ConfigurationError(
-                "The developer login came without an identity ID",
-                remedy="Let its source give identity_id beside the token, or set cognito_identity_id",
-            )
         key = identity_key(self._settings, login)
         known = self._kept.identity(key)
         if known is not None:
@@ -364,6 +373,10 @@ def _dead_on_arrival(exchanged: Exchanged) -> str:
     ahead = exchanged.clock_ahead
     why = f", which is {span(ahead)} ahead of AWS's" if ahead is not None and ahead > 0 else ""
     return f"The new credentials have already expired by this machine's clock{why}"
+
+
+def _somebody_else() -> TemporaryError:
+    return TemporaryError("Somebody else signed in meanwhile", remedy="Try again")
 
 
 def _busy() -> StorageError:

@@ -31,7 +31,7 @@ MAXIMUM_BODY = 1024 * 1024
 
 _CHUNK = 16 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_CA_VARIABLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 class ServerBusyError(TemporaryError):
@@ -133,8 +133,9 @@ class HttpClient:
     """Sends one request at a time and keeps nothing between them; safe to share by threads.
 
     Args:
-        ca_bundle: file of CA certificates; default is what ``AWS_CA_BUNDLE``, ``REQUESTS_CA_BUNDLE``,
-            ``CURL_CA_BUNDLE`` or ``SSL_CERT_FILE`` name, else the certificates that come with requests.
+        ca_bundle: file of CA certificates, as ``ca_bundle`` of a profile names it; ``AWS_CA_BUNDLE`` comes before it,
+            as for botocore. Default is what ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE`` or ``SSL_CERT_FILE`` name,
+            else the certificates that come with requests.
         plain_http_hosts: link-local hosts that are asked without TLS and never by proxy.
         connect_timeout: seconds to connect.
         total_timeout: seconds for the whole exchange, name resolution to last byte.
@@ -178,9 +179,8 @@ class HttpClient:
 
     def certificates(self) -> str | bool:
         """What requests calls ``verify``: a file of CA certificates, or True for its own."""
-        if self.ca_bundle:
-            return self.ca_bundle
-        return next((path for name in _CA_VARIABLES if (path := self.environ.get(name))), True)
+        of_aws = self.environ.get("AWS_CA_BUNDLE") or self.ca_bundle
+        return of_aws or next((path for name in _CA_VARIABLES if (path := self.environ.get(name))), True)
 
     def is_direct(self, host: str) -> bool:
         """Whether `host` is never asked by proxy: a proxy has another loopback and another link-local network."""
@@ -285,7 +285,7 @@ class _Exchange:
         if isinstance(failure, requests.exceptions.SSLError):
             return TemporaryError(
                 f"The TLS connection to {self._host} failed: its certificate or protocol was not accepted",
-                remedy="Behind a TLS-inspecting proxy name its CA certificates in AWS_CA_BUNDLE",
+                remedy="Behind a TLS-inspecting proxy name its CA file in AWS_CA_BUNDLE or the profile's ca_bundle",
             )
         if isinstance(failure, requests.exceptions.InvalidProxyURL):
             return ConfigurationError("The proxy URL in the environment is malformed", remedy="Mend HTTPS_PROXY")

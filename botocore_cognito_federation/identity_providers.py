@@ -175,6 +175,11 @@ _ALIAS_OF_DOMAIN = {
 }
 
 _DEVELOPER_DOMAIN = re.compile(r"cognito-identity(-us-gov|\.[a-z]{2,4}(-[a-z]+)+-\d)?\.amazonaws\.(com|com\.cn|eu)\Z")
+_PRINCIPALS = {
+    "us-gov-west-1": "cognito-identity-us-gov.amazonaws.com",
+    "us-gov-east-1": "cognito-identity.us-gov-east-1.amazonaws.com",
+    "cn-north-1": "cognito-identity.cn-north-1.amazonaws.com.cn",
+}
 _USER_POOL_DOMAIN = re.compile(r"cognito-idp\.[a-z0-9-]+\.amazonaws\.(?:com|com\.cn|eu)/([\w-]+_[0-9A-Za-z]+)\Z")
 _USER_POOL_ID = re.compile(r"([a-z]{2,}(?:-[a-z]+)+-\d)_[0-9A-Za-z]{1,55}\Z")
 _SAML_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:saml-provider/[\w.-]{1,128}\Z")
@@ -209,7 +214,7 @@ def resolve(
     pool = _USER_POOL_DOMAIN.match(domain)
     if provider == "user-pool" or pool:
         found = _user_pool(pool.group(1) if pool else user_pool_id)
-    elif _DEVELOPER_DOMAIN.match(domain.lower()):
+    elif is_developer(provider):
         found = _NAMED["developer"]
     else:
         alias = _ALIAS_OF_DOMAIN.get(domain.lower(), provider.lower())
@@ -222,6 +227,22 @@ def resolve(
         found = replace(found, login_key=derive_login_key(found.issuer))
     _check_login_key(found.login_key)
     return found
+
+
+def is_developer(provider: str) -> bool:
+    """Whether `cognito_provider` names developer-authenticated identities, by the alias or by a partition's domain."""
+    domain = provider.strip().lower().removeprefix("https://").removesuffix("/")
+    return domain == "developer" or _DEVELOPER_DOMAIN.match(domain) is not None
+
+
+def pool_principal(region: str) -> str | None:
+    """The federated principal that the roles of a region's identity pools trust; None where it is not public.
+
+    Amazon Cognito developer guide, "Amazon Cognito in AWS GovCloud (US)"; for China the AWS SDK for Android.
+    """
+    if region.startswith(("eusc-", "us-iso", "eu-isoe")):
+        return None
+    return _PRINCIPALS.get(region, "cognito-identity.amazonaws.com")
 
 
 def derive_login_key(issuer: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from .assembly import serving_for
 from .debug_log import unexpected
 from .errors import CognitoFederationError
 from .keeping.failure_memory import rest_after
-from .process import Question
+from .process import Question, finish, finish_in_the_end
 from .profile_chain import environment_for_children, refuse_a_circle
 from .ready_answer import bindings_of, keep_failure, keep_served, process_text
 from .settings import load_settings
@@ -29,6 +30,16 @@ if TYPE_CHECKING:
 
 #: Seconds a helper may take in all; SDKs end it after 60 (aws-sdk-go-v2, processcreds.DefaultTimeout).
 HELPER_TIME = 50.0
+#: Seconds after which it gives up whatever it is doing.
+_LAST_MOMENT = 57.0
+
+
+def answer_and_end(question: Question) -> None:
+    """Print the answer and end the process, before the SDK that waits for it ends it."""
+    watchdog = threading.Timer(question.asked_at + _LAST_MOMENT - time.time(), finish_in_the_end, (question,))
+    watchdog.daemon = True
+    watchdog.start()
+    finish(*answer(question))
 
 
 def answer(question: Question) -> tuple[int, str]:

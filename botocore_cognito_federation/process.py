@@ -145,6 +145,16 @@ def bound(kind: str, name: str) -> str:
     return FIELD.join((kind, name, state_of_variable(name) if kind == "variable" else state_of_file(name)))
 
 
+def still_bound(bindings: str) -> bool:
+    """Whether everything an answer depends on is in the state it was in."""
+    for entry in bindings.split(ENTRY):
+        if entry:
+            kind, _, rest = entry.partition(FIELD)
+            if entry != bound(kind, rest.rpartition(FIELD)[0]):
+                return False
+    return True
+
+
 def read_answer(question: Question) -> "ReadyAnswer | None":
     """The answer kept for exactly this question, or None: no file, not ours, not private, damaged, or out of date."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -169,13 +179,7 @@ def read_answer(question: Question) -> "ReadyAnswer | None":
         return None
     if magic != MAGIC or fingerprint != question.fingerprint or end:
         return None
-    for entry in bindings.split(ENTRY):
-        if entry:
-            kind_of_binding, _, rest = entry.partition(FIELD)
-            name = rest.rpartition(FIELD)[0]
-            if entry != bound(kind_of_binding, name):
-                return None
-    return answer
+    return answer if still_bound(bindings) else None
 
 
 def write_all(descriptor: int, data: bytes) -> bool:
@@ -220,6 +224,17 @@ def _finish_if_answered(question: Question) -> "ReadyAnswer | None":
         # The attempt that failed ended after this process asked: it was its attempt too.
         finish(answer.code, answer.text)
     return answer
+
+
+def finish_in_the_end(question: Question) -> None:
+    """End a process that has no time left with what still lives, or a failure that says to try again.
+
+    No other limit holds against a server that sends its answer byte by byte.
+    """
+    answer = read_answer(question)
+    if answer is not None and _lives(answer):
+        finish(0, answer.text)
+    finish(7, "No answer came in time. Check the network and try again")
 
 
 def _lives(answer: "ReadyAnswer | None") -> bool:

@@ -8,9 +8,10 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from .errors import StorageError
 from .keeping.freshness import serve_until
 from .keeping.sign_out import generation_keys
-from .process import ENTRY, FIELD, MAGIC, Question, bound, read_answer
+from .process import ENTRY, FIELD, MAGIC, Question, bound, read_answer, still_bound
 from .storage.base import GENERATIONS
 from .storage.private_files import make_directory, read_private, remove, write_private
 from .tokens import token_bindings
@@ -46,7 +47,7 @@ def bindings_of(settings: Settings, bindings: tuple[Binding, ...] | None, questi
 
 
 def keep_served(question: Question, bindings: str | None, served: Served) -> None:
-    """Keep credentials ready to print until they should be renewed."""
+    """Keep credentials ready to print until they should be renewed, and not past a sign-out that came meanwhile."""
     credentials = served.credentials
     _write(
         question,
@@ -57,6 +58,9 @@ def keep_served(question: Question, bindings: str | None, served: Served) -> Non
         process_text(served),
         FIELD.join((served.who, credentials.identity_id)),
     )
+    if bindings is not None and not still_bound(bindings):
+        with contextlib.suppress(StorageError):
+            remove(question.path)
 
 
 def keeping_served(question: Question, settings: Settings, serve: Callable[[], Served]) -> Callable[[], Served]:
@@ -102,8 +106,6 @@ def _write(
     who: str = FIELD,
 ) -> None:
     """Best effort: without a place for it, the next process goes the long way too."""
-    from .errors import StorageError
-
     if bindings is None:
         bindings, kind, code, text, who = "", "ask", 0, "", FIELD
     fields = (MAGIC, question.fingerprint, bindings, " ".join(map(repr, times)), kind, str(code), who, text, "")

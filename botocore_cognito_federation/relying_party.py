@@ -43,7 +43,7 @@ def relying_party(settings: Settings, store: Store, environ: Mapping[str, str] |
     return RelyingParty(
         provider=provider,
         client=Client(settings.client_id, client_secret(settings, store, variables)),
-        http=HttpClient(),
+        http=HttpClient(ca_bundle=settings.ca_bundle),
         scopes=settings.scopes or None,
         authorization_parameters=settings.auth_params,
         documents=StoredDocuments(store),
@@ -74,6 +74,7 @@ def user_pool(settings: Settings, store: Store, environ: Mapping[str, str] | Non
         issuer=provider.issuer if provider is not None and provider.issuer_is_exact else None,
         documents=StoredDocuments(store),
         session=Session(profile=settings.profile),
+        http=HttpClient(ca_bundle=settings.ca_bundle),
     )
 
 

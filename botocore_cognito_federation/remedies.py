@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .settings import Settings
 
 
+def shell_command(*words: str) -> str:
+    """A command as it can be pasted into a shell: names of profiles may hold spaces and quotes."""
+    return shlex.join(words)
+
+
+def run_with_profile(profile: str, *words: str) -> str:
+    """The remedy that is a command of ours for a profile."""
+    return f"Run: {shell_command('cognito-federation', *words, '--profile', profile)}"
+
+
 def login_command(settings: Settings) -> str:
     """The command that signs in for a configuration."""
     if settings.profile is None and settings.session is not None:
-        return f"cognito-federation login --session {settings.session}"
-    return f"cognito-federation login --profile {settings.profile or 'default'}"
+        return shell_command("cognito-federation", "login", "--session", settings.session)
+    return shell_command("cognito-federation", "login", "--profile", settings.profile or "default")
 
 
 def new_token_remedy(settings: Settings) -> str:

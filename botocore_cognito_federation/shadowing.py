@@ -7,8 +7,13 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from .remedies import run_with_profile
+
 if TYPE_CHECKING:
     from .settings import Settings
+
+#: Keys by which botocore gets credentials in another way before it asks a helper.
+_EARLIER_IN_THE_CHAIN = ("role_arn", "sso_session", "sso_start_url", "web_identity_token_file", "login_session")
 
 
 def what_shadows(settings: Settings, environ: Mapping[str, str]) -> list[str]:
@@ -28,10 +33,18 @@ def what_shadows(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         found.append(
             f"{config} has aws_access_key_id in [{section}], which the JavaScript and C++ SDKs use instead. Remove it"
         )
+    for key in _EARLIER_IN_THE_CHAIN:
+        if _value(config, section, key) is not None:
+            found.append(f"[{section}] has {key}, which AWS clients act on before this sign-in. Remove it")
+    if environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") and environ.get("AWS_ROLE_ARN"):
+        found.append(
+            "AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN are set: clients without an explicit profile use them"
+            " instead of this profile. Unset them"
+        )
     if _value(config, section, "credential_process") is None:
         found.append(
             f"[{section}] has no credential_process, so only Python with install() or `native enable` uses it."
-            f" Add: credential_process = cognito-federation credential-process --profile {profile}"
+            f" {run_with_profile(profile, 'configure')}"
         )
     return found
 

@@ -57,6 +57,7 @@ class Later:
         self._profile = profile
         self._full_config: Mapping[str, Any] | None = session.full_config
         self._config_file = str(session.get_config_variable("config_file"))
+        self._session = beside(session, profile)
         self._settings: Settings | None = None
         self._serve: Callable[[], Served] | None = None
 
@@ -81,7 +82,7 @@ class Later:
             from .shared import serving
 
             who = self._answer.who.partition(FIELD)[0]
-            self._serve = serving(self.settings(), self._question, who=who, last=self._last())
+            self._serve = serving(self.settings(), self._question, self._session, who=who, last=self._last())
         return self._serve()
 
     def _last(self) -> FederatedCredentials | None:
@@ -104,6 +105,27 @@ class Later:
             account_id,
             not self.settings().is_guest,
         )
+
+
+def beside(session: Session, profile: str | None) -> Callable[[], Session]:
+    """Makes the session of our own calls, for the same profile, with what another one has read of AWS's models.
+
+    They are the most of what a client costs: 24,000 objects for the endpoints alone, which the session reads for its
+    own clients anyway. Read again in a thread beside an event loop, they held that loop up for some 20 ms.
+    """
+    loader = session.get_component("data_loader")
+
+    def make() -> Session:
+        from botocore.loaders import Loader
+        from botocore.session import Session
+
+        made = Session(profile=profile)
+        # Not that of a copy of botocore which a tool carries: it has models of another version.
+        if isinstance(loader, Loader):
+            made.register_component("data_loader", loader)
+        return made
+
+    return make
 
 
 def ready_credentials(question: Question, session: Session, profile: str | None) -> FederationCredentials | None:

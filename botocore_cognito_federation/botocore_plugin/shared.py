@@ -18,7 +18,7 @@ from ..settings.keys import NAMED_URLS
 from ..storage import default_directory
 from ..tokens import token_bindings
 from .credentials import FederationCredentials
-from .ready import take_unresolved
+from .ready import beside, take_unresolved
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -60,11 +60,16 @@ def credentials_of_session(
     if settings is None:
         return None
     refuse_a_circle(os.environ, settings.profile)
-    return shared_credentials(settings, question)
+    return shared_credentials(settings, session, question)
 
 
-def shared_credentials(settings: Settings, question: Question | None = None) -> FederationCredentials:
-    """The credentials object of a configuration: the same one for every session of this process."""
+def shared_credentials(settings: Settings, session: Session, question: Question | None = None) -> FederationCredentials:
+    """The credentials object of a configuration: the same one for every session of this process.
+
+    Args:
+        session: the one that asks; see `beside`.
+        question: see `credentials_of_session`.
+    """
     key = _key(settings, os.environ)
     with _shared_lock:
         for credentials, later in take_unresolved():
@@ -72,20 +77,27 @@ def shared_credentials(settings: Settings, question: Question | None = None) -> 
                 _shared.setdefault(_key(later.settings(), later.environ), credentials)
         found = _shared.get(key)
         if found is None:
-            found = _shared[key] = FederationCredentials(serving(settings, question))
+            found = _shared[key] = FederationCredentials(serving(settings, question, beside(session, settings.profile)))
         return found
 
 
 def serving(
-    settings: Settings, question: Question | None, *, who: str = "", last: FederatedCredentials | None = None
+    settings: Settings,
+    question: Question | None,
+    session: Callable[[], Session],
+    *,
+    who: str = "",
+    last: FederatedCredentials | None = None,
 ) -> Callable[[], Served]:
     """What serves the credentials of a configuration to one identity, and keeps them ready for others who ask.
 
     Args:
+        question: see `credentials_of_session`.
+        session: see `beside`.
         who: whose they are so far; see `federation.Served`.
         last: see `federation.Federation`.
     """
-    serve = serving_for(settings, only_for=who, last=last)
+    serve = serving_for(settings, session=session, only_for=who, last=last)
     return serve if question is None else keeping_served(question, settings, serve)
 
 

@@ -20,6 +20,7 @@ from ..config_file.configuration import (
 )
 from ..errors import ConfigurationError
 from ..relying_party import secret_key
+from ..remedies import shell_command
 from ..settings import Settings, load_settings
 from ..settings.keys import PREFIX
 from ..sign_in.perform import prove_that_it_can_be_kept
@@ -115,7 +116,7 @@ def _say_what_is_next(plan: Plan, *, changed: bool, files: Files) -> None:
         for uri in uris:
             click.echo(f"  {uri}", err=True)
     if signs_people_in(settings):
-        click.echo(f"Then run: cognito-federation login --profile {changes.profile}", err=True)
+        click.echo(f"Then run: {shell_command('cognito-federation', 'login', '--profile', changes.profile)}", err=True)
 
 
 @_key_options

@@ -42,7 +42,8 @@ def command(
     endpoint = endpoint_url or partition.sign_in
     if "?" in endpoint or "#" in endpoint:
         raise ConfigurationError("--endpoint-url has a query or fragment", remedy="Give the address without it")
-    url = sign_in_url(federation_for(settings).credentials(), page, endpoint=endpoint, http=HttpClient())
+    http = HttpClient(ca_bundle=settings.ca_bundle)
+    url = sign_in_url(federation_for(settings).credentials(), page, endpoint=endpoint, http=http)
     if show:
         click.echo(url)
         return

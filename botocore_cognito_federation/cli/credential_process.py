@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 
 import click
 
-from ..long_way import answer
-from ..process import Question, finish
+from ..long_way import answer_and_end
+from ..process import Question
 from .options import profile_option
 
 
@@ -16,6 +15,4 @@ from .options import profile_option
 @profile_option
 def command(profile: str | None) -> None:
     """Print credentials as SDKs ask for them in credential_process."""
-    code, text = answer(Question(profile, dict(os.environ)))
-    sys.stdout.flush()
-    finish(code, text)
+    answer_and_end(Question(profile, dict(os.environ)))

@@ -10,10 +10,12 @@ from typing import Any
 
 import click
 
+from ..config_file.configuration import signs_people_in
 from ..credentials import FederatedCredentials
 from ..errors import StorageError
 from ..keeping.sessions import Session
 from ..keeping.sign_out import sign_in_generation
+from ..remedies import login_command
 from ..shadowing import what_shadows
 from ..storage import everything_kept, store_for
 from ..storage.base import CREDENTIALS, NOTES, SESSIONS, Store
@@ -94,7 +96,7 @@ def sign_in_line(entry: Mapping[str, Any], *, naming_scope: bool) -> str:
 @session_option
 @json_option
 @click.option("--all", "everything", is_flag=True, help="Of every profile.")
-@click.option("--check", is_flag=True, help="Print nothing; exit 0 when AWS credentials live, else 3.")
+@click.option("--check", is_flag=True, help="Print nothing; exit 3 when the next use needs a sign-in, else 0.")
 def command(profile: str | None, session: str | None, as_json: bool, everything: bool, check: bool) -> int:
     """What is signed in and cached, until when, as whom; no network."""
     settings = None if everything else chosen_settings(profile, session)
@@ -109,10 +111,18 @@ def command(profile: str | None, session: str | None, as_json: bool, everything:
         entries, sign_ins = [], []
         warnings = [*warnings, error.line]
     living = [entry for entry in entries if entry["seconds_left"] > 0]
+    signs_in = settings is None or signs_people_in(settings)
+    needs_sign_in = signs_in and not living and not any(entry["signed_in"] for entry in sign_ins)
     if check:
-        return 0 if living else 3
+        return 3 if needs_sign_in else 0
     if as_json:
-        found = {"sign_ins": sign_ins, "credentials": entries, "notes": notes_of(store), "warnings": warnings}
+        found = {
+            "needs_sign_in": needs_sign_in,
+            "sign_ins": sign_ins,
+            "credentials": entries,
+            "notes": notes_of(store),
+            "warnings": warnings,
+        }
         click.echo(json.dumps(found, indent=2))
         return 0
     if settings:
@@ -123,7 +133,10 @@ def command(profile: str | None, session: str | None, as_json: bool, everything:
     for entry in living:
         who = entry["who"] or entry["identity_id"]
         click.echo(f"  AWS credentials for {who} ({entry['provider']}), {span(entry['seconds_left'])} left")
-    if not living:
+    if needs_sign_in:
+        command_to_run = f". Run: {login_command(settings)}" if settings else ""
+        click.echo(f"  nobody is signed in{command_to_run}")
+    elif not living:
         click.echo("  no AWS credentials kept; the next use gets them")
     for note in notes_of(store):
         click.echo(f"  note: {note}")

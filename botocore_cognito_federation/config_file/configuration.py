@@ -19,6 +19,7 @@ from ..oidc.redirects import loopback_redirect
 from ..relying_party import StoredDocuments
 from ..settings import Settings
 from ..settings.keys import KEYS, PREFIX, TOKEN_SOURCES, BadValue
+from ..settings.parsing import refuse_what_no_tool_parses
 from ..settings.resolve import SESSION_SECTION, Layers, resolve
 from ..storage import Store
 from .helper_command import helper_command, is_ours
@@ -118,7 +119,7 @@ def current_values(files: Files, profile: str, session: str | None) -> tuple[str
     Raises:
         ConfigurationError: the file cannot be read.
     """
-    text = read_text(files.config)
+    text = _text(files)
     own = section_values(text, profile_section(profile))
     name = session or own.get("cognito_session") or profile
     values = {**section_values(text, SESSION_SECTION + name), **own}
@@ -130,10 +131,10 @@ def make_plan(wish: Wish, files: Files) -> Plan:
     """Decide what to write.
 
     Raises:
-        ConfigurationError: the profile has another credential style, a value does not fit its key, the keys make no
-            configuration, or there is no program for ``credential_process``.
+        ConfigurationError: no AWS tool can read the file, the profile has another credential style, a value does not
+            fit its key, the keys make no configuration, or there is no program for ``credential_process``.
     """
-    text = read_text(files.config)
+    text = _text(files)
     own = section_values(text, profile_section(wish.profile))
     refuse_other_styles(wish.profile, own, files)
     session = wish.session or own.get("cognito_session") or wish.profile
@@ -147,9 +148,11 @@ def make_plan(wish: Wish, files: Files) -> Plan:
     pool = wish.keys.get("identity_pool_id") or section_values(text, SESSION_SECTION + session).get(
         "cognito_identity_pool_id", own.get("cognito_identity_pool_id", "")
     )
-    region = wish.region or own.get("region") or pool.partition(":")[0]
+    region = wish.region or ("" if own.get("region") else pool.partition(":")[0])
+    if region:
+        _check_line("region", region)
+        profile_changes["region"] = region
     profile_changes |= {
-        **({"region": region} if region else {}),
         "cognito_session": session,
         "credential_process": helper_command(wish.profile, wish.executable),
     }
@@ -196,7 +199,7 @@ def check_provider(settings: Settings, store: Store) -> None:
     provider = settings.provider
     if provider is None or not signs_people_in(settings):
         return
-    discover(HttpClient(), provider, StoredDocuments(store), now=time.time())
+    discover(HttpClient(ca_bundle=settings.ca_bundle), provider, StoredDocuments(store), now=time.time())
 
 
 def signs_people_in(settings: Settings) -> bool:
@@ -231,10 +234,16 @@ def write_plan(plan: Plan, files: Files, store: Store) -> bool:
     profile = plan.changes.profile
 
     def edit(text: str) -> str:
+        refuse_what_no_tool_parses(files.config)
         refuse_other_styles(profile, section_values(text, profile_section(profile)), files)
         return plan.changes.applied(text)
 
     return update_text(files.config, edit, store)
+
+
+def _text(files: Files) -> str:
+    refuse_what_no_tool_parses(files.config)
+    return read_text(files.config)
 
 
 def _check_name(session: str) -> None:
@@ -248,9 +257,13 @@ def _check_value(name: str, value: str) -> None:
         raise ConfigurationError(
             f"There is no key {PREFIX}{name}", remedy="The keys are listed by: cognito-federation explain --keys"
         )
-    if value != value.strip() or not value or any(c in value for c in "\r\n\x00"):
-        raise ConfigurationError(f"{key.full_name} must be one line and not empty")
+    _check_line(key.full_name, value)
     try:
         key.read(value)
     except BadValue as bad:
         raise ConfigurationError(f"{key.full_name} {bad}") from None
+
+
+def _check_line(name: str, value: str) -> None:
+    if value != value.strip() or not value or any(c in value for c in "\r\n\x00"):
+        raise ConfigurationError(f"{name} must be one line and not empty")

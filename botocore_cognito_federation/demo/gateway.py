@@ -133,7 +133,7 @@ class Gateway:
             session = self.web_identity.assume_role(request.form)
         except Refusal as refusal:
             return wire.query_error(refusal), "", ""
-        identity_id = session.subject if session.provider == "cognito-identity.amazonaws.com" else ""
+        identity_id = session.subject if session.provider == self.web_identity.account.partition.pool_name else ""
         return wire.web_identity_answer(session), identity_id, session.credentials.access_key_id
 
     def _moto_answer(self, request: Request, environ: Environ) -> HttpAnswer:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ConfigurationError
+from .partitions import partition_of
 from .records import IssuedCredentials
 
 try:
@@ -37,7 +38,6 @@ __all__ = ["MotoAccount", "RequestHandler", "RoleFacts", "make_server"]
 # moto's own handler keeps header names with underscores (S3 metadata); not every 5.x has it
 RequestHandler: type[WSGIRequestHandler] = getattr(werkzeug_app, "MotoRequestHandler", WSGIRequestHandler)
 
-PARTITION = "aws"
 _account_numbers = itertools.count(111122223333)
 
 
@@ -90,6 +90,7 @@ class MotoAccount:
         # moto lets this variable overrule the account that a request's access key belongs to
         self.account_id = os.environ.get("MOTO_ACCOUNT_ID") or str(next(_account_numbers))
         self.region = region
+        self.partition = partition_of(region)
 
     def open(self) -> None:
         """Switch IAM enforcement on for this process."""
@@ -99,7 +100,7 @@ class MotoAccount:
         """Empty the account and put enforcement back as it was."""
         _enforcement.switch_back()
         # Not S3Backend.reset(): it closes the objects of every account in the process, other worlds' too.
-        s3 = s3_backends[self.account_id][PARTITION]
+        s3 = s3_backends[self.account_id][self.partition.name]
         for name, bucket in list(s3.buckets.items()):
             for key in list(bucket.keys):
                 s3.delete_object(name, key)
@@ -116,7 +117,7 @@ class MotoAccount:
         self, name: str, trust: Mapping[str, Any], policy: Mapping[str, Any] | None, max_session_seconds: int = 3600
     ) -> str:
         """A role with one inline policy (none: it may do nothing); answers its ARN."""
-        iam = iam_backends[self.account_id][PARTITION]
+        iam = iam_backends[self.account_id][self.partition.name]
         role = iam.create_role(
             role_name=name,
             assume_role_policy_document=json.dumps(trust),
@@ -132,34 +133,34 @@ class MotoAccount:
 
     def set_trust(self, role_arn: str, trust: Mapping[str, Any]) -> None:
         """Replace a role's trust policy."""
-        for role in iam_backends[self.account_id][PARTITION].get_roles():
+        for role in iam_backends[self.account_id][self.partition.name].get_roles():
             if role.arn == role_arn:
                 role.assume_role_policy_document = json.dumps(trust)
 
     def create_user(self, name: str, policy: Mapping[str, Any]) -> UserKeys:
         """An IAM user with one inline policy and access keys."""
-        iam = iam_backends[self.account_id][PARTITION]
+        iam = iam_backends[self.account_id][self.partition.name]
         iam.create_user(region_name=self.region, user_name=name)
         iam.put_user_policy(name, "demo", json.dumps(policy))
         key = iam.create_access_key(name)
         return UserKeys(key.access_key_id, key.secret_access_key)
 
     def create_bucket(self, name: str, objects: Mapping[str, bytes]) -> None:
-        s3 = s3_backends[self.account_id][PARTITION]
+        s3 = s3_backends[self.account_id][self.partition.name]
         s3.create_bucket(name, self.region)
         for key, value in objects.items():
             s3.put_object(name, key, value)
 
     def role(self, arn: str) -> RoleFacts | None:
         """The role of this ARN as IAM has it now; None when there is none in this account."""
-        for role in iam_backends[self.account_id][PARTITION].get_roles():
+        for role in iam_backends[self.account_id][self.partition.name].get_roles():
             if role.arn == arn:
                 return RoleFacts(arn, str(role.assume_role_policy_document), int(role.max_session_duration or 3600))
         return None
 
     def assume_role(self, role_arn: str, session_name: str, lifetime: float, expires_at: float) -> IssuedCredentials:
         """Mint credentials that moto's IAM enforcement accepts; `expires_at` is the world's, moto checks no expiry."""
-        session = sts_backends[self.account_id][PARTITION].assume_role(
+        session = sts_backends[self.account_id][self.partition.name].assume_role(
             region_name=self.region,
             role_session_name=session_name,
             role_arn=role_arn,

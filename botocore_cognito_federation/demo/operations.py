@@ -9,7 +9,7 @@ from typing import Any
 from . import constraints, refusals
 from .identities import Identity, IdentityStore, Login
 from .moto_account import MotoAccount
-from .pool_tokens import LOGIN_KEY, PoolTokens
+from .pool_tokens import PoolTokens
 from .pools import Pool, Pools
 from .roles import choose_role
 from .sessions import Sessions
@@ -59,6 +59,10 @@ class IdentityPoolService:
             return self._unlink(request)
         return self._get_developer_token(request)
 
+    @property
+    def _own_name(self) -> str:
+        return self.account.partition.pool_name
+
     def _get_id(self, request: Mapping[str, Any]) -> Answer:
         pool = self.pools.get(request["IdentityPoolId"])
         logins: Mapping[str, str] = request.get("Logins") or {}
@@ -67,7 +71,7 @@ class IdentityPoolService:
                 raise refusals.guests_not_supported()
             identity = self.identities.create_guest(pool.pool_id)
         else:
-            if any(key == LOGIN_KEY or self.tokens.is_one(token) for key, token in logins.items()):
+            if any(key == self._own_name or self.tokens.is_one(token) for key, token in logins.items()):
                 raise refusals.cognito_token_in_get_id()
             verified = self._verified(pool, logins)
             identity = self.identities.for_logins(pool.pool_id, (one.login for one in verified))
@@ -139,8 +143,8 @@ class IdentityPoolService:
             if not pool.allow_guests:
                 raise refusals.guests_not_supported()
             return pool, identity, []
-        if LOGIN_KEY in logins:
-            self._check_pool_token(pool, identity, logins.pop(LOGIN_KEY))
+        if self._own_name in logins:
+            self._check_pool_token(pool, identity, logins.pop(self._own_name))
             if not logins:
                 return pool, identity, []
         verified = self._verified(pool, logins)
@@ -171,7 +175,7 @@ class IdentityPoolService:
         amr = ["authenticated"]
         for login in sorted(identity.logins):
             if login.public:
-                provider = f"arn:aws:iam::{self.account.account_id}:oidc-provider/{login.provider}"
+                provider = self.account.partition.arn(f"iam::{self.account.account_id}:oidc-provider/{login.provider}")
                 amr += [login.provider, f"{provider}:OIDC:{login.subject}"]
             else:
                 amr += [login.provider, f"{login.provider}:{pool.pool_id}:{login.subject}"]
@@ -181,9 +185,9 @@ class IdentityPoolService:
         """Cognito assumes the role through STS itself: a role that does not trust it is a pool misconfigured."""
         role = self.account.role(role_arn)
         context = {
-            f"{LOGIN_KEY}:aud": [pool.pool_id],
-            f"{LOGIN_KEY}:sub": [identity.identity_id],
-            f"{LOGIN_KEY}:amr": self._amr(pool, identity),
+            f"{self._own_name}:aud": [pool.pool_id],
+            f"{self._own_name}:sub": [identity.identity_id],
+            f"{self._own_name}:amr": self._amr(pool, identity),
         }
-        if role is None or not trusts(role.trust_policy, LOGIN_KEY, context):
+        if role is None or not trusts(role.trust_policy, self._own_name, context):
             raise refusals.pool_configuration()

@@ -9,35 +9,35 @@ from . import refusals
 from .clock import WorldClock
 from .identities import Identity
 from .jwt_parsing import NotAJwt, ParsedJwt, number_claim, parse_jwt
+from .moto_account import MotoAccount
 from .signing import SigningKey
 
-ISSUER = "https://cognito-identity.amazonaws.com"
-LOGIN_KEY = "cognito-identity.amazonaws.com"
 BASIC_TOKEN_SECONDS = 600
 
 
 class PoolTokens:
     """Issues and verifies identity-pool tokens under one key of the world."""
 
-    def __init__(self, key: SigningKey, clock: WorldClock, account_id: str) -> None:
+    def __init__(self, key: SigningKey, clock: WorldClock, account: MotoAccount) -> None:
         self._key = key
         self._clock = clock
-        self._account_id = account_id
+        self._account_id = account.account_id
+        self.partition = account.partition
 
     def issue(self, identity: Identity, amr: list[str], lifetime: float = BASIC_TOKEN_SECONDS) -> str:
         """A token for this identity: aud is the pool, sub the identity, amr how it signed in."""
         now = int(self._clock.now())
         region = identity.pool_id.partition(":")[0]
         claims: dict[str, Any] = {
-            "iss": ISSUER,
+            "iss": self.partition.issuer,
             "sub": identity.identity_id,
             "aud": identity.pool_id,
             "amr": amr,
             "iat": now,
             "exp": now + int(lifetime),
             "jti": secrets.token_hex(8),
-            f"{ISSUER}/identity-pool-arn": (
-                f"arn:aws:cognito-identity:{region}:{self._account_id}:identitypool/{identity.pool_id}"
+            f"{self.partition.issuer}/identity-pool-arn": self.partition.arn(
+                f"cognito-identity:{region}:{self._account_id}:identitypool/{identity.pool_id}"
             ),
         }
         return self._key.sign(claims, algorithm="RS512")
@@ -45,7 +45,7 @@ class PoolTokens:
     def is_one(self, token: str) -> bool:
         """Whether this is a pool's token by its looks (signature not considered)."""
         try:
-            return parse_jwt(token).claims.get("iss") == ISSUER
+            return parse_jwt(token).claims.get("iss") == self.partition.issuer
         except NotAJwt:
             return False
 
@@ -54,7 +54,7 @@ class PoolTokens:
         return parsed.header.get("alg") == "RS512" and parsed.signature_holds(self._key.private.public_key())
 
     def verify(self, token: str) -> dict[str, Any]:
-        """The claims of a token sent as the login ``cognito-identity.amazonaws.com``.
+        """The claims of a token sent as the login of the pool's own name (`Partition.pool_name`).
 
         Raises:
             Refusal: it is no token of an identity pool, not ours, or expired.
@@ -63,7 +63,7 @@ class PoolTokens:
             parsed = parse_jwt(token)
         except NotAJwt:
             raise refusals.not_a_cognito_token() from None
-        if parsed.claims.get("iss") != ISSUER:
+        if parsed.claims.get("iss") != self.partition.issuer:
             raise refusals.not_a_cognito_token()
         if not self.holds(parsed):
             raise refusals.unverifiable_token()

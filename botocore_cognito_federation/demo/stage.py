@@ -9,7 +9,7 @@ from typing import Any
 
 from .moto_account import MotoAccount, UserKeys
 from .operations import SESSION_NAME
-from .pool_tokens import LOGIN_KEY
+from .partitions import Partition
 
 OBJECT_KEY = "hello.txt"
 OBJECT_BODY = b"Hello from the demo world.\n"
@@ -37,20 +37,21 @@ def set_stage(account: MotoAccount, pool_ids: Iterable[str]) -> Stage:
     bucket = f"demo-{secrets.token_hex(4)}"
     account.create_bucket(bucket, {OBJECT_KEY: OBJECT_BODY})
     ids = list(pool_ids)
-    chained_arn = f"arn:aws:iam::{account.account_id}:role/{_CHAINED}"
+    partition = account.partition
+    chained_arn = partition.arn(f"iam::{account.account_id}:role/{_CHAINED}")
     read = (
         _allow(["s3:ListAllMyBuckets", "s3:ListBuckets"], "*"),
-        _allow(["s3:GetObject", "s3:ListBucket"], *_in(bucket)),
+        _allow(["s3:GetObject", "s3:ListBucket"], *_in(partition, bucket)),
     )
     chain = _allow(["sts:AssumeRole"], chained_arn)
-    write = _allow(["s3:PutObject"], *_in(bucket))
-    upload = _allow(["s3:PutObject"], f"arn:aws:s3:::{bucket}/{UPLOADS}*")
+    write = _allow(["s3:PutObject"], *_in(partition, bucket))
+    upload = _allow(["s3:PutObject"], partition.arn(f"s3:::{bucket}/{UPLOADS}*"))
     authenticated = account.create_role(
-        _AUTHENTICATED, cognito_trust(ids, "authenticated"), _policy(*read, upload, chain), _LONGEST_SESSION
+        _AUTHENTICATED, cognito_trust(partition, ids, "authenticated"), _policy(*read, upload, chain), _LONGEST_SESSION
     )
-    other = account.create_role(_OTHER, cognito_trust(ids, "authenticated"), _policy(*read, write))
-    guest = account.create_role(_GUEST, cognito_trust(ids, "unauthenticated"), _policy(read[0]))
-    chained = account.create_role(_CHAINED, _chain_trust(account.account_id), _policy(*read, write))
+    other = account.create_role(_OTHER, cognito_trust(partition, ids, "authenticated"), _policy(*read, write))
+    guest = account.create_role(_GUEST, cognito_trust(partition, ids, "unauthenticated"), _policy(read[0]))
+    chained = account.create_role(_CHAINED, _chain_trust(account), _policy(*read, write))
     admin = account.create_user("administrator", _policy(_allow(["*"], "*")))
     return Stage(authenticated, guest, other, chained, bucket, admin)
 
@@ -59,30 +60,31 @@ def extend_trust(account: MotoAccount, stage: Stage, pool_ids: Iterable[str]) ->
     """Let more pools use the roles."""
     ids = list(pool_ids)
     for role in (stage.authenticated_role, stage.other_role):
-        account.set_trust(role, cognito_trust(ids, "authenticated"))
-    account.set_trust(stage.guest_role, cognito_trust(ids, "unauthenticated"))
+        account.set_trust(role, cognito_trust(account.partition, ids, "authenticated"))
+    account.set_trust(stage.guest_role, cognito_trust(account.partition, ids, "unauthenticated"))
 
 
-def cognito_trust(pool_ids: list[str], amr: str) -> dict[str, Any]:
+def cognito_trust(partition: Partition, pool_ids: list[str], amr: str) -> dict[str, Any]:
     """The trust policy the Cognito console writes for a pool's role."""
+    name = partition.pool_name
     return _policy(
         {
             "Effect": "Allow",
-            "Principal": {"Federated": LOGIN_KEY},
+            "Principal": {"Federated": name},
             "Action": ["sts:AssumeRoleWithWebIdentity", "sts:TagSession"],
             "Condition": {
-                "StringEquals": {f"{LOGIN_KEY}:aud": pool_ids},
-                "ForAnyValue:StringLike": {f"{LOGIN_KEY}:amr": amr},
+                "StringEquals": {f"{name}:aud": pool_ids},
+                "ForAnyValue:StringLike": {f"{name}:amr": amr},
             },
         }
     )
 
 
-def _chain_trust(account_id: str) -> dict[str, Any]:
+def _chain_trust(account: MotoAccount) -> dict[str, Any]:
     # moto compares a trust policy's principal with the session's ARN, AWS with the role's: both are named. Basic-flow
     # sessions carry names of the client's choosing, those of the enhanced flow this one.
-    session = f"arn:aws:sts::{account_id}:assumed-role/{_AUTHENTICATED}/{SESSION_NAME}"
-    role = f"arn:aws:iam::{account_id}:role/{_AUTHENTICATED}"
+    session = account.partition.arn(f"sts::{account.account_id}:assumed-role/{_AUTHENTICATED}/{SESSION_NAME}")
+    role = account.partition.arn(f"iam::{account.account_id}:role/{_AUTHENTICATED}")
     return _policy({"Effect": "Allow", "Principal": {"AWS": [session, role]}, "Action": ["sts:AssumeRole"]})
 
 
@@ -94,5 +96,5 @@ def _allow(actions: list[str], *resources: str) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": actions, "Resource": list(resources)}
 
 
-def _in(bucket: str) -> tuple[str, str]:
-    return f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"
+def _in(partition: Partition, bucket: str) -> tuple[str, str]:
+    return partition.arn(f"s3:::{bucket}"), partition.arn(f"s3:::{bucket}/*")

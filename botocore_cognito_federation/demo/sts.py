@@ -11,7 +11,7 @@ from . import refusals
 from .clock import WorldClock
 from .jwt_parsing import NotAJwt, ParsedJwt, audiences, number_claim, parse_jwt
 from .moto_account import MotoAccount, RoleFacts
-from .pool_tokens import ISSUER, LOGIN_KEY, PoolTokens
+from .pool_tokens import PoolTokens
 from .records import IssuedCredentials
 from .sessions import Sessions
 from .token_verification import LoginVerifier
@@ -72,19 +72,21 @@ class WebIdentityService:
         issuer = parsed.claims.get("iss")
         if not isinstance(issuer, str) or urlsplit(issuer).scheme not in ("https", "http"):
             raise refusals.sts_bad_issuer()
-        return self._from_pool(parsed) if issuer == ISSUER else self._from_provider(issuer, parsed)
+        from_pool = issuer == self.account.partition.issuer
+        return self._from_pool(parsed) if from_pool else self._from_provider(issuer, parsed)
 
     def _from_pool(self, parsed: ParsedJwt) -> _WebIdentity:
         if not self.tokens.holds(parsed):
             raise refusals.sts_no_key()
         self._check_expiry(parsed)
         subject, audience = str(parsed.claims["sub"]), str(parsed.claims["aud"])
+        pool = self.account.partition.pool_name
         context = {
-            f"{LOGIN_KEY}:aud": [audience],
-            f"{LOGIN_KEY}:sub": [subject],
-            f"{LOGIN_KEY}:amr": [str(entry) for entry in parsed.claims["amr"]],
+            f"{pool}:aud": [audience],
+            f"{pool}:sub": [subject],
+            f"{pool}:amr": [str(entry) for entry in parsed.claims["amr"]],
         }
-        return _WebIdentity(subject, audience, LOGIN_KEY, LOGIN_KEY, context)
+        return _WebIdentity(subject, audience, pool, pool, context)
 
     def _from_provider(self, issuer: str, parsed: ParsedJwt) -> _WebIdentity:
         known = self.verifier.provider_of_issuer(issuer)
@@ -100,7 +102,7 @@ class WebIdentityService:
         if audience is None:
             raise refusals.sts_wrong_audience()
         subject = str(parsed.claims.get("sub", ""))
-        arn = f"arn:aws:iam::{self.account.account_id}:oidc-provider/{key}"
+        arn = self.account.partition.arn(f"iam::{self.account.account_id}:oidc-provider/{key}")
         return _WebIdentity(subject, audience, arn, arn, {f"{key}:aud": [audience], f"{key}:sub": [subject]})
 
     def _check_expiry(self, parsed: ParsedJwt) -> None:

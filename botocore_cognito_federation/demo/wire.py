@@ -82,12 +82,12 @@ def web_identity_answer(session: WebIdentitySession) -> HttpAnswer:
     """The answer of AssumeRoleWithWebIdentity."""
     keys = session.credentials
     role_name = keys.role_arn.rpartition("/")[2]
-    account_id = keys.role_arn.split(":")[4]
+    _, partition, _, _, account_id, _ = keys.role_arn.split(":", 5)
     return _xml(
         f'<AssumeRoleWithWebIdentityResponse xmlns="{STS_NAMESPACE}"><AssumeRoleWithWebIdentityResult>'
         f"<Audience>{escape(session.audience)}</Audience><AssumedRoleUser>"
         f"<AssumedRoleId>{keys.role_id}:{escape(keys.session_name)}</AssumedRoleId>"
-        f"<Arn>arn:aws:sts::{account_id}:assumed-role/{role_name}/{escape(keys.session_name)}</Arn></AssumedRoleUser>"
+        f"<Arn>arn:{partition}:sts::{account_id}:assumed-role/{role_name}/{escape(keys.session_name)}</Arn></AssumedRoleUser>"
         f"<Provider>{escape(session.provider)}</Provider><Credentials>"
         f"<AccessKeyId>{keys.access_key_id}</AccessKeyId><SecretAccessKey>{escape(keys.secret_access_key)}"
         f"</SecretAccessKey><SessionToken>{escape(keys.session_token)}</SessionToken>"

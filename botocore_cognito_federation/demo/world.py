@@ -239,7 +239,7 @@ class World(DrivenWorld):
         )
 
     def _gateway(self) -> Gateway:
-        tokens = PoolTokens(SigningKey.generate(), self._clock, self._account.account_id)
+        tokens = PoolTokens(SigningKey.generate(), self._clock, self._account)
         service = IdentityPoolService(
             pools=self._pools,
             identities=self._identities,

@@ -19,7 +19,7 @@ from ..errors import CognitoFederationError, ConfigurationError, StorageError
 from ..identity_providers import derive_login_key
 from ..keeping.sessions import Sessions
 from ..oidc.redirects import Redirect, loopback_redirect
-from ..remedies import login_command
+from ..remedies import login_command, run_with_profile
 from ..settings import Settings
 from ..shadowing import what_shadows
 from ..sign_in.perform import prove_that_it_can_be_kept
@@ -45,7 +45,7 @@ def helper(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Whether SDKs can start what ``credential_process`` names."""
     profile = settings.profile or "default"
     name = "credential_process"
-    configure = f"Run: cognito-federation configure --profile {profile}"
+    configure = run_with_profile(profile, "configure")
     command = section_values(read_text(Files.of(environ).config), profile_section(profile)).get(name)
     if command is None:
         what = f"[{profile_section(profile)}] has no credential_process: only Python with install() uses the profile"

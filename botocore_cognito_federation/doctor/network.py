@@ -11,7 +11,7 @@ from ..assembly import federation_for, real_patience
 from ..config_file.configuration import check_provider, signs_people_in
 from ..errors import CognitoFederationError, ConfigurationError, SignInRequiredError, TemporaryError
 from ..exchange.clients import Clients
-from ..exchange.identity_pool import IdentityPool, Login
+from ..exchange.identity_pool import IdentityPool, Login, fixed_identity
 from ..exchange.quiet_botocore import quiet_botocore
 from ..http import HttpClient, ServerBusyError
 from ..identity_providers import derive_login_key
@@ -46,12 +46,12 @@ def clocks(settings: Settings, clients: Clients) -> Iterator[Finding]:
     with quiet_botocore():
         addresses["Cognito"] = str(clients.cognito_identity().meta.endpoint_url)
     for whose, address in addresses.items():
-        yield from _clock(whose, address)
+        yield from _clock(whose, address, HttpClient(ca_bundle=settings.ca_bundle))
 
 
-def _clock(whose: str, address: str) -> Iterator[Finding]:
+def _clock(whose: str, address: str, http: HttpClient) -> Iterator[Finding]:
     try:
-        theirs = _date(HttpClient().get(address).headers.get("date"))
+        theirs = _date(http.get(address).headers.get("date"))
     except ServerBusyError:
         return
     except TemporaryError as error:
@@ -81,7 +81,7 @@ def _date(text: str | None) -> float | None:
 
 
 def token_and_pool(settings: Settings, store: Store, clients: Clients) -> Iterator[Finding]:
-    """Whether the login token fits the configuration, and the identity pool takes it.
+    """Whether the login token fits the configuration, the identity pool takes it, and the roles can be had.
 
     Guests are not tried: every try without a known identity would make a new one.
     """
@@ -97,11 +97,15 @@ def token_and_pool(settings: Settings, store: Store, clients: Clients) -> Iterat
     if login is None:
         return
     yield from _claims(settings, login)
+    pool = IdentityPool(settings, clients, real_patience())
     try:
-        identity_id = IdentityPool(settings, clients, real_patience()).get_id(login)
-        yield Finding("identity pool", "ok", f"{settings.identity_pool_id} takes the token: identity {identity_id}")
+        identity_id = fixed_identity(settings, login) or pool.get_id(login)
+        credentials = pool.exchange(identity_id, login).credentials
     except CognitoFederationError as error:
         yield Finding.of("identity pool", error)
+        return
+    what = f"{settings.identity_pool_id} takes the token and gives credentials: identity {credentials.identity_id}"
+    yield Finding("identity pool", "ok", what)
 
 
 def _claims(settings: Settings, login: Login) -> Iterator[Finding]:

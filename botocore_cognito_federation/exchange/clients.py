@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .._version import __version__
+from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
@@ -91,6 +92,7 @@ class Clients:
 def _make(session: Session, service: str, **arguments: Any) -> Any:
     from botocore import UNSIGNED
     from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
 
     signed = "aws_access_key_id" in arguments
     config = Config(
@@ -102,7 +104,20 @@ def _make(session: Session, service: str, **arguments: Any) -> Any:
         user_agent_extra=f"lib/botocore-cognito-federation#{__version__}",
     )
     try:
+        return _nested_client(session, service, config=config, **arguments)
+    except BotoCoreError as error:
+        # Of the profile's other keys, such as an sso_session that is not there; its text quotes only names.
+        raise ConfigurationError(f"botocore can make no client for {service}: {error}") from None
+    except ValueError:
+        raise ConfigurationError(
+            f"botocore can make no client for {service}: the endpoint configured for it is not a URL",
+            remedy="Correct AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_<SERVICE> or endpoint_url",
+        ) from None
+
+
+def _nested_client(session: Session, service: str, **arguments: Any) -> Any:
+    try:
         from botocore.utils import create_nested_client  # type: ignore[attr-defined,unused-ignore]  # botocore 1.39.8
     except ImportError:
-        return session.create_client(service, config=config, **arguments)
-    return create_nested_client(session, service, config=config, **arguments)
+        return session.create_client(service, **arguments)
+    return create_nested_client(session, service, **arguments)

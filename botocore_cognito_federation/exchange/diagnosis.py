@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..identity_providers import derive_login_key
+from ..identity_providers import derive_login_key, pool_principal
+from ..remedies import shell_command
 from ..retry import Retry
 from ..times import span
 
@@ -63,7 +64,8 @@ class CallFacts:
         issuer = str(self.claims.get("iss", ""))
         return {
             "pool": self.pool,
-            "profile": self.profile,
+            "principal": pool_principal(self.pool.partition(":")[0]) or "the principal of identity pools",
+            "clear_cache": shell_command("cognito-federation", "cache", "clear", "--profile", self.profile),
             "new_token": self.new_token,
             "key": self.login_key or "none",
             "iss": _shown(issuer) or "none",
@@ -98,7 +100,7 @@ _ADD_CLIENT = (
     "Add the provider, or this client ID (aud), to identity pool {pool}, or set cognito_client_id to one it lists"
 )
 _CHECK_ROLES = (
-    "Check the pool's roles: each must trust cognito-identity.amazonaws.com for sts:AssumeRoleWithWebIdentity with"
+    "Check the pool's roles: each must trust {principal} for sts:AssumeRoleWithWebIdentity with"
     " aud {pool} and the right amr, and sts:TagSession where principal tags are on"
 )
 
@@ -167,7 +169,7 @@ _RULES = (
         _NA,
         "logins don't match",
         "The identity {identity} does not belong to this login",
-        "Remove cognito_identity_id if it is set, or run: cognito-federation cache clear --profile {profile}",
+        "Remove cognito_identity_id if it is set, or run: {clear_cache}",
         _I,
     ),
     _Rule(
@@ -181,7 +183,7 @@ _RULES = (
         _NA,
         "is forbidden",
         "The identity {identity} may not be used with this login; it may have been merged into another",
-        "Remove cognito_identity_id if it is set, or run: cognito-federation cache clear --profile {profile}",
+        "Remove cognito_identity_id if it is set, or run: {clear_cache}",
         _I,
     ),
     _Rule(
@@ -235,7 +237,13 @@ _RULES = (
         "Set cognito_developer_provider to the name in the pool",
         _N,
     ),
-    _Rule("ResourceNotFoundException", "identity '", "The identity {identity} no longer exists", "", _I),
+    _Rule(
+        "ResourceNotFoundException",
+        "identity '",
+        "The identity {identity} does not exist any more",
+        "Correct or remove cognito_identity_id if it is set, or run: {clear_cache}",
+        _I,
+    ),
     _Rule(
         "ResourceNotFoundException",
         "",
@@ -292,7 +300,7 @@ _RULES = (
         "AccessDenied",
         "assumerolewithwebidentity",
         "The role {role} does not trust this identity pool's users",
-        "Let its trust policy allow cognito-identity.amazonaws.com with aud {pool} and amr authenticated",
+        "Let its trust policy allow {principal} with aud {pool} and amr authenticated",
         _N,
     ),
     _Rule("AccessDenied", "assumerole", "These credentials may not assume {role}", "Check both policies", _N),
@@ -325,6 +333,10 @@ def diagnose(code: str, message: str, status: int, facts: CallFacts) -> Diagnosi
             return Diagnosis(cause, remedy, rule.retry)
     if status >= 500 or status == 429:
         return Diagnosis(f"AWS had a temporary fault ({code or status})", "Try again in a moment", Retry.TRANSIENT)
+    if not code or code.isdigit():
+        # AWS names its refusals; botocore puts the status in the place of a name that is not there.
+        what = f"What answered {status} in the place of AWS is not AWS"
+        return Diagnosis(what, "Check the network, HTTPS_PROXY and the endpoint settings", Retry.SLOW)
     quoted = _shown(message)
     cause = f"AWS refused the call for identity pool {facts.pool} with {code or status}"
     return Diagnosis(f"{cause}: {quoted}" if quoted else cause, "", Retry.NEVER)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..credentials import FederatedCredentials
-from ..errors import TokenRefreshError
+from ..errors import ConfigurationError, TokenRefreshError
 from ..login_token import LoginToken
 from ..remedies import new_token_remedy
 from . import roles
@@ -81,6 +81,21 @@ class Login:
                     remedy="Set cognito_login_key to the name that the identity pool has for the provider",
                 )
         return cls(key, token)
+
+
+def fixed_identity(settings: Settings, login: Login | None) -> str | None:
+    """The identity ID that the configuration or the login names; None where GetId is to say it.
+
+    Raises:
+        ConfigurationError: a developer's login names none; GetId knows nothing of those.
+    """
+    fixed = settings.identity_id or (login.token.identity_id if login else None)
+    if fixed is None and login is not None and settings.provider is not None and settings.provider.name == "developer":
+        raise ConfigurationError(
+            "The developer login came without an identity ID",
+            remedy="Let its source give identity_id beside the token, or set cognito_identity_id",
+        )
+    return fixed
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 #: Further attempts by class.
 _FURTHER_ATTEMPTS = {Retry.TRANSIENT: 2, Retry.BRIEF: 2}
 _FIRST_PAUSE = 0.2
+#: What botocore's parsers raise at a body that is no JSON object, such as a proxy's page or ``null``.
+UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,10 @@ def _once(
         if isinstance(error, CognitoFederationError):
             raise
         raise _other(error) from None
+    except UNREADABLE:
+        raise _Refused(
+            Diagnosis("What answered is not AWS", "Check HTTPS_PROXY and the endpoint settings", Retry.TRANSIENT)
+        ) from None
     missing = [name for name in needs if not _has(body, name)]
     if missing:
         # botocore parses a truncated 200 to an empty answer without an error.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..credentials import FederatedCredentials
 from ..errors import StorageError
 from ..storage.base import CREDENTIALS, IDENTITIES, Store
-from .sign_out import current_generation
+from .sign_out import current_generation, sign_in_generation
 
 if TYPE_CHECKING:
     from ..exchange.identity_pool import Login
@@ -49,6 +49,10 @@ class Kept:
         """The sign-out generation of now."""
         return current_generation(self._store, self._settings.scope)
 
+    def sign_in_generation(self) -> str:
+        """What changes with each sign-out and not when only credentials are forgotten."""
+        return sign_in_generation(self._store, self._settings.scope)
+
     def credentials(self, key: str) -> FederatedCredentials | None:
         """The credentials under a key that no sign-out has made invalid, whatever their age."""
         document = self._store.read(CREDENTIALS, key)
@@ -62,7 +66,10 @@ class Kept:
     def keep_credentials(
         self, key: str, credentials: FederatedCredentials, login: Login | None, generation: str
     ) -> None:
-        """Keep credentials, marked with the generation in which their renewal began."""
+        """Keep credentials, marked with the generation in which their renewal began.
+
+        A sign-out that came meanwhile has forgotten what there was; nothing secret is to be left after it either.
+        """
         document = {
             **credentials.document(),
             "scope": self._settings.scope,
@@ -75,6 +82,8 @@ class Kept:
         try:
             self._store.write(CREDENTIALS, key, document)
             self._unkept.pop(key, None)
+            if generation != self.generation():
+                self._store.delete(CREDENTIALS, key)
         except StorageError as error:
             # A read-only or full place still works, once per process.
             self._unkept[key] = InThisProcess(credentials, generation)

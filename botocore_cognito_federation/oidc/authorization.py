@@ -158,7 +158,8 @@ def query_of_pasted(text: str) -> str:
     """
     text = "".join(text.split()).strip("'\"<>")  # terminals break long lines when copying
     query = (text.partition("?")[2] if "?" in text else text).partition("#")[0]
-    if "state=" not in query:
+    names = {pair.partition("=")[0] for pair in query.split("&")}
+    if "state" not in names or not names & {"code", "error"}:  # the address that was to be opened has a state too
         raise ValueError("no answer of an authorization server")
     return query
 

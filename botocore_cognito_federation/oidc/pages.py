@@ -6,6 +6,7 @@ import base64
 import functools
 import hashlib
 import html
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,15 +24,19 @@ body { margin: 0; min-height: 100vh; display: flex; align-items: center; justify
 main { width: 100%; max-width: 34rem; background: var(--card); border: 1px solid var(--line);
   border-top: 4px solid var(--tone); border-radius: 10px; padding: 2rem 2.25rem 1.5rem; overflow-wrap: anywhere; }
 .good { --tone: var(--good); } .bad { --tone: var(--bad); } .neutral { --tone: var(--neutral); }
-h1 { margin: 0 0 1rem; font-size: 1.45rem; line-height: 1.3; font-weight: 600; }
-h1 span { color: var(--tone); margin-right: .55rem; }
+h1 { display: flex; gap: .6rem; margin: 0 0 1rem; font-size: 1.45rem; line-height: 1.3; font-weight: 600; }
+h1 span { color: var(--tone); }
 p { margin: 0 0 .9rem; }
 p strong { font-weight: 600; }
-.remedy { border-left: 3px solid var(--line); padding-left: .9rem; color: var(--soft); }
+.remedy { border-left: 3px solid var(--tone); padding-left: .9rem; }
+.remedy span { white-space: nowrap; }
 footer { margin-top: 1.5rem; padding-top: .9rem; border-top: 1px solid var(--line); color: var(--soft);
   font-size: .85rem; }
+@media (max-width: 30rem) { body { padding: 1rem; } main { padding: 1.5rem 1.25rem 1.25rem; } }
 """
 
+#: An option of a command in escaped text; a browser would break the line after its dashes.
+_COMMAND_OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]*")
 _MARK = {"good": "✓", "bad": "✕", "neutral": "…"}
 
 
@@ -97,7 +102,8 @@ def render(page: Page) -> bytes:
     """The page as UTF-8 HTML."""
     e = html.escape
     emphasis = f" <strong>{e(page.emphasis)}</strong>." if page.emphasis else ""
-    remedy = f'\n<p class="remedy">{e(page.remedy)}</p>' if page.remedy else ""
+    steps = _COMMAND_OPTION.sub(r"<span>\g<0></span>", e(page.remedy))
+    remedy = f'\n<p class="remedy">{steps}</p>' if steps else ""
     return f"""<!doctype html>
 <html lang="en">
 <head>

@@ -20,6 +20,7 @@ class SignInPrompt:
         complete_url: `url` with the code filled in (RFC 8628, section 3.3.1), where the provider has one.
         browser_opened: a browser has been told to open it.
         expires_in: seconds until the sign-in gives up.
+        again: what was pasted before held no answer; the address is the same.
     """
 
     kind: Literal["browser", "paste", "device"]
@@ -28,6 +29,7 @@ class SignInPrompt:
     complete_url: str | None = field(default=None, repr=False)
     browser_opened: bool = False
     expires_in: float = 0.0
+    again: bool = False
 
 
 DEFAULT_TIMEOUT = 300.0

@@ -91,7 +91,7 @@ def sign_in_with_paste(
         redirect_uri: as registered at the provider, exactly; any scheme.
         ask: shows the URL and returns what was pasted; asked again where that holds no answer.
         accept: the last word on the verified answer, as in `sign_in_with_browser`.
-        timeout: for the prompt; `ask` is the one to enforce it.
+        timeout: seconds for the user; `ask` is the one to enforce what its prompt says is left.
 
     Raises:
         SignInFailedError: nothing usable was pasted, the answer belongs to another sign-in, or it was refused.
@@ -100,8 +100,10 @@ def sign_in_with_paste(
     # A second round would be a second paste: the consent is asked for at once.
     prompt = "consent" if party.provider.asks_consent_for_refresh_token else None
     request = authorization_request(party, metadata, redirect_uri, login_hint=login_hint, prompt=prompt)
-    for _ in range(_PASTE_TRIES):
-        pasted = ask(SignInPrompt("paste", request.url, expires_in=timeout))
+    deadline = party.clock.monotonic() + timeout
+    for number in range(_PASTE_TRIES):
+        left = max(0.0, deadline - party.clock.monotonic())
+        pasted = ask(SignInPrompt("paste", request.url, expires_in=left, again=number > 0))
         try:
             query = query_of_pasted(pasted)
         except ValueError:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ConfigurationError
+from ..identity_providers import is_developer
 from .keys import NAMED_URLS, PREFIX, TOKEN_SOURCES
 from .model import Origin
 
@@ -127,7 +128,7 @@ def _provider_and_source(read: Mapping[str, Any], origins: Mapping[str, Origin])
     if read.get("grant") == "srp" and "user_pool_id" not in read:
         raise ConfigurationError(f"{_at('grant', origins)} is srp, which needs cognito_user_pool_id")
     for name in _DEVELOPER_ONLY:
-        if name in read and provider not in ("developer", "cognito-identity.amazonaws.com"):
+        if name in read and not is_developer(provider):
             raise ConfigurationError(f"{_at(name, origins)} goes only with cognito_provider = developer")
     if "developer_user" in read and source:
         raise _contradiction(("developer_user", source), origins, "a developer login has one source")

@@ -58,7 +58,7 @@ def _text(most: int = 2048) -> Reader:
         if len(value) > most:
             raise BadValue(f"may have {most} characters at most and has {len(value)}")
         if "\n" in value:
-            raise BadValue("must stand on one line (an indented line continues the value before it)")
+            raise BadValue("must stand on one line")
         return value
 
     return read

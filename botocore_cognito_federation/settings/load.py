@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import difflib
 import os
 from collections.abc import Mapping
@@ -10,14 +9,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
+from ..remedies import run_with_profile
+from .keys import PREFIX
 from .resolve import SESSION_SECTION, Layers, is_ours, resolve
 
 if TYPE_CHECKING:
     from botocore.session import Session
 
     from .model import Settings
-
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def settings_of_session(
@@ -72,6 +71,7 @@ def settings_of_config(
         endpoint=settings.endpoint_url or _configured_endpoint(full_config, section, variables),
         fips=_is_true(variables.get("AWS_USE_FIPS_ENDPOINT") or section.get("use_fips_endpoint")),
         dual_stack=_is_true(variables.get("AWS_USE_DUALSTACK_ENDPOINT") or section.get("use_dualstack_endpoint")),
+        ca_bundle=_text(section.get("ca_bundle")),
     )
     _check_endpoint(settings)
     return settings
@@ -114,18 +114,35 @@ def load_settings(
     name = profile or session.get_config_variable("profile") or "default"
     known = _full_config(session).get("profiles", {})
     if name not in known and name != "default":
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-        raise ConfigurationError(
-            f"There is no profile {name!r} in {session.get_config_variable('config_file')}",
-            remedy=f"Did you mean {close[0]}?" if close else f"Run: cognito-federation configure --profile {name}",
-        )
+        raise _no_profile(name, _full_config(session), str(session.get_config_variable("config_file")))
     settings = settings_of_session(session, name if name in known else None, environ=environ, flags=flags)
     if settings is None:
         raise ConfigurationError(
             f"Profile {name!r} has no cognito_ keys",
-            remedy=f"Run: cognito-federation configure --profile {name}",
+            remedy=run_with_profile(name, "configure"),
         )
     return settings
+
+
+def _no_profile(name: str, full_config: Mapping[str, Any], config_file: str) -> ConfigurationError:
+    """Why there is no such profile: botocore takes a config file that it cannot read for an empty one."""
+    path = os.path.expandvars(os.path.expanduser(config_file))
+    what = f"There is no profile {name!r} in {config_file}"
+    if not os.path.exists(path):
+        what = f"There is no profile {name!r}, because {config_file} does not exist"
+    elif not os.path.isfile(path) or not os.access(path, os.R_OK):
+        why = "cannot be read by this user" if os.path.isfile(path) else "is not a file"
+        return ConfigurationError(f"{config_file} {why}", remedy="Mend that, or set AWS_CONFIG_FILE")
+    if isinstance(full_config.get(name), Mapping) and any(key.startswith(PREFIX) for key in full_config[name]):
+        return ConfigurationError(what, remedy=f"Write [profile {name}] instead of [{name}] there")
+    from .parsing import has_section
+
+    if " " in name and has_section(path, f"profile {name}"):
+        return ConfigurationError(f"{what} for any AWS tool", remedy=f'Write [profile "{name}"] there')
+    close = difflib.get_close_matches(name, full_config.get("profiles", {}), n=1, cutoff=0.6)
+    return ConfigurationError(
+        what, remedy=f"Did you mean {close[0]}?" if close else run_with_profile(name, "configure")
+    )
 
 
 def _pool_of_who_uses(name: str, full_config: Mapping[str, Any]) -> str:
@@ -163,7 +180,13 @@ def settings_of_linked_session(settings: Settings, name: str) -> Settings:
         environ={},
         flags={"session": name, "identity_pool_id": settings.identity_pool_id},
     )
-    return replace(resolve(layers), endpoint=settings.endpoint, fips=settings.fips, dual_stack=settings.dual_stack)
+    return replace(
+        resolve(layers),
+        endpoint=settings.endpoint,
+        fips=settings.fips,
+        dual_stack=settings.dual_stack,
+        ca_bundle=settings.ca_bundle,
+    )
 
 
 def load_session_settings(name: str, *, environ: Mapping[str, str] | None = None) -> Settings:
@@ -195,35 +218,10 @@ def _full_config(session: Session) -> Mapping[str, Any]:
     try:
         config: Mapping[str, Any] = session.full_config
     except ConfigParseError as error:
-        raise ConfigurationError(_parse_trouble(str(error.kwargs.get("path", "")))) from None
+        from .parsing import parse_trouble
+
+        raise ConfigurationError(parse_trouble(str(error.kwargs.get("path", "")))) from None
     return config
-
-
-def _parse_trouble(path: str) -> str:
-    """Which line of a configuration file every AWS tool refuses, and why. No value is quoted: it may be a secret."""
-    shown = f"{path} cannot be parsed by any AWS tool"
-    try:
-        with open(path, "rb") as file:
-            start = file.read(3)
-        if start == _BYTE_ORDER_MARK:
-            return f"{shown}: it begins with a byte order mark. Save it as UTF-8 without BOM"
-        configparser.RawConfigParser().read([path], encoding="utf-8")
-    except configparser.DuplicateOptionError as error:
-        return (
-            f"{shown}: line {error.lineno} sets {error.option!r} of [{error.section}] a second time. Remove one of them"
-        )
-    except configparser.DuplicateSectionError as error:
-        return f"{shown}: line {error.lineno} begins [{error.section}] a second time. Join the two"
-    except configparser.MissingSectionHeaderError as error:
-        return f"{shown}: line {error.lineno} stands before the first [section]"
-    except configparser.ParsingError as error:
-        lines = ", ".join(str(line) for line, _ in error.errors)
-        return f"{shown}: line {lines} is not key = value"
-    except UnicodeDecodeError:
-        return f"{shown}: it is not UTF-8 text"
-    except OSError as error:
-        return f"{path} cannot be read: {error.strerror}"
-    return f"{shown}: an indented block holds a line that is not key = value"
 
 
 def _configured_endpoint(
@@ -242,6 +240,10 @@ def _configured_endpoint(
         section.get("endpoint_url"),
     )
     return next((url for url in candidates if isinstance(url, str) and url), None)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _is_true(text: object) -> bool:

@@ -7,12 +7,14 @@ reads neither files nor the process environment.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from .. import identity_providers
 from ..errors import ConfigurationError
+from ..remedies import shell_command
 from .checks import check_together
 from .keys import KEYS, OTHER_VARIABLES, PREFIX, TOKEN_SOURCES, VARIABLE_PREFIX, BadValue
 from .model import Origin, Settings
@@ -134,13 +136,28 @@ def _session_section(layers: Layers, name: str) -> Mapping[str, Any]:
     section = layers.full_config.get(SESSION_SECTION + name)
     if isinstance(section, Mapping):
         return section
+    title = SESSION_SECTION + name
     sessions = [key[len(SESSION_SECTION) :] for key in layers.full_config if key.startswith(SESSION_SECTION)]
+    command = shell_command("cognito-federation", "configure", "--session", name)
     raise ConfigurationError(
-        f"{_subject(layers)} names cognito_session = {name!r}, but {layers.config_file} has no "
-        f"[{SESSION_SECTION}{name}]",
-        remedy=_did_you_mean(name, sessions)
-        or f"Add that section, or run: cognito-federation configure --session {name}",
+        f"{_subject(layers)} names cognito_session = {name!r}, but {layers.config_file} has no [{title}]",
+        remedy=_misspelt_title(title, layers.full_config)
+        or _did_you_mean(name, sessions)
+        or f"Add that section, or run: {command}",
     )
+
+
+def _misspelt_title(title: str, full_config: Mapping[str, Any]) -> str:
+    """The remedy where a section differs from `title` in case, spaces, quotes or the order of its words only."""
+
+    def plain(text: str) -> list[str]:
+        return sorted(re.findall(r"[^\s\"'_-]+", text.lower()))
+
+    found = next((key for key in full_config if plain(key) == plain(title)), None)
+    if found is None:
+        return ""
+    shown = f"[{found}]" if found.split() != title.split() else "it with more spaces"
+    return f"Write [{title}] instead of {shown} there"
 
 
 def _from_section(section: Mapping[str, Any], origin: Origin, *, is_session: bool = False) -> dict[str, _Value]:
@@ -198,10 +215,23 @@ def _did_you_mean(word: str, candidates: Iterable[str]) -> str:
 
 
 def _read(name: str, value: _Value) -> object:
+    text = value.text.strip()
+    subject = f"{KEYS[name].full_name} (from {value.origin})"
+    if not name.endswith("_command") and len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        raise ConfigurationError(f"{subject} is in quotes, which would be part of it", remedy="Write it without quotes")
     try:
-        return KEYS[name].read(value.text.strip())
+        return KEYS[name].read(text)
     except BadValue as bad:
-        raise ConfigurationError(f"{KEYS[name].full_name} (from {value.origin}) {bad}") from None
+        raise ConfigurationError(f"{subject} {bad}", remedy=_swallowed(text)) from None
+
+
+def _swallowed(text: str) -> str:
+    """What a configuration file makes part of a value without its writer's knowing."""
+    if "\n" in text:
+        return "The indented line below it is taken for part of it: let every key begin its line"
+    if re.search(r"\s[#;]", text):
+        return "What follows it is taken for part of it: put comments on lines of their own"
+    return ""
 
 
 def _provider(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> identity_providers.IdentityProvider | None:

@@ -21,7 +21,7 @@ from ..settings import load_settings
 from ..storage import store_for
 from .dialogue import Questions
 from .perform import Machine, sign_in
-from .screens import Screen, TerminalScreen, wording
+from .screens import NOT_THE_ADDRESS, Screen, TerminalScreen, wording
 from .ways import Choices
 
 Display = Callable[[Mapping[str, str]], None]
@@ -171,6 +171,8 @@ class CellScreen:
 
 def _markup(prompt: SignInPrompt) -> str:
     """A link to click on; every part that comes from the provider is escaped, and only http and https get here."""
+    if prompt.again:
+        return f"<p>{html.escape(NOT_THE_ADDRESS)}</p>"
     target = html.escape(prompt.complete_url or prompt.url, quote=True)
     link = f'<a href="{target}" target="_blank" rel="noopener noreferrer">'
     if prompt.kind == "device":

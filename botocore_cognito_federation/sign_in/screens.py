@@ -91,6 +91,12 @@ class TerminalScreen:
         return terminal_dialogue(timeout)
 
 
+#: What was pasted is something else, perhaps the address that was to be opened.
+NOT_THE_ADDRESS = (
+    "That is not the address of the page the sign-in ended on: it has code= and state= in it. Copy the whole of it."
+)
+
+
 def wording(prompt: SignInPrompt) -> str:
     """What to do, in words; the URL stands on a line of its own."""
     if prompt.kind == "device":
@@ -99,6 +105,8 @@ def wording(prompt: SignInPrompt) -> str:
             f"On any device, open this page and enter the code {prompt.user_code}\n\n  {prompt.url}{full}\n\n"
             "Go on only if the page shows the same code."
         )
+    if prompt.again:
+        return NOT_THE_ADDRESS
     if prompt.kind == "paste":
         return (
             f"Open this URL in any browser and sign in:\n\n  {prompt.url}\n\n"

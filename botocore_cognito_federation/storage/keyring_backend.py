@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from ..errors import CognitoFederationError, StorageError
+from .time_limited import NoAnswer, TimeLimit
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,10 @@ _REFUSED = {
 }
 
 
+#: A process has one keyring, however many stores ask it.
+_limit = TimeLimit()
+
+
 class Backend(Protocol):
     """What is used of `keyring.backend.KeyringBackend`."""
 
@@ -39,8 +44,33 @@ class Backend(Protocol):
     def delete_password(self, service: str, username: str) -> None: ...
 
 
+class InTime:
+    """A backend that is waited for no longer than its limit.
+
+    A keyring that locks itself between two calls may take what it was given after its caller has gone; what is kept
+    by then is older than what others have put there since. So whoever writes reads first: it is the read that waits.
+
+    Args:
+        backend: the backend.
+        limit: see `TimeLimit`.
+    """
+
+    def __init__(self, backend: Backend, limit: TimeLimit) -> None:
+        self.backend = backend
+        self._limit = limit
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self._limit(lambda: self.backend.get_password(service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self._limit(lambda: self.backend.set_password(service, username, password))
+
+    def delete_password(self, service: str, username: str) -> None:
+        self._limit(lambda: self.backend.delete_password(service, username))
+
+
 def system_backend() -> Backend:
-    """The backend that `keyring` has chosen, unless it is none.
+    """The backend that `keyring` has chosen, unless it is none; it answers in time or fails.
 
     Raises:
         StorageError: the package is missing, or its backend is refused.
@@ -53,15 +83,15 @@ def system_backend() -> Backend:
             "cognito_cache = keyring needs the Python package keyring, which is not installed", remedy=_INSTALL
         ) from None
     try:
-        chosen: Any = keyring.get_keyring()
+        chosen: Any = _limit(keyring.get_keyring)  # asks each keyring there may be whether it is there
         if isinstance(chosen, ChainerBackend):
             # A chain writes to its first backend that can; the one that writes is the one to judge.
-            chosen = next(iter(chosen.backends), None)
+            chosen = _limit(lambda: next(iter(chosen.backends), None))
     except Exception as failure:  # noqa: BLE001 - backends raise whatever their libraries do
         raise StorageError(
             f"The keyring cannot be reached ({type(failure).__name__})", remedy=f"Unlock it, {_FILE_INSTEAD}"
         ) from None
-    return checked(chosen)
+    return InTime(checked(chosen), _limit)
 
 
 def checked(backend: Any) -> Backend:
@@ -85,6 +115,8 @@ def checked(backend: Any) -> Backend:
 
 def name_of(backend: Any) -> str:
     """A backend as messages name it."""
+    if isinstance(backend, InTime):
+        backend = backend.backend
     return f"{type(backend).__module__}.{type(backend).__qualname__}"
 
 
@@ -96,6 +128,7 @@ def probe(backend: Backend, *, random: Callable[[int], str] = secrets.token_urls
     """
     item, value = f"probe-{random(6)}", random(24)
     with speaking_for(backend, "be tried out"):
+        backend.get_password(SERVICE, item)  # one that is locked leaves nothing behind
         backend.set_password(SERVICE, item, value)
         found = backend.get_password(SERVICE, item)
         backend.delete_password(SERVICE, item)
@@ -119,6 +152,12 @@ def speaking_for(backend: Any, doing: str) -> Iterator[None]:
         yield
     except CognitoFederationError:
         raise
+    except NoAnswer as failure:
+        raise StorageError(
+            f"The keyring {name_of(backend)} has not answered within {failure.limit:g} seconds;"
+            " it may be waiting to be unlocked",
+            remedy=f"Unlock it and try again, {_FILE_INSTEAD}",
+        ) from None
     except Exception as failure:  # noqa: BLE001 - backends raise whatever their libraries do
         raise StorageError(
             f"The keyring {name_of(backend)} could not {doing} ({type(failure).__name__})",

@@ -6,6 +6,7 @@ What is ours but too open is mended and noted. What belongs to somebody else is 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -22,6 +23,7 @@ _WRITE_FLAGS = (
     os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 ) | getattr(os, "O_BINARY", 0)
 TEMPORARY_MARK = ".tmp-"
+_OUT_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 def make_directory(path: str, note: Note) -> None:
@@ -57,12 +59,20 @@ def is_own(status: os.stat_result) -> bool:
 
 
 def read_private(path: str, note: Note) -> bytes | None:
-    """The content of a file of ours, or None where there is none to be trusted."""
+    """The content of a file of ours, or None where there is none to be trusted.
+
+    Raises:
+        StorageError: this process can open no file at all; that tells nothing about this one.
+    """
     try:
         descriptor = os.open(path, _READ_FLAGS)
     except FileNotFoundError:
         return None
     except OSError as error:
+        if error.errno in _OUT_OF_FILES:
+            raise StorageError(
+                f"{path} cannot be opened: {error.strerror}", remedy="Raise the limit of open files (ulimit -n)"
+            ) from None
         note(f"{path} could not be opened ({error.strerror}); it counts as missing")
         return None
     status = os.fstat(descriptor)

@@ -9,6 +9,7 @@ from ..errors import CognitoFederationError, ConfigurationError, TokenRefreshErr
 from ..exchange.diagnosis import CallFacts
 from ..exchange.service_call import Patience, call
 from ..login_token import LoginToken
+from ..remedies import shell_command
 from .base import RefreshContext, WorkloadTokenSource
 
 if TYPE_CHECKING:
@@ -109,9 +110,9 @@ def credentials_of_profile(profile: str) -> ReadOnlyCredentials:
     except BotoCoreError as error:
         raise TokenRefreshError(
             f"Profile {profile!r} (cognito_developer_profile) has no credentials for now ({type(error).__name__})",
-            remedy=f"Run: aws sts get-caller-identity --profile {profile}",
+            remedy=f"Run: {shell_command('aws', 'sts', 'get-caller-identity', '--profile', profile)}",
         ) from None
     raise ConfigurationError(
         f"Profile {profile!r} (cognito_developer_profile) has no credentials",
-        remedy=f"Run: aws configure --profile {profile}",
+        remedy=f"Run: {shell_command('aws', 'configure', '--profile', profile)}",
     )

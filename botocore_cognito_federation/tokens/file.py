@@ -68,11 +68,13 @@ class FileTokenSource(WorkloadTokenSource):
             with _opened(descriptor) as file:
                 raw = file.read(_MOST_BYTES + 1)
         except IsADirectoryError:
-            raise ConfigurationError(f"{self.description} is a directory") from None
+            raise ConfigurationError(f"{self.description} is a directory", remedy="Name the file in it") from None
         except OSError as error:
             raise TemporaryError(f"{self.description} cannot be read: {error.strerror}") from None
         if raw is None or len(raw) > _MOST_BYTES:
-            raise TokenRefreshError(f"{self.description} is not a file that holds a login token")
+            raise TokenRefreshError(
+                f"{self.description} is not a file that holds a login token", remedy="Name the file that does"
+            )
         return raw
 
 

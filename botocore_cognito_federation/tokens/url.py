@@ -33,6 +33,7 @@ class UrlTokenSource(WorkloadTokenSource):
         headers_env: name of the variable that holds request headers; see `headers_in`.
         environ: the process environment, read at each request.
         clock: seconds since the epoch.
+        ca_bundle: see `HttpClient`.
         client: makes the HTTP client for a set of link-local hosts.
     """
 
@@ -45,6 +46,7 @@ class UrlTokenSource(WorkloadTokenSource):
         headers_env: str | None,
         environ: Mapping[str, str],
         clock: Clock,
+        ca_bundle: str | None = None,
         client: ClientMaker | None = None,
     ) -> None:
         self._url = url
@@ -53,6 +55,7 @@ class UrlTokenSource(WorkloadTokenSource):
         self._headers_env = headers_env
         self._environ = environ
         self._clock = clock
+        self._ca_bundle = ca_bundle
         self._client = client or self._default_client
 
     @classmethod
@@ -65,6 +68,7 @@ class UrlTokenSource(WorkloadTokenSource):
             headers_env=settings.token_headers_env,
             environ=environ,
             clock=clock,
+            ca_bundle=settings.ca_bundle,
         )
 
     @property
@@ -112,7 +116,7 @@ class UrlTokenSource(WorkloadTokenSource):
                 )
 
     def _default_client(self, plain_http_hosts: frozenset[str]) -> HttpClient:
-        return HttpClient(plain_http_hosts=plain_http_hosts, environ=self._environ)
+        return HttpClient(self._ca_bundle, plain_http_hosts, environ=self._environ)
 
 
 def headers_in(text: str, source: str) -> dict[str, str]:

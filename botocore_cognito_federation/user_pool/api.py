@@ -26,6 +26,7 @@ from botocore.parsers import ResponseParserError
 from .._version import __version__
 from ..errors import CognitoFederationError, ConfigurationError, TemporaryError
 from ..exchange.quiet_botocore import quiet_botocore
+from ..exchange.service_call import UNREADABLE
 from . import checks
 from .diagnosis import Refusal, explain
 
@@ -196,7 +197,7 @@ def _invoke(
     except (BotoConnectionError, HTTPClientError) as error:
         reason = type(error).__name__
         return TemporaryError(f"{operation}: the user pool cannot be reached ({reason})", remedy="Check the network")
-    except ResponseParserError:
+    except (ResponseParserError, *UNREADABLE):
         return _not_the_pool(operation)
     except BotoCoreError as error:
         return ConfigurationError(f"{operation} could not be sent ({type(error).__name__})")

@@ -164,7 +164,10 @@ def test_a_pasted_url_or_query_is_understood(pasted: str) -> None:
     assert query_of_pasted(pasted) == "code=c&state=s"
 
 
-@pytest.mark.parametrize("pasted", ["", "hello", "https://op.example/consent", "abc123"])
+@pytest.mark.parametrize(
+    "pasted",
+    ["", "hello", "https://op.example/consent", "abc123", "https://op.example/auth?response_type=code&state=s&nonce=n"],
+)
 def test_anything_else_that_is_pasted_is_not(pasted: str) -> None:
     with pytest.raises(ValueError, match="no answer"):
         query_of_pasted(pasted)

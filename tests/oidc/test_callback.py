@@ -61,7 +61,7 @@ def test_done_waits_for_the_outcome_and_tells_it(server: CallbackServer) -> None
     reader.join(10)
     assert found[0].status_code == 200
     assert "Ada &lt;script&gt;alert(1)&lt;/script&gt; is somebody else." in found[0].text
-    assert "Use --force<" in found[0].text
+    assert "Use <span>--force</span><" in found[0].text
 
 
 def test_done_before_any_answer_does_not_wait(server: CallbackServer) -> None:

@@ -15,6 +15,7 @@ from botocore_cognito_federation.oidc.redirects import Redirect
 from botocore_cognito_federation.oidc.sign_in import sign_in_with_browser
 from tests.servers.chromium import Tab, chromium
 from tests.servers.oidc_provider import OidcProvider
+from tests.servers.oidc_provider.clicking import on_last_page, sign_in_and_consent, take_pictures
 
 pytestmark = pytest.mark.slow
 
@@ -42,41 +43,12 @@ def start(
     )
 
 
-def enter_password(browser: Tab) -> None:
-    browser.wait_for("document.querySelector('input[name=login]')")
-    browser.evaluate("document.querySelector('input[name=login]').value = 'ada'")
-    browser.evaluate("document.querySelector('input[name=password]').value = 'x'")
-    browser.evaluate("document.querySelector('button[type=submit]').click()")
-
-
-def consent(browser: Tab) -> None:
-    # Not the page of the consent before, which stands until the next one has come.
-    browser.wait_for("!window.consented && document.querySelector('input[name=prompt][value=consent]')")
-    browser.evaluate("window.consented = true; document.querySelector('button[type=submit]').click()")
-
-
-def on_last_page(browser: Tab, title: str) -> str:
-    browser.wait_for(f"location.pathname === '/done' && document.title === '{title}'")
-    return str(browser.evaluate("document.body.innerText"))
-
-
-def take_pictures(browser: Tab, folder: Path, name: str) -> None:
-    sizes = []
-    for scheme in ("light", "dark"):
-        path = folder / f"{name}-{scheme}.png"
-        browser.screenshot(path, scheme)
-        sizes.append(path.read_bytes())
-    assert sizes[0] != sizes[1], "light and dark look the same: the style was not applied"
-
-
 def test_a_sign_in_clicked_through_ends_on_a_page_that_says_who_signed_in(
     certified: OidcProvider, party_of: Callable[..., RelyingParty], browser: Tab, pictures: Path
 ) -> None:
     with ThreadPoolExecutor(1) as pool:
         signing_in = start(party_of(certified.issuer, "native"), browser, pool)
-        enter_password(browser)
-        consent(browser)
-        consent(browser)  # the second round, for the refresh token, in the same tab
+        sign_in_and_consent(browser)
         text = on_last_page(browser, "You are signed in")
         found = signing_in.result(60)
     assert found.refresh_token
@@ -98,9 +70,7 @@ def test_a_sign_in_that_is_refused_ends_on_a_page_that_says_why(
 
     with ThreadPoolExecutor(1) as pool:
         signing_in = start(party_of(certified.issuer, "native"), browser, pool, refuse)
-        enter_password(browser)
-        consent(browser)
-        consent(browser)
+        sign_in_and_consent(browser)
         text = on_last_page(browser, "The sign-in did not finish")
         with pytest.raises(SignInFailedError):
             signing_in.result(60)

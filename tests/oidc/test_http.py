@@ -240,9 +240,11 @@ def test_other_hosts_go_through_the_proxy_of_the_environment_and_its_password_st
 
 
 @pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_the_ca_file_comes_from_the_environment_unless_given(variable: str) -> None:
+def test_the_ca_file_comes_from_the_environment_or_the_profile(variable: str) -> None:
     assert HttpClient(environ={variable: "/ca.pem"}).certificates() == "/ca.pem"
-    assert HttpClient(ca_bundle="/mine.pem", environ={variable: "/ca.pem"}).certificates() == "/mine.pem"
+    # As for botocore: its variable before the profile. The variables of others come last.
+    first = "/ca.pem" if variable == "AWS_CA_BUNDLE" else "/profile.pem"
+    assert HttpClient(ca_bundle="/profile.pem", environ={variable: "/ca.pem"}).certificates() == first
     assert HttpClient(environ={}).certificates() is True
 
 

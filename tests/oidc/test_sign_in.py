@@ -199,7 +199,7 @@ def test_what_the_caller_refuses_is_refused_on_the_page_too(party: RelyingParty,
     with pytest.raises(SignInFailedError, match="--force"):
         sign_in(party, tab, accept=other_user)
     assert "Ada is not the user" in tab.page().text
-    assert "Use --force" in tab.page().text
+    assert "Use <span>--force</span>" in tab.page().text
 
 
 def test_a_store_that_breaks_in_an_unexpected_way_still_ends_the_page(party: RelyingParty, tab: Tab) -> None:

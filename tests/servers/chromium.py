@@ -66,6 +66,12 @@ class Tab:
             time.sleep(0.05)
         raise AssertionError(f"{expression} never held on {self.evaluate('document.title + document.body.innerText')}")
 
+    def resize(self, width: int, height: int) -> None:
+        """The window, in pixels of the page; narrow ones are a phone's."""
+        self.command(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=2, mobile=width < 600
+        )
+
     def screenshot(self, path: Path, scheme: str) -> None:
         """The page as somebody with a light or a dark desktop sees it."""
         self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])

@@ -19,6 +19,14 @@ ROOT = Path(__file__).resolve().parents[2]
 BROWSER = Path(__file__).with_name("open_url.py")
 _NOT_INHERITED = ("AWS_", "COGNITO_FEDERATION_", "BOTO_", "SSH_", "CODESPACES", "CLOUD_SHELL", "_COGNITO", "BROWSER")
 _LIMIT = 120
+#: Runs the command line in a process whose clock is ahead, as time-machine moves it.
+LATER = """
+import sys, time, time_machine
+sys.argv[1:2], ahead = [], float(sys.argv[1])
+from botocore_cognito_federation.cli.app import run
+with time_machine.travel(time.time() + ahead, tick=True):
+    raise SystemExit(run(sys.argv[1:]))
+"""
 
 
 @dataclass
@@ -125,3 +133,15 @@ def finished(process: subprocess.Popen[str], text: str | None = None) -> Done:
         out, err = process.communicate()
         raise AssertionError(f"it did not end; stdout {out!r}, stderr {err!r}") from None
     return Done(process.returncode, out, err)
+
+
+def later(home: Home, ahead: float, *arguments: str, **variables: str) -> Done:
+    """A command run when so many seconds have passed, for it and for every server."""
+    home.world.clock_offset = ahead
+    home.provider.set_clock(ahead)
+    return finished(home.python(LATER, str(ahead), *arguments, variables=variables))
+
+
+def renewals(provider: OidcProvider) -> int:
+    """How many refresh tokens have been spent at a provider."""
+    return sum(entry["type"] == "refresh_token" for entry in provider.journal("grant"))

@@ -63,6 +63,35 @@ def test_what_it_writes_signs_in_and_serves_every_client(home: Home, program: Pa
     assert found.out.strip() == home.world.bucket, found.err
 
 
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"\xef\xbb\xbf[profile other]\nregion = a\n", "it begins with a byte order mark"),
+        ("[profile other]\nregion = a\n".encode("utf-16"), "it is not UTF-8 text"),
+        (b"[profile other]\nregion = a\n[profile other]\n", "line 3 begins [profile other] a second time"),
+        (b"region = a\n[profile other]\n", "line 1 stands before the first [section]"),
+    ],
+)
+def test_a_file_that_no_aws_tool_can_read_is_refused_and_left_alone(
+    home: Home, program: Path, content: bytes, why: str
+) -> None:
+    home.config.write_bytes(content)
+    done = configure(home, program)
+    assert done.code == 4
+    assert f"cannot be parsed by any AWS tool: {why}" in done.err
+    assert home.config.read_bytes() == content
+
+
+def test_line_endings_odd_spacing_and_a_missing_last_line_break_stay(home: Home, program: Path) -> None:
+    before = b"; mine\r\n[profile other]\r\nregion:us-east-1\r\n\r\n[profile  dev]\r\nregion = eu-\xc3\xbc\r\n  more"
+    home.config.write_bytes(before)
+    assert configure(home, program).code == 0
+    after = home.config.read_bytes()
+    assert after.startswith(before + b"\r\n")
+    assert after.count(b"\n") == after.count(b"\r\n")
+    assert configure(home, program, "--region", "a\nb").code == 4
+
+
 def test_a_wrong_issuer_is_found_before_anything_is_written(home: Home, program: Path) -> None:
     home.config.write_text(BEFORE)
     done = configure(home, program, "--issuer", home.provider.issuer + "/elsewhere")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ from keyring.backends.null import Keyring as NullKeyring
 from botocore_cognito_federation.errors import StorageError
 from botocore_cognito_federation.storage.base import CREDENTIALS, IDENTITIES, SESSIONS
 from botocore_cognito_federation.storage.files import FileStore
-from botocore_cognito_federation.storage.keyring_backend import checked, probe
+from botocore_cognito_federation.storage.keyring_backend import InTime, checked, probe
 from botocore_cognito_federation.storage.keyring_items import KeyringItems
 from botocore_cognito_federation.storage.keyring_store import KeyringStore
 from botocore_cognito_federation.storage.moving import FilesAfterKeyring, move_scope
+from botocore_cognito_federation.storage.time_limited import TimeLimit
 from tests.signin import fake_keyring
 from tests.signin.places import Home
 
@@ -227,3 +229,45 @@ def test_a_keyring_that_does_not_work_is_said_before_anybody_signs_in(keyring_ho
     assert "/auth?" not in done.err
     assert backend in done.err
     assert "cannot keep" not in done.err
+
+
+class Locked(Memory):
+    """A keyring that answers once it is unlocked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.unlocked = threading.Event()
+
+    def get_password(self, service: str, username: str) -> str | None:
+        self.asked += 1
+        self.unlocked.wait(60)
+        return super().get_password(service, username)
+
+
+def test_a_keyring_that_waits_is_asked_once_and_works_as_soon_as_it_is_unlocked(tmp_path: Path) -> None:
+    locked = Locked()
+    in_time = InTime(locked, TimeLimit(0.05))
+    store = KeyringStore(FileStore(str(tmp_path)), lambda: in_time)
+    for _ in range(3):
+        with pytest.raises(StorageError, match=r"has not answered within 0\.05 seconds") as caught:
+            store.write(SESSIONS, "a" * 64, {"scope": "s"})
+        assert caught.value.remedy.startswith("Unlock it and try again")
+    assert locked.asked == 1
+    locked.unlocked.set()
+    while any(thread.name == "cognito-federation-keyring" for thread in threading.enumerate()):
+        threading.Event().wait(0.01)
+    store.write(SESSIONS, "a" * 64, {"scope": "s"})
+    assert (store.read(SESSIONS, "a" * 64) or {})["scope"] == "s"
+    assert not [name for name in locked.items if "probe" in name]
+
+
+def test_what_a_keyring_raises_is_raised_where_it_was_asked() -> None:
+    class Breaks(Memory):
+        def set_password(self, service: str, username: str, password: str) -> None:
+            raise OSError(f"cannot keep {password}")
+
+    items = KeyringItems(InTime(Breaks(), TimeLimit()))
+    with pytest.raises(StorageError, match=r"test_keyring\..*Breaks could not keep an item \(OSError\)") as caught:
+        items.write("item", "TOPSECRET")
+    assert "TOPSECRET" not in str(caught.value)

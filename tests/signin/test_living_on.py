@@ -13,47 +13,9 @@ import pytest
 from botocore_cognito_federation.demo.world import World
 from tests.servers import oidc_provider
 from tests.servers.oidc_provider import OidcProvider
-from tests.signin.places import Done, Home, finished
+from tests.signin.places import LATER, Done, Home, finished, later, renewals
 
 _HOUR = 3600
-#: Runs the command line in a process whose clock is ahead, as time-machine moves it.
-_LATER = """
-import sys, time, time_machine
-sys.argv[1:2], ahead = [], float(sys.argv[1])
-from botocore_cognito_federation.cli.app import run
-with time_machine.travel(time.time() + ahead, tick=True):
-    raise SystemExit(run(sys.argv[1:]))
-"""
-_RENEW_UNTIL = """
-import sys, time, requests
-from botocore_cognito_federation.settings import load_settings
-from botocore_cognito_federation.storage import store_for
-from botocore_cognito_federation.keeping.sessions import Sessions
-from botocore_cognito_federation.assembly import federation_for
-from botocore_cognito_federation.tokens import RefreshContext
-import os
-journal, wanted = sys.argv[1], int(sys.argv[2])
-def renewals():
-    return sum(e["event"] == "grant" and e["type"] == "refresh_token" for e in requests.get(journal).json())
-federation = federation_for(load_settings("dev"))
-source = federation._source()
-done = 0
-while renewals() < wanted:
-    source.fetch(RefreshContext(attempt=2))
-    done += 1
-print(done)
-"""
-
-
-def later(home: Home, ahead: float, *arguments: str, **variables: str) -> Done:
-    """A command run when so many seconds have passed, for it and for every server."""
-    home.world.clock_offset = ahead
-    home.provider.set_clock(ahead)
-    return finished(home.python(_LATER, str(ahead), *arguments, variables=variables))
-
-
-def renewals(provider: OidcProvider) -> int:
-    return sum(entry["type"] == "refresh_token" for entry in provider.journal("grant"))
 
 
 def credentials_later(home: Home, ahead: float) -> Done:
@@ -93,22 +55,6 @@ def test_a_renewal_uses_the_token_until_shortly_before_its_end(home: Home, provi
     assert renewals(provider) == before
     assert later(home, _HOUR - 100, "token").code == 0
     assert renewals(provider) == before + 1
-
-
-@pytest.mark.slow
-def test_forty_renewals_from_eight_processes_spend_each_refresh_token_once(
-    own_home: Home, own_provider: OidcProvider
-) -> None:
-    assert own_home.login().code == 0
-    journal = f"{own_provider.origin}/_test/journal"
-    processes = [own_home.python(_RENEW_UNTIL, journal, "40") for _ in range(8)]
-    done = [finished(process) for process in processes]
-    assert [d.code for d in done] == [0] * 8, [d.err[-500:] for d in done]
-    assert renewals(own_provider) >= 40
-    assert own_provider.journal("refused") == []
-    assert own_provider.journal("grant revoked") == []
-    assert own_home.run("token").code == 0
-    assert credentials_later(own_home, _HOUR + 10).code == 0
 
 
 @pytest.mark.parametrize(("failpoint", "command"), [("token.kept", "token"), ("exchange.done", "export")])
@@ -203,7 +149,7 @@ def test_a_logout_wins_over_a_renewal_in_flight(own_home: Home, own_provider: Oi
     own_home.world.clock_offset = _HOUR + 10
     own_provider.set_clock(_HOUR + 10)
     held = {"_COGNITO_FEDERATION_FAILPOINT": f"token.kept:hold={go}"}
-    renewing = own_home.python(_LATER, str(_HOUR + 10), "export", variables=held)
+    renewing = own_home.python(LATER, str(_HOUR + 10), "export", variables=held)
     while renewals(own_provider) == 0:
         assert renewing.poll() is None
         time.sleep(0.05)
@@ -220,6 +166,45 @@ def test_a_logout_wins_over_a_renewal_in_flight(own_home: Home, own_provider: Oi
     assert "signed out" in renewed.err
     assert own_provider.journal("grant revoked"), left.err
     assert not list((own_home.cache / "sessions").glob("*.json"))
+
+
+def kept_credentials(home: Home) -> list[str]:
+    return [path.read_text() for path in (home.cache / "credentials").glob("*.json")]
+
+
+def let_ten_minutes_be_left(home: Home) -> None:
+    """Of the credentials that are kept: they live, and are to be renewed."""
+    (path,) = (home.cache / "credentials").glob("*.json")
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps(document | {"expires_at": time.time() + 600, "issued_at": time.time() - 3000}))
+
+
+@pytest.mark.parametrize("some_live", [False, True])
+@pytest.mark.parametrize("point", ["exchange.done", "credentials.kept"])
+def test_a_logout_wins_over_an_exchange_in_flight_and_over_whoever_waits_for_it(
+    own_home: Home, world: World, tmp_path: Path, point: str, some_live: bool
+) -> None:
+    own_home.login()
+    if some_live:
+        let_ten_minutes_be_left(own_home)
+    else:
+        own_home.run("cache", "clear", "--credentials")
+    begun, kept = len(world.calls("GetCredentialsForIdentity")), kept_credentials(own_home)
+    go = tmp_path / "go"
+    held = {"_COGNITO_FEDERATION_FAILPOINT": f"{point}:hold={go}"}
+    waiting = own_home.start("credential-process", variables=held)
+    while len(world.calls("GetCredentialsForIdentity")) == begun or (
+        point == "credentials.kept" and kept_credentials(own_home) == kept
+    ):
+        assert waiting.poll() is None
+        time.sleep(0.05)
+    assert own_home.run("logout").code == 0
+    go.touch()
+    done = finished(waiting)
+    assert (done.code, done.out) == (3, ""), done
+    assert "Nobody is signed in. Run: cognito-federation login --profile dev" in done.err
+    assert kept_credentials(own_home) == []
+    assert "SecretAccessKey" not in own_home.texts()
 
 
 def test_clearing_credentials_keeps_the_sign_in_and_clearing_all_ends_it(home: Home) -> None:

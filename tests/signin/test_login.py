@@ -13,7 +13,7 @@ import requests
 from botocore_cognito_federation.demo.world import World
 from tests.servers.oidc_provider import OidcProvider
 from tests.servers.oidc_provider.browser import ScriptedBrowser
-from tests.signin.places import Home, browser_options, finished
+from tests.signin.places import Done, Home, browser_options, finished
 
 _LIST = "import boto3; print([b['Name'] for b in boto3.client('s3').list_buckets()['Buckets']])"
 
@@ -43,6 +43,20 @@ def test_status_token_and_whoami_tell_who_is_signed_in(home: Home, world: World)
     me = json.loads(home.run("whoami", "--json").out)
     assert (me["who"], me["account"]) == ("ada@example.com", world.account_id)
     assert ":assumed-role/" in me["arn"]
+
+
+def test_status_says_whether_the_next_use_needs_a_sign_in(home: Home) -> None:
+    assert "  nobody is signed in. Run: cognito-federation login --profile dev\n" in home.run("status").out
+    assert home.run("status", "--check").code == 3
+    home.login()
+    assert home.run("status", "--check") == Done(0, "", "")
+    home.run("cache", "clear", "--credentials")
+    assert home.run("status", "--check").code == 0
+    assert "  no AWS credentials kept; the next use gets them\n" in home.run("status").out
+    home.run("logout")
+    assert json.loads(home.run("status", "--json").out)["needs_sign_in"] is True
+    home.write(cognito_token_file=str(home.directory / "token"))
+    assert home.run("status", "--check").code == 0
 
 
 def test_somebody_else_needs_force_and_is_refused_by_name(home: Home) -> None:
@@ -124,11 +138,13 @@ def test_pasting_the_redirected_address_signs_in_and_rubbish_is_asked_for_again(
     browser = ScriptedBrowser()
     with contextlib.suppress(requests.ConnectionError):
         browser.open(url.strip())
-    process.stdin.write("that page did not load\n")
+    process.stdin.write(f"that page did not load\n{url.strip()}\n")
     process.stdin.write(browser.visited[-1] + "\n")
     process.stdin.flush()
     done = finished(process)
     assert done.code == 0, done.err
+    assert done.err.count("That is not the address of the page the sign-in ended on") == 2
+    assert "/auth?" not in done.err
     assert "Signed in as Ada" in done.err
 
 

@@ -395,3 +395,71 @@ def test_a_profile_with_an_unknown_key_is_ours_and_never_passed_over(home):
 def test_wrong_words_on_the_command_line_are_code_2(home):
     done = home.run("credential-process", "--profil", "demo")
     assert (done.code, done.out) == (2, b"")
+
+
+def in_file(home: Home, old: str, new: str) -> None:
+    text = home.config.read_text()
+    assert old in text
+    home.config.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ("session-cognito demo", "[session-cognito demo]"),
+        ("cognito_session demo", "[cognito_session demo]"),
+        ("cognito-session  demo", "it with more spaces"),
+        ('cognito-session "demo"', '[cognito-session "demo"]'),
+    ],
+)
+def test_a_misspelt_section_title_is_shown_beside_the_right_one(inside, here, title, shown):
+    in_file(inside, "[cognito-session demo]", f"[{title}]")
+    assert f"Write [cognito-session demo] instead of {shown} there" in here().refused(CONFIGURATION)
+
+
+def test_a_profile_section_without_the_word_profile_is_named(inside, here):
+    in_file(inside, "[profile demo]", "[demo]")
+    assert "Write [profile demo] instead of [demo] there" in here().refused(CONFIGURATION)
+
+
+def test_a_profile_name_with_a_space_must_stand_in_quotes_and_so_it_does_in_the_remedy(inside, here):
+    in_file(inside, "[profile demo]", "[profile my demo]")
+    assert 'Write [profile "my demo"] there' in here("my demo").refused(CONFIGURATION)
+    assert "--profile 'it'\"'\"'s mine'" in here("it's mine").refused(CONFIGURATION)
+
+
+def test_a_config_that_is_no_readable_file_is_not_taken_for_one_without_the_profile(inside, here):
+    inside.config.unlink()
+    assert f"{inside.config} does not exist" in here().refused(CONFIGURATION)
+    inside.config.mkdir()
+    assert f"{inside.config} is not a file" in here().refused(CONFIGURATION)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("cognito_provider =", "  cognito_provider =", "let every key begin its line"),
+        ("\ncognito_provider =", "  # ours\ncognito_provider =", "put comments on lines of their own"),
+    ],
+)
+def test_what_a_file_makes_part_of_a_value_is_said(inside, here, old, new, says):
+    in_file(inside, old, new)
+    line = here().refused(CONFIGURATION)
+    assert "cognito_identity_pool_id" in line
+    assert says in line
+
+
+def test_a_value_in_quotes_is_refused_where_they_would_be_part_of_it(inside, here):
+    inside.profile("bad", cognito_token_file=f'"{inside.token}"')
+    assert "Write it without quotes" in here("bad").refused(CONFIGURATION)
+
+
+def test_an_endpoint_variable_that_is_no_url_is_a_mistake_of_the_configuration(inside, here, monkeypatch):
+    inside.profile("plain", cognito_token_file=str(inside.token), cognito_endpoint_url="")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "nonsense")
+    assert "AWS_ENDPOINT_URL" in here("plain").refused(CONFIGURATION)
+
+
+def test_another_credential_style_that_botocore_cannot_read_is_named(inside, here):
+    inside.profile("both", cognito_token_file=str(inside.token), sso_session="x")
+    assert '"x" sso_session' in here("both").refused(CONFIGURATION)

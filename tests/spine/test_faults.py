@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -108,3 +111,63 @@ def test_a_login_at_a_pool_that_takes_guests_is_never_sent_as_a_guest(quick):
         path.unlink()
     # Guests get a new identity with each GetId; a login keeps its own.
     assert quick.federation("open").credentials().identity_id == first.identity_id
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"\x00\xff", b"null", b"[]", b"5", b'{"Credentials": "x"}', b"[" * 100_000],
+    ids=lambda body: repr(body[:6]),
+)
+def test_a_200_that_is_not_of_aws_is_temporary_and_takes_nothing_away(quick, httpserver, body):
+    identity_id = "eu-west-1:11111111-2222-3333-4444-555555555555"
+    keys = {"AccessKeyId": "ASIAFIRST", "SecretKey": "s", "SessionToken": "t", "Expiration": time.time() + 3600}
+    good = {"IdentityId": identity_id, "Credentials": keys}
+    httpserver.expect_oneshot_request("/").respond_with_json(good)
+    httpserver.expect_oneshot_request("/").respond_with_json(good)
+    httpserver.expect_request("/").respond_with_data(body, content_type="application/x-amz-json-1.1")
+    url = httpserver.url_for("/").replace("localhost", "127.0.0.1")
+    quick.profile("elsewhere", cognito_endpoint_url=url, cognito_token_file=str(quick.token))
+    assert quick.federation("elsewhere").credentials().access_key == "ASIAFIRST"
+    quick.age(seconds_left=600)
+    assert quick.federation("elsewhere").credentials().access_key == "ASIAFIRST"
+    quick.age(seconds_left=-1)
+    for path in quick.documents("failures"):
+        path.unlink()
+    with pytest.raises(TemporaryError):
+        quick.federation("elsewhere").credentials()
+
+
+@pytest.mark.parametrize("status", [302, 403, 404, 407])
+def test_an_answer_between_here_and_aws_is_no_refusal_of_aws(quick, status):
+    first = quick.federation().credentials()
+    quick.age(seconds_left=600)
+    quick.world.fault("GetCredentialsForIdentity", times=99, status=status)
+    assert quick.federation().credentials().access_key == first.access_key
+
+
+_DRIPPING = """
+import socket, time
+with socket.create_server(("127.0.0.1", 0)) as server:
+    print(server.getsockname()[1], flush=True)
+    while True:
+        connection, _ = server.accept()
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 100000\\r\\n\\r\\n")
+        try:
+            while True:
+                connection.sendall(b" ")
+                time.sleep(0.5)
+        except OSError:
+            connection.close()
+"""
+
+
+@pytest.mark.slow
+def test_an_answer_that_comes_byte_by_byte_ends_the_helper_before_an_sdk_would(home):
+    with subprocess.Popen([sys.executable, "-c", _DRIPPING], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            port = server.stdout.readline().strip()
+            home.profile("slow", cognito_endpoint_url=f"http://127.0.0.1:{port}", cognito_token_file=str(home.token))
+            assert "No answer came in time" in home.ask("slow").refused(7)
+        finally:
+            server.kill()

@@ -13,7 +13,7 @@ import pytest
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.errors import StorageError
 from botocore_cognito_federation.storage import FileStore
-from botocore_cognito_federation.storage.base import CREDENTIALS, NOTES
+from botocore_cognito_federation.storage.base import CREDENTIALS, NOTES, SESSIONS
 from botocore_cognito_federation.storage.failpoints import NAMES, VARIABLE
 from tests.conftest import Home, Result
 
@@ -241,3 +241,21 @@ def test_cache_list_and_status_show_no_secret_and_no_control_characters(home):
         assert b"example.com" in done.out
         for secret in ("access_key", "secret_key", "token"):
             assert document[secret].encode() not in done.out + done.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no such limit to set")
+def test_a_process_that_can_open_no_file_takes_nothing_for_missing(tmp_path):
+    import resource
+
+    store = FileStore(str(tmp_path / "cache"))
+    store.write(SESSIONS, "k", {"who": "ada"})
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        with pytest.raises(StorageError, match="ulimit -n"):
+            store.read(SESSIONS, "k")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert store.read(SESSIONS, "k")["who"] == "ada"

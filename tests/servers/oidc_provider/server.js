@@ -1,7 +1,7 @@
 // The OpenID-certified oidc-provider on a loopback port, configured by the environment, with a control path for tests.
 //
 // OP_PREFIX   path of the issuer, e.g. /realms/x            OP_ROTATE   "false" keeps refresh tokens
-// OP_TTL_ID, OP_TTL_AT, OP_TTL_RT, OP_TTL_CODE, OP_TTL_DEVICE   seconds
+// OP_TTL_ID, OP_TTL_AT, OP_TTL_RT, OP_TTL_GRANT, OP_TTL_CODE, OP_TTL_DEVICE   seconds
 // OP_PORT     default 0, ephemeral                          OP_SECRET   makes "confidential" take this client secret
 //
 // Clients: "native" (public, any loopback port), "confidential" (client_secret_basic), "exact" (one port only).
@@ -71,7 +71,7 @@ const configuration = {
     RefreshToken: seconds('OP_TTL_RT', 86400),
     AuthorizationCode: seconds('OP_TTL_CODE', 60),
     DeviceCode: seconds('OP_TTL_DEVICE', 600),
-    Grant: 86400,
+    Grant: seconds('OP_TTL_GRANT', 86400),
     Interaction: 600,
     Session: 86400,
   },

@@ -1,0 +1,146 @@
+"""AWS's own host names on loopback: an HTTPS proxy that answers for them, with certificates of its own authority.
+
+Programs that are told nothing but a proxy and a CA file ask it for the hosts their rules resolve; it notes each, ends
+TLS under that name, and hands the bytes to a server on loopback. Nothing leaves the machine: a host that it does not
+answer for is refused.
+"""
+
+from __future__ import annotations
+
+import datetime
+import socket
+import socketserver
+import ssl
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+_SECONDS = 30
+_LOOPBACK = "127.0.0.1"
+
+
+class AwsHosts:
+    """Listens inside ``with``.
+
+    Args:
+        folder: for certificates.
+        route: the loopback port that answers for a host; None where nobody does.
+    """
+
+    def __init__(self, folder: Path, route: Callable[[str], int | None]) -> None:
+        self.asked: list[str] = []
+        self._route = route
+        self._authority = _Authority(folder)
+        self._lock = threading.Lock()
+        hosts = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            timeout = _SECONDS
+
+            def handle(self) -> None:
+                hosts._tunnel(self.connection, self.rfile.readline)
+
+        self._server = _Server((_LOOPBACK, 0), Handler)
+
+    def __enter__(self) -> AwsHosts:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def ca_file(self) -> Path:
+        return self._authority.file
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What sends a program here."""
+        url = f"http://{_LOOPBACK}:{self._server.server_address[1]}"
+        return {"HTTPS_PROXY": url, "https_proxy": url}
+
+    def _tunnel(self, client: socket.socket, line: Callable[[], bytes]) -> None:
+        method, _, rest = line().decode("latin-1").partition(" ")
+        while line() not in (b"\r\n", b"\n", b""):
+            """The header says nothing that matters."""
+        host = rest.partition(" ")[0].removesuffix(":443")
+        self.asked.append(host)
+        port = self._route(host) if method == "CONNECT" else None
+        if port is None:
+            client.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+            return
+        client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        with self._lock:
+            context = self._authority.context(host)
+        with (
+            context.wrap_socket(client, server_side=True) as inner,
+            socket.create_connection((_LOOPBACK, port), timeout=_SECONDS) as outer,
+        ):
+            back = threading.Thread(target=_pour, args=(outer, inner), daemon=True)
+            back.start()
+            _pour(inner, outer)
+            back.join(_SECONDS)
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that does not like the certificate breaks off; that is for its own side to say."""
+
+
+def _pour(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while chunk := source.recv(65536):
+            target.sendall(chunk)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        return
+
+
+class _Authority:
+    """Certificates by name, each signed by one CA that is in one file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tests of this machine")])
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self.file = folder / "authority.pem"
+        constraints = x509.BasicConstraints(ca=True, path_length=0)
+        self.file.write_bytes(self._signed(self._name, self._key.public_key(), constraints))
+
+    def context(self, host: str) -> ssl.SSLContext:
+        if host not in self._contexts:
+            key = ec.generate_private_key(ec.SECP256R1())
+            chain = self._folder / f"{len(self._contexts)}.pem"
+            subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "host")])
+            names = x509.SubjectAlternativeName([x509.DNSName(host)])
+            secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            chain.write_bytes(secret + self._signed(subject, key.public_key(), names))
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(chain)
+            self._contexts[host] = context
+        return self._contexts[host]
+
+    def _signed(self, subject: x509.Name, key: ec.EllipticCurvePublicKey, extension: x509.ExtensionType) -> bytes:
+        now = datetime.datetime.now(datetime.timezone.utc)
+        made = (
+            x509.CertificateBuilder(self._name, subject, key, x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+            .sign(self._key, hashes.SHA256())
+        )
+        return made.public_bytes(Encoding.PEM)

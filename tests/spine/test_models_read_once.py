@@ -1,0 +1,60 @@
+"""What AWS's models cost beside a session: our own client reads nothing that the session has read."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import botocore.session
+import pytest
+from botocore.loaders import JSONFileLoader, Loader, create_loader
+
+import botocore_cognito_federation as federation
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each model file was parsed."""
+    found: Counter[str] = Counter()
+    load = JSONFileLoader.load_file
+
+    def counting(self, file_path):
+        answer = load(self, file_path)
+        if answer is not None:
+            found[os.path.basename(file_path)] += 1
+        return answer
+
+    monkeypatch.setattr(JSONFileLoader, "load_file", counting)
+    # The tests share one loader to save time; outside of them each session makes its own.
+    monkeypatch.setattr(botocore.session, "create_loader", create_loader)
+    return found
+
+
+def test_the_session_and_the_fetch_of_its_credentials_read_each_model_once(inside, read):
+    federation.install()
+    client = botocore.session.Session(profile="demo-native").create_client("s3")
+    assert client.list_buckets()["Buckets"]
+    assert inside.spent == (1, 1)
+    assert read["endpoints"] == 1
+    assert read["partitions"] == 1
+
+
+def test_a_session_with_models_of_another_botocore_keeps_them_to_itself(inside):
+    class Vendored:
+        """The loader of a copy of botocore: the same by its methods, another class."""
+
+        def __init__(self) -> None:
+            self._own = Loader(include_default_search_paths=True)
+            self.asked: list[str] = []
+
+        def __getattr__(self, name):
+            self.asked.append(name)
+            return getattr(self._own, name)
+
+    federation.install()
+    session = botocore.session.Session(profile="demo-native")
+    session.register_component("data_loader", loader := Vendored())
+    credentials = session.get_credentials()
+    loader.asked.clear()
+    assert credentials.get_frozen_credentials().access_key
+    assert loader.asked == []
