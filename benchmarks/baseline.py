@@ -6,6 +6,7 @@ Never time. A count differs between builds of Python, the ratio to a bare interp
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -39,9 +40,12 @@ def interpreters() -> dict[str, str]:
     """Each version of Python on the path that runs, and where it is."""
     found = {}
     for minor in _MINORS:
-        path = shutil.which(f"python3.{minor}")
-        if path and _runs(path, minor):
-            found[f"3.{minor}"] = path
+        # In each folder: what comes first may be a stand-in of a version manager that has no such version chosen.
+        for folder in os.environ.get("PATH", "").split(os.pathsep):
+            path = shutil.which(f"python3.{minor}", path=folder)
+            if path and _runs(path, minor):
+                found[f"3.{minor}"] = path
+                break
     return found
 
 

@@ -10,6 +10,7 @@ import errno
 import os
 import secrets
 import stat
+import time
 from collections.abc import Callable
 
 from ..errors import StorageError
@@ -23,6 +24,8 @@ _WRITE_FLAGS = (
     os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 ) | getattr(os, "O_BINARY", 0)
 TEMPORARY_MARK = ".tmp-"
+#: Seconds; a read takes less than one of them.
+_WINDOWS_PAUSES = (0.002, 0.01, 0.05, 0.2, 0.5)
 _OUT_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
@@ -115,7 +118,7 @@ def write_private(path: str, content: bytes, *, lasting: bool = True) -> None:
         reach("write.begun")
         _write(temporary, content, sync=lasting)
         reach("write.written")
-        os.replace(temporary, path)
+        _replace(temporary, path)
         if lasting:
             _sync_directory(os.path.dirname(path))
         reach("write.replaced")
@@ -149,6 +152,17 @@ def _write(path: str, content: bytes, *, sync: bool) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _replace(temporary: str, path: str) -> None:
+    """`os.replace`; Windows refuses it for the moment in which somebody reads the file that is replaced."""
+    for pause in _WINDOWS_PAUSES if os.name == "nt" else ():
+        try:
+            os.replace(temporary, path)
+            return
+        except PermissionError:
+            time.sleep(pause)
+    os.replace(temporary, path)
 
 
 def _sync_directory(path: str) -> None:
