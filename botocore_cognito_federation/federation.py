@@ -139,7 +139,7 @@ class Federation:
             except CognitoFederationError as error:
                 return self._last_or_raise(error)
         key = credentials_key(self._settings, asked)
-        who = _who(asked)
+        who = who_of(asked)
         if self._only_for and who and who != self._only_for:
             raise FederationRefusedError(
                 "The token source answers with another user's token than before", remedy="Make a new session for them"
@@ -361,7 +361,7 @@ class Federation:
         return is_fresh(credentials, self._settings.refresh_window, self._now())
 
 
-def _who(login: Login | None) -> str:
+def who_of(login: Login | None) -> str:
     """A digest of whose login it is; an opaque token names nobody, and its next one looks like another."""
     if login is None or not login.token.claims.get("sub"):
         return ""

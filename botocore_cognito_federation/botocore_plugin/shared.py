@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ..assembly import serving_for
+from ..assembly import federation_for, serving_for
 from ..errors import CognitoFederationError
+from ..federation import who_of
 from ..process import state_of_variable
 from ..profile_chain import refuse_a_circle
 from ..ready_answer import keeping_served
@@ -99,6 +100,16 @@ def serving(
     """
     serve = serving_for(settings, session=session, only_for=who, last=last)
     return serve if question is None else keeping_served(question, settings, serve)
+
+
+def _whose(settings: Settings) -> str:
+    """Whose the token is that a variable or a file holds now; the object is theirs, though it may be used later on."""
+    if settings.logins or not (settings.token_env or settings.token_file):
+        return ""
+    try:
+        return who_of(federation_for(settings).login())
+    except CognitoFederationError:
+        return ""  # told to whoever asks for credentials
 
 
 def _key(settings: Settings, environ: Mapping[str, str]) -> _Key:

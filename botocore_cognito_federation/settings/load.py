@@ -69,6 +69,7 @@ def settings_of_config(
     settings = replace(
         settings,
         endpoint=settings.endpoint_url or _configured_endpoint(full_config, section, variables),
+        sts_endpoint=_configured_endpoint(full_config, section, variables, service="sts"),
         fips=_is_true(variables.get("AWS_USE_FIPS_ENDPOINT") or section.get("use_fips_endpoint")),
         dual_stack=_is_true(variables.get("AWS_USE_DUALSTACK_ENDPOINT") or section.get("use_dualstack_endpoint")),
         ca_bundle=_text(section.get("ca_bundle")),
@@ -225,18 +226,22 @@ def _full_config(session: Session) -> Mapping[str, Any]:
 
 
 def _configured_endpoint(
-    full_config: Mapping[str, Any], section: Mapping[str, Any], environ: Mapping[str, str]
+    full_config: Mapping[str, Any],
+    section: Mapping[str, Any],
+    environ: Mapping[str, str],
+    *,
+    service: str = "cognito_identity",
 ) -> str | None:
-    """Where botocore's configured endpoints send cognito-identity, in botocore's own order of precedence."""
+    """Where botocore's configured endpoints send a service, in botocore's own order of precedence."""
     ignored = environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") or section.get("ignore_configured_endpoint_urls")
     if _is_true(ignored):
         return None
     services = full_config.get("services", {}).get(section.get("services"), {})
-    service = services.get("cognito_identity", {}) if isinstance(services, Mapping) else {}
+    own = services.get(service, {}) if isinstance(services, Mapping) else {}
     candidates = (
-        environ.get("AWS_ENDPOINT_URL_COGNITO_IDENTITY"),
+        environ.get(f"AWS_ENDPOINT_URL_{service.upper()}"),
         environ.get("AWS_ENDPOINT_URL"),
-        service.get("endpoint_url") if isinstance(service, Mapping) else None,
+        own.get("endpoint_url") if isinstance(own, Mapping) else None,
         section.get("endpoint_url"),
     )
     return next((url for url in candidates if isinstance(url, str) and url), None)

@@ -133,6 +133,17 @@ def test_a_client_is_never_served_somebody_else_when_the_variable_changes_under_
     assert held.get_frozen_credentials().access_key == first
 
 
+def test_credentials_first_used_after_the_variable_changed_are_nobody_elses(inside, monkeypatch):
+    profile = inside.profile("ci", cognito_token_env="CI_TOKEN")
+    federation.install()
+    monkeypatch.setenv("CI_TOKEN", inside.world.provider.issue("ada"))
+    of_ada = boto3.Session(profile_name=profile).get_credentials()
+    monkeypatch.setenv("CI_TOKEN", inside.world.provider.issue("bob"))
+    with pytest.raises(FederationRefusedError, match="another user's token"):
+        of_ada.get_frozen_credentials()
+    assert boto3.Session(profile_name=profile).get_credentials().get_frozen_credentials().access_key
+
+
 def test_a_client_goes_on_with_the_next_opaque_token(inside):
     world = inside.world
     world.register_opaque_token("graph.facebook.com", "opaque-1", "ada")

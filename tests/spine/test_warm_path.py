@@ -470,6 +470,14 @@ def test_a_second_name_of_an_answer_file_answers_only_its_own_question(ready):
     assert is_ready()
 
 
+def test_another_endpoint_of_sts_is_asked_for_credentials_of_its_own(home):
+    first = home.ask("classic")
+    other = home.ask("classic", AWS_ENDPOINT_URL_STS=f"{home.world.endpoint_url}/")
+    assert other.key != first.key
+    assert home.ask("classic").key == first.key
+    assert home.count("AssumeRoleWithWebIdentity") == 2
+
+
 # Whoever holds the lock
 
 
