@@ -78,7 +78,8 @@ def shared_credentials(settings: Settings, session: Session, question: Question 
                 _shared.setdefault(_key(later.settings(), later.environ), credentials)
         found = _shared.get(key)
         if found is None:
-            found = _shared[key] = FederationCredentials(serving(settings, question, beside(session, settings.profile)))
+            serve = serving(settings, question, beside(session, settings.profile), who=_whose(settings))
+            found = _shared[key] = FederationCredentials(serve)
         return found
 
 
