@@ -17,6 +17,7 @@ _ROUNDS, _IMPORT_ROUNDS = 15, 25
 
 
 def rows(laboratory: Laboratory) -> list[Row]:
+    _tell(laboratory, "native", _NATIVE)  # byte code written, an answer ready
     counted = _counted(laboratory) if can_count() else []
     return [_importing(laboratory), *_first_call(laboratory), *counted, *_per_call(laboratory)]
 
@@ -30,7 +31,6 @@ def _first_call(laboratory: Laboratory) -> list[Row]:
     """Fresh processes that alternate: a session, a client and its first request; then the same again in there."""
     found: dict[str, list[float]] = {"native.wall": [], "native.cpu": [], "native.again": []}
     static_keys = _static_keys(laboratory)
-    _tell(laboratory, "native", _NATIVE)  # byte code written, an answer ready
     for _ in range(_ROUNDS):
         native, static = _tell(laboratory, "native", _NATIVE), _tell(laboratory, "static", static_keys)
         for key, values in found.items():
