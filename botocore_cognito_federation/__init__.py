@@ -25,41 +25,64 @@ if TYPE_CHECKING:
     from .errors import TokenRefreshError as TokenRefreshError
     from .events import Event as Event
     from .sign_in.notebook import login as login
+    from .tokens.base import RefreshContext as RefreshContext
+    from .user_pool import AutoSignIn as AutoSignIn
+    from .user_pool import Challenge as Challenge
+    from .user_pool import CodeMismatchError as CodeMismatchError
+    from .user_pool import NewPasswordRefusedError as NewPasswordRefusedError
+    from .user_pool import PasswordResetRequiredError as PasswordResetRequiredError
+    from .user_pool import SignUp as SignUp
+    from .user_pool import UserNotConfirmedError as UserNotConfirmedError
     from .user_pool import UserPool as UserPool
+    from .user_pool import UserPoolTokens as UserPoolTokens
+    from .user_pool import WrongPasswordError as WrongPasswordError
 
 _HOME_OF = {
     "__version__": "_version",
+    "AutoSignIn": "user_pool",
+    "Challenge": "user_pool",
+    "CodeMismatchError": "user_pool",
     "CognitoFederation": "application.federation",
     "CognitoFederationError": "errors",
     "ConfigurationError": "errors",
     "Event": "events",
     "FederatedCredentials": "credentials",
     "FederationRefusedError": "errors",
-    "NonRetryableError": "errors",
-    "NotSignedInError": "errors",
-    "SignInFailedError": "errors",
-    "SignInRequiredError": "errors",
-    "StorageError": "errors",
-    "TemporaryError": "errors",
-    "TokenRefreshError": "errors",
     "handlers": "",
     "install": "botocore_plugin",
     "login": "sign_in.notebook",
+    "NewPasswordRefusedError": "user_pool",
+    "NonRetryableError": "errors",
+    "NotSignedInError": "errors",
+    "PasswordResetRequiredError": "user_pool",
+    "RefreshContext": "tokens.base",
+    "SignInFailedError": "errors",
+    "SignInRequiredError": "errors",
+    "SignUp": "user_pool",
+    "StorageError": "errors",
+    "TemporaryError": "errors",
+    "TokenRefreshError": "errors",
     "uninstall": "botocore_plugin",
+    "UserNotConfirmedError": "user_pool",
     "UserPool": "user_pool",
+    "UserPoolTokens": "user_pool",
+    "WrongPasswordError": "user_pool",
 }
 
 
-def __getattr__(name: str) -> object:
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
+# Unseen by type checkers: to them a name that is not above is not there.
+if not TYPE_CHECKING:
 
-    module = importlib.import_module(f".{home or name}", __name__)
-    value = getattr(module, name) if home else module
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        home = _HOME_OF.get(name)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        import importlib
+
+        module = importlib.import_module(f".{home or name}", __name__)
+        value = getattr(module, name) if home else module
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -37,24 +37,21 @@ class BotocoreFinder:
         finally:
             self._asking.discard(get_ident())
         if spec is not None and hasattr(spec.loader, "exec_module"):
-            spec.loader = _Loader(spec.loader, self)  # type: ignore[assignment]  # a loader by its methods
+            spec.loader = _Loader(spec.loader)  # type: ignore[assignment]  # a loader by its methods
         return spec
 
 
 class _Loader:
     """The loader of botocore, which stays as it is: a zip importer loads other modules too."""
 
-    def __init__(self, loader: "Any", finder: BotocoreFinder) -> None:
+    def __init__(self, loader: "Any") -> None:
         self._loader = loader
-        self._finder = finder
 
     def exec_module(self, module: "ModuleType") -> None:
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         module.__loader__ = self._loader
         self._loader.exec_module(module)
-        if self._finder in sys.meta_path:
-            sys.meta_path.remove(self._finder)
         register_in(module)
 
     def __getattr__(self, name: str) -> "Any":
@@ -79,11 +76,21 @@ def initialize(session: "Any") -> None:
         logging.getLogger(__name__).warning("cognito-federation could not join botocore's chain", exc_info=True)
 
 
-def take_over(waiting: "Any") -> BotocoreFinder:
-    """Put the finder in the place of the one that the ``.pth`` has there, which has just been asked for botocore.
+def take_over() -> BotocoreFinder:
+    """Put a finder in the place of what the ``.pth`` has there, which has just been asked for botocore.
 
-    In its place, so that whoever goes through the list at this moment leaves nobody out.
+    In its place, and there it stays: whoever goes through the list at this moment, in another thread that imports
+    something else, would leave one out if an entry before went away.
     """
     finder = BotocoreFinder()
-    sys.meta_path[sys.meta_path.index(waiting)] = finder  # a finder by its method
+    for place, other in enumerate(sys.meta_path):
+        if _waits(other):
+            sys.meta_path[place] = finder  # type: ignore[assignment,unused-ignore]  # a finder by its method
     return finder
+
+
+def _waits(finder: "Any") -> bool:
+    """Whether it is the function of the ``.pth``, of which there are two where `site` has run the line twice."""
+    code = getattr(finder, "__code__", None)
+    texts = [text for text in code.co_consts if isinstance(text, str)] if code is not None else []
+    return any(__name__ in text for text in texts)

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from math import isfinite
-from typing import Any
+from typing import Any, TypedDict
+
+
+class Essential(TypedDict):
+    """The keyword arguments of boto3's clients, resources and sessions; a TypedDict, so that `**` type-checks."""
+
+    aws_access_key_id: str
+    aws_secret_access_key: str
+    aws_session_token: str
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ class FederatedCredentials:
         """When they expire, as an aware datetime in UTC."""
         return datetime.fromtimestamp(self.expires_at, tz=timezone.utc)
 
-    def essential(self) -> dict[str, str]:
+    def essential(self) -> Essential:
         """The three keyword arguments that any boto3 client call takes; a client made with them never renews them."""
         return {
             "aws_access_key_id": self.access_key,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +37,7 @@ class Event:
         user: what the application said about the user, or the claims that name one.
         expires_at: when what was renewed expires, seconds since the epoch.
         error: what went wrong, for the failures.
+        previous_identity_id: of ``identity-changed``, the identity before; what is kept under it has to be moved.
     """
 
     name: str
@@ -42,16 +46,22 @@ class Event:
     user: Mapping[str, Any] = field(default_factory=dict)
     expires_at: float | None = None
     error: Exception | None = None
+    previous_identity_id: str | None = None
 
 
 Callback = Callable[[Event], object]
 
 
 class Events:
-    """Hands events to whoever subscribed."""
+    """Hands events to whoever subscribed.
+
+    Those of a renewal are told once it is over (`held`): a listener may then ask the federation for credentials, or
+    sign in again, and one that takes its time holds no lock that others wait for.
+    """
 
     def __init__(self) -> None:
-        self._callbacks: dict[str, tuple[Callback, ...]] = {}
+        self._callbacks: dict[str, list[_Once]] = {name: [] for name in NAMES}
+        self._here = _OfThisThread()
 
     def on(self, name: str, callback: Callback) -> Callable[[], None]:
         """Subscribe to the events of a name.
@@ -61,24 +71,64 @@ class Events:
 
         Raises:
             ValueError: there is no such event.
+            TypeError: the callback cannot be called.
         """
         if name not in NAMES:
             raise ValueError(f"there is no event {name!r}; the names are {', '.join(sorted(NAMES))}")
+        if not callable(callback):
+            raise TypeError(f"the callback of {name} is a {type(callback).__name__}, which cannot be called")
         entry = _Once(callback)
-        self._callbacks[name] = (*self._callbacks.get(name, ()), entry)
+        self._callbacks[name].append(entry)
 
         def unsubscribe() -> None:
-            self._callbacks[name] = tuple(other for other in self._callbacks.get(name, ()) if other is not entry)
+            with suppress(ValueError):
+                self._callbacks[name].remove(entry)
 
         return unsubscribe
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """What this thread emits in the block is told after it, in order."""
+        if self._here.waiting is not None:
+            yield
+            return
+        waiting = self._here.waiting = deque()
+        try:
+            yield
+        finally:
+            self._here.waiting = None
+            for event in waiting:
+                self.emit(event)
+
     def emit(self, event: Event) -> None:
-        """Tell every subscriber; what a subscriber raises is logged and stops nothing."""
-        for callback in self._callbacks.get(event.name, ()):
+        """Tell every subscriber; what a subscriber raises is logged and stops nothing.
+
+        Listeners are not told of what one of them causes under the same name: asking again after a failure would
+        otherwise never end.
+        """
+        if self._here.waiting is not None:
+            self._here.waiting.append(event)
+        elif event.name not in self._here.told:
+            self._here.told.add(event.name)
+            try:
+                self._tell(event)
+            finally:
+                self._here.told.discard(event.name)
+
+    def _tell(self, event: Event) -> None:
+        for callback in tuple(self._callbacks[event.name]):
             try:
                 callback(event)
             except Exception:  # an application's listener must not stop a renewal
                 logger.exception("A listener of the event %r failed", event.name)
+
+
+class _OfThisThread(threading.local):
+    """What one thread is about to tell, and the names of the events it is telling."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[Event] | None = None
+        self.told: set[str] = set()
 
 
 class _Once:

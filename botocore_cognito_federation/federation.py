@@ -341,17 +341,15 @@ class Federation:
         identity_id = self._pool.get_id(login)
         logger.debug("GetId answered %s", identity_id)
         self._kept.keep_identity(key, identity_id)
-        exchanged = self._adopting(key, identity_id, self._pool.exchange(identity_id, login))
-        if known is not None and known != exchanged.credentials.identity_id:
-            self._events.emit(Event("identity-changed", identity_id=exchanged.credentials.identity_id))
-        return exchanged
+        return self._adopting(key, identity_id, self._pool.exchange(identity_id, login), before=known)
 
-    def _adopting(self, key: str, asked_for: str, exchanged: Exchanged) -> Exchanged:
+    def _adopting(self, key: str, asked_for: str, exchanged: Exchanged, *, before: str | None = None) -> Exchanged:
         """Cognito may answer another identity than the one asked for, after a merge; the answer counts from then on."""
-        answered = exchanged.credentials.identity_id
+        answered, before = exchanged.credentials.identity_id, before or asked_for
         if answered != asked_for:
             self._kept.keep_identity(key, answered)
-            self._events.emit(Event("identity-changed", identity_id=answered))
+        if answered != before:
+            self._events.emit(Event("identity-changed", identity_id=answered, previous_identity_id=before))
         return exchanged
 
     def _fresh(self, credentials: FederatedCredentials) -> Served:

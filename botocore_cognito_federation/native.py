@@ -20,19 +20,19 @@ from pathlib import Path
 from .errors import ConfigurationError, StorageError
 
 FILE_NAME = "botocore_cognito_federation_native.pth"
-#: What `site` runs in every interpreter. A module of ours, even a tiny one, would cost a millisecond at each start,
-#: so the line itself puts a function there that waits for the name botocore. The package is looked for only then, and
-#: if it is gone, or wrong in any way, botocore is found as if nobody had asked.
-_WAITING = """import sys
-def wait(name, *_):
- if name == "botocore":
-  try:
-   from botocore_cognito_federation._activation import take_over
-   return take_over(wait).find_spec(name)
-  except Exception: pass
-wait.find_spec = wait
-sys.meta_path.insert(0, wait)"""
-LINE = f"import sys; exec({_WAITING!r}, {{}})\n"
+#: What happens when somebody asks for botocore. The package is looked for only then, and if it is gone, or wrong in any
+#: way, botocore is found as if nobody had asked. `take_over` must stay: the file outlives upgrades of the package.
+_ASKED = """try:
+ from botocore_cognito_federation._activation import take_over
+ spec = take_over().find_spec("botocore")
+except Exception: spec = None"""
+#: What `site` runs in every interpreter, in a virtual environment twice: a function that waits for that name and is its
+#: own finder. It is as little as can be compiled, for that is what it costs at each start; what it does once it is
+#: asked is compiled then. A module of ours, even a tiny one, would cost a millisecond.
+LINE = (
+    "import sys; sys.meta_path.insert(0, wait := lambda name, *_: None if name != 'botocore'"
+    f" else exec({_ASKED!r}, found := {{}}) or found['spec']); wait.find_spec = wait\n"
+)
 
 _PROBE_TIME = 30.0
 _PROBE = """

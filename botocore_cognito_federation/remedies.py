@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,21 @@ def login_command(settings: Settings) -> str:
     return shell_command("cognito-federation", "login", "--profile", settings.profile or "default")
 
 
+def of_an_application(settings: Settings) -> bool:
+    """Whether the configuration was made by an application, which has arguments and no profile with keys."""
+    return not settings.origins
+
+
+def in_arguments(remedy: str) -> str:
+    """A remedy that names keys, for an application: its arguments have the names of the keys without their prefix."""
+    return re.sub(r"\bcognito_(\w+)", r"\1", remedy)
+
+
+def said_to(settings: Settings, remedy: str) -> str:
+    """A remedy in the words of whoever made the configuration."""
+    return in_arguments(remedy) if of_an_application(settings) else remedy
+
+
 def new_token_remedy(settings: Settings) -> str:
     """What a person does when the login token is good for nothing."""
     if settings.token_file is not None:
@@ -36,6 +52,6 @@ def new_token_remedy(settings: Settings) -> str:
         return "Let cognito_token_command print a new token"
     if settings.token_url is not None or settings.refresh_handler is not None:
         return "Let the token source answer with a new token"
-    if not settings.origins:  # made by an application, which signs its users in itself
+    if of_an_application(settings):  # it signs its users in itself
         return "Sign in again with a new login token"
     return f"Run: {login_command(settings)}"

@@ -40,6 +40,7 @@ THOROUGH = (
     "tests/sources/test_basic_flow.py",
     "tests/sources/test_developer.py",
     "tests/sources/test_linked_logins.py",
+    "tests/sources/test_partitions.py",
     "tests/sources/test_sources_in_processes.py",
     "tests/sources/test_url_source.py",
     "tests/spine/test_bad_input.py",
@@ -89,6 +90,12 @@ def _service_models_are_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
         yield
+
+
+@pytest.fixture(scope="session")
+def httpserver_listen_address() -> tuple[str, int]:
+    """Here for all folders: one server serves the session, and its stock name is no literal loopback address."""
+    return "127.0.0.1", 0
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeAlias
 
 from .. import identity_providers
 from ..errors import ConfigurationError, TokenRefreshError
@@ -13,6 +14,9 @@ from ..identity_providers import IdentityProvider
 from ..login_token import LoginToken, checked_text, expiry_seconds
 from ..settings.keys import KEYS, BadValue
 from ..settings.model import Settings
+
+#: When a token expires: seconds or milliseconds since 1970, or an aware datetime; None where the token itself says it.
+Expiry: TypeAlias = float | datetime | None
 
 #: Claims that say who somebody is, under the names Amplify's pages use for a user.
 _CLAIMS_OF_A_USER = ("name", "email", "phone_number", "preferred_username")
@@ -63,7 +67,16 @@ def resolved_provider(provider: str) -> IdentityProvider:
         return identity_providers.resolve(provider)
     except ConfigurationError as error:
         what = error.what.replace("cognito_provider = ", "provider ").replace("cognito_provider", "provider")
-        raise ConfigurationError(what, remedy=error.remedy.replace("Set cognito_provider =", "Pass")) from None
+        raise ConfigurationError(what, remedy=_remedy(provider, error.remedy)) from None
+
+
+def _remedy(provider: str, of_a_profile: str) -> str:
+    """What an application does where a profile sets a key."""
+    if provider == "saml":
+        return "Pass that ARN as the provider: arn:aws:iam::ACCOUNT:saml-provider/NAME"
+    if provider == "user-pool":
+        return "Pass cognito-idp.REGION.amazonaws.com/USER_POOL_ID, or make it user_pool= and call sign_in"
+    return of_a_profile.replace("Set cognito_provider =", "Pass")
 
 
 def provider_key(provider: IdentityProvider) -> str:
@@ -72,7 +85,7 @@ def provider_key(provider: IdentityProvider) -> str:
 
 
 def login_token(
-    provider: IdentityProvider, token: str | None, *, expires_at: object, identity_id: str | None, now: float
+    provider: IdentityProvider, token: str | None, *, expires_at: Expiry, identity_id: str | None, now: float
 ) -> LoginToken | None:
     """The token of a sign-in; None for guests.
 
@@ -85,9 +98,8 @@ def login_token(
             raise ConfigurationError("Guests have no token", remedy="Pass 'guest' alone, or the token's own provider")
         return None
     if not isinstance(token, str):
-        raise ConfigurationError(
-            f"The sign-in with {provider.name} has no token", remedy="Pass the token the provider gave"
-        )
+        what = "has no token" if token is None else f"has a token that is no text but {type(token).__name__}"
+        raise ConfigurationError(f"The sign-in with {provider.name} {what}", remedy="Pass the token the provider gave")
     if provider.kind == "developer" and not identity_id:
         raise ConfigurationError(
             "A developer sign-in needs identity_id",
@@ -97,10 +109,16 @@ def login_token(
         checked("identity_id", identity_id)
     try:
         end = expiry_seconds(expires_at, now=now)
-        return LoginToken.of(checked_text(token, "The token"), expires_at=end)
+        checked_token = LoginToken.of(checked_text(token, "The token"), expires_at=end)
     except TokenRefreshError as error:
         # An argument is wrong: asking again with the same one cannot help.
         raise ConfigurationError(error.what, remedy=error.remedy) from None
+    if provider.token_kind == "id_token" and not checked_token.claims:
+        raise ConfigurationError(
+            f"The token of {provider.name} is no JWT, which identity pools take from OpenID Connect providers",
+            remedy="Pass the provider's ID token; access tokens are for 'facebook' and 'amazon'",
+        )
+    return checked_token
 
 
 def user_mapping(user: Mapping[str, Any] | None, token: LoginToken | None) -> dict[str, Any]:

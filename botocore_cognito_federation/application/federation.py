@@ -12,24 +12,21 @@ from typing import TYPE_CHECKING, Any
 from ..assembly import real_patience
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError
-from ..events import Callback, Event, Events
-from ..federation import Served
+from ..events import Event, Events
+from ..exchange.clients import shared_clients
 from ..fork import ForkSafeLock
 from ..login_token import LoginToken
 from ..storage import MemoryStore, store_for
 from ..storage.base import DOCUMENTS, key_of
 from ..tokens.reentry import refuse_reentry, renewing
-from .arguments import base_settings, login_token, resolved_provider, user_mapping
-from .linking import link, unlink
+from .arguments import Expiry, base_settings, login_token, resolved_provider, user_mapping
 from .records import Record
 from .refresh_handlers import RefreshHandler, RefreshHandlers
 from .sign_in import CurrentSignIn, SignIn, Surroundings
+from .signed_in import SignedIn
 from .user_pool_sign_in import UserPoolSignIn
 
 if TYPE_CHECKING:
-    import boto3
-    from botocore.session import Session
-
     from ..botocore_plugin.application import ApplicationCredentials
     from ..exchange.service_call import Patience
     from ..storage import Store
@@ -37,10 +34,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_SIGN_IN = "Call federated_sign_in (or sign_in, with a user pool) first"
 
-
-class CognitoFederation(UserPoolSignIn):
+class CognitoFederation(UserPoolSignIn, SignedIn):
     """One user at a time, signed in to a Cognito identity pool. No network, disk or prompt before the first sign-in.
 
     Threads may share it. An application with many users at once makes one for each, with ``cache="memory"``.
@@ -50,7 +45,8 @@ class CognitoFederation(UserPoolSignIn):
         region_name: region of the sessions it makes; default the pool's.
         refresh_handlers: provider -> function that gives a new login token; see `refresh_handlers`.
         user_pool: the user pool that `sign_in` signs in to.
-        cache: ``memory`` (default); ``file`` keeps the sign-in and its credentials for later processes of this user.
+        cache: ``memory`` (default); ``file`` or ``keyring`` keep the sign-in and its credentials for later processes of
+            this user of the machine.
         role_arn: the role to ask the pool for (CustomRoleArn); with ``flow="basic"`` the role to assume.
         flow: ``enhanced`` or ``basic`` (GetOpenIdToken and AssumeRoleWithWebIdentity).
         account_id: the AWS account of the pool.
@@ -96,6 +92,8 @@ class CognitoFederation(UserPoolSignIn):
             refresh_window=refresh_window,
         )
         self._handlers = RefreshHandlers(refresh_handlers)
+        if isinstance(user_pool, str):
+            raise ConfigurationError("user_pool is a text", remedy=f"Pass UserPool({user_pool!r}, client_id)")
         self._user_pool = user_pool
         self._patience = patience or real_patience()
         # One's own, unlike that of the profiles of a process: each federation has a user of its own.
@@ -133,17 +131,6 @@ class CognitoFederation(UserPoolSignIn):
         """
         return self._handlers
 
-    def on(self, name: str, callback: Callback) -> Callable[[], None]:
-        """Be told of an event; `events.NAMES` has the names.
-
-        Returns:
-            A function that ends the subscription.
-
-        Raises:
-            ValueError: there is no such event.
-        """
-        return self._events.on(name, callback)
-
     # --- signing in -------------------------------------------------------------------------------------------------
 
     def federated_sign_in(
@@ -151,7 +138,7 @@ class CognitoFederation(UserPoolSignIn):
         provider: str,
         token: str | None = None,
         *,
-        expires_at: object = None,
+        expires_at: Expiry = None,
         identity_id: str | None = None,
         user: Mapping[str, Any] | None = None,
     ) -> FederatedCredentials:
@@ -193,11 +180,16 @@ class CognitoFederation(UserPoolSignIn):
                     "This federation has no user pool to sign in to",
                     remedy="Pass user_pool=UserPool(…), or call federated_sign_in with a provider's token",
                 )
-            from ..user_pool import Challenge
+            from ..user_pool import Challenge, UserPoolTokens
 
             answer = ask(self._user_pool)
             if isinstance(answer, Challenge):
                 return answer
+            if not isinstance(answer, UserPoolTokens):
+                raise ConfigurationError(
+                    f"A {type(answer).__name__} is no sign-in to a user pool",
+                    remedy="Pass the tokens or the challenge that the user pool answered",
+                )
             token = LoginToken.of(answer.id_token, expires_at=answer.expires_at)
             record = Record(
                 sign_in_id=secrets.token_hex(16),
@@ -208,10 +200,22 @@ class CognitoFederation(UserPoolSignIn):
             )
             return self._begun(record, token, pool_tokens=answer)
 
-    @property
-    def user_pool_tokens(self) -> UserPoolTokens | None:
-        """The tokens of a sign-in to the user pool, for its account operations; None where this process has none."""
-        return self._sign_in.tokens if self._sign_in is not None else None
+    def user_pool_tokens(self) -> UserPoolTokens:
+        """The tokens of the sign-in to the user pool, renewed where needed: the account operations take them.
+
+        Access tokens are not kept. So a process that finds the sign-in of an earlier one renews them first.
+
+        Raises:
+            NotSignedInError: nobody is signed in through the user pool.
+            SignInRequiredError: the user pool has ended the sign-in.
+            TemporaryError: they cannot be renewed now.
+        """
+        refuse_reentry(self, "The refresh handler")
+        sign_in = self._current()
+        if not isinstance(sign_in, SignIn) or not sign_in.record.by_user_pool:
+            raise NotSignedInError("Nobody is signed in through the user pool", remedy="Call sign_in first")
+        with self._events.held(), renewing(self):
+            return sign_in.pool_tokens()
 
     def _refuse_over_user_pool(self) -> None:
         record = self._around().records.read()
@@ -241,7 +245,7 @@ class CognitoFederation(UserPoolSignIn):
             raise
         self._replace_sign_in(sign_in)
         sign_in.announced = True
-        sign_in.tell("sign-in", expires_at=credentials.expires_at)
+        sign_in.tell(Event("sign-in", expires_at=credentials.expires_at))
         return credentials
 
     def _replace_sign_in(self, sign_in: SignIn) -> None:
@@ -249,8 +253,7 @@ class CognitoFederation(UserPoolSignIn):
             before = self._around().records.read()
             self._around().records.write(sign_in.record)
             self._sign_in = sign_in
-        if self._shared is not None:
-            self._shared.forget()
+        self._forget_shared()
         if before is not None and before.sign_in_id != sign_in.record.sign_in_id:
             with suppress(CognitoFederationError):
                 SignIn(before, self._around(), announced=False).forget()
@@ -265,121 +268,6 @@ class CognitoFederation(UserPoolSignIn):
             logger.warning("The sign-in is kept in memory: %s", error.line)
             self._store = MemoryStore()
 
-    # --- what there is ----------------------------------------------------------------------------------------------
-
-    def current_credentials(self) -> FederatedCredentials:
-        """AWS credentials of whoever is signed in, renewed where needed.
-
-        Raises:
-            NotSignedInError: nobody is. Guest credentials never take the place of a user's.
-            SignInRequiredError: the login token has expired and nothing renews it.
-            CognitoFederationError: they could not be renewed, and none live.
-        """
-        return self._serve().credentials
-
-    def current_authenticated_user(self) -> dict[str, Any]:
-        """What is known of the signed-in user, with ``id`` (the identity ID), ``provider`` and ``token``; no network.
-
-        Raises:
-            NotSignedInError: nobody is signed in, or a guest.
-        """
-        sign_in = self._current()
-        if sign_in.is_guest:
-            raise NotSignedInError("A guest is no authenticated user", remedy=_SIGN_IN)
-        info = sign_in.info()
-        return {**info["user"], "id": info["identity_id"], "provider": info["provider"], "token": info["token"]}
-
-    def federated_info(self) -> dict[str, Any]:
-        """The login token as it is kept: ``provider``, ``token``, ``expires_at`` (seconds), ``identity_id``, ``user``.
-
-        Raises:
-            NotSignedInError: nobody is signed in.
-        """
-        return dict(self._current().info())
-
-    def link(self, provider: str, token: str, *, expires_at: object = None) -> str:
-        """Put another provider's login on the identity of whoever is signed in. Only `unlink` takes it off again.
-
-        Returns:
-            The identity ID that both logins have.
-
-        Raises:
-            NotSignedInError: nobody is signed in.
-            FederationRefusedError: Cognito refused, because the login has an identity of its own, for instance.
-        """
-        sign_in = self._current()
-        resolved = resolved_provider(provider)
-        checked = login_token(resolved, token, expires_at=expires_at, identity_id=None, now=self._patience.now())
-        identity_id = link(sign_in, self.current_credentials().identity_id, resolved, checked)
-        if sign_in.is_guest:
-            return self.federated_sign_in(provider, token, expires_at=expires_at).identity_id
-        return identity_id
-
-    def unlink(self, provider: str) -> None:
-        """Take a linked login off the identity of whoever is signed in (UnlinkIdentity).
-
-        Raises:
-            ConfigurationError: it is the login of this very sign-in.
-            NotSignedInError: nobody is signed in.
-            FederationRefusedError: Cognito refused.
-        """
-        unlink(self._current(), self.current_credentials().identity_id, resolved_provider(provider))
-
-    def sign_out(self, revoke: bool = True) -> None:
-        """Forget token and credentials, and revoke what can be revoked; wins over any refresh in flight.
-
-        A revocation that fails is told in the event ``sign-out`` and stops nothing. AWS credentials that were handed
-        out live until they expire; no API ends them.
-
-        Raises:
-            StorageError: something that is kept could not be removed.
-        """
-        try:
-            sign_in = self._current()
-        except NotSignedInError:
-            self._sign_in = None
-            self._forget_shared()
-            return
-        with self._turns:
-            self._delete_record()
-            self._sign_in = None
-        self._forget_shared()
-        session = sign_in.forget()
-        failed = sign_in.revoke(session) if revoke else None
-        sign_in.tell("sign-out", error=failed)
-
-    # --- clients ----------------------------------------------------------------------------------------------------
-
-    def session(self, **kwargs: Any) -> boto3.Session:
-        """A boto3 session whose clients use and renew these credentials; ``kwargs`` as for `boto3.Session`.
-
-        Raises:
-            ConfigurationError: keys were passed as well.
-        """
-        import boto3
-
-        if any(name.startswith("aws_") for name in kwargs):
-            raise ConfigurationError("A session of a federation takes no keys of its own", remedy="Use boto3.Session")
-        return boto3.Session(botocore_session=kwargs.pop("botocore_session", None) or self.botocore_session(), **kwargs)
-
-    def botocore_session(self) -> Session:
-        """A botocore session whose clients use and renew these credentials."""
-        from ..botocore_plugin.application import session_with
-
-        return session_with(self._credentials(), str(self._settings.region_name))
-
-    def install(self) -> Callable[[], None]:
-        """From here on every session without keys or a profile of its own uses this federation.
-
-        Returns:
-            A function that takes it out again.
-        """
-        from ..botocore_plugin.chain import install_application, uninstall_application
-
-        credentials = self._credentials()
-        install_application(credentials)
-        return lambda: uninstall_application(credentials)
-
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _around(self) -> Surroundings:
@@ -387,7 +275,7 @@ class CognitoFederation(UserPoolSignIn):
             settings=self._settings,
             store=self._store,
             patience=self._patience,
-            session=_plain_session,
+            clients=lambda: shared_clients(self._settings, os.environ),
             events=self._events,
             handler_of=self._handlers.get,
             user_pool=self._user_pool,
@@ -399,7 +287,7 @@ class CognitoFederation(UserPoolSignIn):
         record = around.records.read()
         mine = self._sign_in
         if record is None:
-            raise NotSignedInError("Nobody is signed in", remedy=_SIGN_IN)
+            raise NotSignedInError("Nobody is signed in", remedy=self._how_to_sign_in)
         if mine is None:
             with self._turns:
                 if self._sign_in is None:
@@ -412,34 +300,12 @@ class CognitoFederation(UserPoolSignIn):
             )
         return mine
 
-    def _serve(self) -> Served:
-        refuse_reentry(self, "The refresh handler")
-        sign_in = self._current()
-        try:
-            with renewing(self):
-                served = sign_in.serve()
-        except CognitoFederationError:
-            if sign_in.is_current():
-                raise
-        else:
-            if sign_in.is_current():
-                return served
-        raise NotSignedInError("Somebody signed out meanwhile", remedy=_SIGN_IN)
+    def _let_go(self) -> None:
+        self._sign_in = None
 
-    def _credentials(self) -> ApplicationCredentials:
-        from ..botocore_plugin.application import ApplicationCredentials
-
-        with self._turns:
-            if self._shared is None:
-                self._shared = ApplicationCredentials(self._serve, self._patience.now, marker=self)
-            return self._shared
-
-    def _forget_shared(self) -> None:
-        if self._shared is not None:
-            self._shared.forget()
-
-    def _delete_record(self) -> None:
-        self._around().records.delete()
+    def _guest_becomes(self, provider: str, token: str, expires_at: Expiry) -> CurrentSignIn:
+        self.federated_sign_in(provider, token, expires_at=expires_at)
+        return self._current()
 
     @contextmanager
     def _telling_of_failure(self, provider: str) -> Iterator[None]:
@@ -449,9 +315,3 @@ class CognitoFederation(UserPoolSignIn):
             name = provider if isinstance(provider, str) else None
             self._events.emit(Event("sign-in-failure", provider=name, error=error))
             raise
-
-
-def _plain_session() -> Session:
-    from botocore.session import Session
-
-    return Session()

@@ -18,9 +18,8 @@ from ..keeping.sign_out import current_generation, end_sign_in
 from ..remedies import login_command
 from ..settings import load_settings
 from ..storage import store_for
-from .arguments import user_mapping
+from .arguments import Expiry, user_mapping
 from .federation import CognitoFederation
-from .refresh_handlers import RefreshHandlers
 
 if TYPE_CHECKING:
     from botocore.session import Session as BotocoreSession
@@ -49,7 +48,6 @@ class ProfileFederation(CognitoFederation):
         self._settings = replace(settings, region_name=settings.region_name or settings.pool_region)
         self._store = store_for(settings, os.environ)
         self._profile_settings = settings
-        self._handlers = RefreshHandlers()
         self._made: Federation | None = None
 
     def __repr__(self) -> str:
@@ -60,7 +58,7 @@ class ProfileFederation(CognitoFederation):
         provider: str,
         token: str | None = None,
         *,
-        expires_at: object = None,
+        expires_at: Expiry = None,
         identity_id: str | None = None,
         user: Mapping[str, Any] | None = None,
     ) -> FederatedCredentials:
@@ -74,10 +72,14 @@ class ProfileFederation(CognitoFederation):
     def _federated(self, ask: Callable[[UserPool], UserPoolTokens | Challenge]) -> FederatedCredentials | Challenge:
         raise self._not_here()
 
+    @property
+    def _how_to_sign_in(self) -> str:
+        if self._profile_settings.is_guest:
+            return "Set cognito_provider to the provider of the profile's users"
+        return f"Run: {login_command(self._profile_settings)}"
+
     def _not_here(self) -> ConfigurationError:
-        return ConfigurationError(
-            f"{self!r} signs in as its profile says", remedy=f"Run: {login_command(self._profile_settings)}"
-        )
+        return ConfigurationError(f"{self!r} signs in as its profile says", remedy=self._how_to_sign_in)
 
     def _current(self) -> ProfileSignIn:
         if self._made is None:
@@ -87,7 +89,17 @@ class ProfileFederation(CognitoFederation):
             self._made = federation_for(self._profile_settings, store=self._store, events=inner)
         return ProfileSignIn(self._profile_settings, self._store, self._made, self._events)
 
-    def _delete_record(self) -> None:
+    def link(self, provider: str, token: str, *, expires_at: Expiry = None) -> str:
+        """As in `CognitoFederation`; a guest's profile cannot become that of a user.
+
+        Raises:
+            ConfigurationError: the profile is a guest's.
+        """
+        if self._profile_settings.is_guest:
+            raise self._not_here()
+        return super().link(provider, token, expires_at=expires_at)
+
+    def _let_go(self) -> None:
         # What served so far must not serve any more.
         self._made = None
 
@@ -112,6 +124,10 @@ class ProfileSignIn:
     @property
     def is_guest(self) -> bool:
         return self._settings.is_guest
+
+    def prove(self) -> FederatedCredentials:
+        """Exchange the login of now, whatever is kept."""
+        return self._federation.exchange_now()
 
     def serve(self) -> Served:
         """Credentials, renewed where needed."""
@@ -148,6 +164,9 @@ class ProfileSignIn:
         """Whether no sign-out came since."""
         return current_generation(self._store, self._settings.scope) == self._generation
 
+    def withdraw(self) -> None:
+        """A profile keeps no record beside its session."""
+
     def forget(self) -> Session | None:
         """Forget session and credentials."""
         from ..sign_in.ending import take_away
@@ -164,7 +183,7 @@ class ProfileSignIn:
         revocation = revoke_session(self._settings, self._store, os.environ, session.refresh_token)
         return None if revocation.revoked else CognitoFederationError(revocation.reason)
 
-    def tell(self, name: str, *, error: Exception | None = None) -> None:
-        """Emit an event."""
+    def tell(self, event: Event) -> None:
+        """Emit an event, as one of this profile."""
         provider = self._settings.provider
-        self._events.emit(Event(name, provider=provider.name if provider is not None else None, error=error))
+        self._events.emit(replace(event, provider=provider.name if provider is not None else None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from .arguments import resolved_provider
 
 if TYPE_CHECKING:
     from ..settings import Settings
+
+_SCOPE = re.compile(r"session application [0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,11 @@ class Record:
     def scope_name(self) -> str:
         """The name under which this sign-in is kept, and forgotten by its sign-out."""
         return f"application {self.sign_in_id}"
+
+
+def is_of_one_sign_in(scope: str) -> bool:
+    """Whether a scope is that of an application's sign-in, which never comes again."""
+    return _SCOPE.fullmatch(scope) is not None
 
 
 class Records:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..credentials import FederatedCredentials
-from ..errors import CognitoFederationError, NotSignedInError, StorageError, TemporaryError
+from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError, TemporaryError
 from ..events import NAMES, Event, Events
 from ..exchange.clients import Clients
 from ..exchange.identity_pool import IdentityPool, Login
 from ..federation import Federation, Served
 from ..keeping.sessions import Session, Sessions
-from ..keeping.sign_out import end_sign_in
+from ..keeping.sign_out import drop_old_marks, end_sign_in
 from ..login_token import LoginToken
-from .records import Record, Records
+from ..tokens.base import RefreshContext
+from .records import Record, Records, is_of_one_sign_in
 from .source import ApplicationTokenSource, Renewers
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class Surroundings:
         settings: pool, role, flow, endpoint.
         store: where everything is kept.
         patience: clock, sleep and dice.
-        session: gives the botocore session whose endpoints, proxies and certificates apply.
+        clients: gives the clients for the calls to Cognito and STS.
         events: the application's subscriptions.
         handler_of: the refresh handler of a provider, or None.
         user_pool: the user pool the federation signs in to, or None.
@@ -48,7 +50,7 @@ class Surroundings:
     settings: Settings
     store: Store
     patience: Patience
-    session: Callable[[], Any]
+    clients: Callable[[], Clients]
     events: Events
     handler_of: Callable[[str], Callable[..., Any] | None]
     user_pool: UserPool | None
@@ -66,6 +68,8 @@ class CurrentSignIn(Protocol):
     @property
     def is_guest(self) -> bool: ...
 
+    def prove(self) -> FederatedCredentials: ...
+
     def serve(self) -> Served: ...
 
     def login(self) -> Login: ...
@@ -76,11 +80,13 @@ class CurrentSignIn(Protocol):
 
     def is_current(self) -> bool: ...
 
+    def withdraw(self) -> None: ...
+
     def forget(self) -> Session | None: ...
 
     def revoke(self, session: Session | None) -> Exception | None: ...
 
-    def tell(self, name: str, *, error: Exception | None = None) -> None: ...
+    def tell(self, event: Event) -> None: ...
 
 
 class SignIn:
@@ -103,8 +109,7 @@ class SignIn:
             around.settings, provider=provider, session=record.scope_name, identity_id=fixed, profile=None
         )
         self._sessions = Sessions(self._settings, around.store, leave_nothing=True)
-        self._clients = Clients(self._settings, around.session)
-        self.pool = IdentityPool(self._settings, self._clients, around.patience)
+        self.pool = IdentityPool(self._settings, around.clients(), around.patience)
         self._source = None if provider.kind == "guest" else self._made_source()
         self._federation = Federation(
             self._settings,
@@ -141,31 +146,15 @@ class SignIn:
     def _forwarding(self) -> Events:
         inner = Events()
         for name in NAMES:
-            inner.on(name, self._forward)
+            inner.on(name, self.tell)
         return inner
 
-    def _forward(self, event: Event) -> None:
-        self.tell(event.name, identity_id=event.identity_id, expires_at=event.expires_at, error=event.error)
-
-    def tell(
-        self,
-        name: str,
-        *,
-        identity_id: str | None = None,
-        expires_at: float | None = None,
-        error: Exception | None = None,
-    ) -> None:
-        """Emit an event of this sign-in."""
+    def tell(self, event: Event) -> None:
+        """Emit an event, as one of this sign-in."""
         if self.announced:
-            event = Event(
-                name,
-                provider=self.record.provider,
-                identity_id=identity_id or self.record.identity_id,
-                user=self.record.user,
-                expires_at=expires_at,
-                error=error,
-            )
-            self._around.events.emit(event)
+            user = deepcopy(dict(self.record.user))
+            identity_id = event.identity_id or self.record.identity_id
+            self._around.events.emit(replace(event, provider=self.record.provider, identity_id=identity_id, user=user))
 
     def begin(self, token: LoginToken | None, *, refresh_token: str | None, device_key: str | None) -> None:
         """Keep the token of a new sign-in.
@@ -191,7 +180,7 @@ class SignIn:
         )
 
     def prove(self) -> FederatedCredentials:
-        """Exchange the token now, whatever is kept; a token that somebody brings is nobody's before that.
+        """Exchange the token now, whatever is kept: a token that somebody brings is nobody's before that.
 
         Raises:
             CognitoFederationError: it was refused, or cannot be exchanged now.
@@ -214,7 +203,8 @@ class SignIn:
                 raise
             # The refresh handler moved a developer's user to another identity; under that one everything is new.
             served = self._federation.serve()
-            self.tell("identity-changed", identity_id=served.credentials.identity_id)
+            changed = served.credentials.identity_id
+            self.tell(Event("identity-changed", identity_id=changed, previous_identity_id=before))
         self.note_identity(served.credentials)
         return served
 
@@ -251,6 +241,21 @@ class SignIn:
             raise NotSignedInError("Guests have no login", remedy="Call federated_sign_in with a provider's token")
         return login
 
+    def pool_tokens(self) -> UserPoolTokens:
+        """The user pool's tokens, renewed where they have expired or this process has none.
+
+        Raises:
+            CognitoFederationError: they cannot be renewed.
+        """
+        assert self._source is not None, "a sign-in to a user pool is no guest's"
+        token = self._source.fetch(RefreshContext())
+        if self.tokens is None or self.tokens.id_token != token.value:
+            # An earlier process signed in, or another one renewed: what is kept has no access token.
+            token = self._source.fetch(RefreshContext(attempt=2))
+        if self.tokens is None or self.tokens.id_token != token.value:
+            raise TemporaryError("Another process has just renewed this sign-in", remedy="Try again")
+        return self.tokens
+
     def login_of(self, provider: IdentityProvider, token: LoginToken) -> Login:
         """The login that another provider's token makes at the same pool."""
         return Login.of(token, replace(self._settings, provider=provider))
@@ -263,7 +268,7 @@ class SignIn:
             "token": session.login_token if session else None,
             "expires_at": session.token_expires_at if session else None,
             "identity_id": self.record.identity_id or self.record.fixed_identity_id,
-            "user": dict(self.record.user),
+            "user": deepcopy(dict(self.record.user)),
         }
 
     @property
@@ -280,6 +285,14 @@ class SignIn:
         with suppress(StorageError):
             self._sessions.delete()
 
+    def withdraw(self) -> None:
+        """Nobody is signed in any more, as far as others look.
+
+        Raises:
+            StorageError: the record could not be removed.
+        """
+        self._around.records.delete()
+
     def forget(self) -> Session | None:
         """Forget token and credentials; what is in flight is invalid from here on.
 
@@ -292,6 +305,8 @@ class SignIn:
         session = self._sessions.read()
         end_sign_in(self._around.store, self._settings.scope)
         self._sessions.delete()
+        with suppress(StorageError):
+            drop_old_marks(self._around.store, is_of_one_sign_in)
         return session
 
     def revoke(self, session: Session | None) -> Exception | None:
@@ -312,8 +327,12 @@ class SignIn:
 
     def _revoke_at_pool(self, session: Session | None) -> None:
         pool = self._around.user_pool
-        if pool is None or session is None or session.refresh_token is None:
+        if session is None or session.refresh_token is None:
             return
+        if pool is None:
+            raise ConfigurationError(
+                "This federation has no user pool to revoke at", remedy="Pass user_pool=UserPool(…)"
+            )
         from ..tokens.renewals import pool_tokens
 
         pool.revoke(pool_tokens(session, self.record.username))

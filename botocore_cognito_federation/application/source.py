@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CognitoFederationError, SignInRequiredError, StorageError, TokenRefreshError
+from ..errors import CognitoFederationError, ConfigurationError, SignInRequiredError, StorageError, TokenRefreshError
+from ..events import Event
 from ..login_token import LoginToken
 from ..tokens.base import RefreshContext
 from ..tokens.handler import HandlerTokenSource
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 #: Seconds after its expiry for which a token nobody can renew is still tried: clocks differ, and Cognito's counts.
 _SKEW = 300.0
 
-Tell = Callable[..., None]
+Tell = Callable[[Event], None]
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,11 @@ class ApplicationTokenSource(SessionTokenSource):
         )
 
     def _pool_renewal(self) -> Renewal:
-        assert self._renewers.user_pool is not None, "only a sign-in to a user pool is renewed there"
+        if self._renewers.user_pool is None:
+            raise ConfigurationError(
+                "The sign-in is one to a user pool, and this federation has none to renew it at",
+                remedy="Pass user_pool=UserPool(…)",
+            )
         return self._renewers.user_pool
 
     def _renewed(self, session: Session, context: RefreshContext) -> LoginToken:
@@ -104,9 +109,9 @@ class ApplicationTokenSource(SessionTokenSource):
                     return self._without_handler(session, context)
                 token = self._from_handler(handler, session, context)
         except CognitoFederationError as error:
-            self._tell("token-refresh-failure", error=error)
+            self._tell(Event("token-refresh-failure", error=error))
             raise
-        self._tell("token-refresh", expires_at=token.expires_at)
+        self._tell(Event("token-refresh", expires_at=token.expires_at))
         return token
 
     def _without_handler(self, session: Session, context: RefreshContext) -> LoginToken:

@@ -57,6 +57,22 @@ class UserPoolSignIn(ABC):
             )
         )
 
+    def federate(self, signed_in: UserPoolTokens | Challenge) -> FederatedCredentials | Challenge:
+        """Exchange what the user pool answered elsewhere: after a sign-up that signs in by itself, for instance.
+
+        Args:
+            signed_in: `SignUp.signed_in`, the answer of `UserPool.confirm_sign_up`, or tokens the application kept.
+
+        Returns:
+            AWS credentials, renewed from here on with the refresh token; a challenge goes back as it is.
+
+        Raises:
+            ConfigurationError: there is no user pool, or these are no tokens.
+            FederationRefusedError: the identity pool refused the token.
+            TemporaryError: the same call may succeed later.
+        """
+        return self._federated(lambda _: signed_in)
+
     def confirm_sign_in(
         self, challenge: Challenge, answer: str, *, client_metadata: Metadata = None
     ) -> FederatedCredentials | Challenge:

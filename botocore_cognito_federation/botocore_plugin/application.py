@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.credentials import CredentialProvider, CredentialResolver, ReadOnlyCredentials
 
 from ..errors import NotSignedInError
+from ..events import Events
 from .credentials import APPLICATION_METHOD as METHOD
 from .credentials import FederationCredentials
 
@@ -24,11 +25,15 @@ class ApplicationCredentials(FederationCredentials):
         serve: gives credentials and the time from which on to ask again.
         clock: seconds since the epoch.
         marker: what stands for the federation where its refresh handlers must not wait for it.
+        events: those of a renewal are told once these credentials are in place.
     """
 
-    def __init__(self, serve: Callable[[], Served], clock: Callable[[], float], marker: object) -> None:
+    def __init__(
+        self, serve: Callable[[], Served], clock: Callable[[], float], *, marker: object, events: Events
+    ) -> None:
         super().__init__(serve, clock)
         self._marker = marker
+        self._events = events
         self._sign_outs = 0
 
     def forget(self) -> None:
@@ -48,7 +53,8 @@ class ApplicationCredentials(FederationCredentials):
         from ..tokens.reentry import refuse_reentry
 
         refuse_reentry(self._marker, "The refresh handler")
-        super()._renew()
+        with self._events.held():
+            super()._renew()
 
     def _publish(self, served: Served) -> None:
         sign_outs = self._sign_outs
@@ -106,7 +112,9 @@ def session_with(credentials: ApplicationCredentials, region: str) -> Session:
     """A botocore session whose clients use these credentials and no others."""
     from botocore.session import Session
 
-    session = Session()
+    from ..exchange.shared_models import share_models
+
+    session = share_models(Session())
     session.register_component("credential_provider", CredentialResolver(providers=[_Only(credentials)]))
     session.set_config_variable("region", region)
     return session

@@ -89,7 +89,10 @@ class FederationCredentials(RefreshableCredentials):
             # Whoever is called to renew these credentials cannot wait for them.
             refuse_reentry(self, "What renews these credentials")
             if not self._turns.acquire(LOCK_TIMEOUT):
-                raise StorageError("Another thread has been renewing these credentials too long", remedy="Try again")
+                raise StorageError(
+                    "Another thread has been renewing these credentials too long",
+                    remedy="Try again; a refresh handler must not wait for a thread that asks for what it renews",
+                )
         try:
             self._renew_in_turn(asked_at)
         finally:

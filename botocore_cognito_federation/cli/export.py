@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 
 import click
@@ -14,6 +15,14 @@ from ..settings import load_settings
 from .options import profile_option
 
 FORMATS = ("process", "env", "env-no-export", "fish", "powershell", "windows-cmd", "dotenv")
+_QUOTE_OF_FISH, _ESCAPED_IN_FISH = re.compile(r"([\\'])"), r"\\\1"
+#: PowerShell ends a text at a typographic quotation mark too.
+_QUOTE_OF_POWERSHELL, _DOUBLED = re.compile("(['\u2018\u2019\u201a\u201b])"), r"\1\1"
+#: No quoting keeps these: the last one where delayed expansion is on.
+_SPECIAL_IN_CMD = '"%!'
+#: What readers of such files (docker, systemd, Node.js, python-dotenv) take alike without quotes, and with them.
+_BARE_IN_DOTENV = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
+_NOT_IN_DOTENV = re.compile(r"['\"`$\\\x00-\x1f]")
 
 
 def formatted(variables: dict[str, str], style: str) -> str:
@@ -33,18 +42,25 @@ def _line(name: str, value: str, style: str) -> str:
     if style == "env-no-export":
         return f"{name}={shlex.quote(value)}"
     if style == "dotenv":
-        return f'{name}="{_escaped(value, chr(92) + chr(34))}"'
+        return f"{name}={_dotenv(name, value)}"
     if style == "fish":
-        return f"set -gx {name} '{_escaped(value, chr(92) + chr(39))}'"
+        return f"set -gx {name} '{re.sub(_QUOTE_OF_FISH, _ESCAPED_IN_FISH, value)}'"
     if style == "powershell":
-        return f"$Env:{name} = '{value.replace(chr(39), chr(39) * 2)}'"
-    if '"' in value or "%" in value:
+        return f"$Env:{name} = '{re.sub(_QUOTE_OF_POWERSHELL, _DOUBLED, value)}'"
+    if any(letter in value for letter in _SPECIAL_IN_CMD):
         raise ConfigurationError(f"{name} cannot be written for cmd.exe", remedy="Use --format powershell")
     return f'set "{name}={value}"'
 
 
-def _escaped(value: str, letters: str) -> str:
-    return "".join("\\" + letter if letter in letters else letter for letter in value)
+def _dotenv(name: str, value: str) -> str:
+    if _BARE_IN_DOTENV.fullmatch(value):
+        return value
+    if _NOT_IN_DOTENV.search(value):
+        raise ConfigurationError(
+            f"{name} holds a character that readers of dotenv files take in different ways",
+            remedy="Use another --format",
+        )
+    return f"'{value}'"
 
 
 @click.command("export")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..identity_providers import derive_login_key, pool_principal
-from ..remedies import shell_command
+from ..remedies import in_arguments, shell_command
 from ..retry import Retry
 from ..times import span
 
@@ -38,7 +38,7 @@ class CallFacts:
 
     Attributes:
         pool: the identity pool ID.
-        profile: the profile's name, for commands in remedies.
+        profile: the profile's name, for commands in remedies; empty for an application, which has none.
         new_token: what a person does when the login token is good for nothing.
         login_key: the Logins key that was used; empty for guests.
         claims: the unverified claims of the login token.
@@ -65,7 +65,9 @@ class CallFacts:
         return {
             "pool": self.pool,
             "principal": pool_principal(self.pool.partition(":")[0]) or "the principal of identity pools",
-            "clear_cache": shell_command("cognito-federation", "cache", "clear", "--profile", self.profile),
+            "clear_cache": f"run: {shell_command('cognito-federation', 'cache', 'clear', '--profile', self.profile)}"
+            if self.profile
+            else "call sign_out and sign in again",
             "new_token": self.new_token,
             "key": self.login_key or "none",
             "iss": _shown(issuer) or "none",
@@ -169,7 +171,7 @@ _RULES = (
         _NA,
         "logins don't match",
         "The identity {identity} does not belong to this login",
-        "Remove cognito_identity_id if it is set, or run: {clear_cache}",
+        "Remove cognito_identity_id if it is set, or {clear_cache}",
         _I,
     ),
     _Rule(
@@ -183,7 +185,7 @@ _RULES = (
         _NA,
         "is forbidden",
         "The identity {identity} may not be used with this login; it may have been merged into another",
-        "Remove cognito_identity_id if it is set, or run: {clear_cache}",
+        "Remove cognito_identity_id if it is set, or {clear_cache}",
         _I,
     ),
     _Rule(
@@ -241,7 +243,7 @@ _RULES = (
         "ResourceNotFoundException",
         "identity '",
         "The identity {identity} does not exist any more",
-        "Correct or remove cognito_identity_id if it is set, or run: {clear_cache}",
+        "Correct or remove cognito_identity_id if it is set, or {clear_cache}",
         _I,
     ),
     _Rule(
@@ -330,7 +332,7 @@ def diagnose(code: str, message: str, status: int, facts: CallFacts) -> Diagnosi
                 cause, remedy = _expired(cause, text, facts)
             elif rule.part == "invalid login token":
                 cause = _not_yet_valid(facts) or cause
-            return Diagnosis(cause, remedy, rule.retry)
+            return Diagnosis(cause, remedy if facts.profile else in_arguments(remedy), rule.retry)
     if status >= 500 or status == 429:
         return Diagnosis(f"AWS had a temporary fault ({code or status})", "Try again in a moment", Retry.TRANSIENT)
     if not code or code.isdigit():

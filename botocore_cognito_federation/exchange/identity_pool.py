@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, TokenRefreshError
 from ..login_token import LoginToken
-from ..remedies import new_token_remedy
+from ..remedies import new_token_remedy, of_an_application, said_to
 from . import roles
 from .diagnosis import CallFacts, clock_skew
 from .service_call import Answer, Patience, call
@@ -64,7 +64,9 @@ class Login:
         if (provider is None or provider.token_kind == "id_token") and not token.claims:
             raise TokenRefreshError(
                 "The login token is not a JWT, which identity pools take from OpenID Connect providers",
-                remedy="Send the provider's ID token; for Facebook or Amazon access tokens set cognito_provider",
+                remedy=said_to(
+                    settings, "Send the provider's ID token; for Facebook or Amazon access tokens set cognito_provider"
+                ),
             )
         key = provider.login_key if provider is not None else None
         if key is None:
@@ -93,7 +95,7 @@ def fixed_identity(settings: Settings, login: Login | None) -> str | None:
     if fixed is None and login is not None and settings.provider is not None and settings.provider.name == "developer":
         raise ConfigurationError(
             "The developer login came without an identity ID",
-            remedy="Let its source give identity_id beside the token, or set cognito_identity_id",
+            remedy=said_to(settings, "Let its source give identity_id beside the token, or set cognito_identity_id"),
         )
     return fixed
 
@@ -230,7 +232,7 @@ class IdentityPool:
     def _facts(self, login: Login | None, identity_id: str) -> CallFacts:
         return CallFacts(
             pool=self._settings.identity_pool_id,
-            profile=self._settings.profile or "default",
+            profile="" if of_an_application(self._settings) else self._settings.profile or "default",
             new_token=new_token_remedy(self._settings),
             login_key=login.key if login else "",
             claims=login.token.claims if login else {},

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
+from collections.abc import Callable
 
 from ..errors import StorageError
 from ..storage.base import CREDENTIALS, FAILURES, GENERATIONS, SESSIONS, Store
@@ -17,6 +18,8 @@ from .cache_keys import forgotten_key, scope_key
 
 #: The scope that holds all others, also those whose first credentials are still on their way.
 EVERYTHING = "everything"
+#: Seconds after which a renewal that began before a sign-out has ended; its own limits are minutes.
+_LONGEST_FLIGHT = 3600.0
 
 
 def generation_keys(scope: str) -> tuple[str, ...]:
@@ -74,7 +77,8 @@ def forget_credentials(store: Store, scope: str = EVERYTHING) -> int:
     Raises:
         StorageError: the store cannot be written.
     """
-    store.write(GENERATIONS, forgotten_key(scope), {"generation": secrets.token_hex(8), "scope": scope})
+    mark = {"generation": secrets.token_hex(8), "scope": scope, "forgotten_at": time.time()}
+    store.write(GENERATIONS, forgotten_key(scope), mark)
     forgotten = 0
     for key, document in list(store.documents(CREDENTIALS)):
         if scope in (EVERYTHING, document.get("scope")):
@@ -83,6 +87,22 @@ def forget_credentials(store: Store, scope: str = EVERYTHING) -> int:
                 store.delete(FAILURES, key)
             forgotten += 1
     return forgotten
+
+
+def drop_old_marks(store: Store, passes_once: Callable[[str], bool]) -> None:
+    """Remove the marks of sign-outs that no renewal can still be in flight for, so that they do not add up for ever.
+
+    Args:
+        passes_once: whether a scope is of one sign-in only, so that it never comes again.
+
+    Raises:
+        StorageError: the store cannot be written.
+    """
+    oldest = time.time() - _LONGEST_FLIGHT
+    for key, mark in list(store.documents(GENERATIONS)):
+        at = mark.get("signed_out_at", mark.get("forgotten_at"))
+        if passes_once(str(mark.get("scope"))) and isinstance(at, int | float) and at < oldest:
+            store.delete(GENERATIONS, key)
 
 
 def delete_sign_ins(store: Store, scope: str) -> int:

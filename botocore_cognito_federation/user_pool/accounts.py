@@ -30,6 +30,10 @@ def _no_metadata(client_metadata: Metadata, operation: str) -> None:
 def access_token(tokens: UserPoolTokens | str) -> str:
     """The access token of a sign-in, or the one given."""
     value = tokens.access_token if isinstance(tokens, UserPoolTokens) else tokens
+    if not isinstance(value, str):
+        raise ConfigurationError(
+            f"a {type(value).__name__} is no sign-in", remedy="Pass the tokens of a sign-in, or their access token"
+        )
     return checks.token(value, "access_token")
 
 

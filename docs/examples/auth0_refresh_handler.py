@@ -14,12 +14,12 @@ import os
 import urllib.error
 import urllib.request
 
-from botocore_cognito_federation import CognitoFederation, NonRetryableError
+from botocore_cognito_federation import CognitoFederation, NonRetryableError, RefreshContext
 
 domain = os.environ["AUTH0_DOMAIN"]
 
 
-def refresh(context):
+def refresh(context: RefreshContext) -> dict[str, str]:
     """Network errors and 5xx are tried again by the federation; this says what cannot be helped."""
     try:
         with urllib.request.urlopen(os.environ["AUTH0_TOKEN_URL"], timeout=20) as answer:

@@ -18,7 +18,7 @@ from botocore_cognito_federation import CognitoFederation
 pool = os.environ["IDENTITY_POOL_ID"]
 
 
-def ask_backend():
+def ask_backend() -> dict[str, str]:
     backend = boto3.Session(profile_name=os.environ["BACKEND_PROFILE"], region_name=pool.partition(":")[0])
     answer = backend.client("cognito-identity").get_open_id_token_for_developer_identity(
         IdentityPoolId=pool, Logins={os.environ["DEVELOPER_PROVIDER"]: os.environ["DEVELOPER_USER"]}

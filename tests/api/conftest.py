@@ -23,11 +23,6 @@ def shared_world() -> Iterator[World]:
         yield started
 
 
-@pytest.fixture(scope="session")
-def httpserver_listen_address() -> tuple[str, int]:
-    return ("127.0.0.1", 0)
-
-
 @pytest.fixture
 def world(shared_world: World) -> World:
     shared_world.clear_faults()

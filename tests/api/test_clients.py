@@ -1,7 +1,8 @@
-"""Sessions, `install`, linked logins, sign-out, profiles, and what importing costs."""
+"""Sessions, `install`, sign-out, profiles, and what importing costs."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.loaders
 import botocore.session
 import pytest
 
 from botocore_cognito_federation import (
     CognitoFederation,
     ConfigurationError,
-    FederationRefusedError,
     NotSignedInError,
     SignInRequiredError,
     uninstall,
@@ -53,6 +54,21 @@ def test_a_session_has_the_pools_region_or_the_one_asked_for_and_takes_no_keys(m
     assert make().session(region_name="us-east-2").region_name == "us-east-2"
     with pytest.raises(ConfigurationError, match="keys"):
         make().session(aws_access_key_id="AKIA")
+
+
+def test_sessions_read_each_of_botocores_models_once_and_share_nothing_else(
+    make: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(botocore.session, "create_loader", botocore.loaders.create_loader)  # as outside of the tests
+    own = tmp_path / "home" / ".aws" / "models" / "sqs" / "2012-11-05"
+    one, other = (make().botocore_session().get_component("data_loader") for _ in range(2))
+    assert one.load_service_model("sns", "service-2") is other.load_service_model("sns", "service-2")
+    assert one.search_paths is not other.search_paths
+    own.mkdir(parents=True)
+    (own / "service-2.json").write_text('{"metadata": {"mine": true}}')
+    one.search_paths.insert(0, str(tmp_path / "home" / ".aws" / "models"))
+    assert one.load_service_model("sqs", "service-2")["metadata"] == {"mine": True}
+    assert "mine" not in other.load_service_model("sqs", "service-2")["metadata"]
 
 
 def test_a_session_may_be_made_before_anybody_signs_in_and_never_falls_through_to_another_identity(
@@ -113,35 +129,6 @@ def test_the_last_installed_federation_counts_and_uninstall_takes_it_out(world: 
     assert boto3.Session().get_credentials() is None
 
 
-def test_a_linked_login_signs_in_to_the_same_identity_until_it_is_unlinked(world: World, make: Maker) -> None:
-    federation = make()
-    own = federation.federated_sign_in(world.provider.login_key, world.provider.issue("linker"))
-    other = world.second_provider.issue("linked")
-    assert federation.link(world.second_provider.login_key, other) == own.identity_id
-    second = make()
-    assert second.federated_sign_in(world.second_provider.login_key, other).identity_id == own.identity_id
-    federation.unlink(world.second_provider.login_key)
-    assert second.federated_sign_in(world.second_provider.login_key, other).identity_id != own.identity_id
-
-
-def test_a_login_with_an_identity_of_its_own_is_refused_by_name_or_merged_by_cognito(world: World, make: Maker) -> None:
-    federation = signed_in(world, make)
-    with pytest.raises(ConfigurationError, match="provider of this sign-in"):
-        federation.unlink(world.provider.login_key)
-    with pytest.raises(ConfigurationError, match="provider of this sign-in"):
-        federation.link(world.provider.login_key, world.provider.issue("bob"))
-    with pytest.raises(FederationRefusedError):
-        federation.link(world.second_provider.login_key, world.second_provider.issue("eve", flaw="other-key"))
-
-
-def test_a_guest_who_links_a_login_keeps_the_identity(world: World, make: Maker) -> None:
-    federation = make(world.guest_pool_id)
-    guest = federation.federated_sign_in("guest")
-    federation.link(world.provider.login_key, world.provider.issue("was-a-guest"))
-    assert federation.current_credentials().authenticated
-    assert federation.current_credentials().identity_id == guest.identity_id
-
-
 def test_sign_out_forgets_everything_revokes_and_survives_a_revocation_that_fails(
     world: World, make: Maker, told: Any, tmp_path: Path
 ) -> None:
@@ -167,6 +154,25 @@ def test_sign_out_forgets_everything_revokes_and_survives_a_revocation_that_fail
     federation.federated_sign_in(world.provider.login_key, world.provider.issue())
     federation.sign_out(revoke=False)
     assert handler.revoked == 1
+
+
+def test_what_sign_outs_leave_behind_is_removed_once_no_renewal_can_be_in_flight(
+    world: World, make: Maker, tmp_path: Path
+) -> None:
+    federation = make(cache="file")
+    marks = tmp_path / "home" / ".aws" / "cognito-federation" / "generations"
+
+    def in_and_out() -> int:
+        federation.federated_sign_in(world.provider.login_key, world.provider.issue())
+        federation.sign_out()
+        return len(list(marks.glob("*.json")))
+
+    assert [in_and_out() for _ in range(3)] == [2, 4, 6]
+    for path in marks.glob("*.json"):
+        mark = json.loads(path.read_text())
+        aged = {name: value - 7200 if name.endswith("_at") else value for name, value in mark.items()}
+        path.write_text(json.dumps(aged))
+    assert in_and_out() == 2
 
 
 def test_from_profile_serves_what_the_command_line_serves_and_leaves_signing_in_to_it(
@@ -208,6 +214,18 @@ def test_from_profile_of_an_interactive_profile_names_the_command_that_signs_in(
     federation.sign_out()
     with pytest.raises(ConfigurationError, match="no profile"):
         CognitoFederation.from_profile("none-such")
+
+
+def test_from_profile_of_a_guest_knows_no_user_and_links_nobody(world: World, tmp_path: Path) -> None:
+    world.write_home(tmp_path / "home", "/nonexistent/cognito-federation")
+    federation = CognitoFederation.from_profile("guest")
+    assert not federation.current_credentials().authenticated
+    with pytest.raises(NotSignedInError, match=r"no authenticated user.*cognito_provider"):
+        federation.current_authenticated_user()
+    world.reset_journal()
+    with pytest.raises(ConfigurationError, match="signs in as its profile says"):
+        federation.link(world.provider.login_key, world.provider.issue())
+    assert world.calls() == []
 
 
 def test_importing_the_package_is_free_and_a_token_sign_in_never_imports_requests(world: World, tmp_path: Path) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
 
-from botocore_cognito_federation import CognitoFederationError, FederatedCredentials
+from botocore_cognito_federation import CognitoFederationError, Event, FederatedCredentials, NonRetryableError
 from botocore_cognito_federation.demo.world import World
+from botocore_cognito_federation.events import NAMES
 
 from .conftest import Maker, Time
 from .test_renewal import Handler, signed_in
@@ -65,6 +69,134 @@ def test_an_exception_of_a_listener_is_logged_and_stops_nothing(
     assert "listener" in caplog.text
 
 
+def test_an_event_is_frozen_and_nothing_that_a_listener_does_to_its_user_reaches_the_federation(
+    world: World, make: Maker, told: Any
+) -> None:
+    federation = make()
+    events = told(federation)
+
+    def meddling(event: Event) -> None:
+        user: Any = event.user
+        user["name"] = "Mallory"
+        user["groups"].append("admins")
+
+    federation.on("sign-in", meddling)
+    federation.federated_sign_in(
+        world.provider.login_key, world.provider.issue("ada"), user={"name": "Ada", "groups": ["staff"]}
+    )
+    federation.federated_info()["user"]["groups"].append("admins")
+    user = federation.current_authenticated_user()
+    assert (user["name"], user["groups"]) == ("Ada", ["staff"])
+    with pytest.raises(FrozenInstanceError):
+        events[0].name = "sign-out"
+
+
+def test_the_names_are_eight_and_each_is_told(world: World, make: Maker, clock: Time, told: Any) -> None:
+    handler = Handler(world, "of-all-events")
+    federation = make(refresh_handlers={world.provider.login_key: handler})
+    events = told(federation)
+    with pytest.raises(CognitoFederationError):
+        federation.federated_sign_in(world.provider.login_key, None)
+    federation.federated_sign_in(world.provider.login_key, world.provider.issue("of-all-events", lifetime=1800))
+    world.forget_identities()
+    clock.pass_by(3700)
+    federation.current_credentials()
+    handler.failures = [NonRetryableError("over")]
+    clock.pass_by(3700)
+    with pytest.raises(NonRetryableError):
+        federation.current_credentials()
+    federation.sign_out()
+    assert {event.name for event in events} == NAMES
+    changed = next(event for event in events if event.name == "identity-changed")
+    assert changed.previous_identity_id != changed.identity_id == identity_told(events, "credentials-refresh")
+    assert all(event.previous_identity_id is None for event in events if event is not changed)
+
+
+def identity_told(events: list[Event], name: str) -> str | None:
+    return next(event.identity_id for event in events if event.name == name)
+
+
+@pytest.mark.parametrize("who", ["the application", "a client"])
+def test_a_listener_may_ask_for_the_credentials_it_is_told_of(world: World, make: Maker, clock: Time, who: str) -> None:
+    federation = signed_in(world, make, Handler(world))
+    signing = federation.botocore_session().get_credentials()
+    seen: list[tuple[str, str]] = []
+
+    def look(event: Event) -> None:
+        key = federation.current_credentials().access_key
+        assert signing.get_frozen_credentials().access_key == key
+        seen.append((event.name, key))
+
+    for name in ("token-refresh", "credentials-refresh"):
+        federation.on(name, look)
+    clock.pass_by(3700)
+    if who == "a client":
+        after = signing.get_frozen_credentials().access_key
+    else:
+        after = federation.current_credentials().access_key
+    assert seen == [("token-refresh", after), ("credentials-refresh", after)]
+
+
+def test_a_listener_may_sign_in_again_when_a_renewal_failed(
+    world: World, make: Maker, clock: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    federation = signed_in(world, make, handler := Handler(world))
+    handler.failures = [NonRetryableError("the session is over")]
+
+    def again(event: Event) -> None:
+        federation.federated_sign_in(world.provider.login_key, world.provider.issue("ada"))
+
+    federation.on("token-refresh-failure", again)
+    clock.pass_by(3700)
+    with pytest.raises(CognitoFederationError):
+        federation.current_credentials()
+    assert caplog.text == ""
+    assert federation.current_credentials().authenticated
+
+
+def test_a_listener_that_asks_again_after_a_failure_is_not_told_of_its_own_failures(
+    world: World, make: Maker, clock: Time
+) -> None:
+    federation = signed_in(world, make, handler := Handler(world))
+    handler.failures = [ValueError("a bug")] * 50
+    told: list[str] = []
+
+    def again(event: Event) -> None:
+        told.append(event.name)
+        with pytest.raises(CognitoFederationError):
+            federation.current_credentials()
+
+    for name in ("token-refresh-failure", "credentials-refresh-failure"):
+        federation.on(name, again)
+    clock.pass_by(3700)
+    with pytest.raises(CognitoFederationError):
+        federation.current_credentials()
+    assert told[0] == "token-refresh-failure"
+    assert handler.calls == len(told) + 1 < 6
+    told.clear()
+    with pytest.raises(CognitoFederationError):
+        federation.current_credentials()
+    assert told[0] == "token-refresh-failure"  # the next failure is told again
+
+
+def test_a_listener_that_takes_its_time_keeps_nobody_else_waiting(world: World, make: Maker, clock: Time) -> None:
+    federation = signed_in(world, make, Handler(world))
+    entered, go = threading.Event(), threading.Event()
+
+    def slow(event: Event) -> None:
+        entered.set()
+        assert go.wait(20)
+
+    federation.on("token-refresh", slow)
+    clock.pass_by(3700)
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(federation.current_credentials)
+        assert entered.wait(20)
+        assert federation.current_credentials().authenticated  # while the listener is still at it
+        go.set()
+        assert first.result().authenticated
+
+
 def test_unsubscribing_ends_a_subscription_and_an_unknown_name_is_refused(world: World, make: Maker) -> None:
     federation = make()
     heard: list[object] = []
@@ -75,6 +207,8 @@ def test_unsubscribing_ends_a_subscription_and_an_unknown_name_is_refused(world:
     assert heard == []
     with pytest.raises(ValueError, match="no event"):
         federation.on("signIn", heard.append)
+    with pytest.raises(TypeError, match="sign-in is a NoneType"):
+        federation.on("sign-in", None)  # type: ignore[arg-type]
 
 
 def test_no_secret_is_in_a_log_a_repr_an_exception_or_an_event(

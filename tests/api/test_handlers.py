@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from botocore_cognito_federation import NonRetryableError, TemporaryError, handlers
+from botocore_cognito_federation import CognitoFederation, NonRetryableError, TemporaryError, handlers
 from botocore_cognito_federation.application.grant_handler import GrantHandler
 from botocore_cognito_federation.demo.world import World
 from botocore_cognito_federation.identity_providers import Endpoints, resolve
@@ -109,6 +110,36 @@ def test_an_oidc_handler_spends_refresh_tokens_and_tells_of_each_rotation_first(
     assert kept == ["refresh-token-1"]
     assert endpoint.revoked == ["refresh-token-1"]
     assert "refresh-token" not in repr(handler)
+
+
+def test_a_long_job_survives_its_expiries_and_its_successor_goes_on_with_the_refresh_token_it_kept(
+    world: World, make: Maker, clock: Time, httpserver: HTTPServer, endpoint: TokenEndpoint, tmp_path: Path
+) -> None:
+    issuer = httpserver.url_for("")
+    world.trust_issuer(issuer, [world.provider.client_id])
+    # Dated by the real clock, which the handler verifies with, and alive by the one that the test moves.
+    endpoint.tokens = lambda: {"id_token": world.provider.issue("ada", iss=issuer, lifetime=1800, iat=int(time.time()))}
+    kept = tmp_path / "refresh-token"
+    kept.write_text("first-refresh-token")
+
+    def job() -> CognitoFederation:
+        renew = handlers.oidc(issuer, world.provider.client_id, kept.read_text, on_rotation=kept.write_text)
+        federation = make(refresh_handlers={issuer: renew})
+        federation.federated_sign_in(issuer, **renew())
+        return federation
+
+    federation = job()
+    client = federation.session().client("s3")
+    identities = {federation.current_credentials().identity_id}
+    for spent in (2, 3, 4):
+        clock.pass_by(3700)
+        assert client.get_object(Bucket=world.bucket, Key=world.object_key)["ContentLength"] > 0
+        identities.add(federation.current_credentials().identity_id)
+        assert kept.read_text() == f"refresh-token-{spent}"
+    identities.add(job().current_credentials().identity_id)
+    assert kept.read_text() == "refresh-token-5"
+    assert len(endpoint.forms) == 5
+    assert len(identities) == 1
 
 
 def test_a_grant_that_has_ended_is_not_tried_again(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,24 @@ def test_a_token_becomes_credentials_that_a_service_takes(world: World, make: Ma
     assert len(world.calls("GetId")) == len(world.calls("GetCredentialsForIdentity")) == 1
 
 
-@pytest.mark.parametrize("token", ["", "   ", None, 7])
+@pytest.mark.parametrize(
+    ("provider", "remedy"),
+    [
+        ("saml", "Pass that ARN as the provider"),
+        ("user-pool", "make it user_pool= and call sign_in"),
+        ("googel", "Use one of amazon"),
+    ],
+)
+def test_what_mends_a_provider_is_said_in_terms_of_an_application_and_not_of_a_profile(
+    make: Maker, provider: str, remedy: str
+) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        make().federated_sign_in(provider, "token")
+    assert remedy in refused.value.remedy
+    assert "cognito_" not in str(refused.value)
+
+
+@pytest.mark.parametrize("token", ["", "   ", None, 7, b"bytes"])
 def test_an_empty_token_is_refused_before_any_call(world: World, make: Maker, token: object) -> None:
     with pytest.raises(ConfigurationError):
         make().federated_sign_in(world.provider.login_key, token)  # type: ignore[arg-type]
@@ -152,6 +170,26 @@ def test_a_refused_token_asks_for_a_sign_in_and_for_no_command_of_a_profile(worl
         make().federated_sign_in(world.provider.login_key, world.provider.issue(flaw="other-key"))
 
 
+def test_a_refusal_names_arguments_and_calls_and_no_keys_or_commands_of_a_profile(world: World, make: Maker) -> None:
+    key, pool = world.provider.login_key, world.add_pool(custom_roles=[world.other_role_arn], token_roles=True)
+    somebody = make().federated_sign_in(key, world.provider.issue("somebody-else")).identity_id
+    basic = {"flow": "basic", "role_arn": world.authenticated_role_arn}
+    cases: list[tuple[CognitoFederation, dict[str, Any], str]] = [
+        (make(pool, role_arn=world.guest_role_arn), {}, "role_arn"),
+        (make(), {"flaw": "wrong-audience"}, "client_id"),
+        (make(**basic), {}, "flow = enhanced"),
+        (make(), {"identity_id": somebody}, "call sign_out and sign in again"),
+        (make(ANYBODY), {}, "identity_pool_id"),
+    ]
+    for federation, options, mended_by in cases:
+        identity_id = options.pop("identity_id", None)
+        with pytest.raises(FederationRefusedError) as refused:
+            federation.federated_sign_in(key, world.provider.issue("ada", **options), identity_id=identity_id)
+        assert mended_by in refused.value.remedy
+        assert "cognito_" not in str(refused.value)
+        assert "cognito-federation" not in str(refused.value)
+
+
 def test_a_forged_token_never_gets_the_credentials_kept_for_its_subject(world: World, make: Maker) -> None:
     make(cache="file").federated_sign_in(world.provider.login_key, world.provider.issue("ada"))
     federation = make(cache="file")
@@ -220,6 +258,7 @@ def test_the_custom_role_is_asked_for_and_the_basic_flow_asks_sts(world: World, 
         {"cache": "cloud"},
         {"account_id": "12"},
         {"endpoint_url": "http://cognito.example"},
+        {"user_pool": "eu-west-1_AbCdEfGhI"},
         {"refresh_handlers": {"google": "not a function"}},
     ],
 )

@@ -14,8 +14,6 @@ from .rooms import Rooms, Unavailable, version_of
 _PROGRAMS = Path(__file__).parent / "programs"
 _ONLY_PYTHON = "only a Python process can load the provider"
 _NO_ROLES = "has no role_arn with source_profile; use cognito_assume_role_arn"
-#: These assume roles at AWS itself whatever AWS_ENDPOINT_URL says: only AWS could show it.
-_STS_AT_AWS = "cannot be shown offline: sends AssumeRole to AWS only"
 _OBJECTS_OF = "s3://{}/{}"
 
 
@@ -56,9 +54,7 @@ def _aws_cli_1(rooms: Rooms) -> Installed:
 
 def _aws_cli_2(rooms: Rooms) -> Installed:
     aws = rooms.debian("aws", "awscli", accept=lambda text: text.startswith("aws-cli/2."))
-    version = _number(version_of(aws, "--version"))
-    knows_endpoints = tuple(map(int, version.split(".")[:2])) >= (2, 13)
-    return Installed((aws,), version, lacks={} if knows_endpoints else {Column.CHAIN: _STS_AT_AWS})
+    return Installed((aws,), _number(version_of(aws, "--version")))
 
 
 def _binary(name: str, package: str, *version: str) -> Callable[[Rooms], Installed]:
@@ -194,7 +190,7 @@ CLIENTS = (
             put=_s5cmd("pipe", _url),
             lines=(_s5cmd("run"), lambda target, key: f"cat {_url(target, key)}"),
         ),
-        {Column.NATIVE: _ONLY_PYTHON, Column.CHAIN: _STS_AT_AWS},
+        {Column.NATIVE: _ONLY_PYTHON},
     ),
     Client(
         "rclone",

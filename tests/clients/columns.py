@@ -35,7 +35,6 @@ from .model import ENDPOINT, NATIVE, PROCESS, Client, Column, Commands, Installe
 #: Seconds that credentials live in the column about refreshing.
 SHORT_LIFE = 15.0
 _MARGIN = 0.5
-_NOWHERE = "http://127.0.0.1:9"
 #: More than the size from which every client stores a stream in parts (8 MiB at most, and its read-ahead).
 _PART = 9 << 20
 
@@ -171,9 +170,8 @@ class _Run:
             "HOME": str(self._folder),
             "COGNITO_FEDERATION_CACHE_DIR": str(self._folder / "cache"),
             "COGNITO_FEDERATION_TOKEN_FILE": str(self._folder / "token"),
-            # What would leave this machine finds nothing, not even a name server.
-            "HTTPS_PROXY": _NOWHERE,
-            "https_proxy": _NOWHERE,
+            # What would leave this machine is answered on it, or finds nothing, not even a name server.
+            **self._cell.place.hosts,
             # The Go SDK 2 gives its inner STS client only this one.
             "AWS_ENDPOINT_URL_STS": facts.endpoint_url,
             "MATRIX_BUCKET": facts.bucket,

@@ -6,10 +6,13 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from botocore_cognito_federation.demo.sessions import SESSION_SECONDS
 from botocore_cognito_federation.demo.world import World
+from tests.servers.aws_hosts import AwsHosts
 
 from .catalogue import CLIENTS
 from .children import ChildFailed
@@ -39,10 +42,15 @@ def run(
         rooms = Rooms(Path(scratch))
         executable = rooms.python("boto3", "boto3", project=True) / "cognito-federation"
         found = {client.name: _installed(client, rooms) for client in wanted}
-        with World() as world:
-            place = Place(Path(scratch) / "home", Path(scratch) / "cells", executable)
+        with World() as world, AwsHosts(Path(scratch), partial(_answers, world)) as hosts:
+            place = Place(Path(scratch) / "home", Path(scratch) / "cells", executable, hosts.variables)
             world.write_home(place.home, str(executable))
             return _rows(world, place, wanted, found, tuple(columns), progress or (lambda *_: None))
+
+
+def _answers(world: World, host: str) -> int | None:
+    """The world is STS for clients that assume roles at AWS itself, whatever AWS_ENDPOINT_URL says."""
+    return urlsplit(world.endpoint_url).port if host.startswith("sts.") else None
 
 
 def _installed(client: Client, rooms: Rooms) -> Installed | str:
@@ -93,9 +101,8 @@ def _outcome(
     column: Column,
     environment: dict[str, str],
 ) -> Outcome:
-    lacks = {**client.lacks, **({} if isinstance(installed, str) else installed.lacks)}
-    if column in lacks:
-        return Outcome(Mark.NOT_APPLICABLE, lacks[column])
+    if column in client.lacks:
+        return Outcome(Mark.NOT_APPLICABLE, client.lacks[column])
     if isinstance(installed, str):
         return Outcome(Mark.MISSING, installed)
     try:

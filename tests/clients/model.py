@@ -80,7 +80,6 @@ class Installed:
         start: how it starts.
         version: as the table shows it.
         environment: variables it needs.
-        lacks: what this version of it cannot, beside what the client cannot.
         native_start: how it starts in an environment with `native enable`, where it has no code of its own to call
             ``install()``.
     """
@@ -88,7 +87,6 @@ class Installed:
     start: tuple[str, ...]
     version: str
     environment: Mapping[str, str] = field(default_factory=dict)
-    lacks: Mapping[Column, str] = field(default_factory=dict)
     native_start: tuple[str, ...] = ()
 
     def start_by(self, way: Way) -> tuple[str, ...]:
@@ -139,8 +137,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the run keeps its files: the home with the config all clients read, and a folder a cell."""
+    """Where the run keeps its files: the home with the config all clients read, and a folder a cell.
+
+    `hosts` are the variables by which AWS's own host names are answered on this machine.
+    """
 
     home: Path
     cells: Path
     executable: Path
+    hosts: Mapping[str, str]

@@ -102,17 +102,34 @@ def test_an_interpreter_that_never_uses_botocore_never_loads_anything(other: Oth
     assert other.run(code).stdout == "[]\n"
 
 
-def test_importing_botocore_brings_in_one_module_and_leaves_no_trace(other: Other) -> None:
+def test_importing_botocore_brings_in_one_module_and_leaves_botocore_as_it_was(other: Other) -> None:
     other.native("enable")
     code = """
-import sys, botocore
+import sys
+before = [finder for finder in sys.meta_path if isinstance(finder, type)]
+import botocore
 print(sorted(name for name in sys.modules if name.startswith("botocore_cognito")))
-print([finder for finder in sys.meta_path if not isinstance(finder, type)])
+print([finder for finder in sys.meta_path if isinstance(finder, type)] == before)
 print(type(botocore.__spec__.loader).__name__, type(botocore.__loader__).__name__)
 """
     lines = other.run(code).stdout.splitlines()
     assert lines[0] == "['botocore_cognito_federation', 'botocore_cognito_federation._activation']"
-    assert lines[1:] == ["[]", "SourceFileLoader SourceFileLoader"]
+    assert lines[1:] == ["True", "SourceFileLoader SourceFileLoader"]
+
+
+def test_a_thread_that_imports_something_else_meanwhile_leaves_no_finder_out(other: Other) -> None:
+    other.native("enable")
+    # It stands at the first of Python's own finders while botocore comes in, and goes on from there.
+    code = """
+import sys
+own = next(place for place, finder in enumerate(sys.meta_path) if isinstance(finder, type))
+rest, walk = sys.meta_path[own:], iter(sys.meta_path)
+for _ in range(own):
+    next(walk)
+import botocore
+print(list(walk) == rest)
+"""
+    assert other.run(code).stdout == "True\n"
 
 
 def test_after_an_uninstall_every_interpreter_is_silent(other: Other) -> None:

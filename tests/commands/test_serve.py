@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+import requests
 
 from .conftest import Home
 from .test_exec import READ_OBJECT
@@ -45,13 +46,34 @@ def test_a_shell_that_sets_what_is_printed_has_credentials_until_the_end(home: H
         ("fish", "set -gx AWS_CONTAINER_CREDENTIALS_FULL_URI 'http://127.0.0.1:"),
         ("powershell", "$Env:AWS_CONTAINER_CREDENTIALS_FULL_URI = 'http://127.0.0.1:"),
         ("windows-cmd", 'set "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:'),
-        ("dotenv", 'AWS_CONTAINER_CREDENTIALS_FULL_URI="http://127.0.0.1:'),
+        ("dotenv", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:"),
     ],
 )
 def test_every_shell_is_spoken_to_in_its_way(home: Home, style: str, start: str) -> None:
     process = home.start("serve", "--profile", "demo", "--format", style)
     assert process.stdout is not None
     assert process.stdout.readline().startswith(start)
+    process.terminate()
+    process.communicate(timeout=60)
+
+
+def test_a_sign_out_by_another_process_is_honoured_at_once(home: Home) -> None:
+    process = home.start("serve", "--profile", "demo")
+    variables = _variables(4, process)
+
+    def ask() -> requests.Response:
+        token = variables["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
+        return requests.get(
+            variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"], headers={"Authorization": token}, timeout=30
+        )
+
+    first = ask().json()["AccessKeyId"]
+    (home.path / "token").rename(home.path / "put-away")
+    assert ask().json()["AccessKeyId"] == first
+    assert home.run("logout", "--profile", "demo").returncode == 0
+    assert (ask().status_code, "AccessKeyId" in ask().json()) == (400, False)
+    (home.path / "put-away").rename(home.path / "token")
+    assert ask().json()["AccessKeyId"] != first
     process.terminate()
     process.communicate(timeout=60)
 

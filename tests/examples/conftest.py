@@ -25,9 +25,9 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def run(world: World, tmp_path: Path) -> Run:
-    """Runs an example as a user does; its variables are those given. Answers what it printed."""
+    """Runs an example as a user does, who types `typed`; its variables are those given. Answers what it printed."""
 
-    def ran(name: str, *, status: int = 0, **variables: str) -> str:
+    def ran(name: str, *, status: int = 0, typed: str = "", **variables: str) -> str:
         environment = {
             **world.environment(tmp_path),
             "PATH": "/usr/bin:/bin",
@@ -37,7 +37,7 @@ def run(world: World, tmp_path: Path) -> Run:
             **variables,
         }
         command = [sys.executable, str(EXAMPLES / f"{name}.py")]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, env=environment, input=typed, capture_output=True, text=True, timeout=60)
         assert done.returncode == status, done.stderr
         return done.stdout + done.stderr
 

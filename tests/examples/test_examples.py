@@ -6,10 +6,11 @@ import json
 import time
 from pathlib import Path
 
+from botocore_cognito_federation import UserPoolTokens
 from botocore_cognito_federation.demo.world import World
 from tests.api.test_user_pool_federation import made
 from tests.servers import ministack as ministack_server
-from tests.user_pool.live_pool import PASSWORD
+from tests.user_pool.live_pool import PASSWORD, totp
 
 from .conftest import EXAMPLES, Run
 
@@ -86,6 +87,29 @@ def test_lambda_trigger_metadata(run: Run, tmp_path: Path) -> None:
         events = [json.loads(line) for line in journal.read_text().splitlines()]
         seen = [event["request"].get("clientMetadata") for event in events]
         assert {"app": "reports"} in seen
+
+
+def test_user_pool_accounts(run: Run, tmp_path: Path) -> None:
+    with ministack_server.running(tmp_path) as server:
+        site = made(server)
+        variables = {
+            "IDENTITY_POOL_ID": site.identity_pool_id,
+            "USER_POOL_ID": site.live.pool_id,
+            "USER_POOL_CLIENT_ID": site.live.client_id,
+            "POOL_USERNAME": "ada",
+            "POOL_PASSWORD": PASSWORD,
+            "COGNITO_IDP_ENDPOINT_URL": server.endpoint_url,
+        }
+        first = run("user_pool_accounts", typed="123456\n", POOL_EMAIL="ada@example.com", **variables)
+        signed_in = site.live.user_pool().sign_in("ada", PASSWORD)
+        assert isinstance(signed_in, UserPoolTokens)
+        secret = site.live.require_totp(signed_in.access_token)
+        code = totp(secret)
+        wrong = f"{(int(code) + 500_000) % 10**6:06d}"
+        second = run("user_pool_accounts", typed=f"{wrong}\n{code}\n", **variables)
+        assert second.count("SOFTWARE_TOKEN_MFA") == 2
+        assert first.splitlines()[-1] == second.splitlines()[-1]
+        assert first.splitlines()[-1].startswith("ada is eu-west-1:")
 
 
 def test_service_clients(world: World, run: Run) -> None:

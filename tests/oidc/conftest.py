@@ -57,11 +57,6 @@ def no_proxy_and_no_ca_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def httpserver_listen_address() -> tuple[str, int]:
-    return "127.0.0.1", 0
-
-
-@pytest.fixture(scope="session")
 def rsa_key() -> SigningKey:
     return SigningKey.rsa("key-1")
 

@@ -64,10 +64,15 @@ class AwsHosts:
         return self._authority.file
 
     @property
-    def variables(self) -> dict[str, str]:
-        """What sends a program here."""
+    def proxy(self) -> dict[str, str]:
+        """The variables that send a program here."""
         url = f"http://{_LOOPBACK}:{self._server.server_address[1]}"
         return {"HTTPS_PROXY": url, "https_proxy": url}
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The same, and what lets it believe what it finds."""
+        return {**self.proxy, "AWS_CA_BUNDLE": str(self.ca_file)}
 
     def _tunnel(self, client: socket.socket, line: Callable[[], bytes]) -> None:
         method, _, rest = line().decode("latin-1").partition(" ")

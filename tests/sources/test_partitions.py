@@ -53,8 +53,7 @@ class Place:
         self.variables = {**hosts.variables, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
 
     def credentials(self, profile: str, **variables: str) -> dict[str, str]:
-        ca = {"AWS_CA_BUNDLE": str(self.hosts.ca_file)}
-        return self.home.credential_process(profile, **{**self.variables, **ca, **variables})
+        return self.home.credential_process(profile, **{**self.variables, **variables})
 
 
 @pytest.fixture
@@ -92,8 +91,6 @@ def arn_of(world: World, answer: dict[str, str]) -> str:
         (CHINA, {}, "cognito-identity.cn-north-1.amazonaws.com.cn"),
         ("us-east-1", {"use_fips_endpoint": "true"}, "cognito-identity-fips.us-east-1.amazonaws.com"),
         (GOV_WEST, {"use_fips_endpoint": "true"}, "cognito-identity-fips.us-gov-west-1.amazonaws.com"),
-        # No api.aws name of cognito-identity in these regions: botocore's rules keep the plain host.
-        ("us-east-1", {"use_dualstack_endpoint": "true"}, "cognito-identity.us-east-1.amazonaws.com"),
         (GOV_WEST, {"use_dualstack_endpoint": "true"}, "cognito-identity.us-gov-west-1.api.aws"),
     ],
 )
@@ -216,7 +213,7 @@ def test_the_console_is_signed_in_to_at_the_partitions_host_with_the_ca_file_of_
             cognito_endpoint_url=home.world.endpoint_url,
             ca_bundle=str(hosts.ca_file),
         )
-        done = home.run("console", "--profile", "dev", "--service", "s3", "--print", **hosts.variables)
+        done = home.run("console", "--profile", "dev", "--service", "s3", "--print", **hosts.proxy)
     assert (done.returncode, done.stderr) == (0, "")
     sign_in, console = SIGN_IN_HOSTS[region]
     assert hosts.asked == [sign_in]
@@ -234,8 +231,8 @@ def test_a_token_url_is_asked_with_the_ca_file_of_the_profile(
     with AwsHosts(tmp_path, lambda host: port if host == "tokens.example" else None) as hosts:
         keys = {"cognito_token_url": "https://tokens.example/token", "cognito_endpoint_url": home.world.endpoint_url}
         home.profile("without", **keys)
-        refused = home.run("credential-process", "--profile", "without", **hosts.variables)
+        refused = home.run("credential-process", "--profile", "without", **hosts.proxy)
         home.profile("with", ca_bundle=str(hosts.ca_file), **keys)
-        assert home.credential_process("with", **hosts.variables)["AccessKeyId"]
+        assert home.credential_process("with", **hosts.proxy)["AccessKeyId"]
     assert (refused.returncode, refused.stdout) == (7, "")
     assert "ca_bundle" in refused.stderr

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +19,8 @@ from botocore_cognito_federation.user_pool import (
 )
 from botocore_cognito_federation.user_pool.model import claims
 from tests.servers.ministack import REGION, Ministack
-from tests.servers.tool_cache import python_in_venv
 
-from . import live_pool, oracles
+from . import live_pool
 from .live_pool import PASSWORD, LivePool
 
 
@@ -326,107 +323,3 @@ def _role(ministack: Ministack) -> str:
     role = iam.create_role(RoleName="live", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
     iam.put_role_policy(RoleName="live", PolicyName="s3", PolicyDocument=json.dumps(allowed))
     return str(role)
-
-
-_PYCOGNITO = """
-import json, sys
-import boto3
-from pycognito import Cognito
-from pycognito.exceptions import ForceChangePasswordException
-
-q = json.load(sys.stdin)
-config = {"endpoint_url": q["url"], "region_name": q["region"]}
-
-def user(name):
-    made = Cognito(q["pool"], q["client"], user_pool_region=q["region"], username=name, client_secret=q["secret"])
-    made.client = boto3.client("cognito-idp", aws_access_key_id="x", aws_secret_access_key="y", **config)
-    made.verify_token = lambda token, name, use: setattr(made, name, token)
-    return made
-
-def refused(call):
-    try:
-        call()
-    except Exception as error:
-        return type(error).__name__
-    return None
-
-out = {}
-ada = user("ada")
-out["wrong"] = refused(lambda: ada.authenticate(password="Wrong-Horse-1"))
-out["unknown"] = refused(lambda: user("nobody").authenticate(password=q["password"]))
-ada.authenticate(password=q["password"])
-out["id"], out["access"] = ada.id_token, ada.access_token
-refresh_token = ada.refresh_token
-ada.renew_access_token()
-out["renewed"] = ada.id_token
-bob = user("bob")
-out["must_change"] = refused(lambda: bob.authenticate(password=q["password"]))
-bob.new_password_challenge(q["password"], "Changed-Horse-2")
-out["changed"] = bob.id_token
-ada.change_password(q["password"], "Other-Horse-3")
-ada.authenticate(password="Other-Horse-3")
-out["again"] = ada.id_token
-print(json.dumps(out))
-"""
-_STABLE = ("sub", "iss", "aud", "token_use", "cognito:username", "email", "username", "client_id")
-
-
-def _stable(token: str) -> dict[str, Any]:
-    return {name: claims(token)[name] for name in _STABLE if name in claims(token)}
-
-
-def _by_pycognito(pool: LivePool, folder: Path) -> dict[str, Any]:
-    question = {
-        "url": pool.endpoint_url,
-        "region": REGION,
-        "pool": pool.pool_id,
-        "client": pool.client_id,
-        "secret": pool.client_secret,
-        "password": PASSWORD,
-    }
-    python = str(python_in_venv("pycognito", oracles.PYCOGNITO))
-    done = subprocess.run(
-        [python, "-c", _PYCOGNITO], input=json.dumps(question), capture_output=True, text=True, cwd=folder, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
-
-
-def _by_us(pool: LivePool) -> dict[str, Any]:
-    user_pool = pool.user_pool()
-    out: dict[str, Any] = {}
-    for name, user, password in (("wrong", "ada", "Wrong-Horse-1"), ("unknown", "nobody", PASSWORD)):
-        with pytest.raises(SignInFailedError):
-            user_pool.sign_in(user, password)
-        out[name] = "NotAuthorizedException"
-    ada = tokens_of(user_pool.sign_in("ada", PASSWORD))
-    out["id"], out["access"] = ada.id_token, ada.access_token
-    out["renewed"] = user_pool.refresh(ada).id_token
-    asked = challenge_of(user_pool.sign_in("bob", PASSWORD), "NEW_PASSWORD_REQUIRED")
-    out["must_change"] = "ForceChangePasswordException"
-    out["changed"] = tokens_of(user_pool.complete_new_password(asked, "Changed-Horse-2")).id_token
-    user_pool.change_password(ada, PASSWORD, "Other-Horse-3")
-    out["again"] = tokens_of(user_pool.sign_in("ada", "Other-Horse-3")).id_token
-    return out
-
-
-@pytest.mark.parametrize("secret", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_the_same_script_run_by_pycognito_and_by_us_gets_equal_results(
-    ministack: Ministack, tmp_path: Path, secret: bool
-) -> None:
-    pool = live_pool.make(ministack, secret=secret)
-    results = []
-    runs: list[Callable[[], dict[str, Any]]] = [lambda: _by_pycognito(pool, tmp_path), lambda: _by_us(pool)]
-    for run in runs:
-        subs = [pool.add_user("ada"), pool.add_user("bob", permanent=False)]
-        out = run()
-        assert [claims(out[key])["sub"] for key in ("id", "changed")] == subs
-        results.append({key: _stable(value) if value.count(".") == 2 else value for key, value in out.items()})
-        for name in ("ada", "bob"):
-            pool.admin.admin_delete_user(UserPoolId=pool.pool_id, Username=name)
-    for result in results:
-        for value in result.values():
-            if isinstance(value, dict):
-                del value["sub"]  # each run has users of its own
-    assert results[0] == results[1]
