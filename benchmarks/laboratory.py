@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -51,13 +53,21 @@ class Laboratory:
         """Have an answer ready."""
         subprocess.run(self.helper, env=self.environment, check=True, capture_output=True)
 
+    def forget(self) -> None:
+        """Keep nothing."""
+        shutil.rmtree(self.cache, ignore_errors=True)
+
 
 @contextlib.contextmanager
-def opened() -> Iterator[Laboratory]:
-    """A laboratory; everything it started ends with the block."""
+def opened(interpreter: str = sys.executable) -> Iterator[Laboratory]:
+    """A laboratory; everything it started ends with the block.
+
+    Args:
+        interpreter: the Python whose processes are measured.
+    """
     with tempfile.TemporaryDirectory(prefix="cognito-benchmarks-") as folder, World() as world:
         scratch = Path(folder)
-        rooms = Rooms(scratch)
+        rooms = Rooms(scratch, interpreter)
         bin_folder = rooms.python("benchmarks", project=True)
         home = scratch / "home"
         world.write_home(home, str(bin_folder / "cognito-federation"))

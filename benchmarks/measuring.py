@@ -10,7 +10,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 Command = Sequence[str]
@@ -60,9 +60,16 @@ class _Cost:
 
 
 def ratios_to(
-    reference: Command, commands: Mapping[str, Command], environment: Mapping[str, str], rounds: int
+    reference: Command,
+    commands: Mapping[str, Command],
+    environment: Mapping[str, str],
+    rounds: int,
+    before: Callable[[], None] = lambda: None,
 ) -> dict[str, Ratio]:
     """Seconds of each command over those of the reference, paired within a round.
+
+    Args:
+        before: called before each round.
 
     Raises:
         Unmeasurable: a command fails.
@@ -74,6 +81,7 @@ def ratios_to(
         _cost(command, environment)  # files in the page cache, byte code written
     found: dict[str, list[_Cost]] = {name: [] for name in commands}
     for _ in range(rounds):
+        before()
         random.shuffle(names)
         costs = {name: _cost(command_of[name], environment) for name in names}
         floor = costs[None]

@@ -12,6 +12,9 @@ from tests.clients.rooms import Unavailable
 from .laboratory import Laboratory
 from .measuring import Command
 
+#: What the warm path is held against.
+SSO_UTIL = "peer.sso"
+
 _START_URL = "https://example.awsapps.com/start"
 _KEYS = {"AccessKeyId": "ASIAEXAMPLE", "SecretAccessKey": "secret", "SessionToken": "token"}
 _CONFIG = f"""[profile sso]
@@ -38,16 +41,16 @@ cache[fetcher._create_cache_key()] = {"ProviderType": "sso", "Credentials": json
 
 
 def commands(laboratory: Laboratory) -> tuple[dict[str, Command], dict[str, str]]:
-    """The peers that install here, ready to run under their home; and why the others are not there."""
+    """The peers that install here by their key in `rows`, ready to run; and why the others are not there."""
     home = laboratory.scratch / "peers"
     (home / ".aws").mkdir(parents=True)
     (home / ".aws" / "config").write_text(_CONFIG)
     found: dict[str, Command] = {}
     missing: dict[str, str] = {}
     makers: dict[str, Callable[[Laboratory, Path], Command]] = {
-        "aws-sso-util credential-process, cached": _aws_sso_util,
-        "aws-export-credentials, static keys": _aws_export_credentials,
-        "AWS CLI 2 export-credentials, static keys": _aws_cli,
+        SSO_UTIL: _aws_sso_util,
+        "peer.cli2": _aws_cli,
+        "peer.export": _aws_export_credentials,
     }
     for name, make in makers.items():
         try:

@@ -1,51 +1,142 @@
-"""A line of the table, and how it is printed."""
+"""The lines of the table, what each may be at most, and how they are printed.
+
+`CATALOGUE` is the one place that names them: a measurement gives a figure to a line of it, the page
+``docs/performance.md`` has all of them, and a test keeps that page in step.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+_HELPER = "warm credential-process"
+_NATIVE = "session, client and first S3 call, native and warm"
+_BURST = "64 processes at once, nothing kept, sign-in to be renewed"
+_SSO, _CLI2, _EXPORT = "aws-sso-util, cached", "AWS CLI 2 export-credentials", "aws-export-credentials"
+_LOOP = "asyncio: 20 tasks, nothing kept, one fetch"
+_BARE = "x python -c pass"
 
 
 @dataclass(frozen=True)
-class Row:
-    """A figure.
+class Line:
+    """What is measured.
 
     Attributes:
-        what: what was measured.
-        unit: the unit, or what it is a ratio to.
-        value: None where it could not be measured here.
+        what: the program or the situation.
+        unit: what is counted, and what it is a ratio to.
         limit: the most it may be; None for a figure that stands there to be compared with.
-        spread: the quarters on both sides of the median.
+        exactly: whether less is wrong too.
     """
 
     what: str
     unit: str
-    value: float | None = None
     limit: float | None = None
+    exactly: bool = False
+
+
+CATALOGUE: Mapping[str, Line] = {
+    "warm.wall": Line(_HELPER, f"wall {_BARE}", 1.10),
+    "warm.cpu": Line(_HELPER, f"CPU {_BARE}"),
+    "warm.instructions": Line(_HELPER, f"instructions {_BARE}", 1.05),
+    "warm.peak": Line(_HELPER, "peak MiB", 10),
+    "bare.peak": Line("python -c pass", "peak MiB"),
+    "floor.wall": Line("python -I -S -c pass", f"wall {_BARE}"),
+    "cold.wall": Line("cold credential-process, token from a file", f"wall {_BARE}"),
+    "cold.cpu": Line("cold credential-process, token from a file", f"CPU {_BARE}"),
+    "peer.sso.wall": Line(_SSO, f"wall {_BARE}"),
+    "peer.sso.cpu": Line(_SSO, f"CPU {_BARE}"),
+    "peer.cli2.wall": Line(_CLI2, f"wall {_BARE}"),
+    "peer.cli2.cpu": Line(_CLI2, f"CPU {_BARE}"),
+    "peer.export.wall": Line(_EXPORT, f"wall {_BARE}"),
+    "peer.export.cpu": Line(_EXPORT, f"CPU {_BARE}"),
+    "peer.ours": Line(_HELPER, f"wall x {_SSO}", 0.05),
+    "import.ms": Line("import botocore_cognito_federation after botocore.session", "ms", 1.0),
+    "activated.wall": Line("interpreter after `native enable`", f"wall {_BARE}", 1.04),
+    "activated.cpu": Line("interpreter after `native enable`", f"CPU {_BARE}"),
+    "activated.instructions": Line("interpreter after `native enable`", f"instructions {_BARE}", 1.04),
+    "native.wall": Line(_NATIVE, "wall x static keys", 1.03),
+    "native.cpu": Line(_NATIVE, "CPU x static keys"),
+    "native.instructions": Line(_NATIVE, "instructions x static keys", 1.03),
+    "native.installing": Line(f"install(), {_NATIVE}", "instructions x static keys"),
+    "native.again": Line("the next session, client and call in that process", "CPU x static keys", 1.03),
+    "frozen.static": Line("get_frozen_credentials(), static Credentials", "ns"),
+    "frozen.ours": Line("get_frozen_credentials(), ours", "ns"),
+    "frozen.ratio": Line("get_frozen_credentials(), ours", "x static Credentials", 1.0),
+    "burst.wall": Line(_BURST, "wall x (one cold call + 1.15 warm bursts)", 1.0),
+    "burst.refreshes": Line(_BURST, "refresh tokens spent", 1, exactly=True),
+    "burst.identities": Line(_BURST, "calls of GetId", 1),
+    "burst.credentials": Line(_BURST, "calls of GetCredentialsForIdentity", 1, exactly=True),
+    "growing.wall": Line(f"{_HELPER}, 10,000 profiles cached", "wall x one profile", 1.05),
+    "growing.instructions": Line(f"{_HELPER}, 10,000 profiles cached", "instructions x one profile", 1.01),
+    "config.wall": Line(f"{_HELPER}, 2,000 profiles in ~/.aws/config", "wall x few profiles", 1.05),
+    "config.instructions": Line(f"{_HELPER}, 2,000 profiles in ~/.aws/config", "instructions x few profiles", 1.01),
+    "endpoint.median": Line("answer of `serve`, a new connection each", "ms", 5),
+    "endpoint.most": Line("answer of `serve`, a new connection each", "ms, 95 of 100"),
+    "loop.wall": Line(_LOOP, "longest stall, ms", 20),
+    "loop.cpu": Line(_LOOP, "longest stall, ms of its own CPU", 20),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A figure for a line.
+
+    Attributes:
+        key: the line.
+        value: the median; None where it could not be measured here.
+        spread: the quarters on both sides of the median.
+        why: why there is no figure.
+    """
+
+    key: str
+    value: float | None = None
     spread: tuple[float, float] | None = None
+    why: str = ""
+
+    @property
+    def line(self) -> Line:
+        return CATALOGUE[self.key]
 
     @property
     def met(self) -> bool | None:
-        return None if self.value is None or self.limit is None else self.value <= self.limit
+        """Whether the figure is what it should be; None where there is no figure or no limit."""
+        limit, exactly = self.line.limit, self.line.exactly
+        if self.value is None or limit is None:
+            return None
+        if exactly:
+            return {self.value, *(self.spread or ())} == {limit}
+        return self.value <= limit
 
 
 def text(rows: Sequence[Row]) -> str:
-    lines = [("what", "unit", "measured", "quarters", "at most", "")]
-    lines += [
-        (
-            row.what,
-            row.unit,
-            "-" if row.value is None else _figure(row.value),
-            "" if row.spread is None else "..".join(map(_figure, row.spread)),
-            "" if row.limit is None else _figure(row.limit),
-            {True: "met", False: "MISSED", None: ""}[row.met],
-        )
-        for row in rows
-    ]
+    """The rows for a terminal."""
+    lines = [("what", "unit", "measured", "quarters", "at most", ""), *map(_cells, rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
     padded = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
     return "\n".join(line.rstrip() for line in padded) + "\n"
 
 
+def markdown(rows: Sequence[Row]) -> str:
+    """The rows for a page, in the catalogue's order; what was not measured is there too."""
+    found = {row.key: row for row in rows}
+    lines = [("what", "unit", "measured", "quarters", "at most", ""), ("---",) * 6]
+    lines += [_cells(found.get(key, Row(key, why="not measured"))) for key in CATALOGUE]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    line = row.line
+    return (
+        line.what,
+        line.unit,
+        (row.why or "-") if row.value is None else _figure(row.value),
+        "" if row.spread is None else "..".join(map(_figure, row.spread)),
+        "" if line.limit is None else ("exactly " if line.exactly else "") + _figure(line.limit),
+        {True: "met", False: "MISSED", None: ""}[row.met],
+    )
+
+
 def _figure(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}" if value >= 10 else f"{value:.2f}"
+    if value == int(value):
+        return str(int(value))
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}" if value >= 10 else f"{value:.3f}"

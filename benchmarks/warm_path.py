@@ -1,4 +1,4 @@
-"""Rows about one process that prints an answer kept ready."""
+"""Rows about one process that prints credentials."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from .laboratory import Laboratory
 from .measuring import Command, Ratio, can_count, imports, instructions, peak_mib, ratios_to
 from .rows import Row
 
-_OURS = "warm credential-process"
-_WALL, _INSTRUCTIONS, _PEAK, _PEER, _ACTIVATED = 1.10, 1.05, 10.0, 0.05, 1.04
-_ROUNDS, _PEER_ROUNDS, _MANY = 60, 7, 10_000
+_ROUNDS, _PEER_ROUNDS, _COLD_ROUNDS = 60, 7, 9
+_MANY, _MANY_IN_CONFIG = 10_000, 2_000
 #: What the warm path may import that `python -c pass` has not: itself.
 OWN_MODULES = [
     "botocore_cognito_federation",
@@ -24,9 +23,8 @@ OWN_MODULES = [
 
 def instruction_ratio(laboratory: Laboratory) -> float:
     """Instructions of a warm ``credential-process`` over those of a bare interpreter."""
-    return instructions(_by_interpreter(laboratory), laboratory.environment) / instructions(
-        laboratory.bare, laboratory.environment
-    )
+    environment = laboratory.environment
+    return instructions(_by_interpreter(laboratory), environment) / instructions(laboratory.bare, environment)
 
 
 def extra_imports(laboratory: Laboratory) -> list[str]:
@@ -44,27 +42,36 @@ def _by_interpreter(laboratory: Laboratory) -> Command:
 def against_bare(laboratory: Laboratory) -> list[Row]:
     """What it costs beside Python that does nothing."""
     environment = laboratory.environment
-    at = ratios_to(laboratory.bare, {_OURS: laboratory.helper}, environment, _ROUNDS)[_OURS]
-    found = [_wall(_OURS, at, _WALL), _cpu(_OURS, at)]
+    floor = [laboratory.python, "-I", "-S", "-c", "pass"]
+    commands = {"warm": laboratory.helper, "floor": floor}
+    at = ratios_to(laboratory.bare, commands, environment, _ROUNDS)
+    found = [_wall("warm.wall", at["warm"]), _cpu("warm.cpu", at["warm"])]
     if can_count():
-        found.append(Row(_OURS, "instructions x python -c pass", instruction_ratio(laboratory), _INSTRUCTIONS))
-    peak = peak_mib(laboratory.python, _by_interpreter(laboratory), environment)
-    found.append(Row(_OURS, "peak MiB", peak, _PEAK))
-    found.append(Row("python -c pass", "peak MiB", peak_mib(laboratory.python, laboratory.bare, environment)))
-    return found
+        found.append(Row("warm.instructions", instruction_ratio(laboratory)))
+    found.append(Row("warm.peak", peak_mib(laboratory.python, _by_interpreter(laboratory), environment)))
+    found.append(Row("bare.peak", peak_mib(laboratory.python, laboratory.bare, environment)))
+    return [*found, _wall("floor.wall", at["floor"])]
+
+
+def cold(laboratory: Laboratory) -> list[Row]:
+    """The long way: nothing is kept, the token is in a file, Cognito is on loopback."""
+    at = ratios_to(
+        laboratory.bare, {"cold": laboratory.helper}, laboratory.environment, _COLD_ROUNDS, before=laboratory.forget
+    )["cold"]
+    laboratory.warm()
+    return [_wall("cold.wall", at), _cpu("cold.cpu", at)]
 
 
 def against_peers(laboratory: Laboratory) -> list[Row]:
-    """What others cost, and the ratio to them."""
+    """What others cost, and the ratio to one of them."""
     found, missing = peers.commands(laboratory)
-    measured = ratios_to(laboratory.bare, {_OURS: laboratory.helper, **found}, laboratory.environment, _PEER_ROUNDS)
-    ours = measured.pop(_OURS)
-    table = [row for name, at in measured.items() for row in (_wall(name, at), _cpu(name, at))]
-    table += [Row(f"{name}: {reason}", "") for name, reason in missing.items()]
-    for name, at in measured.items():
-        limit = _PEER if name.startswith("aws-sso-util") else None
-        table.append(Row(_OURS, f"wall x {name}", ours.wall.median / at.wall.median, limit))
-        table.append(Row(_OURS, f"CPU x {name}", ours.cpu.median / at.cpu.median))
+    commands = {"ours": laboratory.helper, **found}
+    measured = ratios_to(laboratory.bare, commands, laboratory.environment, _PEER_ROUNDS)
+    ours = measured.pop("ours")
+    table = [row for key, at in measured.items() for row in (_wall(f"{key}.wall", at), _cpu(f"{key}.cpu", at))]
+    table += [Row(f"{key}.wall", why=reason) for key, reason in missing.items()]
+    if peers.SSO_UTIL in measured:
+        table.append(Row("peer.ours", ours.wall.median / measured[peers.SSO_UTIL].wall.median))
     return table
 
 
@@ -75,36 +82,49 @@ def activated(laboratory: Laboratory) -> list[Row]:
     subprocess.run(
         [folder / "cognito-federation", "native", "enable"], env=environment, check=True, capture_output=True
     )
-    what, command = "activated interpreter", [str(folder / "python"), "-c", "pass"]
-    at = ratios_to(laboratory.bare, {what: command}, environment, 2 * _ROUNDS)[what]
-    found = [_wall(what, at, _ACTIVATED), _cpu(what, at)]
+    command = [str(folder / "python"), "-c", "pass"]
+    at = ratios_to(laboratory.bare, {"activated": command}, environment, 2 * _ROUNDS)["activated"]
+    found = [_wall("activated.wall", at), _cpu("activated.cpu", at)]
     if can_count():
         ratio = instructions(command, environment) / instructions(laboratory.bare, environment)
-        found.append(Row(what, "instructions x python -c pass", ratio, _ACTIVATED))
+        found.append(Row("activated.instructions", ratio))
     return found
 
 
 def growing(laboratory: Laboratory) -> list[Row]:
-    """One cached profile against ten thousand."""
+    """One cached profile against ten thousand; a configuration of a few profiles against one of two thousand."""
     crowded = laboratory.scratch / "crowded"
     shutil.copytree(laboratory.cache, crowded)
-    command = ["/usr/bin/env", f"COGNITO_FEDERATION_CACHE_DIR={crowded}", *laboratory.helper]
-    alone = ["/usr/bin/env", f"COGNITO_FEDERATION_CACHE_DIR={laboratory.cache}", *laboratory.helper]
     _fill(crowded)
-    what = f"{_MANY} cached profiles"
-    at = ratios_to(alone, {what: command}, laboratory.environment, _ROUNDS // 2)[what]
-    return [
-        Row(what, "wall x one profile", at.wall.median, 1.05, spread=(at.wall.low, at.wall.high)),
-        Row(what, "CPU x one profile", at.cpu.median, spread=(at.cpu.low, at.cpu.high)),
-    ]
+    large = laboratory.scratch / "config"
+    more = "".join(f"[profile p{number}]\nregion = eu-west-1\n\n" for number in range(_MANY_IN_CONFIG))
+    large.write_text(more + (laboratory.home / ".aws" / "config").read_text())
+    alone = ["/usr/bin/env", f"COGNITO_FEDERATION_CACHE_DIR={laboratory.cache}", *_by_interpreter(laboratory)]
+    commands = {
+        "growing": ["/usr/bin/env", f"COGNITO_FEDERATION_CACHE_DIR={crowded}", *_by_interpreter(laboratory)],
+        "config": ["/usr/bin/env", f"AWS_CONFIG_FILE={large}", *_by_interpreter(laboratory)],
+    }
+    measured = ratios_to(alone, commands, laboratory.environment, _ROUNDS)
+    found = [_wall(f"{key}.wall", at) for key, at in measured.items()]
+    if can_count():
+        one = _counted(alone, laboratory)
+        found += [Row(f"{key}.instructions", _counted(command, laboratory) / one) for key, command in commands.items()]
+    return found
 
 
-def _wall(what: str, at: Ratio, limit: float | None = None) -> Row:
-    return Row(what, "wall x python -c pass", at.wall.median, limit, spread=(at.wall.low, at.wall.high))
+def _counted(command: Command, laboratory: Laboratory) -> int:
+    """Instructions of what ``/usr/bin/env NAME=VALUE`` starts."""
+    _, variable, *program = command
+    name, _, value = variable.partition("=")
+    return instructions(program, {**laboratory.environment, name: value})
 
 
-def _cpu(what: str, at: Ratio) -> Row:
-    return Row(what, "CPU x python -c pass", at.cpu.median, spread=(at.cpu.low, at.cpu.high))
+def _wall(key: str, at: Ratio) -> Row:
+    return Row(key, at.wall.median, spread=(at.wall.low, at.wall.high))
+
+
+def _cpu(key: str, at: Ratio) -> Row:
+    return Row(key, at.cpu.median, spread=(at.cpu.low, at.cpu.high))
 
 
 def _fill(cache: Path) -> None:

@@ -19,6 +19,7 @@ from .tokens import token_source
 if TYPE_CHECKING:
     from botocore.session import Session
 
+    from .credentials import FederatedCredentials
     from .events import Events
     from .federation import Served
     from .linked_logins import LinkedLogins
@@ -40,7 +41,8 @@ def federation_for(
     store: Store | None = None,
     environ: Mapping[str, str] | None = None,
     events: Events | None = None,
-    one_identity: bool = False,
+    only_for: str | None = None,
+    last: FederatedCredentials | None = None,
 ) -> Federation:
     """The federation of a configuration; no network, no disk, nothing started.
 
@@ -51,7 +53,8 @@ def federation_for(
         store: where things are kept; default is what the settings say.
         environ: the process environment.
         events: who is told.
-        one_identity: see `Federation`.
+        only_for: see `Federation`.
+        last: see `Federation`.
     """
     variables = os.environ if environ is None else environ
     patience = real_patience()
@@ -65,7 +68,8 @@ def federation_for(
         patience=patience,
         events=events,
         linked=_linked_logins(settings, kept, variables, patience) if settings.logins else None,
-        one_identity=one_identity,
+        only_for=only_for,
+        last=last,
     )
 
 
@@ -100,18 +104,20 @@ def serving_for(
     session: Callable[[], Session] | None = None,
     environ: Mapping[str, str] | None = None,
     time_left: Callable[[], float] | None = None,
-    one_identity: bool = False,
+    only_for: str | None = None,
+    last: FederatedCredentials | None = None,
 ) -> Callable[[], Served]:
     """What serves the credentials of a configuration, signing in by itself where ``cognito_auto_login`` says so.
 
     Args:
         session: see `federation_for`.
         time_left: seconds the caller has for it; None where it can wait for a person.
-        one_identity: see `Federation`.
+        only_for: see `Federation`.
+        last: see `Federation`.
     """
     variables = os.environ if environ is None else environ
     store = store_for(settings, variables)
-    federation = federation_for(settings, session=session, store=store, environ=environ, one_identity=one_identity)
+    federation = federation_for(settings, session=session, store=store, environ=environ, only_for=only_for, last=last)
     if settings.auto_login == "never":
         return federation.serve
     from .sign_in.automatic import serving

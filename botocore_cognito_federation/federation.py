@@ -27,15 +27,15 @@ from .errors import (
 from .events import Event, Events
 from .exchange.identity_pool import Exchanged, IdentityPool, Login, fixed_identity
 from .exchange.service_call import Patience
+from .fork import ImportGate
 from .keeping.cache_keys import credentials_key, identity_key
 from .keeping.failure_memory import REST, Failure, FailureMemory
 from .keeping.freshness import is_alive, is_fresh, refresh_at, serve_until
 from .keeping.kept import InThisProcess, Kept
 from .keeping.single_flight import single_flight
 from .retry import Retry
-from .storage.base import Store
+from .storage.base import Store, key_of
 from .storage.failpoints import reach
-from .storage.fork import ImportGate
 from .times import span
 from .tokens.base import RefreshContext, TokenSource
 from .tokens.reentry import refuse_reentry, renewing
@@ -62,10 +62,12 @@ class Served:
         credentials: the credentials.
         ask_again_at: when they should be renewed, or when a renewal that failed may be tried again; seconds since
             the epoch.
+        who: a digest of whose they are; empty where only the identity pool can say.
     """
 
     credentials: FederatedCredentials
     ask_again_at: float
+    who: str = ""
 
 
 class Federation:
@@ -79,8 +81,9 @@ class Federation:
         patience: clock and dice.
         events: who is told; default nobody.
         linked: the logins that go with the source's own; default none.
-        one_identity: whether whoever was served first is the only one ever served: for an object that clients hold
-            while the variables of their process may change.
+        only_for: for an object that clients hold while the variables of their process may change: whoever was served
+            first (`Served.who`; empty where nobody was so far) is the only one ever served. None where anybody is.
+        last: what such an object holds already, and nobody has signed out since.
     """
 
     def __init__(
@@ -93,7 +96,8 @@ class Federation:
         patience: Patience,
         events: Events | None = None,
         linked: LinkedLogins | None = None,
-        one_identity: bool = False,
+        only_for: str | None = None,
+        last: FederatedCredentials | None = None,
     ) -> None:
         self._settings = settings
         self._source = source
@@ -105,8 +109,8 @@ class Federation:
         self._kept = Kept(settings, store)
         self._last: InThisProcess | None = None
         self._linked = linked
-        self._one_identity = one_identity
-        self._served_who: tuple[str, str] | None = None
+        self._only_for = only_for
+        self._last_before = last
         self._last_token: LoginToken | None = None
 
     def credentials(self) -> FederatedCredentials:
@@ -132,6 +136,8 @@ class Federation:
     def _serve(self) -> Served:
         asked_at = self._now()
         generation = self.generation()
+        if self._last_before is not None:
+            self._last, self._last_before = InThisProcess(self._last_before, generation), None
         asked: Login | None = None
         fetched: Login | None = None
         if self._settings.identity_id is None:
@@ -143,9 +149,8 @@ class Federation:
             except CognitoFederationError as error:
                 return self._last_or_raise(error)
         key = credentials_key(self._settings, asked)
-        # An opaque token names nobody: its next one looks like somebody else's and is not.
-        who = (asked.key, asked.token.subject) if asked and asked.token.claims.get("sub") else None
-        if self._one_identity and who and self._served_who and who != self._served_who:
+        who = who_of(asked)
+        if self._only_for and who and who != self._only_for:
             raise FederationRefusedError(
                 "The token source answers with another user's token than before", remedy="Make a new session for them"
             )
@@ -157,8 +162,9 @@ class Federation:
             logger.debug("Credentials %s… are to be renewed; they %s", key[:12], "live" if held else "are missing")
             served = self._renewed(key, fetched, held, asked_at)
         self._last = InThisProcess(served.credentials, generation)
-        self._served_who = who or self._served_who
-        return served
+        if self._only_for is not None:
+            self._only_for = who or self._only_for
+        return replace(served, who=who)
 
     def generation(self) -> str:
         """What changes with each sign-out: whoever keeps credentials under another one has to drop them."""
@@ -370,6 +376,13 @@ class Federation:
 
     def _is_fresh(self, credentials: FederatedCredentials) -> bool:
         return is_fresh(credentials, self._settings.refresh_window, self._now())
+
+
+def who_of(login: Login | None) -> str:
+    """A digest of whose login it is; an opaque token names nobody, and its next one looks like another."""
+    if login is None or not login.token.claims.get("sub"):
+        return ""
+    return key_of({"what": "who", "login": login.key, "subject": login.token.subject})
 
 
 def _dead_on_arrival(exchanged: Exchanged) -> str:

@@ -14,6 +14,7 @@ An answer file is text, one field a line, so that it can be read without a parse
     issued refresh_at until     seconds since the epoch
     kind                        ``credentials``, ``failure`` or ``ask`` (nothing may be kept: ask each time)
     code                        exit status
+    who identity                a digest of whose credentials they are, empty where nobody says; the identity ID
     text                        what to print: the JSON object, or the message
 """
 
@@ -21,7 +22,11 @@ import os
 import sys
 from time import monotonic, sleep, time
 
-MAGIC = "botocore-cognito-federation answer 1"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAGIC = "botocore-cognito-federation answer 2"
 FIELD = "\x1f"
 ENTRY = "\x1e"
 
@@ -30,12 +35,19 @@ CHAIN_VARIABLE = "_COGNITO_FEDERATION_PROFILE_CHAIN"
 #: Seconds to wait for the process that is renewing; SDKs end a helper after 60.
 PATIENCE = 54.0
 _CLOCK_STEP = 5.0
+_SECOND = 10**9
+#: Nanoseconds after which a file's time of change says whether it was changed again; FAT counts in two seconds.
+_SETTLED = 3 * _SECOND
+# Not the region: an identity pool has its own, and STS is called in that of the profile.
 _VARIABLES = (
+    "AWS_CA_BUNDLE",
     "AWS_CONFIG_FILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_DATA_PATH",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_STS_REGIONAL_ENDPOINTS",
     "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_USE_FIPS_ENDPOINT",
 )
 _PREFIXES = ("COGNITO_FEDERATION_", "AWS_ENDPOINT_URL")
 
@@ -47,40 +59,56 @@ class Question:
         profile: the profile's name.
         directory: where the product keeps its files.
         path: the answer file of this question.
+        files: the configuration files and their states; see `configuration_files`.
         fingerprint: one line; an answer made under another one is none.
         asked_at: seconds since the epoch.
     """
 
-    def __init__(self, profile: "str | None", environ: "os._Environ[str] | dict[str, str]") -> None:
+    def __init__(self, profile: "str | None", environ: "Mapping[str, str]") -> None:
         self.profile = profile or environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE") or "default"
         self.asked_at = time()
-        config = _expanded(environ.get("AWS_CONFIG_FILE") or "~/.aws/config")
-        shared = _expanded(environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials")
-        self.directory = _expanded(environ.get("COGNITO_FEDERATION_CACHE_DIR") or "~/.aws/cognito-federation")
+        self.files = config, shared, *states = configuration_files(environ)
+        self.directory = cache_directory(environ)
         chosen = [name for name in environ if name in _VARIABLES or name.startswith(_PREFIXES)]
         settings = [f"{name}={environ[name]}" for name in sorted(chosen)]
         name = FIELD.join((self.profile, config, shared, *settings))
         # No hash function is imported yet. The name only has to differ; the fingerprint is compared in full.
         number = int.from_bytes(name.encode("utf-8", "surrogateescape"), "little") % (2**127 - 1)
         self.path = os.path.join(self.directory, "answers", f"{number:032x}")
-        self.fingerprint = FIELD.join((name, state_of_file(config), state_of_file(shared))).replace("\n", "\\n")
+        self.fingerprint = FIELD.join((name, *states)).replace("\n", "\\n")
 
 
 class ReadyAnswer:
     """The content of an answer file; see the module's text for the fields."""
 
-    __slots__ = ("code", "issued", "kind", "refresh_at", "text", "until")
+    __slots__ = ("bindings", "code", "issued", "kind", "refresh_at", "text", "until", "who")
 
-    def __init__(self, times: str, kind: str, code: str, text: str) -> None:
+    def __init__(self, bindings: str, times: str, kind: str, code: str, who: str, text: str) -> None:
         issued, refresh_at, until = times.split()
         self.issued, self.refresh_at, self.until = float(issued), float(refresh_at), float(until)
-        self.kind, self.code, self.text = kind, int(code), text
+        self.bindings, self.kind, self.code, self.who, self.text = bindings, kind, int(code), who, text
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether it can be handed out with no thought of asking anew."""
+        return self.issued - _CLOCK_STEP <= now < self.refresh_at and self.kind != "ask"
 
 
-def _expanded(path: str) -> str:
+def expanded(path: str) -> str:
     """A path as botocore expands it."""
     path = os.path.expanduser(path)
     return os.path.expandvars(path) if "$" in path or (os.name == "nt" and "%" in path) else path
+
+
+def configuration_files(environ: "Mapping[str, str]") -> "tuple[str, str, str, str]":
+    """The paths of the two files that botocore reads, then the state of each."""
+    config = expanded(environ.get("AWS_CONFIG_FILE") or "~/.aws/config")
+    shared = expanded(environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials")
+    return config, shared, state_of_file(config), state_of_file(shared)
+
+
+def cache_directory(environ: "Mapping[str, str]") -> str:
+    """Where the product keeps its files: ``COGNITO_FEDERATION_CACHE_DIR``, else ``~/.aws/cognito-federation``."""
+    return expanded(environ.get("COGNITO_FEDERATION_CACHE_DIR") or os.path.join("~", ".aws", "cognito-federation"))
 
 
 def state_of_file(path: str) -> str:
@@ -89,12 +117,17 @@ def state_of_file(path: str) -> str:
         status = os.stat(path)
     except (OSError, ValueError):
         return "-"
-    return f"{status.st_dev}.{status.st_ino}.{status.st_size}.{status.st_mtime_ns}.{status.st_ctime_ns}"
+    state = f"{status.st_dev}.{status.st_ino}.{status.st_size}.{status.st_mtime_ns}.{status.st_ctime_ns}"
+    changed = status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns
+    if changed % _SECOND == 0 and time() * _SECOND - changed < _SETTLED:
+        # A file system that counts whole seconds shows two edits within one of them as one: such a state matches none.
+        return f"{state}.{time()}"
+    return state
 
 
-def state_of_variable(name: str) -> str:
+def state_of_variable(name: str, environ: "Mapping[str, str]" = os.environ) -> str:
     """A digest of a variable's value; ``-`` where it is not set. The value may be a token, so it is never kept."""
-    value = os.environ.get(name)
+    value = environ.get(name)
     if value is None:
         return "-"
     try:
@@ -124,7 +157,7 @@ def still_bound(bindings: str) -> bool:
 
 def read_answer(question: Question) -> "ReadyAnswer | None":
     """The answer kept for exactly this question, or None: no file, not ours, not private, damaged, or out of date."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(question.path, flags)
     except OSError:
@@ -139,10 +172,9 @@ def read_answer(question: Question) -> "ReadyAnswer | None":
     finally:
         os.close(descriptor)
     try:
-        magic, fingerprint, bindings, times, kind, code, text, end = content.decode(errors="surrogateescape").split(
-            "\n"
-        )
-        answer = ReadyAnswer(times, kind, code, text)
+        fields = content.decode(errors="surrogateescape").split("\n")
+        magic, fingerprint, bindings, times, kind, code, who, text, end = fields
+        answer = ReadyAnswer(bindings, times, kind, code, who, text)
     except ValueError:
         return None
     if magic != MAGIC or fingerprint != question.fingerprint or end:
@@ -186,7 +218,7 @@ def _finish_if_answered(question: Question) -> "ReadyAnswer | None":
     if answer is None:
         return None
     now = time()
-    if answer.issued - _CLOCK_STEP <= now < answer.refresh_at and answer.kind != "ask":
+    if answer.is_fresh(now):
         finish(answer.code, answer.text)
     if answer.kind == "failure" and question.asked_at <= answer.issued <= now + _CLOCK_STEP:
         # The attempt that failed ended after this process asked: it was its attempt too.

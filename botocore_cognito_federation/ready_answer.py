@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .errors import StorageError
 from .keeping.freshness import serve_until
 from .keeping.sign_out import generation_keys
-from .process import ENTRY, FIELD, MAGIC, Question, bound, still_bound
+from .process import ENTRY, FIELD, MAGIC, Question, bound, read_answer, still_bound
 from .storage.base import GENERATIONS
 from .storage.private_files import make_directory, read_private, remove, write_private
+from .tokens import token_bindings
 
 if TYPE_CHECKING:
     from .errors import CognitoFederationError
@@ -54,10 +56,37 @@ def keep_served(question: Question, bindings: str | None, served: Served) -> Non
         "credentials",
         0,
         process_text(served),
+        FIELD.join((served.who, credentials.identity_id)),
     )
     if bindings is not None and not still_bound(bindings):
         with contextlib.suppress(StorageError):
             remove(question.path)
+
+
+def keeping_served(question: Question, settings: Settings, serve: Callable[[], Served]) -> Callable[[], Served]:
+    """`serve`, which then also keeps what it served ready for the question, for other processes and later ones.
+
+    Args:
+        question: the question, asked before the configuration was read that `settings` come from.
+        settings: what the configuration says.
+        serve: serves the credentials of `settings`.
+    """
+
+    def serve_and_keep() -> Served:
+        now = Question(question.profile, os.environ)
+        same = now.fingerprint == question.fingerprint
+        bindings = bindings_of(settings, token_bindings(settings), now) if same else None
+        served = serve()
+        if bindings is not None and not _is_kept(now, served):
+            keep_served(now, bindings, served)
+        return served
+
+    return serve_and_keep
+
+
+def _is_kept(question: Question, served: Served) -> bool:
+    kept = read_answer(question)
+    return kept is not None and (kept.kind, kept.refresh_at) == ("credentials", served.ask_again_at)
 
 
 def keep_failure(
@@ -68,16 +97,22 @@ def keep_failure(
 
 
 def _write(
-    question: Question, bindings: str | None, times: tuple[float, float, float], kind: str, code: int, text: str
+    question: Question,
+    bindings: str | None,
+    times: tuple[float, float, float],
+    kind: str,
+    code: int,
+    text: str,
+    who: str = FIELD,
 ) -> None:
     """Best effort: without a place for it, the next process goes the long way too."""
     if bindings is None:
-        bindings, kind, code, text = "", "ask", 0, ""
-    fields = (MAGIC, question.fingerprint, bindings, " ".join(map(repr, times)), kind, str(code), text, "")
+        bindings, kind, code, text, who = "", "ask", 0, "", FIELD
+    fields = (MAGIC, question.fingerprint, bindings, " ".join(map(repr, times)), kind, str(code), who, text, "")
     with contextlib.suppress(StorageError):
         make_directory(question.directory, lambda _: None)
         make_directory(os.path.dirname(question.path), lambda _: None)
-        write_private(question.path, "\n".join(fields).encode("utf-8", "surrogateescape"))
+        write_private(question.path, "\n".join(fields).encode("utf-8", "surrogateescape"), lasting=False)
 
 
 def forget_failed_answers(directory: str) -> None:

@@ -280,11 +280,11 @@ def home(world: World, tmp_path: Path) -> Home:
 def inside(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     """The same home, lived in by this process: its variables, and nothing shared from an earlier test."""
     from botocore_cognito_federation import uninstall
-    from botocore_cognito_federation.botocore_plugin import provider
+    from botocore_cognito_federation.botocore_plugin import shared
 
     for name, value in home.environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(provider, "_shared", {})
+    monkeypatch.setattr(shared, "_shared", {})
     monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
     yield home
     uninstall()

@@ -14,10 +14,10 @@ from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError
 from ..events import Event, Events
 from ..exchange.clients import shared_clients
+from ..fork import ForkSafeLock
 from ..login_token import LoginToken
 from ..storage import MemoryStore, store_for
 from ..storage.base import DOCUMENTS, key_of
-from ..storage.fork import ForkSafeLock
 from ..tokens.reentry import refuse_reentry, renewing
 from .arguments import Expiry, base_settings, login_token, resolved_provider, user_mapping
 from .records import Record

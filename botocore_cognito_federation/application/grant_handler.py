@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NonRetryableError, SignInRequiredError, TemporaryError
+from ..fork import ForkSafeLock
 from ..identity_providers import IdentityProvider
-from ..storage.fork import ForkSafeLock
 from .arguments import resolved_provider
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError
 from ..events import Callback, Event, Events
-from ..storage.fork import ForkSafeLock
+from ..fork import ForkSafeLock
 from ..tokens.reentry import refuse_reentry, renewing
 from .arguments import Expiry, login_token, resolved_provider
 from .linking import link, unlink

@@ -9,14 +9,13 @@ from botocore.credentials import CredentialProvider, CredentialResolver, ReadOnl
 
 from ..errors import NotSignedInError
 from ..events import Events
-from ..federation import Served
-from ..tokens.reentry import refuse_reentry
+from .credentials import APPLICATION_METHOD as METHOD
 from .credentials import FederationCredentials
 
 if TYPE_CHECKING:
     from botocore.session import Session
 
-METHOD = "cognito-federation-application"
+    from ..federation import Served
 
 
 class ApplicationCredentials(FederationCredentials):
@@ -51,6 +50,8 @@ class ApplicationCredentials(FederationCredentials):
         return frozen
 
     def _renew(self) -> None:
+        from ..tokens.reentry import refuse_reentry
+
         refuse_reentry(self._marker, "The refresh handler")
         with self._events.held():
             super()._renew()

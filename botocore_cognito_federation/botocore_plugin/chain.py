@@ -9,24 +9,22 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .application import METHOD as APPLICATION_METHOD
-from .application import (
-    AioApplicationProvider,
-    ApplicationCredentials,
-    ApplicationProvider,
-    installed,
-    set_installed,
-)
-from .credentials import METHOD
+from ..process import configuration_files
+from .credentials import APPLICATION_METHOD, METHOD
 from .provider import CognitoFederationProvider
 
 if TYPE_CHECKING:
     from botocore.credentials import CredentialResolver
     from botocore.session import Session
+
+    from .application import ApplicationCredentials
+
+    Files = tuple[str, str, str, str]
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +49,8 @@ def install() -> None:
 
 def install_application(credentials: ApplicationCredentials) -> None:
     """Make an application's federation the source of every session without keys or a profile of its own."""
+    from .application import set_installed
+
     set_installed(credentials)
     install()
     session: Any = _default_session()
@@ -61,12 +61,16 @@ def install_application(credentials: ApplicationCredentials) -> None:
 
 def uninstall_application(credentials: ApplicationCredentials) -> None:
     """Take an application's federation out again; does nothing where another one is installed meanwhile."""
+    from .application import installed, set_installed
+
     if installed() is credentials:
         set_installed(None)
         _forget_in_default_session()
 
 
 def _forget_in_default_session() -> None:
+    from .application import ApplicationCredentials
+
     session: Any = _default_session()
     if session is not None and isinstance(session._credentials, ApplicationCredentials):
         session._credentials = None
@@ -84,6 +88,8 @@ def uninstall() -> None:
     """Take the provider out of future sessions and of the default session; credentials in use go on working."""
     import botocore
 
+    from .application import set_installed
+
     try:
         botocore.unregister_initializer(initialize)
     except ValueError:
@@ -97,16 +103,18 @@ def uninstall() -> None:
 
 def initialize(session: Session) -> None:
     """What botocore calls for each new session."""
-    session.lazy_register_component(_COMPONENT, partial(_decorated_chain, session))
+    files = configuration_files(os.environ)
+    session.lazy_register_component(_COMPONENT, partial(_decorated_chain, session, files))
 
 
-def _decorated_chain(session: Any) -> CredentialResolver:
-    return _decorate_or_leave(session._create_credential_resolver(), session)  # the stock chain has no public maker
+def _decorated_chain(session: Any, files: Files) -> CredentialResolver:
+    resolver = session._create_credential_resolver()  # the stock chain has no public maker
+    return _decorate_or_leave(resolver, session, files)
 
 
-def _decorate_or_leave(resolver: CredentialResolver, session: Any) -> CredentialResolver:
+def _decorate_or_leave(resolver: CredentialResolver, session: Any, files: Files | None = None) -> CredentialResolver:
     try:
-        return decorate(resolver, session)
+        return decorate(resolver, session, files=files)
     except Exception:
         # A failure to register leaves the stock chain; credential_process still serves the profile.
         logger.warning("cognito-federation could not join botocore's credential chain", exc_info=True)
@@ -127,8 +135,15 @@ def session_of_other_profile(profile: str) -> Session:
     return session
 
 
-def decorate(resolver: CredentialResolver, session: Session, *, in_use: bool = True) -> CredentialResolver:
-    """Put the provider into a chain, and into the chain of ``source_profile``; does nothing the second time."""
+def decorate(
+    resolver: CredentialResolver, session: Session, *, in_use: bool = True, files: Files | None = None
+) -> CredentialResolver:
+    """Put the provider into a chain, and into the chain of ``source_profile``; does nothing the second time.
+
+    Args:
+        in_use: see `CognitoFederationProvider`.
+        files: see `CognitoFederationProvider`.
+    """
     _join_application(resolver, session)
     if any(provider.METHOD == METHOD for provider in resolver.providers):
         return resolver
@@ -136,17 +151,20 @@ def decorate(resolver: CredentialResolver, session: Session, *, in_use: bool = T
     # What may fail comes first, so that a chain is joined whole or not at all.
     assume_role: Any = resolver.get_provider("assume-role")
     parents = _ParentProfiles(assume_role._profile_provider_builder, make)
-    resolver.insert_before(_BEFORE, make(in_use=in_use))
+    resolver.insert_before(_BEFORE, make(in_use=in_use, files=files))
     assume_role._profile_provider_builder = parents
     return resolver
 
 
 def _join_application(resolver: CredentialResolver, session: Session) -> None:
     """Put the installed federation first: it is what the application asked for."""
-    present = any(provider.METHOD == APPLICATION_METHOD for provider in resolver.providers)
-    if installed() is not None and not present:
+    application = sys.modules.get(f"{__package__}.application")
+    if application is None or application.installed() is None:
+        return
+    if not any(provider.METHOD == APPLICATION_METHOD for provider in resolver.providers):
         is_async = inspect.iscoroutinefunction(resolver.load_credentials)
-        resolver.providers.insert(0, (AioApplicationProvider if is_async else ApplicationProvider)(session))
+        provider = application.AioApplicationProvider if is_async else application.ApplicationProvider
+        resolver.providers.insert(0, provider(session))
 
 
 def _undecorate(resolver: CredentialResolver) -> None:

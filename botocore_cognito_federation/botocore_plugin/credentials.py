@@ -7,21 +7,24 @@ the federation, which knows what to serve, and asks it again only when the feder
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from datetime import datetime, timezone
 from time import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
 
 from ..errors import CognitoFederationError, StorageError
-from ..federation import LOCK_TIMEOUT, Served
-from ..keeping.freshness import serve_until
-from ..storage.fork import ForkSafeLock
-from ..tokens.reentry import refuse_reentry, renewing
+from ..fork import ForkSafeLock
+
+if TYPE_CHECKING:
+    # Here and in the functions below: a program that finds its credentials ready never needs the federation.
+    from ..federation import Served
 
 METHOD = "cognito-federation"
+#: Of a federation that an application installed; see `application`.
+APPLICATION_METHOD = "cognito-federation-application"
 
 
 class FederationCredentials(RefreshableCredentials):
@@ -80,6 +83,9 @@ class FederationCredentials(RefreshableCredentials):
         if not self._turns.acquire(0):
             if self.is_alive():
                 return
+            from ..federation import LOCK_TIMEOUT
+            from ..tokens.reentry import refuse_reentry
+
             # Whoever is called to renew these credentials cannot wait for them.
             refuse_reentry(self, "What renews these credentials")
             if not self._turns.acquire(LOCK_TIMEOUT):
@@ -100,6 +106,8 @@ class FederationCredentials(RefreshableCredentials):
             self._publish(self._attempt())
 
     def _attempt(self) -> Served:
+        from ..tokens.reentry import renewing
+
         try:
             with renewing(self):
                 served = self._serve()
@@ -110,17 +118,31 @@ class FederationCredentials(RefreshableCredentials):
         return served
 
     def _publish(self, served: Served) -> None:
+        from ..keeping.freshness import serve_until
+
         credentials = served.credentials
-        self._access_key = credentials.access_key
-        self._secret_key = credentials.secret_key
-        self._token = credentials.token
-        self._account_id = credentials.account_id
-        self._expiry_time = credentials.expiration
-        parts = (credentials.access_key, credentials.secret_key, credentials.token, credentials.account_id)
+        self.put(
+            (credentials.access_key, credentials.secret_key, credentials.token, credentials.account_id),
+            expiration=credentials.expiration,
+            serve_until=serve_until(credentials),
+            ask_again_at=served.ask_again_at,
+        )
+
+    def put(
+        self,
+        parts: Sequence[Any],
+        *,
+        expiration: datetime,
+        serve_until: float,
+        ask_again_at: float,
+    ) -> None:
+        """Have these credentials from now on: access key, secret key, token and account."""
+        self._access_key, self._secret_key, self._token, self._account_id = parts
+        self._expiry_time = expiration
         # botocore before 1.37 knows no account ID.
         self._frozen_credentials = ReadOnlyCredentials(*parts[: len(ReadOnlyCredentials._fields)])
-        self._serve_until = serve_until(credentials)
-        self._ask_again_at = served.ask_again_at
+        self._serve_until = serve_until
+        self._ask_again_at = ask_again_at
 
     def _metadata(self) -> dict[str, Any]:
         """What botocore's own machinery expects of a refresh function, for whoever calls it directly."""

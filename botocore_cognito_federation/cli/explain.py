@@ -13,7 +13,17 @@ from ..settings.keys import KEYS
 from ..shadowing import what_shadows
 from .options import json_option, profile_option
 
-_DERIVED = ("profile", "region_name", "provider", "endpoint", "fips", "dual_stack", "ca_bundle", "origins")
+_DERIVED = (
+    "profile",
+    "region_name",
+    "provider",
+    "endpoint",
+    "fips",
+    "dual_stack",
+    "ca_bundle",
+    "sts_endpoint",
+    "origins",
+)
 
 
 def described(settings: Settings) -> list[tuple[str, str, str]]:

@@ -19,6 +19,7 @@ def identity_key(settings: Settings, login: Login | None) -> str:
 
 def credentials_key(settings: Settings, login: Login | None) -> str:
     """The key of credentials: the identity, and everything that shapes what the pool or STS vends for it."""
+    asks_sts = settings.flow == "basic" or settings.assume_role_arn is not None
     return key_of(
         {
             "what": "credentials",
@@ -29,6 +30,7 @@ def credentials_key(settings: Settings, login: Login | None) -> str:
             "duration": settings.duration_seconds,
             "session name": settings.role_session_name,
             "assumed role": settings.assume_role_arn,
+            "sts": settings.sts_endpoint if asks_sts else None,
             "assumed in": settings.region_name if settings.assume_role_arn else None,
         }
     )

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from weakref import WeakValueDictionary
 
 from ..errors import StorageError
+from ..fork import ForkSafeLock
 from ..storage.base import Store
-from ..storage.fork import ForkSafeLock
 
 #: One lock an entry for the threads of this process, enough where the store cannot have locks. It lives as long as
 #: somebody waits for it or holds it: a server sees new users, and so new entries, without end.

@@ -40,12 +40,25 @@ def settings_of_session(
     Raises:
         ConfigurationError: the profile is ours and wrong, or a configuration file cannot be parsed.
     """
+    config_file = str(session.get_config_variable("config_file"))
+    return settings_of_config(_full_config(session), config_file, profile, in_use=in_use, environ=environ, flags=flags)
+
+
+def settings_of_config(
+    full_config: Mapping[str, Any],
+    config_file: str,
+    profile: str | None,
+    *,
+    in_use: bool = True,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, str] | None = None,
+) -> Settings | None:
+    """The same for a configuration that botocore has parsed from `config_file`; see `settings_of_session`."""
     variables = os.environ if environ is None else environ
-    full_config = _full_config(session)
     layers = Layers(
         profile=profile,
         full_config=full_config,
-        config_file=str(session.get_config_variable("config_file")),
+        config_file=config_file,
         environ=variables if in_use else {},
         flags=flags or {},
     )
@@ -56,6 +69,7 @@ def settings_of_session(
     settings = replace(
         settings,
         endpoint=settings.endpoint_url or _configured_endpoint(full_config, section, variables),
+        sts_endpoint=_configured_endpoint(full_config, section, variables, service="sts"),
         fips=_is_true(variables.get("AWS_USE_FIPS_ENDPOINT") or section.get("use_fips_endpoint")),
         dual_stack=_is_true(variables.get("AWS_USE_DUALSTACK_ENDPOINT") or section.get("use_dualstack_endpoint")),
         ca_bundle=_text(section.get("ca_bundle")),
@@ -78,20 +92,26 @@ def _check_endpoint(settings: Settings) -> None:
 
 
 def load_settings(
-    profile: str | None = None, *, environ: Mapping[str, str] | None = None, flags: Mapping[str, str] | None = None
+    profile: str | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, str] | None = None,
+    session: Session | None = None,
 ) -> Settings:
     """The settings of a profile, for a command line or an application.
 
     Args:
         profile: the profile's name; default is botocore's own order (``AWS_DEFAULT_PROFILE``, then ``AWS_PROFILE``),
             then the default profile.
+        session: what has read the configuration, or is to; default a new one.
 
     Raises:
         ConfigurationError: there is no such profile, it has no key of ours, or it is wrong.
     """
-    from botocore.session import Session
+    if session is None:
+        from botocore.session import Session
 
-    session = Session()
+        session = Session()
     name = profile or session.get_config_variable("profile") or "default"
     known = _full_config(session).get("profiles", {})
     if name not in known and name != "default":
@@ -206,18 +226,22 @@ def _full_config(session: Session) -> Mapping[str, Any]:
 
 
 def _configured_endpoint(
-    full_config: Mapping[str, Any], section: Mapping[str, Any], environ: Mapping[str, str]
+    full_config: Mapping[str, Any],
+    section: Mapping[str, Any],
+    environ: Mapping[str, str],
+    *,
+    service: str = "cognito_identity",
 ) -> str | None:
-    """Where botocore's configured endpoints send cognito-identity, in botocore's own order of precedence."""
+    """Where botocore's configured endpoints send a service, in botocore's own order of precedence."""
     ignored = environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") or section.get("ignore_configured_endpoint_urls")
     if _is_true(ignored):
         return None
     services = full_config.get("services", {}).get(section.get("services"), {})
-    service = services.get("cognito_identity", {}) if isinstance(services, Mapping) else {}
+    own = services.get(service, {}) if isinstance(services, Mapping) else {}
     candidates = (
-        environ.get("AWS_ENDPOINT_URL_COGNITO_IDENTITY"),
+        environ.get(f"AWS_ENDPOINT_URL_{service.upper()}"),
         environ.get("AWS_ENDPOINT_URL"),
-        service.get("endpoint_url") if isinstance(service, Mapping) else None,
+        own.get("endpoint_url") if isinstance(own, Mapping) else None,
         section.get("endpoint_url"),
     )
     return next((url for url in candidates if isinstance(url, str) and url), None)

@@ -33,8 +33,8 @@ class Settings:
 
     The fields carry the names of their keys without ``cognito_``; durations are whole seconds. `provider` is None when
     the Logins key is to be read from the login token's own ``iss``. `endpoint` is where botocore would send calls to
-    cognito-identity when something other than AWS's own endpoint is configured; `fips`, `dual_stack` and `ca_bundle`
-    are AWS's own settings of the profile.
+    cognito-identity when something other than AWS's own endpoint is configured, `sts_endpoint` the same of STS; `fips`,
+    `dual_stack` and `ca_bundle` are AWS's own settings of the profile.
     """
 
     identity_pool_id: str
@@ -74,6 +74,7 @@ class Settings:
     fips: bool = False
     dual_stack: bool = False
     ca_bundle: str | None = None
+    sts_endpoint: str | None = None
     cache: str = "file"
     auto_login: str = "never"
     refresh_window: int | None = None

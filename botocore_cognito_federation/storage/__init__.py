@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ..process import cache_directory as default_directory
 from .base import Store
-from .files import FileStore, default_directory
+from .files import FileStore
 from .memory import MemoryStore
 
 if TYPE_CHECKING:

@@ -10,19 +10,21 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
-
-from filelock import FileLock, Timeout
+from typing import TYPE_CHECKING, Any
 
 from ..errors import StorageError
 from .base import CREDENTIALS, DOCUMENTS, FAILURES, FORMAT, IDENTITIES, NOTES, key_of
 from .failpoints import reach
 from .private_files import TEMPORARY_MARK, make_directory, read_private, remove, write_private
 
-CACHE_DIR_VARIABLE = "COGNITO_FEDERATION_CACHE_DIR"
+if TYPE_CHECKING:
+    from filelock import FileLock
+
 _LOCKS = "locks"
 _ANSWERS = "answers"
 _DAY = 86_400
+#: Kinds whose loss costs a call and nothing else.
+_FETCHED = frozenset({CREDENTIALS, IDENTITIES, FAILURES, NOTES, DOCUMENTS})
 #: Kinds that may be forgotten once nothing has touched them for so many seconds.
 _KEPT_FOR = {
     CREDENTIALS: 2 * _DAY,
@@ -33,11 +35,6 @@ _KEPT_FOR = {
     IDENTITIES: 400 * _DAY,
     _LOCKS: 30 * _DAY,
 }
-
-
-def default_directory(environ: Mapping[str, str]) -> str:
-    """Where the files live: ``COGNITO_FEDERATION_CACHE_DIR``, else ``~/.aws/cognito-federation``."""
-    return os.path.expanduser(environ.get(CACHE_DIR_VARIABLE) or os.path.join("~", ".aws", "cognito-federation"))
 
 
 class FileStore:
@@ -65,7 +62,7 @@ class FileStore:
         make_directory(self.directory, self.note if kind != NOTES else _ignore)
         make_directory(os.path.join(self.directory, kind), _ignore)
         content = json.dumps({"format": FORMAT, **document}, ensure_ascii=True, separators=(",", ":"))
-        write_private(self._path(kind, key), content.encode())
+        write_private(self._path(kind, key), content.encode(), lasting=kind not in _FETCHED)
         if kind == CREDENTIALS:
             self._prune_daily()
 
@@ -80,6 +77,9 @@ class FileStore:
 
     @contextmanager
     def lock(self, name: str, *, timeout: float) -> Iterator[bool]:
+        # It takes longer to import than all the rest of a process that finds what it asks for.
+        from filelock import FileLock, Timeout
+
         make_directory(self.directory, self.note)
         directory = os.path.join(self.directory, _LOCKS)
         make_directory(directory, _ignore)
@@ -119,7 +119,7 @@ class FileStore:
                     return
             except FileNotFoundError:
                 pass
-            write_private(marker, b"")
+            write_private(marker, b"", lasting=False)
             for kind, life in _KEPT_FOR.items():
                 directory = os.path.join(self.directory, kind)
                 for name in _names(directory):
@@ -133,7 +133,7 @@ class FileStore:
 def _remedy_for_lock(path: str) -> str:
     if os.path.lexists(path) and (os.path.islink(path) or not os.path.isfile(path)):
         return "Remove what stands there in its place"
-    return f"Set {CACHE_DIR_VARIABLE} to a directory of this machine"
+    return "Set COGNITO_FEDERATION_CACHE_DIR to a directory of this machine"
 
 
 def _acquire(lock: FileLock, timeout: float) -> None:
@@ -143,6 +143,8 @@ def _acquire(lock: FileLock, timeout: float) -> None:
         Timeout: somebody else holds it.
         OSError, NotImplementedError: this file system has no locks.
     """
+    from filelock import Timeout
+
     try:
         lock.acquire(timeout=0)
         return

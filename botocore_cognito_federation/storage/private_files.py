@@ -10,6 +10,7 @@ import errno
 import os
 import secrets
 import stat
+import time
 from collections.abc import Callable
 
 from ..errors import StorageError
@@ -23,6 +24,8 @@ _WRITE_FLAGS = (
     os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 ) | getattr(os, "O_BINARY", 0)
 TEMPORARY_MARK = ".tmp-"
+#: Seconds; a read takes less than one of them.
+_WINDOWS_PAUSES = (0.002, 0.01, 0.05, 0.2, 0.5)
 _OUT_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
@@ -94,8 +97,12 @@ def read_private(path: str, note: Note) -> bytes | None:
     return content if len(content) <= _MOST_BYTES else None
 
 
-def write_private(path: str, content: bytes) -> None:
+def write_private(path: str, content: bytes, *, lasting: bool = True) -> None:
     """Put a file in place whole: a temporary file beside it, fsync, rename.
+
+    Args:
+        lasting: whether it must be there after the power fails. What can be fetched again need not: waiting for the
+            disk takes longer than fetching it.
 
     Raises:
         StorageError: it cannot be written; what was there before is untouched.
@@ -110,10 +117,11 @@ def write_private(path: str, content: bytes) -> None:
     temporary = f"{path}{TEMPORARY_MARK}{secrets.token_hex(6)}"
     try:
         reach("write.begun")
-        _write_synced(temporary, content)
+        _write(temporary, content, sync=lasting)
         reach("write.written")
-        os.replace(temporary, path)
-        _sync_directory(os.path.dirname(path))
+        _replace(temporary, path)
+        if lasting:
+            _sync_directory(os.path.dirname(path))
         reach("write.replaced")
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -135,15 +143,27 @@ def remove(path: str) -> None:
         raise StorageError(f"{path} cannot be removed: {error.strerror}") from None
 
 
-def _write_synced(path: str, content: bytes) -> None:
+def _write(path: str, content: bytes, *, sync: bool) -> None:
     descriptor = os.open(path, _WRITE_FLAGS, 0o600)
     try:
         view = memoryview(content)
         while view:
             view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
+        if sync:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _replace(temporary: str, path: str) -> None:
+    """`os.replace`; Windows refuses it for the moment in which somebody reads the file that is replaced."""
+    for pause in _WINDOWS_PAUSES if os.name == "nt" else ():
+        try:
+            os.replace(temporary, path)
+            return
+        except PermissionError:
+            time.sleep(pause)
+    os.replace(temporary, path)
 
 
 def _sync_directory(path: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import botocore_cognito_federation
-from botocore_cognito_federation.botocore_plugin import provider
+from botocore_cognito_federation.botocore_plugin import shared
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.demo.home import _UNSET_PREFIXES, write_private
 
@@ -37,7 +37,7 @@ def world(shared_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             monkeypatch.delenv(name)
     for name, value in shared_world.environment(tmp_path).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(provider, "_shared", {})
+    monkeypatch.setattr(shared, "_shared", {})
     shared_world.write_home(tmp_path, "/not/used")
     shared_world.reset_journal()
     botocore_cognito_federation.install()

@@ -34,10 +34,12 @@ class Rooms:
 
     Args:
         scratch: a folder of this run, for the wheel.
+        interpreter: what the virtual environments are made of.
     """
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, scratch: Path, interpreter: str = sys.executable) -> None:
         self._scratch = scratch
+        self._interpreter = interpreter
         root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         self._root = root / "botocore-cognito-federation-tests" / "clients"
         self._uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
@@ -55,7 +57,7 @@ class Rooms:
         wanted = [*requirements, *([str(self.wheel())] if project else [])]
         # What the project requires is part of what was resolved; the wheel's own path is not.
         key = (
-            sys.version_info[:2],
+            version_of(self._interpreter, "--version"),
             bool(self._uv),
             requirements,
             # Another checkout has a wheel of its own.
@@ -142,9 +144,9 @@ class Rooms:
     def _make_venv(self, folder: Path, requirements: list[str]) -> None:
         if self._uv:
             # Not `uv venv`: its environments hold a .pth, which every start of Python pays for.
-            _run(sys.executable, "-m", "venv", "--without-pip", str(folder))
+            _run(self._interpreter, "-m", "venv", "--without-pip", str(folder))
         else:
-            _run(sys.executable, "-m", "venv", str(folder))
+            _run(self._interpreter, "-m", "venv", str(folder))
             # pip before 25.2 writes console scripts that import `re`: not what a user has today.
             self._pip(folder, "--upgrade", "pip>=25.2")
         if requirements:

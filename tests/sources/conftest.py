@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from botocore_cognito_federation.botocore_plugin import provider
+from botocore_cognito_federation.botocore_plugin import shared
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.demo.home import _UNSET_PREFIXES
 
@@ -49,7 +49,7 @@ def inside(home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
             monkeypatch.delenv(name)
     for name, value in home.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(provider, "_shared", {})
+    monkeypatch.setattr(shared, "_shared", {})
     return home
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from botocore_cognito_federation.cli.credential_process import answer
+from botocore_cognito_federation.long_way import answer
 from botocore_cognito_federation.process import Question
 from tests.conftest import Home, Result
 

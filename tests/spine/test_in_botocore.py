@@ -16,8 +16,8 @@ import botocore_cognito_federation as federation
 from botocore_cognito_federation.botocore_plugin import chain, provider
 from botocore_cognito_federation.botocore_plugin.credentials import FederationCredentials
 from botocore_cognito_federation.errors import CognitoFederationError, ConfigurationError, FederationRefusedError
+from botocore_cognito_federation.fork import ForkSafeLock, ImportGate
 from botocore_cognito_federation.profile_chain import environment_for_children, environment_without_chain
-from botocore_cognito_federation.storage.fork import ForkSafeLock, ImportGate
 
 
 def methods(session) -> list[str]:
@@ -131,6 +131,17 @@ def test_a_client_is_never_served_somebody_else_when_the_variable_changes_under_
         held.get_frozen_credentials()
     monkeypatch.setenv("CI_TOKEN", inside.world.provider.issue("ada", jti="a renewed one"))
     assert held.get_frozen_credentials().access_key == first
+
+
+def test_credentials_first_used_after_the_variable_changed_are_nobody_elses(inside, monkeypatch):
+    profile = inside.profile("ci", cognito_token_env="CI_TOKEN")
+    federation.install()
+    monkeypatch.setenv("CI_TOKEN", inside.world.provider.issue("ada"))
+    of_ada = boto3.Session(profile_name=profile).get_credentials()
+    monkeypatch.setenv("CI_TOKEN", inside.world.provider.issue("bob"))
+    with pytest.raises(FederationRefusedError, match="another user's token"):
+        of_ada.get_frozen_credentials()
+    assert boto3.Session(profile_name=profile).get_credentials().get_frozen_credentials().access_key
 
 
 def test_a_client_goes_on_with_the_next_opaque_token(inside):
@@ -431,7 +442,7 @@ def test_a_fork_waits_for_what_another_thread_imports_for_its_first_renewal(home
     """The child could never import a module that was half imported at the fork."""
     code = """
         import os, sys, threading, time
-        from botocore_cognito_federation.storage.fork import ImportGate
+        from botocore_cognito_federation.fork import ImportGate
         gate, inside = ImportGate(), threading.Event()
         sys.path.insert(0, os.getcwd())
         open("slowly.py", "w").write("import time; time.sleep(0.4)")

@@ -222,6 +222,16 @@ def test_everything_that_shapes_credentials_is_in_their_key(name):
     assert credentials_key(plain, login) != credentials_key(changed, login)
 
 
+@pytest.mark.parametrize(
+    ("more", "matters"),
+    [({}, False), ({"flow": "basic"}, True), ({"assume_role_arn": "arn:aws:iam::123456789012:role/y"}, True)],
+    ids=["enhanced", "basic", "assumed role"],
+)
+def test_the_endpoint_of_sts_is_in_the_key_where_sts_is_asked(more, matters):
+    here, there = (Settings(POOL, sts_endpoint=url, **more) for url in (None, "http://127.0.0.1:1"))
+    assert (credentials_key(here, None) != credentials_key(there, None)) is matters
+
+
 def test_logins_with_different_keys_subjects_or_opaque_tokens_have_different_keys():
     logins = [
         None,

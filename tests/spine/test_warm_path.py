@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,8 +13,8 @@ import time
 import pytest
 
 from botocore_cognito_federation import process
-from botocore_cognito_federation.cli.credential_process import answer
 from botocore_cognito_federation.demo.serve import find_executable
+from botocore_cognito_federation.long_way import answer
 from botocore_cognito_federation.process import Question, read_answer
 from tests.conftest import Home, Result, finished
 
@@ -45,27 +46,41 @@ def test_the_second_process_prints_the_same_bytes_for_no_call(home):
     assert home.spent == (1, 1)
 
 
-def test_a_warm_process_imports_nothing_the_interpreter_has_not_got(ready):
-    spy = """
-        import os, sys
-        before, end = set(sys.modules), os._exit
-        def spy(code):
-            os.write(2, " ".join(sorted(set(sys.modules) - before)).encode())
-            end(code)
-        os._exit = spy
-        sys.argv = ["cognito-federation", "credential-process", "--profile", "demo"]
-        from botocore_cognito_federation.__main__ import main
-        main()
-    """
-    done = ready.python(spy)
+SPY = """
+    import os, sys
+    before, end = set(sys.modules), os._exit
+    def spy(code):
+        os.write(2, " ".join(sorted(set(sys.modules) - before)).encode())
+        end(code)
+    os._exit = spy
+    sys.argv = ["cognito-federation", "credential-process", "--profile", "demo"]
+    from botocore_cognito_federation.__main__ import main
+    main()
+"""
+
+
+def imported(home: Home) -> set[str]:
+    """What a ``credential-process`` imports that the interpreter has not got by itself."""
+    done = home.python(SPY)
     assert json.loads(done.out)["Version"] == 1
-    extra = {name for name in done.err.decode().split() if not name.startswith("__editable__")}
-    assert extra == {
+    return {name for name in done.err.decode().split() if not name.startswith("__editable__")}
+
+
+def test_a_warm_process_imports_nothing_the_interpreter_has_not_got(ready):
+    assert imported(ready) == {
         "botocore_cognito_federation",
         "botocore_cognito_federation.__main__",
         "botocore_cognito_federation.process",
     }
     assert ready.spent == (0, 0)
+
+
+def test_a_cold_process_imports_nothing_that_its_token_does_not_need(home):
+    """The token is in a file: nothing is fetched by HTTP but credentials, and there is no command line to read."""
+    found = {name.partition(".")[0] for name in imported(home)}
+    assert "botocore" in found
+    assert found.isdisjoint({"boto3", "requests", "jwt", "cryptography", "click", "keyring", "moto"})
+    assert home.spent == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +89,10 @@ def test_a_warm_process_imports_nothing_the_interpreter_has_not_got(ready):
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
         ("AWS_ENDPOINT_URL_COGNITO_IDENTITY", "http://127.0.0.1:1"),
         ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true"),
+        ("AWS_CA_BUNDLE", "/nowhere"),
+        ("AWS_DATA_PATH", "/nowhere"),
+        ("AWS_STS_REGIONAL_ENDPOINTS", "legacy"),
+        ("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1"),
         ("AWS_USE_FIPS_ENDPOINT", "true"),
         ("AWS_USE_DUALSTACK_ENDPOINT", "true"),
         ("COGNITO_FEDERATION_IDENTITY_POOL_ID", "eu-west-1:1"),
@@ -124,7 +143,7 @@ DAMAGES = {
     "cut in half": lambda text: text[: len(text) // 2],
     "one byte short": lambda text: text[:-1],
     "a line more": lambda text: text + b"x\n",
-    "another magic": lambda text: text.replace(b"answer 1", b"answer 2", 1),
+    "another magic": lambda text: text.replace(b"answer 2", b"answer 9", 1),
     "binary": lambda text: b"\x00\xff" * 500,
     "times that are none": lambda text: text.replace(b"\ncredentials\n", b" x\ncredentials\n", 1),
 }
@@ -310,10 +329,10 @@ def test_stderr_stays_empty_on_success_whatever_python_would_warn_about(home, ch
 def test_an_unforeseen_error_is_one_line_without_its_text(inside, monkeypatch):
     secret = "hunter2-hunter2"
 
-    def broken(*_):
+    def broken(*_, **__):
         raise ValueError(secret)
 
-    monkeypatch.setattr("botocore_cognito_federation.cli.credential_process.load_settings", broken)
+    monkeypatch.setattr("botocore_cognito_federation.long_way.load_settings", broken)
     early = question()
     code, line = answer(question())
     assert code == 1
@@ -375,3 +394,126 @@ def test_whoever_waits_gets_the_failure_of_the_one_who_tried(ready):
     os.close(lock)
     assert result.refused(6) == line
     assert code == 6
+
+
+# Other ways to a wrong answer
+
+
+def test_a_file_put_in_place_of_the_config_counts_as_another_though_size_and_time_are_the_same(ready):
+    status = ready.config.stat()
+    other = ready.config.with_name("other")
+    other.write_text(ready.config.read_text())
+    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+    other.replace(ready.config)
+    assert ready.config.stat().st_mtime_ns == status.st_mtime_ns
+    assert not is_ready()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps no time of change")
+def test_a_config_edited_in_place_and_dated_back_counts_as_another(ready):
+    status = ready.config.stat()
+    text = ready.config.read_text()
+    ready.config.write_text(text.replace("eu-west-1", "us-east-1"))
+    os.utime(ready.config, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert (ready.config.stat().st_size, ready.config.stat().st_ino) == (status.st_size, status.st_ino)
+    assert not is_ready()
+
+
+@pytest.mark.parametrize(("age", "counts"), [(0, False), (2, False), (60, True)])
+def test_where_times_are_whole_seconds_a_file_just_changed_counts_for_nothing(tmp_path, monkeypatch, age, counts):
+    """Two edits within one second would look the same there."""
+    path = tmp_path / "config"
+    path.write_text("")
+    status, now = path.stat(), 1_900_000_000
+
+    class Coarse:
+        st_dev, st_ino, st_size = status.st_dev, status.st_ino, status.st_size
+        st_mtime_ns = st_ctime_ns = (now - age) * 10**9
+
+    monkeypatch.setattr(os, "stat", lambda _: Coarse)
+    times = iter([now + 0.1, now + 0.1, now + 0.2, now + 0.2])
+    monkeypatch.setattr(process, "time", lambda: next(times))
+    assert (process.state_of_file(str(path)) == process.state_of_file(str(path))) is counts
+
+
+def test_the_same_variables_in_another_home_are_another_question(ready, tmp_path, monkeypatch):
+    """Cache and config are named by variables; what ``~`` in the shared credentials file means is not."""
+    monkeypatch.delenv("AWS_SHARED_CREDENTIALS_FILE")
+    assert answer(question())[0] == 0
+    assert is_ready()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert not is_ready()
+
+
+def test_a_sign_out_ends_what_is_ready_where_the_cache_directory_is_named_by_another_variable(home):
+    where = {"PLACE": str(home.path / "place"), "COGNITO_FEDERATION_CACHE_DIR": "$PLACE/cache"}
+    first = home.ask(**where)
+    (kept,) = (home.path / "place" / "cache" / "answers").glob("*[!k]")
+    assert home.run("logout", "--profile", "demo", **where).code == 0
+    assert not kept.exists()
+    assert (home.path / "place" / "cache" / "generations").exists()
+    assert not (home.path / "$PLACE").exists()
+    assert home.ask(**where).key != first.key
+
+
+def test_the_callers_region_is_no_part_of_the_question(ready, monkeypatch):
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    assert is_ready()
+
+
+def test_a_second_name_of_an_answer_file_answers_only_its_own_question(ready):
+    (path,) = ready.answers()
+    other = question("demo-native")
+    os.link(path, other.path)
+    assert read_answer(other) is None
+    assert is_ready()
+
+
+def test_another_endpoint_of_sts_is_asked_for_credentials_of_its_own(home):
+    first = home.ask("classic")
+    other = home.ask("classic", AWS_ENDPOINT_URL_STS=f"{home.world.endpoint_url}/")
+    assert other.key != first.key
+    assert home.ask("classic").key == first.key
+    assert home.count("AssumeRoleWithWebIdentity") == 2
+
+
+# Whoever holds the lock
+
+
+@pytest.fixture
+def holder(home):
+    """A process that holds the answer's lock and does not go on."""
+    home.world.fault("GetCredentialsForIdentity", delay=5)
+    process = home.start(*PROFILE)
+    while not (home.cache / "locks").exists():  # of the entry, which is taken after the answer's
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGSTOP)
+    yield process
+    process.kill()
+    finished(process)
+
+
+def test_after_a_holder_was_killed_one_of_those_who_wait_asks_for_all(home, holder):
+    waiting = [home.start(*PROFILE) for _ in range(4)]
+    time.sleep(0.5)
+    assert [process.poll() for process in waiting] == [None] * 4
+    home.world.clear_faults()
+    home.world.reset_journal()
+    holder.kill()
+    assert len({finished(process).key for process in waiting}) == 1
+    assert home.count("GetCredentialsForIdentity") == 1
+
+
+def test_a_holder_that_was_stopped_is_waited_for_no_longer_than_sdks_wait(home, holder):
+    program = """
+        import sys
+        from botocore_cognito_federation import process
+        assert process.PATIENCE < 60
+        process.PATIENCE = 0.5
+        sys.argv = ["cognito-federation", "credential-process", "--profile", "demo"]
+        from botocore_cognito_federation.__main__ import main
+        main()
+    """
+    assert "Another process has been renewing" in home.python(program).refused(8)

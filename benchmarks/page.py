@@ -1,0 +1,84 @@
+"""The page ``docs/performance.md``, written from a run."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.clients.rooms import REPOSITORY, version_of
+
+from . import baseline
+from .laboratory import Laboratory
+from .rows import Row, markdown
+
+FILE = REPOSITORY / "docs" / "performance.md"
+
+_PAGE = """# Performance
+
+What the product costs, beside what Python itself costs and beside its peers. This page is written by
+`python -m benchmarks --write` (or `tox -e benchmarks -- --write`), from a wheel in a virtual environment of its own.
+
+{table}
+
+Measured on {machine}, {versions}.
+
+How to read it: a ratio is the median over pairs of runs that alternate within one minute, since the same command may
+take twice as long a minute later; the quarters are those of the pairs. Instructions are counted by callgrind and come
+out the same within 0.1 % each time. `python -c pass`, in the same virtual environment, is what a process costs at
+least: the warm path takes fewer instructions because it ends by `os._exit`, with nothing to tear down. Peers answer
+from their own cache or from static keys, so none of them calls anybody.
+
+{missed}## On each Python
+
+Instructions of a warm `credential-process` over those of the bare interpreter. CI holds every Python it finds to
+these (`benchmarks/baseline.json`, at most {tolerance:g} more), a Python that is not among them to the worst of them,
+and all of them to what they import: nothing that the interpreter has not imported by itself.
+
+{pythons}
+"""
+
+_WHY = """Where a limit is missed:
+
+{reasons}
+
+"""
+
+
+def write(laboratory: Laboratory, rows: Sequence[Row]) -> None:
+    """Put the page in place."""
+    FILE.write_text(text(laboratory, rows), encoding="utf-8")
+
+
+def text(laboratory: Laboratory, rows: Sequence[Row]) -> str:
+    """The page."""
+    pythons = ["| Python | instructions x python -c pass |", "| --- | --- |"]
+    pythons += [f"| {version} | {ratio:.3f} |" for version, ratio in baseline.ratios().items()]
+    missed = [f"* {row.line.what}, {row.line.unit}: {row.value:.3f}" for row in rows if row.met is False]
+    return _PAGE.format(
+        table=markdown(rows),
+        machine=_machine(),
+        versions=_versions(laboratory),
+        missed=_WHY.format(reasons="\n".join(missed)) if missed else "",
+        tolerance=baseline.tolerance(),
+        pythons="\n".join(pythons),
+    )
+
+
+def _machine() -> str:
+    return f"{os.cpu_count()} cores, {_processor()}, {platform.system()} {platform.release().partition('-')[0]}"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _versions(laboratory: Laboratory) -> str:
+    python = version_of(laboratory.python, "--version")
+    program = "import boto3, botocore; print('boto3', boto3.__version__ + ', botocore', botocore.__version__)"
+    return f"{python}, {version_of(laboratory.python, '-c', program)}"
