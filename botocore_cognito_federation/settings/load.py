@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from .model import Settings
 
+#: How many profiles a message names.
+_MOST_NAMED = 5
+
 
 def settings_of_session(
     session: Session,
@@ -118,11 +121,18 @@ def load_settings(
         raise _no_profile(name, _full_config(session), str(session.get_config_variable("config_file")))
     settings = settings_of_session(session, name if name in known else None, environ=environ, flags=flags)
     if settings is None:
-        raise ConfigurationError(
-            f"Profile {name!r} has no cognito_ keys",
-            remedy=run_with_profile(name, "configure"),
-        )
+        raise _not_ours(name, known)
     return settings
+
+
+def _not_ours(name: str, profiles: Mapping[str, Any]) -> ConfigurationError:
+    """Nothing of ours in a profile, which perhaps nobody named: the default one. The ones that were meant are named."""
+    ours = [other for other, section in profiles.items() if any(key.startswith(PREFIX) for key in section)]
+    shown = ", ".join([*ours[:_MOST_NAMED], *(["…"] if len(ours) > _MOST_NAMED else [])])
+    return ConfigurationError(
+        f"Profile {name!r} has no cognito_ keys",
+        remedy=f"Name one that has them with --profile: {shown}" if ours else run_with_profile(name, "configure"),
+    )
 
 
 def _no_profile(name: str, full_config: Mapping[str, Any], config_file: str) -> ConfigurationError:

@@ -370,6 +370,15 @@ def test_a_profile_that_is_not_there_is_guessed(home):
     assert "Did you mean demo" in home.ask("dmo").refused(CONFIGURATION)
 
 
+def test_a_profile_that_is_not_ours_names_those_that_are(inside, here):
+    inside.section("profile plain", region="eu-west-1")
+    line = here("plain").refused(CONFIGURATION)
+    assert "'plain' has no cognito_ keys" in line
+    assert "with --profile: demo, demo-native, " in line
+    inside.config.write_text("[profile plain]\nregion = eu-west-1\n")
+    assert "cognito-federation configure --profile plain" in here("plain").refused(CONFIGURATION)
+
+
 def test_an_unknown_variable_is_guessed(home):
     line = home.ask(COGNITO_FEDERATION_CLIENTID="x").refused(CONFIGURATION)
     assert "COGNITO_FEDERATION_CLIENT_ID" in line
