@@ -26,12 +26,13 @@ _ASKED = """try:
  from botocore_cognito_federation._activation import take_over
  spec = take_over().find_spec("botocore")
 except Exception: spec = None"""
+_ANSWER = f"exec({_ASKED!r}, found := {{}}) or found['spec']"
 #: What `site` runs in every interpreter, in a virtual environment twice: a function that waits for that name and is its
-#: own finder. It is as little as can be compiled, for that is what it costs at each start; what it does once it is
-#: asked is compiled then. A module of ours, even a tiny one, would cost a millisecond.
+#: own finder. It is as little as can be compiled, down to the length of its names, for that is what it costs at each
+#: start; what it does once it is asked is compiled then. A module of ours, even a tiny one, would cost a millisecond.
 LINE = (
-    "import sys; sys.meta_path.insert(0, wait := lambda name, *_: None if name != 'botocore'"
-    f" else exec({_ASKED!r}, found := {{}}) or found['spec']); wait.find_spec = wait\n"
+    f"import sys; w = lambda n, *_: eval({_ANSWER!r}) if n == 'botocore' else None;"
+    " w.find_spec = w; sys.meta_path[:0] = w,\n"
 )
 
 _PROBE_TIME = 30.0

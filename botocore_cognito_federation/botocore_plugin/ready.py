@@ -10,10 +10,11 @@ import os
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from json import loads
-from threading import Lock
 from time import time
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
+from ..fork import ForkSafeLock
 from ..process import ENTRY, FIELD, Question, read_answer
 from .credentials import FederationCredentials
 
@@ -30,14 +31,14 @@ if TYPE_CHECKING:
     Place = tuple[str, tuple[str, ...]]
 
 #: One object for all sessions that ask the same question with a token from the same place.
-_ready: dict[Place, FederationCredentials] = {}
+_ready: dict[Place, tuple[FederationCredentials, Later]] = {}
 #: Those of them whose configuration `shared` has not looked at so far.
 _unresolved: list[tuple[FederationCredentials, Later]] = []
 #: From then on configurations are resolved: objects of equal ones are one, however often a file was rewritten.
 _MOST = 16
-_lock = Lock()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: globals().update(_lock=Lock()))
+# Nothing is registered to be called at a fork: it would hold this module, and botocore's with it, until after the last
+# collection of garbage at the end of the program, which then goes through all of them in vain.
+_lock = ForkSafeLock()
 
 #: Whether some configuration was resolved in this process, which makes it cheap to resolve another.
 _resolving = False
@@ -48,6 +49,7 @@ class Later:
 
     Attributes:
         environ: the variables of now.
+        session: makes the session of our own calls.
     """
 
     def __init__(self, question: Question, answer: ReadyAnswer, session: Session, profile: str | None) -> None:
@@ -57,7 +59,7 @@ class Later:
         self._profile = profile
         self._full_config: Mapping[str, Any] | None = session.full_config
         self._config_file = str(session.get_config_variable("config_file"))
-        self._session = beside(session, profile)
+        self.session = Beside(session, profile)
         self._settings: Settings | None = None
         self._serve: Callable[[], Served] | None = None
 
@@ -82,7 +84,7 @@ class Later:
             from .shared import serving
 
             who = self._answer.who.partition(FIELD)[0]
-            self._serve = serving(self.settings(), self._question, self._session, who=who, last=self._last())
+            self._serve = serving(self.settings(), self._question, self.session, who=who, last=self._last())
         return self._serve()
 
     def _last(self) -> FederatedCredentials | None:
@@ -107,25 +109,43 @@ class Later:
         )
 
 
-def beside(session: Session, profile: str | None) -> Callable[[], Session]:
-    """Makes the session of our own calls, for the same profile, with what another one has read of AWS's models.
+class Beside:
+    """Makes the session of our own calls, for the same profile, with what others have read of AWS's models.
 
-    They are the most of what a client costs: 24,000 objects for the endpoints alone, which the session reads for its
+    They are the most of what a client costs: 24,000 objects for the endpoints alone, which a session reads for its
     own clients anyway. Read again in a thread beside an event loop, they held that loop up for some 20 ms.
+
+    They stay those of the sessions that have read them: credentials live as long as the process, and would hold them
+    after the last client is gone, where the end of the program goes through them object by object, more than once.
     """
-    loader = session.get_component("data_loader")
 
-    def make() -> Session:
+    def __init__(self, session: Session, profile: str | None) -> None:
+        self._profile = profile
+        self._loader: Callable[[], Any] = _nothing
+        self.share(session)
+
+    def share(self, session: Session) -> None:
+        """Have the models of this session too, for the time when those of the earlier ones are gone."""
+        if self._loader() is not None:
+            return
         from botocore.loaders import Loader
-        from botocore.session import Session
 
-        made = Session(profile=profile)
+        loader = session.get_component("data_loader")
         # Not that of a copy of botocore which a tool carries: it has models of another version.
         if isinstance(loader, Loader):
+            self._loader = ref(loader)
+
+    def __call__(self) -> Session:
+        from botocore.session import Session
+
+        made, loader = Session(profile=self._profile), self._loader()
+        if loader is not None:
             made.register_component("data_loader", loader)
         return made
 
-    return make
+
+def _nothing() -> None:
+    """What a reference to an object that is gone gives."""
 
 
 def ready_credentials(question: Question, session: Session, profile: str | None) -> FederationCredentials | None:
@@ -141,14 +161,18 @@ def ready_credentials(question: Question, session: Session, profile: str | None)
         return None
     place = (question.fingerprint, _token_place(answer))
     with _lock:
-        found = _ready.get(place)
-        if found is None and not _resolving and len(_ready) < _MOST:
-            later = Later(question, answer, session, profile)
-            found = FederationCredentials(later.serve)
-            *keys, expiration = _parts(answer)
-            found.put(keys, expiration=expiration, serve_until=answer.until, ask_again_at=answer.refresh_at)
-            _ready[place] = found
-            _unresolved.append((found, later))
+        if place in _ready:
+            found, later = _ready[place]
+            later.session.share(session)
+            return found
+        if _resolving or len(_ready) >= _MOST:
+            return None
+        later = Later(question, answer, session, profile)
+        found = FederationCredentials(later.serve)
+        *keys, expiration = _parts(answer)
+        found.put(keys, expiration=expiration, serve_until=answer.until, ask_again_at=answer.refresh_at)
+        _ready[place] = found, later
+        _unresolved.append((found, later))
         return found
 
 

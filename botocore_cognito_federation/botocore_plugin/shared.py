@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..assembly import federation_for, serving_for
 from ..errors import CognitoFederationError
 from ..federation import who_of
+from ..fork import ForkSafeLock
 from ..process import state_of_variable
 from ..profile_chain import refuse_a_circle
 from ..ready_answer import keeping_served
@@ -19,7 +19,7 @@ from ..settings.keys import NAMED_URLS
 from ..storage import default_directory
 from ..tokens import token_bindings
 from .credentials import FederationCredentials
-from .ready import beside, take_unresolved
+from .ready import Beside, take_unresolved
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -40,10 +40,8 @@ _OF_PLATFORMS = (
 
 _Key = tuple[Settings, str, tuple[str, ...]]
 
-_shared: dict[_Key, FederationCredentials] = {}
-_shared_lock = threading.Lock()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: globals().update(_shared_lock=threading.Lock()))
+_shared: dict[_Key, tuple[FederationCredentials, Beside]] = {}
+_shared_lock = ForkSafeLock()
 
 
 def credentials_of_session(
@@ -68,18 +66,21 @@ def shared_credentials(settings: Settings, session: Session, question: Question 
     """The credentials object of a configuration: the same one for every session of this process.
 
     Args:
-        session: the one that asks; see `beside`.
+        session: the one that asks; see `Beside`.
         question: see `credentials_of_session`.
     """
     key = _key(settings, os.environ)
     with _shared_lock:
         for credentials, later in take_unresolved():
             with suppress(CognitoFederationError):
-                _shared.setdefault(_key(later.settings(), later.environ), credentials)
-        found = _shared.get(key)
-        if found is None:
-            serve = serving(settings, question, beside(session, settings.profile), who=_whose(settings))
-            found = _shared[key] = FederationCredentials(serve)
+                _shared.setdefault(_key(later.settings(), later.environ), (credentials, later.session))
+        if key in _shared:
+            found, beside = _shared[key]
+            beside.share(session)
+        else:
+            beside = Beside(session, settings.profile)
+            found = FederationCredentials(serving(settings, question, beside, who=_whose(settings)))
+            _shared[key] = found, beside
         return found
 
 
@@ -95,7 +96,7 @@ def serving(
 
     Args:
         question: see `credentials_of_session`.
-        session: see `beside`.
+        session: see `Beside`.
         who: whose they are so far; see `federation.Served`.
         last: see `federation.Federation`.
     """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import weakref
 from collections import Counter
 
 import botocore.session
@@ -33,10 +35,40 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 def test_the_session_and_the_fetch_of_its_credentials_read_each_model_once(inside, read):
     federation.install()
     client = botocore.session.Session(profile="demo-native").create_client("s3")
+    gc.collect()  # the session; its client has its models
     assert client.list_buckets()["Buckets"]
     assert inside.spent == (1, 1)
     assert read["endpoints"] == 1
     assert read["partitions"] == 1
+
+
+def test_the_fetch_of_shared_credentials_reads_nothing_that_a_later_session_has_read(inside, read):
+    federation.install()
+    credentials = botocore.session.Session(profile="demo-native").get_credentials()
+    gc.collect()  # the first session
+    session = botocore.session.Session(profile="demo-native")
+    assert session.create_client("s3")
+    assert session.get_credentials() is credentials
+    assert read["endpoints"] == 1
+    assert credentials.get_frozen_credentials().access_key
+    assert read["endpoints"] == read["partitions"] == 1
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_credentials_do_not_hold_the_models_of_a_session_that_is_gone(inside, read, ready):
+    if ready:
+        assert inside.ask("demo-native").key
+    federation.install()
+    session = botocore.session.Session(profile="demo-native")
+    session.create_client("s3")
+    models = weakref.ref(session.get_component("data_loader"))
+    credentials = session.get_credentials()
+    del session
+    gc.collect()
+    assert models() is None
+    # They get on without.
+    credentials._ask_again_at = 0.0
+    assert credentials.get_frozen_credentials().access_key
 
 
 def test_a_session_with_models_of_another_botocore_keeps_them_to_itself(inside):

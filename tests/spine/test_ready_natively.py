@@ -65,6 +65,26 @@ tell(key=credentials.access_key, ours=sorted(name for name in sys.modules if nam
     assert ready.spent == (0, 0)
 
 
+def test_a_program_that_finds_an_answer_has_nothing_called_at_a_fork(ready):
+    # What is called there lives on, with its module and all of botocore, until after the last collection of garbage.
+    program = """
+import os
+called = []
+register = os.register_at_fork
+def recording(**hooks):
+    called.extend(str(hook.__module__) for hook in hooks.values())
+    register(**hooks)
+os.register_at_fork = recording
+"""
+    asking = """
+key = session().get_credentials().get_frozen_credentials().access_key
+tell(key=key, ours=[name for name in called if name.startswith("botocore")])
+"""
+    done = ready.python(program + START + asking)
+    assert done.code == 0, done.err.decode()
+    assert json.loads(done.out) == {"key": ready.ask("demo-native").key, "ours": []}
+
+
 def test_what_is_ready_is_whole(ready):
     program = """
 c = session().get_credentials()
