@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 
+import pytest
 import requests
 
 from botocore_cognito_federation.demo.world import World
@@ -189,7 +190,30 @@ def test_a_pool_that_refuses_the_token_is_told_at_the_sign_in(home: Home) -> Non
     home.write(cognito_provider=home.world.provider.login_key, cognito_login_key="nobody.example")
     done = home.login()
     assert done.code == 6, done.err
+    assert "ada@example.com is signed in, but AWS credentials could not be had: " in done.err.splitlines()[-1]
     assert home.session_document()["subject"] == "ada"
+
+
+def test_a_pool_that_cannot_be_reached_after_the_sign_in_costs_no_second_one(home: Home) -> None:
+    endpoint = home.session.get("cognito_endpoint_url", "")
+    home.write(cognito_endpoint_url="http://127.0.0.1:1")
+    done = home.login()
+    assert done.code == 7, done.err
+    last = done.err.splitlines()[-1]
+    assert "ada@example.com is signed in, but AWS credentials could not be had: " in last
+    assert last.endswith("; there is no need to sign in again")
+    home.session.pop("cognito_endpoint_url")
+    home.write(**({"cognito_endpoint_url": endpoint} if endpoint else {}))
+    assert home.run("credential-process").code == 0
+
+
+@pytest.mark.parametrize(("chosen", "named"), [((), "--profile dev"), (("--session", "corp"), "--session corp")])
+def test_a_sign_in_that_failed_names_the_command_for_the_next_one_whole(
+    home: Home, chosen: tuple[str, ...], named: str
+) -> None:
+    done = home.run("login", *chosen, "--use-device-code", "--timeout", "1")
+    assert done.code == 5
+    assert done.err.splitlines()[-1].endswith(f". Run: cognito-federation login {named}")
 
 
 def test_a_session_shared_by_profiles_is_signed_in_by_its_name(home: Home) -> None:
