@@ -255,6 +255,19 @@ tell(same=credentials.get_frozen_credentials().access_key == first)
     assert told(ready, program) == {"same": True}
 
 
+def test_what_it_serves_without_a_token_is_no_answer_for_others(ready):
+    program = (
+        RENEW
+        + """
+open(os.path.join(os.environ["HOME"], "token"), "w").close()
+tell(same=credentials.get_frozen_credentials().access_key == first)
+"""
+    )
+    assert told(ready, program) == {"same": True}
+    # Nobody can say whose credentials the next process asks for.
+    assert "is empty" in ready.ask("demo-native").refused(5)
+
+
 def test_after_a_sign_out_it_serves_nothing_without_a_token(ready):
     from botocore_cognito_federation.demo.serve import find_executable
 
