@@ -67,11 +67,12 @@ class Later:
         Raises:
             CognitoFederationError: they are wrong, which no answer was ever made of.
         """
+        full_config = self._full_config  # before the look at the settings: another thread may be here too
         if self._settings is None:
             from ..settings.load import settings_of_config
 
-            assert self._full_config is not None
-            found = settings_of_config(self._full_config, self._config_file, self._profile, environ=self.environ)
+            assert full_config is not None
+            found = settings_of_config(full_config, self._config_file, self._profile, environ=self.environ)
             assert found is not None  # the answer was made of it
             self._settings, self._full_config = found, None
         return self._settings
