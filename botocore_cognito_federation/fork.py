@@ -57,10 +57,10 @@ class ImportGate:
     @contextmanager
     def first_time(self) -> Iterator[None]:
         """Be inside, unless what is done there has been done in this process before."""
-        if self._done:
+        me = threading.get_ident()
+        if self._done or me in self._inside:  # a refresh handler may ask another federation
             yield
             return
-        me = threading.get_ident()
         with self._turn:
             self._inside.add(me)
         try:
