@@ -90,6 +90,48 @@ def test_after_a_forced_change_no_answer_of_the_one_before_is_served(home: Home,
     assert "grace" in home.run("whoami").out
 
 
+def test_in_a_process_that_goes_on_a_new_session_is_that_of_whoever_is_signed_in_then(home: Home) -> None:
+    program = """
+import sys, boto3, botocore_cognito_federation
+botocore_cognito_federation.install()
+old = boto3.Session(profile_name="dev").get_credentials()
+def key_of(credentials):
+    try:
+        return credentials.get_frozen_credentials().access_key
+    except Exception as error:
+        return type(error).__name__
+for line in sys.stdin:
+    if line == "renew\\n":
+        old._ask_again_at = 0.0
+    print(key_of(boto3.Session(profile_name="dev").get_credentials()), key_of(old), flush=True)
+"""
+    home.login()
+    process = home.python(program, stdin=subprocess.PIPE)
+    sent, said = process.stdin, process.stdout
+    assert sent is not None
+    assert said is not None
+
+    def ask(line: str = "") -> list[str]:
+        sent.write(f"{line}\n")
+        sent.flush()
+        return said.readline().split()
+
+    def helper() -> str:
+        return str(json.loads(home.run("credential-process").out)["AccessKeyId"])
+
+    ada = helper()
+    assert ask() == [ada, ada]
+    home.login("--force", user="grace")
+    grace = helper()
+    assert ask() == [grace, ada]
+    assert ask("renew") == [grace, "FederationRefusedError"]
+    home.run("logout")
+    assert ask("renew") == ["SignInRequiredError"] * 2
+    home.login()
+    assert ask("renew") == [helper()] * 2
+    assert finished(process).code == 0
+
+
 def test_two_logins_at_once_open_one_tab_and_the_second_joins(home: Home, provider: OidcProvider) -> None:
     before = len(provider.journal("authorization"))
     first = home.start("login", *browser_options("ada"))
