@@ -67,9 +67,10 @@ class ImportGate:
             yield
             self._done = True
         finally:
-            with self._turn:
+            turn = self._turn  # another one in a child that a signal handler forks here
+            with turn:
                 self._inside.discard(me)
-                self._turn.notify_all()
+                turn.notify_all()
 
     def _wait(self) -> None:
         me = {threading.get_ident()}
