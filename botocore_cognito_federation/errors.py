@@ -59,6 +59,19 @@ def without_frames(error: CognitoFederationError) -> CognitoFederationError:
     return error.with_traceback(None)
 
 
+#: What the words of an error are kept in; the last is botocore's.
+_WORDS = frozenset({"what", "remedy", "kwargs"})
+
+
+def reworded(
+    error: CognitoFederationError, *, what: str | None = None, remedy: str | None = None
+) -> CognitoFederationError:
+    """The same error in other words."""
+    new = _rebuild(type(error), error.what if what is None else what, error.remedy if remedy is None else remedy)
+    vars(new).update({name: value for name, value in vars(error).items() if name not in _WORDS})
+    return new
+
+
 def _rebuild(cls: type[CognitoFederationError], what: str, remedy: str) -> CognitoFederationError:
     return cls(what, remedy=remedy)
 

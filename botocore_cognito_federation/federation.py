@@ -63,11 +63,14 @@ class Served:
         ask_again_at: when they should be renewed, or when a renewal that failed may be tried again; seconds since
             the epoch.
         who: a digest of whose they are; empty where only the identity pool can say.
+        only_here: whether they are what this federation served last, while nobody can say whose are asked for: for
+            whoever holds them already, and for nobody else.
     """
 
     credentials: FederatedCredentials
     ask_again_at: float
     who: str = ""
+    only_here: bool = False
 
 
 class Federation:
@@ -240,7 +243,7 @@ class Federation:
         if isinstance(error, SignInRequiredError):
             raise error  # whoever signed out meant these too
         last = self._last.credentials if self._last and self._last.generation == self.generation() else None
-        return self._living_or_raise(last, Failure.of(error, at=self._now(), rest=REST))
+        return replace(self._living_or_raise(last, Failure.of(error, at=self._now(), rest=REST)), only_here=True)
 
     def _renewed(self, key: str, login: Login | None, held: FederatedCredentials | None, asked_at: float) -> Served:
         alive = held is not None and is_alive(held, self._now())

@@ -57,19 +57,20 @@ class ImportGate:
     @contextmanager
     def first_time(self) -> Iterator[None]:
         """Be inside, unless what is done there has been done in this process before."""
-        if self._done:
+        me = threading.get_ident()
+        if self._done or me in self._inside:  # a refresh handler may ask another federation
             yield
             return
-        me = threading.get_ident()
         with self._turn:
             self._inside.add(me)
         try:
             yield
             self._done = True
         finally:
-            with self._turn:
+            turn = self._turn  # another one in a child that a signal handler forks here
+            with turn:
                 self._inside.discard(me)
-                self._turn.notify_all()
+                turn.notify_all()
 
     def _wait(self) -> None:
         me = {threading.get_ident()}

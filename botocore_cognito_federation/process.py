@@ -50,6 +50,7 @@ _VARIABLES = (
     "AWS_USE_FIPS_ENDPOINT",
 )
 _PREFIXES = ("COGNITO_FEDERATION_", "AWS_ENDPOINT_URL")
+_PATHS = ("COGNITO_FEDERATION_CACHE_DIR", "COGNITO_FEDERATION_DEBUG")
 
 
 class Question:
@@ -70,7 +71,7 @@ class Question:
         self.files = config, shared, *states = configuration_files(environ)
         self.directory = cache_directory(environ)
         chosen = [name for name in environ if name in _VARIABLES or name.startswith(_PREFIXES)]
-        settings = [f"{name}={environ[name]}" for name in sorted(chosen)]
+        settings = [f"{name}={_shown(name, environ)}" for name in sorted(chosen)]
         name = FIELD.join((self.profile, config, shared, *settings))
         # No hash function is imported yet. The name only has to differ; the fingerprint is compared in full.
         number = int.from_bytes(name.encode("utf-8", "surrogateescape"), "little") % (2**127 - 1)
@@ -138,6 +139,13 @@ def state_of_variable(name: str, environ: "Mapping[str, str]" = os.environ) -> s
         except ImportError:
             from hashlib import sha256
     return str(sha256(value.encode("utf-8", "surrogateescape")).hexdigest())
+
+
+def _shown(name: str, environ: "Mapping[str, str]") -> str:
+    """A variable's value, or its digest where it may hold a secret: a URL with a password, or what is none of ours."""
+    value = environ[name]
+    plain = "@" not in value and "?" not in value if name.startswith("AWS_") else name in _PATHS
+    return value if plain else state_of_variable(name, environ)
 
 
 def bound(kind: str, name: str) -> str:

@@ -77,7 +77,7 @@ def keeping_served(question: Question, settings: Settings, serve: Callable[[], S
         same = now.fingerprint == question.fingerprint
         bindings = bindings_of(settings, token_bindings(settings), now) if same else None
         served = serve()
-        if bindings is not None and not _is_kept(now, served):
+        if bindings is not None and not served.only_here and not _is_kept(now, served):
             keep_served(now, bindings, served)
         return served
 

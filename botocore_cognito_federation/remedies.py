@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 
+_LOGIN = "cognito-federation login"
+#: What parts say that know no configuration; see `naming_login`.
+SIGN_IN_AGAIN = f"Sign in again: {_LOGIN}"
+
+
 def shell_command(*words: str) -> str:
     """A command as it can be pasted into a shell: names of profiles may hold spaces and quotes."""
     return shlex.join(words)
@@ -25,6 +30,12 @@ def login_command(settings: Settings) -> str:
     if settings.profile is None and settings.session is not None:
         return shell_command("cognito-federation", "login", "--session", settings.session)
     return shell_command("cognito-federation", "login", "--profile", settings.profile or "default")
+
+
+def naming_login(remedy: str, command: str) -> str:
+    """A remedy of a part that knows no configuration, with the command that signs in for one in it."""
+    general = remedy.replace(SIGN_IN_AGAIN, f"Run: {_LOGIN}")
+    return re.sub(rf"\b{_LOGIN}\b(?! --)", lambda _: command, general)
 
 
 def of_an_application(settings: Settings) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from ..fork import ForkSafeLock
-from ..process import ENTRY, FIELD, Question, read_answer
+from ..process import ENTRY, FIELD, Question, read_answer, still_bound
 from .credentials import FederationCredentials
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from ..process import ReadyAnswer
     from ..settings import Settings
 
-    Place = tuple[str, tuple[str, ...]]
+    Place = tuple[str, str, tuple[str, ...]]
 
-#: One object for all sessions that ask the same question with a token from the same place.
+#: One object for all sessions that ask the same question with a token of the same user from the same place.
 _ready: dict[Place, tuple[FederationCredentials, Later]] = {}
 #: Those of them whose configuration `shared` has not looked at so far.
 _unresolved: list[tuple[FederationCredentials, Later]] = []
@@ -69,11 +69,12 @@ class Later:
         Raises:
             CognitoFederationError: they are wrong, which no answer was ever made of.
         """
+        full_config = self._full_config  # before the look at the settings: another thread may be here too
         if self._settings is None:
             from ..settings.load import settings_of_config
 
-            assert self._full_config is not None
-            found = settings_of_config(self._full_config, self._config_file, self._profile, environ=self.environ)
+            assert full_config is not None
+            found = settings_of_config(full_config, self._config_file, self._profile, environ=self.environ)
             assert found is not None  # the answer was made of it
             self._settings, self._full_config = found, None
         return self._settings
@@ -87,13 +88,24 @@ class Later:
             self._serve = serving(self.settings(), self._question, self.session, who=who, last=self._last())
         return self._serve()
 
-    def _last(self) -> FederatedCredentials | None:
-        """What the answer held, if nobody has signed out since."""
-        from ..credentials import FederatedCredentials
+    def is_of(self, who: str) -> bool:
+        """Whether the answer belongs to whom `who` names, or to whoever has the very token it was made with."""
+        if not self._is_of_this_generation():
+            return False
+        return still_bound(self._answer.bindings) or who == self._answer.who.partition(FIELD)[0] != ""
+
+    def _is_of_this_generation(self) -> bool:
+        """Whether nobody has signed out since the answer."""
         from ..ready_answer import bindings_of
 
         # With no token source they are the generations alone, which come first.
-        if not self._answer.bindings.startswith(bindings_of(self.settings(), (), self._question) or FIELD):
+        return self._answer.bindings.startswith(bindings_of(self.settings(), (), self._question) or FIELD)
+
+    def _last(self) -> FederatedCredentials | None:
+        """What the answer held, if nobody has signed out since."""
+        from ..credentials import FederatedCredentials
+
+        if not self._is_of_this_generation():
             return None
         access_key, secret_key, token, account_id, expiration = _parts(self._answer)
         identity_id = self._answer.who.partition(FIELD)[2]
@@ -159,7 +171,7 @@ def ready_credentials(question: Question, session: Session, profile: str | None)
     answer = read_answer(question)
     if answer is None or answer.kind != "credentials" or not answer.is_fresh(time()):
         return None
-    place = (question.fingerprint, _token_place(answer))
+    place = (question.fingerprint, answer.who, _token_place(question, answer))
     with _lock:
         if place in _ready:
             found, later = _ready[place]
@@ -186,10 +198,14 @@ def take_unresolved() -> list[tuple[FederationCredentials, Later]]:
         return taken
 
 
-def _token_place(answer: ReadyAnswer) -> tuple[str, ...]:
-    """Where the login token is: the value of a variable, or the path of a file, whatever it holds."""
+def _token_place(question: Question, answer: ReadyAnswer) -> tuple[str, ...]:
+    """Where the login token is: the value of a variable, or the path of a file, whatever it holds.
+
+    With it goes the state of the sign-outs: what was made before one is not for sessions that are made after it.
+    """
+    marks = FIELD.join(("file", os.path.join(question.directory, "")))
     entries = answer.bindings.split(ENTRY)
-    return tuple(entry if entry.startswith("variable") else entry.rpartition(FIELD)[0] for entry in entries)
+    return tuple(each if each.startswith(("variable", marks)) else each.rpartition(FIELD)[0] for each in entries)
 
 
 def _parts(answer: ReadyAnswer) -> tuple[str, str, str, str | None, datetime]:

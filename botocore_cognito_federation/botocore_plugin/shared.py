@@ -1,16 +1,22 @@
-"""One credentials object for all sessions and clients of a configuration in this process."""
+"""One credentials object for all sessions and clients of a configuration in this process.
+
+As long as it is one user's: a session that is made after a sign-out, or after somebody else's token has taken the
+place of the one before, gets an object of its own, as a process that is started then gets their credentials.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..assembly import federation_for, serving_for
 from ..errors import CognitoFederationError
 from ..federation import who_of
 from ..fork import ForkSafeLock
+from ..keeping.cache_keys import credentials_key
 from ..process import state_of_variable
 from ..profile_chain import refuse_a_circle
 from ..ready_answer import keeping_served
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
     from ..credentials import FederatedCredentials
     from ..federation import Served
     from ..process import Question
+    from .ready import Later
 
 #: What tells a platform's token endpoint whose token is asked for; see `tokens.platforms`.
 _OF_PLATFORMS = (
@@ -40,7 +47,39 @@ _OF_PLATFORMS = (
 
 _Key = tuple[Settings, str, tuple[str, ...]]
 
-_shared: dict[_Key, tuple[FederationCredentials, Beside]] = {}
+
+@dataclass(frozen=True)
+class _Whose:
+    """Whose credentials a session gets that is made now.
+
+    Attributes:
+        generation: of the sign-outs.
+        login: tells the user of the token that a file holds from any other; empty where no file says it.
+        who: a digest of whose they are; see `federation.Served`.
+    """
+
+    generation: str
+    login: str = ""
+    who: str = ""
+
+    def may_use(self, other: _Whose) -> bool:
+        """Whether what was made for `other` is right; a file that holds no token just now names nobody else."""
+        return self.generation == other.generation and self.login in ("", other.login)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One credentials object, whose it is, and what makes the session of its calls."""
+
+    whose: _Whose
+    credentials: FederationCredentials
+    beside: Beside
+
+
+#: The least recently asked for first.
+_shared: dict[_Key, _Entry] = {}
+#: A worker that sets a token for each of its jobs would keep them all, each with a client of its own (8 MB).
+_MOST_KEPT = 32
 _shared_lock = ForkSafeLock()
 
 
@@ -70,18 +109,36 @@ def shared_credentials(settings: Settings, session: Session, question: Question 
         question: see `credentials_of_session`.
     """
     key = _key(settings, os.environ)
+    whose = _whose(settings)
     with _shared_lock:
         for credentials, later in take_unresolved():
             with suppress(CognitoFederationError):
-                _shared.setdefault(_key(later.settings(), later.environ), (credentials, later.session))
-        if key in _shared:
-            found, beside = _shared[key]
-            beside.share(session)
-        else:
+                _take_in(credentials, later)
+        entry = _shared.pop(key, None)
+        if entry is None or not whose.may_use(entry.whose):
             beside = Beside(session, settings.profile)
-            found = FederationCredentials(serving(settings, question, beside, who=_whose(settings)))
-            _shared[key] = found, beside
-        return found
+            serve = serving(settings, question, beside, who=whose.who)
+            entry = _Entry(whose, FederationCredentials(serve), beside)
+        entry.beside.share(session)
+        _keep(key, entry)
+        return entry.credentials
+
+
+def _take_in(credentials: FederationCredentials, later: Later) -> None:
+    """Share an object that was made of an answer, if it is still that user's whom a new session would be."""
+    settings = later.settings()
+    whose = _whose(settings)
+    if later.is_of(whose.who):
+        key = _key(settings, later.environ)
+        if key not in _shared:
+            _keep(key, _Entry(whose, credentials, later.session))
+
+
+def _keep(key: _Key, entry: _Entry) -> None:
+    """Keep an object for the next sessions; those who have one already have it whatever is kept here."""
+    _shared[key] = entry
+    if len(_shared) > _MOST_KEPT:
+        del _shared[next(iter(_shared))]
 
 
 def serving(
@@ -104,14 +161,18 @@ def serving(
     return serve if question is None else keeping_served(question, settings, serve)
 
 
-def _whose(settings: Settings) -> str:
+def _whose(settings: Settings) -> _Whose:
     """Whose the token is that a variable or a file holds now; the object is theirs, though it may be used later on."""
-    if settings.logins or not (settings.token_env or settings.token_file):
-        return ""
+    federation = federation_for(replace(settings, logins=()))  # what is linked to a login is no other user
+    generation = federation.generation()
+    if not (settings.token_env or settings.token_file):
+        return _Whose(generation)
     try:
-        return who_of(federation_for(settings).login())
+        login = federation.login()
     except CognitoFederationError:
-        return ""  # told to whoever asks for credentials
+        return _Whose(generation)  # told to whoever asks for credentials
+    # The value of a variable is in the key of the object; that of an opaque token in a file is not.
+    return _Whose(generation, credentials_key(settings, login) if settings.token_file else "", who_of(login))
 
 
 def _key(settings: Settings, environ: Mapping[str, str]) -> _Key:

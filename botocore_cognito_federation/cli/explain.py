@@ -11,6 +11,7 @@ import click
 from ..settings import Settings, load_settings
 from ..settings.keys import KEYS
 from ..shadowing import what_shadows
+from ..shown_url import shown_url
 from .options import json_option, profile_option
 
 _DERIVED = (
@@ -39,7 +40,8 @@ def described(settings: Settings) -> list[tuple[str, str, str]]:
     rows.append(("Logins key", (provider.login_key if provider else None) or "from the token's iss", "derived"))
     if settings.region_name:
         rows.append(("region", settings.region_name, f"profile {settings.profile}"))
-    rows.append(("Cognito endpoint", settings.endpoint or f"AWS, {settings.pool_region}", "derived"))
+    endpoint = shown_url(settings.endpoint) if settings.endpoint else f"AWS, {settings.pool_region}"
+    rows.append(("Cognito endpoint", endpoint, "derived"))
     return rows
 
 

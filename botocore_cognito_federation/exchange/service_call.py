@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import CognitoFederationError, ConfigurationError, FederationRefusedError, TemporaryError
 from ..retry import Retry
+from ..shown_url import shown_url
 from .diagnosis import CallFacts, Diagnosis, diagnose
 from .quiet_botocore import quiet_botocore
 
@@ -175,7 +176,7 @@ def _public(diagnosis: Diagnosis) -> CognitoFederationError:
 def _unreachable(error: Any) -> TemporaryError:
     from botocore import exceptions
 
-    where = str(error.kwargs.get("endpoint_url") or "AWS").partition("?")[0]
+    where = shown_url(str(error.kwargs.get("endpoint_url") or "AWS"))
     if isinstance(error, exceptions.SSLError):
         return TemporaryError(
             f"The certificate of {where} could not be verified",

@@ -6,10 +6,11 @@ import logging
 from typing import Any
 
 from ..errors import CognitoFederationError, SignInFailedError
+from ..remedies import SIGN_IN_AGAIN
 from .discovery import ProviderMetadata
 from .id_token import Expectation, KeySet, verify_id_token
 from .party import RelyingParty, SignInAnswer, TokenAnswer
-from .token_endpoint import LOGIN, NoIdTokenError
+from .token_endpoint import NoIdTokenError
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ def _accept_access_token(
     error: type[CognitoFederationError],
 ) -> SignInAnswer:
     if answer.access_token is None:
-        raise error(f"{party.provider.name} gave no access token", remedy=LOGIN)
+        raise error(f"{party.provider.name} gave no access token", remedy=SIGN_IN_AGAIN)
     claims = {"sub": subject} if subject is not None else _user_info(party, metadata, answer.access_token)
     return _made(party, answer, answer.expires_at, claims, None)
 
@@ -101,7 +102,7 @@ def _without_id_token(
     if renewal:
         return NoIdTokenError(
             f"{party.provider.name} renewed the session without an ID token, which is what Cognito takes",
-            remedy=f"{LOGIN}. To be spared that, {party.provider.refresh_remedy}",
+            remedy=f"{SIGN_IN_AGAIN}. To be spared that, {party.provider.refresh_remedy}",
             answer=answer,
         )
     return error(

@@ -15,10 +15,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from ..errors import ConfigurationError, SignInFailedError
 from ..http import printable
+from ..remedies import SIGN_IN_AGAIN
 from .discovery import ProviderMetadata
 from .party import RelyingParty
 from .provider_errors import provider_error
-from .token_endpoint import LOGIN
 
 _OURS = frozenset(
     {
@@ -135,18 +135,18 @@ def read_answer(request: AuthorizationRequest, query: str) -> str:
         pairs = []
     answer = dict(pairs)
     if not hmac.compare_digest(answer.get("state", "").encode("utf-8", "replace"), request.state.encode()):
-        raise NotOurAnswerError("The answer does not belong to this sign-in (state)", remedy=LOGIN)
+        raise NotOurAnswerError("The answer does not belong to this sign-in (state)", remedy=SIGN_IN_AGAIN)
     if len(answer) != len(pairs):
-        raise SignInFailedError("The answer of the provider repeats a parameter", remedy=LOGIN)
+        raise SignInFailedError("The answer of the provider repeats a parameter", remedy=SIGN_IN_AGAIN)
     _check_issuer(request, answer.get("iss"))
     if "error" in answer:
         found = provider_error(answer["error"], answer.get("error_description"), secrets=(request.state,))
         raise SignInFailedError(
-            f"The identity provider did not sign you in ({found})", remedy=_WHAT_HELPS.get(found.code, LOGIN)
+            f"The identity provider did not sign you in ({found})", remedy=_WHAT_HELPS.get(found.code, SIGN_IN_AGAIN)
         )
     code = answer.get("code", "")
     if not code.strip():
-        raise SignInFailedError("The answer of the provider has no authorization code", remedy=LOGIN)
+        raise SignInFailedError("The answer of the provider has no authorization code", remedy=SIGN_IN_AGAIN)
     return code
 
 
@@ -170,11 +170,11 @@ def _check_issuer(request: AuthorizationRequest, found: str | None) -> None:
     if found is None:
         raise SignInFailedError(
             f"The answer names no issuer (iss), although {request.issuer} promises to name itself (RFC 9207)",
-            remedy=LOGIN,
+            remedy=SIGN_IN_AGAIN,
         )
     if found != request.issuer:
         raise SignInFailedError(
-            f"The answer comes from another issuer: {printable(found, 200)}, not {request.issuer}", remedy=LOGIN
+            f"The answer comes from another issuer: {printable(found, 200)}, not {request.issuer}", remedy=SIGN_IN_AGAIN
         )
 
 

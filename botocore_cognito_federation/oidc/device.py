@@ -10,13 +10,14 @@ from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError, SignInFailedError, TemporaryError
 from ..http import HttpAnswer, ServerBusyError
+from ..remedies import SIGN_IN_AGAIN
 from .acceptance import accept_answer
 from .authorization import configured_parameters
 from .discovery import ProviderMetadata
 from .party import RelyingParty, SignInAnswer, TokenAnswer
 from .prompts import DEFAULT_TIMEOUT, Accept, Announce, SignInPrompt
 from .provider_errors import ProviderError, error_in
-from .token_endpoint import LOGIN, post, secrets_of, token_answer
+from .token_endpoint import post, secrets_of, token_answer
 
 DEFAULT_INTERVAL = 5.0
 """Seconds between polls where the provider names none (RFC 8628, section 3.2)."""
@@ -124,7 +125,7 @@ def poll(
     while True:
         _sleep(party, min(pause, max(deadline - clock.monotonic(), 0.0)), cancel)
         if clock.monotonic() >= deadline:
-            raise SignInFailedError(f"Nobody entered the code within {limit:g} seconds", remedy=LOGIN)
+            raise SignInFailedError(f"Nobody entered the code within {limit:g} seconds", remedy=SIGN_IN_AGAIN)
         pause = interval
         try:
             answer = post(party, metadata, metadata.token_endpoint, form)
@@ -157,15 +158,15 @@ def _sleep(party: RelyingParty, seconds: float, cancel: threading.Event | None) 
 
 def _refused(answer: HttpAnswer, error: ProviderError) -> SignInFailedError | ConfigurationError:
     if error.code == "access_denied":
-        return SignInFailedError(f"The sign-in was declined ({error})", remedy=LOGIN)
+        return SignInFailedError(f"The sign-in was declined ({error})", remedy=SIGN_IN_AGAIN)
     if error.code == "expired_token":
-        return SignInFailedError("The code expired before it was entered", remedy=LOGIN)
+        return SignInFailedError("The code expired before it was entered", remedy=SIGN_IN_AGAIN)
     if error.code in ("invalid_client", "unauthorized_client", "unsupported_grant_type"):
         return ConfigurationError(
             f"{answer.host} does not take this client ({error})",
             remedy="Check cognito_client_id and its secret, and allow the device authorization grant at the provider",
         )
-    return SignInFailedError(f"{answer.host} ended the sign-in ({error})", remedy=LOGIN)
+    return SignInFailedError(f"{answer.host} ended the sign-in ({error})", remedy=SIGN_IN_AGAIN)
 
 
 def _device_authorization(answer: HttpAnswer) -> DeviceAuthorization:

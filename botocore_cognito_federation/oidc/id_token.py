@@ -18,6 +18,7 @@ import jwt
 
 from ..errors import CognitoFederationError, SignInFailedError
 from ..http import HttpClient, printable
+from ..remedies import SIGN_IN_AGAIN
 from .documents import DocumentCache, document
 
 EXPIRY_LEEWAY = 60.0
@@ -207,17 +208,16 @@ def _check_binding(
     if not isinstance(subject, str) or not subject or not subject.isprintable():
         raise error("The ID token names no user (sub)")
     if expected.subject is not None and subject != expected.subject:
-        raise error("The provider renewed the session for another user than the one who signed in", remedy=_AGAIN)
+        raise error(
+            "The provider renewed the session for another user than the one who signed in", remedy=SIGN_IN_AGAIN
+        )
     if expected.nonce is not None and not _equal(claims.get("nonce"), expected.nonce):
-        raise error("The ID token belongs to another sign-in (nonce)", remedy=_AGAIN)
+        raise error("The ID token belongs to another sign-in (nonce)", remedy=SIGN_IN_AGAIN)
     if "at_hash" in claims and expected.access_token is not None:
         digest = hashlib.new(_ACCEPTED[algorithm], expected.access_token.encode()).digest()
         half = base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
         if not _equal(claims["at_hash"], half):
-            raise error("The ID token does not belong to the access token beside it (at_hash)", remedy=_AGAIN)
-
-
-_AGAIN = "Sign in again: cognito-federation login"
+            raise error("The ID token does not belong to the access token beside it (at_hash)", remedy=SIGN_IN_AGAIN)
 
 
 def _equal(found: object, wanted: str) -> bool:

@@ -16,11 +16,10 @@ from ..errors import (
     TokenRefreshError,
 )
 from ..http import HttpAnswer
+from ..remedies import SIGN_IN_AGAIN
 from .discovery import ProviderMetadata
 from .party import Client, RelyingParty, TokenAnswer
 from .provider_errors import ProviderError, error_in
-
-LOGIN = "Sign in again: cognito-federation login"
 
 _SECRET_FIELDS = frozenset(
     {"code", "code_verifier", "refresh_token", "client_secret", "device_code", "fb_exchange_token", "token"}
@@ -74,7 +73,7 @@ def exchange_code(
     if answer.status != 200:
         error = error_in(answer, secrets=secrets_of(party.client, form))
         _raise_for_client(error, answer)
-        raise SignInFailedError(f"{answer.host} refused the sign-in ({_named(error, answer)})", remedy=LOGIN)
+        raise SignInFailedError(f"{answer.host} refused the sign-in ({_named(error, answer)})", remedy=SIGN_IN_AGAIN)
     return token_answer(party, answer, error=SignInFailedError)
 
 
@@ -144,7 +143,7 @@ def token_answer(
     if party.provider.long_lived_exchange and sent is not None:
         new = access
     if access is None and _token(body, "id_token") is None:
-        raise error(f"{answer.host} answered without any token", remedy=LOGIN)
+        raise error(f"{answer.host} answered without any token", remedy=SIGN_IN_AGAIN)
     return TokenAnswer(
         id_token=_token(body, "id_token"),
         access_token=access,
@@ -187,11 +186,15 @@ def _raise_refused_refresh(error: ProviderError, answer: HttpAnswer) -> None:
     """Sort a refused refresh; only `invalid_grant` is the end of the grant, every other word may be a passing one."""
     if error.code == "invalid_grant" or error.code in _FACEBOOK_TOKEN_IS_OVER:
         raise GrantEndedError(
-            f"{answer.host} has ended this session ({error})", remedy=LOGIN, error_code=error.code or "invalid_grant"
+            f"{answer.host} has ended this session ({error})",
+            remedy=SIGN_IN_AGAIN,
+            error_code=error.code or "invalid_grant",
         )
     _raise_for_client(error, answer)
     # glewlwyd answers a spent refresh token with 400 and an empty body, and so may anything between us and the
     # provider: enough to ask for a sign-in, not to forget the session.
     if error.code in _ASKS_FOR_A_PERSON or (answer.status == 400 and not error.code):
-        raise SignInRequiredError(f"{answer.host} did not renew the session ({_named(error, answer)})", remedy=LOGIN)
-    raise TokenRefreshError(f"{answer.host} did not renew the session ({_named(error, answer)})", remedy=LOGIN)
+        raise SignInRequiredError(
+            f"{answer.host} did not renew the session ({_named(error, answer)})", remedy=SIGN_IN_AGAIN
+        )
+    raise TokenRefreshError(f"{answer.host} did not renew the session ({_named(error, answer)})", remedy=SIGN_IN_AGAIN)

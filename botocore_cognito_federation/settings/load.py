@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
 from ..remedies import run_with_profile
+from ..shown_url import shown_url
 from .keys import PREFIX
 from .resolve import SESSION_SECTION, Layers, is_ours, resolve
 
@@ -88,8 +89,9 @@ def _check_endpoint(settings: Settings) -> None:
         (settings.dual_stack, "use_dualstack_endpoint", "dual-stack"),
     ):
         if wanted and settings.endpoint:
+            shown = shown_url(settings.endpoint)
             raise ConfigurationError(
-                f"{key} asks for AWS's {kind} endpoints, and {settings.endpoint} is configured as the endpoint",
+                f"{key} asks for AWS's {kind} endpoints, and {shown} is configured as the endpoint",
                 remedy=f"Remove {key} (or AWS_{key.upper()}), or the endpoint URL",
             )
 

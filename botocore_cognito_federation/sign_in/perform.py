@@ -19,7 +19,16 @@ from functools import partial
 from ..assembly import federation_for
 from ..browser import can_open_browser, open_browser
 from ..credentials import FederatedCredentials
-from ..errors import ConfigurationError, SignInFailedError, StorageError, TemporaryError
+from ..errors import (
+    CognitoFederationError,
+    ConfigurationError,
+    SignInFailedError,
+    SignInRequiredError,
+    StorageError,
+    TemporaryError,
+    reworded,
+    without_frames,
+)
 from ..keeping.cache_keys import scope_key
 from ..keeping.sessions import Session, Sessions
 from ..oidc.device import sign_in_with_device
@@ -28,6 +37,7 @@ from ..oidc.redirects import Redirect, loopback_redirect
 from ..oidc.sign_in import sign_in_with_browser, sign_in_with_paste
 from ..ready_answer import forget_answers, forget_failed_answers
 from ..relying_party import relying_party, user_pool
+from ..remedies import login_command, naming_login
 from ..settings import Settings
 from ..storage import Store, default_directory
 from ..storage.base import FAILURES, SECRETS, key_of
@@ -90,13 +100,26 @@ def sign_in(settings: Settings, *, store: Store, screen: Screen, choices: Choice
     if settings.profile is None and settings.origin("identity_pool_id").layer != "session":
         return SignedIn(session, None, joined)
     federation = federation_for(settings, store=store, environ=machine.environ)
-    if joined:
-        return SignedIn(session, federation.credentials(), joined)
-    # Also where some are kept and live: people sign in again because their groups or the pool's roles have changed.
-    credentials = federation.exchange_now()
-    with contextlib.suppress(StorageError):
-        forget_answers(default_directory(machine.environ))
-    return SignedIn(session, credentials)
+    try:
+        # Also where some are kept and live: people sign in again because their groups or the pool's roles have changed.
+        credentials = federation.credentials() if joined else federation.exchange_now()
+    except CognitoFederationError as error:
+        raise _though_signed_in(error, session) from None
+    if not joined:
+        with contextlib.suppress(StorageError):
+            forget_answers(default_directory(machine.environ))
+    return SignedIn(session, credentials, joined)
+
+
+def _though_signed_in(error: CognitoFederationError, session: Session) -> CognitoFederationError:
+    """What hindered the exchange, said to somebody whose sign-in is kept, so that they need not sign in again."""
+    if isinstance(error, SignInRequiredError):
+        return error  # they have signed out meanwhile, or the provider has ended it at once
+    remedy = error.remedy
+    if isinstance(error, TemporaryError | StorageError):
+        remedy = f"{remedy}; there is no need to sign in again" if remedy else "Use the profile; that tries again"
+    what = f"{session.who} is signed in, but AWS credentials could not be had: {error.what}"
+    return without_frames(reworded(error, what=what, remedy=remedy))
 
 
 def sign_in_only(
@@ -107,6 +130,16 @@ def sign_in_only(
     Raises:
         see `sign_in`.
     """
+    try:
+        return _sign_in_only(settings, store, screen, choices, machine)
+    except CognitoFederationError as error:
+        # What knows no configuration has said what mends it.
+        raise without_frames(reworded(error, remedy=naming_login(error.remedy, login_command(settings)))) from None
+
+
+def _sign_in_only(
+    settings: Settings, store: Store, screen: Screen, choices: Choices, machine: Machine
+) -> tuple[Session, bool]:
     refuse_without_sign_in(settings)
     began_at = machine.clock.now()
     sessions = Sessions(settings, store)

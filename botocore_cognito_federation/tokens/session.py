@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..errors import SignInRequiredError, StorageError, TemporaryError, TokenRefreshError
 from ..keeping.sessions import Session, Sessions
 from ..login_token import LoginToken
+from ..remedies import SIGN_IN_AGAIN, naming_login
 from ..storage.failpoints import reach
 from .base import Clock, RefreshContext
 
@@ -191,8 +192,7 @@ class SessionTokenSource:
 
     def _remedy(self, general: str) -> str:
         """A provider's remedy with the command of this profile in it."""
-        named = general.replace("Sign in again: cognito-federation login", f"Run: {self._login}")
-        return named or f"Run: {self._login}"
+        return naming_login(general or SIGN_IN_AGAIN, self._login)
 
     def _is_fresh(self, session: Session, token: LoginToken) -> bool:
         if token.expires_at is None:

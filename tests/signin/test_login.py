@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 
+import pytest
 import requests
 
 from botocore_cognito_federation.demo.world import World
@@ -87,6 +88,48 @@ def test_after_a_forced_change_no_answer_of_the_one_before_is_served(home: Home,
     other = json.loads(home.run("credential-process").out)
     assert other["AccessKeyId"] != first["AccessKeyId"]
     assert "grace" in home.run("whoami").out
+
+
+def test_in_a_process_that_goes_on_a_new_session_is_that_of_whoever_is_signed_in_then(home: Home) -> None:
+    program = """
+import sys, boto3, botocore_cognito_federation
+botocore_cognito_federation.install()
+old = boto3.Session(profile_name="dev").get_credentials()
+def key_of(credentials):
+    try:
+        return credentials.get_frozen_credentials().access_key
+    except Exception as error:
+        return type(error).__name__
+for line in sys.stdin:
+    if line == "renew\\n":
+        old._ask_again_at = 0.0
+    print(key_of(boto3.Session(profile_name="dev").get_credentials()), key_of(old), flush=True)
+"""
+    home.login()
+    process = home.python(program, stdin=subprocess.PIPE)
+    sent, said = process.stdin, process.stdout
+    assert sent is not None
+    assert said is not None
+
+    def ask(line: str = "") -> list[str]:
+        sent.write(f"{line}\n")
+        sent.flush()
+        return said.readline().split()
+
+    def helper() -> str:
+        return str(json.loads(home.run("credential-process").out)["AccessKeyId"])
+
+    ada = helper()
+    assert ask() == [ada, ada]
+    home.login("--force", user="grace")
+    grace = helper()
+    assert ask() == [grace, ada]
+    assert ask("renew") == [grace, "FederationRefusedError"]
+    home.run("logout")
+    assert ask("renew") == ["SignInRequiredError"] * 2
+    home.login()
+    assert ask("renew") == [helper()] * 2
+    assert finished(process).code == 0
 
 
 def test_two_logins_at_once_open_one_tab_and_the_second_joins(home: Home, provider: OidcProvider) -> None:
@@ -189,7 +232,30 @@ def test_a_pool_that_refuses_the_token_is_told_at_the_sign_in(home: Home) -> Non
     home.write(cognito_provider=home.world.provider.login_key, cognito_login_key="nobody.example")
     done = home.login()
     assert done.code == 6, done.err
+    assert "ada@example.com is signed in, but AWS credentials could not be had: " in done.err.splitlines()[-1]
     assert home.session_document()["subject"] == "ada"
+
+
+def test_a_pool_that_cannot_be_reached_after_the_sign_in_costs_no_second_one(home: Home) -> None:
+    endpoint = home.session.get("cognito_endpoint_url", "")
+    home.write(cognito_endpoint_url="http://127.0.0.1:1")
+    done = home.login()
+    assert done.code == 7, done.err
+    last = done.err.splitlines()[-1]
+    assert "ada@example.com is signed in, but AWS credentials could not be had: " in last
+    assert last.endswith("; there is no need to sign in again")
+    home.session.pop("cognito_endpoint_url")
+    home.write(**({"cognito_endpoint_url": endpoint} if endpoint else {}))
+    assert home.run("credential-process").code == 0
+
+
+@pytest.mark.parametrize(("chosen", "named"), [((), "--profile dev"), (("--session", "corp"), "--session corp")])
+def test_a_sign_in_that_failed_names_the_command_for_the_next_one_whole(
+    home: Home, chosen: tuple[str, ...], named: str
+) -> None:
+    done = home.run("login", *chosen, "--use-device-code", "--timeout", "1")
+    assert done.code == 5
+    assert done.err.splitlines()[-1].endswith(f". Run: cognito-federation login {named}")
 
 
 def test_a_session_shared_by_profiles_is_signed_in_by_its_name(home: Home) -> None:

@@ -438,9 +438,10 @@ def test_a_chain_has_four_links_at_most_and_a_users_program_begins_its_own():
     assert environment_for_children(environment_without_chain(environ), "b")
 
 
-def test_a_fork_waits_for_what_another_thread_imports_for_its_first_renewal(home):
+@pytest.mark.parametrize("before", ["pass", "with gate.first_time(): pass  # as a handler does"])
+def test_a_fork_waits_for_what_another_thread_imports_for_its_first_renewal(home, before):
     """The child could never import a module that was half imported at the fork."""
-    code = """
+    code = f"""
         import os, sys, threading, time
         from botocore_cognito_federation.fork import ImportGate
         gate, inside = ImportGate(), threading.Event()
@@ -448,6 +449,7 @@ def test_a_fork_waits_for_what_another_thread_imports_for_its_first_renewal(home
         open("slowly.py", "w").write("import time; time.sleep(0.4)")
         def first():
             with gate.first_time():
+                {before}
                 inside.set()
                 import slowly
         thread = threading.Thread(target=first)

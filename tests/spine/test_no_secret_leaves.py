@@ -140,3 +140,20 @@ def test_what_cannot_be_said_still_has_its_exit_code(home, words, redirection, c
     command = f"{find_executable()} {words} {redirection}"
     done = subprocess.run(["sh", "-c", command], env=home.environment(PYTHONUNBUFFERED=None), check=False)
     assert done.returncode == code
+
+
+@pytest.mark.parametrize(
+    ("words", "changes", "shown"),
+    [
+        ("credential-process", {}, b"http://127.0.0.1:1/ cannot be reached"),
+        ("credential-process", {"AWS_USE_FIPS_ENDPOINT": "true"}, b"http://127.0.0.1:1 is configured as the endpoint"),
+        ("explain", {}, b"http://127.0.0.1:1 "),
+        ("doctor", {}, b"127.0.0.1:1"),
+    ],
+)
+def test_the_password_of_a_configured_endpoint_is_not_shown(home, words, changes, shown):
+    pool = home.world.facts.pool_id
+    home.section("profile bare", region="eu-west-1", cognito_identity_pool_id=pool, cognito_token_file=str(home.token))
+    done = home.run(words, "--profile", "bare", AWS_ENDPOINT_URL="http://ada:hunter2@127.0.0.1:1", **changes)
+    assert shown in done.out + done.err
+    assert b"hunter2" not in done.out + done.err + home.everything_kept()

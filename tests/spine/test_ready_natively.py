@@ -264,7 +264,7 @@ except Exception as error:
     assert "another user's token" in str(told(ready, program, BOB=ready.world.provider.issue("bob"))["error"])
 
 
-def test_without_a_token_it_serves_what_lives(ready):
+def test_without_a_token_it_serves_what_lives_and_leaves_no_answer_for_others(ready):
     program = (
         RENEW
         + """
@@ -272,6 +272,33 @@ open(os.path.join(os.environ["HOME"], "token"), "w").close()
 tell(same=credentials.get_frozen_credentials().access_key == first)
 """
     )
+    assert told(ready, program) == {"same": True}
+    # Nobody can say whose credentials the next process asks for.
+    assert "is empty" in ready.ask("demo-native").refused(5)
+
+
+def test_two_threads_resolve_the_configuration_of_an_answer_at_once(ready):
+    program = """
+import threading, types
+from botocore_cognito_federation.botocore_plugin import ready
+from botocore_cognito_federation.settings import load
+session().get_credentials()
+[(_, later)] = ready._unresolved
+real, both, resolved, found = load.settings_of_config, threading.Barrier(2), threading.Event(), []
+class OneAfterTheOther(types.ModuleType):
+    @property
+    def settings_of_config(self):
+        if both.wait() == 1: resolved.wait()
+        return real
+sys.modules[load.__name__] = OneAfterTheOther(load.__name__)
+def resolve():
+    found.append(later.settings())
+    resolved.set()
+threads = [threading.Thread(target=resolve) for _ in range(2)]
+for each in threads: each.start()
+for each in threads: each.join()
+tell(same=len(found) == 2 and found[0] == found[1])
+"""
     assert told(ready, program) == {"same": True}
 
 

@@ -517,3 +517,10 @@ def test_a_holder_that_was_stopped_is_waited_for_no_longer_than_sdks_wait(home, 
         main()
     """
     assert "Another process has been renewing" in home.python(program).refused(8)
+
+
+@pytest.mark.parametrize("name", ["COGNITO_FEDERATION_CLIENT_SECRET", "AWS_ENDPOINT_URL_S3"])
+def test_the_value_of_a_variable_is_in_no_file_of_ours(home, name):
+    home.ask(**{name: "http://ada:hunter2@127.0.0.1:1"})
+    assert home.answers()
+    assert b"hunter2" not in home.everything_kept()
