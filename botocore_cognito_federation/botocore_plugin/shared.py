@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ..assembly import federation_for, serving_for
+from ..assembly import federation_for
 from ..errors import CognitoFederationError
 from ..federation import who_of
 from ..process import state_of_variable
 from ..profile_chain import refuse_a_circle
 from ..ready_answer import keeping_served
+from ..serving import serving_for
 from ..settings import Settings, settings_of_session
 from ..settings.keys import NAMED_URLS
 from ..storage import default_directory
