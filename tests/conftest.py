@@ -76,7 +76,7 @@ def _clean_environment() -> Iterator[None]:
     """No variable of whoever runs the tests reaches them, and nothing asks a metadata service."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if name.startswith(("AWS_", "BOTO_", "COGNITO_FEDERATION_", "_COGNITO_FEDERATION_")):
+            if name.startswith(("AWS_", "BOTO_", "COGNITO_FEDERATION_", "_COGNITO_FEDERATION_", "MOTO_")):
                 patch.delenv(name)
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         patch.setenv("NO_PROXY", "127.0.0.1")
