@@ -49,7 +49,9 @@ THOROUGH = (
     "tests/spine/test_single_flight.py",
     "tests/spine/test_storage.py",
     "tests/user_pool/test_account_requests.py",
+    "tests/user_pool/test_device_requests.py",
     "tests/user_pool/test_live_",
+    "tests/user_pool/test_refresh_requests.py",
     "tests/user_pool/test_sign_in_requests.py",
     "tests/user_pool/test_user_pool_secrets.py",
 )
