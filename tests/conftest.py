@@ -28,7 +28,10 @@ from botocore_cognito_federation.settings import load_settings
 #: What starts servers, browsers or many processes, or repeats on every Python what one has proved: it runs once, in the
 #: tox environment `full`. The rest runs on every Python and on the oldest dependencies.
 THOROUGH = (
+    "tests/api/test_concurrency.py",
+    "tests/api/test_user_pool_federation.py",
     "tests/commands/",
+    "tests/docs/",
     "tests/examples/",
     "tests/signin/",
     "tests/demo/test_demo_remote.py",
@@ -49,6 +52,7 @@ THOROUGH = (
     "tests/spine/test_single_flight.py",
     "tests/spine/test_storage.py",
     "tests/user_pool/test_account_requests.py",
+    "tests/user_pool/test_beside_pycognito.py",
     "tests/user_pool/test_device_requests.py",
     "tests/user_pool/test_live_",
     "tests/user_pool/test_refresh_requests.py",

@@ -63,7 +63,20 @@ def app(debug: bool) -> None:
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run the command line; the exit code."""
+    """Run the command line; the exit code. What cannot be written any more is dropped, and the code still says it."""
+    code = _ended_with(arguments)
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # one that was closed at the start is None
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            # Python would try once more at its exit, and end with 120.
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            code = code or 1
+    return code
+
+
+def _ended_with(arguments: list[str] | None) -> int:
     try:
         result = app.main(arguments, prog_name="cognito-federation", standalone_mode=False)
     except CognitoFederationError as error:
@@ -80,9 +93,7 @@ def run(arguments: list[str] | None = None) -> int:
             click.echo(err=True)  # the shell's prompt does not belong on the line that was interrupted
         return 130
     except BrokenPipeError:
-        # The reader has gone; Python would complain once more while flushing at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 1  # the reader has gone, and knows
     except Exception as error:  # noqa: BLE001 - a traceback would quote values that may be secret
         _say(unexpected(error).line)
         return 1
