@@ -10,10 +10,10 @@ import os
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from json import loads
+from threading import Lock
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from ..fork import ForkSafeLock
 from ..process import ENTRY, FIELD, Question, read_answer
 from .credentials import FederationCredentials
 
@@ -35,7 +35,9 @@ _ready: dict[Place, FederationCredentials] = {}
 _unresolved: list[tuple[FederationCredentials, Later]] = []
 #: From then on configurations are resolved: objects of equal ones are one, however often a file was rewritten.
 _MOST = 16
-_lock = ForkSafeLock()
+_lock = Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: globals().update(_lock=Lock()))
 
 #: Whether some configuration was resolved in this process, which makes it cheap to resolve another.
 _resolving = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING
 from ..assembly import federation_for
 from ..errors import CognitoFederationError
 from ..federation import who_of
-from ..fork import ForkSafeLock
 from ..process import state_of_variable
 from ..profile_chain import refuse_a_circle
 from ..ready_answer import keeping_served
@@ -42,7 +42,9 @@ _OF_PLATFORMS = (
 _Key = tuple[Settings, str, tuple[str, ...]]
 
 _shared: dict[_Key, FederationCredentials] = {}
-_shared_lock = ForkSafeLock()
+_shared_lock = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: globals().update(_shared_lock=threading.Lock()))
 
 
 def credentials_of_session(
