@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from ..errors import ConfigurationError, SignInFailedError
-from ..http import printable
+from ..quoting import printable
 from .discovery import ProviderMetadata
 from .party import RelyingParty
 from .provider_errors import provider_error

@@ -17,7 +17,8 @@ from typing import Any
 import jwt
 
 from ..errors import CognitoFederationError, SignInFailedError
-from ..http import HttpClient, printable
+from ..http import HttpClient
+from ..quoting import printable
 from .documents import DocumentCache, document
 
 EXPIRY_LEEWAY = 60.0
