@@ -17,11 +17,11 @@ from .storage import store_for
 from .tokens import token_source
 
 if TYPE_CHECKING:
+    from botocore.credentials import ReadOnlyCredentials
     from botocore.session import Session
 
     from .credentials import FederatedCredentials
     from .events import Events
-    from .federation import Served
     from .linked_logins import LinkedLogins
     from .linking import Linking
     from .settings import Settings
@@ -62,7 +62,16 @@ def federation_for(
     kept = store_for(settings, variables) if store is None else store
     return Federation(
         settings,
-        source=cache(lambda: token_source(settings, store=kept, environ=variables, patience=patience, clients=clients)),
+        source=cache(
+            lambda: token_source(
+                settings,
+                store=kept,
+                environ=variables,
+                patience=patience,
+                clients=clients,
+                credentials_of=_credentials_of,
+            )
+        ),
         pool=IdentityPool(settings, clients, patience),
         store=kept,
         patience=patience,
@@ -93,40 +102,21 @@ def _linked_logins(settings: Settings, store: Store, environ: Mapping[str, str],
     def open_session(name: str) -> tuple[Settings, TokenSource | None]:
         other = settings_of_linked_session(settings, name)
         clients = Clients(other, partial(_session_of, settings.profile))
-        return other, token_source(other, store=store, environ=environ, patience=patience, clients=clients)
+        return other, token_source(
+            other, store=store, environ=environ, patience=patience, clients=clients, credentials_of=_credentials_of
+        )
 
     return LinkedLogins(settings, store, open_session)
-
-
-def serving_for(
-    settings: Settings,
-    *,
-    session: Callable[[], Session] | None = None,
-    environ: Mapping[str, str] | None = None,
-    time_left: Callable[[], float] | None = None,
-    only_for: str | None = None,
-    last: FederatedCredentials | None = None,
-) -> Callable[[], Served]:
-    """What serves the credentials of a configuration, signing in by itself where ``cognito_auto_login`` says so.
-
-    Args:
-        session: see `federation_for`.
-        time_left: seconds the caller has for it; None where it can wait for a person.
-        only_for: see `Federation`.
-        last: see `Federation`.
-    """
-    variables = os.environ if environ is None else environ
-    store = store_for(settings, variables)
-    federation = federation_for(settings, session=session, store=store, environ=environ, only_for=only_for, last=last)
-    if settings.auto_login == "never":
-        return federation.serve
-    from .sign_in.automatic import serving
-
-    now = real_patience().now
-    return serving(settings, federation, store=store, environ=variables, now=now, time_left=time_left)
 
 
 def _session_of(profile: str | None) -> Session:
     from botocore.session import Session
 
     return Session(profile=profile)
+
+
+def _credentials_of(profile: str) -> ReadOnlyCredentials:
+    # The one way back up: another profile's credentials come from botocore's chain, and it may be one of ours.
+    from .botocore_plugin.other_profile import credentials_of_profile
+
+    return credentials_of_profile(profile)

@@ -22,6 +22,7 @@ import requests
 import requests.utils
 
 from .errors import CognitoFederationError, ConfigurationError, TemporaryError, TokenRefreshError
+from .quoting import printable
 
 logger = logging.getLogger(__name__)
 
@@ -82,12 +83,6 @@ class HttpAnswer:
                 remedy="Check the issuer or URL in the configuration, and whether a proxy answers in its place",
             )
         return value
-
-
-def printable(text: str, limit: int) -> str:
-    """Text of another party made safe to show: printable characters only, one line, at most `limit` characters."""
-    clean = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())
-    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
 def is_loopback(host: str) -> bool:

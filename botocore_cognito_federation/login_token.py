@@ -70,6 +70,14 @@ class LoginToken:
         return issuer if isinstance(issuer, str) and issuer else None
 
 
+def decoded(raw: bytes, *, source: str) -> str:
+    """The text in `raw`; a byte order mark in front, as some editors leave one, is no part of it."""
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise TokenRefreshError(f"{source} holds binary data, not a login token") from None
+
+
 def checked_text(text: str, source: str) -> str:
     """The token in `text`, without surrounding white space.
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from botocore.session import Session
 
-from .assembly import serving_for
 from .debug_log import unexpected
 from .errors import CognitoFederationError
 from .keeping.failure_memory import rest_after
 from .process import Question, finish, finish_in_the_end
 from .profile_chain import environment_for_children, refuse_a_circle
 from .ready_answer import bindings_of, keep_failure, keep_served, process_text
+from .serving import serving_for
 from .settings import load_settings
 from .tokens import token_bindings
 

@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .settings import Settings
+    from .settings.model import Settings
 
 
 _LOGIN = "cognito-federation login"

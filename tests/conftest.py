@@ -53,7 +53,9 @@ THOROUGH = (
     "tests/spine/test_storage.py",
     "tests/user_pool/test_account_requests.py",
     "tests/user_pool/test_beside_pycognito.py",
+    "tests/user_pool/test_device_requests.py",
     "tests/user_pool/test_live_",
+    "tests/user_pool/test_refresh_requests.py",
     "tests/user_pool/test_sign_in_requests.py",
     "tests/user_pool/test_user_pool_secrets.py",
 )
@@ -80,7 +82,7 @@ def _clean_environment() -> Iterator[None]:
     """No variable of whoever runs the tests reaches them, and nothing asks a metadata service."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if name.startswith(("AWS_", "BOTO_", "COGNITO_FEDERATION_", "_COGNITO_FEDERATION_")):
+            if name.startswith(("AWS_", "BOTO_", "COGNITO_FEDERATION_", "_COGNITO_FEDERATION_", "MOTO_")):
                 patch.delenv(name)
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         patch.setenv("NO_PROXY", "127.0.0.1")

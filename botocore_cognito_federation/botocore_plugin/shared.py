@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..assembly import federation_for, serving_for
+from ..assembly import federation_for
 from ..errors import CognitoFederationError
 from ..federation import who_of
 from ..fork import ForkSafeLock
@@ -20,6 +20,7 @@ from ..keeping.cache_keys import credentials_key
 from ..process import state_of_variable
 from ..profile_chain import refuse_a_circle
 from ..ready_answer import keeping_served
+from ..serving import serving_for
 from ..settings import Settings, settings_of_session
 from ..settings.keys import NAMED_URLS
 from ..storage import default_directory

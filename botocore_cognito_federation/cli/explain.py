@@ -8,10 +8,10 @@ from dataclasses import fields
 
 import click
 
+from ..quoting import shown_url
 from ..settings import Settings, load_settings
 from ..settings.keys import KEYS
 from ..shadowing import what_shadows
-from ..shown_url import shown_url
 from .options import json_option, profile_option
 
 _DERIVED = (

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..identity_providers import derive_login_key, pool_principal
+from ..quoting import printable
 from ..remedies import in_arguments, shell_command
 from ..retry import Retry
 from ..times import span
@@ -379,9 +380,6 @@ def _not_yet_valid(facts: CallFacts) -> str:
 
 
 def _shown(text: str) -> str:
-    """Text from another party, cut to a length and to printable characters that cannot disturb a terminal."""
+    """Text from another party, without what was sent and without tokens."""
     text = re.sub(r"[Vv]alue '.*?' at '", "value at '", text, flags=re.DOTALL)  # validation errors quote what was sent
-    clean = "".join(letter if letter.isprintable() else " " for letter in text)
-    clean = re.sub(r"[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*", "(token)", clean)
-    clean = " ".join(clean.split())
-    return clean if len(clean) <= 200 else clean[:200] + "…"
+    return printable(re.sub(r"[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*", "(token)", text), 200)

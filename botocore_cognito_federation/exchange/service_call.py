@@ -13,8 +13,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ..errors import CognitoFederationError, ConfigurationError, FederationRefusedError, TemporaryError
+from ..quoting import shown_url
 from ..retry import Retry
-from ..shown_url import shown_url
 from .diagnosis import CallFacts, Diagnosis, diagnose
 from .quiet_botocore import quiet_botocore
 

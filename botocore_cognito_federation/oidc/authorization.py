@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from ..errors import ConfigurationError, SignInFailedError
-from ..http import printable
+from ..quoting import printable
 from ..remedies import SIGN_IN_AGAIN
 from .discovery import ProviderMetadata
 from .party import RelyingParty

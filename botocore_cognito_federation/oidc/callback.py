@@ -17,7 +17,7 @@ from types import TracebackType
 from ..errors import SignInFailedError
 from . import pages
 from .authorization import AuthorizationRequest, NotOurAnswerError, read_answer
-from .loopback import LoopbackServer, Reply, listen
+from .loopback import CallbackListener, Reply, listen
 from .redirects import Redirect
 
 DONE_WAIT = 75.0
@@ -45,7 +45,7 @@ class CallbackServer:
         self._redirect = redirect
         self._random = random
         self._monotonic = monotonic
-        self._servers: list[LoopbackServer] = []
+        self._servers: list[CallbackListener] = []
         self._changed = threading.Condition()
         self._request: AuthorizationRequest | None = None
         self._launch_path = ""

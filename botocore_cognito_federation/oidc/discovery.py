@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..http import HttpClient, check_url, printable
+from ..http import HttpClient, check_url
 from ..identity_providers import IdentityProvider
+from ..quoting import printable
 from .documents import DocumentCache, document
 
 _PATH = "/.well-known/openid-configuration"

@@ -17,7 +17,8 @@ from typing import Any
 import jwt
 
 from ..errors import CognitoFederationError, SignInFailedError
-from ..http import HttpClient, printable
+from ..http import HttpClient
+from ..quoting import printable
 from ..remedies import SIGN_IN_AGAIN
 from .documents import DocumentCache, document
 

@@ -1,14 +1,8 @@
-"""A small HTTP server on loopback that nobody can hold up: its sockets, its threads and its time limits."""
+"""The HTTP server that a browser comes back to: on which addresses and port, and how it speaks."""
 
 from __future__ import annotations
 
 import errno
-import logging
-import os
-import socket
-import socketserver
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -16,15 +10,9 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from ..errors import SignInFailedError
+from ..loopback_server import LoopbackServer
 from . import pages
 from .redirects import Redirect
-
-logger = logging.getLogger(__name__)
-
-REQUEST_TIME = 10.0
-"""Seconds a client has to send its request, however it spreads them."""
-
-MAXIMUM_CONNECTIONS = 32
 
 _NO_SUCH_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 _EPHEMERAL_TRIES = 5
@@ -44,7 +32,7 @@ Route = Callable[[str, str | None, str, str], Reply]
 """Method, Host header, path, query -> reply."""
 
 
-def listen(redirect: Redirect, route: Route) -> list[LoopbackServer]:
+def listen(redirect: Redirect, route: Route) -> list[CallbackListener]:
     """Bind every address of `redirect` on the first of its ports that is free on all of them, and serve.
 
     Raises:
@@ -65,11 +53,11 @@ def listen(redirect: Redirect, route: Route) -> list[LoopbackServer]:
     )
 
 
-def _bound(addresses: tuple[str, ...], port: int, route: Route) -> list[LoopbackServer]:
-    servers: list[LoopbackServer] = []
+def _bound(addresses: tuple[str, ...], port: int, route: Route) -> list[CallbackListener]:
+    servers: list[CallbackListener] = []
     for address in addresses:
         try:
-            server = LoopbackServer(address, port, route)
+            server = CallbackListener(address, port, route)
         except OSError as failure:
             if servers and failure.errno in _NO_SUCH_ADDRESS:
                 continue  # a machine without IPv6: its browsers find localhost on 127.0.0.1
@@ -81,93 +69,23 @@ def _bound(addresses: tuple[str, ...], port: int, route: Route) -> list[Loopback
     return servers
 
 
-class LoopbackServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """One listening socket; binds in the constructor, serves after `start`.
+class CallbackListener(LoopbackServer):
+    """One listening socket of the callback; it hands each request to `route`."""
 
-    NOTE: not `http.server.HTTPServer`, which asks the name service for the name of the address when it binds.
-    """
-
-    daemon_threads = True
-    block_on_close = False
-    # SO_REUSEADDR lets a second process take over the port on Windows; elsewhere it only skips TIME_WAIT.
-    allow_reuse_address = os.name != "nt"
     request_queue_size = 16
+    request_time = 10.0
+    maximum_connections = 32
 
     def __init__(self, address: str, port: int, route: Route) -> None:
-        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self.route = route
-        self._clients: dict[socket.socket, float] = {}
-        self._clients_lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        super().__init__((address, port), Handler)
-
-    @property
-    def port(self) -> int:
-        port: int = self.socket.getsockname()[1]
-        return port
-
-    def server_bind(self) -> None:
-        if self.address_family == socket.AF_INET6:
-            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
-        if exclusive is not None:
-            self.socket.setsockopt(socket.SOL_SOCKET, exclusive, 1)
-        super().server_bind()
-
-    def start(self) -> None:
-        self._thread = threading.Thread(
-            target=self.serve_forever, args=(0.1,), name="cognito-federation-callback", daemon=True
-        )
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop listening; connections that are still open are cut."""
-        if self._thread is not None:
-            self.shutdown()
-        self.server_close()
-        self._cut(lambda deadline: True)
-
-    def service_actions(self) -> None:
-        """Called by `serve_forever` ten times a second."""
-        now = time.monotonic()
-        self._cut(lambda deadline: deadline < now)
-
-    def verify_request(self, request: Any, client_address: Any) -> bool:
-        with self._clients_lock:
-            if len(self._clients) >= MAXIMUM_CONNECTIONS:
-                return False
-            self._clients[request] = time.monotonic() + REQUEST_TIME
-            return True
-
-    def has_spoken(self, request: socket.socket) -> None:
-        """The request of a client is complete; from here on it waits for us, not we for it."""
-        with self._clients_lock:
-            self._clients[request] = float("inf")
-
-    def shutdown_request(self, request: Any) -> None:
-        with self._clients_lock:
-            self._clients.pop(request, None)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that breaks off is no news; the stock one prints a traceback."""
-        logger.debug("a connection to the callback server broke off")
-
-    def _cut(self, overdue: Callable[[float], bool]) -> None:
-        with self._clients_lock:
-            late = [client for client, deadline in self._clients.items() if overdue(deadline)]
-        for client in late:
-            try:
-                client.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue  # gone by itself
+        super().__init__(address, port, Handler)
 
 
 class Handler(BaseHTTPRequestHandler):
     """Hands a request to the server's route; knows nothing about sign-ins."""
 
-    server: LoopbackServer
-    timeout = REQUEST_TIME
+    server: CallbackListener
+    timeout = CallbackListener.request_time
 
     def _serve(self) -> None:
         self.server.has_spoken(self.connection)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ConfigurationError
-from ..http import HttpClient, printable
+from ..http import HttpClient
 from ..identity_providers import IdentityProvider, TokenKind
+from ..quoting import printable
 from .discovery import ProviderMetadata, discover
 from .documents import DocumentCache, MemoryDocuments
 

@@ -18,7 +18,7 @@ from urllib.parse import urlencode, urlsplit
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, FederationRefusedError, SignInFailedError
 from ..http import HttpClient, check_url
-from .loopback_http import ADDRESS, LoopbackServer, Request, Response
+from .loopback_http import ADDRESS, Request, Response, RouteServer
 
 #: Seconds a browser has to come.
 BROWSER_TIME = 60.0
@@ -146,7 +146,7 @@ class OneShotRedirect:
         self._path = f"/{random(24)}"
         self._visits = 0
         self._changed = threading.Condition()
-        self._server = LoopbackServer(self._answer, _page)
+        self._server = RouteServer(self._answer, _page)
 
     def __enter__(self) -> OneShotRedirect:
         self._server.__enter__()

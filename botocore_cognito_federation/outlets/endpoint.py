@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, StorageError, TemporaryError
 from ..keeping.freshness import is_alive
-from .loopback_http import ADDRESS, LoopbackServer, Request, Response
+from .loopback_http import ADDRESS, Request, Response, RouteServer
 
 if TYPE_CHECKING:
     from typing import TypeGuard
@@ -161,7 +161,7 @@ class Endpoint:
         self._path = f"/{secrets.token_urlsafe(24)}"
         self._token = secrets.token_urlsafe(32)
         try:
-            self._server = LoopbackServer(self._answer, _refusal, port=port)
+            self._server = RouteServer(self._answer, _refusal, port=port)
         except (OSError, OverflowError):
             raise ConfigurationError(
                 f"Port {port} on {ADDRESS} cannot be listened on", remedy="Name another one, or none"

@@ -6,13 +6,8 @@ answer in one piece, names no product, and quotes nothing a client sent.
 
 from __future__ import annotations
 
-import logging
-import os
 import secrets
 import socket
-import socketserver
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import Message
@@ -21,13 +16,9 @@ from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any
 
-logger = logging.getLogger(__name__)
+from ..loopback_server import LoopbackServer, cut
 
 ADDRESS = "127.0.0.1"
-#: Seconds a client has to send its request, however it spreads them.
-REQUEST_TIME = 5.0
-#: Connections at a time. One more, and the oldest that has not sent its request yet is cut.
-MAXIMUM_CONNECTIONS = 128
 
 
 @dataclass(frozen=True)
@@ -74,10 +65,8 @@ Route = Callable[[Request], Response]
 Refusal = Callable[[HTTPStatus], Response]
 
 
-class LoopbackServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """Listens from the constructor on, serves inside ``with``.
-
-    NOTE: not `http.server.HTTPServer`, which asks the name service for the name of the address when it binds.
+class RouteServer(LoopbackServer):
+    """Listens from the constructor on, serves inside ``with``. Too many connections cut the oldest without a request.
 
     Args:
         route: makes the answers, in a thread for each request.
@@ -88,91 +77,37 @@ class LoopbackServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         OSError: the port is in use.
     """
 
-    daemon_threads = True
-    block_on_close = False
-    # SO_REUSEADDR lets a second process take over the port on Windows; elsewhere it only skips TIME_WAIT.
-    allow_reuse_address = os.name != "nt"
     request_queue_size = 128
+    request_time = 5.0
+    maximum_connections = 128
 
     def __init__(self, route: Route, refusal: Refusal, *, port: int = 0) -> None:
         self.route = route
         self.refusal = refusal
-        self._deadlines: dict[socket.socket, float] = {}
-        self._deadlines_lock = threading.Lock()
-        super().__init__((ADDRESS, port), _Handler)
+        super().__init__(ADDRESS, port, _Handler)
 
-    @property
-    def port(self) -> int:
-        port: int = self.socket.getsockname()[1]
-        return port
-
-    def __enter__(self) -> LoopbackServer:
-        threading.Thread(target=self.serve_forever, args=(0.1,), name="cognito-federation-http", daemon=True).start()
+    def __enter__(self) -> RouteServer:
+        self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop listening; connections that are still open are cut."""
-        self.shutdown()
-        self.server_close()
-        with self._deadlines_lock:
-            left = list(self._deadlines)
-        for client in left:
-            _cut(client)
+        self.stop()
 
-    def server_bind(self) -> None:
-        exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
-        if exclusive is not None:
-            self.socket.setsockopt(socket.SOL_SOCKET, exclusive, 1)
-        super().server_bind()
-
-    def service_actions(self) -> None:
-        """Called by `serve_forever` ten times a second: cuts who has not sent a request in time."""
-        now = time.monotonic()
-        with self._deadlines_lock:
-            late = [client for client, deadline in self._deadlines.items() if deadline < now]
-        for client in late:
-            _cut(client)
-
-    def verify_request(self, request: Any, client_address: Any) -> bool:
-        with self._deadlines_lock:
-            waiting = [client for client, deadline in self._deadlines.items() if deadline != float("inf")]
-            if len(self._deadlines) >= MAXIMUM_CONNECTIONS:
-                if not waiting:
-                    return False
-                del self._deadlines[waiting[0]]
-                _cut(waiting[0])
-            self._deadlines[request] = time.monotonic() + REQUEST_TIME
+    def _make_room(self, deadlines: dict[socket.socket, float]) -> bool:
+        oldest = next((client for client, deadline in deadlines.items() if deadline != float("inf")), None)
+        if oldest is None:
+            return False
+        del deadlines[oldest]
+        cut(oldest)
         return True
-
-    def has_spoken(self, client: socket.socket) -> None:
-        """The request of a client is complete; from here on it waits for us, not we for it."""
-        with self._deadlines_lock:
-            if client in self._deadlines:
-                self._deadlines[client] = float("inf")
-
-    def shutdown_request(self, request: Any) -> None:
-        with self._deadlines_lock:
-            self._deadlines.pop(request, None)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that breaks off is no news; the stock one prints a traceback."""
-        logger.debug("A connection to the server on %s broke off", ADDRESS)
-
-
-def _cut(client: socket.socket) -> None:
-    try:
-        client.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        logger.debug("A connection was gone before it was cut")
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: LoopbackServer
+    server: RouteServer
     protocol_version = "HTTP/1.1"
-    timeout = REQUEST_TIME
+    timeout = RouteServer.request_time
     disable_nagle_algorithm = True
 
     def _answer(self) -> None:

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
+from ..quoting import shown_url
 from ..remedies import run_with_profile
-from ..shown_url import shown_url
 from .keys import PREFIX
 from .resolve import SESSION_SECTION, Layers, is_ours, resolve
 

@@ -21,7 +21,6 @@ from ..keeping.cache_keys import scope_key
 from ..storage.base import FAILURES, Store, key_of
 
 if TYPE_CHECKING:
-    from ..federation import Federation, Served
     from ..settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -64,35 +63,6 @@ class CoolDown:
             self._store.write(FAILURES, self._key, {"at": self._now(), "pause": pause})
 
 
-def serving(
-    settings: Settings,
-    federation: Federation,
-    *,
-    store: Store,
-    environ: Mapping[str, str],
-    now: Callable[[], float],
-    time_left: Callable[[], float] | None = None,
-) -> Callable[[], Served]:
-    """`federation.serve`, with a sign-in in between where one is needed and the configuration wants it.
-
-    Args:
-        time_left: seconds the caller has; None for one that can wait for a person.
-    """
-    if settings.auto_login == "never":
-        return federation.serve
-
-    def serve() -> Served:
-        try:
-            return federation.serve()
-        except SignInRequiredError as required:
-            if not signed_in_automatically(settings, store, environ, now, time_left):
-                raise
-            logger.debug("Signed in because of: %s", required.what)
-            return federation.serve()
-
-    return serve
-
-
 def signed_in_automatically(
     settings: Settings,
     store: Store,
@@ -103,6 +73,9 @@ def signed_in_automatically(
     open_terminal: OpenTerminal | None = None,
 ) -> bool:
     """Sign in if the policy allows it here and now; whether somebody signed in.
+
+    Args:
+        time_left: seconds the caller has; None for one that can wait for a person.
 
     Raises:
         SignInRequiredError: it was tried and failed; the remedy is the command.

@@ -9,9 +9,9 @@ from __future__ import annotations
 import secrets
 
 from ..errors import ConfigurationError, SignInFailedError
-from ..http import printable
 from ..keeping.sessions import Session
 from ..login_token import unverified_claims
+from ..quoting import printable
 from ..user_pool import (
     Challenge,
     ChallengeOverError,

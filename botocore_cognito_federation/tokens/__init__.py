@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,8 @@ from ..remedies import login_command
 from .base import Binding, Clock, RefreshContext, TokenSource
 
 if TYPE_CHECKING:
+    from botocore.credentials import ReadOnlyCredentials
+
     from ..exchange.clients import Clients
     from ..exchange.service_call import Patience
     from ..oidc.party import RelyingParty
@@ -40,9 +42,18 @@ def token_bindings(settings: Settings) -> tuple[Binding, ...] | None:
 
 
 def token_source(
-    settings: Settings, *, store: Store, environ: Mapping[str, str], patience: Patience, clients: Clients
+    settings: Settings,
+    *,
+    store: Store,
+    environ: Mapping[str, str],
+    patience: Patience,
+    clients: Clients,
+    credentials_of: Callable[[str], ReadOnlyCredentials],
 ) -> TokenSource | None:
     """The token source that a configuration names; None for guests, who have no login.
+
+    Args:
+        credentials_of: gives the credentials of another profile, where the configuration names one.
 
     Raises:
         ConfigurationError: the configuration names none, or a handler that cannot be imported.
@@ -73,7 +84,7 @@ def token_source(
     if settings.developer_user is not None:
         from .developer import DeveloperTokenSource
 
-        return DeveloperTokenSource(settings, clients=clients, patience=patience)
+        return DeveloperTokenSource(settings, clients=clients, patience=patience, credentials_of=credentials_of)
     return _sign_in_source(settings, store, environ, clock)
 
 

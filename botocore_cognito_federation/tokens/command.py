@@ -1,24 +1,13 @@
-"""A login token from a command: an argument vector, no shell, a time limit, no stdin, its stderr kept back."""
+"""A login token that a command prints."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shlex
-import signal
-import subprocess
-import threading
-import time
 from collections.abc import Callable, Mapping
 
-from ..errors import ConfigurationError, TemporaryError, TokenRefreshError
-from ..login_token import LoginToken
+from ..child_command import TIME_LIMIT, run_for_output
+from ..login_token import LoginToken, decoded
 from .base import Clock, RefreshContext, WorkloadTokenSource
-from .output import decoded, parse_output
-
-#: Under the 60 s after which some SDKs end a credential helper.
-TIME_LIMIT = 50.0
-_MOST_BYTES = 1 << 20
+from .output import parse_output
 
 
 class CommandTokenSource(WorkloadTokenSource):
@@ -47,102 +36,3 @@ class CommandTokenSource(WorkloadTokenSource):
         raw = run_for_output(self._command, name=self.description, environ=self._environ(), time_limit=self._time_limit)
         source = f"The output of {self.description}"
         return parse_output(decoded(raw, source=source), source=source, field=self._field, now=self._clock())
-
-
-def run_for_output(command: str, *, name: str, environ: Mapping[str, str], time_limit: float) -> bytes:
-    """What a configured command prints.
-
-    Args:
-        command: the command line, split as a shell splits words but run without one.
-        name: the key it comes from, for messages.
-        environ: the environment of the child.
-        time_limit: seconds until the command and what it started are ended.
-
-    Raises:
-        ConfigurationError: the command cannot be started.
-        TokenRefreshError: it failed, or printed far too much.
-        TemporaryError: it did not end in time.
-    """
-    try:
-        words = shlex.split(command, posix=os.name != "nt")
-    except ValueError as error:
-        raise ConfigurationError(f"{name} cannot be split into words: {error}") from None
-    if not words:
-        raise ConfigurationError(f"{name} is empty")
-    # Not `with`: its end would wait without a limit for a command that may not be ended, such as a setuid one.
-    process = _started(words, name, environ)
-    return _output_of(process, f"{name} ({words[0]})", time_limit)
-
-
-def _started(words: list[str], name: str, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    try:
-        return subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            env=dict(environ),
-            # A group of its own, so that a time limit also ends what the command started.
-            start_new_session=True,
-        )
-    except FileNotFoundError:
-        raise ConfigurationError(
-            f"{name} names {words[0]}, which is not there", remedy="Give the absolute path of the program"
-        ) from None
-    except PermissionError:
-        raise ConfigurationError(f"{name} names {words[0]}, which this user may not run") from None
-    except OSError as error:
-        raise TemporaryError(f"{name} cannot start {words[0]}: {error.strerror}") from None
-
-
-def _output_of(process: subprocess.Popen[bytes], name: str, time_limit: float) -> bytes:
-    output = bytearray()
-    deadline = time.monotonic() + time_limit
-    # A thread, because waiting with a time limit must also end when a grandchild keeps the pipe open.
-    reader = threading.Thread(target=_drain, args=(process, output), name="token command output", daemon=True)
-    reader.start()
-    ended = False
-    try:
-        reader.join(time_limit)
-        if len(output) > _MOST_BYTES:
-            raise TokenRefreshError(f"{name} printed more than {_MOST_BYTES:,} bytes; it should print a login token")
-        if not reader.is_alive():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=max(deadline - time.monotonic(), 0))
-                ended = True
-    finally:
-        if not ended:
-            _end(process)
-            reader.join(1)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=1)
-    if not ended:
-        raise TemporaryError(
-            f"{name} did not end within {time_limit:g} s",
-            remedy="Run it by hand; its stdin is closed, so it cannot ask",
-        )
-    if process.returncode:
-        code = process.returncode
-        how = f"ended with status {code}" if code > 0 else f"was ended by signal {-code}"
-        raise TokenRefreshError(
-            f"{name} {how}", remedy="Run it by hand to see its message, kept back here because it may hold secrets"
-        )
-    return bytes(output)
-
-
-def _drain(process: subprocess.Popen[bytes], output: bytearray) -> None:
-    stdout = process.stdout
-    assert stdout is not None
-    with stdout, contextlib.suppress(OSError, ValueError):
-        while len(output) <= _MOST_BYTES and (chunk := os.read(stdout.fileno(), 65536)):
-            output += chunk
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if os.name == "nt":
-        process.kill()
-        return
-    # The group, not only the child: what the command left running would keep our pipe open.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)

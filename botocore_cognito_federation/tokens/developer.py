@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CognitoFederationError, ConfigurationError, TokenRefreshError
+from ..errors import ConfigurationError
 from ..exchange.diagnosis import CallFacts
 from ..exchange.service_call import Patience, call
 from ..login_token import LoginToken
-from ..remedies import shell_command
 from .base import RefreshContext, WorkloadTokenSource
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class DeveloperTokenSource(WorkloadTokenSource):
         settings: the configuration.
         clients: makes the client that signs.
         patience: clock and dice.
-        credentials_of: the credentials of another profile.
+        credentials_of: gives the credentials of another profile.
     """
 
     def __init__(
@@ -37,12 +36,12 @@ class DeveloperTokenSource(WorkloadTokenSource):
         *,
         clients: Clients,
         patience: Patience,
-        credentials_of: Callable[[str], ReadOnlyCredentials] | None = None,
+        credentials_of: Callable[[str], ReadOnlyCredentials],
     ) -> None:
         self._settings = settings
         self._clients = clients
         self._patience = patience
-        self._credentials_of = credentials_of or credentials_of_profile
+        self._credentials_of = credentials_of
 
     @property
     def description(self) -> str:
@@ -85,34 +84,3 @@ class DeveloperTokenSource(WorkloadTokenSource):
             login_key=self._settings.developer_provider or "",
             now=self._patience.now(),
         )
-
-
-def credentials_of_profile(profile: str) -> ReadOnlyCredentials:
-    """The credentials of another profile, by botocore's whole chain.
-
-    Raises:
-        ConfigurationError: there is no such profile, or it has no credentials.
-        TokenRefreshError: its credentials cannot be had now.
-        CognitoFederationError: it is a profile of ours, and that failed.
-    """
-    from botocore.exceptions import BotoCoreError, ProfileNotFound
-
-    from ..botocore_plugin.chain import session_of_other_profile
-
-    try:
-        found = session_of_other_profile(profile).get_credentials()
-        if found is not None:
-            return found.get_frozen_credentials()
-    except CognitoFederationError:
-        raise
-    except ProfileNotFound:
-        raise ConfigurationError(f"cognito_developer_profile names {profile!r}, which is no profile") from None
-    except BotoCoreError as error:
-        raise TokenRefreshError(
-            f"Profile {profile!r} (cognito_developer_profile) has no credentials for now ({type(error).__name__})",
-            remedy=f"Run: {shell_command('aws', 'sts', 'get-caller-identity', '--profile', profile)}",
-        ) from None
-    raise ConfigurationError(
-        f"Profile {profile!r} (cognito_developer_profile) has no credentials",
-        remedy=f"Run: {shell_command('aws', 'configure', '--profile', profile)}",
-    )

@@ -9,9 +9,9 @@ import re
 from typing import BinaryIO
 
 from ..errors import ConfigurationError, TemporaryError, TokenRefreshError
-from ..login_token import LoginToken
+from ..login_token import LoginToken, decoded
 from .base import Clock, RefreshContext, WorkloadTokenSource
-from .output import decoded, parse_output
+from .output import parse_output
 
 #: More than the longest token in JSON with room to spare; a file beyond it is some other file.
 _MOST_BYTES = 1 << 20

@@ -50,14 +50,6 @@ def parse_output(text: str, *, source: str, field: str | None, now: float) -> Lo
     )
 
 
-def decoded(raw: bytes, *, source: str) -> str:
-    """The text in `raw`; a byte order mark in front, as some editors leave one, is no part of it."""
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise TokenRefreshError(f"{source} holds binary data, not a login token") from None
-
-
 def _first(answer: Mapping[str, Any], names: tuple[str, ...]) -> object:
     return next((answer[name] for name in names if name in answer), None)
 

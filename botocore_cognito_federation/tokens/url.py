@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, TokenRefreshError
 from ..http import HttpAnswer, HttpClient
-from ..login_token import LoginToken
+from ..login_token import LoginToken, decoded
 from .base import Clock, RefreshContext, WorkloadTokenSource
-from .output import decoded, parse_output
+from .output import parse_output
 from .platforms import PLATFORMS, PlatformRequest, with_parameter
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ Imported only by what signs in to a user pool: it imports botocore.
 
 from __future__ import annotations
 
-from .diagnosis import (
+from .errors import (
     ChallengeOverError,
     CodeMismatchError,
     FlowNotEnabledError,

@@ -8,7 +8,6 @@ secret of the request in them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -20,41 +19,17 @@ from ..errors import (
     TemporaryError,
     TokenRefreshError,
 )
-
-
-class RefreshTokenReusedError(SignInRequiredError):
-    """The refresh token was already spent: another process rotated it.
-
-    Whoever keeps the tokens must read its store again before asking anybody to sign in.
-    """
-
-
-class CodeMismatchError(SignInFailedError):
-    """The code was wrong; the same challenge may be answered again."""
-
-
-class WrongPasswordError(SignInFailedError):
-    """The user name or the password is wrong; the pool does not say which."""
-
-
-class ChallengeOverError(SignInFailedError):
-    """A challenge takes no answer any more: the sign-in has to begin again."""
-
-
-class NewPasswordRefusedError(SignInFailedError):
-    """The new password is against the pool's policy; the same challenge may be answered with another one."""
-
-
-class FlowNotEnabledError(ConfigurationError):
-    """The app client does not allow this way to sign in; it may allow another one."""
-
-
-class UserNotConfirmedError(SignInFailedError):
-    """The account waits for its confirmation code: `UserPool.confirm_sign_up`."""
-
-
-class PasswordResetRequiredError(SignInFailedError):
-    """The password must be set anew: `UserPool.forgot_password`, then `forgot_password_submit`."""
+from ..quoting import printable
+from .errors import (
+    ChallengeOverError,
+    CodeMismatchError,
+    FlowNotEnabledError,
+    NewPasswordRefusedError,
+    PasswordResetRequiredError,
+    RefreshTokenReusedError,
+    UserNotConfirmedError,
+    WrongPasswordError,
+)
 
 
 @dataclass(frozen=True)
@@ -422,9 +397,7 @@ def explain(refusal: Refusal, secrets: Collection[str] = ()) -> CognitoFederatio
 
 
 def _quoted(message: str, secrets: Collection[str]) -> str:
-    """The service's words on one line, shortened, without control characters and without the request's secrets."""
+    """The service's words on one line, shortened, without the request's secrets."""
     for secret in sorted(secrets, key=len, reverse=True):
         message = message.replace(secret, "***")
-    printable = "".join(character if character.isprintable() else " " for character in message)
-    line = re.sub(r"\s+", " ", printable).strip().rstrip(".")
-    return line if len(line) <= 300 else line[:299] + "…"
+    return printable(message, 300).rstrip(".")

@@ -12,7 +12,7 @@ from ..errors import ConfigurationError
 from . import answers, checks, refresh
 from .accounts import AccountOperations, Metadata, access_token
 from .api import Api, AppClient, ClientFactory, make_client
-from .diagnosis import CodeMismatchError
+from .errors import CodeMismatchError
 from .model import Challenge, Device, UserPoolTokens
 from .results import member
 from .sign_in import SignIn, check_flow

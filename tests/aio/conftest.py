@@ -12,7 +12,7 @@ import pytest
 import botocore_cognito_federation
 from botocore_cognito_federation.botocore_plugin import shared
 from botocore_cognito_federation.demo import World
-from botocore_cognito_federation.demo.home import _UNSET_PREFIXES, write_private
+from botocore_cognito_federation.demo.home import write_private
 
 #: Set by the tox environment ``aio``: there, a library that is missing is a failure.
 REQUIRED = os.environ.get("BCF_TEST_AIO") == "1"
@@ -21,34 +21,16 @@ if importlib.util.find_spec("aiobotocore") is None and not REQUIRED:
     collect_ignore_glob = ["test_*.py"]
 
 
-@pytest.fixture(scope="session")
-def shared_world() -> Iterator[World]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        with World() as world:
-            yield world
-
-
 @pytest.fixture
-def world(shared_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """The world, with this process living in a home of it and the provider installed."""
-    for name in list(os.environ):
-        if name.startswith((*_UNSET_PREFIXES, "_COGNITO")):
-            monkeypatch.delenv(name)
-    for name, value in shared_world.environment(tmp_path).items():
+    for name, value in world.environment(tmp_path).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(shared, "_shared", {})
-    shared_world.write_home(tmp_path, "/not/used")
-    shared_world.reset_journal()
+    world.write_home(tmp_path, "/not/used")
     botocore_cognito_federation.install()
-    yield shared_world
-    from botocore_cognito_federation.botocore_plugin import uninstall
-
-    uninstall()
-    shared_world.clock_offset = 0
-    shared_world.credential_lifetime = 3600
-    shared_world.clear_faults()
-    shared_world.forget_identities()
+    yield world
+    botocore_cognito_federation.uninstall()
 
 
 @pytest.fixture

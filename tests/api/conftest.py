@@ -1,10 +1,9 @@
-"""A world with a pool, a clock that tests move, and federations made for them."""
+"""A clock that tests move, and federations made for them."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,28 +16,10 @@ from botocore_cognito_federation.events import NAMES, Event
 from botocore_cognito_federation.exchange.service_call import Patience
 
 
-@pytest.fixture(scope="session")
-def shared_world() -> Iterator[World]:
-    with World() as started:
-        yield started
-
-
-@pytest.fixture
-def world(shared_world: World) -> World:
-    shared_world.clear_faults()
-    shared_world.reset_journal()
-    shared_world.clock_offset = 0.0
-    shared_world.credential_lifetime = 3600
-    return shared_world
-
-
 @pytest.fixture(autouse=True)
-def _no_aws_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared_world: World) -> None:
-    for name in list(os.environ):
-        if name.startswith(("AWS_", "COGNITO_FEDERATION_")):
-            monkeypatch.delenv(name)
+def _at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, world: World) -> None:
     (tmp_path / "home").mkdir()
-    for name, value in shared_world.environment(tmp_path / "home").items():
+    for name, value in world.environment(tmp_path / "home").items():
         monkeypatch.setenv(name, value)
 
 

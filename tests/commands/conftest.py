@@ -1,11 +1,10 @@
-"""One world for all tests of commands, and a home for each."""
+"""A home for each test, with the command line as a module in it."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,19 +55,6 @@ class Home:
         return self.path / ".aws" / "config"
 
 
-@pytest.fixture(scope="session")
-def _world() -> Iterator[World]:
-    with World() as world:
-        yield world
-
-
-@pytest.fixture
-def world(_world: World) -> Iterator[World]:
-    yield _world
-    _world.clear_faults()
-    _world.credential_lifetime = 3600
-
-
 @pytest.fixture
 def home(world: World, tmp_path: Path) -> Home:
     path = tmp_path / "home"
@@ -85,9 +71,6 @@ def home(world: World, tmp_path: Path) -> Home:
 @pytest.fixture
 def inside(home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
     """This process lives in the home."""
-    for name in list(os.environ):
-        if name.startswith(("AWS_", "COGNITO_FEDERATION_", "BOTO_")):
-            monkeypatch.delenv(name)
     for name, value in home.environment.items():
         monkeypatch.setenv(name, value)
     return home

@@ -14,8 +14,8 @@ import pytest
 from botocore_cognito_federation.assembly import federation_for
 from botocore_cognito_federation.errors import ConfigurationError
 from botocore_cognito_federation.keeping.sign_out import forget_credentials
-from botocore_cognito_federation.outlets import loopback_http
 from botocore_cognito_federation.outlets.endpoint import CredentialsInMemory, Endpoint
+from botocore_cognito_federation.outlets.loopback_http import RouteServer
 from botocore_cognito_federation.settings import load_settings
 from botocore_cognito_federation.storage import FileStore
 
@@ -157,7 +157,7 @@ def test_slow_and_many_clients_do_not_hold_up_the_next(endpoint: Endpoint, monke
 
 
 def test_a_client_that_trickles_is_cut(inside: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loopback_http, "REQUEST_TIME", 0.5)
+    monkeypatch.setattr(RouteServer, "request_time", 0.5)
     served = Endpoint(federation_for(load_settings("demo")))
     with served, socket.create_connection(("127.0.0.1", served.port), timeout=20) as client:
         assert _trickle(client) < 100

@@ -1,8 +1,8 @@
-"""One world for the folder, put back as it was after each test, and clients that talk to it over real sockets."""
+"""Clients that talk to the world over real sockets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,60 +25,33 @@ class Refused:
     headers: dict[str, str]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _no_metadata_service() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        patch.setenv("NO_PROXY", "127.0.0.1")
-        for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ENDPOINT_URL", "MOTO_ACCOUNT_ID"):
-            patch.delenv(name, raising=False)
-        yield
-
-
 @pytest.fixture(scope="session")
-def shared_world(_no_metadata_service: None) -> Iterator[World]:
-    with World() as world:
-        yield world
-
-
-@pytest.fixture
-def world(shared_world: World) -> Iterator[World]:
-    yield shared_world
-    shared_world.clock_offset = 0
-    shared_world.credential_lifetime = 3600
-    shared_world.clear_faults()
-    shared_world.reset_journal()
-    shared_world.forget_identities()
-    shared_world.enable_provider()
-
-
-@pytest.fixture(scope="session")
-def cognito(shared_world: World) -> Any:
+def cognito(one_world: World) -> Any:
     """An unsigned client of the identity pools, one attempt a call."""
     config = Config(signature_version=UNSIGNED, retries=ONE_ATTEMPT)
     return boto3.client(
-        "cognito-identity", region_name=shared_world.region, endpoint_url=shared_world.endpoint_url, config=config
+        "cognito-identity", region_name=one_world.region, endpoint_url=one_world.endpoint_url, config=config
     )
 
 
 @pytest.fixture(scope="session")
-def sts(shared_world: World) -> Any:
+def sts(one_world: World) -> Any:
     """An unsigned client of STS."""
     config = Config(signature_version=UNSIGNED, retries=ONE_ATTEMPT)
-    return boto3.client("sts", region_name=shared_world.region, endpoint_url=shared_world.endpoint_url, config=config)
+    return boto3.client("sts", region_name=one_world.region, endpoint_url=one_world.endpoint_url, config=config)
 
 
 @pytest.fixture(scope="session")
-def admin(shared_world: World) -> Any:
+def admin(one_world: World) -> Any:
     """Makes clients signed by the account's administrator."""
 
     def client(service: str) -> Any:
         return boto3.client(
             service,
-            region_name=shared_world.region,
-            endpoint_url=shared_world.endpoint_url,
+            region_name=one_world.region,
+            endpoint_url=one_world.endpoint_url,
             config=Config(retries=ONE_ATTEMPT),
-            **shared_world.admin_credentials,
+            **one_world.admin_credentials,
         )
 
     return client

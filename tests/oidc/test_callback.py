@@ -19,7 +19,7 @@ from botocore_cognito_federation.errors import SignInFailedError
 from botocore_cognito_federation.oidc import pages
 from botocore_cognito_federation.oidc.authorization import AuthorizationRequest
 from botocore_cognito_federation.oidc.callback import CallbackServer
-from botocore_cognito_federation.oidc.loopback import LoopbackServer
+from botocore_cognito_federation.oidc.loopback import CallbackListener
 from botocore_cognito_federation.oidc.redirects import Redirect, loopback_redirect
 from tests.servers.processes import free_port
 
@@ -135,7 +135,7 @@ def test_a_refusal_of_the_provider_ends_the_wait(server: CallbackServer) -> None
 
 
 def test_slow_clients_hold_nobody_up_and_are_cut_off(server: CallbackServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("botocore_cognito_federation.oidc.loopback.REQUEST_TIME", 0.5)
+    monkeypatch.setattr(CallbackListener, "request_time", 0.5)
     server.expect(REQUEST)
     slow = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(20)]
     for client in slow:
@@ -150,7 +150,7 @@ def test_slow_clients_hold_nobody_up_and_are_cut_off(server: CallbackServer, mon
 def test_no_more_than_so_many_connections_are_served_at_once(
     server: CallbackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("botocore_cognito_federation.oidc.loopback.MAXIMUM_CONNECTIONS", 3)
+    monkeypatch.setattr(CallbackListener, "maximum_connections", 3)
     held = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(3)]
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as refused:
         assert refused.recv(10) == b""
@@ -304,4 +304,4 @@ def test_localhost_with_one_address_taken_moves_on_to_the_next_port() -> None:
 def test_windows_never_shares_the_port() -> None:
     import os
 
-    assert LoopbackServer.allow_reuse_address == (os.name != "nt")
+    assert CallbackListener.allow_reuse_address == (os.name != "nt")

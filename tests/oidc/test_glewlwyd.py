@@ -192,7 +192,9 @@ class Kept:
         """The login token, asked for `later` seconds from now."""
         patience = replace(real_patience(), now=lambda: time.time() + later)
         clients = Clients(self.settings, botocore.session.Session)
-        source = token_source(self.settings, store=self.store, environ={}, patience=patience, clients=clients)
+        source = token_source(
+            self.settings, store=self.store, environ={}, patience=patience, clients=clients, credentials_of=pytest.fail
+        )
         assert source is not None
         return source.fetch(RefreshContext()).value
 

@@ -35,8 +35,8 @@ from botocore_cognito_federation.http import (
     HttpClient,
     ServerBusyError,
     check_url,
-    printable,
 )
+from botocore_cognito_federation.quoting import printable
 
 SECRET = "canary-9f2c1d7e"
 

@@ -11,16 +11,6 @@ from tests.servers.oidc_provider import OidcProvider
 from tests.signin.places import Home
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _nothing_of_this_machine() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        patch.setenv("NO_PROXY", "127.0.0.1")
-        for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ENDPOINT_URL", "MOTO_ACCOUNT_ID", "HTTP_PROXY"):
-            patch.delenv(name, raising=False)
-        yield
-
-
 @pytest.fixture(scope="session")
 def certified() -> Iterator[OidcProvider]:
     with oidc_provider.running() as server:
@@ -28,18 +18,11 @@ def certified() -> Iterator[OidcProvider]:
 
 
 @pytest.fixture(scope="session")
-def shared_world(_nothing_of_this_machine: None, certified: OidcProvider) -> Iterator[World]:
+def one_world(_clean_environment: None, certified: OidcProvider) -> Iterator[World]:
+    """In the place of the stock one: its pool takes the certified provider too."""
     with World() as world:
         world.trust_issuer(certified.issuer, ["native", "confidential"])
         yield world
-
-
-@pytest.fixture
-def world(shared_world: World) -> Iterator[World]:
-    shared_world.reset_journal()
-    yield shared_world
-    shared_world.clock_offset = 0
-    shared_world.clear_faults()
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import boto3
+
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.demo.home import child_environment, write_private
 
@@ -71,3 +73,16 @@ class Home:
         assert done.returncode == 0, done.stderr
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
+
+
+def caller(world: World, answer: dict[str, str]) -> str:
+    """Whom AWS takes the bearer of an answer for."""
+    sts = boto3.client(
+        "sts",
+        region_name=world.region,
+        endpoint_url=world.endpoint_url,
+        aws_access_key_id=answer["AccessKeyId"],
+        aws_secret_access_key=answer["SecretAccessKey"],
+        aws_session_token=answer["SessionToken"],
+    )
+    return str(sts.get_caller_identity()["Arn"])

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from datetime import datetime
 
-import boto3
 import pytest
 
 from botocore_cognito_federation.demo import World
 
-from .home import Home
+from .home import Home, caller
 
 
 def basic(home: Home, name: str = "basic", **keys: str) -> None:
@@ -27,18 +26,6 @@ def basic(home: Home, name: str = "basic", **keys: str) -> None:
 def signed_in(home: Home) -> Home:
     home.world.write_token(home.path, subject="auth0|ada lovelace", email="ada+x@example.com")
     return home
-
-
-def caller(world: World, answer: dict[str, str]) -> str:
-    sts = boto3.client(
-        "sts",
-        region_name=world.region,
-        endpoint_url=world.endpoint_url,
-        aws_access_key_id=answer["AccessKeyId"],
-        aws_secret_access_key=answer["SecretAccessKey"],
-        aws_session_token=answer["SessionToken"],
-    )
-    return str(sts.get_caller_identity()["Arn"])
 
 
 def refusal(home: Home, profile: str = "basic") -> str:

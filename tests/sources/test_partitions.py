@@ -10,14 +10,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import boto3
 import pytest
 from pytest_httpserver import HTTPServer
 
 from botocore_cognito_federation.demo import World
 from tests.servers.aws_hosts import AwsHosts
 
-from .home import Home
+from .home import Home, caller
 from .metadata_server import MetadataServer
 
 GOV_WEST, GOV_EAST, CHINA = "us-gov-west-1", "us-gov-east-1", "cn-north-1"
@@ -70,18 +69,6 @@ def place(worlds: Callable[[str], World], tmp_path: Path) -> Iterator[Callable[[
         yield place_in
 
 
-def arn_of(world: World, answer: dict[str, str]) -> str:
-    sts = boto3.client(
-        "sts",
-        region_name=world.region,
-        endpoint_url=world.endpoint_url,
-        aws_access_key_id=answer["AccessKeyId"],
-        aws_secret_access_key=answer["SecretAccessKey"],
-        aws_session_token=answer["SessionToken"],
-    )
-    return str(sts.get_caller_identity()["Arn"])
-
-
 @pytest.mark.parametrize(
     ("region", "settings", "host"),
     [
@@ -102,7 +89,7 @@ def test_a_pool_is_asked_at_the_host_that_its_region_and_the_profile_say(
     here.home.profile("dev", region="us-west-2", cognito_token_file=str(here.home.path / "token"), **settings)
     answer = here.credentials("dev")
     assert set(here.hosts.asked) == {host}
-    assert arn_of(here.home.world, answer)
+    assert caller(here.home.world, answer)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +134,7 @@ def test_the_basic_flow_and_a_further_role_ask_the_partitions_sts(
         cognito_token_file=str(here.home.path / "token"),
         **settings,
     )
-    arn = arn_of(world, here.credentials("dev"))
+    arn = caller(world, here.credentials("dev"))
     assert here.hosts.asked.count(host) == 2
     assert arn.startswith(world.chained_role_arn.partition(":iam:")[0] + ":sts:")
 
@@ -171,7 +158,7 @@ def test_a_developers_token_goes_under_the_name_of_its_own_issuer(
         **basic,
     )
     # The world refuses a pool's own token under any other key, and STS one of another issuer.
-    assert arn_of(home.world, home.credential_process("dev")).startswith("arn:aws-")
+    assert caller(home.world, home.credential_process("dev")).startswith("arn:aws-")
 
 
 @pytest.mark.parametrize("region", PRINCIPALS)

@@ -6,25 +6,10 @@ import json
 import sys
 import time
 
-import boto3
 import pytest
 
-from botocore_cognito_federation.demo import World
-
-from .home import Home
+from .home import Home, caller
 from .metadata_server import MetadataServer
-
-
-def caller(world: World, answer: dict[str, str]) -> str:
-    sts = boto3.client(
-        "sts",
-        region_name=world.region,
-        endpoint_url=world.endpoint_url,
-        aws_access_key_id=answer["AccessKeyId"],
-        aws_secret_access_key=answer["SecretAccessKey"],
-        aws_session_token=answer["SessionToken"],
-    )
-    return str(sts.get_caller_identity()["Arn"])
 
 
 def handler_module(home: Home, text: str) -> dict[str, str]:

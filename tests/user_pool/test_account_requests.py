@@ -1,9 +1,7 @@
-"""What each account operation and each renewal puts on the wire."""
+"""What each account operation puts on the wire."""
 
 from __future__ import annotations
 
-import base64
-import hmac
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,16 +10,11 @@ import pytest
 
 from botocore_cognito_federation.errors import (
     ConfigurationError,
-    SignInRequiredError,
-    TemporaryError,
-    TokenRefreshError,
 )
 from botocore_cognito_federation.user_pool import (
     AutoSignIn,
     Challenge,
     CodeDelivery,
-    Device,
-    RefreshTokenReusedError,
     SignUp,
     UserPool,
     UserPoolTokens,
@@ -29,16 +22,11 @@ from botocore_cognito_federation.user_pool import (
 from botocore_cognito_federation.user_pool.api import make_client
 
 from . import wire as w
-from .test_sign_in_requests import SrpPool
+from .srp_pool import SrpPool
 
-TOKENS = UserPoolTokens(w.token(), "access.token", "refresh-token-1", w.NOW, "ada-real")
 SENT = {"Destination": "a***@e***", "DeliveryMedium": "EMAIL", "AttributeName": "email"}
 DELIVERED = CodeDelivery("a***@e***", "EMAIL", "email")
 Operation = Callable[..., Any]
-
-
-def secret_hash(username: str) -> str:
-    return base64.b64encode(hmac.new(w.SECRET.encode(), (username + w.CLIENT).encode(), "sha256").digest()).decode()
 
 
 # operation, what is called with client_metadata, the exact request beside ClientMetadata
@@ -72,7 +60,7 @@ WITH_METADATA: list[tuple[str, Operation, dict[str, Any]]] = [
     ),
     (
         "UpdateUserAttributes",
-        lambda pool, **k: pool.update_user_attributes(TOKENS, {"email": "b@e.org"}, **k),
+        lambda pool, **k: pool.update_user_attributes(w.TOKENS, {"email": "b@e.org"}, **k),
         {"AccessToken": "access.token", "UserAttributes": [{"Name": "email", "Value": "b@e.org"}]},
     ),
     (
@@ -82,19 +70,19 @@ WITH_METADATA: list[tuple[str, Operation, dict[str, Any]]] = [
     ),
     (
         "GetTokensFromRefreshToken",
-        lambda pool, **k: pool.refresh(TOKENS, **k),
+        lambda pool, **k: pool.refresh(w.TOKENS, **k),
         {"ClientId": w.CLIENT, "RefreshToken": "refresh-token-1"},
     ),
 ]
 WITHOUT_METADATA: list[tuple[str, Operation, dict[str, Any]]] = [
     (
         "ChangePassword",
-        lambda pool, **k: pool.change_password(TOKENS, "old password", "new password", **k),
+        lambda pool, **k: pool.change_password(w.TOKENS, "old password", "new password", **k),
         {"AccessToken": "access.token", "PreviousPassword": "old password", "ProposedPassword": "new password"},
     ),
     (
         "VerifyUserAttribute",
-        lambda pool, **k: pool.verify_user_attribute_submit(TOKENS, "email", "123456", **k),
+        lambda pool, **k: pool.verify_user_attribute_submit(w.TOKENS, "email", "123456", **k),
         {"AccessToken": "access.token", "AttributeName": "email", "Code": "123456"},
     ),
 ]
@@ -153,7 +141,7 @@ def test_operations_that_name_the_user_carry_the_secret_hash(
 ) -> None:
     answered(wire)
     call(wire.pool(client_secret=w.SECRET))
-    assert wire.asked == [(operation, {**request_, "SecretHash": secret_hash("ada")})]
+    assert wire.asked == [(operation, {**request_, "SecretHash": w.secret_hash("ada")})]
 
 
 def test_codes_say_where_they_went(wire: w.Wire) -> None:
@@ -163,8 +151,8 @@ def test_codes_say_where_they_went(wire: w.Wire) -> None:
     pool = wire.pool()
     assert pool.resend_sign_up("ada") == DELIVERED
     assert pool.forgot_password("ada") == DELIVERED
-    assert pool.verify_user_attribute(TOKENS, "email") == DELIVERED
-    assert pool.update_user_attributes(TOKENS, [{"Name": "email", "Value": "x"}]) == (DELIVERED,)
+    assert pool.verify_user_attribute(w.TOKENS, "email") == DELIVERED
+    assert pool.update_user_attributes(w.TOKENS, [{"Name": "email", "Value": "x"}]) == (DELIVERED,)
 
 
 def test_validation_data_may_be_the_apis_list_too(wire: w.Wire) -> None:
@@ -226,133 +214,9 @@ def test_wrong_metadata_for_the_automatic_sign_in_is_refused_before_there_is_an_
     assert wire.asked == []
 
 
-def test_a_refresh_without_rotation_keeps_the_refresh_token_and_the_device(wire: w.Wire) -> None:
-    wire.answers["GetTokensFromRefreshToken"] = [w.tokens(RefreshToken=None)]
-    device = Device("eu-west-1_0a1b", "-Group", "pw")
-    old = UserPoolTokens(w.token(exp=1), "old.access", "refresh-token-1", 1, "ada-real", device)
-    new = wire.pool(client_secret=w.SECRET).refresh(old)
-    assert (new.refresh_token, new.device, new.expires_at) == ("refresh-token-1", device, w.NOW + 3600)
-    assert wire.asked == [
-        (
-            "GetTokensFromRefreshToken",
-            {
-                "ClientId": w.CLIENT,
-                "ClientSecret": w.SECRET,
-                "RefreshToken": "refresh-token-1",
-                "DeviceKey": device.key,
-            },
-        )
-    ]
-
-
-def test_a_rotated_refresh_token_replaces_the_old_one(wire: w.Wire) -> None:
-    wire.answers["GetTokensFromRefreshToken"] = [w.tokens(RefreshToken="refresh-token-2")]
-    assert wire.pool().refresh(TOKENS).refresh_token == "refresh-token-2"
-
-
-@pytest.mark.parametrize(
-    "unknown",
-    [
-        w.error("UnknownOperationException"),
-        w.error("CognitoLocal#Unsupported", "Cognito Local unsupported feature: GetTokensFromRefreshToken", 500),
-        w.error("InvalidAction", "", 404),
-        w.error("InternalFailure", "not yet implemented", 501),
-    ],
-)
-def test_an_endpoint_without_the_operation_is_asked_by_refresh_token_auth(wire: w.Wire, unknown: w.Answer) -> None:
-    wire.answers["GetTokensFromRefreshToken"] = [unknown]
-    wire.answers["InitiateAuth"] = [w.tokens(RefreshToken=None)]
-    old = UserPoolTokens(w.token(), "a", "refresh-token-1", 1, "ada-real", Device("eu-west-1_0a", "-G"))
-    wire.pool(client_secret=w.SECRET, client_metadata={"d": "1"}).refresh(old)
-    assert wire.asked[-1] == (
-        "InitiateAuth",
-        {
-            "AuthFlow": "REFRESH_TOKEN_AUTH",
-            "ClientId": w.CLIENT,
-            "AuthParameters": {
-                "REFRESH_TOKEN": "refresh-token-1",
-                "SECRET_HASH": secret_hash("ada-real"),
-                "DEVICE_KEY": "eu-west-1_0a",
-            },
-            "ClientMetadata": {"d": "1"},
-        },
-    )
-
-
-def test_a_botocore_without_the_operation_uses_refresh_token_auth(wire: w.Wire) -> None:
-    class OldClient:
-        def __init__(self, **options: Any) -> None:
-            self.initiate_auth = make_client(**options).initiate_auth
-
-    wire.answers["InitiateAuth"] = [w.tokens(RefreshToken=None)]
-    wire.pool(client_factory=OldClient).refresh(TOKENS)
-    assert wire.operations == ["InitiateAuth"]
-
-
-@pytest.mark.parametrize(
-    "definitive",
-    [
-        w.error("NotAuthorizedException", "Refresh Token has been revoked"),
-        w.error("NotAuthorizedException", "Refresh Token has expired"),
-        w.error("NotAuthorizedException", "Invalid Refresh Token"),
-        w.error("RefreshTokenReuseException", "Refresh token reuse detected"),
-        w.error("NotAuthorizedException", "Refresh token has been invalidated by rotation"),
-    ],
-)
-def test_a_definitive_refusal_of_a_refresh_asks_for_a_sign_in_and_tries_nothing_else(
-    wire: w.Wire, definitive: w.Answer
-) -> None:
-    wire.answers["GetTokensFromRefreshToken"] = [definitive]
-    with pytest.raises(SignInRequiredError):
-        wire.pool().refresh(TOKENS)
-    assert wire.operations == ["GetTokensFromRefreshToken"]
-
-
-@pytest.mark.parametrize(
-    "reused",
-    [
-        w.error("RefreshTokenReuseException", "Refresh token reuse detected"),
-        w.error("NotAuthorizedException", "Refresh token has been invalidated by rotation"),
-    ],
-)
-def test_a_reused_refresh_token_is_told_apart_so_that_the_store_is_read_again(wire: w.Wire, reused: w.Answer) -> None:
-    wire.answers["GetTokensFromRefreshToken"] = [reused]
-    with pytest.raises(RefreshTokenReusedError):
-        wire.pool().refresh(TOKENS)
-
-
-@pytest.mark.parametrize(
-    "transient",
-    [w.error("InternalErrorException", "", 500), w.error("TooManyRequestsException", "Rate exceeded"), {}],
-)
-def test_a_transient_failure_of_a_refresh_is_temporary_and_never_a_sign_in(wire: w.Wire, transient: w.Answer) -> None:
-    wire.answers["GetTokensFromRefreshToken"] = [transient]
-    with pytest.raises(TemporaryError):
-        wire.pool().refresh(TOKENS)
-    assert set(wire.operations) == {"GetTokensFromRefreshToken"}
-
-
-def test_a_refusal_nobody_knows_does_not_end_the_sign_in(wire: w.Wire) -> None:
-    wire.answers["GetTokensFromRefreshToken"] = [w.error("NotAuthorizedException", "Something new")]
-    with pytest.raises(TokenRefreshError, match="Something new"):
-        wire.pool().refresh(TOKENS)
-
-
-def test_a_refresh_that_answers_another_user_is_refused(wire: w.Wire) -> None:
-    wire.answers["GetTokensFromRefreshToken"] = [w.tokens(IdToken=w.token(sub="sub-of-eve"))]
-    with pytest.raises(TokenRefreshError, match="another user"):
-        wire.pool().refresh(TOKENS)
-
-
-def test_throttling_is_retried_by_the_client_although_it_comes_as_http_400(wire: w.Wire) -> None:
-    wire.answers["GetTokensFromRefreshToken"] = [w.error("TooManyRequestsException", "Rate exceeded"), w.tokens()]
-    assert wire.pool().refresh(TOKENS).refresh_token
-    assert len(wire.asked) == 2
-
-
 def test_revoking_sends_the_refresh_token_and_the_client_secret(wire: w.Wire) -> None:
-    wire.pool(client_secret=w.SECRET).revoke(TOKENS)
-    wire.pool().sign_out(TOKENS)
+    wire.pool(client_secret=w.SECRET).revoke(w.TOKENS)
+    wire.pool().sign_out(w.TOKENS)
     assert wire.asked == [
         ("RevokeToken", {"Token": "refresh-token-1", "ClientId": w.CLIENT, "ClientSecret": w.SECRET}),
         ("RevokeToken", {"Token": "refresh-token-1", "ClientId": w.CLIENT}),
@@ -360,7 +224,7 @@ def test_revoking_sends_the_refresh_token_and_the_client_secret(wire: w.Wire) ->
 
 
 def test_signing_out_everywhere_is_global_sign_out(wire: w.Wire) -> None:
-    wire.pool().sign_out(TOKENS, everywhere=True)
+    wire.pool().sign_out(w.TOKENS, everywhere=True)
     assert wire.asked == [("GlobalSignOut", {"AccessToken": "access.token"})]
 
 

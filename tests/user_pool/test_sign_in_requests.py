@@ -2,45 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hmac
 from typing import Any
 
 import botocore.session
 import pytest
 
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, TemporaryError
-from botocore_cognito_federation.user_pool import Challenge, CodeMismatchError, Device, UserPoolTokens, login_key
+from botocore_cognito_federation.user_pool import Challenge, CodeMismatchError, UserPoolTokens, login_key
 
 from . import wire as w
-from .srp_server import Server
-
-GROUP = w.POOL.split("_")[1]
-
-
-def secret_hash(username: str) -> str:
-    return base64.b64encode(hmac.new(w.SECRET.encode(), (username + w.CLIENT).encode(), "sha256").digest()).decode()
-
-
-class SrpPool:
-    """Answers SRP as the service does; `then` is what a proved password gets."""
-
-    def __init__(self, wire: w.Wire, then: w.Answer | None = None, password: str = "right password") -> None:
-        self.server = Server.knowing(GROUP, "ada-real", password)
-        self.then = then or w.tokens()
-        self.srp_a = ""
-        wire.answers["InitiateAuth"] = self.initiate
-        wire.answers["RespondToAuthChallenge"] = self.respond
-
-    def initiate(self, body: dict[str, Any]) -> w.Answer:
-        self.srp_a = body["AuthParameters"]["SRP_A"]
-        parameters = {**self.server.parameters(), "USERNAME": "ada-real", "USER_ID_FOR_SRP": "ada-real"}
-        return {"ChallengeName": "PASSWORD_VERIFIER", "ChallengeParameters": parameters}
-
-    def respond(self, body: dict[str, Any]) -> w.Answer:
-        if self.server.accepts(self.srp_a, body["ChallengeResponses"]):
-            return self.then
-        return w.error("NotAuthorizedException", "Incorrect username or password.")
+from .srp_pool import SrpPool
 
 
 def test_srp_sign_in_proves_the_password_without_sending_it(wire: w.Wire) -> None:
@@ -109,8 +80,8 @@ def test_with_a_client_secret_each_step_has_the_hash_of_its_own_username(wire: w
     SrpPool(wire)
     wire.pool(client_secret=w.SECRET).sign_in("ada@example.com", "right password")
     first, second = (body for _, body in wire.asked)
-    assert first["AuthParameters"]["SECRET_HASH"] == secret_hash("ada@example.com")
-    assert second["ChallengeResponses"]["SECRET_HASH"] == secret_hash("ada-real")
+    assert first["AuthParameters"]["SECRET_HASH"] == w.secret_hash("ada@example.com")
+    assert second["ChallengeResponses"]["SECRET_HASH"] == w.secret_hash("ada-real")
 
 
 @pytest.mark.parametrize(
@@ -154,7 +125,7 @@ def test_user_password_auth_sends_the_password_once(wire: w.Wire) -> None:
                 "AuthParameters": {
                     "USERNAME": "ada",
                     "PASSWORD": "right password",
-                    "SECRET_HASH": secret_hash("ada"),
+                    "SECRET_HASH": w.secret_hash("ada"),
                 },
             },
         )
@@ -217,7 +188,7 @@ def test_a_second_factor_is_answered_under_its_own_key(wire: w.Wire, name: str, 
         "ClientId": w.CLIENT,
         "ChallengeName": name,
         "Session": asked.session,
-        "ChallengeResponses": {"USERNAME": "ada-real", "SECRET_HASH": secret_hash("ada-real"), key: "123456"},
+        "ChallengeResponses": {"USERNAME": "ada-real", "SECRET_HASH": w.secret_hash("ada-real"), key: "123456"},
         "ClientMetadata": {"d": "1"},
     }
 
@@ -334,7 +305,7 @@ def test_any_other_challenge_can_be_answered_with_the_apis_own_names(wire: w.Wir
     asked = Challenge("WEB_AUTHN", {}, "s" * 30, "ada-real")
     wire.pool(client_secret=w.SECRET).answer_challenge(asked, {"CREDENTIAL": "{}"})
     responses = wire.asked[-1][1]["ChallengeResponses"]
-    assert responses == {"USERNAME": "ada-real", "SECRET_HASH": secret_hash("ada-real"), "CREDENTIAL": "{}"}
+    assert responses == {"USERNAME": "ada-real", "SECRET_HASH": w.secret_hash("ada-real"), "CREDENTIAL": "{}"}
 
 
 @pytest.mark.parametrize(
@@ -404,98 +375,3 @@ def test_the_login_key_is_the_issuer_in_every_partition() -> None:
 def test_there_is_no_login_key_in_what_is_not_an_id_token(token: str) -> None:
     with pytest.raises(SignInFailedError):
         login_key(token)
-
-
-class DevicePool(SrpPool):
-    """A pool that remembers devices: the password's proof, then the device's."""
-
-    device = Device("eu-west-1_0a1b-2c3d", "-GroupKey", "device password")
-
-    def respond(self, body: dict[str, Any]) -> w.Answer:
-        responses = body["ChallengeResponses"]
-        device = Server.knowing(self.device.group_key, self.device.key, self.device.password, 0xABCD)
-        if body["ChallengeName"] == "PASSWORD_VERIFIER":
-            assert self.server.accepts(self.srp_a, responses)
-            return w.challenge("DEVICE_SRP_AUTH", session="1" * 30)
-        if body["ChallengeName"] == "DEVICE_SRP_AUTH":
-            self.srp_a = responses["SRP_A"]
-            return w.challenge("DEVICE_PASSWORD_VERIFIER", session="2" * 30, **device.parameters())
-        assert body["Session"] == "2" * 30
-        if device.accepts(self.srp_a, responses):
-            return w.tokens()
-        return w.error("NotAuthorizedException", "Incorrect username or password.")
-
-
-def test_a_remembered_device_proves_itself_and_no_second_factor_is_asked(wire: w.Wire) -> None:
-    DevicePool(wire)
-    tokens = wire.pool().sign_in("ada", "right password", device=DevicePool.device)
-    assert isinstance(tokens, UserPoolTokens)
-    assert tokens.device == DevicePool.device
-    assert [body.get("ChallengeName") for _, body in wire.asked] == [
-        None,
-        "PASSWORD_VERIFIER",
-        "DEVICE_SRP_AUTH",
-        "DEVICE_PASSWORD_VERIFIER",
-    ]
-    keys = [(body.get("AuthParameters") or body["ChallengeResponses"])["DEVICE_KEY"] for _, body in wire.asked]
-    assert set(keys) == {DevicePool.device.key}
-
-
-def test_a_device_challenge_without_a_device_goes_to_the_caller(wire: w.Wire) -> None:
-    DevicePool(wire)
-    asked = wire.pool().sign_in("ada", "right password")
-    assert isinstance(asked, Challenge)
-    assert asked.name == "DEVICE_SRP_AUTH"
-
-
-def test_a_device_the_pool_has_forgotten_is_left_out(wire: w.Wire) -> None:
-    pool = SrpPool(wire)
-
-    def respond(body: dict[str, Any]) -> w.Answer:
-        if "DEVICE_KEY" in body["ChallengeResponses"]:
-            return w.error("ResourceNotFoundException", "Device does not exist.")
-        return pool.respond(body)
-
-    wire.answers["RespondToAuthChallenge"] = respond
-    tokens = wire.pool().sign_in("ada", "right password", device=DevicePool.device)
-    assert isinstance(tokens, UserPoolTokens)
-    assert tokens.device is None
-    assert wire.operations == ["InitiateAuth", "RespondToAuthChallenge", "RespondToAuthChallenge"]
-
-
-def test_a_new_device_is_confirmed_with_a_verifier_that_its_password_later_proves(wire: w.Wire) -> None:
-    fresh = {"DeviceKey": "eu-west-1_0a1b", "DeviceGroupKey": "-Group"}
-    SrpPool(wire, then=w.tokens(NewDeviceMetadata=fresh))
-    wire.answers["ConfirmDevice"] = [{"UserConfirmationNecessary": True}]
-    tokens = wire.pool().sign_in("ada", "right password")
-    assert isinstance(tokens, UserPoolTokens)
-    device = tokens.device
-    assert device
-    assert (device.key, device.group_key, device.needs_confirmation) == ("eu-west-1_0a1b", "-Group", True)
-    confirmed = wire.bodies("ConfirmDevice")[0]
-    assert confirmed["AccessToken"] == tokens.access_token
-    config = {key: base64.b64decode(value) for key, value in confirmed["DeviceSecretVerifierConfig"].items()}
-    salt = int.from_bytes(config["Salt"], "big")
-    expected = Server.knowing("-Group", device.key, device.password, salt).verifier
-    assert int.from_bytes(config["PasswordVerifier"], "big", signed=True) == expected
-
-
-def test_a_sign_in_holds_and_keeps_the_device_key_where_the_device_cannot_be_confirmed(wire: w.Wire) -> None:
-    SrpPool(wire, then=w.tokens(NewDeviceMetadata={"DeviceKey": "eu-west-1_0a1b", "DeviceGroupKey": "-Group"}))
-    wire.answers["ConfirmDevice"] = [w.error("InvalidParameterException", "no")]
-    tokens = wire.pool().sign_in("ada", "right password")
-    assert isinstance(tokens, UserPoolTokens)
-    assert tokens.device_key == "eu-west-1_0a1b"
-    assert tokens.device
-    assert tokens.device.password == ""
-
-
-def test_a_device_is_remembered_when_the_user_says_so(wire: w.Wire) -> None:
-    device = Device("eu-west-1_0a1b", "-Group", "pw", True)
-    tokens = UserPoolTokens("i", "access.token", "r", 0, "ada", device)
-    wire.pool().remember_device(tokens)
-    wire.pool().remember_device(tokens, False)
-    sent = [body["DeviceRememberedStatus"] for body in wire.bodies("UpdateDeviceStatus")]
-    assert sent == ["remembered", "not_remembered"]
-    with pytest.raises(ConfigurationError, match="no device"):
-        wire.pool().remember_device(UserPoolTokens("i", "a", "r", 0, "ada"))

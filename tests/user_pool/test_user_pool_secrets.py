@@ -15,7 +15,7 @@ from botocore_cognito_federation.errors import CognitoFederationError
 from botocore_cognito_federation.user_pool import AutoSignIn, Challenge, Device, UserPool, UserPoolTokens
 
 from . import wire as w
-from .test_sign_in_requests import DevicePool, SrpPool
+from .srp_pool import DevicePool, SrpPool
 
 # Put together, so that a source line in a traceback is not taken for a leak.
 MARK = "canary" + "0"

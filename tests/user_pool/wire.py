@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import functools
+import hmac
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +15,7 @@ from typing import Any
 
 import botocore.session
 
-from botocore_cognito_federation.user_pool import UserPool
+from botocore_cognito_federation.user_pool import UserPool, UserPoolTokens
 
 POOL = "eu-west-1_AbCdEf123"
 CLIENT = "client1"
@@ -41,6 +42,9 @@ def token(use: str = "id", **claims: Any) -> str:
     return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts) + ".c2ln"
 
 
+TOKENS = UserPoolTokens(token(), "access.token", "refresh-token-1", NOW, "ada-real")
+
+
 def tokens(**members: Any) -> dict[str, Any]:
     """An AuthenticationResult answer."""
     result = {
@@ -51,6 +55,11 @@ def tokens(**members: Any) -> dict[str, Any]:
         **members,
     }
     return {"AuthenticationResult": {key: value for key, value in result.items() if value is not None}}
+
+
+def secret_hash(username: str) -> str:
+    """SECRET_HASH as AWS's documentation computes it."""
+    return base64.b64encode(hmac.new(SECRET.encode(), (username + CLIENT).encode(), "sha256").digest()).decode()
 
 
 def challenge(name: str, session: str = "session-" + "s" * 20, **parameters: str) -> dict[str, Any]:
