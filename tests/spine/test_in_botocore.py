@@ -13,7 +13,7 @@ import pytest
 from botocore.credentials import CredentialResolver
 
 import botocore_cognito_federation as federation
-from botocore_cognito_federation.botocore_plugin import chain, provider
+from botocore_cognito_federation.botocore_plugin import chain, provider, shared
 from botocore_cognito_federation.botocore_plugin.credentials import FederationCredentials
 from botocore_cognito_federation.errors import CognitoFederationError, ConfigurationError, FederationRefusedError
 from botocore_cognito_federation.fork import ForkSafeLock, ImportGate
@@ -117,6 +117,21 @@ def test_sessions_with_another_token_in_the_variable_share_nothing(inside, monke
         keys.append(key_of("ci"))
     assert keys[0] == keys[2] != keys[1]
     assert inside.spent == (2, 2)
+
+
+def test_a_worker_that_sets_a_token_for_each_job_keeps_the_last_few_objects(inside, monkeypatch):
+    federation.install()
+    inside.profile("ci", cognito_token_env="CI_TOKEN")
+    monkeypatch.setattr(shared, "_MOST_KEPT", 2)
+    tokens = [inside.world.provider.issue(who) for who in ("ada", "bob", "eve")]
+    held = []
+    for token in (*tokens, tokens[1], tokens[0]):
+        monkeypatch.setenv("CI_TOKEN", token)
+        held.append(boto3.Session(profile_name="ci").get_credentials())
+    assert len(shared._shared) == 2
+    assert held[3] is held[1]
+    assert held[4] is not held[0]
+    assert held[4].get_frozen_credentials() == held[0].get_frozen_credentials()
 
 
 def test_a_client_is_never_served_somebody_else_when_the_variable_changes_under_it(inside, monkeypatch):
