@@ -60,7 +60,7 @@ def _installed(name: str, what: tuple[str, ...], install: Callable[[Path], None]
     root.mkdir(parents=True, exist_ok=True)
     folder = root / f"{name}-{hashlib.sha256(repr(what).encode()).hexdigest()[:12]}"
     with filelock.FileLock(f"{folder}.lock", timeout=_INSTALL_SECONDS):
-        if not (folder / ".complete").exists():
+        if not (folder / ".complete").exists() or _has_lost_its_interpreter(folder):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             try:
@@ -72,14 +72,21 @@ def _installed(name: str, what: tuple[str, ...], install: Callable[[Path], None]
     return folder
 
 
+def _has_lost_its_interpreter(folder: Path) -> bool:
+    """Whether the Python that a virtual environment was made of is gone, as one of another checkout may be."""
+    return (folder / "pyvenv.cfg").exists() and not _python(folder).exists()
+
+
 def _make_venv(folder: Path, requirements: tuple[str, ...]) -> None:
     uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
     python = str(_python(folder))
+    # The interpreter itself: the virtual environment that runs this may not live as long as the cache.
+    interpreter = os.path.realpath(sys.executable)
     if uv:
-        _run(uv, "venv", "-q", "--python", sys.executable, str(folder))
+        _run(uv, "venv", "-q", "--python", interpreter, str(folder))
         _run(uv, "pip", "install", "-q", "--python", python, *requirements)
     else:
-        _run(sys.executable, "-m", "venv", str(folder))
+        _run(interpreter, "-m", "venv", str(folder))
         _run(python, "-m", "pip", "install", "-q", *requirements)
 
 
