@@ -29,6 +29,7 @@ from botocore_cognito_federation.settings import load_settings
 #: tox environment `full`. The rest runs on every Python and on the oldest dependencies.
 THOROUGH = (
     "tests/api/test_concurrency.py",
+    "tests/api/test_refresh_matrix.py",
     "tests/api/test_user_pool_federation.py",
     "tests/commands/",
     "tests/docs/",
@@ -47,6 +48,8 @@ THOROUGH = (
     "tests/sources/test_sources_in_processes.py",
     "tests/sources/test_url_source.py",
     "tests/spine/test_bad_input.py",
+    "tests/spine/test_in_botocore.py::test_a_token_command_that_asks_its_own_profile_ends",
+    "tests/spine/test_new_sessions.py",
     "tests/spine/test_no_secret_leaves.py",
     "tests/spine/test_sign_out.py",
     "tests/spine/test_single_flight.py",
@@ -54,9 +57,12 @@ THOROUGH = (
     "tests/user_pool/test_account_requests.py",
     "tests/user_pool/test_beside_pycognito.py",
     "tests/user_pool/test_device_requests.py",
+    "tests/user_pool/test_device_requests.py",
     "tests/user_pool/test_live_",
     "tests/user_pool/test_refresh_requests.py",
+    "tests/user_pool/test_refresh_requests.py",
     "tests/user_pool/test_sign_in_requests.py",
+    "tests/user_pool/test_srp.py",
     "tests/user_pool/test_user_pool_secrets.py",
 )
 
