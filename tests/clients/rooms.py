@@ -58,7 +58,7 @@ class Rooms:
         # What the project requires is part of what was resolved; the wheel's own path is not.
         key = (
             version_of(self._interpreter, "--version"),
-            bool(self._uv),
+            bool(self._uv) or "without setuptools",
             requirements,
             # Another checkout has a wheel of its own.
             (str(REPOSITORY), (REPOSITORY / "setup.cfg").read_bytes()) if project else (),
@@ -149,6 +149,8 @@ class Rooms:
             _run(self._interpreter, "-m", "venv", str(folder))
             # pip before 25.2 writes console scripts that import `re`: not what a user has today.
             self._pip(folder, "--upgrade", "pip>=25.2")
+            # Its .pth costs every start of Python; an environment made with uv has none.
+            _run(str(folder / _BIN / "python"), "-m", "pip", "uninstall", "-q", "-y", "setuptools")
         if requirements:
             self._pip(folder, *requirements)
 
