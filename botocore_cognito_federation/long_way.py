@@ -36,10 +36,18 @@ _LAST_MOMENT = 57.0
 
 def answer_and_end(question: Question) -> None:
     """Print the answer and end the process, before the SDK that waits for it ends it."""
-    watchdog = threading.Timer(question.asked_at + _LAST_MOMENT - time.time(), finish_in_the_end, (question,))
+    stdout = os.dup(1)
+
+    def give_up() -> None:
+        os.dup2(stdout, 1)  # a refresh handler may be running, with its output put away
+        finish_in_the_end(question)
+
+    watchdog = threading.Timer(question.asked_at + _LAST_MOMENT - time.time(), give_up)
     watchdog.daemon = True
     watchdog.start()
-    finish(*answer(question))
+    code, text = answer(question)
+    watchdog.cancel()
+    finish(code, text)
 
 
 def answer(question: Question) -> tuple[int, str]:

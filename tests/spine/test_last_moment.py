@@ -1,0 +1,39 @@
+"""A helper that has no time left ends by itself, before the SDK that waits for it ends it."""
+
+from __future__ import annotations
+
+from tests.conftest import Home, Result
+
+TEMPORARY = 7
+
+HANGING = """
+import os, time
+from botocore_cognito_federation import long_way
+from botocore_cognito_federation.process import Question
+
+def hang(question):
+    with long_way._stdout_kept_clean():  # as while a refresh handler runs
+        time.sleep(60)
+
+long_way._LAST_MOMENT, long_way.answer = 0.2, hang
+long_way.answer_and_end(Question("demo", os.environ))
+"""
+
+
+def let_the_answer_be_stale(home: Home) -> None:
+    (answer,) = home.answers()
+    fields = answer.read_text().split("\n")
+    issued, _, until = fields[3].split()
+    fields[3] = f"{issued} {issued} {until}"
+    answer.write_text("\n".join(fields))
+
+
+def test_it_prints_what_lives_though_a_handler_has_its_output_put_away(home):
+    kept = home.ask()
+    assert kept.key
+    let_the_answer_be_stale(home)
+    assert home.python(HANGING) == Result(0, kept.out, b"")
+
+
+def test_with_nothing_that_lives_it_says_to_try_again(home):
+    assert "try again" in home.python(HANGING).refused(TEMPORARY)
