@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .errors import StorageError
+from .errors import CognitoFederationError, StorageError
 from .keeping.freshness import serve_until
 from .keeping.sign_out import generation_keys
 from .process import ENTRY, FIELD, MAGIC, Question, bound, read_answer, still_bound
@@ -17,7 +17,6 @@ from .storage.private_files import make_directory, read_private, remove, write_p
 from .tokens import token_bindings
 
 if TYPE_CHECKING:
-    from .errors import CognitoFederationError
     from .federation import Served
     from .settings import Settings
     from .tokens import Binding

@@ -89,7 +89,7 @@ def _ended_with(arguments: list[str] | None) -> int:
             error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        if sys.stderr.isatty():
+        if sys.stderr is not None and sys.stderr.isatty():
             click.echo(err=True)  # the shell's prompt does not belong on the line that was interrupted
         return 130
     except BrokenPipeError:

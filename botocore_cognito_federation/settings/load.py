@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigurationError
 from ..quoting import shown_url
 from ..remedies import run_with_profile
-from .keys import PREFIX
-from .resolve import SESSION_SECTION, Layers, is_ours, resolve
+from .resolve import SESSION_SECTION, Layers, has_our_keys, is_ours, resolve
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -129,7 +128,7 @@ def load_settings(
 
 def _not_ours(name: str, profiles: Mapping[str, Any]) -> ConfigurationError:
     """Nothing of ours in a profile, which perhaps nobody named: the default one. The ones that were meant are named."""
-    ours = [other for other, section in profiles.items() if any(key.startswith(PREFIX) for key in section)]
+    ours = [other for other, section in profiles.items() if has_our_keys(section)]
     shown = ", ".join([*ours[:_MOST_NAMED], *(["…"] if len(ours) > _MOST_NAMED else [])])
     return ConfigurationError(
         f"Profile {name!r} has no cognito_ keys",
@@ -146,7 +145,7 @@ def _no_profile(name: str, full_config: Mapping[str, Any], config_file: str) -> 
     elif not os.path.isfile(path) or not os.access(path, os.R_OK):
         why = "cannot be read by this user" if os.path.isfile(path) else "is not a file"
         return ConfigurationError(f"{config_file} {why}", remedy="Mend that, or set AWS_CONFIG_FILE")
-    if isinstance(full_config.get(name), Mapping) and any(key.startswith(PREFIX) for key in full_config[name]):
+    if isinstance(full_config.get(name), Mapping) and has_our_keys(full_config[name]):
         return ConfigurationError(what, remedy=f"Write [profile {name}] instead of [{name}] there")
     from .parsing import has_section
 

@@ -54,13 +54,18 @@ class _Value:
     origin: Origin
 
 
+def has_our_keys(section: Mapping[str, Any]) -> bool:
+    """Whether a section of the file has a key of ours, right or wrong."""
+    return any(name.startswith(PREFIX) for name in section)
+
+
 def is_ours(layers: Layers) -> bool:
     """Whether this configuration asks for Cognito federation at all.
 
     True as soon as the profile has one key of ours, right or wrong: from then on every failure raises (invariant 15).
     Without profile keys only ``COGNITO_FEDERATION_IDENTITY_POOL_ID`` makes a configuration ours.
     """
-    if any(name.startswith(PREFIX) for name in layers.profile_section):
+    if has_our_keys(layers.profile_section):
         return True
     return bool(layers.environ.get(KEYS["identity_pool_id"].variable))
 
