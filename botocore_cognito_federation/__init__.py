@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from . import handlers as handlers
     from ._version import __version__ as __version__
     from .application.federation import CognitoFederation as CognitoFederation
-    from .botocore_plugin import install as install
-    from .botocore_plugin import uninstall as uninstall
+    from .botocore_plugin.chain import install as install
+    from .botocore_plugin.chain import uninstall as uninstall
     from .credentials import FederatedCredentials as FederatedCredentials
     from .errors import CognitoFederationError as CognitoFederationError
     from .errors import ConfigurationError as ConfigurationError

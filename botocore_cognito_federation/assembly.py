@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from .events import Events
     from .linked_logins import LinkedLogins
     from .linking import Linking
-    from .settings import Settings
-    from .storage import Store
-    from .tokens import TokenSource
+    from .settings.model import Settings
+    from .storage.base import Store
+    from .tokens.base import TokenSource
 
 
 def real_patience() -> Patience:
@@ -97,7 +97,7 @@ def linking_for(settings: Settings, *, environ: Mapping[str, str] | None = None)
 
 def _linked_logins(settings: Settings, store: Store, environ: Mapping[str, str], patience: Patience) -> LinkedLogins:
     from .linked_logins import LinkedLogins
-    from .settings import settings_of_linked_session
+    from .settings.load import settings_of_linked_session
 
     def open_session(name: str) -> tuple[Settings, TokenSource | None]:
         other = settings_of_linked_session(settings, name)

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ._util.concurrency import ImportGate, refuse_reentry, renewing
+from ._util.failpoints import reach
 from .credentials import FederatedCredentials
 from .errors import (
     CognitoFederationError,
@@ -27,7 +29,6 @@ from .errors import (
 from .events import Event, Events
 from .exchange.identity_pool import Exchanged, IdentityPool, Login, fixed_identity
 from .exchange.service_call import Patience
-from .fork import ImportGate
 from .keeping.cache_keys import credentials_key, identity_key
 from .keeping.failure_memory import REST, Failure, FailureMemory
 from .keeping.freshness import is_alive, is_fresh, refresh_at, serve_until
@@ -35,15 +36,13 @@ from .keeping.kept import InThisProcess, Kept
 from .keeping.single_flight import single_flight
 from .retry import Retry
 from .storage.base import Store, key_of
-from .storage.failpoints import reach
 from .times import span
 from .tokens.base import RefreshContext, TokenSource
-from .tokens.reentry import refuse_reentry, renewing
 
 if TYPE_CHECKING:
     from .linked_logins import LinkedLogins
     from .login_token import LoginToken
-    from .settings import Settings
+    from .settings.model import Settings
 
 logger = logging.getLogger(__name__)
 

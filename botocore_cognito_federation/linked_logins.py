@@ -20,7 +20,7 @@ from .tokens.base import RefreshContext, TokenSource
 
 if TYPE_CHECKING:
     from .exchange.identity_pool import IdentityPool
-    from .settings import Settings
+    from .settings.model import Settings
 
 logger = logging.getLogger(__name__)
 

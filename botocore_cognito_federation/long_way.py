@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING
 
 from botocore.session import Session
 
-from .debug_log import unexpected
+from ._util.log import unexpected
+from ._util.subprocess import environment_for_children, refuse_a_circle
 from .errors import CognitoFederationError
 from .keeping.failure_memory import rest_after
 from .process import Question, finish, finish_in_the_end
-from .profile_chain import environment_for_children, refuse_a_circle
 from .ready_answer import bindings_of, keep_failure, keep_served, process_text
 from .serving import serving_for
-from .settings import load_settings
+from .settings.load import load_settings
 from .tokens import token_bindings
 
 if TYPE_CHECKING:
     from .federation import Served
-    from .settings import Settings
+    from .settings.model import Settings
 
 #: Seconds a helper may take in all; SDKs end it after 60 (aws-sdk-go-v2, processcreds.DefaultTimeout).
 HELPER_TIME = 50.0

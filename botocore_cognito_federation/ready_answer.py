@@ -8,18 +8,18 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ._util.files import make_directory, read_private, remove, write_private
 from .errors import CognitoFederationError, StorageError
 from .keeping.freshness import serve_until
 from .keeping.sign_out import generation_keys
 from .process import ENTRY, FIELD, MAGIC, Question, bound, read_answer, still_bound
 from .storage.base import GENERATIONS
-from .storage.private_files import make_directory, read_private, remove, write_private
 from .tokens import token_bindings
 
 if TYPE_CHECKING:
     from .federation import Served
-    from .settings import Settings
-    from .tokens import Binding
+    from .settings.model import Settings
+    from .tokens.base import Binding
 
 ANSWERS = "answers"
 #: The line of an answer file that holds its kind, counted from 0; see `process`.

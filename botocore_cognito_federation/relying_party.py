@@ -8,17 +8,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .child_command import TIME_LIMIT, run_for_output
+from ._util.http import HttpClient
+from ._util.subprocess import TIME_LIMIT, environment_for_children, run_for_output
 from .errors import ConfigurationError, StorageError
-from .http import HttpClient
 from .login_token import decoded
 from .oidc.documents import CachedDocument
 from .oidc.party import Client, RelyingParty
-from .profile_chain import environment_for_children
 from .storage.base import DOCUMENTS, SECRETS, Store, key_of
 
 if TYPE_CHECKING:
-    from .settings import Settings
+    from .settings.model import Settings
     from .user_pool import UserPool
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .credentials import FederatedCredentials
     from .federation import Served
-    from .settings import Settings
+    from .settings.model import Settings
 
 logger = logging.getLogger(__name__)
 

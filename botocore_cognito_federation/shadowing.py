@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .remedies import run_with_profile
 
 if TYPE_CHECKING:
-    from .settings import Settings
+    from .settings.model import Settings
 
 #: Keys by which botocore gets credentials in another way before it asks a helper.
 _EARLIER_IN_THE_CHAIN = ("role_arn", "sso_session", "sso_start_url", "web_identity_token_file", "login_session")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from botocore_cognito_federation.exchange.quiet_botocore import quiet_botocore
+from botocore_cognito_federation._util.log import quiet_botocore
 
 LOGGERS = ["botocore.endpoint", "botocore.parsers", "botocore.auth"]
 

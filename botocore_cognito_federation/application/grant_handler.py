@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .._util.concurrency import ForkSafeLock
 from ..errors import NonRetryableError, SignInRequiredError, TemporaryError
-from ..fork import ForkSafeLock
 from ..identity_providers import IdentityProvider
 from .arguments import resolved_provider
 

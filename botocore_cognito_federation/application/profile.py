@@ -16,7 +16,7 @@ from ..federation import Federation, Served
 from ..keeping.sessions import Session, Sessions
 from ..keeping.sign_out import current_generation, end_sign_in
 from ..remedies import login_command
-from ..settings import load_settings
+from ..settings.load import load_settings
 from ..storage import store_for
 from .arguments import Expiry, user_mapping
 from .federation import CognitoFederation
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from ..credentials import FederatedCredentials
     from ..identity_providers import IdentityProvider
     from ..login_token import LoginToken
-    from ..settings import Settings
-    from ..storage import Store
+    from ..settings.model import Settings
+    from ..storage.base import Store
     from ..user_pool import Challenge, UserPool, UserPoolTokens
 
 

@@ -25,8 +25,8 @@ from .source import ApplicationTokenSource, Renewers
 if TYPE_CHECKING:
     from ..exchange.service_call import Patience
     from ..identity_providers import IdentityProvider
-    from ..settings import Settings
-    from ..storage import Store
+    from ..settings.model import Settings
+    from ..storage.base import Store
     from ..tokens.session import Renewal
     from ..user_pool import UserPool, UserPoolTokens
 

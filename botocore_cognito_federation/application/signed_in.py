@@ -6,10 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .._util.concurrency import ForkSafeLock, refuse_reentry, renewing
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError
 from ..events import Callback, Event, Events
-from ..fork import ForkSafeLock
-from ..tokens.reentry import refuse_reentry, renewing
 from .arguments import Expiry, login_token, resolved_provider
 from .linking import link, unlink
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from ..credentials import FederatedCredentials
     from ..exchange.service_call import Patience
     from ..federation import Served
-    from ..settings import Settings
+    from ..settings.model import Settings
     from .sign_in import CurrentSignIn
 
 _SIGN_IN = "Call federated_sign_in (or sign_in, with a user pool) first"

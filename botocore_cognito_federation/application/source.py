@@ -21,7 +21,7 @@ from .records import Record
 if TYPE_CHECKING:
     from ..exchange.service_call import Patience
     from ..keeping.sessions import Session, Sessions
-    from ..storage import Store
+    from ..storage.base import Store
 
 #: Seconds after its expiry for which a token nobody can renew is still tried: clocks differ, and Cognito's counts.
 _SKEW = 300.0

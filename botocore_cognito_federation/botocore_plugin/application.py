@@ -50,7 +50,7 @@ class ApplicationCredentials(FederationCredentials):
         return frozen
 
     def _renew(self) -> None:
-        from ..tokens.reentry import refuse_reentry
+        from .._util.concurrency import refuse_reentry
 
         refuse_reentry(self._marker, "The refresh handler")
         with self._events.held():

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
 
+from .._util.concurrency import ForkSafeLock
 from ..errors import CognitoFederationError, StorageError
-from ..fork import ForkSafeLock
 
 if TYPE_CHECKING:
     # Here and in the functions below: a program that finds its credentials ready never needs the federation.
@@ -83,8 +83,8 @@ class FederationCredentials(RefreshableCredentials):
         if not self._turns.acquire(0):
             if self.is_alive():
                 return
+            from .._util.concurrency import refuse_reentry
             from ..federation import LOCK_TIMEOUT
-            from ..tokens.reentry import refuse_reentry
 
             # Whoever is called to renew these credentials cannot wait for them.
             refuse_reentry(self, "What renews these credentials")
@@ -106,7 +106,7 @@ class FederationCredentials(RefreshableCredentials):
             self._publish(self._attempt())
 
     def _attempt(self) -> Served:
-        from ..tokens.reentry import renewing
+        from .._util.concurrency import renewing
 
         try:
             with renewing(self):

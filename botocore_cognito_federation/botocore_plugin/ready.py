@@ -14,7 +14,7 @@ from time import time
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from ..fork import ForkSafeLock
+from .._util.concurrency import ForkSafeLock
 from ..process import ENTRY, FIELD, Question, read_answer, still_bound
 from .credentials import FederationCredentials
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..credentials import FederatedCredentials
     from ..federation import Served
     from ..process import ReadyAnswer
-    from ..settings import Settings
+    from ..settings.model import Settings
 
     Place = tuple[str, str, tuple[str, ...]]
 

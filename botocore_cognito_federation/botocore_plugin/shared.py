@@ -12,18 +12,18 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from .._util.concurrency import ForkSafeLock
+from .._util.subprocess import refuse_a_circle
 from ..assembly import federation_for
 from ..errors import CognitoFederationError
 from ..federation import who_of
-from ..fork import ForkSafeLock
 from ..keeping.cache_keys import credentials_key
-from ..process import state_of_variable
-from ..profile_chain import refuse_a_circle
+from ..process import cache_directory, state_of_variable
 from ..ready_answer import keeping_served
 from ..serving import serving_for
-from ..settings import Settings, settings_of_session
 from ..settings.keys import NAMED_URLS
-from ..storage import default_directory
+from ..settings.load import settings_of_session
+from ..settings.model import Settings
 from ..tokens import token_bindings
 from .credentials import FederationCredentials
 from .ready import Beside, take_unresolved
@@ -177,7 +177,7 @@ def _whose(settings: Settings) -> _Whose:
 
 
 def _key(settings: Settings, environ: Mapping[str, str]) -> _Key:
-    return settings, default_directory(environ), _token_place(settings, environ)
+    return settings, cache_directory(environ), _token_place(settings, environ)
 
 
 def _token_place(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from ..debug_log import VARIABLE, start_debug_log, unexpected
+from .._util.log import VARIABLE, start_debug_log, unexpected
 from ..errors import CognitoFederationError
 
 #: Command -> (module, one line of help). The module is imported when its command runs.
@@ -45,7 +45,7 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f".{_COMMANDS[cmd_name][0]}", __package__)
-        command: click.Command = module.command
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

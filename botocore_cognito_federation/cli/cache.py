@@ -9,10 +9,12 @@ import click
 
 from ..credentials import FederatedCredentials
 from ..keeping.sign_out import EVERYTHING, begin_generation, delete_sign_ins, forget_credentials
+from ..process import cache_directory
 from ..ready_answer import forget_answers
-from ..settings import Settings, load_settings
-from ..storage import Store, default_directory, everything_kept, store_for
-from ..storage.base import CREDENTIALS, FAILURES, IDENTITIES, SESSIONS
+from ..settings.load import load_settings
+from ..settings.model import Settings
+from ..storage import everything_kept, store_for
+from ..storage.base import CREDENTIALS, FAILURES, IDENTITIES, SESSIONS, Store
 from ..times import span
 from .options import profile_option
 
@@ -25,7 +27,7 @@ def command() -> None:
 @command.command("path")
 def path() -> None:
     """Print the directory."""
-    click.echo(default_directory(os.environ))
+    click.echo(cache_directory(os.environ))
 
 
 @command.command("list")
@@ -78,6 +80,6 @@ def clear(profile: str | None, credentials: bool, everything: bool) -> None:
         # Another profile's stay: a guest whose identity ID is forgotten never gets that identity again.
         if not credentials and scope in (EVERYTHING, document.get("scope")):
             store.delete(IDENTITIES, key)
-    forget_answers(default_directory(os.environ))
+    forget_answers(cache_directory(os.environ))
     also = f" and {signed_out} sign-in{'s' if signed_out != 1 else ''}" if signed_out else ""
     click.echo(f"Forgot {forgotten} set{'s' if forgotten != 1 else ''} of AWS credentials{also}", err=True)

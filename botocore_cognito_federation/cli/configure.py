@@ -22,8 +22,9 @@ from ..config_file.lines import profile_section
 from ..errors import ConfigurationError
 from ..relying_party import secret_key
 from ..remedies import shell_command
-from ..settings import Settings, load_settings
 from ..settings.keys import PREFIX
+from ..settings.load import load_settings
+from ..settings.model import Settings
 from ..sign_in.perform import prove_that_it_can_be_kept
 from ..storage import store_for
 from ..storage.base import SECRETS, Store

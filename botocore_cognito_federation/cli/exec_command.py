@@ -18,7 +18,8 @@ from ..outlets.child_environment import (
 )
 from ..outlets.endpoint import Endpoint
 from ..outlets.program import launch_failure, replace_by, run_beside
-from ..settings import Settings, load_settings
+from ..settings.load import load_settings
+from ..settings.model import Settings
 from ..times import span
 from .options import profile_option
 

@@ -9,8 +9,9 @@ from dataclasses import fields
 import click
 
 from ..quoting import shown_url
-from ..settings import Settings, load_settings
 from ..settings.keys import KEYS
+from ..settings.load import load_settings
+from ..settings.model import Settings
 from ..shadowing import what_shadows
 from .options import json_option, profile_option
 

@@ -11,7 +11,7 @@ import click
 from ..assembly import federation_for
 from ..errors import ConfigurationError
 from ..outlets.child_environment import credential_variables
-from ..settings import load_settings
+from ..settings.load import load_settings
 from .options import profile_option
 
 FORMATS = ("process", "env", "env-no-export", "fish", "powershell", "windows-cmd", "dotenv")

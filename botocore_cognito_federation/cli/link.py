@@ -8,9 +8,10 @@ import click
 
 from ..assembly import linking_for
 from ..errors import ConfigurationError
+from ..process import cache_directory
 from ..ready_answer import forget_answers
-from ..settings import Settings, load_settings
-from ..storage import default_directory
+from ..settings.load import load_settings
+from ..settings.model import Settings
 from .options import profile_option
 
 
@@ -33,7 +34,7 @@ def command(profile: str | None, names: tuple[str, ...], yes: bool) -> None:
             key, identity_id = linking.link(name)
             click.echo(f"Linked {key} (session {name}) to {settings.scope}: identity {identity_id}", err=True)
     finally:
-        forget_answers(default_directory(os.environ))
+        forget_answers(cache_directory(os.environ))
 
 
 def sessions_to_link(settings: Settings, names: tuple[str, ...]) -> tuple[str, ...]:

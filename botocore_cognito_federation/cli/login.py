@@ -10,7 +10,7 @@ import click
 
 from ..browser import parse_browser_command
 from ..errors import ConfigurationError
-from ..settings import Settings
+from ..settings.model import Settings
 from ..sign_in.perform import Machine, SignedIn, sign_in
 from ..sign_in.screens import TerminalScreen
 from ..sign_in.typed_line import typed_line

@@ -8,7 +8,8 @@ from datetime import datetime
 import click
 
 from ..errors import ConfigurationError
-from ..settings import Settings, load_session_settings, load_settings
+from ..settings.load import load_session_settings, load_settings
+from ..settings.model import Settings
 from ..sign_in.ending import SignedOut, forget_scope, sign_out
 from ..storage import everything_kept, store_for
 from ..storage.base import CREDENTIALS, SESSIONS, Store

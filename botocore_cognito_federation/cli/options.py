@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from ..settings import Settings, load_session_settings, load_settings
+from ..settings.load import load_session_settings, load_settings
+from ..settings.model import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 

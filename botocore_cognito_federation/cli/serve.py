@@ -12,7 +12,8 @@ import click
 from ..assembly import federation_for
 from ..outlets.child_environment import SHADOWS, default_profile_has_credentials, region_variables
 from ..outlets.endpoint import Endpoint
-from ..settings import Settings, load_settings
+from ..settings.load import load_settings
+from ..settings.model import Settings
 from .export import FORMATS, formatted
 from .options import profile_option
 

@@ -17,7 +17,7 @@ from ..errors import StorageError
 from ..keeping.sessions import Session
 from ..keeping.sign_out import sign_in_generation
 from ..remedies import login_command
-from ..settings import Settings
+from ..settings.model import Settings
 from ..shadowing import what_shadows
 from ..storage import everything_kept, store_for
 from ..storage.base import CREDENTIALS, NOTES, SESSIONS, Store

@@ -8,7 +8,7 @@ import click
 
 from ..assembly import federation_for
 from ..errors import ConfigurationError
-from ..settings import Settings
+from ..settings.model import Settings
 from .options import chosen_settings, profile_option, session_option
 
 

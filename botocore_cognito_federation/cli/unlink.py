@@ -7,9 +7,9 @@ import os
 import click
 
 from ..assembly import linking_for
+from ..process import cache_directory
 from ..ready_answer import forget_answers
-from ..settings import load_settings
-from ..storage import default_directory
+from ..settings.load import load_settings
 from .link import sessions_to_link
 from .options import profile_option
 
@@ -28,5 +28,5 @@ def command(profile: str | None, name: str, yes: bool) -> None:
             " identity pool. Run it again with --yes to do it."
         )
     key = linking_for(settings).unlink(name)
-    forget_answers(default_directory(os.environ))
+    forget_answers(cache_directory(os.environ))
     click.echo(f"Unlinked {key} (session {name}) from {settings.scope}", err=True)

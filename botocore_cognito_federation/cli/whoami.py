@@ -13,7 +13,7 @@ from ..exchange.clients import Clients
 from ..exchange.diagnosis import CallFacts
 from ..exchange.service_call import call
 from ..keeping.sessions import Sessions
-from ..settings import Settings
+from ..settings.model import Settings
 from ..storage import store_for
 from .options import chosen_settings, json_option, profile_option
 

@@ -11,17 +11,17 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .._util.http import HttpClient
 from ..errors import ConfigurationError
-from ..http import HttpClient
 from ..identity_providers import IdentityProvider
 from ..oidc.discovery import discover
 from ..oidc.redirects import loopback_redirect
 from ..relying_party import StoredDocuments
-from ..settings import Settings
 from ..settings.keys import KEYS, PREFIX, TOKEN_SOURCES, BadValue
+from ..settings.model import Settings
 from ..settings.parsing import refuse_what_no_tool_parses
 from ..settings.resolve import SESSION_SECTION, Layers, resolve
-from ..storage import Store
+from ..storage.base import Store
 from .helper_command import helper_command, is_ours
 from .lines import profile_section, section_values, with_section
 from .writing import read_text, update_text

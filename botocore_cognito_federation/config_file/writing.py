@@ -9,8 +9,7 @@ import stat
 from collections.abc import Callable
 
 from ..errors import ConfigurationError, StorageError
-from ..storage import Store
-from ..storage.base import key_of
+from ..storage.base import Store, key_of
 
 _LOCK_TIMEOUT = 30.0
 

@@ -9,7 +9,8 @@ from botocore.session import Session
 
 from ..errors import CognitoFederationError
 from ..exchange.clients import Clients
-from ..settings import Settings, load_settings
+from ..settings.load import load_settings
+from ..settings.model import Settings
 from ..storage import store_for
 from . import local, network
 from .findings import Finding, by_severity

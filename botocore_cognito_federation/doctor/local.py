@@ -20,11 +20,10 @@ from ..identity_providers import derive_login_key
 from ..keeping.sessions import Sessions
 from ..oidc.redirects import Redirect, loopback_redirect
 from ..remedies import login_command, run_with_profile
-from ..settings import Settings
+from ..settings.model import Settings
 from ..shadowing import what_shadows
 from ..sign_in.perform import prove_that_it_can_be_kept
-from ..storage import Store
-from ..storage.base import NOTES
+from ..storage.base import NOTES, Store
 from ..times import span
 from .findings import Finding
 

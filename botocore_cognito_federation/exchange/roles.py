@@ -12,7 +12,7 @@ from ..errors import ConfigurationError
 from .service_call import Patience, call
 
 if TYPE_CHECKING:
-    from ..settings import Settings
+    from ..settings.model import Settings
     from .clients import Clients
     from .diagnosis import CallFacts
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from .._util.log import quiet_botocore
 from ..errors import CognitoFederationError, ConfigurationError, FederationRefusedError, TemporaryError
 from ..quoting import shown_url
 from ..retry import Retry
 from .diagnosis import CallFacts, Diagnosis, diagnose
-from .quiet_botocore import quiet_botocore
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from ..storage.base import key_of
 
 if TYPE_CHECKING:
     from ..exchange.identity_pool import Login
-    from ..settings import Settings
+    from ..settings.model import Settings
 
 
 def identity_key(settings: Settings, login: Login | None) -> str:

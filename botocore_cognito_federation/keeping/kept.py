@@ -18,7 +18,7 @@ from .sign_out import current_generation, sign_in_generation
 
 if TYPE_CHECKING:
     from ..exchange.identity_pool import Login
-    from ..settings import Settings
+    from ..settings.model import Settings
 
 #: Damage is a miss: what could not be an identity ID is not sent to Cognito.
 _IDENTITY_ID = re.compile(r"[\w-]{1,30}:[0-9a-f-]{1,50}", re.ASCII)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from weakref import WeakValueDictionary
 
+from .._util.concurrency import ForkSafeLock
 from ..errors import StorageError
-from ..fork import ForkSafeLock
 from ..storage.base import Store
 
 #: One lock an entry for the threads of this process, enough where the store cannot have locks. It lives as long as

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from .._util.http import HttpAnswer, ServerBusyError
 from ..errors import ConfigurationError, SignInFailedError, TemporaryError
-from ..http import HttpAnswer, ServerBusyError
 from ..remedies import SIGN_IN_AGAIN
 from .acceptance import accept_answer
 from .authorization import configured_parameters

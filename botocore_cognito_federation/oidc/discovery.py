@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .._util.http import HttpClient, check_url
 from ..errors import ConfigurationError
-from ..http import HttpClient, check_url
 from ..identity_providers import IdentityProvider
 from ..quoting import printable
 from .documents import DocumentCache, document

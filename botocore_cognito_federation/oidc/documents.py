@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
+from .._util.http import HttpAnswer, HttpClient
 from ..errors import ConfigurationError, TemporaryError
-from ..http import HttpAnswer, HttpClient
 
 DEFAULT_LIFETIME = 3600.0
 """Seconds a document without a lifetime of its own is kept."""

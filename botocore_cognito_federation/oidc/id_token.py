@@ -16,8 +16,8 @@ from typing import Any
 
 import jwt
 
+from .._util.http import HttpClient
 from ..errors import CognitoFederationError, SignInFailedError
-from ..http import HttpClient
 from ..quoting import printable
 from ..remedies import SIGN_IN_AGAIN
 from .documents import DocumentCache, document

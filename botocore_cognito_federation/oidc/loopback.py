@@ -9,8 +9,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+from .._util.loopback import LoopbackServer
 from ..errors import SignInFailedError
-from ..loopback_server import LoopbackServer
 from . import pages
 from .redirects import Redirect
 

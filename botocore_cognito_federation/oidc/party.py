@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .._util.http import HttpClient
 from ..errors import ConfigurationError
-from ..http import HttpClient
 from ..identity_providers import IdentityProvider, TokenKind
 from ..quoting import printable
 from .discovery import ProviderMetadata, discover

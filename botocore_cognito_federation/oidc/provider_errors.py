@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..http import HttpAnswer
+from .._util.http import HttpAnswer
 from ..quoting import printable
 
 # A description may quote what was sent, and a code, token or assertion is a long run of these characters.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from .._util.http import is_loopback
 from ..errors import ConfigurationError
-from ..http import is_loopback
 
 DEFAULT_REDIRECT_URI = "http://127.0.0.1/callback"
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote_plus
 
+from .._util.http import HttpAnswer
 from ..errors import (
     CognitoFederationError,
     ConfigurationError,
@@ -15,7 +16,6 @@ from ..errors import (
     TemporaryError,
     TokenRefreshError,
 )
-from ..http import HttpAnswer
 from ..remedies import SIGN_IN_AGAIN
 from .discovery import ProviderMetadata
 from .party import Client, RelyingParty, TokenAnswer

@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from .._util.subprocess import environment_without_chain
 from ..credentials import FederatedCredentials
-from ..profile_chain import environment_without_chain
 from ..settings.keys import KEYS
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from http import HTTPStatus
 from types import TracebackType
 from urllib.parse import urlencode, urlsplit
 
+from .._util.http import HttpClient, check_url
+from .._util.loopback import ADDRESS, Request, Response, RouteServer
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, FederationRefusedError, SignInFailedError
-from ..http import HttpClient, check_url
-from .loopback_http import ADDRESS, Request, Response, RouteServer
 
 #: Seconds a browser has to come.
 BROWSER_TIME = 60.0

@@ -21,10 +21,10 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from .._util.loopback import ADDRESS, Request, Response, RouteServer
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, StorageError, TemporaryError
 from ..keeping.freshness import is_alive
-from .loopback_http import ADDRESS, Request, Response, RouteServer
 
 if TYPE_CHECKING:
     from typing import TypeGuard

@@ -11,11 +11,11 @@ from ..errors import CognitoFederationError, StorageError
 from ..keeping.sessions import Session, Sessions
 from ..keeping.sign_out import begin_generation, end_sign_in
 from ..oidc.renewal import Revocation, revoke
+from ..process import cache_directory
 from ..ready_answer import forget_answers
 from ..relying_party import relying_party, user_pool
-from ..settings import Settings
-from ..storage import Store, default_directory
-from ..storage.base import CREDENTIALS, SESSIONS
+from ..settings.model import Settings
+from ..storage.base import CREDENTIALS, SESSIONS, Store
 
 #: Seconds to wait for a renewal in flight, whose refresh token is the one to revoke.
 _LOCK_TIMEOUT = 32.0
@@ -53,10 +53,10 @@ def sign_out(settings: Settings, *, store: Store, environ: Mapping[str, str], re
     except StorageError:
         # A locked keyring gives nothing to revoke; what is in it counts for nothing from now on all the same.
         begin_generation(store, settings.scope)
-        forget_answers(default_directory(environ))
+        forget_answers(cache_directory(environ))
         raise
     end_sign_in(store, settings.scope)
-    forget_answers(default_directory(environ))
+    forget_answers(cache_directory(environ))
     # A renewal in flight that finds itself signed out removes the session itself; then the token from before is
     # revoked, and with it the whole grant (RFC 7009, section 2.1).
     session = take_away(sessions, store) or before
@@ -74,7 +74,7 @@ def forget_scope(scope: str, *, store: Store, environ: Mapping[str, str]) -> Sig
     """
     until = _credentials_until(store, scope)
     end_sign_in(store, scope)
-    forget_answers(default_directory(environ))
+    forget_answers(cache_directory(environ))
     who = None
     for key, document in list(store.documents(SESSIONS)):
         if document.get("scope") == scope:

@@ -10,9 +10,8 @@ from ..errors import SignInFailedError, StorageError
 from ..keeping.sessions import Session, Sessions
 from ..keeping.sign_out import end_sign_in
 from ..oidc.party import SignInAnswer
-from ..settings import Settings
-from ..storage import Store
-from ..storage.base import CREDENTIALS
+from ..settings.model import Settings
+from ..storage.base import CREDENTIALS, Store
 
 #: Seconds to wait for a renewal of the session that is about to be replaced.
 _LOCK_TIMEOUT = 45.0

@@ -17,7 +17,7 @@ from typing import Any
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, SignInFailedError
 from ..oidc.prompts import DEFAULT_TIMEOUT, SignInPrompt
-from ..settings import load_settings
+from ..settings.load import load_settings
 from ..storage import store_for
 from .dialogue import Questions
 from .perform import Machine, sign_in

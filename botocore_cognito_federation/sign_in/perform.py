@@ -35,12 +35,12 @@ from ..oidc.device import sign_in_with_device
 from ..oidc.party import Clock, RelyingParty
 from ..oidc.redirects import Redirect, loopback_redirect
 from ..oidc.sign_in import sign_in_with_browser, sign_in_with_paste
+from ..process import cache_directory
 from ..ready_answer import forget_answers, forget_failed_answers
 from ..relying_party import relying_party, user_pool
 from ..remedies import login_command, naming_login
-from ..settings import Settings
-from ..storage import Store, default_directory
-from ..storage.base import FAILURES, SECRETS, key_of
+from ..settings.model import Settings
+from ..storage.base import FAILURES, SECRETS, Store, key_of
 from .ending import revoke_session
 from .keeping import SessionKeeper
 from .screens import Screen
@@ -107,7 +107,7 @@ def sign_in(settings: Settings, *, store: Store, screen: Screen, choices: Choice
         raise _though_signed_in(error, session) from None
     if not joined:
         with contextlib.suppress(StorageError):
-            forget_answers(default_directory(machine.environ))
+            forget_answers(cache_directory(machine.environ))
     return SignedIn(session, credentials, joined)
 
 
@@ -174,7 +174,7 @@ def forget_failures(store: Store, environ: Mapping[str, str]) -> None:
     with contextlib.suppress(StorageError):
         for key, _ in list(store.documents(FAILURES)):
             store.delete(FAILURES, key)
-        forget_failed_answers(default_directory(environ))
+        forget_failed_answers(cache_directory(environ))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..oidc.prompts import DEFAULT_TIMEOUT
-from ..settings import Settings
+from ..settings.model import Settings
 
 Kind = Literal["browser", "device", "paste", "password"]
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from .._util.failpoints import reach
+from .._util.files import TEMPORARY_MARK, make_directory, read_private, remove, write_private
 from ..errors import StorageError
 from .base import CREDENTIALS, DOCUMENTS, FAILURES, FORMAT, IDENTITIES, NOTES, key_of
-from .failpoints import reach
-from .private_files import TEMPORARY_MARK, make_directory, read_private, remove, write_private
 
 if TYPE_CHECKING:
     from filelock import FileLock

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from .._util.concurrency import NoAnswer, TimeLimit
 from ..errors import CognitoFederationError, StorageError
-from .time_limited import NoAnswer, TimeLimit
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ..fork import ForkSafeLock
+from .._util.concurrency import ForkSafeLock
 
 
 class MemoryStore:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from ..exchange.clients import Clients
     from ..exchange.service_call import Patience
     from ..oidc.party import RelyingParty
-    from ..settings import Settings
-    from ..storage import Store
+    from ..settings.model import Settings
+    from ..storage.base import Store
     from ..user_pool import UserPool
 
 __all__ = ["Binding", "RefreshContext", "TokenSource", "token_bindings", "token_source"]
@@ -70,7 +70,7 @@ def token_source(
 
         return EnvironmentTokenSource(settings.token_env, field=settings.token_field, environ=environ, clock=clock)
     if settings.token_command is not None:
-        from ..profile_chain import environment_for_children
+        from .._util.subprocess import environment_for_children
         from .command import CommandTokenSource
 
         children = partial(environment_for_children, environ, settings.profile)

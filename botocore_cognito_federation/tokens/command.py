@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ..child_command import TIME_LIMIT, run_for_output
+from .._util.subprocess import TIME_LIMIT, run_for_output
 from ..login_token import LoginToken, decoded
 from .base import Clock, RefreshContext, WorkloadTokenSource
 from .output import parse_output

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
 
     from ..exchange.clients import Clients
-    from ..settings import Settings
+    from ..settings.model import Settings
 
 
 class DeveloperTokenSource(WorkloadTokenSource):

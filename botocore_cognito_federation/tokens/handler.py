@@ -19,10 +19,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from .._util.concurrency import asks_for_itself, refuse_reentry, renewing
 from ..errors import CognitoFederationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, checked_text, expiry_seconds
 from .base import Clock, RefreshContext, WorkloadTokenSource
-from .reentry import asks_for_itself, refuse_reentry, renewing
 from .temporary import is_temporary
 
 #: Seconds that a handler has, further attempts and the pauses between them included.

@@ -11,15 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from .._util.failpoints import reach
 from ..errors import SignInRequiredError, StorageError, TemporaryError, TokenRefreshError
 from ..keeping.sessions import Session, Sessions
 from ..login_token import LoginToken
 from ..remedies import SIGN_IN_AGAIN, naming_login
-from ..storage.failpoints import reach
 from .base import Clock, RefreshContext
 
 if TYPE_CHECKING:
-    from ..storage import Store
+    from ..storage.base import Store
 
 logger = logging.getLogger(__name__)
 

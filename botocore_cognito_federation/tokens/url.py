@@ -7,15 +7,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from .._util.http import HttpAnswer, HttpClient
 from ..errors import ConfigurationError, TokenRefreshError
-from ..http import HttpAnswer, HttpClient
 from ..login_token import LoginToken, decoded
 from .base import Clock, RefreshContext, WorkloadTokenSource
 from .output import parse_output
 from .platforms import PLATFORMS, PlatformRequest, with_parameter
 
 if TYPE_CHECKING:
-    from ..settings import Settings
+    from ..settings.model import Settings
 
 #: RFC 9110, section 5.6.2.
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")

@@ -23,9 +23,9 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
+from .._util.log import quiet_botocore
 from .._version import __version__
 from ..errors import CognitoFederationError, ConfigurationError, TemporaryError
-from ..exchange.quiet_botocore import quiet_botocore
 from ..exchange.service_call import UNREADABLE
 from . import checks
 from .diagnosis import Refusal, explain

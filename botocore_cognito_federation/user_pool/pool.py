@@ -19,7 +19,7 @@ from .sign_in import SignIn, check_flow
 from .verification import IdTokenVerifier
 
 if TYPE_CHECKING:
-    from ..http import HttpClient
+    from .._util.http import HttpClient
     from ..oidc.documents import DocumentCache
 
 

@@ -21,7 +21,7 @@ from .api import Api
 from .model import UserPoolTokens, claims
 
 if TYPE_CHECKING:
-    from ..http import HttpClient
+    from .._util.http import HttpClient
     from ..oidc.documents import DocumentCache
 
 Verify = Callable[[UserPoolTokens, type[CognitoFederationError]], None]
@@ -65,7 +65,7 @@ class IdTokenVerifier:
         app = self._api.app
         if self._issuer is None and not is_aws_endpoint(self._api.endpoint_url, app.region):
             return
-        from ..http import HttpClient
+        from .._util.http import HttpClient
         from ..oidc.documents import MemoryDocuments
         from ..oidc.id_token import Expectation, KeySet, verify_id_token
 

@@ -11,7 +11,12 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from botocore_cognito_federation import CognitoFederation, ConfigurationError, FederationRefusedError, NotSignedInError
+from botocore_cognito_federation import (
+    CognitoFederation,
+    ConfigurationError,
+    FederationRefusedError,
+    NotSignedInError,
+)
 
 from .conftest import Time
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from botocore_cognito_federation.settings import load_settings
 from botocore_cognito_federation.settings.keys import KEYS, OTHER_VARIABLES, VARIABLE_PREFIX
+from botocore_cognito_federation.settings.load import load_settings
 from botocore_cognito_federation.settings.resolve import SESSION_SECTION
 
 from .pages import PAGES, ROOT, blocks, names, rows

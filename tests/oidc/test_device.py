@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
+from botocore_cognito_federation._util.http import HttpAnswer
 from botocore_cognito_federation.errors import (
     ConfigurationError,
     SignInFailedError,
     SignInRequiredError,
     TemporaryError,
 )
-from botocore_cognito_federation.http import HttpAnswer
 from botocore_cognito_federation.oidc.device import DeviceAuthorization, authorize_device, poll, sign_in_with_device
 from botocore_cognito_federation.oidc.discovery import ProviderMetadata
 from botocore_cognito_federation.oidc.party import Clock, RelyingParty, SignInAnswer

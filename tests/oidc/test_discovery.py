@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from pytest_httpserver import HTTPServer
 
+from botocore_cognito_federation._util.http import HttpAnswer, HttpClient
 from botocore_cognito_federation.errors import ConfigurationError, TemporaryError
-from botocore_cognito_federation.http import HttpAnswer, HttpClient
 from botocore_cognito_federation.identity_providers import resolve
 from botocore_cognito_federation.oidc.discovery import discover
 from botocore_cognito_federation.oidc.documents import CachedDocument, MemoryDocuments, document, lifetime

@@ -23,9 +23,11 @@ from botocore_cognito_federation.oidc.prompts import SignInPrompt
 from botocore_cognito_federation.oidc.redirects import loopback_redirect
 from botocore_cognito_federation.oidc.renewal import refresh_tokens, revoke
 from botocore_cognito_federation.oidc.token_endpoint import GrantEndedError, NoIdTokenError
-from botocore_cognito_federation.settings import Settings, load_settings
+from botocore_cognito_federation.settings.load import load_settings
+from botocore_cognito_federation.settings.model import Settings
 from botocore_cognito_federation.storage.memory import MemoryStore
-from botocore_cognito_federation.tokens import RefreshContext, token_source
+from botocore_cognito_federation.tokens import token_source
+from botocore_cognito_federation.tokens.base import RefreshContext
 from tests.oidc.conftest import FakeClock
 from tests.oidc.person import Person, sign_in
 from tests.servers import glewlwyd

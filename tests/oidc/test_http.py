@@ -23,18 +23,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
 
+from botocore_cognito_federation._util.http import MAXIMUM_BODY, HttpAnswer, HttpClient, ServerBusyError, check_url
 from botocore_cognito_federation.errors import (
     ConfigurationError,
     SignInFailedError,
     TemporaryError,
     TokenRefreshError,
-)
-from botocore_cognito_federation.http import (
-    MAXIMUM_BODY,
-    HttpAnswer,
-    HttpClient,
-    ServerBusyError,
-    check_url,
 )
 from botocore_cognito_federation.quoting import printable
 

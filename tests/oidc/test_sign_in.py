@@ -20,12 +20,7 @@ import requests
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
-from botocore_cognito_federation.errors import (
-    ConfigurationError,
-    SignInFailedError,
-    StorageError,
-    TemporaryError,
-)
+from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, StorageError, TemporaryError
 from botocore_cognito_federation.identity_providers import Endpoints, resolve
 from botocore_cognito_federation.oidc.party import Client, RelyingParty, SignInAnswer
 from botocore_cognito_federation.oidc.prompts import SignInPrompt

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from botocore_cognito_federation.config_file.lines import section_values, with_section
 from botocore_cognito_federation.config_file.writing import update_text
-from botocore_cognito_federation.storage import FileStore
+from botocore_cognito_federation.storage.files import FileStore
 
 WORDS = st.text("abcdefgh", min_size=1, max_size=6)
 _TEXTS = st.text("abc=:;#[]/%é漢", min_size=1, max_size=8)

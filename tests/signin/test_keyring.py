@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from keyring.backends.fail import Keyring as FailKeyring
 from keyring.backends.null import Keyring as NullKeyring
 
+from botocore_cognito_federation._util.concurrency import TimeLimit
 from botocore_cognito_federation.errors import StorageError
 from botocore_cognito_federation.storage.base import CREDENTIALS, IDENTITIES, SESSIONS
 from botocore_cognito_federation.storage.files import FileStore
@@ -23,7 +24,6 @@ from botocore_cognito_federation.storage.keyring_backend import InTime, checked,
 from botocore_cognito_federation.storage.keyring_items import KeyringItems
 from botocore_cognito_federation.storage.keyring_store import KeyringStore
 from botocore_cognito_federation.storage.moving import FilesAfterKeyring, move_scope
-from botocore_cognito_federation.storage.time_limited import TimeLimit
 from tests.signin import fake_keyring
 from tests.signin.places import Home
 

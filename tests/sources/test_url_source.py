@@ -10,13 +10,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from botocore_cognito_federation._util.http import HttpClient
 from botocore_cognito_federation.errors import (
     CognitoFederationError,
     ConfigurationError,
     TemporaryError,
     TokenRefreshError,
 )
-from botocore_cognito_federation.http import HttpClient
 from botocore_cognito_federation.tokens.base import RefreshContext
 from botocore_cognito_federation.tokens.platforms import METADATA_ADDRESS, PLATFORMS
 from botocore_cognito_federation.tokens.url import UrlTokenSource, headers_in

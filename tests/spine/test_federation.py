@@ -25,9 +25,10 @@ from botocore_cognito_federation.federation import Federation
 from botocore_cognito_federation.keeping.sign_out import begin_generation, current_generation, forget_credentials
 from botocore_cognito_federation.login_token import LoginToken
 from botocore_cognito_federation.retry import Retry
-from botocore_cognito_federation.settings import Settings
-from botocore_cognito_federation.storage import FileStore, MemoryStore
+from botocore_cognito_federation.settings.model import Settings
 from botocore_cognito_federation.storage.base import CREDENTIALS, FAILURES, IDENTITIES
+from botocore_cognito_federation.storage.files import FileStore
+from botocore_cognito_federation.storage.memory import MemoryStore
 
 START = 1_800_000_000.0
 POOL = "eu-west-1:11111111-2222-3333-4444-555555555555"

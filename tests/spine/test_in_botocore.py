@@ -13,11 +13,11 @@ import pytest
 from botocore.credentials import CredentialResolver
 
 import botocore_cognito_federation as federation
+from botocore_cognito_federation._util.concurrency import ForkSafeLock, ImportGate
+from botocore_cognito_federation._util.subprocess import environment_for_children, environment_without_chain
 from botocore_cognito_federation.botocore_plugin import chain, provider, shared
 from botocore_cognito_federation.botocore_plugin.credentials import FederationCredentials
 from botocore_cognito_federation.errors import CognitoFederationError, ConfigurationError, FederationRefusedError
-from botocore_cognito_federation.fork import ForkSafeLock, ImportGate
-from botocore_cognito_federation.profile_chain import environment_for_children, environment_without_chain
 
 
 def methods(session) -> list[str]:
@@ -458,7 +458,7 @@ def test_a_fork_waits_for_what_another_thread_imports_for_its_first_renewal(home
     """The child could never import a module that was half imported at the fork."""
     code = f"""
         import os, sys, threading, time
-        from botocore_cognito_federation.fork import ImportGate
+        from botocore_cognito_federation._util.concurrency import ImportGate
         gate, inside = ImportGate(), threading.Event()
         sys.path.insert(0, os.getcwd())
         open("slowly.py", "w").write("import time; time.sleep(0.4)")

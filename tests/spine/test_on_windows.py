@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import pytest
 
 from botocore_cognito_federation import process
+from botocore_cognito_federation._util import files as private_files
 from botocore_cognito_federation.errors import StorageError
 from botocore_cognito_federation.process import MAGIC, Question, read_answer
-from botocore_cognito_federation.storage import private_files
 
 _O_BINARY = 0x8000
 

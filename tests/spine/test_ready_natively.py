@@ -49,17 +49,20 @@ tell(key=credentials.access_key, ours=sorted(name for name in sys.modules if nam
     found = told(ready, program)
     assert found == {
         "key": ready.ask("demo-native").key,
-        "ours": [
-            "botocore_cognito_federation",
-            "botocore_cognito_federation.botocore_plugin",
-            "botocore_cognito_federation.botocore_plugin.chain",
-            "botocore_cognito_federation.botocore_plugin.credentials",
-            "botocore_cognito_federation.botocore_plugin.provider",
-            "botocore_cognito_federation.botocore_plugin.ready",
-            "botocore_cognito_federation.errors",
-            "botocore_cognito_federation.fork",
-            "botocore_cognito_federation.process",
-        ],
+        "ours": sorted(
+            [
+                "botocore_cognito_federation",
+                "botocore_cognito_federation._util",
+                "botocore_cognito_federation.botocore_plugin",
+                "botocore_cognito_federation.botocore_plugin.chain",
+                "botocore_cognito_federation.botocore_plugin.credentials",
+                "botocore_cognito_federation.botocore_plugin.provider",
+                "botocore_cognito_federation.botocore_plugin.ready",
+                "botocore_cognito_federation.errors",
+                "botocore_cognito_federation._util.concurrency",
+                "botocore_cognito_federation.process",
+            ]
+        ),
         "theirs": [],
     }
     assert ready.spent == (0, 0)

@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from botocore_cognito_federation.errors import (
-    ConfigurationError,
-)
+from botocore_cognito_federation.errors import ConfigurationError
 from botocore_cognito_federation.user_pool import (
     AutoSignIn,
     Challenge,

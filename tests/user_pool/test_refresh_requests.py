@@ -6,16 +6,8 @@ from typing import Any
 
 import pytest
 
-from botocore_cognito_federation.errors import (
-    SignInRequiredError,
-    TemporaryError,
-    TokenRefreshError,
-)
-from botocore_cognito_federation.user_pool import (
-    Device,
-    RefreshTokenReusedError,
-    UserPoolTokens,
-)
+from botocore_cognito_federation.errors import SignInRequiredError, TemporaryError, TokenRefreshError
+from botocore_cognito_federation.user_pool import Device, RefreshTokenReusedError, UserPoolTokens
 from botocore_cognito_federation.user_pool.api import make_client
 
 from . import wire as w

@@ -21,8 +21,8 @@ from urllib.parse import SplitResult, urlsplit
 import requests
 import requests.utils
 
-from .errors import CognitoFederationError, ConfigurationError, TemporaryError, TokenRefreshError
-from .quoting import printable
+from ..errors import CognitoFederationError, ConfigurationError, TemporaryError, TokenRefreshError
+from ..quoting import printable
 
 logger = logging.getLogger(__name__)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import stat
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, TextIO
 
-from .errors import CognitoFederationError, StorageError
-from .storage.private_files import is_own
+from ..errors import CognitoFederationError, StorageError
+from .files import is_own
 
 if TYPE_CHECKING:
     _Handler = logging.StreamHandler[TextIO]
@@ -75,3 +79,38 @@ def _private_file(path: str) -> TextIO:
         raise StorageError(
             f"The debug log {path} cannot be opened: {error.strerror}", remedy=f"Change {VARIABLE}"
         ) from None
+
+
+_QUIET: ContextVar[bool] = ContextVar("botocore_cognito_federation_quiet", default=False)
+_MODULES = ("botocore.endpoint", "botocore.parsers", "botocore.auth")
+
+
+class _SilentInside(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not _QUIET.get()
+
+
+_FILTER = _SilentInside()
+
+
+def _loggers() -> list[logging.Logger]:
+    """The loggers those modules really hold: a vendored botocore (the AWS CLI's) may name its own differently."""
+    modules = [importlib.import_module(name) for name in _MODULES]
+    named = [logging.getLogger(name) for name in _MODULES]
+    return named + [value for module in modules for value in vars(module).values() if isinstance(value, logging.Logger)]
+
+
+@contextmanager
+def quiet_botocore() -> Iterator[None]:
+    """Drop what botocore would log about the requests and responses of the calls made inside.
+
+    Levels, handlers and the logging of other threads and tasks are left alone. May be nested. The filter is put in
+    place at each entry, since an application may configure logging anew at any time.
+    """
+    for logger in _loggers():
+        logger.addFilter(_FILTER)
+    token = _QUIET.set(True)
+    try:
+        yield
+    finally:
+        _QUIET.reset(token)

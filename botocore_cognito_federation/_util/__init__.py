@@ -1,0 +1,1 @@
+"""Mechanisms that know nothing of Cognito: HTTP, files, child processes, threads, logging."""
