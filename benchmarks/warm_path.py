@@ -19,7 +19,7 @@ _MANY, _MANY_IN_CONFIG = 10_000, 2_000
 OWN_MODULES = [
     "botocore_cognito_federation",
     "botocore_cognito_federation.__main__",
-    "botocore_cognito_federation.process",
+    "botocore_cognito_federation._fast_path",
 ]
 
 

@@ -6,7 +6,7 @@ A plain ``credential-process`` goes by `process`, which is all that is imported 
 import os
 import sys
 
-from .process import Question, answer_or_take_the_turn, occupy_standard_streams
+from ._fast_path import Question, answer_or_take_the_turn, occupy_standard_streams
 
 
 def main() -> None:

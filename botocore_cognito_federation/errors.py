@@ -10,12 +10,10 @@ and inner exceptions are re-raised ``from None``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from enum import Enum
+from typing import Any, ClassVar
 
 from botocore.exceptions import CredentialRetrievalError
-
-if TYPE_CHECKING:
-    from .retry import Retry
 
 
 class CognitoFederationError(CredentialRetrievalError):
@@ -135,3 +133,14 @@ class StorageError(CognitoFederationError):
     """The cache directory, the keyring or a lock cannot be used."""
 
     exit_code = 8
+
+
+class Retry(Enum):
+    """What may be tried after a refusal."""
+
+    TRANSIENT = "transient"  # the same call, with backoff and jitter
+    BRIEF = "brief"  # the same call two more times at most, then a person must know
+    SLOW = "slow"  # the same call, but minutes later
+    TOKEN = "token"  # one more time with a newly obtained login token
+    IDENTITY = "identity"  # one more time with the identity looked up again
+    NEVER = "never"

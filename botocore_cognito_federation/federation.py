@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 
 from ._util.concurrency import ImportGate, refuse_reentry, renewing
 from ._util.failpoints import reach
-from .credentials import FederatedCredentials
+from .credentials import FederatedCredentials, is_alive, is_fresh, refresh_at, serve_until
 from .errors import (
     CognitoFederationError,
     FederationRefusedError,
+    Retry,
     SignInRequiredError,
     StorageError,
     TemporaryError,
@@ -31,12 +32,10 @@ from .exchange.identity_pool import Exchanged, IdentityPool, Login, fixed_identi
 from .exchange.service_call import Patience
 from .keeping.cache_keys import credentials_key, identity_key
 from .keeping.failure_memory import REST, Failure, FailureMemory
-from .keeping.freshness import is_alive, is_fresh, refresh_at, serve_until
 from .keeping.kept import InThisProcess, Kept
 from .keeping.single_flight import single_flight
-from .retry import Retry
+from .messages import span
 from .storage.base import Store, key_of
-from .times import span
 from .tokens.base import RefreshContext, TokenSource
 
 if TYPE_CHECKING:

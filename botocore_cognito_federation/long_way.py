@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from botocore.session import Session
 
+from ._fast_path import Question, finish, finish_in_the_end
 from ._util.log import unexpected
 from ._util.subprocess import environment_for_children, refuse_a_circle
 from .errors import CognitoFederationError
 from .keeping.failure_memory import rest_after
-from .process import Question, finish, finish_in_the_end
 from .ready_answer import bindings_of, keep_failure, keep_served, process_text
 from .serving import serving_for
 from .settings.load import load_settings

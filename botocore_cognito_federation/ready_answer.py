@@ -8,11 +8,11 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ._fast_path import ENTRY, FIELD, MAGIC, Question, bound, read_answer, still_bound
 from ._util.files import make_directory, read_private, remove, write_private
+from .credentials import serve_until
 from .errors import CognitoFederationError, StorageError
-from .keeping.freshness import serve_until
 from .keeping.sign_out import generation_keys
-from .process import ENTRY, FIELD, MAGIC, Question, bound, read_answer, still_bound
 from .storage.base import GENERATIONS
 from .tokens import token_bindings
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from .remedies import run_with_profile
+from .messages import run_with_profile
 
 if TYPE_CHECKING:
     from .settings.model import Settings

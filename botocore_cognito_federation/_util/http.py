@@ -22,7 +22,7 @@ import requests
 import requests.utils
 
 from ..errors import CognitoFederationError, ConfigurationError, TemporaryError, TokenRefreshError
-from ..quoting import printable
+from ..messages import printable
 
 logger = logging.getLogger(__name__)
 

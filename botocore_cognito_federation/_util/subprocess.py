@@ -15,9 +15,9 @@ import threading
 import time
 from collections.abc import Mapping
 
+from .._fast_path import CHAIN_VARIABLE as VARIABLE
+from .._fast_path import FIELD as _SEPARATOR
 from ..errors import ConfigurationError, TemporaryError, TokenRefreshError
-from ..process import CHAIN_VARIABLE as VARIABLE
-from ..process import FIELD as _SEPARATOR
 
 _MOST = 4
 

@@ -15,7 +15,7 @@ from ..exchange.identity_pool import IdentityPool, Login
 from ..federation import Federation, Served
 from ..keeping.sessions import Session, Sessions
 from ..keeping.sign_out import current_generation, end_sign_in
-from ..remedies import login_command
+from ..messages import login_command
 from ..settings.load import load_settings
 from ..storage import store_for
 from .arguments import Expiry, user_mapping

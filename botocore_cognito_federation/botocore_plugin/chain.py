@@ -14,7 +14,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..process import configuration_files
+from .._fast_path import configuration_files
 from .credentials import APPLICATION_METHOD, METHOD
 from .provider import CognitoFederationProvider
 

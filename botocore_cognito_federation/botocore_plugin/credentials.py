@@ -118,7 +118,7 @@ class FederationCredentials(RefreshableCredentials):
         return served
 
     def _publish(self, served: Served) -> None:
-        from ..keeping.freshness import serve_until
+        from ..credentials import serve_until
 
         credentials = served.credentials
         self.put(

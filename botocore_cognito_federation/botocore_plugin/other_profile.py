@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ProfileNotFound
 
 from ..errors import CognitoFederationError, ConfigurationError, TokenRefreshError
-from ..remedies import shell_command
+from ..messages import shell_command
 from .chain import session_of_other_profile
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.credentials import CredentialProvider
 
-from ..process import CHAIN_VARIABLE, Question, expanded
+from .._fast_path import CHAIN_VARIABLE, Question, expanded
 from .credentials import METHOD
 from .ready import ready_credentials
 

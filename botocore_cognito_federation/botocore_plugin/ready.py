@@ -14,8 +14,8 @@ from time import time
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
+from .._fast_path import ENTRY, FIELD, Question, read_answer, still_bound
 from .._util.concurrency import ForkSafeLock
-from ..process import ENTRY, FIELD, Question, read_answer, still_bound
 from .credentials import FederationCredentials
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from botocore.session import Session
 
+    from .._fast_path import ReadyAnswer
     from ..credentials import FederatedCredentials
     from ..federation import Served
-    from ..process import ReadyAnswer
     from ..settings.model import Settings
 
     Place = tuple[str, str, tuple[str, ...]]

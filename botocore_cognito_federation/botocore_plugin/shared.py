@@ -12,13 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from .._fast_path import cache_directory, state_of_variable
 from .._util.concurrency import ForkSafeLock
 from .._util.subprocess import refuse_a_circle
 from ..assembly import federation_for
 from ..errors import CognitoFederationError
 from ..federation import who_of
 from ..keeping.cache_keys import credentials_key
-from ..process import cache_directory, state_of_variable
 from ..ready_answer import keeping_served
 from ..serving import serving_for
 from ..settings.keys import NAMED_URLS
@@ -31,9 +31,9 @@ from .ready import Beside, take_unresolved
 if TYPE_CHECKING:
     from botocore.session import Session
 
+    from .._fast_path import Question
     from ..credentials import FederatedCredentials
     from ..federation import Served
-    from ..process import Question
     from .ready import Later
 
 #: What tells a platform's token endpoint whose token is asked for; see `tokens.platforms`.

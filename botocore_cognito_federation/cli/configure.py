@@ -20,8 +20,8 @@ from ..config_file.configuration import (
 )
 from ..config_file.lines import profile_section
 from ..errors import ConfigurationError
+from ..messages import shell_command
 from ..relying_party import secret_key
-from ..remedies import shell_command
 from ..settings.keys import PREFIX
 from ..settings.load import load_settings
 from ..settings.model import Settings

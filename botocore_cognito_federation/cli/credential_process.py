@@ -6,8 +6,8 @@ import os
 
 import click
 
+from .._fast_path import Question
 from ..long_way import answer_and_end
-from ..process import Question
 from .options import profile_option
 
 

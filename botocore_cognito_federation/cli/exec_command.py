@@ -10,6 +10,7 @@ import click
 
 from ..assembly import federation_for
 from ..errors import ConfigurationError
+from ..messages import span
 from ..outlets.child_environment import (
     base_environment,
     credential_variables,
@@ -20,7 +21,6 @@ from ..outlets.endpoint import Endpoint
 from ..outlets.program import launch_failure, replace_by, run_beside
 from ..settings.load import load_settings
 from ..settings.model import Settings
-from ..times import span
 from .options import profile_option
 
 

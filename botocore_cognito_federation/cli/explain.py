@@ -8,7 +8,7 @@ from dataclasses import fields
 
 import click
 
-from ..quoting import shown_url
+from ..messages import shown_url
 from ..settings.keys import KEYS
 from ..settings.load import load_settings
 from ..settings.model import Settings

@@ -6,9 +6,9 @@ import os
 
 import click
 
+from .._fast_path import cache_directory
 from ..assembly import linking_for
 from ..errors import ConfigurationError
-from ..process import cache_directory
 from ..ready_answer import forget_answers
 from ..settings.load import load_settings
 from ..settings.model import Settings

@@ -10,13 +10,13 @@ import click
 
 from ..browser import parse_browser_command
 from ..errors import ConfigurationError
+from ..messages import span
 from ..settings.model import Settings
 from ..sign_in.perform import Machine, SignedIn, sign_in
 from ..sign_in.screens import TerminalScreen
 from ..sign_in.typed_line import typed_line
 from ..sign_in.ways import Choices
 from ..storage import store_for
-from ..times import span
 from .options import chosen_settings, profile_option, session_option
 
 

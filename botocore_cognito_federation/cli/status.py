@@ -16,12 +16,11 @@ from ..credentials import FederatedCredentials
 from ..errors import StorageError
 from ..keeping.sessions import Session
 from ..keeping.sign_out import sign_in_generation
-from ..remedies import login_command
+from ..messages import login_command, span
 from ..settings.model import Settings
 from ..shadowing import what_shadows
 from ..storage import everything_kept, store_for
 from ..storage.base import CREDENTIALS, NOTES, SESSIONS, Store
-from ..times import span
 from .options import chosen_settings, json_option, profile_option, session_option
 
 #: Notes older than this concern nobody any more.

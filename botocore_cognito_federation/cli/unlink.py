@@ -6,8 +6,8 @@ import os
 
 import click
 
+from .._fast_path import cache_directory
 from ..assembly import linking_for
-from ..process import cache_directory
 from ..ready_answer import forget_answers
 from ..settings.load import load_settings
 from .link import sessions_to_link

@@ -18,13 +18,12 @@ from ..config_file.writing import read_text
 from ..errors import CognitoFederationError, ConfigurationError, StorageError
 from ..identity_providers import derive_login_key
 from ..keeping.sessions import Sessions
+from ..messages import login_command, run_with_profile, span
 from ..oidc.redirects import Redirect, loopback_redirect
-from ..remedies import login_command, run_with_profile
 from ..settings.model import Settings
 from ..shadowing import what_shadows
 from ..sign_in.perform import prove_that_it_can_be_kept
 from ..storage.base import NOTES, Store
-from ..times import span
 from .findings import Finding
 
 _NOTE_LIFE = 86_400

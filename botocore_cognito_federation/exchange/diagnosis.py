@@ -11,11 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import Retry
 from ..identity_providers import derive_login_key, pool_principal
-from ..quoting import printable
-from ..remedies import in_arguments, shell_command
-from ..retry import Retry
-from ..times import span
+from ..messages import in_arguments, printable, shell_command, span
 
 
 @dataclass(frozen=True)

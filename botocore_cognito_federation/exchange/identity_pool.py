@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, TokenRefreshError
 from ..login_token import LoginToken
-from ..remedies import new_token_remedy, of_an_application, said_to
+from ..messages import new_token_remedy, of_an_application, said_to
 from . import roles
 from .diagnosis import CallFacts, clock_skew
 from .service_call import Answer, Patience, call

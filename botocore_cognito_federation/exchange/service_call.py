@@ -13,9 +13,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from .._util.log import quiet_botocore
-from ..errors import CognitoFederationError, ConfigurationError, FederationRefusedError, TemporaryError
-from ..quoting import shown_url
-from ..retry import Retry
+from ..errors import CognitoFederationError, ConfigurationError, FederationRefusedError, Retry, TemporaryError
+from ..messages import shown_url
 from .diagnosis import CallFacts, Diagnosis, diagnose
 
 logger = logging.getLogger(__name__)

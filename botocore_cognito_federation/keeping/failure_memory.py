@@ -13,10 +13,10 @@ from ..errors import (
     ConfigurationError,
     FederationRefusedError,
     NonRetryableError,
+    Retry,
     StorageError,
     TemporaryError,
 )
-from ..retry import Retry
 from ..storage.base import FAILURES, Store
 
 #: Seconds for which a renewal is not tried again while credentials live, give or take a quarter.

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from ..errors import CognitoFederationError, SignInFailedError
-from ..remedies import SIGN_IN_AGAIN
+from ..messages import SIGN_IN_AGAIN
 from .discovery import ProviderMetadata
 from .id_token import Expectation, KeySet, verify_id_token
 from .party import RelyingParty, SignInAnswer, TokenAnswer

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from ..errors import ConfigurationError, SignInFailedError
-from ..quoting import printable
-from ..remedies import SIGN_IN_AGAIN
+from ..messages import SIGN_IN_AGAIN, printable
 from .discovery import ProviderMetadata
 from .party import RelyingParty
 from .provider_errors import provider_error

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from .._util.http import HttpAnswer, ServerBusyError
 from ..errors import ConfigurationError, SignInFailedError, TemporaryError
-from ..remedies import SIGN_IN_AGAIN
+from ..messages import SIGN_IN_AGAIN
 from .acceptance import accept_answer
 from .authorization import configured_parameters
 from .discovery import ProviderMetadata

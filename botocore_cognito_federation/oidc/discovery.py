@@ -9,7 +9,7 @@ from typing import Any
 from .._util.http import HttpClient, check_url
 from ..errors import ConfigurationError
 from ..identity_providers import IdentityProvider
-from ..quoting import printable
+from ..messages import printable
 from .documents import DocumentCache, document
 
 _PATH = "/.well-known/openid-configuration"

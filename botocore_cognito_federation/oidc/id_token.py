@@ -18,8 +18,7 @@ import jwt
 
 from .._util.http import HttpClient
 from ..errors import CognitoFederationError, SignInFailedError
-from ..quoting import printable
-from ..remedies import SIGN_IN_AGAIN
+from ..messages import SIGN_IN_AGAIN, printable
 from .documents import DocumentCache, document
 
 EXPIRY_LEEWAY = 60.0

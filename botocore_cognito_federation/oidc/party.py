@@ -10,7 +10,7 @@ from typing import Any
 from .._util.http import HttpClient
 from ..errors import ConfigurationError
 from ..identity_providers import IdentityProvider, TokenKind
-from ..quoting import printable
+from ..messages import printable
 from .discovery import ProviderMetadata, discover
 from .documents import DocumentCache, MemoryDocuments
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .._util.http import HttpAnswer
-from ..quoting import printable
+from ..messages import printable
 
 # A description may quote what was sent, and a code, token or assertion is a long run of these characters.
 _TOKEN_LIKE = re.compile(r"[A-Za-z0-9_\-.~+/=|%]{40,}")

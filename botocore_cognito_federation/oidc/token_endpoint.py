@@ -16,7 +16,7 @@ from ..errors import (
     TemporaryError,
     TokenRefreshError,
 )
-from ..remedies import SIGN_IN_AGAIN
+from ..messages import SIGN_IN_AGAIN
 from .discovery import ProviderMetadata
 from .party import Client, RelyingParty, TokenAnswer
 from .provider_errors import ProviderError, error_in

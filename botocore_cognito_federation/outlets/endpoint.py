@@ -22,9 +22,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from .._util.loopback import ADDRESS, Request, Response, RouteServer
-from ..credentials import FederatedCredentials
+from ..credentials import FederatedCredentials, is_alive
 from ..errors import CognitoFederationError, ConfigurationError, StorageError, TemporaryError
-from ..keeping.freshness import is_alive
 
 if TYPE_CHECKING:
     from typing import TypeGuard

@@ -9,8 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
-from ..quoting import shown_url
-from ..remedies import run_with_profile
+from ..messages import run_with_profile, shown_url
 from .resolve import SESSION_SECTION, Layers, has_our_keys, is_ours, resolve
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import identity_providers
 from ..errors import ConfigurationError
-from ..remedies import shell_command
+from ..messages import shell_command
 from .checks import check_together
 from .keys import KEYS, OTHER_VARIABLES, PREFIX, TOKEN_SOURCES, VARIABLE_PREFIX, BadValue
 from .model import Origin, Settings

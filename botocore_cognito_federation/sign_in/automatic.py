@@ -105,8 +105,8 @@ def _tried(
     limit: float | None,
     cool_down: CoolDown,
 ) -> bool:
+    from ..messages import login_command
     from ..oidc.prompts import DEFAULT_TIMEOUT
-    from ..remedies import login_command
     from .perform import Machine, sign_in_only
     from .screens import TerminalScreen
     from .ways import Choices

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from ..errors import SignInFailedError
-from ..quoting import printable
+from ..messages import printable
 from ..user_pool import Challenge, CodeMismatchError, NewPasswordRefusedError, UserPool, UserPoolTokens
 from .dialogue import Questions
 

@@ -7,11 +7,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .._fast_path import cache_directory
 from ..errors import CognitoFederationError, StorageError
 from ..keeping.sessions import Session, Sessions
 from ..keeping.sign_out import begin_generation, end_sign_in
 from ..oidc.renewal import Revocation, revoke
-from ..process import cache_directory
 from ..ready_answer import forget_answers
 from ..relying_party import relying_party, user_pool
 from ..settings.model import Settings

@@ -11,7 +11,7 @@ import secrets
 from ..errors import ConfigurationError, SignInFailedError
 from ..keeping.sessions import Session
 from ..login_token import unverified_claims
-from ..quoting import printable
+from ..messages import printable
 from ..user_pool import (
     Challenge,
     ChallengeOverError,

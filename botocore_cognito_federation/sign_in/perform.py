@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from .._fast_path import cache_directory
 from ..assembly import federation_for
 from ..browser import can_open_browser, open_browser
 from ..credentials import FederatedCredentials
@@ -31,14 +32,13 @@ from ..errors import (
 )
 from ..keeping.cache_keys import scope_key
 from ..keeping.sessions import Session, Sessions
+from ..messages import login_command, naming_login
 from ..oidc.device import sign_in_with_device
 from ..oidc.party import Clock, RelyingParty
 from ..oidc.redirects import Redirect, loopback_redirect
 from ..oidc.sign_in import sign_in_with_browser, sign_in_with_paste
-from ..process import cache_directory
 from ..ready_answer import forget_answers, forget_failed_answers
 from ..relying_party import relying_party, user_pool
-from ..remedies import login_command, naming_login
 from ..settings.model import Settings
 from ..storage.base import FAILURES, SECRETS, Store, key_of
 from .ending import revoke_session

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..process import cache_directory as default_directory
+from .._fast_path import cache_directory as default_directory
 from .base import Store
 from .files import FileStore
 from .memory import MemoryStore

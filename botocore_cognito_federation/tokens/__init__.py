@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..remedies import login_command
+from ..messages import login_command
 from .base import Binding, Clock, RefreshContext, TokenSource
 
 if TYPE_CHECKING:

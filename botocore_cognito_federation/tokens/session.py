@@ -15,7 +15,7 @@ from .._util.failpoints import reach
 from ..errors import SignInRequiredError, StorageError, TemporaryError, TokenRefreshError
 from ..keeping.sessions import Session, Sessions
 from ..login_token import LoginToken
-from ..remedies import SIGN_IN_AGAIN, naming_login
+from ..messages import SIGN_IN_AGAIN, naming_login
 from .base import Clock, RefreshContext
 
 if TYPE_CHECKING:

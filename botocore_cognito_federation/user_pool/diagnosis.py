@@ -19,7 +19,7 @@ from ..errors import (
     TemporaryError,
     TokenRefreshError,
 )
-from ..quoting import printable
+from ..messages import printable
 from .errors import (
     ChallengeOverError,
     CodeMismatchError,

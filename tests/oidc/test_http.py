@@ -30,7 +30,7 @@ from botocore_cognito_federation.errors import (
     TemporaryError,
     TokenRefreshError,
 )
-from botocore_cognito_federation.quoting import printable
+from botocore_cognito_federation.messages import printable
 
 SECRET = "canary-9f2c1d7e"
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from botocore_cognito_federation._fast_path import Question
 from botocore_cognito_federation.long_way import answer
-from botocore_cognito_federation.process import Question
 from tests.conftest import Home, Result
 
 CONFIGURATION, TOKEN, REFUSED, TEMPORARY = 4, 5, 6, 7

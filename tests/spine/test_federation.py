@@ -14,6 +14,7 @@ from botocore_cognito_federation.errors import (
     ConfigurationError,
     FederationRefusedError,
     NonRetryableError,
+    Retry,
     SignInRequiredError,
     StorageError,
     TemporaryError,
@@ -24,7 +25,6 @@ from botocore_cognito_federation.exchange.service_call import Patience
 from botocore_cognito_federation.federation import Federation
 from botocore_cognito_federation.keeping.sign_out import begin_generation, current_generation, forget_credentials
 from botocore_cognito_federation.login_token import LoginToken
-from botocore_cognito_federation.retry import Retry
 from botocore_cognito_federation.settings.model import Settings
 from botocore_cognito_federation.storage.base import CREDENTIALS, FAILURES, IDENTITIES
 from botocore_cognito_federation.storage.files import FileStore

@@ -9,7 +9,7 @@ TEMPORARY = 7
 HANGING = """
 import os, time
 from botocore_cognito_federation import long_way
-from botocore_cognito_federation.process import Question
+from botocore_cognito_federation._fast_path import Question
 
 def hang(question):
     with long_way._stdout_kept_clean():  # as while a refresh handler runs

@@ -10,10 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from botocore_cognito_federation import process
+from botocore_cognito_federation import _fast_path as process
+from botocore_cognito_federation._fast_path import MAGIC, Question, read_answer
 from botocore_cognito_federation._util import files as private_files
 from botocore_cognito_federation.errors import StorageError
-from botocore_cognito_federation.process import MAGIC, Question, read_answer
 
 _O_BINARY = 0x8000
 

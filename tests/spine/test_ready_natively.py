@@ -60,7 +60,7 @@ tell(key=credentials.access_key, ours=sorted(name for name in sys.modules if nam
                 "botocore_cognito_federation.botocore_plugin.ready",
                 "botocore_cognito_federation.errors",
                 "botocore_cognito_federation._util.concurrency",
-                "botocore_cognito_federation.process",
+                "botocore_cognito_federation._fast_path",
             ]
         ),
         "theirs": [],

@@ -12,10 +12,10 @@ import time
 
 import pytest
 
-from botocore_cognito_federation import process
+from botocore_cognito_federation import _fast_path as process
+from botocore_cognito_federation._fast_path import Question, read_answer
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.long_way import answer
-from botocore_cognito_federation.process import Question, read_answer
 from tests.conftest import Home, Result, finished
 
 PROFILE = ("credential-process", "--profile", "demo")
@@ -70,7 +70,7 @@ def test_a_warm_process_imports_nothing_the_interpreter_has_not_got(ready):
     assert imported(ready) == {
         "botocore_cognito_federation",
         "botocore_cognito_federation.__main__",
-        "botocore_cognito_federation.process",
+        "botocore_cognito_federation._fast_path",
     }
     assert ready.spent == (0, 0)
 
@@ -509,7 +509,7 @@ def test_after_a_holder_was_killed_one_of_those_who_wait_asks_for_all(home, hold
 def test_a_holder_that_was_stopped_is_waited_for_no_longer_than_sdks_wait(home, holder):
     program = """
         import sys
-        from botocore_cognito_federation import process
+        from botocore_cognito_federation import _fast_path as process
         assert process.PATIENCE < 60
         process.PATIENCE = 0.5
         sys.argv = ["cognito-federation", "credential-process", "--profile", "demo"]

@@ -1,4 +1,4 @@
-"""Remedies that depend on the configuration: which command signs in, and what must bring a new login token."""
+"""What others have said or configured, made safe to show."""
 
 from __future__ import annotations
 
@@ -8,6 +8,27 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .settings.model import Settings
+
+
+def printable(text: str, limit: int) -> str:
+    """Text of another party made safe to show: printable characters only, one line, at most `limit` characters."""
+    clean = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def shown_url(url: str) -> str:
+    """A URL that somebody configured, without what may be secret in it: a name and password, and the query."""
+    return re.sub(r"(?<=//)[^/]*@", "", url.partition("?")[0])
+
+
+def span(seconds: float) -> str:
+    """A span as a person says it: seconds up to two minutes, minutes up to two hours, hours, days."""
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 7200:
+        return f"{round(whole / 60)} min"
+    return f"{round(whole / 3600)} h" if whole < 172_800 else f"{round(whole / 86_400)} days"
 
 
 _LOGIN = "cognito-federation login"
