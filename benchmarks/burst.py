@@ -19,7 +19,7 @@ _PROFILE = "signed-in"
 _SIGN_IN = """
 import os, sys, time
 from botocore_cognito_federation.keeping.sessions import Session, Sessions
-from botocore_cognito_federation.settings.load import load_settings
+from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.storage import store_for
 profile, token, refresh_token = sys.argv[1:]
 settings = load_settings(profile)

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
     from botocore.session import Session
 
+    from .config.settings import Settings
     from .credentials import FederatedCredentials
     from .events import Events
     from .linked_logins import LinkedLogins
     from .linking import Linking
-    from .settings.model import Settings
     from .storage.base import Store
     from .tokens.base import TokenSource
 
@@ -96,8 +96,8 @@ def linking_for(settings: Settings, *, environ: Mapping[str, str] | None = None)
 
 
 def _linked_logins(settings: Settings, store: Store, environ: Mapping[str, str], patience: Patience) -> LinkedLogins:
+    from .config.loader import settings_of_linked_session
     from .linked_logins import LinkedLogins
-    from .settings.load import settings_of_linked_session
 
     def open_session(name: str) -> tuple[Settings, TokenSource | None]:
         other = settings_of_linked_session(settings, name)

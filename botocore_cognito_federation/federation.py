@@ -39,9 +39,9 @@ from .storage.base import Store, key_of
 from .tokens.base import RefreshContext, TokenSource
 
 if TYPE_CHECKING:
+    from .config.settings import Settings
     from .linked_logins import LinkedLogins
     from .login_token import LoginToken
-    from .settings.model import Settings
 
 logger = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ from .storage.base import IDENTITIES, LINKS, Store
 from .tokens.base import RefreshContext, TokenSource
 
 if TYPE_CHECKING:
+    from .config.settings import Settings
     from .exchange.identity_pool import IdentityPool
-    from .settings.model import Settings
 
 logger = logging.getLogger(__name__)
 

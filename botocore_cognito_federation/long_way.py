@@ -17,16 +17,16 @@ from botocore.session import Session
 from ._fast_path import Question, finish, finish_in_the_end
 from ._util.log import unexpected
 from ._util.subprocess import environment_for_children, refuse_a_circle
+from .config.loader import load_settings
 from .errors import CognitoFederationError
 from .keeping.failure_memory import rest_after
 from .ready_answer import bindings_of, keep_failure, keep_served, process_text
 from .serving import serving_for
-from .settings.load import load_settings
 from .tokens import token_bindings
 
 if TYPE_CHECKING:
+    from .config.settings import Settings
     from .federation import Served
-    from .settings.model import Settings
 
 #: Seconds a helper may take in all; SDKs end it after 60 (aws-sdk-go-v2, processcreds.DefaultTimeout).
 HELPER_TIME = 50.0

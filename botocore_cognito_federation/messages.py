@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .settings.model import Settings
+    from .config.settings import Settings
 
 
 def printable(text: str, limit: int) -> str:

@@ -17,8 +17,8 @@ from .storage.base import GENERATIONS
 from .tokens import token_bindings
 
 if TYPE_CHECKING:
+    from .config.settings import Settings
     from .federation import Served
-    from .settings.model import Settings
     from .tokens.base import Binding
 
 ANSWERS = "answers"

@@ -17,7 +17,7 @@ from .oidc.party import Client, RelyingParty
 from .storage.base import DOCUMENTS, SECRETS, Store, key_of
 
 if TYPE_CHECKING:
-    from .settings.model import Settings
+    from .config.settings import Settings
     from .user_pool import UserPool
 
 

@@ -14,9 +14,9 @@ from .storage import store_for
 if TYPE_CHECKING:
     from botocore.session import Session
 
+    from .config.settings import Settings
     from .credentials import FederatedCredentials
     from .federation import Served
-    from .settings.model import Settings
 
 logger = logging.getLogger(__name__)
 

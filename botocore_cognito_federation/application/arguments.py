@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from .. import identity_providers
+from ..config.keys import KEYS, BadValue
+from ..config.settings import Settings
 from ..errors import ConfigurationError, TokenRefreshError
 from ..identity_providers import IdentityProvider
 from ..login_token import LoginToken, checked_text, expiry_seconds
-from ..settings.keys import KEYS, BadValue
-from ..settings.model import Settings
 
 #: When a token expires: seconds or milliseconds since 1970, or an aware datetime; None where the token itself says it.
 Expiry: TypeAlias = float | datetime | None

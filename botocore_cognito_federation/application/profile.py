@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..assembly import federation_for, real_patience
+from ..config.loader import load_settings
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError
 from ..events import NAMES, Event, Events
 from ..exchange.clients import Clients
@@ -16,7 +17,6 @@ from ..federation import Federation, Served
 from ..keeping.sessions import Session, Sessions
 from ..keeping.sign_out import current_generation, end_sign_in
 from ..messages import login_command
-from ..settings.load import load_settings
 from ..storage import store_for
 from .arguments import Expiry, user_mapping
 from .federation import CognitoFederation
@@ -24,10 +24,10 @@ from .federation import CognitoFederation
 if TYPE_CHECKING:
     from botocore.session import Session as BotocoreSession
 
+    from ..config.settings import Settings
     from ..credentials import FederatedCredentials
     from ..identity_providers import IdentityProvider
     from ..login_token import LoginToken
-    from ..settings.model import Settings
     from ..storage.base import Store
     from ..user_pool import Challenge, UserPool, UserPoolTokens
 

@@ -12,7 +12,7 @@ from ..storage.base import SESSIONS, Store, key_of
 from .arguments import resolved_provider
 
 if TYPE_CHECKING:
-    from ..settings.model import Settings
+    from ..config.settings import Settings
 
 _SCOPE = re.compile(r"session application [0-9a-f]{32}")
 

@@ -23,9 +23,9 @@ from .records import Record, Records, is_of_one_sign_in
 from .source import ApplicationTokenSource, Renewers
 
 if TYPE_CHECKING:
+    from ..config.settings import Settings
     from ..exchange.service_call import Patience
     from ..identity_providers import IdentityProvider
-    from ..settings.model import Settings
     from ..storage.base import Store
     from ..tokens.session import Renewal
     from ..user_pool import UserPool, UserPoolTokens

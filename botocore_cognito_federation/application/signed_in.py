@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
     from ..botocore_plugin.application import ApplicationCredentials
+    from ..config.settings import Settings
     from ..credentials import FederatedCredentials
     from ..exchange.service_call import Patience
     from ..federation import Served
-    from ..settings.model import Settings
     from .sign_in import CurrentSignIn
 
 _SIGN_IN = "Call federated_sign_in (or sign_in, with a user pool) first"

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
     from .._fast_path import ReadyAnswer
+    from ..config.settings import Settings
     from ..credentials import FederatedCredentials
     from ..federation import Served
-    from ..settings.model import Settings
 
     Place = tuple[str, str, tuple[str, ...]]
 
@@ -71,7 +71,7 @@ class Later:
         """
         full_config = self._full_config  # before the look at the settings: another thread may be here too
         if self._settings is None:
-            from ..settings.load import settings_of_config
+            from ..config.loader import settings_of_config
 
             assert full_config is not None
             found = settings_of_config(full_config, self._config_file, self._profile, environ=self.environ)

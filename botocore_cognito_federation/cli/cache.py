@@ -8,12 +8,12 @@ import time
 import click
 
 from .._fast_path import cache_directory
+from ..config.loader import load_settings
+from ..config.settings import Settings
 from ..credentials import FederatedCredentials
 from ..keeping.sign_out import EVERYTHING, begin_generation, delete_sign_ins, forget_credentials
 from ..messages import span
 from ..ready_answer import forget_answers
-from ..settings.load import load_settings
-from ..settings.model import Settings
 from ..storage import everything_kept, store_for
 from ..storage.base import CREDENTIALS, FAILURES, IDENTITIES, SESSIONS, Store
 from .options import profile_option

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from ..config_file.configuration import (
+from ..config.configure import (
     Files,
     Plan,
     Wish,
@@ -18,13 +18,13 @@ from ..config_file.configuration import (
     signs_people_in,
     write_plan,
 )
-from ..config_file.lines import profile_section
+from ..config.keys import PREFIX
+from ..config.loader import load_settings
+from ..config.settings import Settings
+from ..config.writer import profile_section
 from ..errors import ConfigurationError
 from ..messages import shell_command
 from ..relying_party import secret_key
-from ..settings.keys import PREFIX
-from ..settings.load import load_settings
-from ..settings.model import Settings
 from ..sign_in.perform import prove_that_it_can_be_kept
 from ..storage import store_for
 from ..storage.base import SECRETS, Store

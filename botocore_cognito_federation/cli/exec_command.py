@@ -9,6 +9,8 @@ import time
 import click
 
 from ..assembly import federation_for
+from ..config.loader import load_settings
+from ..config.settings import Settings
 from ..errors import ConfigurationError
 from ..messages import span
 from ..outlets.child_environment import (
@@ -19,8 +21,6 @@ from ..outlets.child_environment import (
 )
 from ..outlets.endpoint import Endpoint
 from ..outlets.program import launch_failure, replace_by, run_beside
-from ..settings.load import load_settings
-from ..settings.model import Settings
 from .options import profile_option
 
 

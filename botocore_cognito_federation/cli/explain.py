@@ -8,11 +8,11 @@ from dataclasses import fields
 
 import click
 
+from ..config.keys import KEYS
+from ..config.loader import load_settings
+from ..config.precedence import what_shadows
+from ..config.settings import Settings
 from ..messages import shown_url
-from ..settings.keys import KEYS
-from ..settings.load import load_settings
-from ..settings.model import Settings
-from ..shadowing import what_shadows
 from .options import json_option, profile_option
 
 _DERIVED = (

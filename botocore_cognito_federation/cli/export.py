@@ -9,9 +9,9 @@ import shlex
 import click
 
 from ..assembly import federation_for
+from ..config.loader import load_settings
 from ..errors import ConfigurationError
 from ..outlets.child_environment import credential_variables
-from ..settings.load import load_settings
 from .options import profile_option
 
 FORMATS = ("process", "env", "env-no-export", "fish", "powershell", "windows-cmd", "dotenv")

@@ -8,10 +8,10 @@ import click
 
 from .._fast_path import cache_directory
 from ..assembly import linking_for
+from ..config.loader import load_settings
+from ..config.settings import Settings
 from ..errors import ConfigurationError
 from ..ready_answer import forget_answers
-from ..settings.load import load_settings
-from ..settings.model import Settings
 from .options import profile_option
 
 

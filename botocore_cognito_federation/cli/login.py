@@ -9,9 +9,9 @@ import time
 import click
 
 from ..browser import parse_browser_command
+from ..config.settings import Settings
 from ..errors import ConfigurationError
 from ..messages import span
-from ..settings.model import Settings
 from ..sign_in.perform import Machine, SignedIn, sign_in
 from ..sign_in.screens import TerminalScreen
 from ..sign_in.typed_line import typed_line

@@ -7,9 +7,9 @@ from datetime import datetime
 
 import click
 
+from ..config.loader import load_session_settings, load_settings
+from ..config.settings import Settings
 from ..errors import ConfigurationError
-from ..settings.load import load_session_settings, load_settings
-from ..settings.model import Settings
 from ..sign_in.ending import SignedOut, forget_scope, sign_out
 from ..storage import everything_kept, store_for
 from ..storage.base import CREDENTIALS, SESSIONS, Store

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from ..settings.load import load_session_settings, load_settings
-from ..settings.model import Settings
+from ..config.loader import load_session_settings, load_settings
+from ..config.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 

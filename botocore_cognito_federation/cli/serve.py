@@ -10,10 +10,10 @@ import threading
 import click
 
 from ..assembly import federation_for
+from ..config.loader import load_settings
+from ..config.settings import Settings
 from ..outlets.child_environment import SHADOWS, default_profile_has_credentials, region_variables
 from ..outlets.endpoint import Endpoint
-from ..settings.load import load_settings
-from ..settings.model import Settings
 from .export import FORMATS, formatted
 from .options import profile_option
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import click
 
-from ..config_file.configuration import signs_people_in
+from ..config.configure import signs_people_in
+from ..config.precedence import what_shadows
+from ..config.settings import Settings
 from ..credentials import FederatedCredentials
 from ..errors import StorageError
 from ..keeping.sessions import Session
 from ..keeping.sign_out import sign_in_generation
 from ..messages import login_command, span
-from ..settings.model import Settings
-from ..shadowing import what_shadows
 from ..storage import everything_kept, store_for
 from ..storage.base import CREDENTIALS, NOTES, SESSIONS, Store
 from .options import chosen_settings, json_option, profile_option, session_option

@@ -7,8 +7,8 @@ import json
 import click
 
 from ..assembly import federation_for
+from ..config.settings import Settings
 from ..errors import ConfigurationError
-from ..settings.model import Settings
 from .options import chosen_settings, profile_option, session_option
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 from botocore.session import Session
 
+from ..config.loader import load_settings
+from ..config.settings import Settings
 from ..errors import CognitoFederationError
 from ..exchange.clients import Clients
-from ..settings.load import load_settings
-from ..settings.model import Settings
 from ..storage import store_for
 from . import local, network
 from .findings import Finding, by_severity

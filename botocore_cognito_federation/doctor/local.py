@@ -11,17 +11,15 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 
-from ..config_file.configuration import Files, signs_people_in
-from ..config_file.helper_command import is_ours
-from ..config_file.lines import profile_section, section_values
-from ..config_file.writing import read_text
+from ..config.configure import Files, is_ours, signs_people_in
+from ..config.precedence import what_shadows
+from ..config.settings import Settings
+from ..config.writer import profile_section, read_text, section_values
 from ..errors import CognitoFederationError, ConfigurationError, StorageError
 from ..identity_providers import derive_login_key
 from ..keeping.sessions import Sessions
 from ..messages import login_command, run_with_profile, span
 from ..oidc.redirects import Redirect, loopback_redirect
-from ..settings.model import Settings
-from ..shadowing import what_shadows
 from ..sign_in.perform import prove_that_it_can_be_kept
 from ..storage.base import NOTES, Store
 from .findings import Finding

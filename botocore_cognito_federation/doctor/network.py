@@ -10,12 +10,12 @@ from email.utils import parsedate_to_datetime
 from .._util.http import HttpClient, ServerBusyError
 from .._util.log import quiet_botocore
 from ..assembly import federation_for, real_patience
-from ..config_file.configuration import check_provider, signs_people_in
+from ..config.configure import check_provider, signs_people_in
+from ..config.settings import Settings
 from ..errors import CognitoFederationError, ConfigurationError, SignInRequiredError, TemporaryError
 from ..exchange.clients import Clients
 from ..exchange.identity_pool import IdentityPool, Login, fixed_identity
 from ..identity_providers import derive_login_key
-from ..settings.model import Settings
 from ..storage.base import Store
 from .findings import Finding
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
     from botocore.session import Session
 
-    from ..settings.model import Settings
+    from ..config.settings import Settings
 
 #: Three attempts of at most 5 + 10 s stay under the 50 s that a credential helper has.
 _CONNECT_TIMEOUT = 5

@@ -20,7 +20,7 @@ from .diagnosis import CallFacts, clock_skew
 from .service_call import Answer, Patience, call
 
 if TYPE_CHECKING:
-    from ..settings.model import Settings
+    from ..config.settings import Settings
     from .clients import Clients
 
 

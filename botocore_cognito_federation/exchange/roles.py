@@ -12,7 +12,7 @@ from ..errors import ConfigurationError
 from .service_call import Patience, call
 
 if TYPE_CHECKING:
-    from ..settings.model import Settings
+    from ..config.settings import Settings
     from .clients import Clients
     from .diagnosis import CallFacts
 

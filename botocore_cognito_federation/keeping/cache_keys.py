@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ..storage.base import key_of
 
 if TYPE_CHECKING:
+    from ..config.settings import Settings
     from ..exchange.identity_pool import Login
-    from ..settings.model import Settings
 
 
 def identity_key(settings: Settings, login: Login | None) -> str:

@@ -17,8 +17,8 @@ from ..storage.base import CREDENTIALS, IDENTITIES, Store
 from .sign_out import current_generation, sign_in_generation
 
 if TYPE_CHECKING:
+    from ..config.settings import Settings
     from ..exchange.identity_pool import Login
-    from ..settings.model import Settings
 
 #: Damage is a miss: what could not be an identity ID is not sent to Cognito.
 _IDENTITY_ID = re.compile(r"[\w-]{1,30}:[0-9a-f-]{1,50}", re.ASCII)

@@ -12,7 +12,7 @@ from .cache_keys import session_key
 from .sign_out import sign_in_generation
 
 if TYPE_CHECKING:
-    from ..settings.model import Settings
+    from ..config.settings import Settings
 
 
 @dataclass(frozen=True)

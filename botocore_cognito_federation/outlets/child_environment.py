@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .._util.subprocess import environment_without_chain
+from ..config.keys import KEYS
 from ..credentials import FederatedCredentials
-from ..settings.keys import KEYS
 
 if TYPE_CHECKING:
     from botocore.session import Session

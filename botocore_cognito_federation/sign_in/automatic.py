@@ -21,7 +21,7 @@ from ..keeping.cache_keys import scope_key
 from ..storage.base import FAILURES, Store, key_of
 
 if TYPE_CHECKING:
-    from ..settings.model import Settings
+    from ..config.settings import Settings
 
 logger = logging.getLogger(__name__)
 

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .._fast_path import cache_directory
+from ..config.settings import Settings
 from ..errors import CognitoFederationError, StorageError
 from ..keeping.sessions import Session, Sessions
 from ..keeping.sign_out import begin_generation, end_sign_in
 from ..oidc.renewal import Revocation, revoke
 from ..ready_answer import forget_answers
 from ..relying_party import relying_party, user_pool
-from ..settings.model import Settings
 from ..storage.base import CREDENTIALS, SESSIONS, Store
 
 #: Seconds to wait for a renewal in flight, whose refresh token is the one to revoke.

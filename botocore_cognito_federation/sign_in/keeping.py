@@ -6,11 +6,11 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
+from ..config.settings import Settings
 from ..errors import SignInFailedError, StorageError
 from ..keeping.sessions import Session, Sessions
 from ..keeping.sign_out import end_sign_in
 from ..oidc.party import SignInAnswer
-from ..settings.model import Settings
 from ..storage.base import CREDENTIALS, Store
 
 #: Seconds to wait for a renewal of the session that is about to be replaced.

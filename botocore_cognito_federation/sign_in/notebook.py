@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
+from ..config.loader import load_settings
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, SignInFailedError
 from ..oidc.prompts import DEFAULT_TIMEOUT, SignInPrompt
-from ..settings.load import load_settings
 from ..storage import store_for
 from .dialogue import Questions
 from .perform import Machine, sign_in

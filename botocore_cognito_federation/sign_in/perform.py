@@ -19,6 +19,7 @@ from functools import partial
 from .._fast_path import cache_directory
 from ..assembly import federation_for
 from ..browser import can_open_browser, open_browser
+from ..config.settings import Settings
 from ..credentials import FederatedCredentials
 from ..errors import (
     CognitoFederationError,
@@ -39,7 +40,6 @@ from ..oidc.redirects import Redirect, loopback_redirect
 from ..oidc.sign_in import sign_in_with_browser, sign_in_with_paste
 from ..ready_answer import forget_answers, forget_failed_answers
 from ..relying_party import relying_party, user_pool
-from ..settings.model import Settings
 from ..storage.base import FAILURES, SECRETS, Store, key_of
 from .ending import revoke_session
 from .keeping import SessionKeeper

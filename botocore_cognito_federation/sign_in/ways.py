@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from ..config.settings import Settings
 from ..oidc.prompts import DEFAULT_TIMEOUT
-from ..settings.model import Settings
 
 Kind = Literal["browser", "device", "paste", "password"]
 

@@ -11,7 +11,7 @@ from .files import FileStore
 from .memory import MemoryStore
 
 if TYPE_CHECKING:
-    from ..settings.model import Settings
+    from ..config.settings import Settings
 
 __all__ = ["FileStore", "MemoryStore", "Store", "default_directory", "everything_kept", "store_for"]
 

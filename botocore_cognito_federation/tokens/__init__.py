@@ -12,10 +12,10 @@ from .base import Binding, Clock, RefreshContext, TokenSource
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
 
+    from ..config.settings import Settings
     from ..exchange.clients import Clients
     from ..exchange.service_call import Patience
     from ..oidc.party import RelyingParty
-    from ..settings.model import Settings
     from ..storage.base import Store
     from ..user_pool import UserPool
 

@@ -14,8 +14,8 @@ from .base import RefreshContext, WorkloadTokenSource
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
 
+    from ..config.settings import Settings
     from ..exchange.clients import Clients
-    from ..settings.model import Settings
 
 
 class DeveloperTokenSource(WorkloadTokenSource):

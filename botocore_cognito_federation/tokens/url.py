@@ -15,7 +15,7 @@ from .output import parse_output
 from .platforms import PLATFORMS, PlatformRequest, with_parameter
 
 if TYPE_CHECKING:
-    from ..settings.model import Settings
+    from ..config.settings import Settings
 
 #: RFC 9110, section 5.6.2.
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")

@@ -12,6 +12,8 @@ import botocore.session
 import pytest
 
 from botocore_cognito_federation.assembly import federation_for, real_patience
+from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError
 from botocore_cognito_federation.exchange.clients import Clients
@@ -23,8 +25,6 @@ from botocore_cognito_federation.oidc.prompts import SignInPrompt
 from botocore_cognito_federation.oidc.redirects import loopback_redirect
 from botocore_cognito_federation.oidc.renewal import refresh_tokens, revoke
 from botocore_cognito_federation.oidc.token_endpoint import GrantEndedError, NoIdTokenError
-from botocore_cognito_federation.settings.load import load_settings
-from botocore_cognito_federation.settings.model import Settings
 from botocore_cognito_federation.storage.memory import MemoryStore
 from botocore_cognito_federation.tokens import token_source
 from botocore_cognito_federation.tokens.base import RefreshContext

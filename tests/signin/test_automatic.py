@@ -12,8 +12,8 @@ from typing import Any, TextIO
 
 import pytest
 
+from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError
-from botocore_cognito_federation.settings.load import load_settings
 from botocore_cognito_federation.sign_in import automatic, perform
 from botocore_cognito_federation.sign_in.automatic import CoolDown, signed_in_automatically
 from botocore_cognito_federation.storage.memory import MemoryStore

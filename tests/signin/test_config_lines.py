@@ -11,8 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from botocore_cognito_federation.config_file.lines import section_values, with_section
-from botocore_cognito_federation.config_file.writing import update_text
+from botocore_cognito_federation.config.writer import section_values, update_text, with_section
 from botocore_cognito_federation.storage.files import FileStore
 
 WORDS = st.text("abcdefgh", min_size=1, max_size=6)

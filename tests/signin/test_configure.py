@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from botocore_cognito_federation.config_file.helper_command import find_executable, helper_command, is_ours
+from botocore_cognito_federation.config.configure import find_executable, helper_command, is_ours
 from botocore_cognito_federation.errors import ConfigurationError
 from tests.signin.places import Done, Home, finished
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError
 from botocore_cognito_federation.identity_providers import resolve
 from botocore_cognito_federation.keeping.sessions import Sessions
 from botocore_cognito_federation.keeping.sign_out import begin_generation
 from botocore_cognito_federation.oidc.party import SignInAnswer
 from botocore_cognito_federation.oidc.prompts import SignInPrompt
-from botocore_cognito_federation.settings.model import Settings
 from botocore_cognito_federation.sign_in import perform
 from botocore_cognito_federation.sign_in.keeping import SessionKeeper
 from botocore_cognito_federation.sign_in.perform import Machine, sign_in_only

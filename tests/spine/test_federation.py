@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.credentials import FederatedCredentials
 from botocore_cognito_federation.errors import (
     CognitoFederationError,
@@ -25,7 +26,6 @@ from botocore_cognito_federation.exchange.service_call import Patience
 from botocore_cognito_federation.federation import Federation
 from botocore_cognito_federation.keeping.sign_out import begin_generation, current_generation, forget_credentials
 from botocore_cognito_federation.login_token import LoginToken
-from botocore_cognito_federation.settings.model import Settings
 from botocore_cognito_federation.storage.base import CREDENTIALS, FAILURES, IDENTITIES
 from botocore_cognito_federation.storage.files import FileStore
 from botocore_cognito_federation.storage.memory import MemoryStore

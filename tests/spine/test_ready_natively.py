@@ -17,7 +17,7 @@ install()
 def session(**more):
     return boto3.Session(profile_name="demo-native", **more)
 def resolved():
-    return "botocore_cognito_federation.settings" in sys.modules
+    return "botocore_cognito_federation.config.loader" in sys.modules
 def tell(**more):
     print(json.dumps(more))
 """
@@ -284,7 +284,7 @@ def test_two_threads_resolve_the_configuration_of_an_answer_at_once(ready):
     program = """
 import threading, types
 from botocore_cognito_federation.botocore_plugin import ready
-from botocore_cognito_federation.settings import load
+from botocore_cognito_federation.config import loader as load
 session().get_credentials()
 [(_, later)] = ready._unresolved
 real, both, resolved, found = load.settings_of_config, threading.Barrier(2), threading.Event(), []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import configparser
+import contextlib
 import difflib
 import os
 from collections.abc import Mapping
@@ -10,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
 from ..messages import run_with_profile, shown_url
-from .resolve import SESSION_SECTION, Layers, has_our_keys, is_ours, resolve
+from .precedence import SESSION_SECTION, Layers, has_our_keys, is_ours, resolve
 
 if TYPE_CHECKING:
     from botocore.session import Session
 
-    from .model import Settings
+    from .settings import Settings
 
 #: How many profiles a message names.
 _MOST_NAMED = 5
@@ -146,7 +148,6 @@ def _no_profile(name: str, full_config: Mapping[str, Any], config_file: str) -> 
         return ConfigurationError(f"{config_file} {why}", remedy="Mend that, or set AWS_CONFIG_FILE")
     if isinstance(full_config.get(name), Mapping) and has_our_keys(full_config[name]):
         return ConfigurationError(what, remedy=f"Write [profile {name}] instead of [{name}] there")
-    from .parsing import has_section
 
     if " " in name and has_section(path, f"profile {name}"):
         return ConfigurationError(f"{what} for any AWS tool", remedy=f'Write [profile "{name}"] there')
@@ -229,8 +230,6 @@ def _full_config(session: Session) -> Mapping[str, Any]:
     try:
         config: Mapping[str, Any] = session.full_config
     except ConfigParseError as error:
-        from .parsing import parse_trouble
-
         raise ConfigurationError(parse_trouble(str(error.kwargs.get("path", "")))) from None
     return config
 
@@ -263,3 +262,58 @@ def _text(value: object) -> str | None:
 
 def _is_true(text: object) -> bool:
     return isinstance(text, str) and text.lower() == "true"
+
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def refuse_what_no_tool_parses(path: str) -> None:
+    """Refuse a configuration file that AWS tools cannot read; one that is not there is none.
+
+    Raises:
+        ConfigurationError: naming the line.
+    """
+    from botocore.configloader import load_config
+    from botocore.exceptions import ConfigNotFound, ConfigParseError
+
+    try:
+        load_config(path)
+    except ConfigNotFound:
+        return
+    except ConfigParseError:
+        raise ConfigurationError(parse_trouble(path)) from None
+
+
+def parse_trouble(path: str) -> str:
+    """Which line of a configuration file every AWS tool refuses, and why. No value is quoted: it may be a secret."""
+    shown = f"{path} cannot be parsed by any AWS tool"
+    try:
+        with open(path, "rb") as file:
+            start = file.read(3)
+        if start == _BYTE_ORDER_MARK:
+            return f"{shown}: it begins with a byte order mark. Save it as UTF-8 without BOM"
+        configparser.RawConfigParser().read([path], encoding="utf-8")
+    except configparser.DuplicateOptionError as error:
+        return (
+            f"{shown}: line {error.lineno} sets {error.option!r} of [{error.section}] a second time. Remove one of them"
+        )
+    except configparser.DuplicateSectionError as error:
+        return f"{shown}: line {error.lineno} begins [{error.section}] a second time. Join the two"
+    except configparser.MissingSectionHeaderError as error:
+        return f"{shown}: line {error.lineno} stands before the first [section]"
+    except configparser.ParsingError as error:
+        lines = ", ".join(str(line) for line, _ in error.errors)
+        return f"{shown}: line {lines} is not key = value"
+    except UnicodeDecodeError:
+        return f"{shown}: it is not UTF-8 text"
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
+    return f"{shown}: an indented block holds a line that is not key = value"
+
+
+def has_section(path: str, title: str) -> bool:
+    """Whether a file has a section, also one whose title botocore cannot split into words and leaves out."""
+    parser = configparser.RawConfigParser(strict=False)
+    with contextlib.suppress(configparser.Error, UnicodeDecodeError, OSError):
+        parser.read([path], encoding="utf-8")
+    return parser.has_section(title)

@@ -1,0 +1,1 @@
+"""Configuration: from ``~/.aws/config`` and the environment to one frozen object, and back into the file."""
