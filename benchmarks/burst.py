@@ -18,9 +18,9 @@ _PROFILE = "signed-in"
 #: Keeps the sign-in of somebody whose login token has expired meanwhile.
 _SIGN_IN = """
 import os, sys, time
-from botocore_cognito_federation.keeping.sessions import Session, Sessions
+from botocore_cognito_federation.cache.sessions import Session, Sessions
 from botocore_cognito_federation.config.loader import load_settings
-from botocore_cognito_federation.storage import store_for
+from botocore_cognito_federation.cache import store_for
 profile, token, refresh_token = sys.argv[1:]
 settings = load_settings(profile)
 now = time.time()

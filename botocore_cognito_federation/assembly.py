@@ -9,23 +9,23 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from .cache import store_for
 from .exchange.clients import Clients
 from .exchange.identity_pool import IdentityPool
 from .exchange.service_call import Patience
 from .federation import Federation
-from .storage import store_for
 from .tokens import token_source
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
     from botocore.session import Session
 
+    from .cache.base import Store
     from .config.settings import Settings
     from .credentials import FederatedCredentials
     from .events import Events
     from .linked_logins import LinkedLogins
     from .linking import Linking
-    from .storage.base import Store
     from .tokens.base import TokenSource
 
 

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 from ._util.concurrency import ImportGate, refuse_reentry, renewing
 from ._util.failpoints import reach
+from .cache.base import Store, credentials_key, identity_key, key_of, single_flight
+from .cache.credentials import REST, Failure, FailureMemory, InThisProcess, Kept
 from .credentials import FederatedCredentials, is_alive, is_fresh, refresh_at, serve_until
 from .errors import (
     CognitoFederationError,
@@ -30,12 +32,7 @@ from .errors import (
 from .events import Event, Events
 from .exchange.identity_pool import Exchanged, IdentityPool, Login, fixed_identity
 from .exchange.service_call import Patience
-from .keeping.cache_keys import credentials_key, identity_key
-from .keeping.failure_memory import REST, Failure, FailureMemory
-from .keeping.kept import InThisProcess, Kept
-from .keeping.single_flight import single_flight
 from .messages import span
-from .storage.base import Store, key_of
 from .tokens.base import RefreshContext, TokenSource
 
 if TYPE_CHECKING:

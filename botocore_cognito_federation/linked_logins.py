@@ -12,10 +12,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from .cache.base import IDENTITIES, LINKS, Store, identity_key, links_key
 from .errors import CognitoFederationError, ConfigurationError
 from .exchange.identity_pool import LinkedLogin, Login
-from .keeping.cache_keys import identity_key, links_key
-from .storage.base import IDENTITIES, LINKS, Store
 from .tokens.base import RefreshContext, TokenSource
 
 if TYPE_CHECKING:

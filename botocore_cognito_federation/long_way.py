@@ -17,10 +17,10 @@ from botocore.session import Session
 from ._fast_path import Question, finish, finish_in_the_end
 from ._util.log import unexpected
 from ._util.subprocess import environment_for_children, refuse_a_circle
+from .cache.answers import bindings_of, keep_failure, keep_served, process_text
+from .cache.credentials import rest_after
 from .config.loader import load_settings
 from .errors import CognitoFederationError
-from .keeping.failure_memory import rest_after
-from .ready_answer import bindings_of, keep_failure, keep_served, process_text
 from .serving import serving_for
 from .tokens import token_bindings
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from ._util.http import HttpClient
 from ._util.subprocess import TIME_LIMIT, environment_for_children, run_for_output
+from .cache.base import DOCUMENTS, SECRETS, Store, key_of
 from .errors import ConfigurationError, StorageError
 from .login_token import decoded
 from .oidc.documents import CachedDocument
 from .oidc.party import Client, RelyingParty
-from .storage.base import DOCUMENTS, SECRETS, Store, key_of
 
 if TYPE_CHECKING:
     from .config.settings import Settings

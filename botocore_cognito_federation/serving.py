@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .assembly import federation_for, real_patience
+from .cache import store_for
 from .errors import SignInRequiredError
-from .storage import store_for
 
 if TYPE_CHECKING:
     from botocore.session import Session

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from .._util.concurrency import ForkSafeLock, refuse_reentry, renewing
 from ..assembly import real_patience
+from ..cache import store_for
+from ..cache.base import DOCUMENTS, key_of
+from ..cache.memory import MemoryStore
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError
 from ..events import Event, Events
 from ..exchange.clients import shared_clients
 from ..login_token import LoginToken
-from ..storage import store_for
-from ..storage.base import DOCUMENTS, key_of
-from ..storage.memory import MemoryStore
 from .arguments import Expiry, base_settings, login_token, resolved_provider, user_mapping
 from .records import Record
 from .refresh_handlers import RefreshHandler, RefreshHandlers
@@ -28,8 +28,8 @@ from .user_pool_sign_in import UserPoolSignIn
 
 if TYPE_CHECKING:
     from ..botocore_plugin.application import ApplicationCredentials
+    from ..cache.base import Store
     from ..exchange.service_call import Patience
-    from ..storage.base import Store
     from ..user_pool import Challenge, UserPool, UserPoolTokens
 
 logger = logging.getLogger(__name__)

@@ -8,27 +8,26 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..assembly import federation_for, real_patience
+from ..cache import store_for
+from ..cache.sessions import Session, Sessions, current_generation, end_sign_in
 from ..config.loader import load_settings
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError
 from ..events import NAMES, Event, Events
 from ..exchange.clients import Clients
 from ..exchange.identity_pool import IdentityPool, Login
 from ..federation import Federation, Served
-from ..keeping.sessions import Session, Sessions
-from ..keeping.sign_out import current_generation, end_sign_in
 from ..messages import login_command
-from ..storage import store_for
 from .arguments import Expiry, user_mapping
 from .federation import CognitoFederation
 
 if TYPE_CHECKING:
     from botocore.session import Session as BotocoreSession
 
+    from ..cache.base import Store
     from ..config.settings import Settings
     from ..credentials import FederatedCredentials
     from ..identity_providers import IdentityProvider
     from ..login_token import LoginToken
-    from ..storage.base import Store
     from ..user_pool import Challenge, UserPool, UserPoolTokens
 
 

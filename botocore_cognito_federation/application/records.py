@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..cache.base import SESSIONS, Store, key_of
 from ..identity_providers import IdentityProvider
-from ..storage.base import SESSIONS, Store, key_of
 from .arguments import resolved_provider
 
 if TYPE_CHECKING:

@@ -9,24 +9,23 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..cache.sessions import Session, Sessions, drop_old_marks, end_sign_in
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError, TemporaryError
 from ..events import NAMES, Event, Events
 from ..exchange.clients import Clients
 from ..exchange.identity_pool import IdentityPool, Login
 from ..federation import Federation, Served
-from ..keeping.sessions import Session, Sessions
-from ..keeping.sign_out import drop_old_marks, end_sign_in
 from ..login_token import LoginToken
 from ..tokens.base import RefreshContext
 from .records import Record, Records, is_of_one_sign_in
 from .source import ApplicationTokenSource, Renewers
 
 if TYPE_CHECKING:
+    from ..cache.base import Store
     from ..config.settings import Settings
     from ..exchange.service_call import Patience
     from ..identity_providers import IdentityProvider
-    from ..storage.base import Store
     from ..tokens.session import Renewal
     from ..user_pool import UserPool, UserPoolTokens
 

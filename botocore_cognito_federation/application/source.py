@@ -19,9 +19,9 @@ from ..tokens.session import Renewal, SessionTokenSource
 from .records import Record
 
 if TYPE_CHECKING:
+    from ..cache.base import Store
+    from ..cache.sessions import Session, Sessions
     from ..exchange.service_call import Patience
-    from ..keeping.sessions import Session, Sessions
-    from ..storage.base import Store
 
 #: Seconds after its expiry for which a token nobody can renew is still tried: clocks differ, and Cognito's counts.
 _SKEW = 300.0

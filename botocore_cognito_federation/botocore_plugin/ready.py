@@ -96,7 +96,7 @@ class Later:
 
     def _is_of_this_generation(self) -> bool:
         """Whether nobody has signed out since the answer."""
-        from ..ready_answer import bindings_of
+        from ..cache.answers import bindings_of
 
         # With no token source they are the generations alone, which come first.
         return self._answer.bindings.startswith(bindings_of(self.settings(), (), self._question) or FIELD)

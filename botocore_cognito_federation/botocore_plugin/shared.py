@@ -16,13 +16,13 @@ from .._fast_path import cache_directory, state_of_variable
 from .._util.concurrency import ForkSafeLock
 from .._util.subprocess import refuse_a_circle
 from ..assembly import federation_for
+from ..cache.answers import keeping_served
+from ..cache.base import credentials_key
 from ..config.keys import NAMED_URLS
 from ..config.loader import settings_of_session
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
 from ..federation import who_of
-from ..keeping.cache_keys import credentials_key
-from ..ready_answer import keeping_served
 from ..serving import serving_for
 from ..tokens import token_bindings
 from .credentials import FederationCredentials

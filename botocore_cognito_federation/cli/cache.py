@@ -8,14 +8,14 @@ import time
 import click
 
 from .._fast_path import cache_directory
+from ..cache import everything_kept, store_for
+from ..cache.answers import forget_answers
+from ..cache.base import CREDENTIALS, FAILURES, IDENTITIES, SESSIONS, Store
+from ..cache.sessions import EVERYTHING, begin_generation, delete_sign_ins, forget_credentials
 from ..config.loader import load_settings
 from ..config.settings import Settings
 from ..credentials import FederatedCredentials
-from ..keeping.sign_out import EVERYTHING, begin_generation, delete_sign_ins, forget_credentials
 from ..messages import span
-from ..ready_answer import forget_answers
-from ..storage import everything_kept, store_for
-from ..storage.base import CREDENTIALS, FAILURES, IDENTITIES, SESSIONS, Store
 from .options import profile_option
 
 

@@ -7,6 +7,8 @@ import sys
 
 import click
 
+from ..cache import store_for
+from ..cache.base import SECRETS, Store
 from ..config.configure import (
     Files,
     Plan,
@@ -26,8 +28,6 @@ from ..errors import ConfigurationError
 from ..messages import shell_command
 from ..relying_party import secret_key
 from ..sign_in.perform import prove_that_it_can_be_kept
-from ..storage import store_for
-from ..storage.base import SECRETS, Store
 
 #: The keys with a flag of their own, and what to say about each; every other one goes with --set.
 _FLAGS = {
@@ -95,8 +95,7 @@ def _keep_client_secret(settings: Settings, store: Store) -> None:
 
 def _move_what_is_kept(settings: Settings, store: Store) -> None:
     """Where ``cognito_cache`` has changed, what was kept goes with it."""
-    from ..storage.keyring_store import KeyringStore
-    from ..storage.moving import FilesAfterKeyring, move_scope
+    from ..cache.keyring import FilesAfterKeyring, KeyringStore, move_scope
 
     if isinstance(store, KeyringStore | FilesAfterKeyring):
         moved = move_scope(settings.scope, store)

@@ -8,10 +8,10 @@ import click
 
 from .._fast_path import cache_directory
 from ..assembly import linking_for
+from ..cache.answers import forget_answers
 from ..config.loader import load_settings
 from ..config.settings import Settings
 from ..errors import ConfigurationError
-from ..ready_answer import forget_answers
 from .options import profile_option
 
 

@@ -11,16 +11,15 @@ from typing import Any
 
 import click
 
+from ..cache import everything_kept, store_for
+from ..cache.base import CREDENTIALS, NOTES, SESSIONS, Store
+from ..cache.sessions import Session, sign_in_generation
 from ..config.configure import signs_people_in
 from ..config.precedence import what_shadows
 from ..config.settings import Settings
 from ..credentials import FederatedCredentials
 from ..errors import StorageError
-from ..keeping.sessions import Session
-from ..keeping.sign_out import sign_in_generation
 from ..messages import login_command, span
-from ..storage import everything_kept, store_for
-from ..storage.base import CREDENTIALS, NOTES, SESSIONS, Store
 from .options import chosen_settings, json_option, profile_option, session_option
 
 #: Notes older than this concern nobody any more.

@@ -8,8 +8,8 @@ import click
 
 from .._fast_path import cache_directory
 from ..assembly import linking_for
+from ..cache.answers import forget_answers
 from ..config.loader import load_settings
-from ..ready_answer import forget_answers
 from .link import sessions_to_link
 from .options import profile_option
 

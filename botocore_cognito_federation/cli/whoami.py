@@ -9,12 +9,12 @@ import click
 from botocore.session import Session as BotocoreSession
 
 from ..assembly import federation_for, real_patience
+from ..cache import store_for
+from ..cache.sessions import Sessions
 from ..config.settings import Settings
 from ..exchange.clients import Clients
 from ..exchange.diagnosis import CallFacts
 from ..exchange.service_call import call
-from ..keeping.sessions import Sessions
-from ..storage import store_for
 from .options import chosen_settings, json_option, profile_option
 
 

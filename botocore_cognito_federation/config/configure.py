@@ -15,12 +15,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from .._util.http import HttpClient
+from ..cache.base import Store
 from ..errors import ConfigurationError
 from ..identity_providers import IdentityProvider
 from ..oidc.discovery import discover
 from ..oidc.redirects import loopback_redirect
 from ..relying_party import StoredDocuments
-from ..storage.base import Store
 from .keys import KEYS, PREFIX, TOKEN_SOURCES, BadValue
 from .loader import refuse_what_no_tool_parses
 from .precedence import SESSION_SECTION, Layers, resolve

@@ -16,8 +16,8 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from ..cache.base import Store, key_of
 from ..errors import ConfigurationError, StorageError
-from ..storage.base import Store, key_of
 
 _HEADER = re.compile(r"\[(?P<name>.+)\]")
 _OPTION = re.compile(r"(?P<key>[^\s:=][^:=]*?)\s*[:=]\s*(?P<value>.*)")

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 from botocore.session import Session
 
+from ..cache import store_for
 from ..config.loader import load_settings
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
 from ..exchange.clients import Clients
-from ..storage import store_for
 from . import local, network
 from .findings import Finding, by_severity
 

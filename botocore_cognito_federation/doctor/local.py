@@ -11,17 +11,17 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 
+from ..cache.base import NOTES, Store
+from ..cache.sessions import Sessions
 from ..config.configure import Files, is_ours, signs_people_in
 from ..config.precedence import what_shadows
 from ..config.settings import Settings
 from ..config.writer import profile_section, read_text, section_values
 from ..errors import CognitoFederationError, ConfigurationError, StorageError
 from ..identity_providers import derive_login_key
-from ..keeping.sessions import Sessions
 from ..messages import login_command, run_with_profile, span
 from ..oidc.redirects import Redirect, loopback_redirect
 from ..sign_in.perform import prove_that_it_can_be_kept
-from ..storage.base import NOTES, Store
 from .findings import Finding
 
 _NOTE_LIFE = 86_400

@@ -10,13 +10,13 @@ from email.utils import parsedate_to_datetime
 from .._util.http import HttpClient, ServerBusyError
 from .._util.log import quiet_botocore
 from ..assembly import federation_for, real_patience
+from ..cache.base import Store
 from ..config.configure import check_provider, signs_people_in
 from ..config.settings import Settings
 from ..errors import CognitoFederationError, ConfigurationError, SignInRequiredError, TemporaryError
 from ..exchange.clients import Clients
 from ..exchange.identity_pool import IdentityPool, Login, fixed_identity
 from ..identity_providers import derive_login_key
-from ..storage.base import Store
 from .findings import Finding
 
 logger = logging.getLogger(__name__)

@@ -16,9 +16,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from ..cache.base import FAILURES, Store, key_of, scope_key
 from ..errors import CognitoFederationError, SignInFailedError, SignInRequiredError, StorageError
-from ..keeping.cache_keys import scope_key
-from ..storage.base import FAILURES, Store, key_of
 
 if TYPE_CHECKING:
     from ..config.settings import Settings

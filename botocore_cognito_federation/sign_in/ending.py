@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .._fast_path import cache_directory
+from ..cache.answers import forget_answers
+from ..cache.base import CREDENTIALS, SESSIONS, Store
+from ..cache.sessions import Session, Sessions, begin_generation, end_sign_in
 from ..config.settings import Settings
 from ..errors import CognitoFederationError, StorageError
-from ..keeping.sessions import Session, Sessions
-from ..keeping.sign_out import begin_generation, end_sign_in
 from ..oidc.renewal import Revocation, revoke
-from ..ready_answer import forget_answers
 from ..relying_party import relying_party, user_pool
-from ..storage.base import CREDENTIALS, SESSIONS, Store
 
 #: Seconds to wait for a renewal in flight, whose refresh token is the one to revoke.
 _LOCK_TIMEOUT = 32.0

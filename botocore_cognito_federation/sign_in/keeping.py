@@ -6,12 +6,11 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
+from ..cache.base import CREDENTIALS, Store
+from ..cache.sessions import Session, Sessions, end_sign_in
 from ..config.settings import Settings
 from ..errors import SignInFailedError, StorageError
-from ..keeping.sessions import Session, Sessions
-from ..keeping.sign_out import end_sign_in
 from ..oidc.party import SignInAnswer
-from ..storage.base import CREDENTIALS, Store
 
 #: Seconds to wait for a renewal of the session that is about to be replaced.
 _LOCK_TIMEOUT = 45.0

@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
+from ..cache import store_for
 from ..config.loader import load_settings
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, SignInFailedError
 from ..oidc.prompts import DEFAULT_TIMEOUT, SignInPrompt
-from ..storage import store_for
 from .dialogue import Questions
 from .perform import Machine, sign_in
 from .screens import NOT_THE_ADDRESS, Screen, TerminalScreen, wording

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import secrets
 
+from ..cache.sessions import Session
 from ..errors import ConfigurationError, SignInFailedError
-from ..keeping.sessions import Session
 from ..login_token import unverified_claims
 from ..messages import printable
 from ..user_pool import (

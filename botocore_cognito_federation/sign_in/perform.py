@@ -19,6 +19,9 @@ from functools import partial
 from .._fast_path import cache_directory
 from ..assembly import federation_for
 from ..browser import can_open_browser, open_browser
+from ..cache.answers import forget_answers, forget_failed_answers
+from ..cache.base import FAILURES, SECRETS, Store, key_of, scope_key
+from ..cache.sessions import Session, Sessions
 from ..config.settings import Settings
 from ..credentials import FederatedCredentials
 from ..errors import (
@@ -31,16 +34,12 @@ from ..errors import (
     reworded,
     without_frames,
 )
-from ..keeping.cache_keys import scope_key
-from ..keeping.sessions import Session, Sessions
 from ..messages import login_command, naming_login
 from ..oidc.device import sign_in_with_device
 from ..oidc.party import Clock, RelyingParty
 from ..oidc.redirects import Redirect, loopback_redirect
 from ..oidc.sign_in import sign_in_with_browser, sign_in_with_paste
-from ..ready_answer import forget_answers, forget_failed_answers
 from ..relying_party import relying_party, user_pool
-from ..storage.base import FAILURES, SECRETS, Store, key_of
 from .ending import revoke_session
 from .keeping import SessionKeeper
 from .screens import Screen

@@ -12,11 +12,11 @@ from .base import Binding, Clock, RefreshContext, TokenSource
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
 
+    from ..cache.base import Store
     from ..config.settings import Settings
     from ..exchange.clients import Clients
     from ..exchange.service_call import Patience
     from ..oidc.party import RelyingParty
-    from ..storage.base import Store
     from ..user_pool import UserPool
 
 __all__ = ["Binding", "RefreshContext", "TokenSource", "token_bindings", "token_source"]
@@ -102,8 +102,8 @@ def _handler_source(settings: Settings, named: str, patience: Patience) -> Token
 
 
 def _sign_in_source(settings: Settings, store: Store, environ: Mapping[str, str], clock: Clock) -> TokenSource:
+    from ..cache.sessions import Sessions
     from ..errors import ConfigurationError
-    from ..keeping.sessions import Sessions
     from .renewals import oidc_renewal, user_pool_renewal
     from .session import Renewal, SessionTokenSource
 

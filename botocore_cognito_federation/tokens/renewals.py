@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..keeping.sessions import Session
+from ..cache.sessions import Session
 from ..login_token import unverified_claims
 from .session import KeepRefreshToken, Renewal, Renewed, SessionEnded
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from .._util.failpoints import reach
+from ..cache.sessions import Session, Sessions
 from ..errors import SignInRequiredError, StorageError, TemporaryError, TokenRefreshError
-from ..keeping.sessions import Session, Sessions
 from ..login_token import LoginToken
 from ..messages import SIGN_IN_AGAIN, naming_login
 from .base import Clock, RefreshContext
 
 if TYPE_CHECKING:
-    from ..storage.base import Store
+    from ..cache.base import Store
 
 logger = logging.getLogger(__name__)
 

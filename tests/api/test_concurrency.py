@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from botocore_cognito_federation import CognitoFederation, NotSignedInError, TokenRefreshError
+from botocore_cognito_federation.cache import base as single_flight
 from botocore_cognito_federation.demo.world import World
-from botocore_cognito_federation.keeping import single_flight
 
 from .conftest import Maker, Time
 from .test_renewal import Handler, signed_in

@@ -13,11 +13,11 @@ import pytest
 
 from botocore_cognito_federation._util.loopback import RouteServer
 from botocore_cognito_federation.assembly import federation_for
+from botocore_cognito_federation.cache.file import FileStore
+from botocore_cognito_federation.cache.sessions import forget_credentials
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.errors import ConfigurationError
-from botocore_cognito_federation.keeping.sign_out import forget_credentials
 from botocore_cognito_federation.outlets.endpoint import CredentialsInMemory, Endpoint
-from botocore_cognito_federation.storage.files import FileStore
 
 from .conftest import Home
 

@@ -12,11 +12,11 @@ from typing import Any, TextIO
 
 import pytest
 
+from botocore_cognito_federation.cache.memory import MemoryStore
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError
 from botocore_cognito_federation.sign_in import automatic, perform
 from botocore_cognito_federation.sign_in.automatic import CoolDown, signed_in_automatically
-from botocore_cognito_federation.storage.memory import MemoryStore
 from tests.signin.places import BROWSER, Home, finished
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the tests use the terminal device of POSIX")

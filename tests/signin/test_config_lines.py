@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.config.writer import section_values, update_text, with_section
-from botocore_cognito_federation.storage.files import FileStore
 
 WORDS = st.text("abcdefgh", min_size=1, max_size=6)
 _TEXTS = st.text("abc=:;#[]/%é漢", min_size=1, max_size=8)

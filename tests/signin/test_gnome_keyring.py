@@ -18,7 +18,7 @@ from tests.signin.places import Home, finished, later, renewals
 #: The command line in a process that has less patience with a keyring than people need.
 _IMPATIENT = """
 import sys
-from botocore_cognito_federation.storage import keyring_backend
+from botocore_cognito_federation.cache import keyring_backend
 from botocore_cognito_federation._util import concurrency as time_limited
 keyring_backend._limit = time_limited.TimeLimit(0.5)
 from botocore_cognito_federation.__main__ import main

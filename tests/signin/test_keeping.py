@@ -7,19 +7,18 @@ from typing import Any
 
 import pytest
 
+from botocore_cognito_federation.cache.base import CREDENTIALS
+from botocore_cognito_federation.cache.memory import MemoryStore
+from botocore_cognito_federation.cache.sessions import Sessions, begin_generation
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError
 from botocore_cognito_federation.identity_providers import resolve
-from botocore_cognito_federation.keeping.sessions import Sessions
-from botocore_cognito_federation.keeping.sign_out import begin_generation
 from botocore_cognito_federation.oidc.party import SignInAnswer
 from botocore_cognito_federation.oidc.prompts import SignInPrompt
 from botocore_cognito_federation.sign_in import perform
 from botocore_cognito_federation.sign_in.keeping import SessionKeeper
 from botocore_cognito_federation.sign_in.perform import Machine, sign_in_only
 from botocore_cognito_federation.sign_in.ways import Choices
-from botocore_cognito_federation.storage.base import CREDENTIALS
-from botocore_cognito_federation.storage.memory import MemoryStore
 
 NOW = 1_800_000_000.0
 SETTINGS = Settings("eu-west-1:1", profile="dev", session="corp", client_id="app", provider=resolve("idp.example"))

@@ -17,13 +17,11 @@ from keyring.backends.fail import Keyring as FailKeyring
 from keyring.backends.null import Keyring as NullKeyring
 
 from botocore_cognito_federation._util.concurrency import TimeLimit
+from botocore_cognito_federation.cache.base import CREDENTIALS, IDENTITIES, SESSIONS
+from botocore_cognito_federation.cache.file import FileStore
+from botocore_cognito_federation.cache.keyring import FilesAfterKeyring, KeyringStore, move_scope
+from botocore_cognito_federation.cache.keyring_backend import InTime, KeyringItems, checked, probe
 from botocore_cognito_federation.errors import StorageError
-from botocore_cognito_federation.storage.base import CREDENTIALS, IDENTITIES, SESSIONS
-from botocore_cognito_federation.storage.files import FileStore
-from botocore_cognito_federation.storage.keyring_backend import InTime, checked, probe
-from botocore_cognito_federation.storage.keyring_items import KeyringItems
-from botocore_cognito_federation.storage.keyring_store import KeyringStore
-from botocore_cognito_federation.storage.moving import FilesAfterKeyring, move_scope
 from tests.signin import fake_keyring
 from tests.signin.places import Home
 

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from botocore_cognito_federation.cache.base import CREDENTIALS, FAILURES, IDENTITIES
+from botocore_cognito_federation.cache.file import FileStore
+from botocore_cognito_federation.cache.memory import MemoryStore
+from botocore_cognito_federation.cache.sessions import begin_generation, current_generation, forget_credentials
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.credentials import FederatedCredentials
 from botocore_cognito_federation.errors import (
@@ -24,11 +28,7 @@ from botocore_cognito_federation.errors import (
 from botocore_cognito_federation.exchange.identity_pool import Exchanged, Login
 from botocore_cognito_federation.exchange.service_call import Patience
 from botocore_cognito_federation.federation import Federation
-from botocore_cognito_federation.keeping.sign_out import begin_generation, current_generation, forget_credentials
 from botocore_cognito_federation.login_token import LoginToken
-from botocore_cognito_federation.storage.base import CREDENTIALS, FAILURES, IDENTITIES
-from botocore_cognito_federation.storage.files import FileStore
-from botocore_cognito_federation.storage.memory import MemoryStore
 
 START = 1_800_000_000.0
 POOL = "eu-west-1:11111111-2222-3333-4444-555555555555"

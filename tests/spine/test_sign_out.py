@@ -7,9 +7,9 @@ import time
 import pytest
 
 from botocore_cognito_federation._util.failpoints import VARIABLE
-from botocore_cognito_federation.keeping.sign_out import begin_generation, forget_credentials, sign_in_generation
-from botocore_cognito_federation.storage.base import GENERATIONS
-from botocore_cognito_federation.storage.memory import MemoryStore
+from botocore_cognito_federation.cache.base import GENERATIONS
+from botocore_cognito_federation.cache.memory import MemoryStore
+from botocore_cognito_federation.cache.sessions import begin_generation, forget_credentials, sign_in_generation
 from tests.conftest import finished
 
 PROFILE = ("credential-process", "--profile", "demo")
@@ -94,8 +94,8 @@ def test_after_clear_all_nothing_that_was_kept_is_used(home):
 
 
 def test_forgetting_credentials_keeps_the_sign_in_and_signing_out_ends_it():
-    from botocore_cognito_federation.keeping.sign_out import begin_generation, forget_credentials, sign_in_generation
-    from botocore_cognito_federation.storage.memory import MemoryStore
+    from botocore_cognito_federation.cache.memory import MemoryStore
+    from botocore_cognito_federation.cache.sessions import begin_generation, forget_credentials, sign_in_generation
 
     store = MemoryStore()
     begin_generation(store, "session corp")

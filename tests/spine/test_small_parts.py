@@ -12,15 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from botocore_cognito_federation._util.files import read_private, write_private
+from botocore_cognito_federation.cache.base import credentials_key, identity_key, key_of
 from botocore_cognito_federation.config.precedence import Layers, resolve
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.credentials import FederatedCredentials, is_alive, is_fresh, refresh_at, serve_until
 from botocore_cognito_federation.errors import CognitoFederationError, Retry, TemporaryError, TokenRefreshError
 from botocore_cognito_federation.exchange import diagnosis
 from botocore_cognito_federation.exchange.identity_pool import Login
-from botocore_cognito_federation.keeping.cache_keys import credentials_key, identity_key
 from botocore_cognito_federation.login_token import MOST_CHARACTERS, LoginToken
-from botocore_cognito_federation.storage.base import key_of
 from botocore_cognito_federation.tokens.base import RefreshContext
 from botocore_cognito_federation.tokens.command import CommandTokenSource
 from botocore_cognito_federation.tokens.file import variables_of

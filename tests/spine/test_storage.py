@@ -11,10 +11,10 @@ import subprocess
 import pytest
 
 from botocore_cognito_federation._util.failpoints import NAMES, VARIABLE
+from botocore_cognito_federation.cache.base import CREDENTIALS, NOTES, SESSIONS
+from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.errors import StorageError
-from botocore_cognito_federation.storage.base import CREDENTIALS, NOTES, SESSIONS
-from botocore_cognito_federation.storage.files import FileStore
 from tests.conftest import Home, Result
 
 PROFILE = ("credential-process", "--profile", "demo")

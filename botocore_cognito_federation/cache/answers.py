@@ -8,18 +8,18 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ._fast_path import ENTRY, FIELD, MAGIC, Question, bound, read_answer, still_bound
-from ._util.files import make_directory, read_private, remove, write_private
-from .credentials import serve_until
-from .errors import CognitoFederationError, StorageError
-from .keeping.sign_out import generation_keys
-from .storage.base import GENERATIONS
-from .tokens import token_bindings
+from .._fast_path import ENTRY, FIELD, MAGIC, Question, bound, read_answer, still_bound
+from .._util.files import make_directory, read_private, remove, write_private
+from ..credentials import serve_until
+from ..errors import CognitoFederationError, StorageError
+from ..tokens import token_bindings
+from .base import GENERATIONS
+from .sessions import generation_keys
 
 if TYPE_CHECKING:
-    from .config.settings import Settings
-    from .federation import Served
-    from .tokens.base import Binding
+    from ..config.settings import Settings
+    from ..federation import Served
+    from ..tokens.base import Binding
 
 ANSWERS = "answers"
 #: The line of an answer file that holds its kind, counted from 0; see `process`.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .._fast_path import cache_directory as default_directory
 from .base import Store
-from .files import FileStore
+from .file import FileStore
 from .memory import MemoryStore
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ def store_for(settings: Settings, environ: Mapping[str, str]) -> Store:
     if settings.cache == "memory":
         return _in_memory.setdefault(directory, MemoryStore())
     if settings.cache == "keyring":
-        from .keyring_store import KeyringStore
+        from .keyring import KeyringStore
 
         return KeyringStore(FileStore(directory))
-    from .moving import FilesAfterKeyring
+    from .keyring import FilesAfterKeyring
 
     return FilesAfterKeyring(directory)
 
@@ -37,6 +37,6 @@ def everything_kept(environ: Mapping[str, str]) -> Store:
     """What files and keyring hold together, for commands about all profiles; the keyring is asked only if it holds
     something.
     """
-    from .moving import FilesAfterKeyring
+    from .keyring import FilesAfterKeyring
 
     return FilesAfterKeyring(default_directory(environ))
