@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from .errors import TemporaryError as TemporaryError
     from .errors import TokenRefreshError as TokenRefreshError
     from .events import Event as Event
+    from .login_tokens.base import RefreshContext as RefreshContext
     from .sign_in.notebook import login as login
-    from .tokens.base import RefreshContext as RefreshContext
     from .user_pool import AutoSignIn as AutoSignIn
     from .user_pool import Challenge as Challenge
     from .user_pool import CodeMismatchError as CodeMismatchError
@@ -55,7 +55,7 @@ _HOME_OF = {
     "NonRetryableError": "errors",
     "NotSignedInError": "errors",
     "PasswordResetRequiredError": "user_pool",
-    "RefreshContext": "tokens.base",
+    "RefreshContext": "login_tokens.base",
     "SignInFailedError": "errors",
     "SignInRequiredError": "errors",
     "SignUp": "user_pool",

@@ -14,7 +14,7 @@ from .exchange.clients import Clients
 from .exchange.identity_pool import IdentityPool
 from .exchange.service_call import Patience
 from .federation import Federation
-from .tokens import token_source
+from .login_tokens.registry import token_source
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .events import Events
     from .linked_logins import LinkedLogins
     from .linking import Linking
-    from .tokens.base import TokenSource
+    from .login_tokens.base import TokenSource
 
 
 def real_patience() -> Patience:

@@ -32,8 +32,8 @@ from .errors import (
 from .events import Event, Events
 from .exchange.identity_pool import Exchanged, IdentityPool, Login, fixed_identity
 from .exchange.service_call import Patience
+from .login_tokens.base import RefreshContext, TokenSource
 from .messages import span
-from .tokens.base import RefreshContext, TokenSource
 
 if TYPE_CHECKING:
     from .config.settings import Settings

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .application.grant_handler import GrantHandler, KeepRotated
-    from .tokens.base import TokenSource
+    from .login_tokens.base import TokenSource
 
 __all__ = ["amazon", "facebook", "google", "oidc", "token_command", "token_env", "token_file", "token_url"]
 
@@ -88,7 +88,7 @@ def token_file(path: str, *, field: str | None = None) -> Handler:
     """
 
     def source() -> TokenSource:
-        from .tokens.file import FileTokenSource
+        from .login_tokens.local import FileTokenSource
 
         return FileTokenSource(path, field=field, clock=time.time)
 
@@ -99,7 +99,7 @@ def token_env(name: str, *, field: str | None = None) -> Handler:
     """The token in an environment variable."""
 
     def source() -> TokenSource:
-        from .tokens.environment import EnvironmentTokenSource
+        from .login_tokens.local import EnvironmentTokenSource
 
         return EnvironmentTokenSource(name, field=field, environ=os.environ, clock=time.time)
 
@@ -110,7 +110,7 @@ def token_command(command: str, *, field: str | None = None) -> Handler:
     """What a command prints; it is split into words as a shell does, and run without one."""
 
     def source() -> TokenSource:
-        from .tokens.command import CommandTokenSource
+        from .login_tokens.local import CommandTokenSource
 
         return CommandTokenSource(command, field=field, environ=lambda: os.environ, clock=time.time)
 
@@ -128,7 +128,7 @@ def token_url(
     """
 
     def source() -> TokenSource:
-        from .tokens.url import UrlTokenSource
+        from .login_tokens.url import UrlTokenSource
 
         return UrlTokenSource(
             url, audience=audience, field=field, headers_env=headers_env, environ=os.environ, clock=time.time
@@ -138,7 +138,7 @@ def token_url(
 
 
 def _fetched(source: Callable[[], TokenSource]) -> Mapping[str, Any]:
-    from .tokens.base import RefreshContext
+    from .login_tokens.base import RefreshContext
 
     token = source().fetch(RefreshContext())
     return {"token": token.value, "expires_at": token.expires_at, "identity_id": token.identity_id}

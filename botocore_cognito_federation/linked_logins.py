@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from .cache.base import IDENTITIES, LINKS, Store, identity_key, links_key
 from .errors import CognitoFederationError, ConfigurationError
 from .exchange.identity_pool import LinkedLogin, Login
-from .tokens.base import RefreshContext, TokenSource
+from .login_tokens.base import RefreshContext, TokenSource
 
 if TYPE_CHECKING:
     from .config.settings import Settings

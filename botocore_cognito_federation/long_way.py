@@ -21,8 +21,8 @@ from .cache.answers import bindings_of, keep_failure, keep_served, process_text
 from .cache.credentials import rest_after
 from .config.loader import load_settings
 from .errors import CognitoFederationError
+from .login_tokens.registry import token_bindings
 from .serving import serving_for
-from .tokens import token_bindings
 
 if TYPE_CHECKING:
     from .config.settings import Settings

@@ -17,7 +17,7 @@ from ..exchange.clients import Clients
 from ..exchange.identity_pool import IdentityPool, Login
 from ..federation import Federation, Served
 from ..login_token import LoginToken
-from ..tokens.base import RefreshContext
+from ..login_tokens.base import RefreshContext
 from .records import Record, Records, is_of_one_sign_in
 from .source import ApplicationTokenSource, Renewers
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..config.settings import Settings
     from ..exchange.service_call import Patience
     from ..identity_providers import IdentityProvider
-    from ..tokens.session import Renewal
+    from ..login_tokens.session import Renewal
     from ..user_pool import UserPool, UserPoolTokens
 
 logger = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ class SignIn:
         pool = self._around.user_pool
         if pool is None:
             return None
-        from ..tokens.renewals import user_pool_renewal
+        from ..login_tokens.session import user_pool_renewal
 
         return user_pool_renewal(lambda: pool, username=self.record.username, renewed=self._renewed_at_pool)
 
@@ -332,6 +332,6 @@ class SignIn:
             raise ConfigurationError(
                 "This federation has no user pool to revoke at", remedy="Pass user_pool=UserPool(…)"
             )
-        from ..tokens.renewals import pool_tokens
+        from ..login_tokens.session import pool_tokens
 
         pool.revoke(pool_tokens(session, self.record.username))

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import CognitoFederationError, ConfigurationError, SignInRequiredError, StorageError, TokenRefreshError
 from ..events import Event
 from ..login_token import LoginToken
-from ..tokens.base import RefreshContext
-from ..tokens.handler import HandlerTokenSource
-from ..tokens.session import Renewal, SessionTokenSource
+from ..login_tokens.base import RefreshContext
+from ..login_tokens.handler import HandlerTokenSource
+from ..login_tokens.session import Renewal, SessionTokenSource
 from .records import Record
 
 if TYPE_CHECKING:

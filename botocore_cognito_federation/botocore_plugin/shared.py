@@ -23,8 +23,8 @@ from ..config.loader import settings_of_session
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
 from ..federation import who_of
+from ..login_tokens.registry import token_bindings
 from ..serving import serving_for
-from ..tokens import token_bindings
 from .credentials import FederationCredentials
 from .ready import Beside, take_unresolved
 

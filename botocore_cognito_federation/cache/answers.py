@@ -12,14 +12,14 @@ from .._fast_path import ENTRY, FIELD, MAGIC, Question, bound, read_answer, stil
 from .._util.files import make_directory, read_private, remove, write_private
 from ..credentials import serve_until
 from ..errors import CognitoFederationError, StorageError
-from ..tokens import token_bindings
+from ..login_tokens.registry import token_bindings
 from .base import GENERATIONS
 from .sessions import generation_keys
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
     from ..federation import Served
-    from ..tokens.base import Binding
+    from ..login_tokens.base import Binding
 
 ANSWERS = "answers"
 #: The line of an answer file that holds its kind, counted from 0; see `process`.

@@ -22,7 +22,7 @@ from botocore_cognito_federation import (
     TokenRefreshError,
 )
 from botocore_cognito_federation.demo.world import World
-from botocore_cognito_federation.tokens.handler import HandlerTokenSource
+from botocore_cognito_federation.login_tokens.handler import HandlerTokenSource
 
 from .conftest import Maker, Time
 

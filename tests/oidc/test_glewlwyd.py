@@ -19,6 +19,8 @@ from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError
 from botocore_cognito_federation.exchange.clients import Clients
+from botocore_cognito_federation.login_tokens.base import RefreshContext
+from botocore_cognito_federation.login_tokens.registry import token_source
 from botocore_cognito_federation.oidc.acceptance import accept_answer
 from botocore_cognito_federation.oidc.device import authorize_device, poll, sign_in_with_device
 from botocore_cognito_federation.oidc.party import Clock, RelyingParty, SignInAnswer, TokenAnswer
@@ -26,8 +28,6 @@ from botocore_cognito_federation.oidc.prompts import SignInPrompt
 from botocore_cognito_federation.oidc.redirects import loopback_redirect
 from botocore_cognito_federation.oidc.renewal import refresh_tokens, revoke
 from botocore_cognito_federation.oidc.token_endpoint import GrantEndedError, NoIdTokenError
-from botocore_cognito_federation.tokens import token_source
-from botocore_cognito_federation.tokens.base import RefreshContext
 from tests.oidc.conftest import FakeClock
 from tests.oidc.person import Person, sign_in
 from tests.servers import glewlwyd

@@ -25,8 +25,8 @@ from botocore_cognito_federation.errors import (
     TemporaryError,
     TokenRefreshError,
 )
-from botocore_cognito_federation.tokens.base import RefreshContext
-from botocore_cognito_federation.tokens.handler import HandlerTokenSource
+from botocore_cognito_federation.login_tokens.base import RefreshContext
+from botocore_cognito_federation.login_tokens.handler import HandlerTokenSource
 
 NOW = 1_800_000_000.0
 LIVING = RefreshContext(something_lives=True)
@@ -310,8 +310,8 @@ def test_a_handler_that_hangs_does_not_keep_the_process_alive(tmp_path: Any) -> 
 
     program = """
 import time
-from botocore_cognito_federation.tokens.base import RefreshContext
-from botocore_cognito_federation.tokens.handler import HandlerTokenSource
+from botocore_cognito_federation.login_tokens.base import RefreshContext
+from botocore_cognito_federation.login_tokens.handler import HandlerTokenSource
 handler = HandlerTokenSource(lambda: time.sleep(3600), name="h", clock=time.time, sleep=time.sleep, dice=lambda: 0,
                              time_limit=0.1)
 try:

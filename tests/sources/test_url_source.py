@@ -17,9 +17,8 @@ from botocore_cognito_federation.errors import (
     TemporaryError,
     TokenRefreshError,
 )
-from botocore_cognito_federation.tokens.base import RefreshContext
-from botocore_cognito_federation.tokens.platforms import METADATA_ADDRESS, PLATFORMS
-from botocore_cognito_federation.tokens.url import UrlTokenSource, headers_in
+from botocore_cognito_federation.login_tokens.base import RefreshContext
+from botocore_cognito_federation.login_tokens.url import METADATA_ADDRESS, PLATFORMS, UrlTokenSource, headers_in
 
 from .metadata_server import MetadataServer
 

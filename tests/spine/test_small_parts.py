@@ -20,10 +20,8 @@ from botocore_cognito_federation.errors import CognitoFederationError, Retry, Te
 from botocore_cognito_federation.exchange import diagnosis
 from botocore_cognito_federation.exchange.identity_pool import Login
 from botocore_cognito_federation.login_token import MOST_CHARACTERS, LoginToken
-from botocore_cognito_federation.tokens.base import RefreshContext
-from botocore_cognito_federation.tokens.command import CommandTokenSource
-from botocore_cognito_federation.tokens.file import variables_of
-from botocore_cognito_federation.tokens.output import parse_output
+from botocore_cognito_federation.login_tokens.base import RefreshContext, parse_output
+from botocore_cognito_federation.login_tokens.local import CommandTokenSource, variables_of
 
 POOL = "eu-west-1:11111111-2222-3333-4444-555555555555"
 

@@ -6,12 +6,13 @@ import contextlib
 import errno
 import os
 import re
+from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
+from .._util.subprocess import TIME_LIMIT, run_for_output
 from ..errors import ConfigurationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, decoded
-from .base import Clock, RefreshContext, WorkloadTokenSource
-from .output import parse_output
+from .base import Clock, RefreshContext, WorkloadTokenSource, parse_output
 
 #: More than the longest token in JSON with room to spare; a file beyond it is some other file.
 _MOST_BYTES = 1 << 20
@@ -85,3 +86,53 @@ def _opened(descriptor: int) -> BinaryIO:
         file = os.fdopen(descriptor, "rb")
         undo.pop_all()
     return file
+
+
+class EnvironmentTokenSource(WorkloadTokenSource):
+    """``cognito_token_env``."""
+
+    def __init__(self, name: str, *, field: str | None, environ: Mapping[str, str], clock: Clock) -> None:
+        self._name = name
+        self._field = field
+        self._environ = environ
+        self._clock = clock
+
+    @property
+    def description(self) -> str:
+        return f"Variable {self._name} (cognito_token_env)"
+
+    def fetch(self, context: RefreshContext) -> LoginToken:
+        text = self._environ.get(self._name)
+        if text is None:
+            raise ConfigurationError(
+                f"{self.description} is not set", remedy=f"Set {self._name} to a login token of the identity provider"
+            )
+        return parse_output(text, source=self.description, field=self._field, now=self._clock())
+
+
+class CommandTokenSource(WorkloadTokenSource):
+    """``cognito_token_command``."""
+
+    def __init__(
+        self,
+        command: str,
+        *,
+        field: str | None,
+        environ: Callable[[], Mapping[str, str]],
+        clock: Clock,
+        time_limit: float = TIME_LIMIT,
+    ) -> None:
+        self._command = command
+        self._field = field
+        self._environ = environ
+        self._clock = clock
+        self._time_limit = time_limit
+
+    @property
+    def description(self) -> str:
+        return "cognito_token_command"
+
+    def fetch(self, context: RefreshContext) -> LoginToken:
+        raw = run_for_output(self._command, name=self.description, environ=self._environ(), time_limit=self._time_limit)
+        source = f"The output of {self.description}"
+        return parse_output(decoded(raw, source=source), source=source, field=self._field, now=self._clock())

@@ -31,7 +31,7 @@ def token_bindings(settings: Settings) -> tuple[Binding, ...] | None:
     if settings.logins:
         return None
     if settings.token_file is not None:
-        from .file import path_of, variables_of
+        from .local import path_of, variables_of
 
         variables = (Binding("variable", name) for name in variables_of(settings.token_file))
         return (Binding("file", path_of(settings.token_file)), *variables)
@@ -62,16 +62,16 @@ def token_source(
     if settings.is_guest:
         return None
     if settings.token_file is not None:
-        from .file import FileTokenSource
+        from .local import FileTokenSource
 
         return FileTokenSource(settings.token_file, field=settings.token_field, clock=clock)
     if settings.token_env is not None:
-        from .environment import EnvironmentTokenSource
+        from .local import EnvironmentTokenSource
 
         return EnvironmentTokenSource(settings.token_env, field=settings.token_field, environ=environ, clock=clock)
     if settings.token_command is not None:
         from .._util.subprocess import environment_for_children
-        from .command import CommandTokenSource
+        from .local import CommandTokenSource
 
         children = partial(environment_for_children, environ, settings.profile)
         return CommandTokenSource(settings.token_command, field=settings.token_field, environ=children, clock=clock)
@@ -89,8 +89,7 @@ def token_source(
 
 
 def _handler_source(settings: Settings, named: str, patience: Patience) -> TokenSource:
-    from .handler import HandlerTokenSource
-    from .importing import imported_handler
+    from .handler import HandlerTokenSource, imported_handler
 
     return HandlerTokenSource(
         imported_handler(named),
@@ -104,8 +103,7 @@ def _handler_source(settings: Settings, named: str, patience: Patience) -> Token
 def _sign_in_source(settings: Settings, store: Store, environ: Mapping[str, str], clock: Clock) -> TokenSource:
     from ..cache.sessions import Sessions
     from ..errors import ConfigurationError
-    from .renewals import oidc_renewal, user_pool_renewal
-    from .session import Renewal, SessionTokenSource
+    from .session import Renewal, SessionTokenSource, oidc_renewal, user_pool_renewal
 
     provider = settings.provider
     if provider is not None and provider.no_sign_in_reason:

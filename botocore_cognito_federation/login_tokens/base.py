@@ -1,0 +1,137 @@
+"""What every refresh handler of a profile has in common: it knows how to get a login token, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..errors import TokenRefreshError
+from ..login_token import LoginToken, checked_text, expiry_seconds
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What a ready-to-print answer made from a token source depends on.
+
+    Attributes:
+        kind: ``file`` (its device, inode, size and times) or ``variable`` (its value).
+        name: the path or the name of the variable.
+    """
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
+class RefreshContext:
+    """What a refresh handler may want to know.
+
+    Attributes:
+        provider: the provider's name or Logins key, as configured; None when the token itself says it.
+        identity_id: the identity so far, if known.
+        previous_expires_at: when the last token expired or expires, seconds since the epoch.
+        attempt: 1 for the first attempt of this renewal.
+        something_lives: whether credentials still live; then one attempt is enough, and nobody is kept waiting.
+    """
+
+    provider: str | None = None
+    identity_id: str | None = None
+    previous_expires_at: float | None = None
+    attempt: int = 1
+    something_lives: bool = False
+
+
+class TokenSource(Protocol):
+    """Where a login token comes from.
+
+    Attributes:
+        description: the source in words for messages, such as ``cognito_token_file /run/token``.
+    """
+
+    @property
+    def description(self) -> str: ...
+
+    def last_known(self) -> LoginToken | None:
+        """A token of any age that says whose credentials are asked for; None where only `fetch` can tell.
+
+        Raises:
+            SignInRequiredError: somebody has to sign in.
+        """
+        ...
+
+    def fetch(self, context: RefreshContext) -> LoginToken:
+        """A login token, newly read or obtained.
+
+        Raises:
+            TokenRefreshError: the source answered without a usable token.
+            TemporaryError: the same call may succeed later.
+            ConfigurationError: the source is not there or may not be used.
+            SignInRequiredError: somebody has to sign in.
+        """
+        ...
+
+
+class WorkloadTokenSource:
+    """What the sources of workloads have in common: only a token newly had tells whose it is."""
+
+    def last_known(self) -> LoginToken | None:
+        return None
+
+
+Clock = Callable[[], float]
+
+
+#: Names under which other tools put the token when they print JSON: ours first.
+_USUAL_FIELDS = ("token", "id_token", "value")
+
+
+def parse_output(text: str, *, source: str, field: str | None, now: float) -> LoginToken:
+    """The login token in what a file, variable, command or URL says.
+
+    Args:
+        text: the whole output.
+        source: the source in words, for messages; the output itself is never quoted.
+        field: the JSON field that holds the token (dots lead into nested objects); None for the usual ones.
+        now: seconds since the epoch.
+
+    Raises:
+        TokenRefreshError: there is no usable token in it.
+    """
+    stripped = text.strip()
+    if field is None and not stripped.startswith("{"):
+        return LoginToken.of(checked_text(text, source))
+    try:
+        answer = json.loads(stripped)
+    except (ValueError, RecursionError):
+        raise TokenRefreshError(f"{source} does not hold valid JSON") from None
+    if not isinstance(answer, dict):
+        raise TokenRefreshError(f"{source} holds JSON that is not an object")
+    token = _lookup(answer, field) if field else _first(answer, _USUAL_FIELDS)
+    if not isinstance(token, str):
+        wanted = f"field {field!r}" if field else "field 'token'"
+        raise TokenRefreshError(
+            f"{source} holds JSON without a text {wanted}", remedy="Set cognito_token_field to the field of the token"
+        )
+    identity_id = answer.get("identity_id")
+    if identity_id is not None and not isinstance(identity_id, str):
+        raise TokenRefreshError(f"{source} holds JSON whose identity_id is not a text")
+    return LoginToken.of(
+        checked_text(token, source),
+        expires_at=expiry_seconds(answer.get("expires_at"), now=now, name=f"expires_at of {source}"),
+        identity_id=identity_id,
+    )
+
+
+def _first(answer: Mapping[str, Any], names: tuple[str, ...]) -> object:
+    return next((answer[name] for name in names if name in answer), None)
+
+
+def _lookup(answer: Mapping[str, Any], field: str) -> object:
+    if field in answer:
+        return answer[field]
+    value: object = answer
+    for name in field.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
