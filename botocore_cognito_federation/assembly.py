@@ -10,10 +10,9 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from .cache import store_for
-from .exchange.clients import Clients
-from .exchange.identity_pool import IdentityPool
-from .exchange.service_call import Patience
 from .federation import Federation
+from .identity_pool.aws import Clients, Patience
+from .identity_pool.client import IdentityPool
 from .login_tokens.registry import token_source
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from .config.settings import Settings
     from .credentials import FederatedCredentials
     from .events import Events
-    from .linked_logins import LinkedLogins
+    from .identity_pool.linked_logins import LinkedLogins
     from .linking import Linking
     from .login_tokens.base import TokenSource
 
@@ -97,7 +96,7 @@ def linking_for(settings: Settings, *, environ: Mapping[str, str] | None = None)
 
 def _linked_logins(settings: Settings, store: Store, environ: Mapping[str, str], patience: Patience) -> LinkedLogins:
     from .config.loader import settings_of_linked_session
-    from .linked_logins import LinkedLogins
+    from .identity_pool.linked_logins import LinkedLogins
 
     def open_session(name: str) -> tuple[Settings, TokenSource | None]:
         other = settings_of_linked_session(settings, name)

@@ -30,14 +30,14 @@ from .errors import (
     without_frames,
 )
 from .events import Event, Events
-from .exchange.identity_pool import Exchanged, IdentityPool, Login, fixed_identity
-from .exchange.service_call import Patience
+from .identity_pool.aws import Patience
+from .identity_pool.client import Exchanged, IdentityPool, Login, fixed_identity
 from .login_tokens.base import RefreshContext, TokenSource
 from .messages import span
 
 if TYPE_CHECKING:
     from .config.settings import Settings
-    from .linked_logins import LinkedLogins
+    from .identity_pool.linked_logins import LinkedLogins
     from .login_token import LoginToken
 
 logger = logging.getLogger(__name__)

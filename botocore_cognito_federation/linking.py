@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .errors import ConfigurationError
-from .exchange.identity_pool import IdentityPool, Login
 from .federation import Federation
-from .linked_logins import LinkedLogins
+from .identity_pool.client import IdentityPool, Login
+from .identity_pool.linked_logins import LinkedLogins
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ..cache.memory import MemoryStore
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError
 from ..events import Event, Events
-from ..exchange.clients import shared_clients
+from ..identity_pool.aws import shared_clients
 from ..login_token import LoginToken
 from .arguments import Expiry, base_settings, login_token, resolved_provider, user_mapping
 from .records import Record
@@ -29,7 +29,7 @@ from .user_pool_sign_in import UserPoolSignIn
 if TYPE_CHECKING:
     from ..botocore_plugin.application import ApplicationCredentials
     from ..cache.base import Store
-    from ..exchange.service_call import Patience
+    from ..identity_pool.aws import Patience
     from ..user_pool import Challenge, UserPool, UserPoolTokens
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
-from ..exchange.identity_pool import LinkedLogin
+from ..identity_pool.client import LinkedLogin
 from .arguments import provider_key
 
 if TYPE_CHECKING:

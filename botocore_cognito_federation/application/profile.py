@@ -13,9 +13,9 @@ from ..cache.sessions import Session, Sessions, current_generation, end_sign_in
 from ..config.loader import load_settings
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError
 from ..events import NAMES, Event, Events
-from ..exchange.clients import Clients
-from ..exchange.identity_pool import IdentityPool, Login
 from ..federation import Federation, Served
+from ..identity_pool.aws import Clients
+from ..identity_pool.client import IdentityPool, Login
 from ..messages import login_command
 from .arguments import Expiry, user_mapping
 from .federation import CognitoFederation

@@ -13,9 +13,9 @@ from ..cache.sessions import Session, Sessions, drop_old_marks, end_sign_in
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError, TemporaryError
 from ..events import NAMES, Event, Events
-from ..exchange.clients import Clients
-from ..exchange.identity_pool import IdentityPool, Login
 from ..federation import Federation, Served
+from ..identity_pool.aws import Clients
+from ..identity_pool.client import IdentityPool, Login
 from ..login_token import LoginToken
 from ..login_tokens.base import RefreshContext
 from .records import Record, Records, is_of_one_sign_in
@@ -24,7 +24,7 @@ from .source import ApplicationTokenSource, Renewers
 if TYPE_CHECKING:
     from ..cache.base import Store
     from ..config.settings import Settings
-    from ..exchange.service_call import Patience
+    from ..identity_pool.aws import Patience
     from ..identity_providers import IdentityProvider
     from ..login_tokens.session import Renewal
     from ..user_pool import UserPool, UserPoolTokens

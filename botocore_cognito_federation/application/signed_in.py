@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from ..botocore_plugin.application import ApplicationCredentials
     from ..config.settings import Settings
     from ..credentials import FederatedCredentials
-    from ..exchange.service_call import Patience
     from ..federation import Served
+    from ..identity_pool.aws import Patience
     from .sign_in import CurrentSignIn
 
 _SIGN_IN = "Call federated_sign_in (or sign_in, with a user pool) first"

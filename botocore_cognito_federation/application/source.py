@@ -21,7 +21,7 @@ from .records import Record
 if TYPE_CHECKING:
     from ..cache.base import Store
     from ..cache.sessions import Session, Sessions
-    from ..exchange.service_call import Patience
+    from ..identity_pool.aws import Patience
 
 #: Seconds after its expiry for which a token nobody can renew is still tried: clocks differ, and Cognito's counts.
 _SKEW = 300.0

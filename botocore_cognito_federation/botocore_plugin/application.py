@@ -112,7 +112,7 @@ def session_with(credentials: ApplicationCredentials, region: str) -> Session:
     """A botocore session whose clients use these credentials and no others."""
     from botocore.session import Session
 
-    from ..exchange.shared_models import share_models
+    from ..identity_pool.aws import share_models
 
     session = share_models(Session())
     session.register_component("credential_provider", CredentialResolver(providers=[_Only(credentials)]))

@@ -15,7 +15,7 @@ from ..errors import StorageError
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
-    from ..exchange.identity_pool import Login
+    from ..identity_pool.client import Login
 
 #: Written into every document. A later format that today's code cannot read is a miss, not an error.
 FORMAT = 1

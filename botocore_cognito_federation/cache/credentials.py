@@ -25,7 +25,7 @@ from .sessions import current_generation, sign_in_generation
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
-    from ..exchange.identity_pool import Login
+    from ..identity_pool.client import Login
 
 #: Seconds for which a renewal is not tried again while credentials live, give or take a quarter.
 REST = 30.0

@@ -12,9 +12,8 @@ from ..assembly import federation_for, real_patience
 from ..cache import store_for
 from ..cache.sessions import Sessions
 from ..config.settings import Settings
-from ..exchange.clients import Clients
-from ..exchange.diagnosis import CallFacts
-from ..exchange.service_call import call
+from ..identity_pool.aws import Clients, call
+from ..identity_pool.errors import CallFacts
 from .options import chosen_settings, json_option, profile_option
 
 

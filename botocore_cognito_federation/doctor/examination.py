@@ -11,7 +11,7 @@ from ..cache import store_for
 from ..config.loader import load_settings
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
-from ..exchange.clients import Clients
+from ..identity_pool.aws import Clients
 from . import local, network
 from .findings import Finding, by_severity
 

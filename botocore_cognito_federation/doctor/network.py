@@ -14,8 +14,8 @@ from ..cache.base import Store
 from ..config.configure import check_provider, signs_people_in
 from ..config.settings import Settings
 from ..errors import CognitoFederationError, ConfigurationError, SignInRequiredError, TemporaryError
-from ..exchange.clients import Clients
-from ..exchange.identity_pool import IdentityPool, Login, fixed_identity
+from ..identity_pool.aws import Clients
+from ..identity_pool.client import IdentityPool, Login, fixed_identity
 from ..identity_providers import derive_login_key
 from .findings import Finding
 

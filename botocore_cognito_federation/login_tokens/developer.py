@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
-from ..exchange.diagnosis import CallFacts
-from ..exchange.service_call import Patience, call
+from ..identity_pool.aws import Patience, call
+from ..identity_pool.errors import CallFacts
 from ..login_token import LoginToken
 from .base import RefreshContext, WorkloadTokenSource
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
 
     from ..config.settings import Settings
-    from ..exchange.clients import Clients
+    from ..identity_pool.aws import Clients
 
 
 class DeveloperTokenSource(WorkloadTokenSource):

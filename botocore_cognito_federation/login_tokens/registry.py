@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
     from ..cache.base import Store
     from ..config.settings import Settings
-    from ..exchange.clients import Clients
-    from ..exchange.service_call import Patience
+    from ..identity_pool.aws import Clients, Patience
     from ..oidc.party import RelyingParty
     from ..user_pool import UserPool
 

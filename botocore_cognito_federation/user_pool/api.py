@@ -26,7 +26,7 @@ from botocore.parsers import ResponseParserError
 from .._util.log import quiet_botocore
 from .._version import __version__
 from ..errors import CognitoFederationError, ConfigurationError, TemporaryError
-from ..exchange.service_call import UNREADABLE
+from ..identity_pool.aws import UNREADABLE
 from . import checks
 from .diagnosis import Refusal, explain
 

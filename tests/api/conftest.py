@@ -13,7 +13,7 @@ import pytest
 from botocore_cognito_federation import CognitoFederation
 from botocore_cognito_federation.demo.world import World
 from botocore_cognito_federation.events import NAMES, Event
-from botocore_cognito_federation.exchange.service_call import Patience
+from botocore_cognito_federation.identity_pool.aws import Patience
 
 
 @pytest.fixture(autouse=True)

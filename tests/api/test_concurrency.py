@@ -129,7 +129,7 @@ def test_a_sign_in_by_somebody_else_during_a_refresh_wins_over_it(world: World, 
 _PROCESS = """
 import sys, time
 from botocore_cognito_federation import CognitoFederation, handlers
-from botocore_cognito_federation.exchange.service_call import Patience
+from botocore_cognito_federation.identity_pool.aws import Patience
 
 pool, provider, url = sys.argv[1:]
 hour_later = Patience(sleep=time.sleep, dice=lambda: 0.5, now=lambda: time.time() + 3700)

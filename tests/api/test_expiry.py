@@ -11,7 +11,7 @@ import pytest
 
 from botocore_cognito_federation import CognitoFederation, FederationRefusedError, SignInRequiredError
 from botocore_cognito_federation.demo.world import World
-from botocore_cognito_federation.exchange.service_call import Patience
+from botocore_cognito_federation.identity_pool.aws import Patience
 
 from .conftest import Maker, Time
 

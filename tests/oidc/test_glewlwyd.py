@@ -18,7 +18,7 @@ from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError
-from botocore_cognito_federation.exchange.clients import Clients
+from botocore_cognito_federation.identity_pool.aws import Clients
 from botocore_cognito_federation.login_tokens.base import RefreshContext
 from botocore_cognito_federation.login_tokens.registry import token_source
 from botocore_cognito_federation.oidc.acceptance import accept_answer

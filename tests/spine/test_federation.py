@@ -25,9 +25,9 @@ from botocore_cognito_federation.errors import (
     TemporaryError,
     TokenRefreshError,
 )
-from botocore_cognito_federation.exchange.identity_pool import Exchanged, Login
-from botocore_cognito_federation.exchange.service_call import Patience
 from botocore_cognito_federation.federation import Federation
+from botocore_cognito_federation.identity_pool.aws import Patience
+from botocore_cognito_federation.identity_pool.client import Exchanged, Login
 from botocore_cognito_federation.login_token import LoginToken
 
 START = 1_800_000_000.0

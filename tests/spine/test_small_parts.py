@@ -17,8 +17,8 @@ from botocore_cognito_federation.config.precedence import Layers, resolve
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.credentials import FederatedCredentials, is_alive, is_fresh, refresh_at, serve_until
 from botocore_cognito_federation.errors import CognitoFederationError, Retry, TemporaryError, TokenRefreshError
-from botocore_cognito_federation.exchange import diagnosis
-from botocore_cognito_federation.exchange.identity_pool import Login
+from botocore_cognito_federation.identity_pool import errors as diagnosis
+from botocore_cognito_federation.identity_pool.client import Login
 from botocore_cognito_federation.login_token import MOST_CHARACTERS, LoginToken
 from botocore_cognito_federation.login_tokens.base import RefreshContext, parse_output
 from botocore_cognito_federation.login_tokens.local import CommandTokenSource, variables_of

@@ -7,6 +7,7 @@ GetOpenIdToken, AssumeRoleWithWebIdentity); a further role may be assumed with t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -15,13 +16,12 @@ from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, TokenRefreshError
 from ..login_token import LoginToken
 from ..messages import new_token_remedy, of_an_application, said_to
-from . import roles
-from .diagnosis import CallFacts, clock_skew
-from .service_call import Answer, Patience, call
+from .aws import Answer, Patience, call
+from .errors import CallFacts, clock_skew
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
-    from .clients import Clients
+    from .aws import Clients
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class IdentityPool:
             exchanged = self._enhanced(identity_id, login)
         if self._settings.assume_role_arn is None:
             return exchanged
-        further = roles.assume_role(
+        further = assume_role(
             exchanged.credentials,
             settings=self._settings,
             clients=self._clients,
@@ -193,7 +193,7 @@ class IdentityPool:
     def _basic(self, identity_id: str, login: Login | None) -> Exchanged:
         token, adopted = self._open_id_token(identity_id, login)
         facts = self._facts(login, adopted)
-        vended, server_time = roles.assume_role_with_web_identity(
+        vended, server_time = assume_role_with_web_identity(
             token, settings=self._settings, clients=self._clients, facts=facts, patience=self._patience
         )
         credentials = FederatedCredentials(
@@ -250,3 +250,78 @@ def _logins(login: Login | None) -> dict[str, Any]:
         return {}
     linked = {other.key: other.token.value for other in login.linked if other.token is not None}
     return {"Logins": {**linked, login.key: login.token.value}}
+
+
+_NEEDS = (
+    "Credentials.AccessKeyId",
+    "Credentials.SecretAccessKey",
+    "Credentials.SessionToken",
+    "Credentials.Expiration",
+)
+#: Longest WebIdentityToken STS takes; a token that fits a Logins value may be too long here.
+_MOST_WEB_IDENTITY = 20_000
+
+
+def assume_role_with_web_identity(
+    token: str, *, settings: Settings, clients: Clients, facts: CallFacts, patience: Patience
+) -> tuple[Mapping[str, Any], float | None]:
+    """The credentials of the basic flow's role (STS AssumeRoleWithWebIdentity), and the answer's ``Date``.
+
+    Args:
+        token: the identity pool's own token (GetOpenIdToken).
+
+    Raises:
+        FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
+    """
+    if len(token) > _MOST_WEB_IDENTITY:
+        raise ConfigurationError(
+            f"The identity pool's token has {len(token):,} characters, STS takes {_MOST_WEB_IDENTITY:,}",
+            remedy="Set cognito_flow = enhanced",
+        )
+    arguments: dict[str, Any] = {
+        "RoleArn": settings.role_arn,
+        "RoleSessionName": session_name(settings, facts),
+        "WebIdentityToken": token,
+    }
+    if settings.duration_seconds is not None:
+        arguments["DurationSeconds"] = settings.duration_seconds
+    operation = clients.unsigned_sts().assume_role_with_web_identity
+    answer = call(operation, arguments=arguments, needs=_NEEDS, facts=facts, patience=patience)
+    return answer.body["Credentials"], answer.server_time
+
+
+def assume_role(
+    credentials: FederatedCredentials, *, settings: Settings, clients: Clients, facts: CallFacts, patience: Patience
+) -> FederatedCredentials:
+    """The credentials of ``cognito_assume_role_arn``, assumed with the pool's (STS AssumeRole; one hour at most).
+
+    Raises:
+        FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
+    """
+    client = clients.sts(access_key=credentials.access_key, secret_key=credentials.secret_key, token=credentials.token)
+    arguments = {"RoleArn": settings.assume_role_arn, "RoleSessionName": session_name(settings, facts)}
+    answer = call(
+        client.assume_role,
+        arguments=arguments,
+        needs=_NEEDS,
+        facts=replace(facts, role_arn=settings.assume_role_arn or ""),
+        patience=patience,
+    )
+    vended = answer.body["Credentials"]
+    return replace(
+        credentials,
+        access_key=vended["AccessKeyId"],
+        secret_key=vended["SecretAccessKey"],
+        token=vended["SessionToken"],
+        expires_at=vended["Expiration"].timestamp(),
+    )
+
+
+def session_name(settings: Settings, facts: CallFacts) -> str:
+    """The RoleSessionName: the configured one, else who signed in, made of the characters STS takes."""
+    if settings.role_session_name:
+        return settings.role_session_name
+    claims = facts.claims
+    who = next((str(claims[name]) for name in ("email", "preferred_username", "sub") if claims.get(name)), "")
+    name = re.sub(r"[^A-Za-z0-9_+=,.@-]+", "-", who).strip("-")[:64]
+    return name if len(name) >= 2 else "cognito-federation"

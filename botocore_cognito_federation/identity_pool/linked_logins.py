@@ -12,14 +12,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .cache.base import IDENTITIES, LINKS, Store, identity_key, links_key
-from .errors import CognitoFederationError, ConfigurationError
-from .exchange.identity_pool import LinkedLogin, Login
-from .login_tokens.base import RefreshContext, TokenSource
+from ..cache.base import IDENTITIES, LINKS, Store, identity_key, links_key
+from ..errors import CognitoFederationError, ConfigurationError
+from ..login_tokens.base import RefreshContext, TokenSource
+from .client import LinkedLogin, Login
 
 if TYPE_CHECKING:
-    from .config.settings import Settings
-    from .exchange.identity_pool import IdentityPool
+    from ..config.settings import Settings
+    from .client import IdentityPool
 
 logger = logging.getLogger(__name__)
 
