@@ -11,7 +11,7 @@ from ..identity_providers import IdentityProvider
 from .arguments import resolved_provider
 
 if TYPE_CHECKING:
-    from ..oidc.party import RelyingParty, TokenAnswer
+    from ..oidc.client import RelyingParty, TokenAnswer
 
 KeepRotated = Callable[[str], object]
 
@@ -58,7 +58,7 @@ class GrantHandler:
             TemporaryError: it cannot be asked now.
             CognitoFederationError: anything else.
         """
-        from ..oidc.renewal import refresh_tokens
+        from ..oidc.tokens import refresh_tokens
 
         with self._turns:
             try:
@@ -75,7 +75,7 @@ class GrantHandler:
         Raises:
             TemporaryError: it was not revoked; the error says why.
         """
-        from ..oidc.renewal import revoke
+        from ..oidc.tokens import revoke
 
         revocation = revoke(self._party(), self._newest())
         if not revocation.revoked:
@@ -95,7 +95,7 @@ class GrantHandler:
 
     def _party(self) -> RelyingParty:
         if self._made is None:
-            from ..oidc.party import Client, RelyingParty
+            from ..oidc.client import Client, RelyingParty
 
             self._made = RelyingParty(self._provider, Client(self._client_id, self._client_secret))
         return self._made

@@ -26,7 +26,7 @@ from ..config.settings import Settings
 from ..config.writer import profile_section
 from ..errors import ConfigurationError
 from ..messages import shell_command
-from ..relying_party import secret_key
+from ..oidc.client import secret_key
 from ..sign_in.perform import prove_that_it_can_be_kept
 
 #: The keys with a flag of their own, and what to say about each; every other one goes with --set.

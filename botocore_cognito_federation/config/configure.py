@@ -18,9 +18,9 @@ from .._util.http import HttpClient
 from ..cache.base import Store
 from ..errors import ConfigurationError
 from ..identity_providers import IdentityProvider
+from ..oidc.authorization import loopback_redirect
+from ..oidc.client import StoredDocuments
 from ..oidc.discovery import discover
-from ..oidc.redirects import loopback_redirect
-from ..relying_party import StoredDocuments
 from .keys import KEYS, PREFIX, TOKEN_SOURCES, BadValue
 from .loader import refuse_what_no_tool_parses
 from .precedence import SESSION_SECTION, Layers, resolve

@@ -20,7 +20,7 @@ from ..config.writer import profile_section, read_text, section_values
 from ..errors import CognitoFederationError, ConfigurationError, StorageError
 from ..identity_providers import derive_login_key
 from ..messages import login_command, run_with_profile, span
-from ..oidc.redirects import Redirect, loopback_redirect
+from ..oidc.authorization import Redirect, loopback_redirect
 from ..sign_in.perform import prove_that_it_can_be_kept
 from .findings import Finding
 

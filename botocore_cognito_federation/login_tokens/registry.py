@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..cache.base import Store
     from ..config.settings import Settings
     from ..identity_pool.aws import Clients, Patience
-    from ..oidc.party import RelyingParty
+    from ..oidc.client import RelyingParty
     from ..user_pool import UserPool
 
 __all__ = ["Binding", "RefreshContext", "TokenSource", "token_bindings", "token_source"]
@@ -111,12 +111,12 @@ def _sign_in_source(settings: Settings, store: Store, environ: Mapping[str, str]
         )
 
     def party() -> RelyingParty:
-        from ..relying_party import relying_party
+        from ..oidc.client import relying_party
 
         return relying_party(settings, store, environ)
 
     def pool() -> UserPool:
-        from ..relying_party import user_pool
+        from ..oidc.client import user_pool
 
         return user_pool(settings, store, environ)
 

@@ -20,7 +20,7 @@ from .base import Clock, RefreshContext
 
 if TYPE_CHECKING:
     from ..cache.base import Store
-    from ..oidc.party import RelyingParty
+    from ..oidc.client import RelyingParty
     from ..user_pool import UserPool, UserPoolTokens
 
 logger = logging.getLogger(__name__)
@@ -211,8 +211,7 @@ def oidc_renewal(party_of: Callable[[], RelyingParty]) -> Renewal:
     """The renewal of an OpenID Connect or OAuth 2.0 session by its refresh token (RFC 6749, section 6)."""
 
     def renew(session: Session, keep: KeepRefreshToken) -> Renewed:
-        from ..oidc.renewal import refresh_tokens
-        from ..oidc.token_endpoint import GrantEndedError
+        from ..oidc.tokens import GrantEndedError, refresh_tokens
 
         try:
             answer = refresh_tokens(

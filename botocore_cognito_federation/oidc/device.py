@@ -11,13 +11,11 @@ from urllib.parse import urlsplit
 from .._util.http import HttpAnswer, ServerBusyError
 from ..errors import ConfigurationError, SignInFailedError, TemporaryError
 from ..messages import SIGN_IN_AGAIN
-from .acceptance import accept_answer
 from .authorization import configured_parameters
+from .client import ProviderError, RelyingParty, SignInAnswer, TokenAnswer, error_in
 from .discovery import ProviderMetadata
-from .party import RelyingParty, SignInAnswer, TokenAnswer
-from .prompts import DEFAULT_TIMEOUT, Accept, Announce, SignInPrompt
-from .provider_errors import ProviderError, error_in
-from .token_endpoint import post, secrets_of, token_answer
+from .flows import DEFAULT_TIMEOUT, Accept, Announce, SignInPrompt
+from .tokens import accept_answer, post, secrets_of, token_answer
 
 DEFAULT_INTERVAL = 5.0
 """Seconds between polls where the provider names none (RFC 8628, section 3.2)."""

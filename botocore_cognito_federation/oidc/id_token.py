@@ -19,7 +19,7 @@ import jwt
 from .._util.http import HttpClient
 from ..errors import CognitoFederationError, SignInFailedError
 from ..messages import SIGN_IN_AGAIN, printable
-from .documents import DocumentCache, document
+from .discovery import DocumentCache, document
 
 EXPIRY_LEEWAY = 60.0
 CLOCK_SKEW = 300.0

@@ -105,7 +105,7 @@ def _tried(
     cool_down: CoolDown,
 ) -> bool:
     from ..messages import login_command
-    from ..oidc.prompts import DEFAULT_TIMEOUT
+    from ..oidc.flows import DEFAULT_TIMEOUT
     from .perform import Machine, sign_in_only
     from .screens import TerminalScreen
     from .ways import Choices

@@ -13,8 +13,8 @@ from ..cache.base import CREDENTIALS, SESSIONS, Store
 from ..cache.sessions import Session, Sessions, begin_generation, end_sign_in
 from ..config.settings import Settings
 from ..errors import CognitoFederationError, StorageError
-from ..oidc.renewal import Revocation, revoke
-from ..relying_party import relying_party, user_pool
+from ..oidc.client import relying_party, user_pool
+from ..oidc.tokens import Revocation, revoke
 
 #: Seconds to wait for a renewal in flight, whose refresh token is the one to revoke.
 _LOCK_TIMEOUT = 32.0

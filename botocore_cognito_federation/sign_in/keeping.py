@@ -10,7 +10,7 @@ from ..cache.base import CREDENTIALS, Store
 from ..cache.sessions import Session, Sessions, end_sign_in
 from ..config.settings import Settings
 from ..errors import SignInFailedError, StorageError
-from ..oidc.party import SignInAnswer
+from ..oidc.client import SignInAnswer
 
 #: Seconds to wait for a renewal of the session that is about to be replaced.
 _LOCK_TIMEOUT = 45.0

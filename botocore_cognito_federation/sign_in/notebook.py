@@ -18,7 +18,7 @@ from ..cache import store_for
 from ..config.loader import load_settings
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, SignInFailedError
-from ..oidc.prompts import DEFAULT_TIMEOUT, SignInPrompt
+from ..oidc.flows import DEFAULT_TIMEOUT, SignInPrompt
 from .dialogue import Questions
 from .perform import Machine, sign_in
 from .screens import NOT_THE_ADDRESS, Screen, TerminalScreen, wording

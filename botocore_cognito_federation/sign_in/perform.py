@@ -35,11 +35,10 @@ from ..errors import (
     without_frames,
 )
 from ..messages import login_command, naming_login
+from ..oidc.authorization import Redirect, loopback_redirect
+from ..oidc.client import Clock, RelyingParty, relying_party, user_pool
 from ..oidc.device import sign_in_with_device
-from ..oidc.party import Clock, RelyingParty
-from ..oidc.redirects import Redirect, loopback_redirect
-from ..oidc.sign_in import sign_in_with_browser, sign_in_with_paste
-from ..relying_party import relying_party, user_pool
+from ..oidc.flows import sign_in_with_browser, sign_in_with_paste
 from .ending import revoke_session
 from .keeping import SessionKeeper
 from .screens import Screen

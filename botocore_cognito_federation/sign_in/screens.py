@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Protocol, TextIO
 
 from ..errors import SignInFailedError
-from ..oidc.prompts import SignInPrompt
+from ..oidc.flows import SignInPrompt
 from .dialogue import Questions, terminal_dialogue
 
 ReadLine = Callable[[float], str]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..config.settings import Settings
-from ..oidc.prompts import DEFAULT_TIMEOUT
+from ..oidc.flows import DEFAULT_TIMEOUT
 
 Kind = Literal["browser", "device", "paste", "password"]
 

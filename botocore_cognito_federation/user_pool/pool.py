@@ -20,7 +20,7 @@ from .verification import IdTokenVerifier
 
 if TYPE_CHECKING:
     from .._util.http import HttpClient
-    from ..oidc.documents import DocumentCache
+    from ..oidc.discovery import DocumentCache
 
 
 class UserPool(AccountOperations):

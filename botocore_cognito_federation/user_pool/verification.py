@@ -22,7 +22,7 @@ from .model import UserPoolTokens, claims
 
 if TYPE_CHECKING:
     from .._util.http import HttpClient
-    from ..oidc.documents import DocumentCache
+    from ..oidc.discovery import DocumentCache
 
 Verify = Callable[[UserPoolTokens, type[CognitoFederationError]], None]
 """Raises the error given unless the ID token is the pool's."""
@@ -66,7 +66,7 @@ class IdTokenVerifier:
         if self._issuer is None and not is_aws_endpoint(self._api.endpoint_url, app.region):
             return
         from .._util.http import HttpClient
-        from ..oidc.documents import MemoryDocuments
+        from ..oidc.discovery import MemoryDocuments
         from ..oidc.id_token import Expectation, KeySet, verify_id_token
 
         issuers = (self._issuer,) if self._issuer is not None else aws_issuers(app.user_pool_id)

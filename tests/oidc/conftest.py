@@ -9,7 +9,7 @@ import requests
 from pytest_httpserver import HTTPServer
 
 from botocore_cognito_federation.identity_providers import resolve
-from botocore_cognito_federation.oidc.party import Client, Clock, RelyingParty
+from botocore_cognito_federation.oidc.client import Client, Clock, RelyingParty
 from tests.oidc.fake_provider import CLIENT_ID, FakeProvider, SigningKey
 from tests.servers import oidc_provider
 

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import requests
 
-from botocore_cognito_federation.oidc.party import RelyingParty, SignInAnswer
-from botocore_cognito_federation.oidc.redirects import Redirect
-from botocore_cognito_federation.oidc.sign_in import sign_in_with_browser
+from botocore_cognito_federation.oidc.authorization import Redirect
+from botocore_cognito_federation.oidc.client import RelyingParty, SignInAnswer
+from botocore_cognito_federation.oidc.flows import sign_in_with_browser
 
 
 class Browser(Protocol):

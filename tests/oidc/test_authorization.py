@@ -15,12 +15,12 @@ from botocore_cognito_federation.oidc.authorization import (
     AuthorizationRequest,
     NotOurAnswerError,
     authorization_request,
+    loopback_redirect,
     query_of_pasted,
     read_answer,
 )
+from botocore_cognito_federation.oidc.client import RelyingParty
 from botocore_cognito_federation.oidc.discovery import ProviderMetadata
-from botocore_cognito_federation.oidc.party import RelyingParty
-from botocore_cognito_federation.oidc.redirects import loopback_redirect
 
 METADATA = ProviderMetadata(
     issuer="https://op.example",

@@ -17,10 +17,8 @@ from hypothesis import strategies as st
 
 from botocore_cognito_federation.errors import SignInFailedError
 from botocore_cognito_federation.oidc import pages
-from botocore_cognito_federation.oidc.authorization import AuthorizationRequest
-from botocore_cognito_federation.oidc.callback import CallbackServer
-from botocore_cognito_federation.oidc.loopback import CallbackListener
-from botocore_cognito_federation.oidc.redirects import Redirect, loopback_redirect
+from botocore_cognito_federation.oidc.authorization import AuthorizationRequest, Redirect, loopback_redirect
+from botocore_cognito_federation.oidc.callback import CallbackListener, CallbackServer
 from tests.servers.processes import free_port
 
 AUTHORIZE = "https://op.example/authorize?secret=1"

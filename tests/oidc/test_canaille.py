@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from botocore_cognito_federation.errors import SignInFailedError
-from botocore_cognito_federation.oidc.acceptance import accept_answer
-from botocore_cognito_federation.oidc.party import RelyingParty, SignInAnswer, TokenAnswer
-from botocore_cognito_federation.oidc.redirects import loopback_redirect
-from botocore_cognito_federation.oidc.renewal import refresh_tokens
-from botocore_cognito_federation.oidc.token_endpoint import GrantEndedError, NoIdTokenError
+from botocore_cognito_federation.oidc.authorization import loopback_redirect
+from botocore_cognito_federation.oidc.client import RelyingParty, SignInAnswer, TokenAnswer
+from botocore_cognito_federation.oidc.tokens import GrantEndedError, NoIdTokenError, accept_answer, refresh_tokens
 from tests.oidc.person import Person, sign_in
 from tests.servers import canaille
 from tests.servers.canaille import Canaille

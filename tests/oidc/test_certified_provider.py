@@ -8,13 +8,11 @@ import pytest
 import requests
 
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, TemporaryError
+from botocore_cognito_federation.oidc.authorization import Redirect, loopback_redirect
+from botocore_cognito_federation.oidc.client import Clock, RelyingParty, SignInAnswer
 from botocore_cognito_federation.oidc.device import sign_in_with_device
-from botocore_cognito_federation.oidc.party import Clock, RelyingParty, SignInAnswer
-from botocore_cognito_federation.oidc.prompts import SignInPrompt
-from botocore_cognito_federation.oidc.redirects import Redirect, loopback_redirect
-from botocore_cognito_federation.oidc.renewal import refresh_tokens, revoke
-from botocore_cognito_federation.oidc.sign_in import sign_in_with_paste
-from botocore_cognito_federation.oidc.token_endpoint import GrantEndedError
+from botocore_cognito_federation.oidc.flows import SignInPrompt, sign_in_with_paste
+from botocore_cognito_federation.oidc.tokens import GrantEndedError, refresh_tokens, revoke
 from tests.oidc.person import Person
 from tests.oidc.person import sign_in as sign_in_at
 from tests.servers import oidc_provider

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from botocore_cognito_federation.errors import SignInFailedError
-from botocore_cognito_federation.oidc.party import RelyingParty, SignInAnswer
-from botocore_cognito_federation.oidc.redirects import Redirect
-from botocore_cognito_federation.oidc.sign_in import sign_in_with_browser
+from botocore_cognito_federation.oidc.authorization import Redirect
+from botocore_cognito_federation.oidc.client import RelyingParty, SignInAnswer
+from botocore_cognito_federation.oidc.flows import sign_in_with_browser
 from tests.servers.chromium import Tab, chromium
 from tests.servers.oidc_provider import OidcProvider
 from tests.servers.oidc_provider.clicking import on_last_page, sign_in_and_consent, take_pictures

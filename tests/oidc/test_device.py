@@ -18,10 +18,10 @@ from botocore_cognito_federation.errors import (
     SignInRequiredError,
     TemporaryError,
 )
+from botocore_cognito_federation.oidc.client import Clock, RelyingParty, SignInAnswer
 from botocore_cognito_federation.oidc.device import DeviceAuthorization, authorize_device, poll, sign_in_with_device
 from botocore_cognito_federation.oidc.discovery import ProviderMetadata
-from botocore_cognito_federation.oidc.party import Clock, RelyingParty, SignInAnswer
-from botocore_cognito_federation.oidc.prompts import SignInPrompt
+from botocore_cognito_federation.oidc.flows import SignInPrompt
 from tests.oidc.conftest import FakeClock
 from tests.oidc.fake_provider import FakeProvider, refusal
 
@@ -197,7 +197,7 @@ DEVICE = DeviceAuthorization("d", "U", "https://op.example/activate", None, 600,
 def _scripted(answers: list[str], clock: FakeClock) -> RelyingParty:
     """A party whose token endpoint answers from a list, then yes."""
     from botocore_cognito_federation.identity_providers import resolve
-    from botocore_cognito_federation.oidc.party import Client
+    from botocore_cognito_federation.oidc.client import Client
 
     left = list(answers)
 

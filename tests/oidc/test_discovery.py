@@ -9,9 +9,8 @@ from pytest_httpserver import HTTPServer
 from botocore_cognito_federation._util.http import HttpAnswer, HttpClient
 from botocore_cognito_federation.errors import ConfigurationError, TemporaryError
 from botocore_cognito_federation.identity_providers import resolve
-from botocore_cognito_federation.oidc.discovery import discover
-from botocore_cognito_federation.oidc.documents import CachedDocument, MemoryDocuments, document, lifetime
-from botocore_cognito_federation.oidc.party import RelyingParty
+from botocore_cognito_federation.oidc.client import RelyingParty
+from botocore_cognito_federation.oidc.discovery import CachedDocument, MemoryDocuments, discover, document, lifetime
 from tests.oidc.fake_provider import FakeProvider
 
 NOW = 1_800_000_000.0

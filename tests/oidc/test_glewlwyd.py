@@ -21,13 +21,17 @@ from botocore_cognito_federation.errors import SignInFailedError, SignInRequired
 from botocore_cognito_federation.identity_pool.aws import Clients
 from botocore_cognito_federation.login_tokens.base import RefreshContext
 from botocore_cognito_federation.login_tokens.registry import token_source
-from botocore_cognito_federation.oidc.acceptance import accept_answer
+from botocore_cognito_federation.oidc.authorization import loopback_redirect
+from botocore_cognito_federation.oidc.client import Clock, RelyingParty, SignInAnswer, TokenAnswer
 from botocore_cognito_federation.oidc.device import authorize_device, poll, sign_in_with_device
-from botocore_cognito_federation.oidc.party import Clock, RelyingParty, SignInAnswer, TokenAnswer
-from botocore_cognito_federation.oidc.prompts import SignInPrompt
-from botocore_cognito_federation.oidc.redirects import loopback_redirect
-from botocore_cognito_federation.oidc.renewal import refresh_tokens, revoke
-from botocore_cognito_federation.oidc.token_endpoint import GrantEndedError, NoIdTokenError
+from botocore_cognito_federation.oidc.flows import SignInPrompt
+from botocore_cognito_federation.oidc.tokens import (
+    GrantEndedError,
+    NoIdTokenError,
+    accept_answer,
+    refresh_tokens,
+    revoke,
+)
 from tests.oidc.conftest import FakeClock
 from tests.oidc.person import Person, sign_in
 from tests.servers import glewlwyd

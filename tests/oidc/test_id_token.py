@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from botocore_cognito_federation._util.http import HttpClient
 from botocore_cognito_federation.errors import SignInFailedError, TokenRefreshError
-from botocore_cognito_federation.oidc.documents import MemoryDocuments
+from botocore_cognito_federation.oidc.discovery import MemoryDocuments
 from botocore_cognito_federation.oidc.id_token import Expectation, KeySet, verify_id_token
 from tests.oidc.fake_provider import CLIENT_ID, FakeProvider, SigningKey, at_hash, hmac_signed, unsigned
 

@@ -22,10 +22,9 @@ from werkzeug import Response
 
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, StorageError, TemporaryError
 from botocore_cognito_federation.identity_providers import Endpoints, resolve
-from botocore_cognito_federation.oidc.party import Client, RelyingParty, SignInAnswer
-from botocore_cognito_federation.oidc.prompts import SignInPrompt
-from botocore_cognito_federation.oidc.redirects import Redirect
-from botocore_cognito_federation.oidc.sign_in import sign_in_with_browser, sign_in_with_paste
+from botocore_cognito_federation.oidc.authorization import Redirect
+from botocore_cognito_federation.oidc.client import Client, RelyingParty, SignInAnswer
+from botocore_cognito_federation.oidc.flows import SignInPrompt, sign_in_with_browser, sign_in_with_paste
 from tests.oidc.conftest import Tab
 from tests.oidc.fake_provider import FakeProvider, SigningKey, hmac_signed, refusal, unsigned
 
@@ -232,9 +231,9 @@ def test_ctrl_c_is_immediate_and_frees_the_port(party: RelyingParty) -> None:
 INTERRUPTED = """
 import sys
 from botocore_cognito_federation.identity_providers import resolve
-from botocore_cognito_federation.oidc.party import Client, RelyingParty
-from botocore_cognito_federation.oidc.redirects import Redirect
-from botocore_cognito_federation.oidc.sign_in import sign_in_with_browser
+from botocore_cognito_federation.oidc.client import Client, RelyingParty
+from botocore_cognito_federation.oidc.authorization import Redirect
+from botocore_cognito_federation.oidc.flows import sign_in_with_browser
 party = RelyingParty(resolve(sys.argv[1]), Client("client-1"))
 redirect = Redirect("127.0.0.1", "/callback", (0,))
 try:

@@ -18,14 +18,15 @@ from botocore_cognito_federation.errors import (
     TokenRefreshError,
 )
 from botocore_cognito_federation.identity_providers import Endpoints, resolve
-from botocore_cognito_federation.oidc.party import Client, RelyingParty, TokenAnswer
-from botocore_cognito_federation.oidc.renewal import refresh_tokens, revoke
-from botocore_cognito_federation.oidc.token_endpoint import (
+from botocore_cognito_federation.oidc.client import Client, RelyingParty, TokenAnswer
+from botocore_cognito_federation.oidc.tokens import (
     GrantEndedError,
     NoIdTokenError,
     exchange_code,
     exchange_for_long_lived,
     refresh_grant,
+    refresh_tokens,
+    revoke,
 )
 from tests.oidc.fake_provider import FakeProvider, refusal
 

@@ -13,8 +13,8 @@ from botocore_cognito_federation.cache.sessions import Sessions, begin_generatio
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError
 from botocore_cognito_federation.identity_providers import resolve
-from botocore_cognito_federation.oidc.party import SignInAnswer
-from botocore_cognito_federation.oidc.prompts import SignInPrompt
+from botocore_cognito_federation.oidc.client import SignInAnswer
+from botocore_cognito_federation.oidc.flows import SignInPrompt
 from botocore_cognito_federation.sign_in import perform
 from botocore_cognito_federation.sign_in.keeping import SessionKeeper
 from botocore_cognito_federation.sign_in.perform import Machine, sign_in_only

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from botocore_cognito_federation.errors import SignInFailedError
-from botocore_cognito_federation.oidc.prompts import SignInPrompt
+from botocore_cognito_federation.oidc.flows import SignInPrompt
 from botocore_cognito_federation.sign_in.screens import TerminalScreen, wording
 from botocore_cognito_federation.sign_in.typed_line import typed_line
 from botocore_cognito_federation.sign_in.ways import Choices, Way, choose_way

@@ -118,7 +118,7 @@ def test_both_issuers_that_aws_gives_a_pool_are_known() -> None:
 @pytest.mark.parametrize("number", [0, 1])
 def test_on_aws_the_keys_come_from_the_issuer_the_token_names(wire: w.Wire, number: int) -> None:
     """The pool's client says that it speaks to AWS; the keys come from a cache, so that nobody is asked."""
-    from botocore_cognito_federation.oidc.documents import CachedDocument, MemoryDocuments
+    from botocore_cognito_federation.oidc.discovery import CachedDocument, MemoryDocuments
 
     issuer = aws_issuers(w.POOL)[number]
     key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(_KEY.public_key())) | {"kid": "1"}

@@ -1,0 +1,312 @@
+"""Who we are to an identity provider, and what a sign-in or a renewal gives back."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from .._util.http import HttpAnswer, HttpClient
+from .._util.subprocess import TIME_LIMIT, environment_for_children, run_for_output
+from ..cache.base import DOCUMENTS, SECRETS, Store, key_of
+from ..errors import ConfigurationError, StorageError
+from ..identity_providers import IdentityProvider, TokenKind
+from ..login_token import decoded
+from ..messages import printable
+from .discovery import CachedDocument, DocumentCache, MemoryDocuments, ProviderMetadata, discover
+
+if TYPE_CHECKING:
+    from ..config.settings import Settings
+    from ..user_pool import UserPool
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Time, handed in. `now`: epoch seconds; `monotonic` and `sleep`: seconds."""
+
+    now: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True)
+class Client:
+    """The OAuth client registered at the provider; one without a secret is a public client (RFC 6749, section 2.1)."""
+
+    client_id: str
+    client_secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class RelyingParty:
+    """Everything a conversation with one provider needs.
+
+    Attributes:
+        scopes: as configured; None for the provider's default, cut to what discovery advertises.
+        authorization_parameters: `cognito_auth_params`.
+        documents: the cache of discovery and JWKS documents.
+    """
+
+    provider: IdentityProvider
+    client: Client
+    http: HttpClient = field(default_factory=HttpClient)
+    scopes: tuple[str, ...] | None = None
+    authorization_parameters: tuple[tuple[str, str], ...] = ()
+    documents: DocumentCache = field(default_factory=MemoryDocuments, repr=False)
+    clock: Clock = field(default_factory=Clock, repr=False)
+
+    def metadata(self) -> ProviderMetadata:
+        """See `discovery.discover`."""
+        if self.provider.no_sign_in_reason:
+            raise ConfigurationError(
+                f"There is no interactive sign-in with {self.provider.name}", remedy=self.provider.no_sign_in_reason
+            )
+        return discover(self.http, self.provider, self.documents, now=self.clock.now())
+
+    def effective_scopes(self, metadata: ProviderMetadata) -> tuple[str, ...]:
+        """The scopes to ask for. Configured ones are taken as they are, but an ID token needs `openid`."""
+        if self.scopes is not None:
+            needs_openid = self.provider.token_kind == "id_token" and "openid" not in self.scopes
+            return ("openid", *self.scopes) if needs_openid else self.scopes
+        known = metadata.scopes_supported
+        return tuple(s for s in self.provider.scopes if known is None or s in known or s == "openid")
+
+
+@dataclass(frozen=True)
+class TokenAnswer:
+    """The token endpoint's answer, not yet verified (RFC 6749, section 5.1).
+
+    Attributes:
+        expires_at: epoch seconds at which the access token ends, None where the answer does not say.
+        rotated: the answer brought a refresh token other than the one sent.
+    """
+
+    id_token: str | None = field(default=None, repr=False)
+    access_token: str | None = field(default=None, repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    expires_at: float | None = None
+    rotated: bool = False
+
+
+@dataclass(frozen=True)
+class SignInAnswer:
+    """A verified sign-in or renewal. `repr` shows no token and no claim.
+
+    Attributes:
+        token_kind: which of the tokens Cognito takes; see `login_token`.
+        expires_at: epoch seconds at which that token ends; None for one that does not say.
+        claims: of the verified ID token, or `sub`, `name` and `email` from the user info of an OAuth 2.0 provider.
+        issuer: `iss` of the ID token, None for an OAuth 2.0 provider.
+        rotated: `refresh_token` replaces the one that was sent.
+    """
+
+    token_kind: TokenKind
+    id_token: str | None = field(repr=False)
+    access_token: str | None = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    expires_at: float | None
+    claims: Mapping[str, Any] = field(repr=False)
+    issuer: str | None
+    rotated: bool = False
+
+    @property
+    def login_token(self) -> str:
+        """The token for the `Logins` map."""
+        token = self.id_token if self.token_kind == "id_token" else self.access_token
+        assert token, "a sign-in answer is only made with the token Cognito takes"
+        return token
+
+    @property
+    def subject(self) -> str | None:
+        """The user's identifier at the provider."""
+        subject = self.claims.get("sub")
+        return subject if isinstance(subject, str) else None
+
+    @property
+    def user_label(self) -> str:
+        """Whom to greet: name and address as far as the provider told them, else the subject; safe for a terminal."""
+        name = _claim(self.claims, "name") or _claim(self.claims, "preferred_username")
+        name = name or _claim(self.claims, "cognito:username")
+        address = _claim(self.claims, "email")
+        if name and address and name != address:
+            return f"{name} ({address})"
+        return name or address or _claim(self.claims, "sub") or "an unnamed user"
+
+
+def _claim(claims: Mapping[str, Any], name: str) -> str | None:
+    value = claims.get(name)
+    return printable(value, 100) or None if isinstance(value, str) else None
+
+
+def relying_party(settings: Settings, store: Store, environ: Mapping[str, str] | None = None) -> RelyingParty:
+    """The party that signs people in for a configuration; nothing is asked of the provider yet.
+
+    Raises:
+        ConfigurationError: there is no provider or client ID, or the client's secret cannot be had.
+    """
+    variables = os.environ if environ is None else environ
+    provider = settings.provider
+    if provider is None:
+        raise ConfigurationError(
+            "The configuration does not say who signs people in", remedy="Add cognito_provider to its [cognito-session]"
+        )
+    if settings.client_id is None:
+        raise ConfigurationError(
+            f"Signing in with {provider.name} needs an OAuth client ID", remedy="Add cognito_client_id"
+        )
+    if settings.redirect_ports:
+        provider = replace(provider, redirect_ports=settings.redirect_ports)
+    return RelyingParty(
+        provider=provider,
+        client=Client(settings.client_id, client_secret(settings, store, variables)),
+        http=HttpClient(ca_bundle=settings.ca_bundle),
+        scopes=settings.scopes or None,
+        authorization_parameters=settings.auth_params,
+        documents=StoredDocuments(store),
+    )
+
+
+def user_pool(settings: Settings, store: Store, environ: Mapping[str, str] | None = None) -> UserPool:
+    """The user pool that signs people in by password for a configuration; nothing is asked of it yet.
+
+    Raises:
+        ConfigurationError: there is no client ID, or the client's secret cannot be had.
+    """
+    from botocore.session import Session
+
+    from ..user_pool import UserPool
+
+    variables = os.environ if environ is None else environ
+    if settings.client_id is None or settings.user_pool_id is None:
+        raise ConfigurationError(
+            "Signing in to a user pool needs its ID and an app client",
+            remedy="Add cognito_user_pool_id and cognito_client_id",
+        )
+    provider = settings.provider
+    return UserPool(
+        settings.user_pool_id,
+        settings.client_id,
+        client_secret=client_secret(settings, store, variables),
+        issuer=provider.issuer if provider is not None and provider.issuer_is_exact else None,
+        documents=StoredDocuments(store),
+        session=Session(profile=settings.profile),
+        http=HttpClient(ca_bundle=settings.ca_bundle),
+    )
+
+
+def client_secret(settings: Settings, store: Store, environ: Mapping[str, str]) -> str | None:
+    """The OAuth client's secret, from where the configuration says; None for a public client.
+
+    Raises:
+        ConfigurationError: the variable is not set, or the command cannot be started.
+        TokenRefreshError, TemporaryError: the command failed.
+    """
+    if settings.client_secret_env is not None:
+        secret = environ.get(settings.client_secret_env, "").strip()
+        if not secret:
+            raise ConfigurationError(
+                f"Variable {settings.client_secret_env} (cognito_client_secret_env) is not set",
+                remedy=f"Set {settings.client_secret_env} to the OAuth client's secret",
+            )
+        return secret
+    if settings.client_secret_command is not None:
+        name = "cognito_client_secret_command"
+        children = environment_for_children(environ, settings.profile)
+        raw = run_for_output(settings.client_secret_command, name=name, environ=children, time_limit=TIME_LIMIT)
+        return decoded(raw, source=f"The output of {name}").strip() or None
+    document = store.read(SECRETS, secret_key(settings))
+    secret_kept = document.get("client_secret") if document else None
+    return secret_kept if isinstance(secret_kept, str) and secret_kept else None
+
+
+def secret_key(settings: Settings) -> str:
+    """Where ``configure --client-secret-stdin`` keeps the client's secret."""
+    return key_of({"what": "client secret", "scope": settings.scope, "client": settings.client_id})
+
+
+class StoredDocuments:
+    """Discovery and JWKS documents in a store, for as long as HTTP says they are fresh."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get(self, url: str) -> CachedDocument | None:
+        kept = self._store.read(DOCUMENTS, key_of({"url": url}))
+        if kept is None or kept.get("url") != url:
+            return None
+        text, fetched_at, fresh_until = kept.get("text"), kept.get("fetched_at"), kept.get("fresh_until")
+        if (
+            not isinstance(text, str)
+            or not isinstance(fetched_at, int | float)
+            or not isinstance(fresh_until, int | float)
+        ):
+            return None
+        return CachedDocument(url, text, float(fetched_at), float(fresh_until))
+
+    def put(self, document: CachedDocument) -> None:
+        content = {
+            "url": document.url,
+            "text": document.text,
+            "fetched_at": document.fetched_at,
+            "fresh_until": document.fresh_until,
+        }
+        with contextlib.suppress(StorageError):  # public documents; without a cache they are fetched again
+            self._store.write(DOCUMENTS, key_of({"url": document.url}), content)
+
+
+# A description may quote what was sent, and a code, token or assertion is a long run of these characters.
+_TOKEN_LIKE = re.compile(r"[A-Za-z0-9_\-.~+/=|%]{40,}")
+
+
+@dataclass(frozen=True)
+class ProviderError:
+    """An OAuth error answer.
+
+    Attributes:
+        code: the provider's error code (`invalid_grant`), empty where there was none.
+        description: its description, without anything that looks like a token, at most 200 characters.
+    """
+
+    code: str
+    description: str = ""
+
+    def __str__(self) -> str:
+        code = self.code or "no error code"
+        return f"{code}: {self.description}" if self.description else code
+
+
+def provider_error(code: object, description: object, *, secrets: Iterable[str | None] = ()) -> ProviderError:
+    """Clean what a provider sent.
+
+    Args:
+        secrets: what was sent to it and must not come back to the screen.
+    """
+    text = description if isinstance(description, str) else ""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "…")
+    text = _TOKEN_LIKE.sub("…", text)
+    found = printable(code, 64) if isinstance(code, str) else ""
+    return ProviderError(_TOKEN_LIKE.sub("…", found), printable(text, 200))
+
+
+def error_in(answer: HttpAnswer, *, secrets: Iterable[str | None] = ()) -> ProviderError:
+    """The error of a token, device or revocation endpoint; Facebook nests its own shape in `error`."""
+    try:
+        body = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return ProviderError("")
+    if not isinstance(body, dict):
+        return ProviderError("")
+    error = body.get("error")
+    if isinstance(error, dict):
+        code = error.get("code")
+        return provider_error(
+            str(code) if code is not None else error.get("type"), error.get("message"), secrets=secrets
+        )
+    return provider_error(error, body.get("error_description"), secrets=secrets)
