@@ -5,6 +5,7 @@ Imported only by what signs in to a user pool: it imports botocore.
 
 from __future__ import annotations
 
+from .client import UserPool
 from .errors import (
     ChallengeOverError,
     CodeMismatchError,
@@ -15,8 +16,7 @@ from .errors import (
     UserNotConfirmedError,
     WrongPasswordError,
 )
-from .model import AutoSignIn, Challenge, CodeDelivery, Device, SignUp, UserPoolTokens, login_key
-from .pool import UserPool
+from .models import AutoSignIn, Challenge, CodeDelivery, Device, SignUp, UserPoolTokens, login_key
 
 __all__ = [
     "AutoSignIn",

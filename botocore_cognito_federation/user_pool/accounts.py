@@ -12,9 +12,8 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from . import checks
-from .api import Api
-from .model import AutoSignIn, Challenge, CodeDelivery, SignUp, UserPoolTokens
-from .results import delivery, member
+from .api import Api, delivery, member
+from .models import AutoSignIn, Challenge, CodeDelivery, SignUp, UserPoolTokens
 
 Metadata = Mapping[str, str] | None
 Attributes = Mapping[str, str] | Sequence[Mapping[str, str]] | None

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from ..errors import ConfigurationError, SignInFailedError, SignInRequiredError
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from ..errors import (
+    CognitoFederationError,
+    ConfigurationError,
+    SignInFailedError,
+    SignInRequiredError,
+    TemporaryError,
+    TokenRefreshError,
+)
+from ..messages import printable
 
 
 class RefreshTokenReusedError(SignInRequiredError):
@@ -38,3 +49,374 @@ class UserNotConfirmedError(SignInFailedError):
 
 class PasswordResetRequiredError(SignInFailedError):
     """The password must be set anew: `UserPool.forgot_password`, then `forgot_password_submit`."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An error answer of the service, as it came."""
+
+    operation: str
+    code: str
+    message: str
+    status: int
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One line of the table; `operations` empty is any, `part` empty is any message."""
+
+    code: str
+    part: str
+    error: type[CognitoFederationError]
+    what: str
+    remedy: str = ""
+    quote: bool = False
+    operations: tuple[str, ...] = ()
+
+
+REFRESH = ("GetTokensFromRefreshToken", "InitiateAuth:REFRESH_TOKEN_AUTH")
+_AGAIN = "Sign in again"
+_RESTART = "Begin the sign-in again; a session of the user pool lives 3 to 15 minutes and takes one answer"
+_SECRET = "Pass the app client's client_secret"
+_CLIENT = "Look at the app client of the user pool"
+_TRIGGER = "Look at the user pool's Lambda triggers and their logs"
+_LATER = "Try again in a little while"
+
+_DENIED = "NotAuthorizedException"
+
+RULES: tuple[Rule, ...] = (
+    # NotAuthorizedException: one code for everything, told apart by its text.
+    Rule(_DENIED, "incorrect username or password", WrongPasswordError, "the user name or the password is wrong"),
+    Rule(
+        _DENIED,
+        "password attempts exceeded",
+        SignInFailedError,
+        "the user pool has locked this user after too many wrong passwords",
+        "Wait: each further failure doubles the lock, up to about 15 minutes",
+    ),
+    Rule(
+        _DENIED,
+        "temporary password has expired",
+        SignInFailedError,
+        "the temporary password has expired",
+        "Ask the administrator of the user pool for a new one",
+    ),
+    Rule(
+        _DENIED,
+        "user is disabled",
+        SignInFailedError,
+        "this user is disabled in the user pool",
+        "Ask the administrator of the user pool",
+    ),
+    Rule(
+        _DENIED, "refresh token has expired", SignInRequiredError, "the user pool's refresh token has expired", _AGAIN
+    ),
+    Rule(_DENIED, "refresh token has been revoked", SignInRequiredError, "the sign-in was revoked", _AGAIN),
+    Rule(_DENIED, "refresh token reuse", RefreshTokenReusedError, "the refresh token was already used", _AGAIN),
+    Rule(_DENIED, "invalidated by rotation", RefreshTokenReusedError, "the refresh token was already used", _AGAIN),
+    Rule(
+        _DENIED,
+        "invalid refresh token",
+        SignInRequiredError,
+        "the user pool does not accept the refresh token",
+        "Sign in again; on a pool that remembers devices, keep the device beside the tokens",
+    ),
+    Rule(
+        _DENIED,
+        "access token has expired",
+        SignInRequiredError,
+        "the access token has expired",
+        "Refresh the tokens, or sign in again",
+    ),
+    Rule(_DENIED, "access token has been revoked", SignInRequiredError, "the sign-in was revoked", _AGAIN),
+    Rule(
+        _DENIED,
+        "invalid access token",
+        SignInRequiredError,
+        "the user pool does not accept the access token",
+        "Refresh the tokens, or sign in again",
+    ),
+    Rule(
+        _DENIED, "different client", ConfigurationError, "the refresh token is another app client's", "Check client_id"
+    ),
+    Rule(
+        _DENIED,
+        "has been deleted",
+        SignInRequiredError,
+        "the user was deleted from the user pool",
+        "Ask for an account",
+    ),
+    Rule(_DENIED, "session has expired", ChallengeOverError, "the challenge was answered too late", _RESTART),
+    Rule(_DENIED, "session is expired", ChallengeOverError, "the challenge was answered too late", _RESTART),
+    Rule(_DENIED, "session can only be used once", ChallengeOverError, "this challenge was answered before", _RESTART),
+    Rule(
+        _DENIED, "invalid session", ChallengeOverError, "the sign-in was not accepted, or its session is over", _RESTART
+    ),
+    Rule(_DENIED, "unable to verify secret hash", ConfigurationError, "the app client's secret is wrong", _SECRET),
+    Rule(_DENIED, "secret_hash was not received", ConfigurationError, "this app client has a secret", _SECRET),
+    Rule(_DENIED, "client secret", ConfigurationError, "the app client's secret is missing or wrong", _SECRET),
+    Rule(
+        _DENIED,
+        "signup is not permitted",
+        ConfigurationError,
+        "users cannot sign up by themselves in this user pool",
+        "Ask the administrator of the user pool for an account",
+    ),
+    Rule(_DENIED, "cannot be confirmed", SignInFailedError, "this account needs no confirmation", "Sign in"),
+    Rule(_DENIED, "", TokenRefreshError, "the user pool refused the refresh", quote=True, operations=REFRESH),
+    Rule(_DENIED, "", SignInFailedError, "the user pool refused", quote=True),
+    # The refresh token and the codes.
+    Rule(
+        "RefreshTokenReuseException",
+        "",
+        RefreshTokenReusedError,
+        "the refresh token was already used, perhaps by another process of yours",
+        _AGAIN,
+    ),
+    Rule("CodeMismatchException", "", CodeMismatchError, "the code is wrong", "Answer the same challenge again"),
+    Rule(
+        "EnableSoftwareTokenMFAException",
+        "",
+        CodeMismatchError,
+        "the authenticator application's code is wrong",
+        "Give the next code it shows",
+    ),
+    Rule(
+        "ExpiredCodeException",
+        "",
+        ChallengeOverError,
+        "the code has expired",
+        _RESTART,
+        operations=("RespondToAuthChallenge", "VerifySoftwareToken"),
+    ),
+    Rule("ExpiredCodeException", "", SignInFailedError, "the code has expired", "Ask for a new one"),
+    Rule(
+        "TooManyFailedAttemptsException",
+        "",
+        SignInFailedError,
+        "too many wrong codes",
+        "Wait a while, then ask for a new one",
+    ),
+    Rule(
+        "MFAMethodNotFoundException",
+        "",
+        SignInFailedError,
+        "the user has no such second factor",
+        "Choose another, or ask the administrator of the user pool",
+    ),
+    Rule(
+        "SoftwareTokenMFANotFoundException",
+        "",
+        SignInFailedError,
+        "no authenticator application is set up",
+        "Call set_up_totp first, or enable TOTP in the user pool",
+    ),
+    # The account.
+    Rule(
+        "PasswordResetRequiredException",
+        "",
+        PasswordResetRequiredError,
+        "the password must be set anew",
+        "Call forgot_password, then forgot_password_submit",
+    ),
+    Rule(
+        "UserNotConfirmedException",
+        "",
+        UserNotConfirmedError,
+        "the account is not confirmed",
+        "Call confirm_sign_up with the code that was sent; resend_sign_up sends another",
+    ),
+    Rule("UserNotFoundException", "", SignInFailedError, "the user pool knows no such user"),
+    Rule(
+        "UsernameExistsException",
+        "",
+        SignInFailedError,
+        "an account of this name exists",
+        "Sign in, or choose another name",
+    ),
+    Rule(
+        "AliasExistsException", "", SignInFailedError, "the e-mail address or phone number belongs to another account"
+    ),
+    Rule(
+        "InvalidPasswordException",
+        "",
+        NewPasswordRefusedError,
+        "the new password is against the user pool's policy",
+        quote=True,
+    ),
+    Rule(
+        "PasswordHistoryPolicyViolationException",
+        "",
+        NewPasswordRefusedError,
+        "the new password was used before",
+        "Choose another",
+    ),
+    # The triggers.
+    Rule(
+        "UserLambdaValidationException", "", SignInFailedError, "a Lambda trigger of the user pool refused", quote=True
+    ),
+    Rule(
+        "UnexpectedLambdaException", "", SignInFailedError, "a Lambda trigger of the user pool failed", _TRIGGER, True
+    ),
+    Rule(
+        "InvalidLambdaResponseException",
+        "",
+        SignInFailedError,
+        "a Lambda trigger of the user pool gave no valid answer",
+        _TRIGGER,
+        True,
+    ),
+    # The pool's and the client's settings.
+    Rule(
+        "InvalidParameterException",
+        "flow not enabled",
+        FlowNotEnabledError,
+        "the app client does not allow this way to sign in",
+        "Enable it (ALLOW_USER_SRP_AUTH, ALLOW_USER_PASSWORD_AUTH, ALLOW_CUSTOM_AUTH), or choose another auth_flow",
+    ),
+    Rule(
+        "InvalidParameterException",
+        "not enabled for the client",
+        FlowNotEnabledError,
+        "the app client does not allow this way to sign in",
+        "Enable it (ALLOW_USER_SRP_AUTH, ALLOW_USER_PASSWORD_AUTH, ALLOW_CUSTOM_AUTH), or choose another auth_flow",
+    ),
+    Rule(
+        "InvalidParameterException",
+        "not configured for secret",
+        ConfigurationError,
+        "this app client has no secret",
+        "Leave client_secret out",
+    ),
+    Rule(
+        "InvalidParameterException",
+        "already confirmed",
+        SignInFailedError,
+        "this account needs no confirmation",
+        "Sign in",
+    ),
+    Rule("InvalidParameterException", "", ConfigurationError, "the user pool did not accept a parameter", quote=True),
+    Rule(
+        "ResourceNotFoundException",
+        "",
+        ConfigurationError,
+        "the user pool or its app client does not exist",
+        "Check user_pool_id, whose prefix is the region, and client_id",
+    ),
+    Rule(
+        "InvalidUserPoolConfigurationException",
+        "",
+        ConfigurationError,
+        "the user pool is not set up for this",
+        quote=True,
+    ),
+    Rule(
+        "InvalidSmsRoleAccessPolicyException",
+        "",
+        ConfigurationError,
+        "the user pool may not send SMS",
+        "Look at the pool's SMS role",
+    ),
+    Rule(
+        "InvalidSmsRoleTrustRelationshipException",
+        "",
+        ConfigurationError,
+        "the user pool may not send SMS",
+        "Look at the trust policy of the pool's SMS role",
+    ),
+    Rule(
+        "InvalidEmailRoleAccessPolicyException",
+        "",
+        ConfigurationError,
+        "the user pool may not send e-mail",
+        "Look at the pool's e-mail settings in SES",
+    ),
+    Rule(
+        "CodeDeliveryFailureException",
+        "",
+        SignInFailedError,
+        "the code could not be sent",
+        "Check the address and the pool's message settings",
+    ),
+    Rule(
+        "FeatureUnavailableInTierException",
+        "",
+        ConfigurationError,
+        "the user pool's feature plan does not include this",
+    ),
+    Rule("UnsupportedTokenTypeException", "", ConfigurationError, "only a refresh token can be revoked"),
+    Rule(
+        "UnsupportedOperationException", "", ConfigurationError, "the app client does not support this", _CLIENT, True
+    ),
+    Rule("UnauthorizedException", "", ConfigurationError, "the app client may not do this", _CLIENT),
+    Rule(
+        "OperationNotEnabledException",
+        "",
+        ConfigurationError,
+        "the user pool's replica in this region cannot do this",
+        "Use the user pool of the primary region",
+    ),
+    Rule(
+        "ForbiddenException",
+        "",
+        SignInFailedError,
+        "the web ACL (WAF) of the user pool refused the request",
+        "Ask its administrator, or try from another network",
+    ),
+    Rule("UserPoolAddOnNotEnabledException", "", ConfigurationError, "the user pool lacks an add-on for this"),
+    # What passes.
+    Rule("TooManyRequestsException", "", TemporaryError, "the user pool is throttling", _LATER),
+    Rule("LimitExceededException", "", TemporaryError, "a limit of the user pool is reached", _LATER, True),
+    Rule("InternalErrorException", "", TemporaryError, "the user pool had an internal error", _LATER),
+    Rule("ConcurrentModificationException", "", TemporaryError, "the user was changed at the same time", _LATER),
+)
+
+_THROTTLED = frozenset(
+    {"Throttling", "ThrottlingException", "ThrottledException", "RequestLimitExceeded", "TooManyRequests", "SlowDown"}
+)
+_UNKNOWN_OPERATION = frozenset(
+    {
+        "UnknownOperationException",
+        "UnknownOperation",
+        "InvalidAction",
+        "NotImplemented",
+        "NotImplementedException",
+        "Unsupported",
+    }
+)
+
+
+def is_unknown_operation(refusal: Refusal) -> bool:
+    """Whether the endpoint does not have the operation (an emulator, or a service older than the operation)."""
+    return refusal.code in _UNKNOWN_OPERATION or refusal.status in (404, 501)
+
+
+def explain(refusal: Refusal, secrets: Collection[str] = ()) -> CognitoFederationError:
+    """The error to raise for a refusal.
+
+    Args:
+        secrets: strings of the request that must not be in the error even if the service quotes them.
+    """
+    text = refusal.message.replace("\u2019", "'").lower()
+    for rule in RULES:
+        if (
+            rule.code == refusal.code
+            and rule.part in text
+            and refusal.operation in (rule.operations or (refusal.operation,))
+        ):
+            said = _quoted(refusal.message, secrets) if rule.quote else ""
+            return rule.error(f"{rule.what}: {said}" if said else rule.what, remedy=rule.remedy)
+    operation = refusal.operation.partition(":")[0]
+    if refusal.status >= 500 or refusal.status == 429 or refusal.code in _THROTTLED:
+        return TemporaryError(f"{operation}: the user pool answered HTTP {refusal.status}", remedy=_LATER)
+    said = _quoted(f"{refusal.code}: {refusal.message}", secrets)
+    if refusal.operation in REFRESH:
+        return TokenRefreshError(f"the user pool refused the refresh: {said}")
+    return SignInFailedError(f"{operation} was refused by the user pool: {said}")
+
+
+def _quoted(message: str, secrets: Collection[str]) -> str:
+    """The service's words on one line, shortened, without the request's secrets."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        message = message.replace(secret, "***")
+    return printable(message, 300).rstrip(".")

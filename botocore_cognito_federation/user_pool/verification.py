@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from ..errors import CognitoFederationError
 from ..identity_providers import user_pool_issuer
 from .api import Api
-from .model import UserPoolTokens, claims
+from .models import UserPoolTokens, claims
 
 if TYPE_CHECKING:
     from .._util.http import HttpClient

@@ -12,7 +12,7 @@ import pytest
 
 from botocore_cognito_federation.errors import CognitoFederationError
 from botocore_cognito_federation.user_pool import Challenge, UserPoolTokens
-from botocore_cognito_federation.user_pool.model import claims
+from botocore_cognito_federation.user_pool.models import claims
 from tests.servers.ministack import REGION, Ministack
 from tests.servers.tool_cache import python_in_venv
 

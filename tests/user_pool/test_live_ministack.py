@@ -17,7 +17,7 @@ from botocore_cognito_federation.user_pool import (
     UserNotConfirmedError,
     UserPoolTokens,
 )
-from botocore_cognito_federation.user_pool.model import claims
+from botocore_cognito_federation.user_pool.models import claims
 from tests.servers.ministack import REGION, Ministack
 
 from . import live_pool

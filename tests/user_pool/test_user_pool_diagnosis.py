@@ -24,7 +24,7 @@ from botocore_cognito_federation.user_pool import (
     UserPool,
     WrongPasswordError,
 )
-from botocore_cognito_federation.user_pool.diagnosis import RULES, Refusal, explain
+from botocore_cognito_federation.user_pool.errors import RULES, Refusal, explain
 
 from . import wire as w
 

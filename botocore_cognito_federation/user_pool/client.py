@@ -9,13 +9,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
-from . import answers, checks, refresh
+from . import checks
 from .accounts import AccountOperations, Metadata, access_token
-from .api import Api, AppClient, ClientFactory, make_client
+from .api import Api, AppClient, ClientFactory, make_client, member
+from .auth import (
+    SignIn,
+    check_flow,
+    confirmation,
+    expect,
+    expect_any,
+    new_password_responses,
+    refresh,
+    revoke,
+    sign_out_everywhere,
+)
 from .errors import CodeMismatchError
-from .model import Challenge, Device, UserPoolTokens
-from .results import member
-from .sign_in import SignIn, check_flow
+from .models import Challenge, Device, UserPoolTokens
 from .verification import IdTokenVerifier
 
 if TYPE_CHECKING:
@@ -138,11 +147,11 @@ class UserPool(AccountOperations):
         Raises:
             CodeMismatchError: the code was wrong; the same challenge may be answered again.
         """
-        answers.expect_any(challenge)
+        expect_any(challenge)
         metadata = self._metadata(client_metadata)
         if challenge.name == "MFA_SETUP":
             return self._sign_in.answer(self._verified(challenge, answer), {}, metadata)
-        return self._sign_in.answer(challenge, answers.confirmation(challenge, answer), metadata)
+        return self._sign_in.answer(challenge, confirmation(challenge, answer), metadata)
 
     def set_up_totp(self, challenge: Challenge) -> Challenge:
         """AssociateSoftwareToken for an MFA_SETUP challenge.
@@ -151,7 +160,7 @@ class UserPool(AccountOperations):
             The challenge to give to `confirm_sign_in` with the first code, carrying `Challenge.totp_secret` (and
             `Challenge.otpauth_uri`) for the authenticator application.
         """
-        answers.expect(challenge, "MFA_SETUP")
+        expect(challenge, "MFA_SETUP")
         answer = self._api.call("AssociateSoftwareToken", {"Session": challenge.session})
         session = str(answer.get("Session") or challenge.session)
         return replace(
@@ -177,14 +186,14 @@ class UserPool(AccountOperations):
     ) -> UserPoolTokens | Challenge:
         """Answer NEW_PASSWORD_REQUIRED with a password of the user's own and `Challenge.required_attributes`."""
         metadata = self._metadata(client_metadata)
-        responses = answers.new_password(challenge, new_password, attributes)
+        responses = new_password_responses(challenge, new_password, attributes)
         return self._sign_in.answer(challenge, responses, metadata)
 
     def send_custom_challenge_answer(
         self, challenge: Challenge, answer: str, *, client_metadata: Metadata = None
     ) -> UserPoolTokens | Challenge:
         """Answer a CUSTOM_CHALLENGE; `Challenge.parameters` holds what the pool's trigger asks."""
-        answers.expect(challenge, "CUSTOM_CHALLENGE")
+        expect(challenge, "CUSTOM_CHALLENGE")
         responses = {"ANSWER": checks.text("answer", answer, 131072)}
         return self._sign_in.answer(challenge, responses, self._metadata(client_metadata))
 
@@ -192,7 +201,7 @@ class UserPool(AccountOperations):
         self, challenge: Challenge, responses: Mapping[str, str], *, client_metadata: Metadata = None
     ) -> UserPoolTokens | Challenge:
         """Answer any challenge with the API's own ChallengeResponses; user name, hash and device are added."""
-        answers.expect_any(challenge)
+        expect_any(challenge)
         checked = checks.metadata(responses, "responses")
         return self._sign_in.answer(challenge, checked, self._metadata(client_metadata))
 
@@ -227,7 +236,7 @@ class UserPool(AccountOperations):
             SignInRequiredError: the sign-in was revoked or has ended.
             TokenRefreshError: refused in another way, or the answer is another user's.
         """
-        return refresh.refresh(self._api, tokens, self._metadata(client_metadata), self._clock(), self._verify, persist)
+        return refresh(self._api, tokens, self._metadata(client_metadata), self._clock(), self._verify, persist)
 
     def revoke(self, tokens: UserPoolTokens) -> None:
         """RevokeToken: ends this sign-in's refresh token and the access tokens that came of it.
@@ -235,11 +244,11 @@ class UserPool(AccountOperations):
         An ID token already issued stays acceptable to an identity pool until it expires, unless the pool checks with
         the user pool (ServerSideTokenCheck).
         """
-        refresh.revoke(self._api, tokens)
+        revoke(self._api, tokens)
 
     def sign_out(self, tokens: UserPoolTokens, *, everywhere: bool = False) -> None:
         """End this sign-in by `revoke`, or every sign-in of the user by GlobalSignOut."""
         if everywhere:
-            refresh.sign_out_everywhere(self._api, tokens)
+            sign_out_everywhere(self._api, tokens)
         else:
-            refresh.revoke(self._api, tokens)
+            revoke(self._api, tokens)

@@ -11,12 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..errors import CognitoFederationError, ConfigurationError, SignInFailedError
-from . import srp
-from .api import Api
-from .diagnosis import Refusal
-from .model import Challenge, Device, UserPoolTokens
-from .results import member, signed_in
+from ..errors import CognitoFederationError, ConfigurationError, SignInFailedError, TokenRefreshError
+from . import checks, srp
+from .api import Api, member, refreshed, signed_in
+from .errors import Refusal, is_unknown_operation
+from .models import Challenge, Device, UserPoolTokens
 from .verification import Verify
 
 FLOWS = ("USER_SRP_AUTH", "USER_PASSWORD_AUTH", "CUSTOM_AUTH")
@@ -197,3 +196,129 @@ def check_flow(auth_flow: str, password: str | None) -> None:
         raise ConfigurationError(f"auth_flow {auth_flow[:40]!r} is not known", remedy=f"Use one of {', '.join(FLOWS)}")
     if password is None and auth_flow != "CUSTOM_AUTH":
         raise ConfigurationError(f"{auth_flow} needs a password", remedy="Only CUSTOM_AUTH goes without one")
+
+
+CODE_KEYS = {
+    "SMS_MFA": "SMS_MFA_CODE",
+    "SOFTWARE_TOKEN_MFA": "SOFTWARE_TOKEN_MFA_CODE",
+    "EMAIL_OTP": "EMAIL_OTP_CODE",
+    "SMS_OTP": "SMS_OTP_CODE",
+}
+_ELSEWHERE = {
+    "NEW_PASSWORD_REQUIRED": "complete_new_password",
+    "CUSTOM_CHALLENGE": "send_custom_challenge_answer",
+}
+# The API's prose says EMAIL_MFA where its enumeration says EMAIL_OTP; either spelling is taken, the pool's is sent.
+_SAME = {"EMAIL_MFA": "EMAIL_OTP", "EMAIL_OTP": "EMAIL_MFA"}
+
+
+def expect_any(challenge: object) -> None:
+    """Refuse what is no challenge at all."""
+    if not isinstance(challenge, Challenge):
+        raise ConfigurationError(f"the challenge must be what sign_in returned, not {type(challenge).__name__}")
+
+
+def expect(challenge: Challenge, *names: str) -> None:
+    """Refuse a challenge that this answer is not for, and say which method takes it."""
+    expect_any(challenge)
+    if challenge.name not in names:
+        method = _ELSEWHERE.get(
+            challenge.name, "confirm_sign_in" if challenge.name in _CONFIRMED else "answer_challenge"
+        )
+        raise ConfigurationError(f"the challenge is {challenge.name}", remedy=f"Answer it with {method}")
+
+
+_CONFIRMED = (*CODE_KEYS, "SELECT_MFA_TYPE", "MFA_SETUP")
+
+
+def confirmation(challenge: Challenge, answer: str) -> dict[str, str]:
+    """The responses of a code or of the choice of a second factor."""
+    expect(challenge, *CODE_KEYS, "SELECT_MFA_TYPE")
+    if challenge.name == "SELECT_MFA_TYPE":
+        return {"ANSWER": _chosen(challenge, answer)}
+    return {CODE_KEYS[challenge.name]: checks.code(answer)}
+
+
+def _chosen(challenge: Challenge, answer: str) -> str:
+    kind = checks.text("answer", answer, 64, spaces=False)
+    if not challenge.choices or kind in challenge.choices:
+        return kind
+    if _SAME.get(kind) in challenge.choices:
+        return _SAME[kind]
+    raise ConfigurationError("this kind of MFA is not offered", remedy=f"Choose one of {', '.join(challenge.choices)}")
+
+
+def new_password_responses(challenge: Challenge, password: str, attributes: Mapping[str, str] | None) -> dict[str, str]:
+    """NEW_PASSWORD and a ``userAttributes.`` entry for each attribute."""
+    expect(challenge, "NEW_PASSWORD_REQUIRED")
+    given = {entry["Name"]: entry["Value"] for entry in checks.attributes(attributes)}
+    missing = [name for name in challenge.required_attributes if name not in given]
+    if missing:
+        raise ConfigurationError(
+            f"the user pool wants attributes: {', '.join(missing)}", remedy="Pass them in attributes"
+        )
+    named = {f"userAttributes.{name}": value for name, value in given.items()}
+    return {"NEW_PASSWORD": checks.password(password, "new_password"), **named}
+
+
+def refresh(
+    api: Api,
+    old: UserPoolTokens,
+    metadata: Mapping[str, str],
+    now: float,
+    verify: Verify,
+    persist: Callable[[str], None] | None = None,
+) -> UserPoolTokens:
+    """New tokens for a refresh token; `persist` gets the one to keep before anything else is looked at.
+
+    GetTokensFromRefreshToken serves pools with and without rotation, REFRESH_TOKEN_AUTH only those without, so the
+    second is used only where the endpoint or the installed botocore does not have the first.
+    """
+    checks.token(old.refresh_token, "refresh_token")
+    answer = _renewed(api, old, metadata)
+    if answer is None:
+        answer = api.call("InitiateAuth", _classic(api, old, metadata))
+    result = member(answer, "AuthenticationResult", "refresh")
+    if persist is not None:
+        persist(str(result.get("RefreshToken") or old.refresh_token))
+    renewed = refreshed(api.app, result, old, now)
+    verify(renewed, TokenRefreshError)
+    return renewed
+
+
+def _renewed(api: Api, old: UserPoolTokens, metadata: Mapping[str, str]) -> dict[str, Any] | None:
+    if not api.knows("GetTokensFromRefreshToken"):
+        return None
+    request: dict[str, Any] = {"RefreshToken": old.refresh_token, "ClientId": api.app.client_id}
+    if api.app.client_secret is not None:
+        request["ClientSecret"] = api.app.client_secret
+    if old.device_key:
+        request["DeviceKey"] = old.device_key
+    if metadata:
+        request["ClientMetadata"] = dict(metadata)
+    return api.attempt("GetTokensFromRefreshToken", request, is_unknown_operation)
+
+
+def _classic(api: Api, old: UserPoolTokens, metadata: Mapping[str, str]) -> dict[str, Any]:
+    parameters = {"REFRESH_TOKEN": old.refresh_token, **api.app.hashed(old.username)}
+    if old.device_key:
+        parameters["DEVICE_KEY"] = old.device_key
+    request: dict[str, Any] = {
+        "AuthFlow": "REFRESH_TOKEN_AUTH",
+        "ClientId": api.app.client_id,
+        "AuthParameters": parameters,
+    }
+    return {**request, "ClientMetadata": dict(metadata)} if metadata else request
+
+
+def revoke(api: Api, tokens: UserPoolTokens) -> None:
+    """RevokeToken: ends the refresh token and what came of it; may be repeated."""
+    request = {"Token": checks.token(tokens.refresh_token, "refresh_token"), "ClientId": api.app.client_id}
+    if api.app.client_secret is not None:
+        request["ClientSecret"] = api.app.client_secret
+    api.call("RevokeToken", request)
+
+
+def sign_out_everywhere(api: Api, tokens: UserPoolTokens) -> None:
+    """GlobalSignOut: ends every sign-in of the user."""
+    api.call("GlobalSignOut", {"AccessToken": checks.token(tokens.access_token, "access_token")})
