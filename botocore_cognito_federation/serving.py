@@ -41,7 +41,7 @@ def serving_for(
     federation = federation_for(settings, session=session, store=store, only_for=only_for, last=last)
     if settings.auto_login == "never":
         return federation.serve
-    from .sign_in.automatic import signed_in_automatically
+    from .sign_in.auto import signed_in_automatically
 
     now = real_patience().now
 

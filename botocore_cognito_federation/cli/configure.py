@@ -27,7 +27,7 @@ from ..config.writer import profile_section
 from ..errors import ConfigurationError
 from ..messages import shell_command
 from ..oidc.client import secret_key
-from ..sign_in.perform import prove_that_it_can_be_kept
+from ..sign_in.login import prove_that_it_can_be_kept
 
 #: The keys with a flag of their own, and what to say about each; every other one goes with --set.
 _FLAGS = {
@@ -160,7 +160,7 @@ def command(
         _keep_client_secret(plan.settings, store)
     _say_what_is_next(plan, changed=changed, files=files)
     if asks and signs_people_in(plan.settings) and click.confirm("Sign in now?", default=True, err=True):
-        from ..sign_in.ways import Choices
+        from ..sign_in.login import Choices
         from .login import run_login
 
         run_login(load_settings(name), Choices())

@@ -8,15 +8,13 @@ import time
 
 import click
 
-from ..browser import parse_browser_command
 from ..cache import store_for
 from ..config.settings import Settings
 from ..errors import ConfigurationError
 from ..messages import span
-from ..sign_in.perform import Machine, SignedIn, sign_in
-from ..sign_in.screens import TerminalScreen
-from ..sign_in.typed_line import typed_line
-from ..sign_in.ways import Choices
+from ..sign_in.browser import parse_browser_command
+from ..sign_in.login import Choices, Machine, SignedIn, sign_in
+from ..sign_in.terminal import TerminalScreen, typed_line
 from .options import chosen_settings, profile_option, session_option
 
 

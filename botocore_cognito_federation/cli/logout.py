@@ -12,7 +12,7 @@ from ..cache.base import CREDENTIALS, SESSIONS, Store
 from ..config.loader import load_session_settings, load_settings
 from ..config.settings import Settings
 from ..errors import ConfigurationError
-from ..sign_in.ending import SignedOut, forget_scope, sign_out
+from ..sign_in.logout import SignedOut, forget_scope, sign_out
 from .options import chosen_settings, profile_option, session_option
 
 

@@ -21,7 +21,7 @@ from ..errors import CognitoFederationError, ConfigurationError, StorageError
 from ..identity_providers import derive_login_key
 from ..messages import login_command, run_with_profile, span
 from ..oidc.authorization import Redirect, loopback_redirect
-from ..sign_in.perform import prove_that_it_can_be_kept
+from ..sign_in.login import prove_that_it_can_be_kept
 from .findings import Finding
 
 _NOTE_LIFE = 86_400

@@ -20,9 +20,8 @@ from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, SignInFailedError
 from ..oidc.flows import DEFAULT_TIMEOUT, SignInPrompt
 from .dialogue import Questions
-from .perform import Machine, sign_in
-from .screens import NOT_THE_ADDRESS, Screen, TerminalScreen, wording
-from .ways import Choices
+from .login import Choices, Machine, sign_in
+from .terminal import NOT_THE_ADDRESS, Screen, TerminalScreen, wording
 
 Display = Callable[[Mapping[str, str]], None]
 """Shows one thing in the forms given, by MIME type."""
@@ -185,7 +184,7 @@ def _markup(prompt: SignInPrompt) -> str:
 
 
 def _by_input(timeout: float) -> str:
-    from .typed_line import typed_line
+    from .terminal import typed_line
 
     try:
         return typed_line(sys.stdin.fileno(), timeout)

@@ -1,12 +1,10 @@
-"""Signing in to a user pool by user name and password: what is asked, in the order the pool asks it.
-
-The password itself is never sent (SRP, `user_pool.srp`), and nothing typed here is kept: a sign-in that has to begin
-again asks for it again.
-"""
+"""What a user pool asks beside the password, in words, and the person's answers to it."""
 
 from __future__ import annotations
 
+import re
 import secrets
+from collections.abc import Callable
 
 from ..cache.sessions import Session
 from ..errors import ConfigurationError, SignInFailedError
@@ -15,7 +13,9 @@ from ..messages import printable
 from ..user_pool import (
     Challenge,
     ChallengeOverError,
+    CodeMismatchError,
     FlowNotEnabledError,
+    NewPasswordRefusedError,
     PasswordResetRequiredError,
     UserNotConfirmedError,
     UserPool,
@@ -23,8 +23,136 @@ from ..user_pool import (
     WrongPasswordError,
 )
 from ..user_pool.checks import username as checked_username
-from .challenges import TRIES, answered
 from .dialogue import Questions
+
+#: How often a wrong answer may be followed by another one.
+TRIES = 3
+
+_CODES = frozenset({"SMS_MFA", "SOFTWARE_TOKEN_MFA", "EMAIL_OTP", "SMS_OTP"})
+_FACTORS = {
+    "SMS_MFA": "a code by SMS",
+    "SMS_OTP": "a code by SMS",
+    "SOFTWARE_TOKEN_MFA": "the code of an authenticator application",
+    "EMAIL_OTP": "a code by e-mail",
+    "EMAIL_MFA": "a code by e-mail",
+}
+_APPLICATION = "SOFTWARE_TOKEN_MFA"
+#: Parameters of a custom challenge that are the protocol's, not the question's.
+_NOT_ASKED = frozenset({"USERNAME", "USER_ID_FOR_SRP"})
+_LONGEST = 300
+
+Found = UserPoolTokens | Challenge
+
+
+def answered(pool: UserPool, challenge: Challenge, ask: Questions) -> Found:
+    """What the pool says to the person's answer.
+
+    Raises:
+        SignInFailedError: the answer was wrong too often, or nobody can give it here.
+        ChallengeOverError: the sign-in has to begin again.
+    """
+    if challenge.name in _CODES:
+        return _with_code(ask, _code_wording(challenge), challenge.name == _APPLICATION, _confirming(pool, challenge))
+    if challenge.name == "SELECT_MFA_TYPE":
+        return pool.confirm_sign_in(challenge, _chosen_factor(challenge, ask))
+    if challenge.name == "MFA_SETUP":
+        return _with_new_application(pool, challenge, ask)
+    if challenge.name == "NEW_PASSWORD_REQUIRED":
+        return _with_new_password(pool, challenge, ask)
+    if challenge.name == "CUSTOM_CHALLENGE":
+        return _with_custom_answer(pool, challenge, ask)
+    raise SignInFailedError(
+        f"The user pool asks for {printable(challenge.name, 60)}, which cannot be answered here",
+        remedy="Set cognito_grant = auth-code to sign in on its pages",
+    )
+
+
+def _confirming(pool: UserPool, challenge: Challenge) -> Callable[[str], Found]:
+    return lambda code: pool.confirm_sign_in(challenge, code)
+
+
+def _with_code(ask: Questions, wording: str, by_application: bool, answer: Callable[[str], Found]) -> Found:
+    for left in reversed(range(TRIES)):
+        code = re.sub(r"[\s-]", "", ask.question(wording))
+        if not code or (by_application and not re.fullmatch(r"[0-9]{6}", code)):
+            ask.say("That is no code: it has six digits" if by_application else "That is no code")
+            continue
+        try:
+            return answer(code)
+        except CodeMismatchError as wrong:
+            if not left:
+                raise
+            ask.say(f"{wrong.what[:1].upper()}{wrong.what[1:]}")
+    raise SignInFailedError("No code was typed", remedy="Sign in again")
+
+
+def _code_wording(challenge: Challenge) -> str:
+    if challenge.name == _APPLICATION:
+        device = challenge.parameters.get("FRIENDLY_DEVICE_NAME")
+        return f"The code your authenticator application shows{f' ({printable(device, 60)})' if device else ''}"
+    medium = "by e-mail" if challenge.name == "EMAIL_OTP" else "by SMS"
+    destination = challenge.parameters.get("CODE_DELIVERY_DESTINATION")
+    return f"The code sent {medium}{f' to {printable(destination, 80)}' if destination else ''}"
+
+
+def _chosen_factor(challenge: Challenge, ask: Questions) -> str:
+    if not challenge.choices:
+        raise SignInFailedError("The user pool wants a second factor to be chosen, and offers none")
+    ask.say("The user pool asks for a second factor:")
+    for number, kind in enumerate(challenge.choices, 1):
+        ask.say(f"  {number}  {_FACTORS.get(kind, printable(kind, 60))}")
+    for _ in range(TRIES):
+        typed = ask.question(f"Which one (1 to {len(challenge.choices)})").strip()
+        if typed in challenge.choices:
+            return typed
+        if re.fullmatch(r"[1-9][0-9]?", typed) and int(typed) <= len(challenge.choices):
+            return challenge.choices[int(typed) - 1]
+        ask.say("That is none of them")
+    raise SignInFailedError("No second factor was chosen", remedy="Sign in again")
+
+
+def _with_new_application(pool: UserPool, challenge: Challenge, ask: Questions) -> Found:
+    if challenge.choices and _APPLICATION not in challenge.choices:
+        kinds = ", ".join(_FACTORS.get(kind, printable(kind, 60)) for kind in challenge.choices)
+        raise SignInFailedError(
+            f"The user pool wants a second factor to be set up that cannot be set up here: {kinds}",
+            remedy="Ask the administrator of the user pool to set it up",
+        )
+    ready = pool.set_up_totp(challenge)
+    ask.reveal(
+        "The user pool asks for an authenticator application. Add this secret to yours, by hand or as a link:\n\n"
+        f"  {printable(ready.totp_secret, _LONGEST)}\n"
+        f"  {printable(ready.otpauth_uri(pool.user_pool_id), 2 * _LONGEST)}\n"
+    )
+    return _with_code(ask, "The code it shows", True, _confirming(pool, ready))
+
+
+def _with_new_password(pool: UserPool, challenge: Challenge, ask: Questions) -> Found:
+    ask.say("The user pool wants a password of your own")
+    attributes: dict[str, str] = {}
+    for left in reversed(range(TRIES)):
+        new = ask.question("New password", secret=True)
+        if ask.question("The same again", secret=True) != new:
+            ask.say("The two differ")
+            continue
+        for name in challenge.required_attributes:
+            attributes[name] = attributes.get(name) or ask.question(printable(name, 60))
+        try:
+            return pool.complete_new_password(challenge, new, attributes)
+        except NewPasswordRefusedError as refused:
+            if not left:
+                raise
+            ask.say(f"{refused.what[:1].upper()}{refused.what[1:]}")
+    raise SignInFailedError("No new password was typed twice the same", remedy="Sign in again")
+
+
+def _with_custom_answer(pool: UserPool, challenge: Challenge, ask: Questions) -> Found:
+    for name, value in challenge.parameters.items():
+        if name not in _NOT_ASKED:
+            ask.say(f"{printable(name, 60)}: {printable(value, _LONGEST)}")
+    # Nobody but the pool's trigger knows whether the answer is a secret, so it is treated as one.
+    return pool.send_custom_challenge_answer(challenge, ask.question("Answer", secret=True))
+
 
 #: Answers one sign-in may take; each pool asks two or three things.
 _MOST_ANSWERS = 12

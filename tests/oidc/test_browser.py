@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from botocore_cognito_federation.browser import can_open_browser, open_browser, parse_browser_command
 from botocore_cognito_federation.errors import ConfigurationError
+from botocore_cognito_federation.sign_in.browser import can_open_browser, open_browser, parse_browser_command
 
 URL = "http://127.0.0.1:8400/start/abc"
 CONTAINER = "/.dockerenv"
@@ -93,7 +93,7 @@ def test_a_command_that_is_not_there_is_a_configuration_error() -> None:
 
 
 def test_a_browser_that_keeps_running_counts_as_opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("botocore_cognito_federation.browser.LAUNCH_TIME", 0.1)
+    monkeypatch.setattr("botocore_cognito_federation.sign_in.browser.LAUNCH_TIME", 0.1)
     assert open_browser(URL, command=[sys.executable, "-c", "import time; time.sleep(1)"])
 
 

@@ -15,8 +15,9 @@ import pytest
 from botocore_cognito_federation.cache.memory import MemoryStore
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError
-from botocore_cognito_federation.sign_in import automatic, perform
-from botocore_cognito_federation.sign_in.automatic import CoolDown, signed_in_automatically
+from botocore_cognito_federation.sign_in import auto as automatic
+from botocore_cognito_federation.sign_in import login as perform
+from botocore_cognito_federation.sign_in.auto import CoolDown, signed_in_automatically
 from tests.signin.places import BROWSER, Home, finished
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the tests use the terminal device of POSIX")
@@ -137,7 +138,7 @@ def test_a_clock_that_was_set_back_does_not_make_the_pause_longer(settings_of: A
 
 
 def test_a_process_without_a_terminal_has_no_foreground_terminal() -> None:
-    program = "from botocore_cognito_federation.sign_in.automatic import foreground_terminal as f; print(f())"
+    program = "from botocore_cognito_federation.sign_in.auto import foreground_terminal as f; print(f())"
     root = Path(automatic.__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -15,10 +15,9 @@ from botocore_cognito_federation.errors import ConfigurationError, SignInFailedE
 from botocore_cognito_federation.identity_providers import resolve
 from botocore_cognito_federation.oidc.client import SignInAnswer
 from botocore_cognito_federation.oidc.flows import SignInPrompt
-from botocore_cognito_federation.sign_in import perform
-from botocore_cognito_federation.sign_in.keeping import SessionKeeper
-from botocore_cognito_federation.sign_in.perform import Machine, sign_in_only
-from botocore_cognito_federation.sign_in.ways import Choices
+from botocore_cognito_federation.sign_in import login as perform
+from botocore_cognito_federation.sign_in.login import Choices, Machine, sign_in_only
+from botocore_cognito_federation.sign_in.session_writer import SessionKeeper
 
 NOW = 1_800_000_000.0
 SETTINGS = Settings("eu-west-1:1", profile="dev", session="corp", client_id="app", provider=resolve("idp.example"))

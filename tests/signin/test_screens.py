@@ -10,9 +10,8 @@ import pytest
 
 from botocore_cognito_federation.errors import SignInFailedError
 from botocore_cognito_federation.oidc.flows import SignInPrompt
-from botocore_cognito_federation.sign_in.screens import TerminalScreen, wording
-from botocore_cognito_federation.sign_in.typed_line import typed_line
-from botocore_cognito_federation.sign_in.ways import Choices, Way, choose_way
+from botocore_cognito_federation.sign_in.login import Choices, Way, choose_way
+from botocore_cognito_federation.sign_in.terminal import TerminalScreen, typed_line, wording
 from tests.signin.places import Home, finished
 from tests.signin.test_automatic import shown_on
 

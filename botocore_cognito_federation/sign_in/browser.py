@@ -12,7 +12,7 @@ import webbrowser
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from .errors import ConfigurationError
+from ..errors import ConfigurationError
 
 LAUNCH_TIME = 2.0
 """Seconds a launcher has to fail; one that is still running then is a browser."""

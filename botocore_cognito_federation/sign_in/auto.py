@@ -106,9 +106,8 @@ def _tried(
 ) -> bool:
     from ..messages import login_command
     from ..oidc.flows import DEFAULT_TIMEOUT
-    from .perform import Machine, sign_in_only
-    from .screens import TerminalScreen
-    from .ways import Choices
+    from .login import Choices, Machine, sign_in_only
+    from .terminal import TerminalScreen
 
     screen = TerminalScreen(terminal if terminal is not None else _nowhere())
     try:
@@ -161,7 +160,7 @@ def foreground_terminal() -> TextIO | None:
 
 
 def _has_browser(environ: Mapping[str, str]) -> bool:
-    from ..browser import can_open_browser
+    from .browser import can_open_browser
 
     return can_open_browser(environ)[0]
 
