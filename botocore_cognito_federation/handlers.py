@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .application.grant_handler import GrantHandler, KeepRotated
+    from .application.token_provider import GrantHandler, KeepRotated
     from .login_tokens.base import TokenSource
 
 __all__ = ["amazon", "facebook", "google", "oidc", "token_command", "token_env", "token_file", "token_url"]
@@ -42,7 +42,7 @@ def oidc(
         on_rotation: called with each new refresh token before the ID token beside it is used. Where the provider
             rotates them, only the newest works: an application that outlives this process keeps it there.
     """
-    from .application.grant_handler import GrantHandler
+    from .application.token_provider import GrantHandler
 
     return GrantHandler(issuer, client_id, refresh_token, client_secret, on_rotation=on_rotation)
 

@@ -19,12 +19,10 @@ from ..errors import CognitoFederationError, ConfigurationError, NotSignedInErro
 from ..events import Event, Events
 from ..identity_pool.aws import shared_clients
 from ..login_token import LoginToken
-from .arguments import Expiry, base_settings, login_token, resolved_provider, user_mapping
-from .records import Record
-from .refresh_handlers import RefreshHandler, RefreshHandlers
+from .arguments import Expiry, Record, base_settings, login_token, resolved_provider, user_mapping
 from .sign_in import CurrentSignIn, SignIn, Surroundings
-from .signed_in import SignedIn
-from .user_pool_sign_in import UserPoolSignIn
+from .signed_in import SignedIn, UserPoolSignIn
+from .token_provider import RefreshHandler, RefreshHandlers
 
 if TYPE_CHECKING:
     from ..botocore_plugin.application import ApplicationCredentials

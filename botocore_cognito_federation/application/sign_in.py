@@ -18,8 +18,8 @@ from ..identity_pool.aws import Clients
 from ..identity_pool.client import IdentityPool, Login
 from ..login_token import LoginToken
 from ..login_tokens.base import RefreshContext
-from .records import Record, Records, is_of_one_sign_in
-from .source import ApplicationTokenSource, Renewers
+from .arguments import Record, Records, is_of_one_sign_in
+from .token_provider import ApplicationTokenSource, Renewers
 
 if TYPE_CHECKING:
     from ..cache.base import Store

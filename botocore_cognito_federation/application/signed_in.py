@@ -1,16 +1,18 @@
-"""What can be asked of a federation once somebody is signed in, whether an application did that or a profile."""
+"""Several logins on one identity: Cognito links what is sent together, and UnlinkIdentity takes one off."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .._util.concurrency import ForkSafeLock, refuse_reentry, renewing
+from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError
 from ..events import Callback, Event, Events
-from .arguments import Expiry, login_token, resolved_provider
-from .linking import link, unlink
+from ..identity_pool.client import LinkedLogin
+from .arguments import Expiry, login_token, provider_key, resolved_provider
 
 if TYPE_CHECKING:
     import boto3
@@ -18,10 +20,154 @@ if TYPE_CHECKING:
 
     from ..botocore_plugin.application import ApplicationCredentials
     from ..config.settings import Settings
-    from ..credentials import FederatedCredentials
     from ..federation import Served
     from ..identity_pool.aws import Patience
+    from ..identity_providers import IdentityProvider
+    from ..login_token import LoginToken
+    from ..user_pool import Challenge, Device, UserPool, UserPoolTokens
     from .sign_in import CurrentSignIn
+
+
+def link(sign_in: CurrentSignIn, identity_id: str, provider: IdentityProvider, token: LoginToken | None) -> str:
+    """Put another login on an identity.
+
+    Returns:
+        The identity ID that all its logins have from now on.
+
+    Raises:
+        ConfigurationError: guests and developer identities are not linked this way, nor a login with itself.
+        FederationRefusedError, TemporaryError: see `identity_pool.IdentityPool.exchange`.
+    """
+    if token is None:
+        raise ConfigurationError("A guest login cannot be linked", remedy="Sign in as guest, then link a provider")
+    if provider.kind == "developer":
+        raise ConfigurationError(
+            "Developer logins are linked by GetOpenIdTokenForDeveloperIdentity",
+            remedy="Let your backend name identity_id and both logins there",
+        )
+    other = sign_in.login_of(provider, token)
+    if sign_in.is_guest:
+        return sign_in.pool.exchange(identity_id, other).credentials.identity_id
+    own = sign_in.login()
+    if own.key == other.key:
+        raise ConfigurationError(f"{own.key} is the provider of this sign-in", remedy="Link another provider")
+    together = replace(own, linked=(LinkedLogin(other.key, other.token.subject, other.token),))
+    return sign_in.pool.exchange(identity_id, together).credentials.identity_id
+
+
+def unlink(sign_in: CurrentSignIn, identity_id: str, provider: IdentityProvider) -> None:
+    """Take a login off an identity.
+
+    Raises:
+        ConfigurationError: it is the login of this very sign-in, which would lose its own identity.
+        FederationRefusedError, TemporaryError: see `identity_pool.IdentityPool.unlink`.
+    """
+    own = sign_in.login()
+    key = provider_key(provider)
+    if own.key == key:
+        raise ConfigurationError(
+            f"{key} is the provider of this sign-in, which would lose its identity",
+            remedy="Sign in with a linked provider first",
+        )
+    sign_in.pool.unlink(identity_id, own, key)
+
+
+Metadata = Mapping[str, str] | None
+
+
+class UserPoolSignIn(ABC):
+    """The members of a federation that has a user pool."""
+
+    @abstractmethod
+    def _federated(self, ask: Callable[[UserPool], UserPoolTokens | Challenge]) -> FederatedCredentials | Challenge:
+        """Credentials for the tokens that the pool answers, or its challenge; a failure is told as one to sign in."""
+
+    def sign_in(
+        self,
+        username: str,
+        password: str | None = None,
+        *,
+        auth_flow: str = "USER_SRP_AUTH",
+        validation_data: Metadata = None,
+        client_metadata: Metadata = None,
+        device: Device | None = None,
+    ) -> FederatedCredentials | Challenge:
+        """Sign in to the user pool and exchange its token; arguments as for `UserPool.sign_in`.
+
+        Returns:
+            AWS credentials, or the challenge to answer with `confirm_sign_in`, `complete_new_password`,
+            `send_custom_challenge_answer` or `answer_challenge`.
+
+        Raises:
+            ConfigurationError: there is no user pool, or an argument is wrong.
+            SignInFailedError: the user pool refused.
+            FederationRefusedError: the identity pool refused what the user pool gave.
+            TemporaryError: the same call may succeed later.
+        """
+        return self._federated(
+            lambda pool: pool.sign_in(
+                username,
+                password,
+                auth_flow=auth_flow,
+                validation_data=validation_data,
+                client_metadata=client_metadata,
+                device=device,
+            )
+        )
+
+    def federate(self, signed_in: UserPoolTokens | Challenge) -> FederatedCredentials | Challenge:
+        """Exchange what the user pool answered elsewhere: after a sign-up that signs in by itself, for instance.
+
+        Args:
+            signed_in: `SignUp.signed_in`, the answer of `UserPool.confirm_sign_up`, or tokens the application kept.
+
+        Returns:
+            AWS credentials, renewed from here on with the refresh token; a challenge goes back as it is.
+
+        Raises:
+            ConfigurationError: there is no user pool, or these are no tokens.
+            FederationRefusedError: the identity pool refused the token.
+            TemporaryError: the same call may succeed later.
+        """
+        return self._federated(lambda _: signed_in)
+
+    def confirm_sign_in(
+        self, challenge: Challenge, answer: str, *, client_metadata: Metadata = None
+    ) -> FederatedCredentials | Challenge:
+        """Answer a challenge for a code, or a choice; see `UserPool.confirm_sign_in`."""
+        return self._federated(lambda pool: pool.confirm_sign_in(challenge, answer, client_metadata=client_metadata))
+
+    def complete_new_password(
+        self,
+        challenge: Challenge,
+        new_password: str,
+        attributes: Mapping[str, str] | None = None,
+        *,
+        client_metadata: Metadata = None,
+    ) -> FederatedCredentials | Challenge:
+        """Answer NEW_PASSWORD_REQUIRED; see `UserPool.complete_new_password`."""
+        return self._federated(
+            lambda pool: pool.complete_new_password(
+                challenge, new_password, attributes, client_metadata=client_metadata
+            )
+        )
+
+    def send_custom_challenge_answer(
+        self, challenge: Challenge, answer: str, *, client_metadata: Metadata = None
+    ) -> FederatedCredentials | Challenge:
+        """Answer a CUSTOM_CHALLENGE; see `UserPool.send_custom_challenge_answer`."""
+        return self._federated(
+            lambda pool: pool.send_custom_challenge_answer(challenge, answer, client_metadata=client_metadata)
+        )
+
+    def answer_challenge(
+        self, challenge: Challenge, responses: Mapping[str, str], *, client_metadata: Metadata = None
+    ) -> FederatedCredentials | Challenge:
+        """Answer any challenge; see `UserPool.answer_challenge`."""
+        return self._federated(
+            lambda pool: pool.answer_challenge(challenge, responses, client_metadata=client_metadata)
+        )
+
 
 _SIGN_IN = "Call federated_sign_in (or sign_in, with a user pool) first"
 

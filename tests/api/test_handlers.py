@@ -15,7 +15,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from botocore_cognito_federation import CognitoFederation, NonRetryableError, TemporaryError, handlers
-from botocore_cognito_federation.application.grant_handler import GrantHandler
+from botocore_cognito_federation.application.token_provider import GrantHandler
 from botocore_cognito_federation.demo.world import World
 from botocore_cognito_federation.identity_providers import Endpoints, resolve
 

@@ -112,7 +112,7 @@ def handler_of(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     def make_handler(answer: str) -> Handler:
         if answer == "hangs":
             impatient = partial(HandlerTokenSource, time_limit=0.4)
-            monkeypatch.setattr("botocore_cognito_federation.application.source.HandlerTokenSource", impatient)
+            monkeypatch.setattr("botocore_cognito_federation.application.token_provider.HandlerTokenSource", impatient)
         made.append(Handler(world, answer))
         return made[-1]
 

@@ -1,27 +1,75 @@
-"""The token source of an application's sign-in: the token it was given, renewed by its refresh handler.
-
-Keeping, locks and the rules of freshness are those of every sign-in that lives on (`tokens.session`); what differs is
-who renews: the application's handler, or the user pool the federation signed in to.
-"""
+"""Which refresh handler renews the login tokens of which provider: an alias and its domain are one provider."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CognitoFederationError, ConfigurationError, SignInRequiredError, StorageError, TokenRefreshError
+from .._util.concurrency import ForkSafeLock
+from ..errors import (
+    CognitoFederationError,
+    ConfigurationError,
+    NonRetryableError,
+    SignInRequiredError,
+    StorageError,
+    TemporaryError,
+    TokenRefreshError,
+)
 from ..events import Event
+from ..identity_providers import IdentityProvider
 from ..login_token import LoginToken
 from ..login_tokens.base import RefreshContext
 from ..login_tokens.handler import HandlerTokenSource
 from ..login_tokens.session import Renewal, SessionTokenSource
-from .records import Record
+from .arguments import Record, provider_key, resolved_provider
 
 if TYPE_CHECKING:
     from ..cache.base import Store
     from ..cache.sessions import Session, Sessions
     from ..identity_pool.aws import Patience
+    from ..oidc.client import RelyingParty, TokenAnswer
+
+RefreshHandler = Callable[..., Any]
+
+
+class RefreshHandlers(MutableMapping[str, RefreshHandler]):
+    """Provider -> refresh handler; may be changed at any time.
+
+    Amplify looks a handler up under the very string of the sign-in (aws-amplify/amplify-js#7889); here ``google``,
+    ``accounts.google.com`` and ``https://accounts.google.com`` are the same key.
+    """
+
+    def __init__(self, handlers: Mapping[str, RefreshHandler] | None = None) -> None:
+        self._handlers: dict[str, RefreshHandler] = {}
+        self.update(handlers or {})
+
+    def __getitem__(self, provider: str) -> RefreshHandler:
+        return self._handlers[_key(provider)]
+
+    def __setitem__(self, provider: str, handler: RefreshHandler) -> None:
+        if not callable(handler):
+            raise ConfigurationError(
+                f"The refresh handler of {provider} is a {type(handler).__name__}", remedy="Pass a function"
+            )
+        self._handlers[_key(provider)] = handler
+
+    def __delitem__(self, provider: str) -> None:
+        del self._handlers[_key(provider)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict(self._handlers))
+
+    def __len__(self) -> int:
+        return len(self._handlers)
+
+    def __repr__(self) -> str:
+        return f"RefreshHandlers({', '.join(self)})"
+
+
+def _key(provider: str) -> str:
+    return provider_key(resolved_provider(provider))
+
 
 #: Seconds after its expiry for which a token nobody can renew is still tried: clocks differ, and Cognito's counts.
 _SKEW = 300.0
@@ -176,3 +224,91 @@ class ApplicationTokenSource(SessionTokenSource):
 
     def _sign_in(self, what: str) -> SignInRequiredError:
         return SignInRequiredError(what, remedy=self._remedy(""))
+
+
+KeepRotated = Callable[[str], object]
+
+
+class GrantHandler:
+    """New login tokens of one user at one provider, for as long as the provider renews them.
+
+    Args:
+        provider: an alias, a domain, an issuer URL, or a ready `IdentityProvider`.
+        client_id, client_secret: the application's OAuth client.
+        refresh_token: the refresh token (of Facebook the access token), or a function that gives the newest one kept.
+        on_rotation: called with each new refresh token before anything that came with it is used.
+
+    Raises:
+        ConfigurationError: the provider is malformed.
+    """
+
+    def __init__(
+        self,
+        provider: str | IdentityProvider,
+        client_id: str,
+        refresh_token: str | Callable[[], str],
+        client_secret: str | None = None,
+        *,
+        on_rotation: KeepRotated | None = None,
+    ) -> None:
+        self._provider = provider if isinstance(provider, IdentityProvider) else resolved_provider(provider)
+        self._client_id = client_id
+        self._client_secret = client_secret
+        self._first = refresh_token
+        self._rotated: str | None = None
+        self._on_rotation = on_rotation
+        self._turns = ForkSafeLock()
+        self._made: RelyingParty | None = None
+
+    def __repr__(self) -> str:
+        return f"GrantHandler({self._provider.name!r}, {self._client_id!r})"
+
+    def __call__(self) -> Mapping[str, Any]:
+        """A new login token.
+
+        Raises:
+            NonRetryableError: the provider has ended the grant; the user has to sign in again.
+            TemporaryError: it cannot be asked now.
+            CognitoFederationError: anything else.
+        """
+        from ..oidc.tokens import refresh_tokens
+
+        with self._turns:
+            try:
+                answer = refresh_tokens(self._party(), self._newest(), persist=self._keep)
+            except TemporaryError:
+                raise
+            except SignInRequiredError as ended:
+                raise NonRetryableError(ended.what, remedy="Let the user sign in with the provider again") from None
+        return {"token": answer.login_token, "expires_at": answer.expires_at}
+
+    def revoke(self) -> None:
+        """Revoke the refresh token, where the provider can (RFC 7009).
+
+        Raises:
+            TemporaryError: it was not revoked; the error says why.
+        """
+        from ..oidc.tokens import revoke
+
+        revocation = revoke(self._party(), self._newest())
+        if not revocation.revoked:
+            raise TemporaryError(f"The refresh token was not revoked: {revocation.reason}")
+
+    def _newest(self) -> str:
+        if callable(self._first):
+            return self._first()
+        return self._rotated or self._first
+
+    def _keep(self, answer: TokenAnswer) -> None:
+        if answer.refresh_token is None or answer.refresh_token == self._newest():
+            return
+        self._rotated = answer.refresh_token
+        if self._on_rotation is not None:
+            self._on_rotation(answer.refresh_token)
+
+    def _party(self) -> RelyingParty:
+        if self._made is None:
+            from ..oidc.client import Client, RelyingParty
+
+            self._made = RelyingParty(self._provider, Client(self._client_id, self._client_secret))
+        return self._made
