@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from botocore_cognito_federation.native import FILE_NAME
+from botocore_cognito_federation.botocore_plugin.native import FILE_NAME
 
 from . import peers
 from .laboratory import Laboratory

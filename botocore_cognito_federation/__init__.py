@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from . import handlers as handlers
     from ._version import __version__ as __version__
     from .application.federation import CognitoFederation as CognitoFederation
-    from .botocore_plugin.chain import install as install
-    from .botocore_plugin.chain import uninstall as uninstall
+    from .botocore_plugin.install import install as install
+    from .botocore_plugin.install import uninstall as uninstall
     from .credentials import FederatedCredentials as FederatedCredentials
     from .errors import CognitoFederationError as CognitoFederationError
     from .errors import ConfigurationError as ConfigurationError
@@ -49,7 +49,7 @@ _HOME_OF = {
     "FederatedCredentials": "credentials",
     "FederationRefusedError": "errors",
     "handlers": "",
-    "install": "botocore_plugin",
+    "install": "botocore_plugin.install",
     "login": "sign_in.notebook",
     "NewPasswordRefusedError": "user_pool",
     "NonRetryableError": "errors",
@@ -62,7 +62,7 @@ _HOME_OF = {
     "StorageError": "errors",
     "TemporaryError": "errors",
     "TokenRefreshError": "errors",
-    "uninstall": "botocore_plugin",
+    "uninstall": "botocore_plugin.install",
     "UserNotConfirmedError": "user_pool",
     "UserPool": "user_pool",
     "UserPoolTokens": "user_pool",

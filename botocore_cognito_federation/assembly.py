@@ -116,6 +116,6 @@ def _session_of(profile: str | None) -> Session:
 
 def _credentials_of(profile: str) -> ReadOnlyCredentials:
     # The one way back up: another profile's credentials come from botocore's chain, and it may be one of ours.
-    from .botocore_plugin.other_profile import credentials_of_profile
+    from .botocore_plugin.install import credentials_of_profile
 
     return credentials_of_profile(profile)

@@ -13,7 +13,7 @@ from botocore.credentials import CredentialProvider
 
 from .._fast_path import CHAIN_VARIABLE, Question, expanded
 from .credentials import METHOD
-from .ready import ready_credentials
+from .deferred import ready_credentials
 
 if TYPE_CHECKING:
     from botocore.session import Session

@@ -26,7 +26,7 @@ from ..federation import who_of
 from ..login_tokens.registry import token_bindings
 from ..serving import serving_for
 from .credentials import FederationCredentials
-from .ready import Beside, take_unresolved
+from .deferred import Beside, take_unresolved
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .._fast_path import Question
     from ..credentials import FederatedCredentials
     from ..federation import Served
-    from .ready import Later
+    from .deferred import Later
 
 #: What tells a platform's token endpoint whose token is asked for; see `tokens.platforms`.
 _OF_PLATFORMS = (

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from ..native import disable, enable, examine
+from ..botocore_plugin.native import disable, enable, examine
 from .options import json_option
 
 _python_option = click.option(

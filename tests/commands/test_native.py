@@ -13,7 +13,7 @@ from pathlib import Path
 import botocore
 import pytest
 
-from botocore_cognito_federation.native import FILE_NAME
+from botocore_cognito_federation.botocore_plugin.native import FILE_NAME
 
 from .conftest import ROOT, Home
 

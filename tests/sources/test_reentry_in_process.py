@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 import botocore_cognito_federation
-from botocore_cognito_federation.botocore_plugin.chain import uninstall
+from botocore_cognito_federation.botocore_plugin.install import uninstall
 from botocore_cognito_federation.errors import CognitoFederationError, TokenRefreshError
 
 from .home import Home

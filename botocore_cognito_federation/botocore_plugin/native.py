@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import ConfigurationError, StorageError
+from ..errors import ConfigurationError, StorageError
 
 FILE_NAME = "botocore_cognito_federation_native.pth"
 #: What happens when somebody asks for botocore. The package is looked for only then, and if it is gone, or wrong in any
