@@ -11,7 +11,7 @@ from .._util.http import HttpClient
 from ..assembly import federation_for
 from ..config.loader import load_settings
 from ..errors import ConfigurationError, SignInFailedError
-from ..outlets.console import OneShotRedirect, destination_of, guests_have_no_console, partition_of, sign_in_url
+from ..serve.console import OneShotRedirect, destination_of, guests_have_no_console, partition_of, sign_in_url
 from ..sign_in.browser import can_open_browser, open_browser
 from .options import profile_option
 

@@ -13,14 +13,16 @@ from ..config.loader import load_settings
 from ..config.settings import Settings
 from ..errors import ConfigurationError
 from ..messages import span
-from ..outlets.child_environment import (
+from ..serve.child import (
     base_environment,
     credential_variables,
     default_profile_has_credentials,
+    launch_failure,
     region_variables,
+    replace_by,
+    run_beside,
 )
-from ..outlets.endpoint import Endpoint
-from ..outlets.program import launch_failure, replace_by, run_beside
+from ..serve.endpoint import Endpoint
 from .options import profile_option
 
 

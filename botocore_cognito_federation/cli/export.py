@@ -11,7 +11,7 @@ import click
 from ..assembly import federation_for
 from ..config.loader import load_settings
 from ..errors import ConfigurationError
-from ..outlets.child_environment import credential_variables
+from ..serve.child import credential_variables
 from .options import profile_option
 
 FORMATS = ("process", "env", "env-no-export", "fish", "powershell", "windows-cmd", "dotenv")

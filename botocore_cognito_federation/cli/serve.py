@@ -12,8 +12,8 @@ import click
 from ..assembly import federation_for
 from ..config.loader import load_settings
 from ..config.settings import Settings
-from ..outlets.child_environment import SHADOWS, default_profile_has_credentials, region_variables
-from ..outlets.endpoint import Endpoint
+from ..serve.child import SHADOWS, default_profile_has_credentials, region_variables
+from ..serve.endpoint import Endpoint
 from .export import FORMATS, formatted
 from .options import profile_option
 

@@ -13,7 +13,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError
-from botocore_cognito_federation.outlets.console import OneShotRedirect, destination_of, partition_of
+from botocore_cognito_federation.serve.console import OneShotRedirect, destination_of, partition_of
 
 from .conftest import Home
 

@@ -17,7 +17,7 @@ from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.sessions import forget_credentials
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.errors import ConfigurationError
-from botocore_cognito_federation.outlets.endpoint import CredentialsInMemory, Endpoint
+from botocore_cognito_federation.serve.endpoint import CredentialsInMemory, Endpoint
 
 from .conftest import Home
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from botocore_cognito_federation._fast_path import CHAIN_VARIABLE
-from botocore_cognito_federation.outlets.child_environment import SHADOWS
+from botocore_cognito_federation.serve.child import SHADOWS
 
 from .conftest import Home
 
