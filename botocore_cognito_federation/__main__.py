@@ -22,7 +22,7 @@ def main() -> None:
     try:
         question = Question(asked[0], os.environ)
         answer_or_take_the_turn(question)
-        from .long_way import answer_and_end
+        from .cli.credential_process import answer_and_end
 
         answer_and_end(question)
     except KeyboardInterrupt:

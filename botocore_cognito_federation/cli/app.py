@@ -5,35 +5,42 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import platform
 import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
+from click.shell_completion import get_completion_class
 
 from .._util.log import VARIABLE, start_debug_log, unexpected
+from .._version import __version__
+from ..config.loader import load_session_settings, load_settings
+from ..config.settings import Settings
 from ..errors import CognitoFederationError
 
 #: Command -> (module, one line of help). The module is imported when its command runs.
 _COMMANDS = {
-    "configure": ("configure", "Write a profile, its sign-in and credential_process into ~/.aws/config."),
-    "login": ("login", "Sign in."),
-    "logout": ("logout", "Sign out: forget tokens and credentials, and revoke what can be revoked."),
-    "credential-process": ("credential_process", "Print credentials as SDKs ask for them in credential_process."),
-    "export": ("export", "Print credentials for a shell."),
-    "exec": ("exec_command", "Run a program with credentials."),
-    "console": ("console", "Open the AWS console, signed in."),
-    "serve": ("serve", "Serve credentials to the SDKs of this machine, on loopback."),
-    "status": ("status", "What is signed in and cached, until when; no network."),
-    "whoami": ("whoami", "Who AWS says this is; asks STS."),
-    "token": ("token", "Print the login token, or its claims."),
-    "doctor": ("doctor", "Find everything that can be wrong, each with its remedy."),
-    "explain": ("explain", "The resolved settings, and where each came from."),
-    "native": ("native", "Let every Python session of an environment have the credentials, with no code."),
+    "configure": ("setup", "Write a profile, its sign-in and credential_process into ~/.aws/config."),
+    "login": ("account", "Sign in."),
+    "logout": ("account", "Sign out: forget tokens and credentials, and revoke what can be revoked."),
+    "credential-process": ("run", "Print credentials as SDKs ask for them in credential_process."),
+    "export": ("run", "Print credentials for a shell."),
+    "exec": ("run", "Run a program with credentials."),
+    "console": ("run", "Open the AWS console, signed in."),
+    "serve": ("run", "Serve credentials to the SDKs of this machine, on loopback."),
+    "status": ("inspect", "What is signed in and cached, until when; no network."),
+    "whoami": ("account", "Who AWS says this is; asks STS."),
+    "token": ("account", "Print the login token, or its claims."),
+    "doctor": ("inspect", "Find everything that can be wrong, each with its remedy."),
+    "explain": ("inspect", "The resolved settings, and where each came from."),
+    "native": ("setup", "Let every Python session of an environment have the credentials, with no code."),
     "link": ("link", "Make the sign-ins of several sessions one identity."),
-    "unlink": ("unlink", "Take a linked sign-in off the identity."),
-    "cache": ("cache", "List or clear what is kept."),
-    "demo": ("demo", "Show the whole way on this machine, with no account and no internet."),
-    "completion": ("completion", "Print the completion script of a shell."),
-    "version": ("version", "Print the version."),
+    "unlink": ("link", "Take a linked sign-in off the identity."),
+    "cache": ("inspect", "List or clear what is kept."),
+    "demo": ("setup", "Show the whole way on this machine, with no account and no internet."),
+    "completion": ("app", "Print the completion script of a shell."),
+    "version": ("app", "Print the version."),
 }
 
 
@@ -104,3 +111,59 @@ def _say(line: str) -> None:
     """A line for people; where it cannot be written, the exit code still says it."""
     with contextlib.suppress(OSError):
         click.echo(line, err=True)
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def profile_option(function: F) -> F:
+    """``--profile``; without it botocore's own order applies."""
+    return click.option("--profile", metavar="NAME", help="The profile; default is AWS_PROFILE, then default.")(
+        function
+    )
+
+
+def session_option(function: F) -> F:
+    """``--session``, for what concerns a sign-in that several profiles share."""
+    return click.option("--session", metavar="NAME", help="The [cognito-session] instead of a profile.")(function)
+
+
+def chosen_settings(profile: str | None, session: str | None) -> Settings:
+    """The settings that ``--profile`` and ``--session`` name.
+
+    Raises:
+        ConfigurationError: there is no such profile or session, or it is wrong.
+        click.UsageError: both are given.
+    """
+    if profile is not None and session is not None:
+        raise click.UsageError("--profile and --session exclude each other")
+    return load_settings(profile) if session is None else load_session_settings(session)
+
+
+def json_option(function: F) -> F:
+    """``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+@click.command("version")
+def version_command() -> None:
+    """Print the version."""
+    import botocore
+
+    click.echo(
+        f"cognito-federation {__version__} (Python {platform.python_version()}, botocore {botocore.__version__})"
+    )
+
+
+_VARIABLE = "_COGNITO_FEDERATION_COMPLETE"
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion_command(shell: str) -> None:
+    """Print the completion script of a shell, e.g. eval "$(cognito-federation completion bash)"."""
+
+    maker = get_completion_class(shell)
+    if maker is None:
+        raise click.UsageError(f"click knows no completion for {shell}")
+    click.echo(maker(app, {}, "cognito-federation", _VARIABLE).source())

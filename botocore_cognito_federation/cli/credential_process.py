@@ -1,18 +1,117 @@
-"""``credential-process`` as a command: with options that `__main__` leaves to the command line, or a log."""
+"""``credential-process`` the long way, for whoever found no answer ready; as little is imported as that takes."""
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING
 
-import click
+from botocore.session import Session
 
-from .._fast_path import Question
-from ..long_way import answer_and_end
-from .options import profile_option
+from .._fast_path import Question, finish, finish_in_the_end
+from .._util.log import unexpected
+from .._util.subprocess import environment_for_children, refuse_a_circle
+from ..cache.answers import bindings_of, keep_failure, keep_served, process_text
+from ..cache.credentials import rest_after
+from ..config.loader import load_settings
+from ..errors import CognitoFederationError
+from ..login_tokens.registry import token_bindings
+from ..serving import serving_for
+
+if TYPE_CHECKING:
+    from ..config.settings import Settings
+    from ..federation import Served
+
+#: Seconds a helper may take in all; SDKs end it after 60 (aws-sdk-go-v2, processcreds.DefaultTimeout).
+HELPER_TIME = 50.0
+#: Seconds after which it gives up whatever it is doing.
+_LAST_MOMENT = 57.0
 
 
-@click.command("credential-process")
-@profile_option
-def command(profile: str | None) -> None:
-    """Print credentials as SDKs ask for them in credential_process."""
-    answer_and_end(Question(profile, dict(os.environ)))
+def answer_and_end(question: Question) -> None:
+    """Print the answer and end the process, before the SDK that waits for it ends it."""
+    stdout = os.dup(1)
+
+    def give_up() -> None:
+        os.dup2(stdout, 1)  # a refresh handler may be running, with its output put away
+        finish_in_the_end(question)
+
+    watchdog = threading.Timer(question.asked_at + _LAST_MOMENT - time.time(), give_up)
+    watchdog.daemon = True
+    watchdog.start()
+    code, text = answer(question)
+    watchdog.cancel()
+    finish(code, text)
+
+
+def answer(question: Question) -> tuple[int, str]:
+    """The exit code, and the JSON object or the message; both are kept for the processes that ask next.
+
+    Raises nothing: an error that is not ours is a fault of this product, and says no more than its name, because its
+    text may hold anything.
+    """
+    bindings: str | None = ""
+    _keep_stderr_clean()
+    try:
+        refuse_a_circle(os.environ, question.profile)
+    except CognitoFederationError as error:
+        # Not kept: it concerns this process alone, and those who wait for another's answer would take it for theirs.
+        return error.exit_code, error.line
+    try:
+        session = Session(profile=question.profile)
+        settings = load_settings(question.profile, session=session)
+        bindings = bindings_of(settings, token_bindings(settings), question)
+        if settings.refresh_handler or settings.developer_user:
+            # What they start in this process, such as the AWS CLI, inherits the chain from here.
+            os.environ.update(environment_for_children(os.environ, settings.profile))
+        with _stdout_kept_clean() if settings.refresh_handler else nullcontext():
+            served = _serving(question, settings, session)()
+    except CognitoFederationError as error:
+        return _failed(question, bindings, error)
+    except Exception as error:  # noqa: BLE001 - a traceback would quote values that may be secret
+        return _failed(question, bindings, unexpected(error))
+    keep_served(question, bindings, served)
+    return 0, process_text(served)
+
+
+def _serving(question: Question, settings: Settings, session: Session) -> Callable[[], Served]:
+    def time_left() -> float:
+        return question.asked_at + HELPER_TIME - time.time()
+
+    # The session that has read the configuration does for the calls too, unless variables say it all and the profile
+    # is in no file: botocore refuses such a name.
+    same = settings.profile == question.profile
+    return serving_for(settings, session=(lambda: session) if same else None, time_left=time_left)
+
+
+def _failed(question: Question, bindings: str | None, error: CognitoFederationError) -> tuple[int, str]:
+    at, retry_at = rest_after(error)
+    keep_failure(question, bindings, error, at=at, retry_at=retry_at)
+    return error.exit_code, error.line
+
+
+@contextmanager
+def _stdout_kept_clean() -> Iterator[None]:
+    """What a refresh handler, its module or what it starts prints must not be mixed into the answer."""
+    ours, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+        os.dup2(ours, 1)
+        os.close(ours)
+
+
+def _keep_stderr_clean() -> None:
+    """No warning of Python's or of a library's: stderr is empty on success, and one line on failure."""
+    warnings.simplefilter("ignore")
+    logging.lastResort = None

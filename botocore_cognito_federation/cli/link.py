@@ -12,14 +12,14 @@ from ..cache.answers import forget_answers
 from ..config.loader import load_settings
 from ..config.settings import Settings
 from ..errors import ConfigurationError
-from .options import profile_option
+from .app import profile_option
 
 
 @click.command("link")
 @profile_option
 @click.option("--session", "names", multiple=True, metavar="NAME", help="Of cognito_logins; default all of them.")
 @click.option("--yes", is_flag=True, help="Do it: linked identities become one for good.")
-def command(profile: str | None, names: tuple[str, ...], yes: bool) -> None:
+def link_command(profile: str | None, names: tuple[str, ...], yes: bool) -> None:
     """Link the sessions in cognito_logins to the profile's own sign-in."""
     settings = load_settings(profile)
     chosen = sessions_to_link(settings, names)
@@ -52,3 +52,21 @@ def sessions_to_link(settings: Settings, names: tuple[str, ...]) -> tuple[str, .
         if name not in settings.logins:
             raise ConfigurationError(f"Session {name!r} is not in cognito_logins", remedy="Add it there first")
     return names or settings.logins
+
+
+@click.command("unlink")
+@profile_option
+@click.option("--session", "name", required=True, metavar="NAME", help="The linked session.")
+@click.option("--yes", is_flag=True, help="Do it: its user becomes somebody new.")
+def unlink_command(profile: str | None, name: str, yes: bool) -> None:
+    """Take a linked session off the profile's identity."""
+    settings = load_settings(profile)
+    sessions_to_link(settings, (name,))
+    if not yes:
+        raise click.UsageError(
+            f"This takes the user of session {name} off the identity; signed in alone, that user is somebody new to the"
+            " identity pool. Run it again with --yes to do it."
+        )
+    key = linking_for(settings).unlink(name)
+    forget_answers(cache_directory(os.environ))
+    click.echo(f"Unlinked {key} (session {name}) from {settings.scope}", err=True)

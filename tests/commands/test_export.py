@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from botocore_cognito_federation.cli.export import formatted
+from botocore_cognito_federation.cli.run import formatted
 from botocore_cognito_federation.errors import ConfigurationError
 from tests.servers.tool_cache import lacking
 

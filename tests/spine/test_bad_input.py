@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from botocore_cognito_federation._fast_path import Question
-from botocore_cognito_federation.long_way import answer
+from botocore_cognito_federation.cli.credential_process import answer
 from tests.conftest import Home, Result
 
 CONFIGURATION, TOKEN, REFUSED, TEMPORARY = 4, 5, 6, 7

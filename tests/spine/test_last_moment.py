@@ -8,7 +8,7 @@ TEMPORARY = 7
 
 HANGING = """
 import os, time
-from botocore_cognito_federation import long_way
+from botocore_cognito_federation.cli import credential_process as long_way
 from botocore_cognito_federation._fast_path import Question
 
 def hang(question):

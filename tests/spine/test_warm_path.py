@@ -14,8 +14,8 @@ import pytest
 
 from botocore_cognito_federation import _fast_path as process
 from botocore_cognito_federation._fast_path import Question, read_answer
+from botocore_cognito_federation.cli.credential_process import answer
 from botocore_cognito_federation.demo.serve import find_executable
-from botocore_cognito_federation.long_way import answer
 from tests.conftest import Home, Result, finished
 
 PROFILE = ("credential-process", "--profile", "demo")
@@ -332,7 +332,7 @@ def test_an_unforeseen_error_is_one_line_without_its_text(inside, monkeypatch):
     def broken(*_, **__):
         raise ValueError(secret)
 
-    monkeypatch.setattr("botocore_cognito_federation.long_way.load_settings", broken)
+    monkeypatch.setattr("botocore_cognito_federation.cli.credential_process.load_settings", broken)
     early = question()
     code, line = answer(question())
     assert code == 1

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from ..botocore_plugin.native import disable, enable, examine
 from ..cache import store_for
 from ..cache.base import SECRETS, Store
 from ..config.configure import (
@@ -28,6 +29,7 @@ from ..errors import ConfigurationError
 from ..messages import shell_command
 from ..oidc.client import secret_key
 from ..sign_in.login import prove_that_it_can_be_kept
+from .app import json_option
 
 #: The keys with a flag of their own, and what to say about each; every other one goes with --set.
 _FLAGS = {
@@ -129,7 +131,7 @@ def _say_what_is_next(plan: Plan, *, changed: bool, files: Files) -> None:
 @click.option("--client-secret-stdin", is_flag=True, help="Read the OAuth client's secret from stdin and keep it.")
 @click.option("--offline", is_flag=True, help="Do not ask the provider for its discovery document.")
 @click.option("--no-input", is_flag=True, help="Ask nothing, also on a terminal.")
-def command(
+def configure_command(
     profile: str | None,
     session: str | None,
     region: str | None,
@@ -161,6 +163,83 @@ def command(
     _say_what_is_next(plan, changed=changed, files=files)
     if asks and signs_people_in(plan.settings) and click.confirm("Sign in now?", default=True, err=True):
         from ..sign_in.login import Choices
-        from .login import run_login
+        from .account import run_login
 
         run_login(load_settings(name), Choices())
+
+
+_python_option = click.option(
+    "--python", metavar="PATH", help="The interpreter of the environment; default is this tool's own."
+)
+
+
+@click.group("native")
+def native_command() -> None:
+    """Let every Python session of an environment have the credentials, with no code."""
+
+
+@native_command.command("enable")
+@_python_option
+def enable_command(python: str | None) -> None:
+    """From now on botocore in that environment knows profiles with cognito_* keys."""
+    place = enable(examine(python, os.environ))
+    after = examine(python, os.environ)
+    click.echo(f"Wrote {place}", err=True)
+    if not after.active:
+        raise click.ClickException(f"{after.executable} does not run it; does it start with -S, or another site?")
+
+
+@native_command.command("disable")
+@_python_option
+def disable_command(python: str | None) -> None:
+    """Undo enable; does nothing where it is off."""
+    environment = examine(python, os.environ)
+    removed = disable(environment)
+    for place in removed:
+        click.echo(f"Removed {place}", err=True)
+    if not removed:
+        click.echo(f"It is not enabled for {environment.executable}", err=True)
+
+
+@native_command.command("status")
+@_python_option
+@json_option
+def status(python: str | None, as_json: bool) -> int:
+    """Whether it is at work in that environment; exit code 0 if so, 1 if not."""
+    environment = examine(python, os.environ)
+    files = environment.files()
+    if as_json:
+        import json
+
+        document = {
+            "python": environment.executable,
+            "active": environment.active,
+            "files": [str(file) for file in files],
+            "package": environment.package,
+            "botocore": environment.botocore,
+        }
+        click.echo(json.dumps(document, indent=2))
+        return 0 if environment.active else 1
+    if environment.active:
+        click.echo(f"active in {environment.executable}: {', '.join(map(str, files))}")
+        return 0
+    click.echo(f"not active in {environment.executable}")
+    if files and environment.package is None:
+        click.echo(f"{files[0]} is there and does nothing: the package is not installed", err=True)
+    return 1
+
+
+@click.command("demo")
+@click.option("--serve", is_flag=True, help="Keep it running and print the exports for your own tools.")
+def demo_command(serve: bool) -> None:
+    """Show the whole way on this machine, with no account and no internet."""
+    from ..demo import moto_account  # noqa: F401 - imported first: it says which extra is missing
+
+    if serve:
+        from ..demo.serve import serve as run_server
+
+        run_server()
+        return
+    from ..demo.walkthrough import walk
+
+    walk(click.echo, lambda line: click.secho(line, bold=True))

@@ -1,0 +1,250 @@
+"""``login``: the interactive sign-in."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from datetime import datetime
+
+import click
+from botocore.session import Session as BotocoreSession
+
+from ..assembly import federation_for, real_patience
+from ..cache import everything_kept, store_for
+from ..cache.base import CREDENTIALS, SESSIONS, Store
+from ..cache.sessions import Sessions
+from ..config.loader import load_session_settings, load_settings
+from ..config.settings import Settings
+from ..errors import ConfigurationError
+from ..identity_pool.aws import Clients, call
+from ..identity_pool.errors import CallFacts
+from ..messages import span
+from ..sign_in.browser import parse_browser_command
+from ..sign_in.login import Choices, Machine, SignedIn, sign_in
+from ..sign_in.logout import SignedOut, forget_scope, sign_out
+from ..sign_in.terminal import TerminalScreen, typed_line
+from .app import chosen_settings, json_option, profile_option, session_option
+
+
+def report(settings: Settings, signed_in: SignedIn) -> str:
+    """Who signed in, and until when that holds."""
+    session, credentials = signed_in.session, signed_in.credentials
+    label = session.user.get("name") or session.who
+    address = session.user.get("email")
+    who = f"{label} ({address})" if address and address != label else label
+    first = f"{'Joined the sign-in of' if signed_in.joined else 'Signed in as'} {who}"
+    lines = [f"{first}, {settings.scope}"]
+    if credentials is not None:
+        until = credentials.expiration.astimezone()
+        lines.append(f"AWS credentials until {until:%H:%M} ({_left(credentials.expires_at)})")
+    if session.refresh_token is not None:
+        lines.append("The sign-in renews itself for as long as the identity provider allows")
+    elif session.token_expires_at is not None:
+        provider = settings.provider
+        help_for_it = f"; {provider.refresh_remedy}" if provider and provider.refresh_remedy else ""
+        lines.append(
+            f"The sign-in ends in {_left(session.token_expires_at)}: the provider gave no refresh token{help_for_it}"
+        )
+    return "\n".join(lines)
+
+
+def _left(at: float) -> str:
+    return span(max(0.0, at - time.time()))
+
+
+def run_login(settings: Settings, choices: Choices) -> None:
+    """Sign in on this terminal and say who it was.
+
+    Raises:
+        CognitoFederationError: nobody signed in.
+    """
+    if settings.cache == "memory":
+        raise ConfigurationError(
+            "cognito_cache = memory keeps a sign-in in the process that made it, and this one ends now",
+            remedy="Set cognito_cache = file or keyring, or call botocore_cognito_federation.login() in Python",
+        )
+    screen = TerminalScreen(sys.stderr, read_line=lambda timeout: typed_line(0, timeout))
+    signed_in = sign_in(
+        settings,
+        store=store_for(settings, os.environ),
+        screen=screen,
+        choices=choices,
+        machine=Machine(os.environ),
+    )
+    screen.say(report(settings, signed_in))
+
+
+@click.command("login")
+@profile_option
+@session_option
+@click.option("--no-browser", is_flag=True, help="Open nothing; open the printed URL on this machine yourself.")
+@click.option("--use-device-code", is_flag=True, help="Sign in with a code, on any device.")
+@click.option("--remote", is_flag=True, help="Sign in anywhere and paste the address it ends on.")
+@click.option("--browser-command", metavar="C", help="The browser to open; %s in it stands for the address.")
+@click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="The port to listen on.")
+@click.option(
+    "--timeout", type=click.FloatRange(1, 3600), default=300.0, show_default=True, metavar="S", help="Seconds to wait."
+)
+@click.option("--force", is_flag=True, help="Let somebody else than the one signed in so far sign in.")
+@click.option("--login-hint", metavar="U", help="The account the provider should suggest.")
+def login_command(
+    profile: str | None,
+    session: str | None,
+    no_browser: bool,
+    use_device_code: bool,
+    remote: bool,
+    browser_command: str | None,
+    port: int | None,
+    timeout: float,
+    force: bool,
+    login_hint: str | None,
+) -> None:
+    """Sign in. The URL is always printed; a browser opens where one can be."""
+    ways = {
+        "--no-browser": no_browser,
+        "--use-device-code": use_device_code,
+        "--remote": remote,
+        "--browser-command": browser_command is not None,
+    }
+    chosen = [name for name, given in ways.items() if given]
+    if len(chosen) > 1:
+        raise click.UsageError(f"{' and '.join(chosen)} exclude each other")
+    choices = Choices(
+        no_browser=no_browser,
+        use_device_code=use_device_code,
+        remote=remote,
+        browser_command=parse_browser_command(browser_command) if browser_command is not None else None,
+        port=port,
+        timeout=timeout,
+        force=force,
+        login_hint=login_hint,
+    )
+    run_login(chosen_settings(profile, session), choices)
+
+
+def settings_of_scope(scope: str) -> Settings | None:
+    """The settings whose sign-ins have this scope, or None where the configuration no longer has them."""
+    kind, _, name = scope.partition(" ")
+    try:
+        return load_session_settings(name) if kind == "session" else load_settings(name)
+    except ConfigurationError:
+        return None
+
+
+def scopes_kept(store: Store) -> list[str]:
+    """Every scope of which anything is kept."""
+    kinds = (SESSIONS, CREDENTIALS)
+    return sorted({str(document.get("scope")) for kind in kinds for _, document in store.documents(kind)})
+
+
+def say(scope: str, done: SignedOut) -> None:
+    """What happened, on stderr."""
+    click.echo(f"{scope}: {f'signed out {done.who}' if done.who else 'nobody was signed in'}", err=True)
+    if done.revocation is not None and not done.revocation.revoked:
+        click.echo(f"  The refresh token was forgotten here but not revoked: {done.revocation.reason}", err=True)
+    if done.credentials_until is not None:
+        until = datetime.fromtimestamp(done.credentials_until).astimezone()
+        click.echo(
+            f"  AWS credentials that programs have already been given live until {until:%H:%M}; nothing ends them"
+            " before that",
+            err=True,
+        )
+
+
+@click.command("logout")
+@profile_option
+@session_option
+@click.option("--all", "everything", is_flag=True, help="Of every profile and session.")
+@click.option("--no-revoke", is_flag=True, help="Forget the refresh token without revoking it at the provider.")
+def logout_command(profile: str | None, session: str | None, everything: bool, no_revoke: bool) -> None:
+    """Sign out: forget tokens and AWS credentials, and revoke the refresh token at the provider (RFC 7009)."""
+    if not everything:
+        settings = chosen_settings(profile, session)
+        say(settings.scope, _signed_out(settings, not no_revoke))
+        return
+    if profile is not None or session is not None:
+        raise click.UsageError("--all goes without --profile and --session")
+    store = everything_kept(os.environ)
+    for scope in scopes_kept(store):
+        found = settings_of_scope(scope)
+        if found is not None:
+            say(scope, _signed_out(found, not no_revoke))
+        forgotten = forget_scope(scope, store=store, environ=os.environ)
+        if found is None or forgotten.who is not None:
+            say(scope, forgotten)
+
+
+def _signed_out(settings: Settings, revoking: bool) -> SignedOut:
+    return sign_out(settings, store=store_for(settings, os.environ), environ=os.environ, revoking=revoking)
+
+
+def identity_of(settings: Settings) -> dict[str, str | None]:
+    """What STS GetCallerIdentity answers to the credentials, and the person behind them as far as it is known.
+
+    Raises:
+        CognitoFederationError: there are no credentials, or STS cannot be asked.
+    """
+    store = store_for(settings, os.environ)
+    credentials = federation_for(settings, store=store).credentials()
+    clients = Clients(settings, lambda: BotocoreSession(profile=settings.profile))
+    client = clients.sts(access_key=credentials.access_key, secret_key=credentials.secret_key, token=credentials.token)
+    answer = call(
+        client.get_caller_identity,
+        arguments={},
+        needs=("Account", "Arn", "UserId"),
+        facts=CallFacts(pool=settings.identity_pool_id, profile=settings.profile or "default"),
+        patience=real_patience(),
+    )
+    session = Sessions(settings, store).read()
+    return {
+        "who": session.who if session else None,
+        "subject": session.subject if session else None,
+        "identity_id": credentials.identity_id,
+        "account": answer.body["Account"],
+        "arn": answer.body["Arn"],
+        "user_id": answer.body["UserId"],
+        "expires_at": f"{credentials.expiration:%Y-%m-%dT%H:%M:%SZ}",
+    }
+
+
+@click.command("whoami")
+@profile_option
+@json_option
+def whoami_command(profile: str | None, as_json: bool) -> None:
+    """Who AWS says this is (STS GetCallerIdentity), and who signed in."""
+    identity = identity_of(chosen_settings(profile, None))
+    if as_json:
+        click.echo(json.dumps(identity, indent=2))
+        return
+    for name, value in identity.items():
+        if value is not None:
+            click.echo(f"{name.replace('_', ' '):12} {value}")
+
+
+def login_token(settings: Settings) -> tuple[str, dict[str, object]]:
+    """The login token, fresh, and its claims (empty for one that is no JWT).
+
+    Raises:
+        CognitoFederationError: there is none.
+    """
+    login = federation_for(settings).login()
+    if login is None:
+        raise ConfigurationError("Guests have no login token")
+    return login.token.value, dict(login.token.claims)
+
+
+@click.command("token")
+@profile_option
+@session_option
+@click.option("--claims", is_flag=True, help="Print the claims in it instead.")
+def token_command(profile: str | None, session: str | None, claims: bool) -> None:
+    """Print the login token. Whoever has it is you until it expires."""
+    token, found = login_token(chosen_settings(profile, session))
+    if not claims:
+        click.echo(token)
+        return
+    if not found:
+        raise ConfigurationError("The login token of this provider is not a JWT and has no claims to show")
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False))

@@ -1,0 +1,333 @@
+"""``status``: who is signed in and what is cached, until when; no network."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import click
+
+from .._fast_path import cache_directory
+from ..cache import everything_kept, store_for
+from ..cache.answers import forget_answers
+from ..cache.base import CREDENTIALS, FAILURES, IDENTITIES, NOTES, SESSIONS, Store
+from ..cache.sessions import (
+    EVERYTHING,
+    Session,
+    begin_generation,
+    delete_sign_ins,
+    forget_credentials,
+    sign_in_generation,
+)
+from ..config.configure import signs_people_in
+from ..config.keys import KEYS
+from ..config.loader import load_settings
+from ..config.precedence import what_shadows
+from ..config.settings import Settings
+from ..credentials import FederatedCredentials
+from ..doctor.examination import examine
+from ..doctor.findings import worst_exit_code
+from ..errors import StorageError
+from ..messages import login_command, shown_url, span
+from .app import chosen_settings, json_option, profile_option, session_option
+
+#: Notes older than this concern nobody any more.
+_NOTE_LIFE = 86_400
+
+
+def credentials_of(store: Store, scope: str | None) -> list[dict[str, Any]]:
+    """The sets of AWS credentials that are kept for a scope (None: for all), without the credentials."""
+    now = time.time()
+    return [
+        {
+            "scope": document.get("scope"),
+            "provider": document.get("provider"),
+            "who": document.get("who"),
+            "identity_id": document.get("identity_id"),
+            "expires_at": document.get("expires_at"),
+            "seconds_left": max(0, round(float(document.get("expires_at", 0)) - now)),
+        }
+        for _, document in store.documents(CREDENTIALS)
+        if (scope is None or document.get("scope") == scope) and FederatedCredentials.from_document(document)
+    ]
+
+
+def sign_ins_of(store: Store, scope: str | None) -> list[dict[str, Any]]:
+    """The sign-ins of a scope (None: of all) that no sign-out has ended, without their tokens."""
+    now = time.time()
+    found = []
+    for _, document in store.documents(SESSIONS):
+        session, of = Session.from_document(document), str(document.get("scope"))
+        if session is None or scope not in (None, of) or session.generation != sign_in_generation(store, of):
+            continue
+        token = session.token()
+        expires_at = token.expires_at if token else None
+        lives = token is not None and (expires_at is None or now < expires_at)
+        found.append(
+            {
+                "scope": of,
+                "who": session.who,
+                "subject": session.subject,
+                "signed_in_at": session.signed_in_at,
+                "token_expires_at": expires_at,
+                "renews_itself": session.refresh_token is not None,
+                "signed_in": lives or session.refresh_token is not None,
+            }
+        )
+    return found
+
+
+def notes_of(store: Store) -> list[str]:
+    """What was worth a word lately, newest last."""
+    recent = [document for _, document in store.documents(NOTES) if time.time() - _at(document) < _NOTE_LIFE]
+    return [str(document.get("text")) for document in sorted(recent, key=_at)]
+
+
+def _at(document: Mapping[str, Any]) -> float:
+    at = document.get("at")
+    return float(at) if isinstance(at, int | float) else 0.0
+
+
+def sign_in_line(entry: Mapping[str, Any], *, naming_scope: bool) -> str:
+    """A sign-in as one line for people."""
+    who = f"{entry['who']} ({entry['scope']})" if naming_scope else entry["who"]
+    if not entry["signed_in"]:
+        return f"the sign-in of {who} has ended"
+    if entry["renews_itself"]:
+        return f"signed in as {who}; renews itself"
+    expires_at = entry["token_expires_at"]
+    left = "with no known end" if expires_at is None else f"for another {span(max(0.0, expires_at - time.time()))}"
+    return f"signed in as {who} {left}; no refresh token"
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What ``status`` has found.
+
+    Attributes:
+        needs_sign_in: whether the next use needs a person; None where the store cannot say.
+        sign_ins: see `sign_ins_of`.
+        credentials: see `credentials_of`.
+        notes: see `notes_of`.
+        warnings: what keeps the configuration from working, or the store from answering.
+    """
+
+    needs_sign_in: bool | None
+    sign_ins: list[dict[str, Any]]
+    credentials: list[dict[str, Any]]
+    notes: list[str]
+    warnings: list[str]
+
+    @property
+    def living(self) -> list[dict[str, Any]]:
+        """The credentials that have not expired."""
+        return [entry for entry in self.credentials if entry["seconds_left"] > 0]
+
+
+def overview_of(settings: Settings | None, store: Store, warnings: list[str]) -> Overview:
+    """What is kept for settings, or for everybody (None).
+
+    Raises:
+        StorageError: the store cannot be asked.
+    """
+    scope = settings.scope if settings else None
+    found = Overview(False, sign_ins_of(store, scope), credentials_of(store, scope), notes_of(store), warnings)
+    signed_in = bool(found.living) or any(entry["signed_in"] for entry in found.sign_ins)
+    return replace(found, needs_sign_in=not signed_in and (settings is None or signs_people_in(settings)))
+
+
+def say(found: Overview, settings: Settings | None) -> None:
+    """The same for people."""
+    for entry in found.sign_ins:
+        click.echo(f"  {sign_in_line(entry, naming_scope=settings is None)}")
+    for entry in found.living:
+        who = entry["who"] or entry["identity_id"]
+        click.echo(f"  AWS credentials for {who} ({entry['provider']}), {span(entry['seconds_left'])} left")
+    if found.needs_sign_in:
+        click.echo(f"  nobody is signed in{f'. Run: {login_command(settings)}' if settings else ''}")
+    elif found.needs_sign_in is False and not found.living:
+        click.echo("  no AWS credentials kept; the next use gets them")
+    for note in found.notes:
+        click.echo(f"  note: {note}")
+    for warning in found.warnings:
+        click.echo(f"  warning: {warning}")
+
+
+@click.command("status")
+@profile_option
+@session_option
+@json_option
+@click.option("--all", "everything", is_flag=True, help="Of every profile.")
+@click.option("--check", is_flag=True, help="Print nothing; exit 3 when the next use needs a sign-in, else 0.")
+def status_command(profile: str | None, session: str | None, as_json: bool, everything: bool, check: bool) -> int:
+    """What is signed in and cached, until when, as whom; no network."""
+    settings = None if everything else chosen_settings(profile, session)
+    store = store_for(settings, os.environ) if settings else everything_kept(os.environ)
+    warnings = what_shadows(settings, os.environ) if settings and session is None else []
+    try:
+        found = overview_of(settings, store, warnings)
+    except StorageError as error:
+        if check:
+            raise
+        found = Overview(None, [], [], notes_of(store), [*warnings, error.line])
+    if check:
+        return 3 if found.needs_sign_in else 0
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=2))
+        return 0
+    if settings:
+        shown = f"session {session}" if session else f"profile {settings.profile or 'default'}"
+        click.echo(f"{shown}, identity pool {settings.identity_pool_id}")
+    say(found, settings)
+    return 0
+
+
+_DERIVED = (
+    "profile",
+    "region_name",
+    "provider",
+    "endpoint",
+    "fips",
+    "dual_stack",
+    "ca_bundle",
+    "sts_endpoint",
+    "origins",
+)
+
+
+def described(settings: Settings) -> list[tuple[str, str, str]]:
+    """Key, value and origin of every setting that is not empty."""
+    rows = []
+    for spec in fields(settings):
+        value = getattr(settings, spec.name)
+        if spec.name in _DERIVED or value in (None, ()):
+            continue
+        rows.append((f"cognito_{spec.name}", _shown(value), str(settings.origin(spec.name))))
+    provider = settings.provider
+    rows.append(("cognito_provider", provider.name if provider else "from the token", str(settings.origin("provider"))))
+    rows.append(("Logins key", (provider.login_key if provider else None) or "from the token's iss", "derived"))
+    if settings.region_name:
+        rows.append(("region", settings.region_name, f"profile {settings.profile}"))
+    endpoint = shown_url(settings.endpoint) if settings.endpoint else f"AWS, {settings.pool_region}"
+    rows.append(("Cognito endpoint", endpoint, "derived"))
+    return rows
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join("=".join(item) if isinstance(item, tuple) else str(item) for item in value)
+    return str(value)
+
+
+@click.command("explain")
+@profile_option
+@json_option
+@click.option("--keys", is_flag=True, help="List all configuration keys instead.")
+def explain_command(profile: str | None, as_json: bool, keys: bool) -> None:
+    """The resolved settings, and where each came from."""
+    if keys:
+        for key in KEYS.values():
+            click.echo(f"{key.full_name:32} {key.variable if key.has_variable else '(no variable)'}")
+        return
+    settings = load_settings(profile)
+    rows = described(settings)
+    warnings = what_shadows(settings, os.environ)
+    if as_json:
+        document = {
+            "profile": settings.profile,
+            "settings": {name: {"value": value, "from": origin} for name, value, origin in rows},
+            "warnings": warnings,
+        }
+        click.echo(json.dumps(document, indent=2))
+        return
+    click.echo(f"profile {settings.profile or 'default'}")
+    for name, value, origin in rows:
+        click.echo(f"  {name:28} {value}  ({origin})")
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
+
+
+@click.command("doctor")
+@profile_option
+@json_option
+@click.option("--offline", is_flag=True, help="Look only at this machine.")
+def doctor_command(profile: str | None, as_json: bool, offline: bool) -> int:
+    """Find everything that can be wrong, each with its remedy. The exit code is that of the worst finding."""
+    findings = examine(profile, os.environ, offline=offline)
+    code = worst_exit_code(findings)
+    if as_json:
+        click.echo(json.dumps({"exit_code": code, "findings": [finding.document() for finding in findings]}, indent=2))
+        return code
+    for finding in findings:
+        click.echo(finding.line)
+    return code
+
+
+@click.group("cache")
+def cache_command() -> None:
+    """List or clear what is kept."""
+
+
+@cache_command.command("path")
+def path() -> None:
+    """Print the directory."""
+    click.echo(cache_directory(os.environ))
+
+
+@cache_command.command("list")
+def list_entries() -> None:
+    """List the AWS credentials that are kept; none of them is shown."""
+    for key, document in everything_kept(os.environ).documents(CREDENTIALS):
+        kept = FederatedCredentials.from_document(document)
+        if kept is None:
+            continue
+        left = kept.expires_at - time.time()
+        until = f"{span(left)} left" if left > 0 else "expired"
+        who = document.get("who") or kept.identity_id
+        click.echo(f"{key[:12]}  {document.get('scope')}  {document.get('provider')}  {who}  {until}")
+
+
+def _forget_shared(store: Store, settings: Settings) -> int:
+    """Credentials that another profile keeps for the same pool and provider would be handed out to this one too."""
+    key = settings.provider.login_key if settings.provider else None
+    shared = [
+        entry
+        for entry, document in store.documents(CREDENTIALS)
+        if document.get("pool") == settings.identity_pool_id and key in (None, document.get("provider"))
+    ]
+    for entry in shared:
+        store.delete(CREDENTIALS, entry)
+    return len(shared)
+
+
+@cache_command.command("clear")
+@profile_option
+@click.option("--credentials", is_flag=True, help="Keep the sign-in, forget the AWS credentials only.")
+@click.option("--all", "everything", is_flag=True, help="Of every profile.")
+def clear(profile: str | None, credentials: bool, everything: bool) -> None:
+    """Forget the sign-in, AWS credentials and identity IDs; `logout` also revokes, and should be the first choice."""
+    settings = None if everything else load_settings(profile)
+    if settings is None:
+        store, scope = everything_kept(os.environ), EVERYTHING
+        scopes = {str(document.get("scope")) for _, document in store.documents(SESSIONS)}
+    else:
+        store, scope = store_for(settings, os.environ), settings.scope
+        scopes = {scope}
+    signed_out = 0
+    for name in () if credentials else scopes:
+        begin_generation(store, name)
+        signed_out += delete_sign_ins(store, name)
+    forgotten = forget_credentials(store, scope) + (_forget_shared(store, settings) if settings else 0)
+    for key, _ in list(store.documents(FAILURES)):
+        store.delete(FAILURES, key)
+    for key, document in list(store.documents(IDENTITIES)):
+        # Another profile's stay: a guest whose identity ID is forgotten never gets that identity again.
+        if not credentials and scope in (EVERYTHING, document.get("scope")):
+            store.delete(IDENTITIES, key)
+    forget_answers(cache_directory(os.environ))
+    also = f" and {signed_out} sign-in{'s' if signed_out != 1 else ''}" if signed_out else ""
+    click.echo(f"Forgot {forgotten} set{'s' if forgotten != 1 else ''} of AWS credentials{also}", err=True)

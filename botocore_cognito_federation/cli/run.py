@@ -1,0 +1,264 @@
+"""``exec``: run a program with credentials in its environment, or beside an endpoint that renews them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shlex
+import signal
+import sys
+import threading
+import time
+
+import click
+
+from .._fast_path import Question
+from .._util.http import HttpClient
+from ..assembly import federation_for
+from ..config.loader import load_settings
+from ..config.settings import Settings
+from ..errors import ConfigurationError, SignInFailedError
+from ..messages import span
+from ..serve.child import (
+    SHADOWS,
+    base_environment,
+    credential_variables,
+    default_profile_has_credentials,
+    launch_failure,
+    region_variables,
+    replace_by,
+    run_beside,
+)
+from ..serve.console import OneShotRedirect, destination_of, guests_have_no_console, partition_of, sign_in_url
+from ..serve.endpoint import Endpoint
+from ..sign_in.browser import can_open_browser, open_browser
+from .app import profile_option
+from .credential_process import answer_and_end
+
+
+@click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@profile_option
+@click.option("--server", is_flag=True, help="Stay, and let the program renew its credentials.")
+@click.argument("words", metavar="[--] [CMD [ARG]...]", nargs=-1, type=click.UNPROCESSED)
+def exec_command(profile: str | None, server: bool, words: tuple[str, ...]) -> int:
+    """Run a program with AWS credentials; without CMD a shell."""
+    settings = load_settings(profile)
+    argv = list(words) or [_shell()]
+    if not words and _on_terminal():
+        click.echo(f"Starting {argv[0]} with credentials of {settings.profile or 'default'}; leave it to end", err=True)
+    try:
+        return _with_endpoint(settings, argv) if server else _with_variables(settings, argv)
+    except OSError as error:
+        code, reason = launch_failure(error)
+        click.echo(f"{argv[0]} cannot be started: {reason}", err=True)
+        return code
+
+
+def _with_variables(settings: Settings, argv: list[str]) -> int:
+    credentials = federation_for(settings).credentials()
+    if _on_terminal():
+        left = span(credentials.expires_at - time.time())
+        click.echo(f"The credentials live for {left}; with --server they are renewed", err=True)
+    environment = base_environment(os.environ) | credential_variables(credentials, settings.region_name)
+    return replace_by(argv, environment)
+
+
+def _with_endpoint(settings: Settings, argv: list[str]) -> int:
+    refuse_other_default_credentials(settings)
+    endpoint = Endpoint(federation_for(settings))
+    # Somebody who has to sign in learns it here, and not from the program's SDK.
+    endpoint.credentials()
+    variables = endpoint.variables() | region_variables(settings.region_name)
+    with endpoint:
+        return run_beside(argv, base_environment(os.environ) | variables)
+
+
+def refuse_other_default_credentials(settings: Settings) -> None:
+    """A program that is given an endpoint has no profile, so ``[default]`` comes first in every SDK's chain.
+
+    Raises:
+        ConfigurationError: the program would silently use other credentials.
+    """
+    from botocore.session import Session
+
+    if (settings.profile or "default") != "default" and default_profile_has_credentials(Session()):
+        raise ConfigurationError(
+            "[default] in the AWS configuration has credentials, which every SDK uses before an endpoint",
+            remedy="Give that profile a name, or run exec without --server",
+        )
+
+
+def _shell() -> str:
+    if os.name == "nt":
+        return os.environ.get("COMSPEC") or "cmd.exe"
+    return os.environ.get("SHELL") or "/bin/sh"
+
+
+def _on_terminal() -> bool:
+    return sys.stderr.isatty()
+
+
+FORMATS = ("process", "env", "env-no-export", "fish", "powershell", "windows-cmd", "dotenv")
+_QUOTE_OF_FISH, _ESCAPED_IN_FISH = re.compile(r"([\\'])"), r"\\\1"
+#: PowerShell ends a text at a typographic quotation mark too.
+_QUOTE_OF_POWERSHELL, _DOUBLED = re.compile("(['\u2018\u2019\u201a\u201b])"), r"\1\1"
+#: No quoting keeps these: the last one where delayed expansion is on.
+_SPECIAL_IN_CMD = '"%!'
+#: What readers of such files (docker, systemd, Node.js, python-dotenv) take alike without quotes, and with them.
+_BARE_IN_DOTENV = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
+_NOT_IN_DOTENV = re.compile(r"['\"`$\\\x00-\x1f]")
+
+
+def formatted(variables: dict[str, str], style: str) -> str:
+    """Variables as lines that a shell evaluates.
+
+    Raises:
+        ConfigurationError: a value that cannot stand in the format.
+    """
+    return "\n".join(_line(name, value, style) for name, value in variables.items())
+
+
+def _line(name: str, value: str, style: str) -> str:
+    if "\n" in value or "\r" in value:
+        raise ConfigurationError(f"{name} holds a line break and cannot be exported")
+    if style == "env":
+        return f"export {name}={shlex.quote(value)}"
+    if style == "env-no-export":
+        return f"{name}={shlex.quote(value)}"
+    if style == "dotenv":
+        return f"{name}={_dotenv(name, value)}"
+    if style == "fish":
+        return f"set -gx {name} '{re.sub(_QUOTE_OF_FISH, _ESCAPED_IN_FISH, value)}'"
+    if style == "powershell":
+        return f"$Env:{name} = '{re.sub(_QUOTE_OF_POWERSHELL, _DOUBLED, value)}'"
+    if any(letter in value for letter in _SPECIAL_IN_CMD):
+        raise ConfigurationError(f"{name} cannot be written for cmd.exe", remedy="Use --format powershell")
+    return f'set "{name}={value}"'
+
+
+def _dotenv(name: str, value: str) -> str:
+    if _BARE_IN_DOTENV.fullmatch(value):
+        return value
+    if _NOT_IN_DOTENV.search(value):
+        raise ConfigurationError(
+            f"{name} holds a character that readers of dotenv files take in different ways",
+            remedy="Use another --format",
+        )
+    return f"'{value}'"
+
+
+@click.command("export")
+@profile_option
+@click.option("--format", "style", type=click.Choice(FORMATS), default="process", show_default=True)
+def export_command(profile: str | None, style: str) -> None:
+    """Print credentials for a shell: eval "$(cognito-federation export --format env)"."""
+    settings = load_settings(profile)
+    credentials = federation_for(settings).credentials()
+    if style == "process":
+        click.echo(json.dumps(credentials.process_document(), indent=2))
+    else:
+        click.echo(formatted(credential_variables(credentials, settings.region_name), style))
+
+
+@click.command("serve")
+@profile_option
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Default is one that the system chooses.")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice([name for name in FORMATS if name != "process"]),
+    default="env",
+    show_default=True,
+    help="How the variables are printed.",
+)
+def serve_command(profile: str | None, port: int, style: str) -> int:
+    """Serve credentials to every SDK on this machine that is given the printed variables."""
+    settings = load_settings(profile)
+    with Endpoint(federation_for(settings), port=port) as endpoint:
+        endpoint.credentials()
+        stopping = _stop_on_sigterm()
+        click.echo(formatted(endpoint.variables() | region_variables(settings.region_name), style))
+        sys.stdout.flush()
+        for line in _in_the_way(settings):
+            click.echo(f"warning: {line}", err=True)
+        if sys.stderr.isatty():
+            click.echo(
+                f"Serving {settings.profile or 'default'} on 127.0.0.1:{endpoint.port}; Ctrl-C ends it", err=True
+            )
+        return _wait(stopping)
+
+
+def _wait(stopping: threading.Event) -> int:
+    try:
+        while not stopping.wait(0.5):
+            """Short waits: on Windows Ctrl-C is only seen between them."""
+    except KeyboardInterrupt:
+        return 130  # caught here, because click would print an empty line
+    return 0
+
+
+def _stop_on_sigterm() -> threading.Event:
+    """What a service manager sends; Ctrl-C stays a KeyboardInterrupt."""
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    return stopping
+
+
+def _in_the_way(settings: Settings) -> list[str]:
+    from botocore.session import Session
+
+    ours = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
+    found = [
+        f"{name} is set here; where it is set too, SDKs use it before the endpoint. Unset it there"
+        for name in SHADOWS
+        if name not in ours and os.environ.get(name)
+    ]
+    if (settings.profile or "default") != "default" and default_profile_has_credentials(Session()):
+        found.append("[default] in the AWS configuration has credentials, which SDKs use before the endpoint")
+    return found
+
+
+@click.command("console")
+@profile_option
+@click.option("--service", metavar="NAME", help="The service to land on, e.g. s3.")
+@click.option("--destination", metavar="URL", help="The page of the console to land on.")
+@click.option("--print", "show", is_flag=True, help="Print the address; whoever opens it is signed in.")
+@click.option("--endpoint-url", metavar="URL", help="Another sign-in endpoint, e.g. a region's; default is AWS's own.")
+def console_command(
+    profile: str | None, service: str | None, destination: str | None, show: bool, endpoint_url: str | None
+) -> None:
+    """Open the AWS console in a browser, signed in."""
+    if service is not None and destination is not None:
+        raise click.UsageError("--service and --destination exclude each other")
+    settings = load_settings(profile)
+    if settings.is_guest:
+        raise guests_have_no_console()
+    partition = partition_of(settings.pool_region)
+    region = settings.region_name or settings.pool_region
+    page = destination_of(partition, region, service=service, url=destination)
+    possible, reason = (True, "") if show else can_open_browser(os.environ)
+    if not possible:
+        raise SignInFailedError(
+            f"No browser can be opened here: {reason}", remedy="Use --print and open the address yourself"
+        )
+    endpoint = endpoint_url or partition.sign_in
+    if "?" in endpoint or "#" in endpoint:
+        raise ConfigurationError("--endpoint-url has a query or fragment", remedy="Give the address without it")
+    http = HttpClient(ca_bundle=settings.ca_bundle)
+    url = sign_in_url(federation_for(settings).credentials(), page, endpoint=endpoint, http=http)
+    if show:
+        click.echo(url)
+        return
+    with OneShotRedirect(url, random=secrets.token_urlsafe) as redirect:
+        if not open_browser(redirect.url):
+            raise SignInFailedError("The browser did not start", remedy="Use --print and open the address yourself")
+        redirect.wait()
+
+
+@click.command("credential-process")
+@profile_option
+def credential_process_command(profile: str | None) -> None:
+    """Print credentials as SDKs ask for them in credential_process."""
+    answer_and_end(Question(profile, dict(os.environ)))
