@@ -29,8 +29,8 @@ from ..config.loader import load_settings
 from ..config.precedence import what_shadows
 from ..config.settings import Settings
 from ..credentials import FederatedCredentials
-from ..doctor.examination import examine
-from ..doctor.findings import worst_exit_code
+from ..doctor.checks import examine
+from ..doctor.report import worst_exit_code
 from ..errors import StorageError
 from ..messages import login_command, shown_url, span
 from .app import chosen_settings, json_option, profile_option, session_option
