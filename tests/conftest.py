@@ -18,12 +18,12 @@ from typing import Any
 import botocore.session
 import pytest
 
-from botocore_cognito_federation.assembly import federation_for
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.demo.home import child_environment
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.demo.world import World
-from botocore_cognito_federation.federation import Federation
+from botocore_cognito_federation.factory import federation_for
+from botocore_cognito_federation.fetcher import Federation
 
 #: What starts servers, browsers or many processes, or repeats on every Python what one has proved: it runs once, in the
 #: tox environment `full`. The rest runs on every Python and on the oldest dependencies.

@@ -10,13 +10,13 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from .._util.concurrency import ForkSafeLock, refuse_reentry, renewing
-from ..assembly import real_patience
 from ..cache import store_for
 from ..cache.base import DOCUMENTS, key_of
 from ..cache.memory import MemoryStore
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError
 from ..events import Event, Events
+from ..factory import real_patience
 from ..identity_pool.aws import shared_clients
 from ..login_token import LoginToken
 from .arguments import Expiry, Record, base_settings, login_token, resolved_provider, user_mapping

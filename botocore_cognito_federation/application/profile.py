@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..assembly import federation_for, real_patience
 from ..cache import store_for
 from ..cache.sessions import Session, Sessions, current_generation, end_sign_in
 from ..config.loader import load_settings
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError
 from ..events import NAMES, Event, Events
-from ..federation import Federation, Served
+from ..factory import federation_for, real_patience
+from ..fetcher import Federation, Served
 from ..identity_pool.aws import Clients
 from ..identity_pool.client import IdentityPool, Login
 from ..messages import login_command

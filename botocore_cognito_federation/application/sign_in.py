@@ -13,7 +13,7 @@ from ..cache.sessions import Session, Sessions, drop_old_marks, end_sign_in
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError, TemporaryError
 from ..events import NAMES, Event, Events
-from ..federation import Federation, Served
+from ..fetcher import Federation, Served
 from ..identity_pool.aws import Clients
 from ..identity_pool.client import IdentityPool, Login
 from ..login_token import LoginToken

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..botocore_plugin.application import ApplicationCredentials
     from ..config.settings import Settings
-    from ..federation import Served
+    from ..fetcher import Served
     from ..identity_pool.aws import Patience
     from ..identity_providers import IdentityProvider
     from ..login_token import LoginToken

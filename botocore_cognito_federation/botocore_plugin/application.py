@@ -15,7 +15,7 @@ from .credentials import FederationCredentials
 if TYPE_CHECKING:
     from botocore.session import Session
 
-    from ..federation import Served
+    from ..fetcher import Served
 
 
 class ApplicationCredentials(FederationCredentials):

@@ -20,7 +20,7 @@ from ..errors import CognitoFederationError, StorageError
 
 if TYPE_CHECKING:
     # Here and in the functions below: a program that finds its credentials ready never needs the federation.
-    from ..federation import Served
+    from ..fetcher import Served
 
 METHOD = "cognito-federation"
 #: Of a federation that an application installed; see `application`.
@@ -84,7 +84,7 @@ class FederationCredentials(RefreshableCredentials):
             if self.is_alive():
                 return
             from .._util.concurrency import refuse_reentry
-            from ..federation import LOCK_TIMEOUT
+            from ..fetcher import LOCK_TIMEOUT
 
             # Whoever is called to renew these credentials cannot wait for them.
             refuse_reentry(self, "What renews these credentials")

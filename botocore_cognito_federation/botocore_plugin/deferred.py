@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .._fast_path import ReadyAnswer
     from ..config.settings import Settings
     from ..credentials import FederatedCredentials
-    from ..federation import Served
+    from ..fetcher import Served
 
     Place = tuple[str, str, tuple[str, ...]]
 

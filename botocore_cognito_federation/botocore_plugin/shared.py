@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING
 from .._fast_path import cache_directory, state_of_variable
 from .._util.concurrency import ForkSafeLock
 from .._util.subprocess import refuse_a_circle
-from ..assembly import federation_for
 from ..cache.answers import keeping_served
 from ..cache.base import credentials_key
 from ..config.keys import NAMED_URLS
 from ..config.loader import settings_of_session
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
-from ..federation import who_of
+from ..factory import federation_for, serving_for
+from ..fetcher import who_of
 from ..login_tokens.registry import token_bindings
-from ..serving import serving_for
 from .credentials import FederationCredentials
 from .deferred import Beside, take_unresolved
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
     from .._fast_path import Question
     from ..credentials import FederatedCredentials
-    from ..federation import Served
+    from ..fetcher import Served
     from .deferred import Later
 
 #: What tells a platform's token endpoint whose token is asked for; see `tokens.platforms`.

@@ -18,7 +18,7 @@ from .sessions import generation_keys
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
-    from ..federation import Served
+    from ..fetcher import Served
     from ..login_tokens.base import Binding
 
 ANSWERS = "answers"

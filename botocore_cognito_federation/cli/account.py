@@ -11,13 +11,13 @@ from datetime import datetime
 import click
 from botocore.session import Session as BotocoreSession
 
-from ..assembly import federation_for, real_patience
 from ..cache import everything_kept, store_for
 from ..cache.base import CREDENTIALS, SESSIONS, Store
 from ..cache.sessions import Sessions
 from ..config.loader import load_session_settings, load_settings
 from ..config.settings import Settings
 from ..errors import ConfigurationError
+from ..factory import federation_for, real_patience
 from ..identity_pool.aws import Clients, call
 from ..identity_pool.errors import CallFacts
 from ..messages import span

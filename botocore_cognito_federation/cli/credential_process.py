@@ -21,12 +21,12 @@ from ..cache.answers import bindings_of, keep_failure, keep_served, process_text
 from ..cache.credentials import rest_after
 from ..config.loader import load_settings
 from ..errors import CognitoFederationError
+from ..factory import serving_for
 from ..login_tokens.registry import token_bindings
-from ..serving import serving_for
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
-    from ..federation import Served
+    from ..fetcher import Served
 
 #: Seconds a helper may take in all; SDKs end it after 60 (aws-sdk-go-v2, processcreds.DefaultTimeout).
 HELPER_TIME = 50.0

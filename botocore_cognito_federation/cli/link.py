@@ -7,11 +7,11 @@ import os
 import click
 
 from .._fast_path import cache_directory
-from ..assembly import linking_for
 from ..cache.answers import forget_answers
 from ..config.loader import load_settings
 from ..config.settings import Settings
 from ..errors import ConfigurationError
+from ..factory import linking_for
 from .app import profile_option
 
 

@@ -16,10 +16,10 @@ import click
 
 from .._fast_path import Question
 from .._util.http import HttpClient
-from ..assembly import federation_for
 from ..config.loader import load_settings
 from ..config.settings import Settings
 from ..errors import ConfigurationError, SignInFailedError
+from ..factory import federation_for
 from ..messages import span
 from ..serve.child import (
     SHADOWS,

@@ -17,7 +17,6 @@ from botocore.session import Session
 
 from .._util.http import HttpClient, ServerBusyError
 from .._util.log import quiet_botocore
-from ..assembly import federation_for, real_patience
 from ..cache import store_for
 from ..cache.base import NOTES, Store
 from ..cache.sessions import Sessions
@@ -27,6 +26,7 @@ from ..config.precedence import what_shadows
 from ..config.settings import Settings
 from ..config.writer import profile_section, read_text, section_values
 from ..errors import CognitoFederationError, ConfigurationError, SignInRequiredError, StorageError, TemporaryError
+from ..factory import federation_for, real_patience
 from ..identity_pool.aws import Clients
 from ..identity_pool.client import IdentityPool, Login, fixed_identity
 from ..identity_providers import derive_login_key

@@ -28,7 +28,7 @@ from ..errors import CognitoFederationError, ConfigurationError, StorageError, T
 if TYPE_CHECKING:
     from typing import TypeGuard
 
-    from ..federation import Federation
+    from ..fetcher import Federation
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Literal
 
 from .._fast_path import cache_directory
-from ..assembly import federation_for
 from ..cache.answers import forget_answers, forget_failed_answers
 from ..cache.base import FAILURES, SECRETS, Store, key_of, scope_key
 from ..cache.sessions import Session, Sessions
@@ -28,6 +27,7 @@ from ..errors import (
     reworded,
     without_frames,
 )
+from ..factory import federation_for
 from ..messages import login_command, naming_login
 from ..oidc.authorization import Redirect, loopback_redirect
 from ..oidc.client import Clock, RelyingParty, relying_party, user_pool

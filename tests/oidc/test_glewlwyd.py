@@ -11,13 +11,13 @@ from pathlib import Path
 import botocore.session
 import pytest
 
-from botocore_cognito_federation.assembly import federation_for, real_patience
 from botocore_cognito_federation.cache.memory import MemoryStore
 from botocore_cognito_federation.cache.sessions import Session, Sessions
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError
+from botocore_cognito_federation.factory import federation_for, real_patience
 from botocore_cognito_federation.identity_pool.aws import Clients
 from botocore_cognito_federation.login_tokens.base import RefreshContext
 from botocore_cognito_federation.login_tokens.registry import token_source

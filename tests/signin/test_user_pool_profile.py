@@ -193,7 +193,7 @@ def an_hour_later(home: PoolHome, ahead: float, **variables: str) -> str:
 import os, time
 real = time.time
 time.time = lambda: real() + {ahead}
-from botocore_cognito_federation.assembly import federation_for
+from botocore_cognito_federation.factory import federation_for
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.cache import store_for
 settings = load_settings("dev")

@@ -97,7 +97,7 @@ def test_a_bare_thread_of_a_handler_meets_the_time_limit_of_the_lock_and_no_dead
     installed: Home, handlers: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Threads inherit no context variables, so nothing says on whose behalf this one asks.
-    monkeypatch.setattr("botocore_cognito_federation.federation.LOCK_TIMEOUT", 0.3)
+    monkeypatch.setattr("botocore_cognito_federation.fetcher.LOCK_TIMEOUT", 0.3)
     handlers.refresh = lambda: in_a_thread(caller)
     with pytest.raises(CognitoFederationError, match="renewing these credentials too long"):
         caller()

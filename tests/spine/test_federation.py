@@ -25,7 +25,7 @@ from botocore_cognito_federation.errors import (
     TemporaryError,
     TokenRefreshError,
 )
-from botocore_cognito_federation.federation import Federation
+from botocore_cognito_federation.fetcher import Federation
 from botocore_cognito_federation.identity_pool.aws import Patience
 from botocore_cognito_federation.identity_pool.client import Exchanged, Login
 from botocore_cognito_federation.login_token import LoginToken

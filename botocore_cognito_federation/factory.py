@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from .cache import store_for
-from .federation import Federation
+from .errors import ConfigurationError, SignInRequiredError
+from .fetcher import Federation
 from .identity_pool.aws import Clients, Patience
-from .identity_pool.client import IdentityPool
+from .identity_pool.client import IdentityPool, Login
+from .identity_pool.linked_logins import LinkedLogins
 from .login_tokens.registry import token_source
 
 if TYPE_CHECKING:
@@ -23,8 +27,7 @@ if TYPE_CHECKING:
     from .config.settings import Settings
     from .credentials import FederatedCredentials
     from .events import Events
-    from .identity_pool.linked_logins import LinkedLogins
-    from .linking import Linking
+    from .fetcher import Served
     from .login_tokens.base import TokenSource
 
 
@@ -83,7 +86,6 @@ def federation_for(
 
 def linking_for(settings: Settings, *, environ: Mapping[str, str] | None = None) -> Linking:
     """What links and unlinks the sessions of ``cognito_logins``."""
-    from .linking import Linking
 
     variables = os.environ if environ is None else environ
     store, patience = store_for(settings, variables), real_patience()
@@ -119,3 +121,84 @@ def _credentials_of(profile: str) -> ReadOnlyCredentials:
     from .botocore_plugin.install import credentials_of_profile
 
     return credentials_of_profile(profile)
+
+
+logger = logging.getLogger(__name__)
+
+
+def serving_for(
+    settings: Settings,
+    *,
+    session: Callable[[], Session] | None = None,
+    time_left: Callable[[], float] | None = None,
+    only_for: str | None = None,
+    last: FederatedCredentials | None = None,
+) -> Callable[[], Served]:
+    """`Federation.serve` of a configuration, which signs in by itself where that is needed and wanted.
+
+    Args:
+        session: see `assembly.federation_for`.
+        time_left: seconds the caller has for it; None where it can wait for a person.
+        only_for: see `Federation`.
+        last: see `Federation`.
+    """
+    store = store_for(settings, os.environ)
+    federation = federation_for(settings, session=session, store=store, only_for=only_for, last=last)
+    if settings.auto_login == "never":
+        return federation.serve
+    from .sign_in.auto import signed_in_automatically
+
+    now = real_patience().now
+
+    def serve() -> Served:
+        try:
+            return federation.serve()
+        except SignInRequiredError as required:
+            if not signed_in_automatically(settings, store, os.environ, now, time_left):
+                raise
+            logger.debug("Signed in because of: %s", required.what)
+            return federation.serve()
+
+    return serve
+
+
+@dataclass(frozen=True)
+class Linking:
+    """The links of one configuration, and what it takes to change them.
+
+    Attributes:
+        federation: whose own login and identity others are linked to.
+        links: what is linked.
+        pool: where links are made.
+    """
+
+    federation: Federation
+    links: LinkedLogins
+    pool: IdentityPool
+
+    def link(self, name: str) -> tuple[str, str]:
+        """Link the login of a session for good; answers its login key, and the identity from now on.
+
+        Raises:
+            CognitoFederationError: either login cannot be had, or Cognito refuses; nothing is marked then.
+        """
+        other = self.links.login_of(name)
+        own, identity_id = self._own()
+        return other.key, self.links.link(own, identity_id, other, self.pool)
+
+    def unlink(self, name: str) -> str:
+        """Take the login of a session off the identity; answers its login key.
+
+        Raises:
+            CognitoFederationError: it is not linked, the own login cannot be had, or Cognito refuses.
+        """
+        key = self.links.key_of(name)
+        own, identity_id = self._own()
+        self.links.unlink(own, identity_id, key, self.pool)
+        return key
+
+    def _own(self) -> tuple[Login, str]:
+        login = self.federation.login()
+        if login is None:
+            raise ConfigurationError("Guests have no login to link another to", remedy="Set cognito_provider")
+        return login, self.federation.credentials().identity_id
