@@ -18,7 +18,6 @@ from botocore.exceptions import BotoCoreError, ProfileNotFound
 
 from .._fast_path import configuration_files
 from ..errors import CognitoFederationError, ConfigurationError, TokenRefreshError
-from ..messages import shell_command
 from .credentials import APPLICATION_METHOD, METHOD
 from .provider import CognitoFederationProvider
 
@@ -229,6 +228,8 @@ def credentials_of_profile(profile: str) -> ReadOnlyCredentials:
         TokenRefreshError: its credentials cannot be had now.
         CognitoFederationError: it is a profile of ours, and that failed.
     """
+    from ..messages import shell_command  # not for the sessions that find a cached answer
+
     try:
         found = session_of_other_profile(profile).get_credentials()
         if found is not None:
