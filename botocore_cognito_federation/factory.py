@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from .cache import store_for
 from .errors import ConfigurationError, SignInRequiredError
-from .fetcher import Federation
+from .fetcher import CredentialFetcher
 from .identity_pool.aws import Clients, Patience
 from .identity_pool.client import IdentityPool, Login
 from .identity_pool.linked_logins import LinkedLogins
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .config.settings import Settings
     from .credentials import FederatedCredentials
     from .events import Events
-    from .fetcher import Served
+    from .fetcher import FetchResult
     from .login_tokens.base import TokenSource
 
 
@@ -36,7 +36,7 @@ def real_patience() -> Patience:
     return Patience(sleep=time.sleep, dice=random.random, now=lambda: time.time())
 
 
-def federation_for(
+def fetcher_for(
     settings: Settings,
     *,
     session: Callable[[], Session] | None = None,
@@ -45,7 +45,7 @@ def federation_for(
     events: Events | None = None,
     only_for: str | None = None,
     last: FederatedCredentials | None = None,
-) -> Federation:
+) -> CredentialFetcher:
     """The federation of a configuration; no network, no disk, nothing started.
 
     Args:
@@ -55,14 +55,14 @@ def federation_for(
         store: where things are kept; default is what the settings say.
         environ: the process environment.
         events: who is told.
-        only_for: see `Federation`.
-        last: see `Federation`.
+        only_for: see `CredentialFetcher`.
+        last: see `CredentialFetcher`.
     """
     variables = os.environ if environ is None else environ
     patience = real_patience()
     clients = Clients(settings, session or partial(_session_of, settings.profile))
     kept = store_for(settings, variables) if store is None else store
-    return Federation(
+    return CredentialFetcher(
         settings,
         source=cache(
             lambda: token_source(
@@ -90,7 +90,7 @@ def linking_for(settings: Settings, *, environ: Mapping[str, str] | None = None)
     variables = os.environ if environ is None else environ
     store, patience = store_for(settings, variables), real_patience()
     return Linking(
-        federation_for(settings, store=store, environ=variables),
+        fetcher_for(settings, store=store, environ=variables),
         _linked_logins(settings, store, variables, patience),
         IdentityPool(settings, Clients(settings, partial(_session_of, settings.profile)), patience),
     )
@@ -133,33 +133,33 @@ def serving_for(
     time_left: Callable[[], float] | None = None,
     only_for: str | None = None,
     last: FederatedCredentials | None = None,
-) -> Callable[[], Served]:
-    """`Federation.serve` of a configuration, which signs in by itself where that is needed and wanted.
+) -> Callable[[], FetchResult]:
+    """`CredentialFetcher.fetch` of a configuration, which signs in by itself where that is needed and wanted.
 
     Args:
-        session: see `assembly.federation_for`.
+        session: see `assembly.fetcher_for`.
         time_left: seconds the caller has for it; None where it can wait for a person.
-        only_for: see `Federation`.
-        last: see `Federation`.
+        only_for: see `CredentialFetcher`.
+        last: see `CredentialFetcher`.
     """
     store = store_for(settings, os.environ)
-    federation = federation_for(settings, session=session, store=store, only_for=only_for, last=last)
+    federation = fetcher_for(settings, session=session, store=store, only_for=only_for, last=last)
     if settings.auto_login == "never":
-        return federation.serve
+        return federation.fetch
     from .sign_in.auto import signed_in_automatically
 
     now = real_patience().now
 
-    def serve() -> Served:
+    def fetch() -> FetchResult:
         try:
-            return federation.serve()
+            return federation.fetch()
         except SignInRequiredError as required:
             if not signed_in_automatically(settings, store, os.environ, now, time_left):
                 raise
             logger.debug("Signed in because of: %s", required.what)
-            return federation.serve()
+            return federation.fetch()
 
-    return serve
+    return fetch
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class Linking:
         pool: where links are made.
     """
 
-    federation: Federation
+    federation: CredentialFetcher
     links: LinkedLogins
     pool: IdentityPool
 

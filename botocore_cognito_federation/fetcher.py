@@ -50,7 +50,7 @@ _gate = ImportGate()
 
 
 @dataclass(frozen=True)
-class Served:
+class FetchResult:
     """Credentials, and from when on it is worth asking again.
 
     Attributes:
@@ -68,7 +68,7 @@ class Served:
     only_here: bool = False
 
 
-class Federation:
+class CredentialFetcher:
     """The credentials of one configuration.
 
     Args:
@@ -80,7 +80,7 @@ class Federation:
         events: who is told; default nobody.
         linked: the logins that go with the source's own; default none.
         only_for: for an object that clients hold while the variables of their process may change: whoever was served
-            first (`Served.who`; empty where nobody was so far) is the only one ever served. None where anybody is.
+            first (`FetchResult.who`; empty where nobody was so far) is the only one ever served. None where anybody is.
         last: what such an object holds already, and nobody has signed out since.
     """
 
@@ -117,9 +117,9 @@ class Federation:
         Raises:
             CognitoFederationError: there are none; the error says why and what mends it.
         """
-        return self.serve().credentials
+        return self.fetch().credentials
 
-    def serve(self) -> Served:
+    def fetch(self) -> FetchResult:
         """The same, with the time from which on it is worth asking again.
 
         Raises:
@@ -131,7 +131,7 @@ class Federation:
         except CognitoFederationError as error:
             raise without_frames(error) from None
 
-    def _serve(self) -> Served:
+    def _serve(self) -> FetchResult:
         asked_at = self._now()
         generation = self.generation()
         if self._last_before is not None:
@@ -233,14 +233,16 @@ class Federation:
         reach("token.obtained")
         return login
 
-    def _last_or_raise(self, error: CognitoFederationError) -> Served:
+    def _last_or_raise(self, error: CognitoFederationError) -> FetchResult:
         """Without a token nobody can say whose credentials are asked for, except for those this object served last."""
         if isinstance(error, SignInRequiredError):
             raise error  # whoever signed out meant these too
         last = self._last.credentials if self._last and self._last.generation == self.generation() else None
         return replace(self._living_or_raise(last, Failure.of(error, at=self._now(), rest=REST)), only_here=True)
 
-    def _renewed(self, key: str, login: Login | None, held: FederatedCredentials | None, asked_at: float) -> Served:
+    def _renewed(
+        self, key: str, login: Login | None, held: FederatedCredentials | None, asked_at: float
+    ) -> FetchResult:
         alive = held is not None and is_alive(held, self._now())
         if not alive:
             refuse_reentry(key, "What renews these credentials")
@@ -248,7 +250,7 @@ class Federation:
             if not taken:
                 if held is not None and alive:
                     logger.debug("Somebody else is renewing them; serving what lives")
-                    return Served(held, self._now() + _WHILE_ANOTHER_RENEWS)
+                    return FetchResult(held, self._now() + _WHILE_ANOTHER_RENEWS)
                 raise _busy()
             generation = self.generation()
             held = self._kept.credentials(key)
@@ -264,7 +266,7 @@ class Federation:
                 # What lived before a sign-out does not outlive it.
                 return self._failed(key, held if generation == self.generation() else None, error)
 
-    def _failed(self, key: str, held: FederatedCredentials | None, error: CognitoFederationError) -> Served:
+    def _failed(self, key: str, held: FederatedCredentials | None, error: CognitoFederationError) -> FetchResult:
         lives = held is not None and is_alive(held, self._now())
         logger.debug("Renewing failed: %s", error.line)
         failure = self._failures.remember(key, error, something_lives=lives)
@@ -273,10 +275,10 @@ class Federation:
         )
         return self._living_or_raise(held, failure)
 
-    def _living_or_raise(self, held: FederatedCredentials | None, failure: Failure) -> Served:
+    def _living_or_raise(self, held: FederatedCredentials | None, failure: Failure) -> FetchResult:
         if held is not None and failure.spares_the_living and is_alive(held, self._now()):
             self._store.note(f"Served credentials that could not be renewed: {failure.error.line}")
-            return Served(held, min(failure.retry_at, serve_until(held)))
+            return FetchResult(held, min(failure.retry_at, serve_until(held)))
         raise failure.error
 
     def _renew(self, key: str, login: Login | None, *, something_lives: bool) -> FederatedCredentials:
@@ -369,8 +371,8 @@ class Federation:
             self._events.emit(Event("identity-changed", identity_id=answered, previous_identity_id=before))
         return exchanged
 
-    def _fresh(self, credentials: FederatedCredentials) -> Served:
-        return Served(credentials, refresh_at(credentials, self._settings.refresh_window))
+    def _fresh(self, credentials: FederatedCredentials) -> FetchResult:
+        return FetchResult(credentials, refresh_at(credentials, self._settings.refresh_window))
 
     def _is_fresh(self, credentials: FederatedCredentials) -> bool:
         return is_fresh(credentials, self._settings.refresh_window, self._now())

@@ -22,8 +22,8 @@ from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.demo.home import child_environment
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.demo.world import World
-from botocore_cognito_federation.factory import federation_for
-from botocore_cognito_federation.fetcher import Federation
+from botocore_cognito_federation.factory import fetcher_for
+from botocore_cognito_federation.fetcher import CredentialFetcher
 
 #: What starts servers, browsers or many processes, or repeats on every Python what one has proved: it runs once, in the
 #: tox environment `full`. The rest runs on every Python and on the oldest dependencies.
@@ -244,9 +244,9 @@ class Home:
             path.write_text(json.dumps(document))
         self.forget_answers()
 
-    def federation(self, profile: str = "demo") -> Federation:
+    def federation(self, profile: str = "demo") -> CredentialFetcher:
         """The federation of a profile in this process, which must live in this home (`inside`)."""
-        return federation_for(load_settings(profile))
+        return fetcher_for(load_settings(profile))
 
     def everything_kept(self) -> bytes:
         return b"\n".join(path.read_bytes() for path in sorted(self.cache.rglob("*")) if path.is_file())

@@ -12,8 +12,8 @@ from ..cache.sessions import Session, Sessions, current_generation, end_sign_in
 from ..config.loader import load_settings
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError
 from ..events import NAMES, Event, Events
-from ..factory import federation_for, real_patience
-from ..fetcher import Federation, Served
+from ..factory import fetcher_for, real_patience
+from ..fetcher import CredentialFetcher, FetchResult
 from ..identity_pool.aws import Clients
 from ..identity_pool.client import IdentityPool, Login
 from ..messages import login_command
@@ -47,7 +47,7 @@ class ProfileFederation(CognitoFederation):
         self._settings = replace(settings, region_name=settings.region_name or settings.pool_region)
         self._store = store_for(settings, os.environ)
         self._profile_settings = settings
-        self._made: Federation | None = None
+        self._made: CredentialFetcher | None = None
 
     def __repr__(self) -> str:
         return f"CognitoFederation.from_profile({self._profile_settings.profile or 'default'!r})"
@@ -85,7 +85,7 @@ class ProfileFederation(CognitoFederation):
             inner = Events()
             for name in NAMES:
                 inner.on(name, self._events.emit)
-            self._made = federation_for(self._profile_settings, store=self._store, events=inner)
+            self._made = fetcher_for(self._profile_settings, store=self._store, events=inner)
         return ProfileSignIn(self._profile_settings, self._store, self._made, self._events)
 
     def link(self, provider: str, token: str, *, expires_at: Expiry = None) -> str:
@@ -106,7 +106,7 @@ class ProfileFederation(CognitoFederation):
 class ProfileSignIn:
     """Whoever is signed in under a profile, as of now."""
 
-    def __init__(self, settings: Settings, store: Store, federation: Federation, events: Events) -> None:
+    def __init__(self, settings: Settings, store: Store, federation: CredentialFetcher, events: Events) -> None:
         self._settings = settings
         self._store = store
         self._federation = federation
@@ -128,9 +128,9 @@ class ProfileSignIn:
         """Exchange the login of now, whatever is kept."""
         return self._federation.exchange_now()
 
-    def serve(self) -> Served:
+    def fetch(self) -> FetchResult:
         """Credentials, renewed where needed."""
-        return self._federation.serve()
+        return self._federation.fetch()
 
     def login(self) -> Login:
         """The login of now."""

@@ -13,7 +13,7 @@ from ..cache.sessions import Session, Sessions, drop_old_marks, end_sign_in
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError, TemporaryError
 from ..events import NAMES, Event, Events
-from ..fetcher import Federation, Served
+from ..fetcher import CredentialFetcher, FetchResult
 from ..identity_pool.aws import Clients
 from ..identity_pool.client import IdentityPool, Login
 from ..login_token import LoginToken
@@ -69,7 +69,7 @@ class CurrentSignIn(Protocol):
 
     def prove(self) -> FederatedCredentials: ...
 
-    def serve(self) -> Served: ...
+    def fetch(self) -> FetchResult: ...
 
     def login(self) -> Login: ...
 
@@ -110,7 +110,7 @@ class SignIn:
         self._sessions = Sessions(self._settings, around.store, leave_nothing=True)
         self.pool = IdentityPool(self._settings, around.clients(), around.patience)
         self._source = None if provider.kind == "guest" else self._made_source()
-        self._federation = Federation(
+        self._federation = CredentialFetcher(
             self._settings,
             source=lambda: self._source,
             pool=self.pool,
@@ -188,7 +188,7 @@ class SignIn:
         self.note_identity(credentials)
         return credentials
 
-    def serve(self) -> Served:
+    def fetch(self) -> FetchResult:
         """Credentials, renewed where needed.
 
         Raises:
@@ -196,12 +196,12 @@ class SignIn:
         """
         before = self._developer_identity()
         try:
-            served = self._federation.serve()
+            served = self._federation.fetch()
         except TemporaryError:
             if before == self._developer_identity():
                 raise
             # The refresh handler moved a developer's user to another identity; under that one everything is new.
-            served = self._federation.serve()
+            served = self._federation.fetch()
             changed = served.credentials.identity_id
             self.tell(Event("identity-changed", identity_id=changed, previous_identity_id=before))
         self.note_identity(served.credentials)

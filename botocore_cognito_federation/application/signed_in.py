@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..botocore_plugin.application import ApplicationCredentials
     from ..config.settings import Settings
-    from ..fetcher import Served
+    from ..fetcher import FetchResult
     from ..identity_pool.aws import Patience
     from ..identity_providers import IdentityProvider
     from ..login_token import LoginToken
@@ -339,12 +339,12 @@ class SignedIn(ABC):
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _serve(self) -> Served:
+    def _serve(self) -> FetchResult:
         refuse_reentry(self, "The refresh handler")
         sign_in = self._current()
         try:
             with self._events.held(), renewing(self):
-                served = sign_in.serve()
+                served = sign_in.fetch()
         except CognitoFederationError:
             if sign_in.is_current():
                 raise

@@ -15,7 +15,7 @@ from .credentials import FederationCredentials
 if TYPE_CHECKING:
     from botocore.session import Session
 
-    from ..fetcher import Served
+    from ..fetcher import FetchResult
 
 
 class ApplicationCredentials(FederationCredentials):
@@ -29,9 +29,9 @@ class ApplicationCredentials(FederationCredentials):
     """
 
     def __init__(
-        self, serve: Callable[[], Served], clock: Callable[[], float], *, marker: object, events: Events
+        self, fetch: Callable[[], FetchResult], clock: Callable[[], float], *, marker: object, events: Events
     ) -> None:
-        super().__init__(serve, clock)
+        super().__init__(fetch, clock)
         self._marker = marker
         self._events = events
         self._sign_outs = 0
@@ -56,7 +56,7 @@ class ApplicationCredentials(FederationCredentials):
         with self._events.held():
             super()._renew()
 
-    def _publish(self, served: Served) -> None:
+    def _publish(self, served: FetchResult) -> None:
         sign_outs = self._sign_outs
         super()._publish(served)
         if sign_outs != self._sign_outs:

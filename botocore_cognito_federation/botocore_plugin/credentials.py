@@ -20,7 +20,7 @@ from ..errors import CognitoFederationError, StorageError
 
 if TYPE_CHECKING:
     # Here and in the functions below: a program that finds its credentials ready never needs the federation.
-    from ..fetcher import Served
+    from ..fetcher import FetchResult
 
 METHOD = "cognito-federation"
 #: Of a federation that an application installed; see `application`.
@@ -35,7 +35,7 @@ class FederationCredentials(RefreshableCredentials):
         clock: seconds since the epoch.
     """
 
-    def __init__(self, serve: Callable[[], Served], clock: Callable[[], float] = time) -> None:
+    def __init__(self, fetch: Callable[[], FetchResult], clock: Callable[[], float] = time) -> None:
         super().__init__(
             access_key="",
             secret_key="",
@@ -45,7 +45,7 @@ class FederationCredentials(RefreshableCredentials):
             refresh_using=self._metadata,
             method=METHOD,
         )
-        self._serve = serve
+        self._serve = fetch
         self._clock = clock
         self._ask_again_at = 0.0
         self._serve_until = 0.0
@@ -105,7 +105,7 @@ class FederationCredentials(RefreshableCredentials):
         if self._clock() >= self._ask_again_at:
             self._publish(self._attempt())
 
-    def _attempt(self) -> Served:
+    def _attempt(self) -> FetchResult:
         from .._util.concurrency import renewing
 
         try:
@@ -117,7 +117,7 @@ class FederationCredentials(RefreshableCredentials):
         self._failure = None
         return served
 
-    def _publish(self, served: Served) -> None:
+    def _publish(self, served: FetchResult) -> None:
         from ..credentials import serve_until
 
         credentials = served.credentials

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .._fast_path import ReadyAnswer
     from ..config.settings import Settings
     from ..credentials import FederatedCredentials
-    from ..fetcher import Served
+    from ..fetcher import FetchResult
 
     Place = tuple[str, str, tuple[str, ...]]
 
@@ -61,7 +61,7 @@ class Later:
         self._config_file = str(session.get_config_variable("config_file"))
         self.session = Beside(session, profile)
         self._settings: Settings | None = None
-        self._serve: Callable[[], Served] | None = None
+        self._serve: Callable[[], FetchResult] | None = None
 
     def settings(self) -> Settings:
         """The settings.
@@ -79,7 +79,7 @@ class Later:
             self._settings, self._full_config = found, None
         return self._settings
 
-    def serve(self) -> Served:
+    def fetch(self) -> FetchResult:
         """What the federation of these settings serves, to whom the answer belonged."""
         if self._serve is None:
             from .shared import serving
@@ -180,7 +180,7 @@ def ready_credentials(question: Question, session: Session, profile: str | None)
         if _resolving or len(_ready) >= _MOST:
             return None
         later = Later(question, answer, session, profile)
-        found = FederationCredentials(later.serve)
+        found = FederationCredentials(later.fetch)
         *keys, expiration = _parts(answer)
         found.put(keys, expiration=expiration, serve_until=answer.until, ask_again_at=answer.refresh_at)
         _ready[place] = found, later

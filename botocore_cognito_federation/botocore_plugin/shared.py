@@ -21,7 +21,7 @@ from ..config.keys import NAMED_URLS
 from ..config.loader import settings_of_session
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
-from ..factory import federation_for, serving_for
+from ..factory import fetcher_for, serving_for
 from ..fetcher import who_of
 from ..login_tokens.registry import token_bindings
 from .credentials import FederationCredentials
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from .._fast_path import Question
     from ..credentials import FederatedCredentials
-    from ..fetcher import Served
+    from ..fetcher import FetchResult
     from .deferred import Later
 
 #: What tells a platform's token endpoint whose token is asked for; see `tokens.platforms`.
@@ -117,8 +117,8 @@ def shared_credentials(settings: Settings, session: Session, question: Question 
         entry = _shared.pop(key, None)
         if entry is None or not whose.may_use(entry.whose):
             beside = Beside(session, settings.profile)
-            serve = serving(settings, question, beside, who=whose.who)
-            entry = _Entry(whose, FederationCredentials(serve), beside)
+            fetch = serving(settings, question, beside, who=whose.who)
+            entry = _Entry(whose, FederationCredentials(fetch), beside)
         entry.beside.share(session)
         _keep(key, entry)
         return entry.credentials
@@ -148,7 +148,7 @@ def serving(
     *,
     who: str = "",
     last: FederatedCredentials | None = None,
-) -> Callable[[], Served]:
+) -> Callable[[], FetchResult]:
     """What serves the credentials of a configuration to one identity, and keeps them ready for others who ask.
 
     Args:
@@ -157,13 +157,13 @@ def serving(
         who: whose they are so far; see `federation.Served`.
         last: see `federation.Federation`.
     """
-    serve = serving_for(settings, session=session, only_for=who, last=last)
-    return serve if question is None else keeping_served(question, settings, serve)
+    fetch = serving_for(settings, session=session, only_for=who, last=last)
+    return fetch if question is None else keeping_served(question, settings, fetch)
 
 
 def _whose(settings: Settings) -> _Whose:
     """Whose the token is that a variable or a file holds now; the object is theirs, though it may be used later on."""
-    federation = federation_for(replace(settings, logins=()))  # what is linked to a login is no other user
+    federation = fetcher_for(replace(settings, logins=()))  # what is linked to a login is no other user
     generation = federation.generation()
     if not (settings.token_env or settings.token_file):
         return _Whose(generation)

@@ -18,7 +18,7 @@ from .sessions import generation_keys
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
-    from ..fetcher import Served
+    from ..fetcher import FetchResult
     from ..login_tokens.base import Binding
 
 ANSWERS = "answers"
@@ -26,7 +26,7 @@ ANSWERS = "answers"
 _KIND_LINE = 4
 
 
-def process_text(served: Served) -> str:
+def process_text(served: FetchResult) -> str:
     """The one JSON object of the ``credential_process`` contract, on one line."""
     return json.dumps(served.credentials.process_document(), separators=(",", ":"))
 
@@ -45,7 +45,7 @@ def bindings_of(settings: Settings, bindings: tuple[Binding, ...] | None, questi
     return None if "\n" in text or text.count(FIELD) != 2 * len(entries) else text
 
 
-def keep_served(question: Question, bindings: str | None, served: Served) -> None:
+def keep_served(question: Question, bindings: str | None, served: FetchResult) -> None:
     """Keep credentials ready to print until they should be renewed, and not past a sign-out that came meanwhile."""
     credentials = served.credentials
     _write(
@@ -62,7 +62,9 @@ def keep_served(question: Question, bindings: str | None, served: Served) -> Non
             remove(question.path)
 
 
-def keeping_served(question: Question, settings: Settings, serve: Callable[[], Served]) -> Callable[[], Served]:
+def keeping_served(
+    question: Question, settings: Settings, serve: Callable[[], FetchResult]
+) -> Callable[[], FetchResult]:
     """`serve`, which then also keeps what it served ready for the question, for other processes and later ones.
 
     Args:
@@ -71,7 +73,7 @@ def keeping_served(question: Question, settings: Settings, serve: Callable[[], S
         serve: serves the credentials of `settings`.
     """
 
-    def serve_and_keep() -> Served:
+    def serve_and_keep() -> FetchResult:
         now = Question(question.profile, os.environ)
         same = now.fingerprint == question.fingerprint
         bindings = bindings_of(settings, token_bindings(settings), now) if same else None
@@ -83,7 +85,7 @@ def keeping_served(question: Question, settings: Settings, serve: Callable[[], S
     return serve_and_keep
 
 
-def _is_kept(question: Question, served: Served) -> bool:
+def _is_kept(question: Question, served: FetchResult) -> bool:
     kept = read_answer(question)
     return kept is not None and (kept.kind, kept.refresh_at) == ("credentials", served.ask_again_at)
 

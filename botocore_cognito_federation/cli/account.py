@@ -17,7 +17,7 @@ from ..cache.sessions import Sessions
 from ..config.loader import load_session_settings, load_settings
 from ..config.settings import Settings
 from ..errors import ConfigurationError
-from ..factory import federation_for, real_patience
+from ..factory import fetcher_for, real_patience
 from ..identity_pool.aws import Clients, call
 from ..identity_pool.errors import CallFacts
 from ..messages import span
@@ -187,7 +187,7 @@ def identity_of(settings: Settings) -> dict[str, str | None]:
         CognitoFederationError: there are no credentials, or STS cannot be asked.
     """
     store = store_for(settings, os.environ)
-    credentials = federation_for(settings, store=store).credentials()
+    credentials = fetcher_for(settings, store=store).credentials()
     clients = Clients(settings, lambda: BotocoreSession(profile=settings.profile))
     client = clients.sts(access_key=credentials.access_key, secret_key=credentials.secret_key, token=credentials.token)
     answer = call(
@@ -229,7 +229,7 @@ def login_token(settings: Settings) -> tuple[str, dict[str, object]]:
     Raises:
         CognitoFederationError: there is none.
     """
-    login = federation_for(settings).login()
+    login = fetcher_for(settings).login()
     if login is None:
         raise ConfigurationError("Guests have no login token")
     return login.token.value, dict(login.token.claims)

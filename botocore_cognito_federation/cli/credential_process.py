@@ -26,7 +26,7 @@ from ..login_tokens.registry import token_bindings
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
-    from ..fetcher import Served
+    from ..fetcher import FetchResult
 
 #: Seconds a helper may take in all; SDKs end it after 60 (aws-sdk-go-v2, processcreds.DefaultTimeout).
 HELPER_TIME = 50.0
@@ -80,7 +80,7 @@ def answer(question: Question) -> tuple[int, str]:
     return 0, process_text(served)
 
 
-def _serving(question: Question, settings: Settings, session: Session) -> Callable[[], Served]:
+def _serving(question: Question, settings: Settings, session: Session) -> Callable[[], FetchResult]:
     def time_left() -> float:
         return question.asked_at + HELPER_TIME - time.time()
 

@@ -19,7 +19,7 @@ from .._util.http import HttpClient
 from ..config.loader import load_settings
 from ..config.settings import Settings
 from ..errors import ConfigurationError, SignInFailedError
-from ..factory import federation_for
+from ..factory import fetcher_for
 from ..messages import span
 from ..serve.child import (
     SHADOWS,
@@ -57,7 +57,7 @@ def exec_command(profile: str | None, server: bool, words: tuple[str, ...]) -> i
 
 
 def _with_variables(settings: Settings, argv: list[str]) -> int:
-    credentials = federation_for(settings).credentials()
+    credentials = fetcher_for(settings).credentials()
     if _on_terminal():
         left = span(credentials.expires_at - time.time())
         click.echo(f"The credentials live for {left}; with --server they are renewed", err=True)
@@ -67,7 +67,7 @@ def _with_variables(settings: Settings, argv: list[str]) -> int:
 
 def _with_endpoint(settings: Settings, argv: list[str]) -> int:
     refuse_other_default_credentials(settings)
-    endpoint = Endpoint(federation_for(settings))
+    endpoint = Endpoint(fetcher_for(settings))
     # Somebody who has to sign in learns it here, and not from the program's SDK.
     endpoint.credentials()
     variables = endpoint.variables() | region_variables(settings.region_name)
@@ -155,7 +155,7 @@ def _dotenv(name: str, value: str) -> str:
 def export_command(profile: str | None, style: str) -> None:
     """Print credentials for a shell: eval "$(cognito-federation export --format env)"."""
     settings = load_settings(profile)
-    credentials = federation_for(settings).credentials()
+    credentials = fetcher_for(settings).credentials()
     if style == "process":
         click.echo(json.dumps(credentials.process_document(), indent=2))
     else:
@@ -176,7 +176,7 @@ def export_command(profile: str | None, style: str) -> None:
 def serve_command(profile: str | None, port: int, style: str) -> int:
     """Serve credentials to every SDK on this machine that is given the printed variables."""
     settings = load_settings(profile)
-    with Endpoint(federation_for(settings), port=port) as endpoint:
+    with Endpoint(fetcher_for(settings), port=port) as endpoint:
         endpoint.credentials()
         stopping = _stop_on_sigterm()
         click.echo(formatted(endpoint.variables() | region_variables(settings.region_name), style))
@@ -247,7 +247,7 @@ def console_command(
     if "?" in endpoint or "#" in endpoint:
         raise ConfigurationError("--endpoint-url has a query or fragment", remedy="Give the address without it")
     http = HttpClient(ca_bundle=settings.ca_bundle)
-    url = sign_in_url(federation_for(settings).credentials(), page, endpoint=endpoint, http=http)
+    url = sign_in_url(fetcher_for(settings).credentials(), page, endpoint=endpoint, http=http)
     if show:
         click.echo(url)
         return

@@ -26,7 +26,7 @@ from ..config.precedence import what_shadows
 from ..config.settings import Settings
 from ..config.writer import profile_section, read_text, section_values
 from ..errors import CognitoFederationError, ConfigurationError, SignInRequiredError, StorageError, TemporaryError
-from ..factory import federation_for, real_patience
+from ..factory import fetcher_for, real_patience
 from ..identity_pool.aws import Clients
 from ..identity_pool.client import IdentityPool, Login, fixed_identity
 from ..identity_providers import derive_login_key
@@ -260,7 +260,7 @@ def token_and_pool(settings: Settings, store: Store, clients: Clients) -> Iterat
     if settings.is_guest:
         return
     try:
-        login = federation_for(settings, store=store).login()
+        login = fetcher_for(settings, store=store).login()
     except SignInRequiredError:
         return  # said already
     except CognitoFederationError as error:

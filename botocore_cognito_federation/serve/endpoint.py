@@ -28,7 +28,7 @@ from ..errors import CognitoFederationError, ConfigurationError, StorageError, T
 if TYPE_CHECKING:
     from typing import TypeGuard
 
-    from ..fetcher import Federation
+    from ..fetcher import CredentialFetcher
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class CredentialsInMemory:
         now: seconds since the epoch.
     """
 
-    def __init__(self, federation: Federation, *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, federation: CredentialFetcher, *, now: Callable[[], float] = time.time) -> None:
         self._federation = federation
         self._now = now
         self._held: _Held | None = None
@@ -111,7 +111,7 @@ class CredentialsInMemory:
             for _ in range(2):
                 generation = self._federation.generation()
                 try:
-                    served = self._federation.serve()
+                    served = self._federation.fetch()
                 except CognitoFederationError:
                     self._held = None
                     raise
@@ -155,7 +155,7 @@ class Endpoint:
         ConfigurationError: the port cannot be used.
     """
 
-    def __init__(self, federation: Federation, *, port: int = 0, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, federation: CredentialFetcher, *, port: int = 0, now: Callable[[], float] = time.time) -> None:
         self._credentials = CredentialsInMemory(federation, now=now)
         self._path = f"/{secrets.token_urlsafe(24)}"
         self._token = secrets.token_urlsafe(32)

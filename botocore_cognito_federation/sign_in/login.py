@@ -27,7 +27,7 @@ from ..errors import (
     reworded,
     without_frames,
 )
-from ..factory import federation_for
+from ..factory import fetcher_for
 from ..messages import login_command, naming_login
 from ..oidc.authorization import Redirect, loopback_redirect
 from ..oidc.client import Clock, RelyingParty, relying_party, user_pool
@@ -177,7 +177,7 @@ def sign_in(settings: Settings, *, store: Store, screen: Screen, choices: Choice
     session, joined = sign_in_only(settings, store=store, screen=screen, choices=choices, machine=machine)
     if settings.profile is None and settings.origin("identity_pool_id").layer != "session":
         return SignedIn(session, None, joined)
-    federation = federation_for(settings, store=store, environ=machine.environ)
+    federation = fetcher_for(settings, store=store, environ=machine.environ)
     try:
         # Also where some are kept and live: people sign in again because their groups or the pool's roles have changed.
         credentials = federation.credentials() if joined else federation.exchange_now()

@@ -16,7 +16,7 @@ from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.sessions import forget_credentials
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.errors import ConfigurationError
-from botocore_cognito_federation.factory import federation_for
+from botocore_cognito_federation.factory import fetcher_for
 from botocore_cognito_federation.serve.endpoint import CredentialsInMemory, Endpoint
 
 from .conftest import Home
@@ -24,7 +24,7 @@ from .conftest import Home
 
 @pytest.fixture
 def endpoint(inside: Home) -> Iterator[Endpoint]:
-    with Endpoint(federation_for(load_settings("demo"))) as served:
+    with Endpoint(fetcher_for(load_settings("demo"))) as served:
         yield served
     for thread in threading.enumerate():
         if thread.name == "cognito-federation-renewal":
@@ -158,7 +158,7 @@ def test_slow_and_many_clients_do_not_hold_up_the_next(endpoint: Endpoint, monke
 
 def test_a_client_that_trickles_is_cut(inside: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RouteServer, "request_time", 0.5)
-    served = Endpoint(federation_for(load_settings("demo")))
+    served = Endpoint(fetcher_for(load_settings("demo")))
     with served, socket.create_connection(("127.0.0.1", served.port), timeout=20) as client:
         assert _trickle(client) < 100
 
@@ -198,7 +198,7 @@ def test_a_sign_out_is_honoured_at_the_next_answer(endpoint: Endpoint, inside: H
 
 def test_sdks_are_told_why_and_whether_to_try_again(inside: Home) -> None:
     inside.world.fault("GetCredentialsForIdentity", times=50, status=500, code="InternalErrorException")
-    with Endpoint(federation_for(load_settings("demo"))) as endpoint:
+    with Endpoint(fetcher_for(load_settings("demo"))) as endpoint:
         status, _, body = ask(endpoint)
         assert status == 503
         assert json.loads(body)["code"] == "TemporaryError"
@@ -212,7 +212,7 @@ def test_sdks_are_told_why_and_whether_to_try_again(inside: Home) -> None:
 def test_an_outage_takes_nothing_away_that_lives(inside: Home) -> None:
     world = inside.world
     world.credential_lifetime = 6
-    with Endpoint(federation_for(load_settings("demo"))) as endpoint:
+    with Endpoint(fetcher_for(load_settings("demo"))) as endpoint:
         first = json.loads(ask(endpoint)[2])["AccessKeyId"]
         world.fault("GetCredentialsForIdentity", times=500, status=500, code="InternalErrorException")
         deadline = time.monotonic() + 4.5
@@ -239,7 +239,7 @@ def test_many_who_ask_at_once_cost_one_exchange(endpoint: Endpoint, inside: Home
 def test_what_nobody_asks_for_is_renewed_once_and_then_left(inside: Home) -> None:
     inside.world.credential_lifetime = 2
     inside.world.reset_journal()
-    with CredentialsInMemory(federation_for(load_settings("demo"))) as credentials:
+    with CredentialsInMemory(fetcher_for(load_settings("demo"))) as credentials:
         credentials.current()
         time.sleep(4)
         assert len(inside.world.calls("GetCredentialsForIdentity")) == 2
@@ -248,4 +248,4 @@ def test_what_nobody_asks_for_is_renewed_once_and_then_left(inside: Home) -> Non
 
 def test_a_port_in_use_is_an_error_with_a_remedy(endpoint: Endpoint, inside: Home) -> None:
     with pytest.raises(ConfigurationError, match=str(endpoint.port)):
-        Endpoint(federation_for(load_settings("demo")), port=endpoint.port)
+        Endpoint(fetcher_for(load_settings("demo")), port=endpoint.port)

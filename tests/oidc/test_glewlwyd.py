@@ -17,7 +17,7 @@ from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError
-from botocore_cognito_federation.factory import federation_for, real_patience
+from botocore_cognito_federation.factory import fetcher_for, real_patience
 from botocore_cognito_federation.identity_pool.aws import Clients
 from botocore_cognito_federation.login_tokens.base import RefreshContext
 from botocore_cognito_federation.login_tokens.registry import token_source
@@ -266,7 +266,7 @@ def test_its_sign_in_gets_credentials_from_an_identity_pool(
     world.trust_issuer(server.issuer, ["native"])
     kept = kept_of(world.pool_id, world.endpoint_url)
     kept.keep(signed_in)
-    credentials = federation_for(kept.settings, store=kept.store, environ={}).credentials()
+    credentials = fetcher_for(kept.settings, store=kept.store, environ={}).credentials()
     assert credentials.identity_id.startswith("eu-west-1:")
     assert [(c.operation, c.status) for c in world.calls()] == [("GetId", 200), ("GetCredentialsForIdentity", 200)]
 

@@ -13,7 +13,7 @@ import pytest
 from botocore_cognito_federation import login
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError
-from botocore_cognito_federation.factory import federation_for
+from botocore_cognito_federation.factory import fetcher_for
 from botocore_cognito_federation.oidc.flows import SignInPrompt
 from botocore_cognito_federation.sign_in.notebook import CellScreen, kernel_display
 from tests.servers.oidc_provider.browser import ScriptedBrowser
@@ -99,6 +99,6 @@ def test_two_ways_at_once_are_refused() -> None:
 def test_a_sign_in_kept_in_memory_serves_this_process(home: Home, cell: list[Mapping[str, str]]) -> None:
     home.write(cognito_cache="memory")
     first = login("dev", timeout=60)
-    assert federation_for(load_settings("dev")).credentials() == first
+    assert fetcher_for(load_settings("dev")).credentials() == first
     assert not list(home.cache.rglob("*.json"))
     assert home.run("login").code == 4

@@ -193,11 +193,11 @@ def an_hour_later(home: PoolHome, ahead: float, **variables: str) -> str:
 import os, time
 real = time.time
 time.time = lambda: real() + {ahead}
-from botocore_cognito_federation.factory import federation_for
+from botocore_cognito_federation.factory import fetcher_for
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.cache import store_for
 settings = load_settings("dev")
-print(federation_for(settings, store=store_for(settings, os.environ)).credentials().identity_id)
+print(fetcher_for(settings, store=store_for(settings, os.environ)).credentials().identity_id)
 """
     done = home.python(program, **variables)
     assert done.returncode == 0, done.stderr

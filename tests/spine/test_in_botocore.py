@@ -269,15 +269,15 @@ def test_a_lock_held_at_the_fork_is_open_in_the_child_and_one_for_all_its_thread
 
 
 def test_botocore_never_sees_credentials_whose_renewal_failed_as_long_as_they_live(inside):
-    served = inside.federation().serve()
+    served = inside.federation().fetch()
     clock = [served.ask_again_at - 1]
     asked: list[float] = []
 
-    def serve():
+    def fetch():
         asked.append(clock[0])
-        return served if len(asked) == 1 else inside.federation().serve()
+        return served if len(asked) == 1 else inside.federation().fetch()
 
-    credentials = FederationCredentials(serve, lambda: clock[0])
+    credentials = FederationCredentials(fetch, lambda: clock[0])
     for _ in range(1000):
         credentials.get_frozen_credentials()
     assert len(asked) == 1
