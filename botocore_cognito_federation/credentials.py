@@ -125,7 +125,7 @@ def refresh_at(credentials: FederatedCredentials, window: int | None) -> float:
     return credentials.expires_at - min(WINDOW, _lifetime(credentials) / 3)
 
 
-def serve_until(credentials: FederatedCredentials) -> float:
+def usable_until(credentials: FederatedCredentials) -> float:
     """Until when the credentials are served although they cannot be renewed, seconds since the epoch."""
     return credentials.expires_at - min(GRACE, _lifetime(credentials) / 10)
 
@@ -135,9 +135,9 @@ def is_fresh(credentials: FederatedCredentials, window: int | None, now: float) 
     return credentials.issued_at - _CLOCK_STEP <= now < min(refresh_at(credentials, window), credentials.expires_at)
 
 
-def is_alive(credentials: FederatedCredentials, now: float) -> bool:
+def is_usable(credentials: FederatedCredentials, now: float) -> bool:
     """Whether the credentials may be handed out while they cannot be renewed."""
-    return credentials.issued_at - _CLOCK_STEP <= now < serve_until(credentials)
+    return credentials.issued_at - _CLOCK_STEP <= now < usable_until(credentials)
 
 
 def _lifetime(credentials: FederatedCredentials) -> float:

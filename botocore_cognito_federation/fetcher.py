@@ -19,7 +19,7 @@ from ._util.concurrency import ImportGate, refuse_reentry, renewing
 from ._util.failpoints import reach
 from .cache.base import Store, credentials_key, identity_key, key_of, single_flight
 from .cache.credentials import REST, Failure, FailureMemory, InThisProcess, Kept
-from .credentials import FederatedCredentials, is_alive, is_fresh, refresh_at, serve_until
+from .credentials import FederatedCredentials, is_fresh, is_usable, refresh_at, usable_until
 from .errors import (
     CognitoFederationError,
     FederationRefusedError,
@@ -55,7 +55,7 @@ class FetchResult:
 
     Attributes:
         credentials: the credentials.
-        ask_again_at: when they should be renewed, or when a renewal that failed may be tried again; seconds since
+        refresh_at: when they should be renewed, or when a renewal that failed may be tried again; seconds since
             the epoch.
         who: a digest of whose they are; empty where only the identity pool can say.
         only_here: whether they are what this federation served last, while nobody can say whose are asked for: for
@@ -63,7 +63,7 @@ class FetchResult:
     """
 
     credentials: FederatedCredentials
-    ask_again_at: float
+    refresh_at: float
     who: str = ""
     only_here: bool = False
 
@@ -142,8 +142,8 @@ class CredentialFetcher:
             try:
                 asked = self._known_login()
                 if asked is None:
-                    lives = self._last is not None and is_alive(self._last.credentials, asked_at)
-                    asked = fetched = self._login(something_lives=lives)
+                    lives = self._last is not None and is_usable(self._last.credentials, asked_at)
+                    asked = fetched = self._login(has_valid_credentials=lives)
             except CognitoFederationError as error:
                 return self._last_or_raise(error)
         key = credentials_key(self._settings, asked)
@@ -189,7 +189,7 @@ class CredentialFetcher:
             if not taken:
                 raise _busy()
             with renewing(key):
-                return self._renew(key, login, something_lives=False)
+                return self._renew(key, login, has_valid_credentials=False)
 
     def login(self) -> Login | None:
         """Who is signed in, with a token newly had; None for guests.
@@ -211,7 +211,7 @@ class CredentialFetcher:
         login = Login.of(token, self._settings)
         return self._linked.marked(login) if self._linked is not None else login
 
-    def _login(self, attempt: int = 1, *, something_lives: bool = False) -> Login | None:
+    def _login(self, attempt: int = 1, *, has_valid_credentials: bool = False) -> Login | None:
         source = self._source()
         if source is None:
             return None
@@ -222,7 +222,7 @@ class CredentialFetcher:
             identity_id=self._settings.identity_id or (last.identity_id if last else None),
             previous_expires_at=last.expires_at if last else None,
             attempt=attempt,
-            something_lives=something_lives,
+            has_valid_credentials=has_valid_credentials,
         )
         logger.debug("Asking %s for a login token (attempt %d)", source.description, attempt)
         self._last_token = source.fetch(context)
@@ -243,12 +243,12 @@ class CredentialFetcher:
     def _renewed(
         self, key: str, login: Login | None, held: FederatedCredentials | None, asked_at: float
     ) -> FetchResult:
-        alive = held is not None and is_alive(held, self._now())
-        if not alive:
+        usable = held is not None and is_usable(held, self._now())
+        if not usable:
             refuse_reentry(key, "What renews these credentials")
-        with single_flight(self._store, key, timeout=0 if alive else LOCK_TIMEOUT) as taken:
+        with single_flight(self._store, key, timeout=0 if usable else LOCK_TIMEOUT) as taken:
             if not taken:
-                if held is not None and alive:
+                if held is not None and usable:
                     logger.debug("Somebody else is renewing them; serving what lives")
                     return FetchResult(held, self._now() + _WHILE_ANOTHER_RENEWS)
                 raise _busy()
@@ -261,30 +261,30 @@ class CredentialFetcher:
                 return self._living_or_raise(held, remembered)
             try:
                 with renewing(key):
-                    return self._fresh(self._renew(key, login, something_lives=alive))
+                    return self._fresh(self._renew(key, login, has_valid_credentials=usable))
             except CognitoFederationError as error:
                 # What lived before a sign-out does not outlive it.
                 return self._failed(key, held if generation == self.generation() else None, error)
 
     def _failed(self, key: str, held: FederatedCredentials | None, error: CognitoFederationError) -> FetchResult:
-        lives = held is not None and is_alive(held, self._now())
+        lives = held is not None and is_usable(held, self._now())
         logger.debug("Renewing failed: %s", error.line)
-        failure = self._failures.remember(key, error, something_lives=lives)
+        failure = self._failures.remember(key, error, has_valid_credentials=lives)
         self._events.emit(
             Event("credentials-refresh-failure", identity_id=held.identity_id if held else None, error=error)
         )
         return self._living_or_raise(held, failure)
 
     def _living_or_raise(self, held: FederatedCredentials | None, failure: Failure) -> FetchResult:
-        if held is not None and failure.spares_the_living and is_alive(held, self._now()):
+        if held is not None and failure.spares_the_living and is_usable(held, self._now()):
             self._store.note(f"Served credentials that could not be renewed: {failure.error.line}")
-            return FetchResult(held, min(failure.retry_at, serve_until(held)))
+            return FetchResult(held, min(failure.retry_at, usable_until(held)))
         raise failure.error
 
-    def _renew(self, key: str, login: Login | None, *, something_lives: bool) -> FederatedCredentials:
+    def _renew(self, key: str, login: Login | None, *, has_valid_credentials: bool) -> FederatedCredentials:
         generation, signed_in = self.generation(), self._kept.sign_in_generation()
         if login is None:
-            login = self._login(something_lives=something_lives)
+            login = self._login(has_valid_credentials=has_valid_credentials)
             if self._settings.identity_id is None and credentials_key(self._settings, login) != key:
                 raise _somebody_else()
         try:
@@ -295,7 +295,7 @@ class CredentialFetcher:
         reach("exchange.done")
         credentials = exchanged.credentials
         logger.debug("Exchanged for credentials of %s until %s", credentials.identity_id, credentials.expiration)
-        if not is_alive(credentials, self._now()):
+        if not is_usable(credentials, self._now()):
             raise TemporaryError(_dead_on_arrival(exchanged), remedy="Set the clock (timedatectl set-ntp true)")
         self._kept.keep_credentials(key, credentials, login, generation)
         reach("credentials.kept")

@@ -71,7 +71,7 @@ class AioFederationCredentials(AioRefreshableCredentials):  # type: ignore[misc]
             renewal = _renewals[self._shared] = asyncio.create_task(in_thread(self._shared._refresh))
             # A failure that nobody waited for any more is no news: the next one who asks has it too.
             renewal.add_done_callback(lambda done: done.cancelled() or done.exception())
-        elif self._shared.is_alive():
+        elif self._shared.is_usable():
             return
         # Shielded: a task that is cancelled must not take the renewal away from those that wait for it too.
         await asyncio.shield(renewal)

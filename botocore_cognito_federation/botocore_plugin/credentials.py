@@ -64,7 +64,7 @@ class FederationCredentials(RefreshableCredentials):
         frozen: ReadOnlyCredentials = self._frozen_credentials
         return frozen
 
-    def is_alive(self) -> bool:
+    def is_usable(self) -> bool:
         """Whether there are credentials that may be handed out while others are being got."""
         return self._clock() < self._serve_until
 
@@ -81,7 +81,7 @@ class FederationCredentials(RefreshableCredentials):
     def _renew(self) -> None:
         asked_at = self._clock()
         if not self._turns.acquire(0):
-            if self.is_alive():
+            if self.is_usable():
                 return
             from .._util.concurrency import refuse_reentry
             from ..fetcher import LOCK_TIMEOUT
@@ -118,14 +118,14 @@ class FederationCredentials(RefreshableCredentials):
         return served
 
     def _publish(self, served: FetchResult) -> None:
-        from ..credentials import serve_until
+        from ..credentials import usable_until
 
         credentials = served.credentials
         self.put(
             (credentials.access_key, credentials.secret_key, credentials.token, credentials.account_id),
             expiration=credentials.expiration,
-            serve_until=serve_until(credentials),
-            ask_again_at=served.ask_again_at,
+            usable_until=usable_until(credentials),
+            refresh_at=served.refresh_at,
         )
 
     def put(
@@ -133,16 +133,16 @@ class FederationCredentials(RefreshableCredentials):
         parts: Sequence[Any],
         *,
         expiration: datetime,
-        serve_until: float,
-        ask_again_at: float,
+        usable_until: float,
+        refresh_at: float,
     ) -> None:
         """Have these credentials from now on: access key, secret key, token and account."""
         self._access_key, self._secret_key, self._token, self._account_id = parts
         self._expiry_time = expiration
         # botocore before 1.37 knows no account ID.
         self._frozen_credentials = ReadOnlyCredentials(*parts[: len(ReadOnlyCredentials._fields)])
-        self._serve_until = serve_until
-        self._ask_again_at = ask_again_at
+        self._serve_until = usable_until
+        self._ask_again_at = refresh_at
 
     def _metadata(self) -> dict[str, Any]:
         """What botocore's own machinery expects of a refresh function, for whoever calls it directly."""

@@ -182,7 +182,7 @@ def ready_credentials(question: Question, session: Session, profile: str | None)
         later = Later(question, answer, session, profile)
         found = FederationCredentials(later.fetch)
         *keys, expiration = _parts(answer)
-        found.put(keys, expiration=expiration, serve_until=answer.until, ask_again_at=answer.refresh_at)
+        found.put(keys, expiration=expiration, usable_until=answer.until, refresh_at=answer.refresh_at)
         _ready[place] = found, later
         _unresolved.append((found, later))
         return found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .._fast_path import ENTRY, FIELD, MAGIC, Question, bound, read_answer, still_bound
 from .._util.files import make_directory, read_private, remove, write_private
-from ..credentials import serve_until
+from ..credentials import usable_until
 from ..errors import CognitoFederationError, StorageError
 from ..login_tokens.registry import token_bindings
 from .base import GENERATIONS
@@ -51,7 +51,7 @@ def keep_served(question: Question, bindings: str | None, served: FetchResult) -
     _write(
         question,
         bindings,
-        (credentials.issued_at, served.ask_again_at, serve_until(credentials)),
+        (credentials.issued_at, served.refresh_at, usable_until(credentials)),
         "credentials",
         0,
         process_text(served),
@@ -87,7 +87,7 @@ def keeping_served(
 
 def _is_kept(question: Question, served: FetchResult) -> bool:
     kept = read_answer(question)
-    return kept is not None and (kept.kind, kept.refresh_at) == ("credentials", served.ask_again_at)
+    return kept is not None and (kept.kind, kept.refresh_at) == ("credentials", served.refresh_at)
 
 
 def keep_failure(

@@ -79,11 +79,11 @@ class FailureMemory:
         self._dice = dice
         self._here: dict[str, Failure] = {}
 
-    def remember(self, key: str, error: CognitoFederationError, *, something_lives: bool) -> Failure:
+    def remember(self, key: str, error: CognitoFederationError, *, has_valid_credentials: bool) -> Failure:
         """Note a failure; only a temporary one keeps later callers from trying."""
         rest = 0.0
-        if something_lives or isinstance(error, TemporaryError):
-            rest = (REST if something_lives else SHORT_REST) * (0.75 + self._dice() / 2)
+        if has_valid_credentials or isinstance(error, TemporaryError):
+            rest = (REST if has_valid_credentials else SHORT_REST) * (0.75 + self._dice() / 2)
         failure = Failure.of(error, at=self._now(), rest=rest)
         self._here[key] = failure
         with contextlib.suppress(StorageError):

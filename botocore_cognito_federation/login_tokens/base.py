@@ -33,14 +33,14 @@ class RefreshContext:
         identity_id: the identity so far, if known.
         previous_expires_at: when the last token expired or expires, seconds since the epoch.
         attempt: 1 for the first attempt of this renewal.
-        something_lives: whether credentials still live; then one attempt is enough, and nobody is kept waiting.
+        has_valid_credentials: whether credentials still live; then one attempt is enough, and nobody is kept waiting.
     """
 
     provider: str | None = None
     identity_id: str | None = None
     previous_expires_at: float | None = None
     attempt: int = 1
-    something_lives: bool = False
+    has_valid_credentials: bool = False
 
 
 class TokenSource(Protocol):

@@ -82,7 +82,7 @@ class HandlerTokenSource(WorkloadTokenSource):
     def fetch(self, context: RefreshContext) -> LoginToken:
         """A login token from the handler.
 
-        While something lives (`RefreshContext.something_lives`) there is one attempt. Otherwise network failures, 5xx,
+        While something lives (`RefreshContext.has_valid_credentials`) there is one attempt. Otherwise network failures, 5xx,
         throttling and `TemporaryError` are tried again, for about 13 s.
 
         Raises:
@@ -109,7 +109,7 @@ class HandlerTokenSource(WorkloadTokenSource):
             self._under_way -= 1
 
     def _answer(self, context: RefreshContext, deadline: float) -> object:
-        pauses = () if context.something_lives else _PAUSES
+        pauses = () if context.has_valid_credentials else _PAUSES
         for tried, pause in enumerate((*pauses, None)):
             outcome = self._called(replace(context, attempt=context.attempt + tried), deadline)
             if outcome.failure is None:

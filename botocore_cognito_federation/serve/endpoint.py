@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from .._util.loopback import ADDRESS, Request, Response, RouteServer
-from ..credentials import FederatedCredentials, is_alive
+from ..credentials import FederatedCredentials, is_usable
 from ..errors import CognitoFederationError, ConfigurationError, StorageError, TemporaryError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _OF_BROWSERS = ("Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fe
 @dataclass(frozen=True)
 class _Held:
     credentials: FederatedCredentials
-    ask_again_at: float
+    refresh_at: float
     generation: str
     obtained_at: float
 
@@ -49,7 +49,7 @@ class _Held:
     def renew_at(self) -> float:
         """When to renew ahead; never in a tight loop, whatever ``cognito_refresh_window`` says."""
         lifetime = self.credentials.expires_at - self.credentials.issued_at
-        return max(self.ask_again_at, self.obtained_at + min(_LONGEST_PAUSE, lifetime / 10))
+        return max(self.refresh_at, self.obtained_at + min(_LONGEST_PAUSE, lifetime / 10))
 
 
 class CredentialsInMemory:
@@ -98,7 +98,7 @@ class CredentialsInMemory:
     def _is_good(self, held: _Held | None) -> TypeGuard[_Held]:
         return (
             held is not None
-            and is_alive(held.credentials, self._now())
+            and is_usable(held.credentials, self._now())
             and held.generation == self._federation.generation()
         )
 
@@ -116,7 +116,7 @@ class CredentialsInMemory:
                     self._held = None
                     raise
                 if generation == self._federation.generation():
-                    self._held = _Held(served.credentials, served.ask_again_at, generation, self._now())
+                    self._held = _Held(served.credentials, served.refresh_at, generation, self._now())
                     self._wake.set()  # there is a new time to wait for
                     return served.credentials
             raise TemporaryError("Somebody signed out just now", remedy="Ask again")

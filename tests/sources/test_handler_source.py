@@ -29,7 +29,7 @@ from botocore_cognito_federation.login_tokens.base import RefreshContext
 from botocore_cognito_federation.login_tokens.handler import HandlerTokenSource
 
 NOW = 1_800_000_000.0
-LIVING = RefreshContext(something_lives=True)
+LIVING = RefreshContext(has_valid_credentials=True)
 SECRET = "eyJ-very-secret"
 
 

@@ -118,14 +118,14 @@ def bench(request, tmp_path) -> Bench:
 def test_fresh_credentials_are_not_renewed_until_a_third_or_twenty_minutes_before_their_end(bench):
     federation = bench.federation()
     served = federation.fetch()
-    assert served.ask_again_at == START + 2400
+    assert served.refresh_at == START + 2400
     bench.now = START + 2399
     assert federation.credentials().access_key == "AK1"
     bench.now = START + 2400
     assert federation.credentials().access_key == "AK2"
     bench.pool.lifetime = 90.0
     bench.now += 3600
-    assert federation.fetch().ask_again_at == bench.now + 60
+    assert federation.fetch().refresh_at == bench.now + 60
 
 
 def test_a_temporary_failure_never_takes_away_what_lives_and_is_remembered_for_half_a_minute(bench):
@@ -135,7 +135,7 @@ def test_a_temporary_failure_never_takes_away_what_lives_and_is_remembered_for_h
     bench.now = START + 2500
     served = federation.fetch()
     assert served.credentials.access_key == "AK1"
-    assert bench.now + 20 <= served.ask_again_at <= bench.now + 40
+    assert bench.now + 20 <= served.refresh_at <= bench.now + 40
     for _ in range(5):
         bench.federation().fetch()
     assert len(bench.pool.asked) == 2
@@ -157,7 +157,7 @@ def test_what_is_served_in_spite_of_a_failure_is_never_asked_for_again_after_its
     federation.fetch()
     bench.pool.always = TemporaryError("down")
     bench.now = START + 3530
-    assert federation.fetch().ask_again_at == START + 3540
+    assert federation.fetch().refresh_at == START + 3540
 
 
 @pytest.mark.parametrize(

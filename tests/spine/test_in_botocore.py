@@ -270,7 +270,7 @@ def test_a_lock_held_at_the_fork_is_open_in_the_child_and_one_for_all_its_thread
 
 def test_botocore_never_sees_credentials_whose_renewal_failed_as_long_as_they_live(inside):
     served = inside.federation().fetch()
-    clock = [served.ask_again_at - 1]
+    clock = [served.refresh_at - 1]
     asked: list[float] = []
 
     def fetch():

@@ -15,7 +15,7 @@ from botocore_cognito_federation._util.files import read_private, write_private
 from botocore_cognito_federation.cache.base import credentials_key, identity_key, key_of
 from botocore_cognito_federation.config.precedence import Layers, resolve
 from botocore_cognito_federation.config.settings import Settings
-from botocore_cognito_federation.credentials import FederatedCredentials, is_alive, is_fresh, refresh_at, serve_until
+from botocore_cognito_federation.credentials import FederatedCredentials, is_fresh, is_usable, refresh_at, usable_until
 from botocore_cognito_federation.errors import CognitoFederationError, Retry, TemporaryError, TokenRefreshError
 from botocore_cognito_federation.identity_pool import errors as diagnosis
 from botocore_cognito_federation.identity_pool.client import Login
@@ -89,12 +89,12 @@ def test_the_whole_of_a_long_output_is_read_and_a_token_in_json_is_found():
 def test_fresh_implies_alive_but_for_the_last_minute_and_nothing_lives_after_its_end(issued, lifetime, window, at):
     credentials = FederatedCredentials("a", "b", "c", issued + lifetime, issued, "i")
     now = issued + lifetime * at
-    assert serve_until(credentials) < credentials.expires_at
-    assert refresh_at(credentials, None) <= serve_until(credentials)
-    if is_fresh(credentials, window, now) or is_alive(credentials, now):
+    assert usable_until(credentials) < credentials.expires_at
+    assert refresh_at(credentials, None) <= usable_until(credentials)
+    if is_fresh(credentials, window, now) or is_usable(credentials, now):
         assert now < credentials.expires_at
     if is_fresh(credentials, None, now):
-        assert is_alive(credentials, now)
+        assert is_usable(credentials, now)
 
 
 # Diagnosis
