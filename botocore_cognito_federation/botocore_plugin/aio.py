@@ -18,24 +18,24 @@ from aiobotocore.credentials import AioRefreshableCredentials
 from botocore.credentials import ReadOnlyCredentials
 
 from ..errors import ConfigurationError
-from .credentials import FederationCredentials
+from .credentials import RefreshableCognitoCredentials
 from .provider import CognitoFederationProvider
 
 T = TypeVar("T")
 
 #: The renewal of each credentials object that runs in an event loop, for all sessions that share the object.
-_renewals: weakref.WeakKeyDictionary[FederationCredentials, asyncio.Task[None]] = weakref.WeakKeyDictionary()
+_renewals: weakref.WeakKeyDictionary[RefreshableCognitoCredentials, asyncio.Task[None]] = weakref.WeakKeyDictionary()
 #: What the signing code of aiobotocore reads, here and on botocore's own class.
 _PUBLISHED = ("_access_key", "_secret_key", "_token", "_account_id", "_expiry_time", "_frozen_credentials")
 
 
-class AioFederationCredentials(AioRefreshableCredentials):  # type: ignore[misc]  # aiobotocore has no types
-    """`AioRefreshableCredentials` whose renewal is that of the shared `FederationCredentials`.
+class AioRefreshableCognitoCredentials(AioRefreshableCredentials):  # type: ignore[misc]  # aiobotocore has no types
+    """`AioRefreshableCredentials` whose renewal is that of the shared `RefreshableCognitoCredentials`.
 
     One task renews in a thread; the others are served what lives meanwhile, or wait for it without holding the loop.
     """
 
-    def __init__(self, shared: FederationCredentials) -> None:
+    def __init__(self, shared: RefreshableCognitoCredentials) -> None:
         super().__init__(
             access_key="",
             secret_key="",
@@ -82,7 +82,7 @@ class AioCognitoFederationProvider(CognitoFederationProvider):
 
     async def load(self) -> Any:
         shared = await in_thread(super().load)
-        return None if shared is None else AioFederationCredentials(shared)
+        return None if shared is None else AioRefreshableCognitoCredentials(shared)
 
 
 async def in_thread(function: Callable[[], T]) -> T:

@@ -10,7 +10,7 @@ from botocore.credentials import CredentialProvider, CredentialResolver, ReadOnl
 from ..errors import NotSignedInError
 from ..events import Events
 from .credentials import APPLICATION_METHOD as METHOD
-from .credentials import FederationCredentials
+from .credentials import RefreshableCognitoCredentials
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..fetcher import FetchResult
 
 
-class ApplicationCredentials(FederationCredentials):
+class ApplicationCredentials(RefreshableCognitoCredentials):
     """Credentials of an application's federation: all its sessions and clients share one object.
 
     Args:
@@ -89,9 +89,9 @@ class AioApplicationProvider(ApplicationProvider):
         found = super().load()
         if found is None:
             return None
-        from .aio import AioFederationCredentials
+        from .aio import AioRefreshableCognitoCredentials
 
-        return AioFederationCredentials(found)
+        return AioRefreshableCognitoCredentials(found)
 
 
 class _Only(CredentialProvider):

@@ -27,7 +27,7 @@ METHOD = "cognito-federation"
 APPLICATION_METHOD = "cognito-federation-application"
 
 
-class FederationCredentials(RefreshableCredentials):
+class RefreshableCognitoCredentials(RefreshableCredentials):
     """`RefreshableCredentials` that a federation renews. Nothing is fetched before first use.
 
     Args:

@@ -16,7 +16,7 @@ from weakref import ref
 
 from .._fast_path import ENTRY, FIELD, Question, read_answer, still_bound
 from .._util.concurrency import ForkSafeLock
-from .credentials import FederationCredentials
+from .credentials import RefreshableCognitoCredentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     Place = tuple[str, str, tuple[str, ...]]
 
 #: One object for all sessions that ask the same question with a token of the same user from the same place.
-_ready: dict[Place, tuple[FederationCredentials, Later]] = {}
+_ready: dict[Place, tuple[RefreshableCognitoCredentials, Later]] = {}
 #: Those of them whose configuration `shared` has not looked at so far.
-_unresolved: list[tuple[FederationCredentials, Later]] = []
+_unresolved: list[tuple[RefreshableCognitoCredentials, Later]] = []
 #: From then on configurations are resolved: objects of equal ones are one, however often a file was rewritten.
 _MOST = 16
 # Nothing is registered to be called at a fork: it would hold this module, and botocore's with it, until after the last
@@ -160,7 +160,9 @@ def _nothing() -> None:
     """What a reference to an object that is gone gives."""
 
 
-def ready_credentials(question: Question, session: Session, profile: str | None) -> FederationCredentials | None:
+def ready_credentials(
+    question: Question, session: Session, profile: str | None
+) -> RefreshableCognitoCredentials | None:
     """Credentials for the answer that is kept ready for a question; None where there is none that is fresh.
 
     Args:
@@ -180,7 +182,7 @@ def ready_credentials(question: Question, session: Session, profile: str | None)
         if _resolving or len(_ready) >= _MOST:
             return None
         later = Later(question, answer, session, profile)
-        found = FederationCredentials(later.fetch)
+        found = RefreshableCognitoCredentials(later.fetch)
         *keys, expiration = _parts(answer)
         found.put(keys, expiration=expiration, usable_until=answer.until, refresh_at=answer.refresh_at)
         _ready[place] = found, later
@@ -188,7 +190,7 @@ def ready_credentials(question: Question, session: Session, profile: str | None)
         return found
 
 
-def take_unresolved() -> list[tuple[FederationCredentials, Later]]:
+def take_unresolved() -> list[tuple[RefreshableCognitoCredentials, Later]]:
     """The objects that `shared` has to know of from now on."""
     global _resolving
     with _lock:

@@ -24,7 +24,7 @@ from ..errors import CognitoFederationError
 from ..factory import fetcher_for, serving_for
 from ..fetcher import who_of
 from ..login_tokens.registry import token_bindings
-from .credentials import FederationCredentials
+from .credentials import RefreshableCognitoCredentials
 from .deferred import Beside, take_unresolved
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class _Entry:
     """One credentials object, whose it is, and what makes the session of its calls."""
 
     whose: _Whose
-    credentials: FederationCredentials
+    credentials: RefreshableCognitoCredentials
     beside: Beside
 
 
@@ -85,7 +85,7 @@ _shared_lock = ForkSafeLock()
 
 def credentials_of_session(
     session: Session, profile: str | None, *, in_use: bool, question: Question | None
-) -> FederationCredentials | None:
+) -> RefreshableCognitoCredentials | None:
     """The credentials of a session's profile, or None where the profile is not ours.
 
     Args:
@@ -101,7 +101,9 @@ def credentials_of_session(
     return shared_credentials(settings, session, question)
 
 
-def shared_credentials(settings: Settings, session: Session, question: Question | None = None) -> FederationCredentials:
+def shared_credentials(
+    settings: Settings, session: Session, question: Question | None = None
+) -> RefreshableCognitoCredentials:
     """The credentials object of a configuration: the same one for every session of this process.
 
     Args:
@@ -118,13 +120,13 @@ def shared_credentials(settings: Settings, session: Session, question: Question 
         if entry is None or not whose.may_use(entry.whose):
             beside = Beside(session, settings.profile)
             fetch = serving(settings, question, beside, who=whose.who)
-            entry = _Entry(whose, FederationCredentials(fetch), beside)
+            entry = _Entry(whose, RefreshableCognitoCredentials(fetch), beside)
         entry.beside.share(session)
         _keep(key, entry)
         return entry.credentials
 
 
-def _take_in(credentials: FederationCredentials, later: Later) -> None:
+def _take_in(credentials: RefreshableCognitoCredentials, later: Later) -> None:
     """Share an object that was made of an answer, if it is still that user's whom a new session would be."""
     settings = later.settings()
     whose = _whose(settings)

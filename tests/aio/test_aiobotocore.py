@@ -15,7 +15,7 @@ import pytest
 from aiobotocore.session import AioSession
 from botocore.exceptions import NoCredentialsError
 
-from botocore_cognito_federation.botocore_plugin.aio import AioFederationCredentials, in_thread
+from botocore_cognito_federation.botocore_plugin.aio import AioRefreshableCognitoCredentials, in_thread
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.errors import (
     CognitoFederationError,
@@ -77,7 +77,7 @@ def test_twenty_tasks_make_one_fetch_and_the_loop_goes_on(
     async def main() -> tuple[list[Any], float]:
         session = AioSession(profile=PROFILE)
         credentials = await session.get_credentials()
-        assert isinstance(credentials, AioFederationCredentials)
+        assert isinstance(credentials, AioRefreshableCognitoCredentials)
         async with LongestStall() as stall:
             frozen = await asyncio.gather(*(credentials.get_frozen_credentials() for _ in range(20)))
         return frozen, stall.seconds

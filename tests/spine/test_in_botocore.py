@@ -17,7 +17,7 @@ from botocore_cognito_federation._util.concurrency import ForkSafeLock, ImportGa
 from botocore_cognito_federation._util.subprocess import environment_for_children, environment_without_chain
 from botocore_cognito_federation.botocore_plugin import install as chain
 from botocore_cognito_federation.botocore_plugin import provider, shared
-from botocore_cognito_federation.botocore_plugin.credentials import FederationCredentials
+from botocore_cognito_federation.botocore_plugin.credentials import RefreshableCognitoCredentials
 from botocore_cognito_federation.errors import CognitoFederationError, ConfigurationError, FederationRefusedError
 
 
@@ -277,7 +277,7 @@ def test_botocore_never_sees_credentials_whose_renewal_failed_as_long_as_they_li
         asked.append(clock[0])
         return served if len(asked) == 1 else inside.federation().fetch()
 
-    credentials = FederationCredentials(fetch, lambda: clock[0])
+    credentials = RefreshableCognitoCredentials(fetch, lambda: clock[0])
     for _ in range(1000):
         credentials.get_frozen_credentials()
     assert len(asked) == 1
