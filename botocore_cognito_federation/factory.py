@@ -17,7 +17,7 @@ from .fetcher import CredentialFetcher
 from .identity_pool.aws import Clients, Patience
 from .identity_pool.client import IdentityPool, Login
 from .identity_pool.linked_logins import LinkedLogins
-from .login_tokens.registry import token_source
+from .login_tokens.registry import login_token_provider
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .credentials import FederatedCredentials
     from .events import Events
     from .fetcher import FetchResult
-    from .login_tokens.base import TokenSource
+    from .login_tokens.base import LoginTokenProvider
 
 
 def real_patience() -> Patience:
@@ -65,7 +65,7 @@ def fetcher_for(
     return CredentialFetcher(
         settings,
         source=cache(
-            lambda: token_source(
+            lambda: login_token_provider(
                 settings,
                 store=kept,
                 environ=variables,
@@ -100,10 +100,10 @@ def _linked_logins(settings: Settings, store: Store, environ: Mapping[str, str],
     from .config.loader import settings_of_linked_session
     from .identity_pool.linked_logins import LinkedLogins
 
-    def open_session(name: str) -> tuple[Settings, TokenSource | None]:
+    def open_session(name: str) -> tuple[Settings, LoginTokenProvider | None]:
         other = settings_of_linked_session(settings, name)
         clients = Clients(other, partial(_session_of, settings.profile))
-        return other, token_source(
+        return other, login_token_provider(
             other, store=store, environ=environ, patience=patience, clients=clients, credentials_of=_credentials_of
         )
 

@@ -32,7 +32,7 @@ from .errors import (
 from .events import Event, Events
 from .identity_pool.aws import Patience
 from .identity_pool.client import Exchanged, IdentityPool, Login, fixed_identity
-from .login_tokens.base import RefreshContext, TokenSource
+from .login_tokens.base import LoginTokenProvider, RefreshContext
 from .messages import span
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class CredentialFetcher:
         self,
         settings: Settings,
         *,
-        source: Callable[[], TokenSource | None],
+        source: Callable[[], LoginTokenProvider | None],
         pool: IdentityPool,
         store: Store,
         patience: Patience,
@@ -205,7 +205,7 @@ class CredentialFetcher:
     def _known_login(self) -> Login | None:
         """Whose credentials are asked for, as far as that can be said without asking anybody."""
         source = self._source()
-        token = source.last_known() if source is not None else None
+        token = source.cached_token() if source is not None else None
         if token is None:
             return None
         login = Login.of(token, self._settings)

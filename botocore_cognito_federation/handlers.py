@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .application.token_provider import GrantHandler, KeepRotated
-    from .login_tokens.base import TokenSource
+    from .login_tokens.base import LoginTokenProvider
 
 __all__ = ["amazon", "facebook", "google", "oidc", "token_command", "token_env", "token_file", "token_url"]
 
@@ -87,10 +87,10 @@ def token_file(path: str, *, field: str | None = None) -> Handler:
         field: the JSON field that holds it, where the file holds JSON.
     """
 
-    def source() -> TokenSource:
-        from .login_tokens.local import FileTokenSource
+    def source() -> LoginTokenProvider:
+        from .login_tokens.local import FileTokenProvider
 
-        return FileTokenSource(path, field=field, clock=time.time)
+        return FileTokenProvider(path, field=field, clock=time.time)
 
     return partial(_fetched, source)
 
@@ -98,10 +98,10 @@ def token_file(path: str, *, field: str | None = None) -> Handler:
 def token_env(name: str, *, field: str | None = None) -> Handler:
     """The token in an environment variable."""
 
-    def source() -> TokenSource:
-        from .login_tokens.local import EnvironmentTokenSource
+    def source() -> LoginTokenProvider:
+        from .login_tokens.local import EnvironmentTokenProvider
 
-        return EnvironmentTokenSource(name, field=field, environ=os.environ, clock=time.time)
+        return EnvironmentTokenProvider(name, field=field, environ=os.environ, clock=time.time)
 
     return partial(_fetched, source)
 
@@ -109,10 +109,10 @@ def token_env(name: str, *, field: str | None = None) -> Handler:
 def token_command(command: str, *, field: str | None = None) -> Handler:
     """What a command prints; it is split into words as a shell does, and run without one."""
 
-    def source() -> TokenSource:
-        from .login_tokens.local import CommandTokenSource
+    def source() -> LoginTokenProvider:
+        from .login_tokens.local import CommandTokenProvider
 
-        return CommandTokenSource(command, field=field, environ=lambda: os.environ, clock=time.time)
+        return CommandTokenProvider(command, field=field, environ=lambda: os.environ, clock=time.time)
 
     return partial(_fetched, source)
 
@@ -127,17 +127,17 @@ def token_url(
         headers_env: name of the variable that holds request headers.
     """
 
-    def source() -> TokenSource:
-        from .login_tokens.url import UrlTokenSource
+    def source() -> LoginTokenProvider:
+        from .login_tokens.url import UrlTokenProvider
 
-        return UrlTokenSource(
+        return UrlTokenProvider(
             url, audience=audience, field=field, headers_env=headers_env, environ=os.environ, clock=time.time
         )
 
     return partial(_fetched, source)
 
 
-def _fetched(source: Callable[[], TokenSource]) -> Mapping[str, Any]:
+def _fetched(source: Callable[[], LoginTokenProvider]) -> Mapping[str, Any]:
     from .login_tokens.base import RefreshContext
 
     token = source().fetch(RefreshContext())

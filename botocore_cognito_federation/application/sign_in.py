@@ -19,7 +19,7 @@ from ..identity_pool.client import IdentityPool, Login
 from ..login_token import LoginToken
 from ..login_tokens.base import RefreshContext
 from .arguments import Record, Records, is_of_one_sign_in
-from .token_provider import ApplicationTokenSource, Renewers
+from .token_provider import ApplicationTokenProvider, Renewers
 
 if TYPE_CHECKING:
     from ..cache.base import Store
@@ -119,8 +119,8 @@ class SignIn:
             events=self._forwarding(),
         )
 
-    def _made_source(self) -> ApplicationTokenSource:
-        return ApplicationTokenSource(
+    def _made_source(self) -> ApplicationTokenProvider:
+        return ApplicationTokenProvider(
             self.record,
             self._sessions,
             self._around.store,

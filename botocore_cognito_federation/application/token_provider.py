@@ -20,8 +20,8 @@ from ..events import Event
 from ..identity_providers import IdentityProvider
 from ..login_token import LoginToken
 from ..login_tokens.base import RefreshContext
-from ..login_tokens.handler import HandlerTokenSource
-from ..login_tokens.session import Renewal, SessionTokenSource
+from ..login_tokens.handler import HandlerTokenProvider
+from ..login_tokens.session import RefreshTokenProvider, Renewal
 from .arguments import Record, provider_key, resolved_provider
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Renewers:
     user_pool: Renewal | None = None
 
 
-class ApplicationTokenSource(SessionTokenSource):
+class ApplicationTokenProvider(RefreshTokenProvider):
     """The token source of one sign-in.
 
     Args:
@@ -116,7 +116,7 @@ class ApplicationTokenSource(SessionTokenSource):
         self._renewers = renewers
         self._patience = patience
         self._tell = tell
-        self._called: HandlerTokenSource | None = None
+        self._called: HandlerTokenProvider | None = None
         self._called_function: Callable[..., Any] | None = None
         self.identity_id = record.identity_id
 
@@ -124,8 +124,8 @@ class ApplicationTokenSource(SessionTokenSource):
     def description(self) -> str:
         return f"the sign-in with {self._record.provider}"
 
-    def last_known(self) -> LoginToken:
-        return self._of_this_sign_in(super().last_known())
+    def cached_token(self) -> LoginToken:
+        return self._of_this_sign_in(super().cached_token())
 
     def fetch(self, context: RefreshContext) -> LoginToken:
         return self._of_this_sign_in(super().fetch(context))
@@ -188,10 +188,10 @@ class ApplicationTokenSource(SessionTokenSource):
             self._store.note(error.line)
         return replace(token, owner=session.sign_in_id)
 
-    def _source_of(self, handler: Callable[..., Any]) -> HandlerTokenSource:
+    def _source_of(self, handler: Callable[..., Any]) -> HandlerTokenProvider:
         if self._called is None or self._called_function is not handler:
             self._called_function = handler
-            self._called = HandlerTokenSource(
+            self._called = HandlerTokenProvider(
                 handler,
                 name=f"The refresh handler of {self._record.provider}",
                 clock=self._patience.now,

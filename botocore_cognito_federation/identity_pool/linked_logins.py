@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..cache.base import IDENTITIES, LINKS, Store, identity_key, links_key
 from ..errors import CognitoFederationError, ConfigurationError
-from ..login_tokens.base import RefreshContext, TokenSource
+from ..login_tokens.base import LoginTokenProvider, RefreshContext
 from .client import LinkedLogin, Login
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Makes the token source and settings of another ``[cognito-session]`` for the same identity pool.
-SessionOpener = Callable[[str], "tuple[Settings, TokenSource | None]"]
+SessionOpener = Callable[[str], "tuple[Settings, LoginTokenProvider | None]"]
 
 
 class LinkedLogins:

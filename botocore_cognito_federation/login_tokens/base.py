@@ -43,7 +43,7 @@ class RefreshContext:
     has_valid_credentials: bool = False
 
 
-class TokenSource(Protocol):
+class LoginTokenProvider(Protocol):
     """Where a login token comes from.
 
     Attributes:
@@ -53,7 +53,7 @@ class TokenSource(Protocol):
     @property
     def description(self) -> str: ...
 
-    def last_known(self) -> LoginToken | None:
+    def cached_token(self) -> LoginToken | None:
         """A token of any age that says whose credentials are asked for; None where only `fetch` can tell.
 
         Raises:
@@ -73,10 +73,10 @@ class TokenSource(Protocol):
         ...
 
 
-class WorkloadTokenSource:
+class WorkloadTokenProvider:
     """What the sources of workloads have in common: only a token newly had tells whose it is."""
 
-    def last_known(self) -> LoginToken | None:
+    def cached_token(self) -> LoginToken | None:
         return None
 
 

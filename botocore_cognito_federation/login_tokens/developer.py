@@ -9,7 +9,7 @@ from ..errors import ConfigurationError
 from ..identity_pool.aws import Patience, call
 from ..identity_pool.errors import CallFacts
 from ..login_token import LoginToken
-from .base import RefreshContext, WorkloadTokenSource
+from .base import RefreshContext, WorkloadTokenProvider
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..identity_pool.aws import Clients
 
 
-class DeveloperTokenSource(WorkloadTokenSource):
+class DeveloperTokenProvider(WorkloadTokenProvider):
     """``cognito_developer_provider``, ``_user`` and ``_profile`` (GetOpenIdTokenForDeveloperIdentity).
 
     The token lives 15 minutes, Cognito's default, and is exchanged at once; each renewal asks for another.

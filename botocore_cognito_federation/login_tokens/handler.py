@@ -26,7 +26,7 @@ from typing import Any
 from .._util.concurrency import asks_for_itself, refuse_reentry, renewing
 from ..errors import CognitoFederationError, ConfigurationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, checked_text, expiry_seconds
-from .base import Clock, RefreshContext, WorkloadTokenSource
+from .base import Clock, RefreshContext, WorkloadTokenProvider
 from .temporary import is_temporary
 
 #: Seconds that a handler has, further attempts and the pauses between them included.
@@ -40,7 +40,7 @@ _MOST_AT_ONCE = 16
 Handler = Callable[..., Any]
 
 
-class HandlerTokenSource(WorkloadTokenSource):
+class HandlerTokenProvider(WorkloadTokenProvider):
     """A refresh handler as a token source.
 
     Args:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from .._util.subprocess import TIME_LIMIT, run_for_output
 from ..errors import ConfigurationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, decoded
-from .base import Clock, RefreshContext, WorkloadTokenSource, parse_output
+from .base import Clock, RefreshContext, WorkloadTokenProvider, parse_output
 
 #: More than the longest token in JSON with room to spare; a file beyond it is some other file.
 _MOST_BYTES = 1 << 20
@@ -33,7 +33,7 @@ def variables_of(configured: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-class FileTokenSource(WorkloadTokenSource):
+class FileTokenProvider(WorkloadTokenProvider):
     """``cognito_token_file``."""
 
     def __init__(self, path: str, *, field: str | None, clock: Clock) -> None:
@@ -88,7 +88,7 @@ def _opened(descriptor: int) -> BinaryIO:
     return file
 
 
-class EnvironmentTokenSource(WorkloadTokenSource):
+class EnvironmentTokenProvider(WorkloadTokenProvider):
     """``cognito_token_env``."""
 
     def __init__(self, name: str, *, field: str | None, environ: Mapping[str, str], clock: Clock) -> None:
@@ -110,7 +110,7 @@ class EnvironmentTokenSource(WorkloadTokenSource):
         return parse_output(text, source=self.description, field=self._field, now=self._clock())
 
 
-class CommandTokenSource(WorkloadTokenSource):
+class CommandTokenProvider(WorkloadTokenProvider):
     """``cognito_token_command``."""
 
     def __init__(

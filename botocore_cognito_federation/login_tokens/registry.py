@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..messages import login_command
-from .base import Binding, Clock, RefreshContext, TokenSource
+from .base import Binding, Clock, LoginTokenProvider, RefreshContext
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..oidc.client import RelyingParty
     from ..user_pool import UserPool
 
-__all__ = ["Binding", "RefreshContext", "TokenSource", "token_bindings", "token_source"]
+__all__ = ["Binding", "LoginTokenProvider", "RefreshContext", "login_token_provider", "token_bindings"]
 
 
 def token_bindings(settings: Settings) -> tuple[Binding, ...] | None:
@@ -40,7 +40,7 @@ def token_bindings(settings: Settings) -> tuple[Binding, ...] | None:
     return None if asks_each_time and settings.identity_id is None else ()
 
 
-def token_source(
+def login_token_provider(
     settings: Settings,
     *,
     store: Store,
@@ -48,7 +48,7 @@ def token_source(
     patience: Patience,
     clients: Clients,
     credentials_of: Callable[[str], ReadOnlyCredentials],
-) -> TokenSource | None:
+) -> LoginTokenProvider | None:
     """The token source that a configuration names; None for guests, who have no login.
 
     Args:
@@ -61,36 +61,36 @@ def token_source(
     if settings.is_guest:
         return None
     if settings.token_file is not None:
-        from .local import FileTokenSource
+        from .local import FileTokenProvider
 
-        return FileTokenSource(settings.token_file, field=settings.token_field, clock=clock)
+        return FileTokenProvider(settings.token_file, field=settings.token_field, clock=clock)
     if settings.token_env is not None:
-        from .local import EnvironmentTokenSource
+        from .local import EnvironmentTokenProvider
 
-        return EnvironmentTokenSource(settings.token_env, field=settings.token_field, environ=environ, clock=clock)
+        return EnvironmentTokenProvider(settings.token_env, field=settings.token_field, environ=environ, clock=clock)
     if settings.token_command is not None:
         from .._util.subprocess import environment_for_children
-        from .local import CommandTokenSource
+        from .local import CommandTokenProvider
 
         children = partial(environment_for_children, environ, settings.profile)
-        return CommandTokenSource(settings.token_command, field=settings.token_field, environ=children, clock=clock)
+        return CommandTokenProvider(settings.token_command, field=settings.token_field, environ=children, clock=clock)
     if settings.token_url is not None:
-        from .url import UrlTokenSource
+        from .url import UrlTokenProvider
 
-        return UrlTokenSource.of(settings, environ=environ, clock=clock)
+        return UrlTokenProvider.of(settings, environ=environ, clock=clock)
     if settings.refresh_handler is not None:
         return _handler_source(settings, settings.refresh_handler, patience)
     if settings.developer_user is not None:
-        from .developer import DeveloperTokenSource
+        from .developer import DeveloperTokenProvider
 
-        return DeveloperTokenSource(settings, clients=clients, patience=patience, credentials_of=credentials_of)
+        return DeveloperTokenProvider(settings, clients=clients, patience=patience, credentials_of=credentials_of)
     return _sign_in_source(settings, store, environ, clock)
 
 
-def _handler_source(settings: Settings, named: str, patience: Patience) -> TokenSource:
-    from .handler import HandlerTokenSource, imported_handler
+def _handler_source(settings: Settings, named: str, patience: Patience) -> LoginTokenProvider:
+    from .handler import HandlerTokenProvider, imported_handler
 
-    return HandlerTokenSource(
+    return HandlerTokenProvider(
         imported_handler(named),
         name=f"cognito_refresh_handler {named} of {settings.scope}",
         clock=patience.now,
@@ -99,10 +99,10 @@ def _handler_source(settings: Settings, named: str, patience: Patience) -> Token
     )
 
 
-def _sign_in_source(settings: Settings, store: Store, environ: Mapping[str, str], clock: Clock) -> TokenSource:
+def _sign_in_source(settings: Settings, store: Store, environ: Mapping[str, str], clock: Clock) -> LoginTokenProvider:
     from ..cache.sessions import Sessions
     from ..errors import ConfigurationError
-    from .session import Renewal, SessionTokenSource, oidc_renewal, user_pool_renewal
+    from .session import RefreshTokenProvider, Renewal, oidc_renewal, user_pool_renewal
 
     provider = settings.provider
     if provider is not None and provider.no_sign_in_reason:
@@ -123,7 +123,7 @@ def _sign_in_source(settings: Settings, store: Store, environ: Mapping[str, str]
     def renewal() -> Renewal:
         return user_pool_renewal(pool) if settings.signs_in_by_password else oidc_renewal(party)
 
-    return SessionTokenSource(
+    return RefreshTokenProvider(
         Sessions(settings, store),
         store,
         renewal=renewal,

@@ -69,7 +69,7 @@ class Renewal(Protocol):
         ...
 
 
-class SessionTokenSource:
+class RefreshTokenProvider:
     """The token source of an interactive sign-in.
 
     Args:
@@ -93,7 +93,7 @@ class SessionTokenSource:
     def description(self) -> str:
         return "the session"
 
-    def last_known(self) -> LoginToken:
+    def cached_token(self) -> LoginToken:
         """The last token whatever its age: enough to say whose credentials are asked for.
 
         Raises:

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from .._util.http import HttpAnswer, HttpClient
 from ..errors import ConfigurationError, TokenRefreshError
 from ..login_token import LoginToken, decoded
-from .base import Clock, RefreshContext, WorkloadTokenSource, parse_output
+from .base import Clock, RefreshContext, WorkloadTokenProvider, parse_output
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -24,7 +24,7 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 ClientMaker = Callable[[frozenset[str]], HttpClient]
 
 
-class UrlTokenSource(WorkloadTokenSource):
+class UrlTokenProvider(WorkloadTokenProvider):
     """``cognito_token_url``.
 
     Args:
@@ -60,7 +60,7 @@ class UrlTokenSource(WorkloadTokenSource):
         self._client = client or self._default_client
 
     @classmethod
-    def of(cls, settings: Settings, *, environ: Mapping[str, str], clock: Clock) -> UrlTokenSource:
+    def of(cls, settings: Settings, *, environ: Mapping[str, str], clock: Clock) -> UrlTokenProvider:
         assert settings.token_url is not None, "made for configurations with a token URL"
         return cls(
             settings.token_url,

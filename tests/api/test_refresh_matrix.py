@@ -22,7 +22,7 @@ from botocore_cognito_federation import (
     TokenRefreshError,
 )
 from botocore_cognito_federation.demo.world import World
-from botocore_cognito_federation.login_tokens.handler import HandlerTokenSource
+from botocore_cognito_federation.login_tokens.handler import HandlerTokenProvider
 
 from .conftest import Maker, Time
 
@@ -111,8 +111,10 @@ def handler_of(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 
     def make_handler(answer: str) -> Handler:
         if answer == "hangs":
-            impatient = partial(HandlerTokenSource, time_limit=0.4)
-            monkeypatch.setattr("botocore_cognito_federation.application.token_provider.HandlerTokenSource", impatient)
+            impatient = partial(HandlerTokenProvider, time_limit=0.4)
+            monkeypatch.setattr(
+                "botocore_cognito_federation.application.token_provider.HandlerTokenProvider", impatient
+            )
         made.append(Handler(world, answer))
         return made[-1]
 

@@ -20,7 +20,7 @@ from botocore_cognito_federation.errors import SignInFailedError, SignInRequired
 from botocore_cognito_federation.factory import fetcher_for, real_patience
 from botocore_cognito_federation.identity_pool.aws import Clients
 from botocore_cognito_federation.login_tokens.base import RefreshContext
-from botocore_cognito_federation.login_tokens.registry import token_source
+from botocore_cognito_federation.login_tokens.registry import login_token_provider
 from botocore_cognito_federation.oidc.authorization import loopback_redirect
 from botocore_cognito_federation.oidc.client import Clock, RelyingParty, SignInAnswer, TokenAnswer
 from botocore_cognito_federation.oidc.device import authorize_device, poll, sign_in_with_device
@@ -198,7 +198,7 @@ class Kept:
         """The login token, asked for `later` seconds from now."""
         patience = replace(real_patience(), now=lambda: time.time() + later)
         clients = Clients(self.settings, botocore.session.Session)
-        source = token_source(
+        source = login_token_provider(
             self.settings, store=self.store, environ={}, patience=patience, clients=clients, credentials_of=pytest.fail
         )
         assert source is not None

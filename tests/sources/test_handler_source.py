@@ -26,7 +26,7 @@ from botocore_cognito_federation.errors import (
     TokenRefreshError,
 )
 from botocore_cognito_federation.login_tokens.base import RefreshContext
-from botocore_cognito_federation.login_tokens.handler import HandlerTokenSource
+from botocore_cognito_federation.login_tokens.handler import HandlerTokenProvider
 
 NOW = 1_800_000_000.0
 LIVING = RefreshContext(has_valid_credentials=True)
@@ -40,8 +40,8 @@ class Pauses(list[float]):
         self.append(seconds)
 
 
-def source(function: Callable[..., Any], pauses: Pauses | None = None, **options: Any) -> HandlerTokenSource:
-    return HandlerTokenSource(
+def source(function: Callable[..., Any], pauses: Pauses | None = None, **options: Any) -> HandlerTokenProvider:
+    return HandlerTokenProvider(
         function,
         name="The refresh handler of demo",
         clock=lambda: NOW,
@@ -311,8 +311,8 @@ def test_a_handler_that_hangs_does_not_keep_the_process_alive(tmp_path: Any) -> 
     program = """
 import time
 from botocore_cognito_federation.login_tokens.base import RefreshContext
-from botocore_cognito_federation.login_tokens.handler import HandlerTokenSource
-handler = HandlerTokenSource(lambda: time.sleep(3600), name="h", clock=time.time, sleep=time.sleep, dice=lambda: 0,
+from botocore_cognito_federation.login_tokens.handler import HandlerTokenProvider
+handler = HandlerTokenProvider(lambda: time.sleep(3600), name="h", clock=time.time, sleep=time.sleep, dice=lambda: 0,
                              time_limit=0.1)
 try:
     handler.fetch(RefreshContext())
@@ -323,11 +323,11 @@ except Exception as error:
     assert (done.returncode, done.stdout) == (0, "TemporaryError\n")
 
 
-def direct(handler: HandlerTokenSource) -> str:
+def direct(handler: HandlerTokenProvider) -> str:
     return handler.fetch(RefreshContext()).value
 
 
-def in_a_thread(handler: HandlerTokenSource, *, daemon: bool | None = None) -> str:
+def in_a_thread(handler: HandlerTokenProvider, *, daemon: bool | None = None) -> str:
     outcome: list[Any] = []
 
     def run() -> None:
@@ -344,28 +344,28 @@ def in_a_thread(handler: HandlerTokenSource, *, daemon: bool | None = None) -> s
     return str(outcome[0])
 
 
-def in_a_daemon(handler: HandlerTokenSource) -> str:
+def in_a_daemon(handler: HandlerTokenProvider) -> str:
     return in_a_thread(handler, daemon=True)
 
 
-def in_a_thread_of_a_thread(handler: HandlerTokenSource) -> str:
+def in_a_thread_of_a_thread(handler: HandlerTokenProvider) -> str:
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         return pool.submit(in_a_thread, handler).result()
 
 
-def in_an_executor(handler: HandlerTokenSource) -> str:
+def in_an_executor(handler: HandlerTokenProvider) -> str:
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         return pool.submit(direct, handler).result()
 
 
-def in_a_task(handler: HandlerTokenSource) -> str:
+def in_a_task(handler: HandlerTokenProvider) -> str:
     async def main() -> str:
         return await asyncio.create_task(asyncio.to_thread(direct, handler))
 
     return asyncio.run(main())
 
 
-def in_the_loops_executor(handler: HandlerTokenSource) -> str:
+def in_the_loops_executor(handler: HandlerTokenProvider) -> str:
     async def main() -> str:
         return await asyncio.get_running_loop().run_in_executor(None, direct, handler)
 
@@ -378,7 +378,7 @@ def in_the_loops_executor(handler: HandlerTokenSource) -> str:
     ids=lambda way: way.__name__,
 )
 def test_a_handler_that_asks_for_its_own_token_gets_an_error_and_no_deadlock(way: Callable[..., str]) -> None:
-    made: list[HandlerTokenSource] = []
+    made: list[HandlerTokenProvider] = []
     made.append(source(lambda: way(made[0])))
     with pytest.raises(TokenRefreshError, match="asks for the very credentials that it was called for"):
         made[0].fetch(RefreshContext())
@@ -390,7 +390,7 @@ def test_a_handler_may_ask_another_handler() -> None:
 
 
 def test_two_handlers_that_ask_each_other_get_an_error() -> None:
-    made: dict[str, HandlerTokenSource] = {}
+    made: dict[str, HandlerTokenProvider] = {}
     made["a"] = source(lambda: direct(made["b"]))
     made["b"] = source(lambda: direct(made["a"]))
     with pytest.raises(TokenRefreshError, match="asks for the very credentials"):
@@ -413,7 +413,7 @@ def test_what_a_handler_started_may_ask_once_the_handler_has_returned() -> None:
     gate = threading.Event()
     outcome: list[str] = []
     background: list[threading.Thread] = []
-    made: list[HandlerTokenSource] = []
+    made: list[HandlerTokenProvider] = []
 
     def afterwards() -> None:
         gate.wait(20)
@@ -456,7 +456,7 @@ def test_time_is_not_wasted_on_pauses_beyond_the_limit() -> None:
         clock[0] += 20
         raise ConnectionError
 
-    handler_source = HandlerTokenSource(
+    handler_source = HandlerTokenProvider(
         handler, name="h", clock=lambda: NOW, sleep=sleep, dice=lambda: 0.5, time_limit=60, monotonic=lambda: clock[0]
     )
     with pytest.raises(TemporaryError):

@@ -18,16 +18,16 @@ from botocore_cognito_federation.errors import (
     TokenRefreshError,
 )
 from botocore_cognito_federation.login_tokens.base import RefreshContext
-from botocore_cognito_federation.login_tokens.url import METADATA_ADDRESS, PLATFORMS, UrlTokenSource, headers_in
+from botocore_cognito_federation.login_tokens.url import METADATA_ADDRESS, PLATFORMS, UrlTokenProvider, headers_in
 
 from .metadata_server import MetadataServer
 
 SECRET = "sesame-8f2c"
 
 
-def source(url: str, environ: Mapping[str, str] | None = None, **options: Any) -> UrlTokenSource:
+def source(url: str, environ: Mapping[str, str] | None = None, **options: Any) -> UrlTokenProvider:
     defaults: dict[str, Any] = {"audience": None, "field": None, "headers_env": None, "clock": lambda: 1_800_000_000.0}
-    return UrlTokenSource(url, environ=environ or {}, **{**defaults, **options})
+    return UrlTokenProvider(url, environ=environ or {}, **{**defaults, **options})
 
 
 def impatient(hosts: frozenset[str]) -> HttpClient:
@@ -202,7 +202,7 @@ def test_the_gcp_host_cannot_be_moved_off_the_machine(host: str) -> None:
         source("gcp", {"GCE_METADATA_HOST": host}, audience="x").fetch(RefreshContext())
 
 
-def every_source(metadata: MetadataServer) -> list[UrlTokenSource]:
+def every_source(metadata: MetadataServer) -> list[UrlTokenProvider]:
     app_service = {"IDENTITY_ENDPOINT": f"http://{metadata.host}/msi", "IDENTITY_HEADER": SECRET}
     options: dict[str, Any] = {"audience": "x", "client": impatient}
     return [

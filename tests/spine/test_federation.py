@@ -78,7 +78,7 @@ class Source:
     description: str = "a test's token source"
     fetched: int = 0
 
-    def last_known(self) -> None:
+    def cached_token(self) -> None:
         return None
 
     def fetch(self, context) -> LoginToken:

@@ -21,7 +21,7 @@ from botocore_cognito_federation.identity_pool import errors as diagnosis
 from botocore_cognito_federation.identity_pool.client import Login
 from botocore_cognito_federation.login_token import MOST_CHARACTERS, LoginToken
 from botocore_cognito_federation.login_tokens.base import RefreshContext, parse_output
-from botocore_cognito_federation.login_tokens.local import CommandTokenSource, variables_of
+from botocore_cognito_federation.login_tokens.local import CommandTokenProvider, variables_of
 
 POOL = "eu-west-1:11111111-2222-3333-4444-555555555555"
 
@@ -33,7 +33,7 @@ LIMIT = 30.0
 
 
 def run(command: str, limit: float = 30.0) -> LoginToken:
-    source = CommandTokenSource(
+    source = CommandTokenProvider(
         command, field=None, environ=lambda: dict(os.environ), clock=time.time, time_limit=limit
     )
     return source.fetch(RefreshContext())
