@@ -19,14 +19,14 @@ from ..identity_pool.client import IdentityPool, Login
 from ..login_token import LoginToken
 from ..login_tokens.base import RefreshContext
 from .arguments import Record, Records, is_of_one_sign_in
-from .token_provider import ApplicationTokenProvider, Renewers
+from .token_provider import ApplicationTokenProvider, Refreshers
 
 if TYPE_CHECKING:
     from ..cache.base import Store
     from ..config.settings import Settings
     from ..identity_pool.aws import Patience
     from ..identity_providers import IdentityProvider
-    from ..login_tokens.session import Renewal
+    from ..login_tokens.session import Refresher
     from ..user_pool import UserPool, UserPoolTokens
 
 logger = logging.getLogger(__name__)
@@ -124,20 +124,20 @@ class SignIn:
             self.record,
             self._sessions,
             self._around.store,
-            renewers=Renewers(lambda: self._around.handler_of(self.record.provider), self._pool_renewal()),
+            renewers=Refreshers(lambda: self._around.handler_of(self.record.provider), self._pool_renewal()),
             patience=self._around.patience,
             tell=self.tell,
         )
 
-    def _pool_renewal(self) -> Renewal | None:
+    def _pool_renewal(self) -> Refresher | None:
         if not self.record.by_user_pool:
             return None
         pool = self._around.user_pool
         if pool is None:
             return None
-        from ..login_tokens.session import user_pool_renewal
+        from ..login_tokens.session import user_pool_refresher
 
-        return user_pool_renewal(lambda: pool, username=self.record.username, renewed=self._renewed_at_pool)
+        return user_pool_refresher(lambda: pool, username=self.record.username, renewed=self._renewed_at_pool)
 
     def _renewed_at_pool(self, tokens: UserPoolTokens) -> None:
         self.tokens = tokens

@@ -21,7 +21,7 @@ from ..identity_providers import IdentityProvider
 from ..login_token import LoginToken
 from ..login_tokens.base import RefreshContext
 from ..login_tokens.handler import HandlerTokenProvider
-from ..login_tokens.session import RefreshTokenProvider, Renewal
+from ..login_tokens.session import Refresher, RefreshTokenProvider
 from .arguments import Record, provider_key, resolved_provider
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ Tell = Callable[[Event], None]
 
 
 @dataclass(frozen=True)
-class Renewers:
+class Refreshers:
     """Who renews the tokens of a sign-in.
 
     Attributes:
@@ -87,7 +87,7 @@ class Renewers:
     """
 
     handler: Callable[[], Callable[..., Any] | None]
-    user_pool: Renewal | None = None
+    user_pool: Refresher | None = None
 
 
 class ApplicationTokenProvider(RefreshTokenProvider):
@@ -107,11 +107,11 @@ class ApplicationTokenProvider(RefreshTokenProvider):
         sessions: Sessions,
         store: Store,
         *,
-        renewers: Renewers,
+        renewers: Refreshers,
         patience: Patience,
         tell: Tell,
     ) -> None:
-        super().__init__(sessions, store, renewal=self._pool_renewal, login="", clock=patience.now)
+        super().__init__(sessions, store, refresher=self._pool_renewal, login="", clock=patience.now)
         self._record = record
         self._renewers = renewers
         self._patience = patience
@@ -139,7 +139,7 @@ class ApplicationTokenProvider(RefreshTokenProvider):
             token, identity_id=claimed if isinstance(claimed, str) and claimed else self._record.fixed_identity_id
         )
 
-    def _pool_renewal(self) -> Renewal:
+    def _pool_renewal(self) -> Refresher:
         if self._renewers.user_pool is None:
             raise ConfigurationError(
                 "The sign-in is one to a user pool, and this federation has none to renew it at",

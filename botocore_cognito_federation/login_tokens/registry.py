@@ -102,7 +102,7 @@ def _handler_source(settings: Settings, named: str, patience: Patience) -> Login
 def _sign_in_source(settings: Settings, store: Store, environ: Mapping[str, str], clock: Clock) -> LoginTokenProvider:
     from ..cache.sessions import Sessions
     from ..errors import ConfigurationError
-    from .session import RefreshTokenProvider, Renewal, oidc_renewal, user_pool_renewal
+    from .session import Refresher, RefreshTokenProvider, oidc_refresher, user_pool_refresher
 
     provider = settings.provider
     if provider is not None and provider.no_sign_in_reason:
@@ -120,13 +120,13 @@ def _sign_in_source(settings: Settings, store: Store, environ: Mapping[str, str]
 
         return user_pool(settings, store, environ)
 
-    def renewal() -> Renewal:
-        return user_pool_renewal(pool) if settings.signs_in_by_password else oidc_renewal(party)
+    def refresher() -> Refresher:
+        return user_pool_refresher(pool) if settings.signs_in_by_password else oidc_refresher(party)
 
     return RefreshTokenProvider(
         Sessions(settings, store),
         store,
-        renewal=renewal,
+        refresher=refresher,
         login=login_command(settings),
         clock=clock,
     )

@@ -32,7 +32,7 @@ _LOCK_TIMEOUT = 45.0
 
 
 @dataclass(frozen=True)
-class Renewed:
+class RefreshedTokens:
     """What a renewal brought, verified.
 
     Attributes:
@@ -50,18 +50,18 @@ class Renewed:
 KeepRefreshToken = Callable[[str | None], None]
 
 
-class SessionEnded(Exception):
+class RefreshTokenExpired(Exception):
     """The provider's definitive word that a refresh token will never be taken again; its text goes to the user."""
 
 
-class Renewal(Protocol):
+class Refresher(Protocol):
     """How the sessions of one kind of provider are renewed."""
 
-    def __call__(self, session: Session, keep: KeepRefreshToken) -> Renewed:
+    def __call__(self, session: Session, keep: KeepRefreshToken) -> RefreshedTokens:
         """Spend the session's refresh token.
 
         Raises:
-            SessionEnded: it is good for nothing any more.
+            RefreshTokenExpired: it is good for nothing any more.
             SignInRequiredError: the provider wants to see the user.
             TemporaryError: the provider cannot be asked now.
             CognitoFederationError: anything else.
@@ -81,11 +81,11 @@ class RefreshTokenProvider:
     """
 
     def __init__(
-        self, sessions: Sessions, store: Store, *, renewal: Callable[[], Renewal], login: str, clock: Clock
+        self, sessions: Sessions, store: Store, *, refresher: Callable[[], Refresher], login: str, clock: Clock
     ) -> None:
         self._sessions = sessions
         self._store = store
-        self._renewal = renewal
+        self._renewal = refresher
         self._login = login
         self._clock = clock
 
@@ -129,7 +129,7 @@ class RefreshTokenProvider:
             return token
         try:
             return self._renewed(session, context)
-        except SessionEnded as ended:
+        except RefreshTokenExpired as ended:
             newer = self._sessions.read()
             if newer is not None and newer.refresh_token and newer.refresh_token != session.refresh_token:
                 # Somebody who shares the store but not the lock, on another machine, was quicker.
@@ -143,7 +143,7 @@ class RefreshTokenProvider:
     def _renewed_once_more(self, session: Session, context: RefreshContext) -> LoginToken:
         try:
             return self._renewed(session, context)
-        except SessionEnded as ended:
+        except RefreshTokenExpired as ended:
             raise self._sign_in(str(ended)) from None
 
     def _renewed(self, session: Session, context: RefreshContext) -> LoginToken:
@@ -207,10 +207,10 @@ class RefreshTokenProvider:
         return token.expires_at is None or self._clock() < token.expires_at
 
 
-def oidc_renewal(party_of: Callable[[], RelyingParty]) -> Renewal:
+def oidc_refresher(party_of: Callable[[], RelyingParty]) -> Refresher:
     """The renewal of an OpenID Connect or OAuth 2.0 session by its refresh token (RFC 6749, section 6)."""
 
-    def renew(session: Session, keep: KeepRefreshToken) -> Renewed:
+    def renew(session: Session, keep: KeepRefreshToken) -> RefreshedTokens:
         from ..oidc.tokens import GrantEndedError, refresh_tokens
 
         try:
@@ -221,18 +221,18 @@ def oidc_renewal(party_of: Callable[[], RelyingParty]) -> Renewal:
                 persist=lambda raw: keep(raw.refresh_token),
             )
         except GrantEndedError as ended:
-            raise SessionEnded(ended.what) from None
-        return Renewed(answer.login_token, answer.expires_at, answer.refresh_token)
+            raise RefreshTokenExpired(ended.what) from None
+        return RefreshedTokens(answer.login_token, answer.expires_at, answer.refresh_token)
 
     return renew
 
 
-def user_pool_renewal(
+def user_pool_refresher(
     pool_of: Callable[[], UserPool],
     *,
     username: str | None = None,
     renewed: Callable[[UserPoolTokens], None] | None = None,
-) -> Renewal:
+) -> Refresher:
     """The renewal of a sign-in by password at a user pool (GetTokensFromRefreshToken).
 
     Args:
@@ -241,20 +241,20 @@ def user_pool_renewal(
         renewed: told of the new tokens, whose access token is good for the account operations.
     """
 
-    def renew(session: Session, keep: KeepRefreshToken) -> Renewed:
+    def renew(session: Session, keep: KeepRefreshToken) -> RefreshedTokens:
         from ..errors import SignInRequiredError, TokenRefreshError
 
         try:
             tokens = pool_of().refresh(pool_tokens(session, username), persist=keep)
         except SignInRequiredError as ended:
             # The pool says this of a refresh token that has expired, was revoked, or was rotated by somebody else.
-            raise SessionEnded(ended.what) from None
+            raise RefreshTokenExpired(ended.what) from None
         subject = (unverified_claims(tokens.id_token) or {}).get("sub")
         if session.subject is not None and subject != session.subject:
             raise TokenRefreshError("The user pool answered the refresh with another user's tokens")
         if renewed is not None:
             renewed(tokens)
-        return Renewed(tokens.id_token, tokens.expires_at, tokens.refresh_token)
+        return RefreshedTokens(tokens.id_token, tokens.expires_at, tokens.refresh_token)
 
     return renew
 
