@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ._util.concurrency import ImportGate, refuse_reentry, renewing
 from ._util.failpoints import reach
 from .cache.base import Store, credentials_key, identity_key, key_of, single_flight
-from .cache.credentials import REST, Failure, FailureMemory, InThisProcess, Kept
+from .cache.credentials import REST, CredentialCache, Failure, FailureMemory, HeldCredentials
 from .credentials import FederatedCredentials, is_fresh, is_usable, refresh_at, usable_until
 from .errors import (
     CognitoFederationError,
@@ -104,8 +104,8 @@ class CredentialFetcher:
         self._now = patience.now
         self._events = events or Events()
         self._failures = FailureMemory(store, now=patience.now, dice=patience.dice)
-        self._kept = Kept(settings, store)
-        self._last: InThisProcess | None = None
+        self._kept = CredentialCache(settings, store)
+        self._last: HeldCredentials | None = None
         self._linked = linked
         self._only_for = only_for
         self._last_before = last
@@ -135,7 +135,7 @@ class CredentialFetcher:
         asked_at = self._now()
         generation = self.generation()
         if self._last_before is not None:
-            self._last, self._last_before = InThisProcess(self._last_before, generation), None
+            self._last, self._last_before = HeldCredentials(self._last_before, generation), None
         asked: Login | None = None
         fetched: Login | None = None
         if self._settings.identity_id is None:
@@ -159,7 +159,7 @@ class CredentialFetcher:
         else:
             logger.debug("Credentials %s… are to be renewed; they %s", key[:12], "live" if held else "are missing")
             served = self._renewed(key, fetched, held, asked_at)
-        self._last = InThisProcess(served.credentials, generation)
+        self._last = HeldCredentials(served.credentials, generation)
         if self._only_for is not None:
             self._only_for = who or self._only_for
         return replace(served, who=who)
@@ -297,7 +297,7 @@ class CredentialFetcher:
         logger.debug("Exchanged for credentials of %s until %s", credentials.identity_id, credentials.expiration)
         if not is_usable(credentials, self._now()):
             raise TemporaryError(_dead_on_arrival(exchanged), remedy="Set the clock (timedatectl set-ntp true)")
-        self._kept.keep_credentials(key, credentials, login, generation)
+        self._kept.put_credentials(key, credentials, login, generation)
         reach("credentials.kept")
         if signed_in != self._kept.sign_in_generation():
             self._refuse_who_signed_out(key)
@@ -359,14 +359,14 @@ class CredentialFetcher:
                 self._kept.forget_identity(key)
         identity_id = self._pool.get_id(login)
         logger.debug("GetId answered %s", identity_id)
-        self._kept.keep_identity(key, identity_id)
+        self._kept.put_identity(key, identity_id)
         return self._adopting(key, identity_id, self._pool.exchange(identity_id, login), before=known)
 
     def _adopting(self, key: str, asked_for: str, exchanged: Exchanged, *, before: str | None = None) -> Exchanged:
         """Cognito may answer another identity than the one asked for, after a merge; the answer counts from then on."""
         answered, before = exchanged.credentials.identity_id, before or asked_for
         if answered != asked_for:
-            self._kept.keep_identity(key, answered)
+            self._kept.put_identity(key, answered)
         if answered != before:
             self._events.emit(Event("identity-changed", identity_id=answered, previous_identity_id=before))
         return exchanged

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from .._fast_path import cache_directory, state_of_variable
 from .._util.concurrency import ForkSafeLock
 from .._util.subprocess import refuse_a_circle
-from ..cache.answers import keeping_served
+from ..cache.answers import putting_answers
 from ..cache.base import credentials_key
 from ..config.keys import NAMED_URLS
 from ..config.loader import settings_of_session
@@ -160,7 +160,7 @@ def serving(
         last: see `federation.Federation`.
     """
     fetch = serving_for(settings, session=session, only_for=who, last=last)
-    return fetch if question is None else keeping_served(question, settings, fetch)
+    return fetch if question is None else putting_answers(question, settings, fetch)
 
 
 def _whose(settings: Settings) -> _Whose:

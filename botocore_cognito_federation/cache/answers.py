@@ -45,7 +45,7 @@ def bindings_of(settings: Settings, bindings: tuple[Binding, ...] | None, questi
     return None if "\n" in text or text.count(FIELD) != 2 * len(entries) else text
 
 
-def keep_served(question: Question, bindings: str | None, served: FetchResult) -> None:
+def put_answer(question: Question, bindings: str | None, served: FetchResult) -> None:
     """Keep credentials ready to print until they should be renewed, and not past a sign-out that came meanwhile."""
     credentials = served.credentials
     _write(
@@ -62,7 +62,7 @@ def keep_served(question: Question, bindings: str | None, served: FetchResult) -
             remove(question.path)
 
 
-def keeping_served(
+def putting_answers(
     question: Question, settings: Settings, serve: Callable[[], FetchResult]
 ) -> Callable[[], FetchResult]:
     """`serve`, which then also keeps what it served ready for the question, for other processes and later ones.
@@ -79,7 +79,7 @@ def keeping_served(
         bindings = bindings_of(settings, token_bindings(settings), now) if same else None
         served = serve()
         if bindings is not None and not served.only_here and not _is_kept(now, served):
-            keep_served(now, bindings, served)
+            put_answer(now, bindings, served)
         return served
 
     return serve_and_keep
@@ -90,7 +90,7 @@ def _is_kept(question: Question, served: FetchResult) -> bool:
     return kept is not None and (kept.kind, kept.refresh_at) == ("credentials", served.refresh_at)
 
 
-def keep_failure(
+def put_failure(
     question: Question, bindings: str | None, error: CognitoFederationError, *, at: float, retry_at: float
 ) -> None:
     """Keep a failure for the processes that wait for this one, and, where it is temporary, for a moment longer."""

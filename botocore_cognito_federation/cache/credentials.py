@@ -154,14 +154,14 @@ _IDENTITY_ID = re.compile(r"[\w-]{1,30}:[0-9a-f-]{1,50}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class InThisProcess:
+class HeldCredentials:
     """Credentials this process holds itself, and the sign-out generation in which it got them."""
 
     credentials: FederatedCredentials
     generation: str
 
 
-class Kept:
+class CredentialCache:
     """The kept credentials and identity IDs of one configuration.
 
     Args:
@@ -172,7 +172,7 @@ class Kept:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
         self._store = store
-        self._unkept: dict[str, InThisProcess] = {}
+        self._unkept: dict[str, HeldCredentials] = {}
 
     def generation(self) -> str:
         """The sign-out generation of now."""
@@ -192,7 +192,7 @@ class Kept:
             return kept or here
         return max(kept, here, key=lambda credentials: credentials.expires_at)
 
-    def keep_credentials(
+    def put_credentials(
         self, key: str, credentials: FederatedCredentials, login: Login | None, generation: str
     ) -> None:
         """Keep credentials, marked with the generation in which their renewal began.
@@ -215,7 +215,7 @@ class Kept:
                 self._store.delete(CREDENTIALS, key)
         except StorageError as error:
             # A read-only or full place still works, once per process.
-            self._unkept[key] = InThisProcess(credentials, generation)
+            self._unkept[key] = HeldCredentials(credentials, generation)
             self._store.note(error.line)
 
     def identity(self, key: str) -> str | None:
@@ -224,7 +224,7 @@ class Kept:
         identity_id = document.get("identity_id") if document else None
         return identity_id if isinstance(identity_id, str) and _IDENTITY_ID.fullmatch(identity_id) else None
 
-    def keep_identity(self, key: str, identity_id: str) -> None:
+    def put_identity(self, key: str, identity_id: str) -> None:
         """Keep an identity ID; one that cannot be kept is looked up again."""
         document = {
             "identity_id": identity_id,

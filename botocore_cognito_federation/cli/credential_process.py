@@ -17,7 +17,7 @@ from botocore.session import Session
 from .._fast_path import Question, finish, finish_in_the_end
 from .._util.log import unexpected
 from .._util.subprocess import environment_for_children, refuse_a_circle
-from ..cache.answers import bindings_of, keep_failure, keep_served, process_text
+from ..cache.answers import bindings_of, process_text, put_answer, put_failure
 from ..cache.credentials import rest_after
 from ..config.loader import load_settings
 from ..errors import CognitoFederationError
@@ -76,7 +76,7 @@ def answer(question: Question) -> tuple[int, str]:
         return _failed(question, bindings, error)
     except Exception as error:  # noqa: BLE001 - a traceback would quote values that may be secret
         return _failed(question, bindings, unexpected(error))
-    keep_served(question, bindings, served)
+    put_answer(question, bindings, served)
     return 0, process_text(served)
 
 
@@ -92,7 +92,7 @@ def _serving(question: Question, settings: Settings, session: Session) -> Callab
 
 def _failed(question: Question, bindings: str | None, error: CognitoFederationError) -> tuple[int, str]:
     at, retry_at = rest_after(error)
-    keep_failure(question, bindings, error, at=at, retry_at=retry_at)
+    put_failure(question, bindings, error, at=at, retry_at=retry_at)
     return error.exit_code, error.line
 
 
