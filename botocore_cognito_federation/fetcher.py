@@ -277,7 +277,7 @@ class CredentialFetcher:
 
     def _living_or_raise(self, held: FederatedCredentials | None, failure: Failure) -> FetchResult:
         if held is not None and failure.spares_the_living and is_usable(held, self._now()):
-            self._store.note(f"Served credentials that could not be renewed: {failure.error.line}")
+            self._store.warn(f"Served credentials that could not be renewed: {failure.error.line}")
             return FetchResult(held, min(failure.retry_at, usable_until(held)))
         raise failure.error
 
@@ -304,7 +304,7 @@ class CredentialFetcher:
         self._failures.forget(key)
         if exchanged.clock_ahead is not None:
             side = "ahead of" if exchanged.clock_ahead > 0 else "behind"
-            self._store.note(
+            self._store.warn(
                 f"This machine's clock is {abs(round(exchanged.clock_ahead))} s {side} AWS's; set the clock"
             )
         self._events.emit(

@@ -227,7 +227,7 @@ class SignIn:
             try:
                 records.write(self.record)
             except StorageError as error:
-                self._around.store.note(error.line)
+                self._around.store.warn(error.line)
 
     def login(self) -> Login:
         """The login of now, renewed where needed.

@@ -185,7 +185,7 @@ class ApplicationTokenProvider(RefreshTokenProvider):
             self._sessions.write(kept)
         except StorageError as error:
             # The handler can be asked again: a place that cannot be written costs a call, not the credentials.
-            self._store.note(error.line)
+            self._store.warn(error.line)
         return replace(token, owner=session.sign_in_id)
 
     def _source_of(self, handler: Callable[..., Any]) -> HandlerTokenProvider:

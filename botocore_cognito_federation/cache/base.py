@@ -69,7 +69,7 @@ class Store(Protocol):
         """
         ...
 
-    def note(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         """Remember something worth a word for ``status`` and ``doctor``; never raises."""
         ...
 

@@ -216,7 +216,7 @@ class CredentialCache:
         except StorageError as error:
             # A read-only or full place still works, once per process.
             self._unkept[key] = HeldCredentials(credentials, generation)
-            self._store.note(error.line)
+            self._store.warn(error.line)
 
     def identity(self, key: str) -> str | None:
         """The identity ID under a key."""

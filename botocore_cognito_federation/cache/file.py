@@ -45,7 +45,7 @@ class FileStore:
 
     def read(self, kind: str, key: str) -> Mapping[str, Any] | None:
         path = self._path(kind, key)
-        content = read_private(path, self.note if kind != NOTES else _ignore)
+        content = read_private(path, self.warn if kind != NOTES else _ignore)
         if content is None:
             return None
         try:
@@ -54,12 +54,12 @@ class FileStore:
             document = None
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             if kind != NOTES:
-                self.note(f"{path} is damaged or of another version; it counts as missing")
+                self.warn(f"{path} is damaged or of another version; it counts as missing")
             return None
         return document
 
     def write(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
-        make_directory(self.directory, self.note if kind != NOTES else _ignore)
+        make_directory(self.directory, self.warn if kind != NOTES else _ignore)
         make_directory(os.path.join(self.directory, kind), _ignore)
         content = json.dumps({"format": FORMAT, **document}, ensure_ascii=True, separators=(",", ":"))
         write_private(self._path(kind, key), content.encode(), lasting=kind not in _FETCHED)
@@ -80,7 +80,7 @@ class FileStore:
         # It takes longer to import than all the rest of a process that finds what it asks for.
         from filelock import FileLock, Timeout
 
-        make_directory(self.directory, self.note)
+        make_directory(self.directory, self.warn)
         directory = os.path.join(self.directory, _LOCKS)
         make_directory(directory, _ignore)
         lock = FileLock(os.path.join(directory, f"{name}.lock"), mode=0o600, thread_local=False)
@@ -102,7 +102,7 @@ class FileStore:
         finally:
             lock.release()
 
-    def note(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         with contextlib.suppress(StorageError):
             self.write(NOTES, key_of({"text": text}), {"text": text, "at": time.time()})
 

@@ -78,8 +78,8 @@ class KeyringStore:
     def lock(self, name: str, *, timeout: float) -> AbstractContextManager[bool]:
         return self.files.lock(name, timeout=timeout)
 
-    def note(self, text: str) -> None:
-        self.files.note(text)
+    def warn(self, text: str) -> None:
+        self.files.warn(text)
 
     def keys(self, kind: str) -> list[str]:
         """The keys of what the keyring holds of a kind; the keyring itself is not asked."""
@@ -104,7 +104,7 @@ class KeyringStore:
         except ValueError:
             document = None
         if not isinstance(document, dict) or document.get("format") != FORMAT:
-            self.note(f"An item of the keyring ({kind}) is missing or damaged; it counts as missing")
+            self.warn(f"An item of the keyring ({kind}) is missing or damaged; it counts as missing")
             return None
         return document
 

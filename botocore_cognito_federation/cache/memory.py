@@ -44,6 +44,6 @@ class MemoryStore:
             if taken:
                 lock.release()
 
-    def note(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)

@@ -59,7 +59,7 @@ class LinkedLogins:
                 other = self.login_of(name)
             except CognitoFederationError as error:
                 logger.debug("The linked session %s is left out: %s", name, error.line)
-                self._store.note(f"The linked session {name} was left out: {error.line}")
+                self._store.warn(f"The linked session {name} was left out: {error.line}")
             else:
                 found[other.key, other.token.subject] = other.token
         linked = tuple(replace(mark, token=found.get((mark.key, mark.subject))) for mark in marks)
