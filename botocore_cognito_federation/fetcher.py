@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ._util.concurrency import ImportGate, refuse_reentry, renewing
 from ._util.failpoints import reach
 from .cache.base import Store, credentials_key, identity_key, key_of, single_flight
-from .cache.credentials import REST, CredentialCache, Failure, FailureMemory, HeldCredentials
+from .cache.credentials import RETRY_DELAY, CredentialCache, Failure, FailureCache, HeldCredentials
 from .credentials import FederatedCredentials, is_fresh, is_usable, refresh_at, usable_until
 from .errors import (
     CognitoFederationError,
@@ -103,7 +103,7 @@ class CredentialFetcher:
         self._store = store
         self._now = patience.now
         self._events = events or Events()
-        self._failures = FailureMemory(store, now=patience.now, dice=patience.dice)
+        self._failures = FailureCache(store, now=patience.now, dice=patience.dice)
         self._kept = CredentialCache(settings, store)
         self._last: HeldCredentials | None = None
         self._linked = linked
@@ -238,7 +238,7 @@ class CredentialFetcher:
         if isinstance(error, SignInRequiredError):
             raise error  # whoever signed out meant these too
         last = self._last.credentials if self._last and self._last.generation == self.generation() else None
-        return replace(self._living_or_raise(last, Failure.of(error, at=self._now(), rest=REST)), only_here=True)
+        return replace(self._living_or_raise(last, Failure.of(error, at=self._now(), rest=RETRY_DELAY)), only_here=True)
 
     def _renewed(
         self, key: str, login: Login | None, held: FederatedCredentials | None, asked_at: float
@@ -256,7 +256,7 @@ class CredentialFetcher:
             held = self._kept.credentials(key)
             if held is not None and self._is_fresh(held):
                 return self._fresh(held)
-            remembered = self._failures.recall(key)
+            remembered = self._failures.get(key)
             if remembered is not None and remembered.concerns(asked_at, self._now()):
                 return self._living_or_raise(held, remembered)
             try:
@@ -269,14 +269,14 @@ class CredentialFetcher:
     def _failed(self, key: str, held: FederatedCredentials | None, error: CognitoFederationError) -> FetchResult:
         lives = held is not None and is_usable(held, self._now())
         logger.debug("Renewing failed: %s", error.line)
-        failure = self._failures.remember(key, error, has_valid_credentials=lives)
+        failure = self._failures.put(key, error, has_valid_credentials=lives)
         self._events.emit(
             Event("credentials-refresh-failure", identity_id=held.identity_id if held else None, error=error)
         )
         return self._living_or_raise(held, failure)
 
     def _living_or_raise(self, held: FederatedCredentials | None, failure: Failure) -> FetchResult:
-        if held is not None and failure.spares_the_living and is_usable(held, self._now()):
+        if held is not None and failure.keeps_valid_credentials and is_usable(held, self._now()):
             self._store.warn(f"Served credentials that could not be renewed: {failure.error.line}")
             return FetchResult(held, min(failure.retry_at, usable_until(held)))
         raise failure.error

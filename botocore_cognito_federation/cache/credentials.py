@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from ..identity_pool.client import Login
 
 #: Seconds for which a renewal is not tried again while credentials live, give or take a quarter.
-REST = 30.0
+RETRY_DELAY = 30.0
 #: The same where nothing lives: long enough for clients that ask four times in a row, short enough for a person.
-SHORT_REST = 3.0
+SHORT_RETRY_DELAY = 3.0
 _END_OF_TIME = 1e12
 
 _CLASSES: dict[str, type[CognitoFederationError]] = {
@@ -48,17 +48,17 @@ class Failure:
         at: when, seconds since the epoch.
         retry_at: until when nobody tries again.
         error: what was raised.
-        spares_the_living: whether credentials that still live are served in spite of it.
+        keeps_valid_credentials: whether credentials that still live are served in spite of it.
     """
 
     at: float
     retry_at: float
     error: CognitoFederationError
-    spares_the_living: bool
+    keeps_valid_credentials: bool
 
     @classmethod
     def of(cls, error: CognitoFederationError, *, at: float, rest: float = 0.0) -> Failure:
-        return cls(at, at + rest, error, _spares_the_living(error))
+        return cls(at, at + rest, error, _keeps_valid_credentials(error))
 
     def concerns(self, asked_at: float, now: float) -> bool:
         """Whether somebody who asked at `asked_at` gets this failure for an answer.
@@ -67,10 +67,10 @@ class Failure:
         """
         if not self.at <= now + 1:
             return False
-        return now < self.retry_at <= self.at + 2 * REST or self.at >= asked_at
+        return now < self.retry_at <= self.at + 2 * RETRY_DELAY or self.at >= asked_at
 
 
-class FailureMemory:
+class FailureCache:
     """Failures by credentials key, in the store, and in this process where nothing can be written."""
 
     def __init__(self, store: Store, *, now: Callable[[], float], dice: Callable[[], float]) -> None:
@@ -79,11 +79,11 @@ class FailureMemory:
         self._dice = dice
         self._here: dict[str, Failure] = {}
 
-    def remember(self, key: str, error: CognitoFederationError, *, has_valid_credentials: bool) -> Failure:
+    def put(self, key: str, error: CognitoFederationError, *, has_valid_credentials: bool) -> Failure:
         """Note a failure; only a temporary one keeps later callers from trying."""
         rest = 0.0
         if has_valid_credentials or isinstance(error, TemporaryError):
-            rest = (REST if has_valid_credentials else SHORT_REST) * (0.75 + self._dice() / 2)
+            rest = (RETRY_DELAY if has_valid_credentials else SHORT_RETRY_DELAY) * (0.75 + self._dice() / 2)
         failure = Failure.of(error, at=self._now(), rest=rest)
         self._here[key] = failure
         with contextlib.suppress(StorageError):
@@ -96,14 +96,14 @@ class FailureMemory:
                     "class": _public_class(error).__name__,
                     "what": error.what,
                     "remedy": error.remedy,
-                    "spares_the_living": failure.spares_the_living,
+                    "keeps_valid_credentials": failure.keeps_valid_credentials,
                 },
             )
             # Kept for everybody: whoever mends the cause and clears it there clears it here too.
             del self._here[key]
         return failure
 
-    def recall(self, key: str) -> Failure | None:
+    def get(self, key: str) -> Failure | None:
         """The last failure under a key, however old."""
         kept = self._store.read(FAILURES, key)
         here = self._here.get(key)
@@ -113,7 +113,7 @@ class FailureMemory:
         if at is None or retry_at is None or not isinstance(name, str) or name not in _CLASSES:
             return here
         error = _CLASSES[name](str(kept.get("what", "")), remedy=str(kept.get("remedy", "")))
-        return Failure(at, retry_at, error, kept.get("spares_the_living") is True)
+        return Failure(at, retry_at, error, kept.get("keeps_valid_credentials") is True)
 
     def forget(self, key: str) -> None:
         """A success ends what was remembered."""
@@ -122,10 +122,10 @@ class FailureMemory:
             self._store.delete(FAILURES, key)
 
 
-def rest_after(error: CognitoFederationError) -> tuple[float, float]:
+def retry_delay_after(error: CognitoFederationError) -> tuple[float, float]:
     """When an error that reached a caller happened, and until when the next ones get it too: a temporary one's rest."""
     now = time.time()
-    return now, now + (SHORT_REST if isinstance(error, TemporaryError) else 0.0)
+    return now, now + (SHORT_RETRY_DELAY if isinstance(error, TemporaryError) else 0.0)
 
 
 def _time(value: object) -> float | None:
@@ -133,7 +133,7 @@ def _time(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and abs(value) < _END_OF_TIME else None
 
 
-def _spares_the_living(error: CognitoFederationError) -> bool:
+def _keeps_valid_credentials(error: CognitoFederationError) -> bool:
     """Whether credentials that still live outlive this failure.
 
     They do when it says nothing about them: the network, a lock, a token that could not be had or has run out. They

@@ -18,7 +18,7 @@ from .._fast_path import Question, finish, finish_in_the_end
 from .._util.log import unexpected
 from .._util.subprocess import environment_for_children, refuse_a_circle
 from ..cache.answers import bindings_of, process_text, put_answer, put_failure
-from ..cache.credentials import rest_after
+from ..cache.credentials import retry_delay_after
 from ..config.loader import load_settings
 from ..errors import CognitoFederationError
 from ..factory import serving_for
@@ -91,7 +91,7 @@ def _serving(question: Question, settings: Settings, session: Session) -> Callab
 
 
 def _failed(question: Question, bindings: str | None, error: CognitoFederationError) -> tuple[int, str]:
-    at, retry_at = rest_after(error)
+    at, retry_at = retry_delay_after(error)
     put_failure(question, bindings, error, at=at, retry_at=retry_at)
     return error.exit_code, error.line
 
