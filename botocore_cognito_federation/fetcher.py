@@ -133,9 +133,9 @@ class CredentialFetcher:
 
     def _serve(self) -> FetchResult:
         asked_at = self._now()
-        generation = self.generation()
+        sign_out_epoch = self.sign_out_epoch()
         if self._last_before is not None:
-            self._last, self._last_before = HeldCredentials(self._last_before, generation), None
+            self._last, self._last_before = HeldCredentials(self._last_before, sign_out_epoch), None
         asked: Login | None = None
         fetched: Login | None = None
         if self._settings.identity_id is None:
@@ -159,14 +159,14 @@ class CredentialFetcher:
         else:
             logger.debug("Credentials %s… are to be renewed; they %s", key[:12], "live" if held else "are missing")
             served = self._renewed(key, fetched, held, asked_at)
-        self._last = HeldCredentials(served.credentials, generation)
+        self._last = HeldCredentials(served.credentials, sign_out_epoch)
         if self._only_for is not None:
             self._only_for = who or self._only_for
         return replace(served, who=who)
 
-    def generation(self) -> str:
+    def sign_out_epoch(self) -> str:
         """What changes with each sign-out: whoever keeps credentials under another one has to drop them."""
-        return self._kept.generation()
+        return self._kept.sign_out_epoch()
 
     def exchange_now(self) -> FederatedCredentials:
         """Credentials for the login token at hand, exchanged whatever is kept: so a token somebody brings is proven.
@@ -237,7 +237,7 @@ class CredentialFetcher:
         """Without a token nobody can say whose credentials are asked for, except for those this object served last."""
         if isinstance(error, SignInRequiredError):
             raise error  # whoever signed out meant these too
-        last = self._last.credentials if self._last and self._last.generation == self.generation() else None
+        last = self._last.credentials if self._last and self._last.sign_out_epoch == self.sign_out_epoch() else None
         return replace(self._living_or_raise(last, Failure.of(error, at=self._now(), rest=RETRY_DELAY)), only_here=True)
 
     def _renewed(
@@ -252,7 +252,7 @@ class CredentialFetcher:
                     logger.debug("Somebody else is renewing them; serving what lives")
                     return FetchResult(held, self._now() + _WHILE_ANOTHER_RENEWS)
                 raise _busy()
-            generation = self.generation()
+            sign_out_epoch = self.sign_out_epoch()
             held = self._kept.credentials(key)
             if held is not None and self._is_fresh(held):
                 return self._fresh(held)
@@ -264,7 +264,7 @@ class CredentialFetcher:
                     return self._fresh(self._renew(key, login, has_valid_credentials=usable))
             except CognitoFederationError as error:
                 # What lived before a sign-out does not outlive it.
-                return self._failed(key, held if generation == self.generation() else None, error)
+                return self._failed(key, held if sign_out_epoch == self.sign_out_epoch() else None, error)
 
     def _failed(self, key: str, held: FederatedCredentials | None, error: CognitoFederationError) -> FetchResult:
         lives = held is not None and is_usable(held, self._now())
@@ -282,7 +282,7 @@ class CredentialFetcher:
         raise failure.error
 
     def _renew(self, key: str, login: Login | None, *, has_valid_credentials: bool) -> FederatedCredentials:
-        generation, signed_in = self.generation(), self._kept.sign_in_generation()
+        sign_out_epoch, signed_in = self.sign_out_epoch(), self._kept.sign_in_epoch()
         if login is None:
             login = self._login(has_valid_credentials=has_valid_credentials)
             if self._settings.identity_id is None and credentials_key(self._settings, login) != key:
@@ -297,9 +297,9 @@ class CredentialFetcher:
         logger.debug("Exchanged for credentials of %s until %s", credentials.identity_id, credentials.expiration)
         if not is_usable(credentials, self._now()):
             raise TemporaryError(_dead_on_arrival(exchanged), remedy="Set the clock (timedatectl set-ntp true)")
-        self._kept.put_credentials(key, credentials, login, generation)
+        self._kept.put_credentials(key, credentials, login, sign_out_epoch)
         reach("credentials.kept")
-        if signed_in != self._kept.sign_in_generation():
+        if signed_in != self._kept.sign_in_epoch():
             self._refuse_who_signed_out(key)
         self._failures.forget(key)
         if exchanged.clock_ahead is not None:

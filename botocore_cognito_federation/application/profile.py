@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..cache import store_for
-from ..cache.sessions import Session, Sessions, current_generation, end_sign_in
+from ..cache.sessions import Session, Sessions, current_epoch, end_sign_in
 from ..config.loader import load_settings
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError
 from ..events import NAMES, Event, Events
@@ -112,7 +112,7 @@ class ProfileSignIn:
         self._federation = federation
         self._events = events
         self._sessions = Sessions(settings, store)
-        self._generation = current_generation(store, settings.scope)
+        self._sign_out_epoch = current_epoch(store, settings.scope)
         self.pool = IdentityPool(settings, Clients(settings, self._botocore_session), real_patience())
 
     def _botocore_session(self) -> BotocoreSession:
@@ -161,7 +161,7 @@ class ProfileSignIn:
 
     def is_current(self) -> bool:
         """Whether no sign-out came since."""
-        return current_generation(self._store, self._settings.scope) == self._generation
+        return current_epoch(self._store, self._settings.scope) == self._sign_out_epoch
 
     def withdraw(self) -> None:
         """A profile keeps no record beside its session."""

@@ -174,7 +174,7 @@ class SignIn:
                 refresh_token=refresh_token,
                 device_key=device_key,
                 signed_in_at=self._around.patience.now(),
-                generation=self._sessions.generation(),
+                sign_out_epoch=self._sessions.sign_out_epoch(),
             )
         )
 

@@ -58,13 +58,13 @@ class _Whose:
         who: a digest of whose they are; see `federation.Served`.
     """
 
-    generation: str
+    sign_out_epoch: str
     login: str = ""
     who: str = ""
 
     def may_use(self, other: _Whose) -> bool:
         """Whether what was made for `other` is right; a file that holds no token just now names nobody else."""
-        return self.generation == other.generation and self.login in ("", other.login)
+        return self.sign_out_epoch == other.sign_out_epoch and self.login in ("", other.login)
 
 
 @dataclass(frozen=True)
@@ -166,15 +166,15 @@ def serving(
 def _whose(settings: Settings) -> _Whose:
     """Whose the token is that a variable or a file holds now; the object is theirs, though it may be used later on."""
     federation = fetcher_for(replace(settings, logins=()))  # what is linked to a login is no other user
-    generation = federation.generation()
+    sign_out_epoch = federation.sign_out_epoch()
     if not (settings.token_env or settings.token_file):
-        return _Whose(generation)
+        return _Whose(sign_out_epoch)
     try:
         login = federation.login()
     except CognitoFederationError:
-        return _Whose(generation)  # told to whoever asks for credentials
+        return _Whose(sign_out_epoch)  # told to whoever asks for credentials
     # The value of a variable is in the key of the object; that of an opaque token in a file is not.
-    return _Whose(generation, credentials_key(settings, login) if settings.token_file else "", who_of(login))
+    return _Whose(sign_out_epoch, credentials_key(settings, login) if settings.token_file else "", who_of(login))
 
 
 def _key(settings: Settings, environ: Mapping[str, str]) -> _Key:

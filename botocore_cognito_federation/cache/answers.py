@@ -13,8 +13,8 @@ from .._util.files import make_directory, read_private, remove, write_private
 from ..credentials import usable_until
 from ..errors import CognitoFederationError, StorageError
 from ..login_tokens.registry import token_bindings
-from .base import GENERATIONS
-from .sessions import generation_keys
+from .base import EPOCHS
+from .sessions import epoch_keys
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -38,9 +38,9 @@ def bindings_of(settings: Settings, bindings: tuple[Binding, ...] | None, questi
     """
     if settings.cache != "file" or bindings is None:
         return None
-    folder = os.path.join(question.directory, GENERATIONS)
-    generations = (bound("file", os.path.join(folder, f"{key}.json")) for key in generation_keys(settings.scope))
-    entries = [*generations, *(bound(binding.kind, binding.name) for binding in bindings)]
+    folder = os.path.join(question.directory, EPOCHS)
+    epochs = (bound("file", os.path.join(folder, f"{key}.json")) for key in epoch_keys(settings.scope))
+    entries = [*epochs, *(bound(binding.kind, binding.name) for binding in bindings)]
     text = ENTRY.join(entries)
     return None if "\n" in text or text.count(FIELD) != 2 * len(entries) else text
 

@@ -21,7 +21,7 @@ from ..errors import (
     TemporaryError,
 )
 from .base import CREDENTIALS, FAILURES, IDENTITIES, Store
-from .sessions import current_generation, sign_in_generation
+from .sessions import current_epoch, sign_in_epoch
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -158,7 +158,7 @@ class HeldCredentials:
     """Credentials this process holds itself, and the sign-out generation in which it got them."""
 
     credentials: FederatedCredentials
-    generation: str
+    sign_out_epoch: str
 
 
 class CredentialCache:
@@ -174,26 +174,26 @@ class CredentialCache:
         self._store = store
         self._unkept: dict[str, HeldCredentials] = {}
 
-    def generation(self) -> str:
+    def sign_out_epoch(self) -> str:
         """The sign-out generation of now."""
-        return current_generation(self._store, self._settings.scope)
+        return current_epoch(self._store, self._settings.scope)
 
-    def sign_in_generation(self) -> str:
+    def sign_in_epoch(self) -> str:
         """What changes with each sign-out and not when only credentials are forgotten."""
-        return sign_in_generation(self._store, self._settings.scope)
+        return sign_in_epoch(self._store, self._settings.scope)
 
     def credentials(self, key: str) -> FederatedCredentials | None:
         """The credentials under a key that no sign-out has made invalid, whatever their age."""
         document = self._store.read(CREDENTIALS, key)
         kept = FederatedCredentials.from_document(document) if document and self._is_current(document) else None
         mine = self._unkept.get(key)
-        here = mine.credentials if mine and mine.generation == self.generation() else None
+        here = mine.credentials if mine and mine.sign_out_epoch == self.sign_out_epoch() else None
         if kept is None or here is None:
             return kept or here
         return max(kept, here, key=lambda credentials: credentials.expires_at)
 
     def put_credentials(
-        self, key: str, credentials: FederatedCredentials, login: Login | None, generation: str
+        self, key: str, credentials: FederatedCredentials, login: Login | None, sign_out_epoch: str
     ) -> None:
         """Keep credentials, marked with the generation in which their renewal began.
 
@@ -202,7 +202,7 @@ class CredentialCache:
         document = {
             **credentials.document(),
             "scope": self._settings.scope,
-            "generation": generation,
+            "generation": sign_out_epoch,
             "profile": self._settings.profile,
             "pool": self._settings.identity_pool_id,
             "provider": login.key if login else "guest",
@@ -211,11 +211,11 @@ class CredentialCache:
         try:
             self._store.write(CREDENTIALS, key, document)
             self._unkept.pop(key, None)
-            if generation != self.generation():
+            if sign_out_epoch != self.sign_out_epoch():
                 self._store.delete(CREDENTIALS, key)
         except StorageError as error:
             # A read-only or full place still works, once per process.
-            self._unkept[key] = HeldCredentials(credentials, generation)
+            self._unkept[key] = HeldCredentials(credentials, sign_out_epoch)
             self._store.warn(error.line)
 
     def identity(self, key: str) -> str | None:
@@ -241,7 +241,7 @@ class CredentialCache:
 
     def _is_current(self, document: Mapping[str, Any]) -> bool:
         """Whether no sign-out came since the renewal that wrote the document began."""
-        return document.get("generation") == current_generation(self._store, str(document.get("scope")))
+        return document.get("generation") == current_epoch(self._store, str(document.get("scope")))
 
 
 def _name_of(login: Login | None) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import StorageError
 from ..login_token import LoginToken
-from .base import CREDENTIALS, FAILURES, GENERATIONS, SESSIONS, Store, forgotten_key, scope_key, session_key
+from .base import CREDENTIALS, EPOCHS, FAILURES, SESSIONS, Store, forgotten_key, scope_key, session_key
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -27,7 +27,7 @@ EVERYTHING = "everything"
 _LONGEST_FLIGHT = 3600.0
 
 
-def generation_keys(scope: str) -> tuple[str, ...]:
+def epoch_keys(scope: str) -> tuple[str, ...]:
     """The keys of the documents that together are the generation of a scope.
 
     A sign-out and a forgetting each write a document of their own, whole, so that neither can undo the other.
@@ -35,26 +35,26 @@ def generation_keys(scope: str) -> tuple[str, ...]:
     return scope_key(scope), forgotten_key(scope), forgotten_key(EVERYTHING)
 
 
-def current_generation(store: Store, scope: str) -> str:
+def current_epoch(store: Store, scope: str) -> str:
     """The generation of a scope's AWS credentials; empty before anything was signed out of or forgotten."""
-    marks = [str((store.read(GENERATIONS, key) or {}).get("generation", "")) for key in generation_keys(scope)]
+    marks = [str((store.read(EPOCHS, key) or {}).get("generation", "")) for key in epoch_keys(scope)]
     return "/".join(marks) if any(marks) else ""
 
 
-def sign_in_generation(store: Store, scope: str) -> str:
+def sign_in_epoch(store: Store, scope: str) -> str:
     """The generation of a scope's sign-in, which forgetting credentials does not change; empty before a sign-out."""
-    document = store.read(GENERATIONS, scope_key(scope))
+    document = store.read(EPOCHS, scope_key(scope))
     return str(document.get("generation", "")) if document else ""
 
 
-def begin_generation(store: Store, scope: str) -> None:
+def begin_epoch(store: Store, scope: str) -> None:
     """Make everything that was begun in this scope so far invalid: the sign-in and its credentials.
 
     Raises:
         StorageError: it could not be written; nothing has changed.
     """
     store.write(
-        GENERATIONS,
+        EPOCHS,
         scope_key(scope),
         {"generation": secrets.token_hex(8), "scope": scope, "signed_out_at": time.time()},
     )
@@ -69,7 +69,7 @@ def end_sign_in(store: Store, scope: str) -> int:
     Raises:
         StorageError: the store cannot be written.
     """
-    begin_generation(store, scope)
+    begin_epoch(store, scope)
     return forget_credentials(store, scope)
 
 
@@ -83,7 +83,7 @@ def forget_credentials(store: Store, scope: str = EVERYTHING) -> int:
         StorageError: the store cannot be written.
     """
     mark = {"generation": secrets.token_hex(8), "scope": scope, "forgotten_at": time.time()}
-    store.write(GENERATIONS, forgotten_key(scope), mark)
+    store.write(EPOCHS, forgotten_key(scope), mark)
     forgotten = 0
     for key, document in list(store.documents(CREDENTIALS)):
         if scope in (EVERYTHING, document.get("scope")):
@@ -104,10 +104,10 @@ def drop_old_marks(store: Store, passes_once: Callable[[str], bool]) -> None:
         StorageError: the store cannot be written.
     """
     oldest = time.time() - _LONGEST_FLIGHT
-    for key, mark in list(store.documents(GENERATIONS)):
+    for key, mark in list(store.documents(EPOCHS)):
         at = mark.get("signed_out_at", mark.get("forgotten_at"))
         if passes_once(str(mark.get("scope"))) and isinstance(at, int | float) and at < oldest:
-            store.delete(GENERATIONS, key)
+            store.delete(EPOCHS, key)
 
 
 def delete_sign_ins(store: Store, scope: str) -> int:
@@ -148,7 +148,7 @@ class Session:
     token_expires_at: float | None
     refresh_token: str | None = field(repr=False)
     signed_in_at: float
-    generation: str
+    sign_out_epoch: str
     device_key: str | None = field(default=None, repr=False)
 
     @property
@@ -163,10 +163,10 @@ class Session:
     def from_document(cls, document: Mapping[str, Any]) -> Session | None:
         """The session a store kept, or None where the document is damaged (damage is a miss)."""
         user = document.get("user")
-        sign_in_id, generation, signed_in_at = (
+        sign_in_id, sign_out_epoch, signed_in_at = (
             document.get(name) for name in ("sign_in_id", "generation", "signed_in_at")
         )
-        if not isinstance(sign_in_id, str) or not isinstance(generation, str) or not isinstance(user, dict):
+        if not isinstance(sign_in_id, str) or not isinstance(sign_out_epoch, str) or not isinstance(user, dict):
             return None
         expires_at, signed_in_at = document.get("token_expires_at"), document.get("signed_in_at")
         return cls(
@@ -178,7 +178,7 @@ class Session:
             refresh_token=_text(document.get("refresh_token")),
             device_key=_text(document.get("device_key")),
             signed_in_at=float(signed_in_at) if isinstance(signed_in_at, int | float) else 0.0,
-            generation=generation,
+            sign_out_epoch=sign_out_epoch,
         )
 
     def token(self) -> LoginToken | None:
@@ -209,15 +209,15 @@ class Sessions:
         """The session, or None where nobody is signed in; one from before the last sign-out is none."""
         document = self._store.read(SESSIONS, self.key)
         session = Session.from_document(document) if document else None
-        return session if session is not None and session.generation == self.generation() else None
+        return session if session is not None and session.sign_out_epoch == self.sign_out_epoch() else None
 
     def read_whatever_generation(self) -> Session | None:
         """The session even if a sign-out has made it invalid: its refresh token is still to be revoked."""
         document = self._store.read(SESSIONS, self.key)
         return Session.from_document(document) if document else None
 
-    def generation(self) -> str:
-        return sign_in_generation(self._store, self._scope)
+    def sign_out_epoch(self) -> str:
+        return sign_in_epoch(self._store, self._scope)
 
     def write(self, session: Session) -> None:
         """Keep a session.
@@ -235,10 +235,10 @@ class Sessions:
             "refresh_token": session.refresh_token,
             "device_key": session.device_key,
             "signed_in_at": session.signed_in_at,
-            "generation": session.generation,
+            "generation": session.sign_out_epoch,
         }
         self._store.write(SESSIONS, self.key, document)
-        if self._leave_nothing and session.generation != self.generation():
+        if self._leave_nothing and session.sign_out_epoch != self.sign_out_epoch():
             self.delete()
 
     def delete(self) -> None:

@@ -18,10 +18,10 @@ from ..cache.base import CREDENTIALS, FAILURES, IDENTITIES, NOTES, SESSIONS, Sto
 from ..cache.sessions import (
     EVERYTHING,
     Session,
-    begin_generation,
+    begin_epoch,
     delete_sign_ins,
     forget_credentials,
-    sign_in_generation,
+    sign_in_epoch,
 )
 from ..config.configure import signs_people_in
 from ..config.keys import KEYS
@@ -62,7 +62,7 @@ def sign_ins_of(store: Store, scope: str | None) -> list[dict[str, Any]]:
     found = []
     for _, document in store.documents(SESSIONS):
         session, of = Session.from_document(document), str(document.get("scope"))
-        if session is None or scope not in (None, of) or session.generation != sign_in_generation(store, of):
+        if session is None or scope not in (None, of) or session.sign_out_epoch != sign_in_epoch(store, of):
             continue
         token = session.token()
         expires_at = token.expires_at if token else None
@@ -319,7 +319,7 @@ def clear(profile: str | None, credentials: bool, everything: bool) -> None:
         scopes = {scope}
     signed_out = 0
     for name in () if credentials else scopes:
-        begin_generation(store, name)
+        begin_epoch(store, name)
         signed_out += delete_sign_ins(store, name)
     forgotten = forget_credentials(store, scope) + (_forget_shared(store, settings) if settings else 0)
     for key, _ in list(store.documents(FAILURES)):

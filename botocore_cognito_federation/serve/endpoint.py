@@ -42,7 +42,7 @@ _OF_BROWSERS = ("Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fe
 class _Held:
     credentials: FederatedCredentials
     refresh_at: float
-    generation: str
+    sign_out_epoch: str
     obtained_at: float
 
     @property
@@ -99,7 +99,7 @@ class CredentialsInMemory:
         return (
             held is not None
             and is_usable(held.credentials, self._now())
-            and held.generation == self._federation.generation()
+            and held.sign_out_epoch == self._federation.sign_out_epoch()
         )
 
     def _renewed(self) -> FederatedCredentials:
@@ -109,14 +109,14 @@ class CredentialsInMemory:
                 return held.credentials
             self._held = None if not self._is_good(held) else held
             for _ in range(2):
-                generation = self._federation.generation()
+                sign_out_epoch = self._federation.sign_out_epoch()
                 try:
                     served = self._federation.fetch()
                 except CognitoFederationError:
                     self._held = None
                     raise
-                if generation == self._federation.generation():
-                    self._held = _Held(served.credentials, served.refresh_at, generation, self._now())
+                if sign_out_epoch == self._federation.sign_out_epoch():
+                    self._held = _Held(served.credentials, served.refresh_at, sign_out_epoch, self._now())
                     self._wake.set()  # there is a new time to wait for
                     return served.credentials
             raise TemporaryError("Somebody signed out just now", remedy="Ask again")

@@ -364,7 +364,7 @@ class _Attempt:
             pool = user_pool(self.settings, self.store, self.machine.environ)
             tokens = sign_in_with_password(pool, name, ask)
         now = self.machine.clock.now()
-        session = session_of_tokens(tokens, signed_in_at=now, generation=self.keeper.generation)
+        session = session_of_tokens(tokens, signed_in_at=now, sign_out_epoch=self.keeper.sign_out_epoch)
         self.keeper.keep(session, session.who)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .._fast_path import cache_directory
 from ..cache.answers import forget_answers
 from ..cache.base import CREDENTIALS, SESSIONS, Store
-from ..cache.sessions import Session, Sessions, begin_generation, end_sign_in
+from ..cache.sessions import Session, Sessions, begin_epoch, end_sign_in
 from ..config.settings import Settings
 from ..errors import CognitoFederationError, StorageError
 from ..oidc.client import relying_party, user_pool
@@ -51,7 +51,7 @@ def sign_out(settings: Settings, *, store: Store, environ: Mapping[str, str], re
         before = sessions.read_whatever_generation()
     except StorageError:
         # A locked keyring gives nothing to revoke; what is in it counts for nothing from now on all the same.
-        begin_generation(store, settings.scope)
+        begin_epoch(store, settings.scope)
         forget_answers(cache_directory(environ))
         raise
     end_sign_in(store, settings.scope)

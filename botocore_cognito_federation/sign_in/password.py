@@ -185,7 +185,7 @@ def sign_in_with_password(pool: UserPool, username: str | None, ask: Questions) 
     raise AssertionError("the last try returns or raises")
 
 
-def session_of_tokens(tokens: UserPoolTokens, *, signed_in_at: float, generation: str) -> Session:
+def session_of_tokens(tokens: UserPoolTokens, *, signed_in_at: float, sign_out_epoch: str) -> Session:
     """The session that a user pool's tokens begin."""
     claims = unverified_claims(tokens.id_token) or {}
     user = {name: str(claims[name]) for name in _SHOWN if isinstance(claims.get(name), str) and claims[name].strip()}
@@ -198,7 +198,7 @@ def session_of_tokens(tokens: UserPoolTokens, *, signed_in_at: float, generation
         token_expires_at=tokens.expires_at,
         refresh_token=tokens.refresh_token or None,
         signed_in_at=signed_in_at,
-        generation=generation,
+        sign_out_epoch=sign_out_epoch,
         device_key=tokens.device_key,
     )
 

@@ -37,7 +37,7 @@ class SessionKeeper:
         self._force = force
         self._now = now
         self._sessions = Sessions(settings, store)
-        self._generation = self._sessions.generation()
+        self._sign_out_epoch = self._sessions.sign_out_epoch()
         self.session: Session | None = None
         self.replaced: Session | None = None
 
@@ -48,12 +48,12 @@ class SessionKeeper:
             SignInFailedError: somebody else is signed in, or somebody signed out meanwhile.
             StorageError: the session cannot be kept.
         """
-        self.keep(session_of(answer, signed_in_at=self._now(), generation=self._generation), answer.user_label)
+        self.keep(session_of(answer, signed_in_at=self._now(), sign_out_epoch=self._sign_out_epoch), answer.user_label)
 
     @property
-    def generation(self) -> str:
+    def sign_out_epoch(self) -> str:
         """The sign-out generation in which the sign-in began."""
-        return self._generation
+        return self._sign_out_epoch
 
     def keep(self, session: Session, label: str) -> None:
         """Keep a session; `label` names the person in a refusal.
@@ -65,7 +65,7 @@ class SessionKeeper:
         with self._store.lock(f"session-{self._sessions.key}", timeout=_LOCK_TIMEOUT) as taken:
             if not taken:
                 raise StorageError(f"Another process has held this session for {_LOCK_TIMEOUT:g} s", remedy="Try again")
-            if self._sessions.generation() != self._generation:
+            if self._sessions.sign_out_epoch() != self._sign_out_epoch:
                 raise SignInFailedError("Somebody signed out during this sign-in", remedy="Sign in again")
             before = self._sessions.read()
             if before is not None and before.subject is not None and before.subject == session.subject:
@@ -74,7 +74,7 @@ class SessionKeeper:
                     session = replace(session, refresh_token=before.refresh_token)
             else:
                 self._make_room(before, session, label)
-                session = replace(session, generation=self._sessions.generation())
+                session = replace(session, sign_out_epoch=self._sessions.sign_out_epoch())
             self._sessions.write(session)
         self.session = session
 
@@ -100,7 +100,7 @@ class SessionKeeper:
         self.replaced = before
 
 
-def session_of(answer: SignInAnswer, *, signed_in_at: float, generation: str) -> Session:
+def session_of(answer: SignInAnswer, *, signed_in_at: float, sign_out_epoch: str) -> Session:
     """The session a verified sign-in begins."""
     claims = answer.claims
     user = {name: str(claims[name]) for name in _SHOWN if isinstance(claims.get(name), str) and claims[name].strip()}
@@ -112,7 +112,7 @@ def session_of(answer: SignInAnswer, *, signed_in_at: float, generation: str) ->
         token_expires_at=answer.expires_at,
         refresh_token=answer.refresh_token,
         signed_in_at=signed_in_at,
-        generation=generation,
+        sign_out_epoch=sign_out_epoch,
     )
 
 

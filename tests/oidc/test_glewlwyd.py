@@ -190,7 +190,7 @@ class Kept:
                 token_expires_at=answer.expires_at,
                 refresh_token=answer.refresh_token,
                 signed_in_at=time.time(),
-                generation=self.sessions.generation(),
+                sign_out_epoch=self.sessions.sign_out_epoch(),
             )
         )
 

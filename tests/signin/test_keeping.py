@@ -9,7 +9,7 @@ import pytest
 
 from botocore_cognito_federation.cache.base import CREDENTIALS
 from botocore_cognito_federation.cache.memory import MemoryStore
-from botocore_cognito_federation.cache.sessions import Sessions, begin_generation
+from botocore_cognito_federation.cache.sessions import Sessions, begin_epoch
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError
 from botocore_cognito_federation.identity_providers import resolve
@@ -60,13 +60,13 @@ def test_nothing_of_somebody_else_is_taken_over() -> None:
     store = MemoryStore()
     keeper(store)(answer(refresh_token="of ada"))
     store.write(CREDENTIALS, "key", {"scope": SETTINGS.scope})
-    before = Sessions(SETTINGS, store).generation()
+    before = Sessions(SETTINGS, store).sign_out_epoch()
     taking_over = keeper(store, force=True)
     taking_over(answer("grace", refresh_token=None))
     session = Sessions(SETTINGS, store).read()
     assert session is not None
     assert (session.subject, session.refresh_token) == ("grace", None)
-    assert session.generation != before
+    assert session.sign_out_epoch != before
     assert store.read(CREDENTIALS, "key") is None
     assert taking_over.replaced is not None
     assert taking_over.replaced.refresh_token == "of ada"
@@ -91,11 +91,11 @@ def test_two_sign_ins_of_nobody_knows_whom_share_nothing() -> None:
 def test_credentials_that_are_kept_while_the_session_was_lost_go_with_the_next_sign_in() -> None:
     store = MemoryStore()
     store.write(CREDENTIALS, "key", {"scope": SETTINGS.scope})
-    before = Sessions(SETTINGS, store).generation()
+    before = Sessions(SETTINGS, store).sign_out_epoch()
     keeper(store)(answer())
     session = Sessions(SETTINGS, store).read()
     assert session is not None
-    assert session.generation != before
+    assert session.sign_out_epoch != before
     assert store.read(CREDENTIALS, "key") is None
 
 
@@ -121,7 +121,7 @@ def test_somebody_else_may_follow_one_whose_sign_in_has_ended() -> None:
 def test_a_sign_out_in_between_wins() -> None:
     store = MemoryStore()
     late = keeper(store)
-    begin_generation(store, SETTINGS.scope)
+    begin_epoch(store, SETTINGS.scope)
     with pytest.raises(SignInFailedError, match="signed out during"):
         late(answer())
     assert Sessions(SETTINGS, store).read() is None

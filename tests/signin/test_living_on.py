@@ -191,8 +191,8 @@ def test_a_logout_wins_over_a_renewal_in_flight(own_home: Home, own_provider: Oi
         assert renewing.poll() is None
         time.sleep(0.05)
     leaving = own_home.start("logout")
-    generations = own_home.cache / "generations"
-    while not (generations.is_dir() and list(generations.glob("*.json"))):
+    epochs = own_home.cache / "generations"
+    while not (epochs.is_dir() and list(epochs.glob("*.json"))):
         assert leaving.poll() is None
         time.sleep(0.05)
     go.touch()

@@ -11,7 +11,7 @@ import pytest
 from botocore_cognito_federation.cache.base import CREDENTIALS, FAILURES, IDENTITIES
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.memory import MemoryStore
-from botocore_cognito_federation.cache.sessions import begin_generation, current_generation, forget_credentials
+from botocore_cognito_federation.cache.sessions import begin_epoch, current_epoch, forget_credentials
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.credentials import FederatedCredentials
 from botocore_cognito_federation.errors import (
@@ -373,7 +373,7 @@ def test_credentials_from_before_the_clock_stepped_back_are_renewed(bench):
     assert bench.federation().credentials().access_key == "AK2"
 
 
-@pytest.mark.parametrize("forget", [forget_credentials, begin_generation, lambda store, _: forget_credentials(store)])
+@pytest.mark.parametrize("forget", [forget_credentials, begin_epoch, lambda store, _: forget_credentials(store)])
 def test_a_sign_out_during_the_exchange_wins_over_what_the_exchange_brings(bench, forget):
     bench.pool.before = lambda: forget(bench.store, bench.settings.scope)
     bench.federation().fetch()
@@ -386,7 +386,7 @@ def test_forgetting_one_scope_leaves_the_others(bench):
     bench.federation().fetch()
     forget_credentials(bench.store, "profile other")
     assert bench.federation().credentials().access_key == "AK1"
-    assert current_generation(bench.store, "profile p") == ""
+    assert current_epoch(bench.store, "profile p") == ""
 
 
 def test_a_store_that_cannot_be_written_still_serves_once_per_process(bench, monkeypatch):

@@ -7,9 +7,9 @@ import time
 import pytest
 
 from botocore_cognito_federation._util.failpoints import VARIABLE
-from botocore_cognito_federation.cache.base import GENERATIONS
+from botocore_cognito_federation.cache.base import EPOCHS
 from botocore_cognito_federation.cache.memory import MemoryStore
-from botocore_cognito_federation.cache.sessions import begin_generation, forget_credentials, sign_in_generation
+from botocore_cognito_federation.cache.sessions import begin_epoch, forget_credentials, sign_in_epoch
 from tests.conftest import finished
 
 PROFILE = ("credential-process", "--profile", "demo")
@@ -39,20 +39,20 @@ def test_cache_clear_during_an_exchange_wins(inside, words, point, tmp_path):
 class SignedOutMeanwhile(MemoryStore):
     """Somebody signs out between the first look and the first word of whoever forgets credentials."""
 
-    generation = ""
+    sign_out_epoch = ""
 
     def write(self, kind, key, document):
-        if kind == GENERATIONS and not self.generation:
-            self.generation = "begun"
-            begin_generation(self, "session corp")
-            self.generation = sign_in_generation(self, "session corp")
+        if kind == EPOCHS and not self.sign_out_epoch:
+            self.sign_out_epoch = "begun"
+            begin_epoch(self, "session corp")
+            self.sign_out_epoch = sign_in_epoch(self, "session corp")
         super().write(kind, key, document)
 
 
 def test_a_forgetting_of_credentials_does_not_undo_a_sign_out():
     store = SignedOutMeanwhile()
     forget_credentials(store, "session corp")
-    assert store.generation == sign_in_generation(store, "session corp") != ""
+    assert store.sign_out_epoch == sign_in_epoch(store, "session corp") != ""
 
 
 def kept(home) -> bool:
@@ -95,13 +95,13 @@ def test_after_clear_all_nothing_that_was_kept_is_used(home):
 
 def test_forgetting_credentials_keeps_the_sign_in_and_signing_out_ends_it():
     from botocore_cognito_federation.cache.memory import MemoryStore
-    from botocore_cognito_federation.cache.sessions import begin_generation, forget_credentials, sign_in_generation
+    from botocore_cognito_federation.cache.sessions import begin_epoch, forget_credentials, sign_in_epoch
 
     store = MemoryStore()
-    begin_generation(store, "session corp")
-    signed_in = sign_in_generation(store, "session corp")
+    begin_epoch(store, "session corp")
+    signed_in = sign_in_epoch(store, "session corp")
     forget_credentials(store, "session corp")
     forget_credentials(store)
-    assert sign_in_generation(store, "session corp") == signed_in
-    begin_generation(store, "session corp")
-    assert sign_in_generation(store, "session corp") != signed_in
+    assert sign_in_epoch(store, "session corp") == signed_in
+    begin_epoch(store, "session corp")
+    assert sign_in_epoch(store, "session corp") != signed_in
