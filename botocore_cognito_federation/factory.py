@@ -192,7 +192,7 @@ class Linking:
         Raises:
             CognitoFederationError: it is not linked, the own login cannot be had, or Cognito refuses.
         """
-        key = self.links.key_of(name)
+        key = self.links.login_key_of(name)
         own, identity_id = self._own()
         self.links.unlink(own, identity_id, key, self.pool)
         return key

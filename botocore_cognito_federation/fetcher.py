@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ._util.concurrency import ImportGate, refuse_reentry, renewing
 from ._util.failpoints import reach
-from .cache.base import Store, credentials_key, identity_key, key_of, single_flight
+from .cache.base import Store, cache_key, credentials_key, identity_key, single_flight
 from .cache.credentials import RETRY_DELAY, CredentialCache, Failure, FailureCache, HeldCredentials
 from .credentials import FederatedCredentials, is_fresh, is_usable, refresh_at, usable_until
 from .errors import (
@@ -147,7 +147,7 @@ class CredentialFetcher:
             except CognitoFederationError as error:
                 return self._last_or_raise(error)
         key = credentials_key(self._settings, asked)
-        who = who_of(asked)
+        who = user_fingerprint(asked)
         if self._only_for and who and who != self._only_for:
             raise FederationRefusedError(
                 "The token source answers with another user's token than before", remedy="Make a new session for them"
@@ -378,11 +378,11 @@ class CredentialFetcher:
         return is_fresh(credentials, self._settings.refresh_window, self._now())
 
 
-def who_of(login: Login | None) -> str:
+def user_fingerprint(login: Login | None) -> str:
     """A digest of whose login it is; an opaque token names nobody, and its next one looks like another."""
     if login is None or not login.token.claims.get("sub"):
         return ""
-    return key_of({"what": "who", "login": login.key, "subject": login.token.subject})
+    return cache_key({"what": "who", "login": login.key, "subject": login.token.subject})
 
 
 def _dead_on_arrival(exchanged: Exchanged) -> str:

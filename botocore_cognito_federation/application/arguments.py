@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from .. import identity_providers
-from ..cache.base import SESSIONS, Store, key_of
+from ..cache.base import SESSIONS, Store, cache_key
 from ..config.keys import KEYS, BadValue
 from ..config.settings import Settings
 from ..errors import ConfigurationError, TokenRefreshError
@@ -202,7 +202,7 @@ class Records:
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._store = store
-        self._key = key_of(
+        self._key = cache_key(
             {"what": "application", "pool": settings.identity_pool_id, "endpoint": settings.endpoint_url}
         )
 

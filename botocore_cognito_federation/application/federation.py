@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._util.concurrency import ForkSafeLock, refuse_reentry, renewing
 from ..cache import store_for
-from ..cache.base import DOCUMENTS, key_of
+from ..cache.base import DOCUMENTS, cache_key
 from ..cache.memory import MemoryStore
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError
@@ -261,7 +261,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         if isinstance(self._store, MemoryStore):
             return
         try:
-            self._store.write(DOCUMENTS, key_of({"what": "writable"}), {})
+            self._store.write(DOCUMENTS, cache_key({"what": "writable"}), {})
         except StorageError as error:
             logger.warning("The sign-in is kept in memory: %s", error.line)
             self._store = MemoryStore()

@@ -22,7 +22,7 @@ from ..config.loader import settings_of_session
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
 from ..factory import fetcher_for, serving_for
-from ..fetcher import who_of
+from ..fetcher import user_fingerprint
 from ..login_tokens.registry import token_bindings
 from .credentials import RefreshableCognitoCredentials
 from .deferred import Beside, take_unresolved
@@ -49,7 +49,7 @@ _Key = tuple[Settings, str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class _Whose:
+class _Owner:
     """Whose credentials a session gets that is made now.
 
     Attributes:
@@ -62,7 +62,7 @@ class _Whose:
     login: str = ""
     who: str = ""
 
-    def may_use(self, other: _Whose) -> bool:
+    def may_use(self, other: _Owner) -> bool:
         """Whether what was made for `other` is right; a file that holds no token just now names nobody else."""
         return self.sign_out_epoch == other.sign_out_epoch and self.login in ("", other.login)
 
@@ -71,7 +71,7 @@ class _Whose:
 class _Entry:
     """One credentials object, whose it is, and what makes the session of its calls."""
 
-    whose: _Whose
+    whose: _Owner
     credentials: RefreshableCognitoCredentials
     beside: Beside
 
@@ -111,7 +111,7 @@ def shared_credentials(
         question: see `credentials_of_session`.
     """
     key = _key(settings, os.environ)
-    whose = _whose(settings)
+    whose = _owner(settings)
     with _shared_lock:
         for credentials, later in take_unresolved():
             with suppress(CognitoFederationError):
@@ -129,7 +129,7 @@ def shared_credentials(
 def _take_in(credentials: RefreshableCognitoCredentials, later: Later) -> None:
     """Share an object that was made of an answer, if it is still that user's whom a new session would be."""
     settings = later.settings()
-    whose = _whose(settings)
+    whose = _owner(settings)
     if later.is_of(whose.who):
         key = _key(settings, later.environ)
         if key not in _shared:
@@ -163,18 +163,20 @@ def serving(
     return fetch if question is None else putting_answers(question, settings, fetch)
 
 
-def _whose(settings: Settings) -> _Whose:
+def _owner(settings: Settings) -> _Owner:
     """Whose the token is that a variable or a file holds now; the object is theirs, though it may be used later on."""
     federation = fetcher_for(replace(settings, logins=()))  # what is linked to a login is no other user
     sign_out_epoch = federation.sign_out_epoch()
     if not (settings.token_env or settings.token_file):
-        return _Whose(sign_out_epoch)
+        return _Owner(sign_out_epoch)
     try:
         login = federation.login()
     except CognitoFederationError:
-        return _Whose(sign_out_epoch)  # told to whoever asks for credentials
+        return _Owner(sign_out_epoch)  # told to whoever asks for credentials
     # The value of a variable is in the key of the object; that of an opaque token in a file is not.
-    return _Whose(sign_out_epoch, credentials_key(settings, login) if settings.token_file else "", who_of(login))
+    return _Owner(
+        sign_out_epoch, credentials_key(settings, login) if settings.token_file else "", user_fingerprint(login)
+    )
 
 
 def _key(settings: Settings, environ: Mapping[str, str]) -> _Key:

@@ -74,7 +74,7 @@ class Store(Protocol):
         ...
 
 
-def key_of(parts: Mapping[str, object]) -> str:
+def cache_key(parts: Mapping[str, object]) -> str:
     """The key of a document: a digest of everything that tells it from others."""
     digest = hashlib.sha256()
     for name in sorted(parts):
@@ -87,13 +87,13 @@ def key_of(parts: Mapping[str, object]) -> str:
 
 def identity_key(settings: Settings, login: Login | None) -> str:
     """The key of an identity ID: where it was issued, and for whom."""
-    return key_of({"what": "identity", **_place(settings), **_who(settings, login)})
+    return cache_key({"what": "identity", **_place(settings), **_who(settings, login)})
 
 
 def credentials_key(settings: Settings, login: Login | None) -> str:
     """The key of credentials: the identity, and everything that shapes what the pool or STS vends for it."""
     asks_sts = settings.flow == "basic" or settings.assume_role_arn is not None
-    return key_of(
+    return cache_key(
         {
             "what": "credentials",
             **_place(settings),
@@ -112,13 +112,13 @@ def credentials_key(settings: Settings, login: Login | None) -> str:
 def links_key(settings: Settings, login: Login) -> str:
     """The key of what is linked to a login: the pool, and who it is; nothing of a role or a flow."""
     own = replace(login, linked=())
-    return key_of({"what": "links", **_place(settings), **_who(replace(settings, identity_id=None), own)})
+    return cache_key({"what": "links", **_place(settings), **_who(replace(settings, identity_id=None), own)})
 
 
 def session_key(settings: Settings) -> str:
     """The key of a sign-in: its scope, and the provider and client it was made with."""
     provider = settings.provider
-    return key_of(
+    return cache_key(
         {
             "what": "session",
             "scope": settings.scope,
@@ -131,12 +131,12 @@ def session_key(settings: Settings) -> str:
 
 def forgotten_key(scope: str) -> str:
     """The key of the mark that a forgetting of AWS credentials leaves."""
-    return key_of({"what": "forgotten", "scope": scope})
+    return cache_key({"what": "forgotten", "scope": scope})
 
 
 def scope_key(scope: str) -> str:
     """The key of a sign-out generation."""
-    return key_of({"what": "scope", "scope": scope})
+    return cache_key({"what": "scope", "scope": scope})
 
 
 def _place(settings: Settings) -> dict[str, object]:

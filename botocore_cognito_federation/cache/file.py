@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .._util.failpoints import reach
 from .._util.files import TEMPORARY_MARK, make_directory, read_private, remove, write_private
 from ..errors import StorageError
-from .base import CREDENTIALS, DOCUMENTS, FAILURES, FORMAT, IDENTITIES, NOTES, key_of
+from .base import CREDENTIALS, DOCUMENTS, FAILURES, FORMAT, IDENTITIES, NOTES, cache_key
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -104,7 +104,7 @@ class FileStore:
 
     def warn(self, text: str) -> None:
         with contextlib.suppress(StorageError):
-            self.write(NOTES, key_of({"text": text}), {"text": text, "at": time.time()})
+            self.write(NOTES, cache_key({"text": text}), {"text": text, "at": time.time()})
 
     def _path(self, kind: str, key: str) -> str:
         return os.path.join(self.directory, kind, f"{key}.json")

@@ -17,13 +17,13 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from ..errors import StorageError
-from .base import CREDENTIALS, FORMAT, SECRET_KINDS, key_of
+from .base import CREDENTIALS, FORMAT, SECRET_KINDS, cache_key
 from .file import FileStore
 from .keyring_backend import Backend, KeyringItems, name_of, probe, system_backend
 
 #: The kind of the files that name the items.
 INDEX = "keyring"
-_TRIED_OUT = key_of({"what": "the keyring that was tried out"})
+_TRIED_OUT = cache_key({"what": "the keyring that was tried out"})
 #: Seconds after their expiry for which credentials stay in the keyring.
 _CREDENTIALS_KEPT = 2 * 86_400
 

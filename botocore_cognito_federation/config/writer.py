@@ -16,7 +16,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ..cache.base import Store, key_of
+from ..cache.base import Store, cache_key
 from ..errors import ConfigurationError, StorageError
 
 _HEADER = re.compile(r"\[(?P<name>.+)\]")
@@ -199,7 +199,7 @@ def update_text(path: str, edit: Callable[[str], str], store: Store) -> bool:
         StorageError: it cannot be written; what was there before is untouched.
     """
     target = os.path.realpath(path)
-    with store.lock(f"config-{key_of({'file': target})[:16]}", timeout=_LOCK_TIMEOUT) as taken:
+    with store.lock(f"config-{cache_key({'file': target})[:16]}", timeout=_LOCK_TIMEOUT) as taken:
         if not taken:
             raise StorageError(f"Another process is changing {path}", remedy="Try again")
         before = read_text(target)

@@ -76,7 +76,7 @@ class LinkedLogins:
             raise ConfigurationError(f"Session {name} in cognito_logins is for guests, who have no login to link")
         return Login.of(source.fetch(RefreshContext()), settings)
 
-    def key_of(self, name: str) -> str:
+    def login_key_of(self, name: str) -> str:
         """The login key of another session; its token is asked only where the configuration does not say it."""
         provider = self._open_session(name)[0].provider
         key = provider.login_key if provider is not None else None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._util.http import HttpAnswer, HttpClient
 from .._util.subprocess import TIME_LIMIT, environment_for_children, run_for_output
-from ..cache.base import DOCUMENTS, SECRETS, Store, key_of
+from ..cache.base import DOCUMENTS, SECRETS, Store, cache_key
 from ..errors import ConfigurationError, StorageError
 from ..identity_providers import IdentityProvider, TokenKind
 from ..login_token import decoded
@@ -226,7 +226,7 @@ def client_secret(settings: Settings, store: Store, environ: Mapping[str, str]) 
 
 def secret_key(settings: Settings) -> str:
     """Where ``configure --client-secret-stdin`` keeps the client's secret."""
-    return key_of({"what": "client secret", "scope": settings.scope, "client": settings.client_id})
+    return cache_key({"what": "client secret", "scope": settings.scope, "client": settings.client_id})
 
 
 class StoredDocuments:
@@ -236,7 +236,7 @@ class StoredDocuments:
         self._store = store
 
     def get(self, url: str) -> CachedDocument | None:
-        kept = self._store.read(DOCUMENTS, key_of({"url": url}))
+        kept = self._store.read(DOCUMENTS, cache_key({"url": url}))
         if kept is None or kept.get("url") != url:
             return None
         text, fetched_at, fresh_until = kept.get("text"), kept.get("fetched_at"), kept.get("fresh_until")
@@ -256,7 +256,7 @@ class StoredDocuments:
             "fresh_until": document.fresh_until,
         }
         with contextlib.suppress(StorageError):  # public documents; without a cache they are fetched again
-            self._store.write(DOCUMENTS, key_of({"url": document.url}), content)
+            self._store.write(DOCUMENTS, cache_key({"url": document.url}), content)
 
 
 # A description may quote what was sent, and a code, token or assertion is a long run of these characters.

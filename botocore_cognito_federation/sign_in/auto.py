@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from ..cache.base import FAILURES, Store, key_of, scope_key
+from ..cache.base import FAILURES, Store, cache_key, scope_key
 from ..errors import CognitoFederationError, SignInFailedError, SignInRequiredError, StorageError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class CoolDown:
     """How long to leave people alone after an automatic sign-in that failed: 5 minutes, doubling to an hour."""
 
     def __init__(self, settings: Settings, store: Store, now: Callable[[], float]) -> None:
-        self._key = key_of({"what": "automatic sign-in", "scope": scope_key(settings.scope)})
+        self._key = cache_key({"what": "automatic sign-in", "scope": scope_key(settings.scope)})
         self._store = store
         self._now = now
 

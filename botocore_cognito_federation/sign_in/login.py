@@ -13,7 +13,7 @@ from typing import Literal
 
 from .._fast_path import cache_directory
 from ..cache.answers import forget_answers, forget_failed_answers
-from ..cache.base import FAILURES, SECRETS, Store, key_of, scope_key
+from ..cache.base import FAILURES, SECRETS, Store, cache_key, scope_key
 from ..cache.sessions import Session, Sessions
 from ..config.settings import Settings
 from ..credentials import FederatedCredentials
@@ -278,7 +278,7 @@ def prove_that_it_can_be_kept(store: Store) -> None:
     Raises:
         StorageError: it cannot be kept.
     """
-    key = key_of({"what": "proof that a sign-in can be kept"})
+    key = cache_key({"what": "proof that a sign-in can be kept"})
     store.write(SECRETS, key, {"scope": ""})
     store.delete(SECRETS, key)
 

@@ -25,7 +25,7 @@ def methods(session) -> list[str]:
     return [each.METHOD for each in session.get_component("credential_provider").providers]
 
 
-def key_of(profile: str) -> str:
+def cache_key(profile: str) -> str:
     return boto3.Session(profile_name=profile).get_credentials().get_frozen_credentials().access_key
 
 
@@ -51,9 +51,9 @@ def test_natively_no_process_is_started_and_buckets_are_listed(inside, monkeypat
 
 
 def test_natively_and_through_credential_process_it_is_one_set_of_credentials(inside):
-    through_process = key_of("demo")
+    through_process = cache_key("demo")
     federation.install()
-    assert key_of("demo") == through_process
+    assert cache_key("demo") == through_process
     assert inside.spent == (1, 1)
 
 
@@ -87,7 +87,7 @@ def test_a_default_session_made_before_install_is_mended(inside, monkeypatch):
 def test_profiles_that_are_not_ours_are_left_to_the_stock_chain(inside):
     inside.section("profile static", aws_access_key_id="AKIASTATIC", aws_secret_access_key="x")
     federation.install()
-    assert key_of("static") == "AKIASTATIC"
+    assert cache_key("static") == "AKIASTATIC"
     assert boto3.Session(profile_name="static").get_credentials().method == "config-file"
 
 
@@ -97,7 +97,7 @@ def test_keys_in_the_environment_win_as_they_do_over_credential_process(inside, 
     monkeypatch.setenv("AWS_PROFILE", "demo-native")
     federation.install()
     assert boto3.Session().get_credentials().access_key == "AKIAENV"
-    assert key_of("demo-native").startswith("ASIA")
+    assert cache_key("demo-native").startswith("ASIA")
 
 
 def test_sessions_and_clients_of_one_profile_share_one_object(inside):
@@ -115,7 +115,7 @@ def test_sessions_with_another_token_in_the_variable_share_nothing(inside, monke
     keys = []
     for who in ("ada", "bob", "ada"):
         monkeypatch.setenv("CI_TOKEN", inside.world.provider.issue(who, jti="always the same"))
-        keys.append(key_of("ci"))
+        keys.append(cache_key("ci"))
     assert keys[0] == keys[2] != keys[1]
     assert inside.spent == (2, 2)
 
@@ -296,7 +296,7 @@ def test_where_registration_fails_the_stock_chain_is_left(inside, monkeypatch):
     monkeypatch.setattr(chain, "_provider_class", broken)
     federation.install()
     assert methods(botocore.session.Session()) == stock
-    assert key_of("demo").startswith("ASIA")
+    assert cache_key("demo").startswith("ASIA")
 
 
 def test_a_chain_without_assume_role_is_left_as_it_is_and_install_does_not_raise(inside):
@@ -397,11 +397,11 @@ def test_when_our_part_is_broken_nobody_elses_credentials_are_used(
 def test_the_stand_ins_would_be_used_by_a_profile_that_is_not_ours(inside, other_identity, monkeypatch):
     inside.section("profile plain", region="eu-west-1")
     federation.install()
-    assert key_of("plain") == "AKIAANOTHER"
+    assert cache_key("plain") == "AKIAANOTHER"
     where = provider.os.environ["AWS_EC2_METADATA_SERVICE_ENDPOINT"]
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{where}/container")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    assert key_of("plain") == "AKIAANOTHER"
+    assert cache_key("plain") == "AKIAANOTHER"
     assert "/container" in other_identity
 
 
@@ -440,7 +440,7 @@ def test_natively_a_profile_in_the_chain_is_refused(inside, monkeypatch):
     for name, value in environment_for_children({}, "demo").items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match="its own credentials"):
-        key_of("demo")
+        cache_key("demo")
 
 
 def test_a_chain_has_four_links_at_most_and_a_users_program_begins_its_own():

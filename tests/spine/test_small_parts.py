@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from botocore_cognito_federation._util.files import read_private, write_private
-from botocore_cognito_federation.cache.base import credentials_key, identity_key, key_of
+from botocore_cognito_federation.cache.base import cache_key, credentials_key, identity_key
 from botocore_cognito_federation.config.precedence import Layers, resolve
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.credentials import FederatedCredentials, is_fresh, is_usable, refresh_at, usable_until
@@ -192,7 +192,7 @@ def test_different_parts_have_different_keys(one, other):
     def plain(parts):
         return {name: "" if value is None else str(value) for name, value in parts.items()}
 
-    assert (key_of(one) == key_of(other)) == (plain(one) == plain(other))
+    assert (cache_key(one) == cache_key(other)) == (plain(one) == plain(other))
 
 
 CHANGES = {
