@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from .cache import store_for
 from .errors import ConfigurationError, SignInRequiredError
 from .fetcher import CredentialFetcher
-from .identity_pool.aws import Clients, Patience
+from .identity_pool.aws import Clients, Clock
 from .identity_pool.client import IdentityPool, Login
 from .identity_pool.linked_logins import LinkedLogins
 from .login_tokens.registry import login_token_provider
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from .login_tokens.base import LoginTokenProvider
 
 
-def real_patience() -> Patience:
+def system_clock() -> Clock:
     """The real clock and dice; the clock is looked up at each call, so that tests can move it."""
-    return Patience(sleep=time.sleep, dice=random.random, now=lambda: time.time())
+    return Clock(sleep=time.sleep, dice=random.random, now=lambda: time.time())
 
 
 def fetcher_for(
@@ -59,7 +59,7 @@ def fetcher_for(
         last: see `CredentialFetcher`.
     """
     variables = os.environ if environ is None else environ
-    patience = real_patience()
+    patience = system_clock()
     clients = Clients(settings, session or partial(_session_of, settings.profile))
     kept = store_for(settings, variables) if store is None else store
     return CredentialFetcher(
@@ -88,7 +88,7 @@ def linking_for(settings: Settings, *, environ: Mapping[str, str] | None = None)
     """What links and unlinks the sessions of ``cognito_logins``."""
 
     variables = os.environ if environ is None else environ
-    store, patience = store_for(settings, variables), real_patience()
+    store, patience = store_for(settings, variables), system_clock()
     return Linking(
         fetcher_for(settings, store=store, environ=variables),
         _linked_logins(settings, store, variables, patience),
@@ -96,7 +96,7 @@ def linking_for(settings: Settings, *, environ: Mapping[str, str] | None = None)
     )
 
 
-def _linked_logins(settings: Settings, store: Store, environ: Mapping[str, str], patience: Patience) -> LinkedLogins:
+def _linked_logins(settings: Settings, store: Store, environ: Mapping[str, str], patience: Clock) -> LinkedLogins:
     from .config.loader import settings_of_linked_session
     from .identity_pool.linked_logins import LinkedLogins
 
@@ -148,7 +148,7 @@ def serving_for(
         return federation.fetch
     from .sign_in.auto import signed_in_automatically
 
-    now = real_patience().now
+    now = system_clock().now
 
     def fetch() -> FetchResult:
         try:

@@ -30,7 +30,7 @@ from .errors import (
     without_frames,
 )
 from .events import Event, Events
-from .identity_pool.aws import Patience
+from .identity_pool.aws import Clock
 from .identity_pool.client import Exchanged, IdentityPool, Login, fixed_identity
 from .login_tokens.base import LoginTokenProvider, RefreshContext
 from .messages import span
@@ -91,7 +91,7 @@ class CredentialFetcher:
         source: Callable[[], LoginTokenProvider | None],
         pool: IdentityPool,
         store: Store,
-        patience: Patience,
+        patience: Clock,
         events: Events | None = None,
         linked: LinkedLogins | None = None,
         only_for: str | None = None,

@@ -16,7 +16,7 @@ from ..cache.memory import MemoryStore
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError
 from ..events import Event, Events
-from ..factory import real_patience
+from ..factory import system_clock
 from ..identity_pool.aws import shared_clients
 from ..login_token import LoginToken
 from .arguments import Expiry, Record, base_settings, login_token, resolved_provider, user_mapping
@@ -27,7 +27,7 @@ from .token_provider import RefreshHandler, RefreshHandlers
 if TYPE_CHECKING:
     from ..botocore_plugin.application import ApplicationCredentials
     from ..cache.base import Store
-    from ..identity_pool.aws import Patience
+    from ..identity_pool.aws import Clock
     from ..user_pool import Challenge, UserPool, UserPoolTokens
 
 logger = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         duration_seconds: int | None = None,
         role_session_name: str | None = None,
         refresh_window: int | None = None,
-        patience: Patience | None = None,
+        patience: Clock | None = None,
     ) -> None:
         self._settings = base_settings(
             identity_pool_id,
@@ -93,7 +93,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         if isinstance(user_pool, str):
             raise ConfigurationError("user_pool is a text", remedy=f"Pass UserPool({user_pool!r}, client_id)")
         self._user_pool = user_pool
-        self._patience = patience or real_patience()
+        self._patience = patience or system_clock()
         # One's own, unlike that of the profiles of a process: each federation has a user of its own.
         self._store: Store = MemoryStore() if cache == "memory" else store_for(self._settings, os.environ)
         self._events = Events()

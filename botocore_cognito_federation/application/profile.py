@@ -12,7 +12,7 @@ from ..cache.sessions import Session, Sessions, current_epoch, end_sign_in
 from ..config.loader import load_settings
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError
 from ..events import NAMES, Event, Events
-from ..factory import fetcher_for, real_patience
+from ..factory import fetcher_for, system_clock
 from ..fetcher import CredentialFetcher, FetchResult
 from ..identity_pool.aws import Clients
 from ..identity_pool.client import IdentityPool, Login
@@ -113,7 +113,7 @@ class ProfileSignIn:
         self._events = events
         self._sessions = Sessions(settings, store)
         self._sign_out_epoch = current_epoch(store, settings.scope)
-        self.pool = IdentityPool(settings, Clients(settings, self._botocore_session), real_patience())
+        self.pool = IdentityPool(settings, Clients(settings, self._botocore_session), system_clock())
 
     def _botocore_session(self) -> BotocoreSession:
         from botocore.session import Session

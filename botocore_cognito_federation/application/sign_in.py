@@ -24,7 +24,7 @@ from .token_provider import ApplicationTokenProvider, Refreshers
 if TYPE_CHECKING:
     from ..cache.base import Store
     from ..config.settings import Settings
-    from ..identity_pool.aws import Patience
+    from ..identity_pool.aws import Clock
     from ..identity_providers import IdentityProvider
     from ..login_tokens.session import Refresher
     from ..user_pool import UserPool, UserPoolTokens
@@ -48,7 +48,7 @@ class Surroundings:
 
     settings: Settings
     store: Store
-    patience: Patience
+    patience: Clock
     clients: Callable[[], Clients]
     events: Events
     handler_of: Callable[[str], Callable[..., Any] | None]

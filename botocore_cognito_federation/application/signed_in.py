@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..botocore_plugin.application import ApplicationCredentials
     from ..config.settings import Settings
     from ..fetcher import FetchResult
-    from ..identity_pool.aws import Patience
+    from ..identity_pool.aws import Clock
     from ..identity_providers import IdentityProvider
     from ..login_token import LoginToken
     from ..user_pool import Challenge, Device, UserPool, UserPoolTokens
@@ -176,7 +176,7 @@ class SignedIn(ABC):
     """The members of a federation that are about whoever is signed in."""
 
     _settings: Settings
-    _patience: Patience
+    _patience: Clock
     _events: Events
     _turns: ForkSafeLock
     _shared: ApplicationCredentials | None

@@ -27,7 +27,7 @@ from .arguments import Record, provider_key, resolved_provider
 if TYPE_CHECKING:
     from ..cache.base import Store
     from ..cache.sessions import Session, Sessions
-    from ..identity_pool.aws import Patience
+    from ..identity_pool.aws import Clock
     from ..oidc.client import RelyingParty, TokenAnswer
 
 RefreshHandler = Callable[..., Any]
@@ -108,7 +108,7 @@ class ApplicationTokenProvider(RefreshTokenProvider):
         store: Store,
         *,
         renewers: Refreshers,
-        patience: Patience,
+        patience: Clock,
         tell: Tell,
     ) -> None:
         super().__init__(sessions, store, refresher=self._pool_renewal, login="", clock=patience.now)

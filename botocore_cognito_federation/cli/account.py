@@ -17,7 +17,7 @@ from ..cache.sessions import Sessions
 from ..config.loader import load_session_settings, load_settings
 from ..config.settings import Settings
 from ..errors import ConfigurationError
-from ..factory import fetcher_for, real_patience
+from ..factory import fetcher_for, system_clock
 from ..identity_pool.aws import Clients, call
 from ..identity_pool.errors import CallFacts
 from ..messages import span
@@ -195,7 +195,7 @@ def identity_of(settings: Settings) -> dict[str, str | None]:
         arguments={},
         needs=("Account", "Arn", "UserId"),
         facts=CallFacts(pool=settings.identity_pool_id, profile=settings.profile or "default"),
-        patience=real_patience(),
+        patience=system_clock(),
     )
     session = Sessions(settings, store).read()
     return {

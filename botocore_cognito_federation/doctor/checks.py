@@ -26,7 +26,7 @@ from ..config.precedence import what_shadows
 from ..config.settings import Settings
 from ..config.writer import profile_section, read_text, section_values
 from ..errors import CognitoFederationError, ConfigurationError, SignInRequiredError, StorageError, TemporaryError
-from ..factory import fetcher_for, real_patience
+from ..factory import fetcher_for, system_clock
 from ..identity_pool.aws import Clients
 from ..identity_pool.client import IdentityPool, Login, fixed_identity
 from ..identity_providers import derive_login_key
@@ -269,7 +269,7 @@ def token_and_pool(settings: Settings, store: Store, clients: Clients) -> Iterat
     if login is None:
         return
     yield from _claims(settings, login)
-    pool = IdentityPool(settings, clients, real_patience())
+    pool = IdentityPool(settings, clients, system_clock())
     try:
         identity_id = fixed_identity(settings, login) or pool.get_id(login)
         credentials = pool.exchange(identity_id, login).credentials

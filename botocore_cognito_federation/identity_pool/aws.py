@@ -175,7 +175,7 @@ UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RecursionError
 
 
 @dataclass(frozen=True)
-class Patience:
+class Clock:
     """The clock and the dice, handed in so that tests hold them.
 
     Attributes:
@@ -208,7 +208,7 @@ def call(
     arguments: Mapping[str, Any],
     needs: tuple[str, ...],
     facts: CallFacts,
-    patience: Patience,
+    patience: Clock,
 ) -> Answer:
     """Call one operation.
 

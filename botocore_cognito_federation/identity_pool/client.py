@@ -16,7 +16,7 @@ from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, TokenRefreshError
 from ..login_token import LoginToken
 from ..messages import new_token_remedy, of_an_application, said_to
-from .aws import Answer, Patience, call
+from .aws import Answer, Clock, call
 from .errors import CallFacts, clock_skew
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Exchanged:
 class IdentityPool:
     """The identity pool of one configuration."""
 
-    def __init__(self, settings: Settings, clients: Clients, patience: Patience) -> None:
+    def __init__(self, settings: Settings, clients: Clients, patience: Clock) -> None:
         self._settings = settings
         self._clients = clients
         self._patience = patience
@@ -263,7 +263,7 @@ _MOST_WEB_IDENTITY = 20_000
 
 
 def assume_role_with_web_identity(
-    token: str, *, settings: Settings, clients: Clients, facts: CallFacts, patience: Patience
+    token: str, *, settings: Settings, clients: Clients, facts: CallFacts, patience: Clock
 ) -> tuple[Mapping[str, Any], float | None]:
     """The credentials of the basic flow's role (STS AssumeRoleWithWebIdentity), and the answer's ``Date``.
 
@@ -291,7 +291,7 @@ def assume_role_with_web_identity(
 
 
 def assume_role(
-    credentials: FederatedCredentials, *, settings: Settings, clients: Clients, facts: CallFacts, patience: Patience
+    credentials: FederatedCredentials, *, settings: Settings, clients: Clients, facts: CallFacts, patience: Clock
 ) -> FederatedCredentials:
     """The credentials of ``cognito_assume_role_arn``, assumed with the pool's (STS AssumeRole; one hour at most).
 

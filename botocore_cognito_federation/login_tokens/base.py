@@ -80,7 +80,7 @@ class WorkloadTokenProvider:
         return None
 
 
-Clock = Callable[[], float]
+Now = Callable[[], float]
 
 
 #: Names under which other tools put the token when they print JSON: ours first.

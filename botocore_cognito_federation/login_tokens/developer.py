@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
-from ..identity_pool.aws import Patience, call
+from ..identity_pool.aws import Clock, call
 from ..identity_pool.errors import CallFacts
 from ..login_token import LoginToken
 from .base import RefreshContext, WorkloadTokenProvider
@@ -35,7 +35,7 @@ class DeveloperTokenProvider(WorkloadTokenProvider):
         settings: Settings,
         *,
         clients: Clients,
-        patience: Patience,
+        patience: Clock,
         credentials_of: Callable[[str], ReadOnlyCredentials],
     ) -> None:
         self._settings = settings

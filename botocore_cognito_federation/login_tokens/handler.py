@@ -26,7 +26,7 @@ from typing import Any
 from .._util.concurrency import asks_for_itself, refuse_reentry, renewing
 from ..errors import CognitoFederationError, ConfigurationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, checked_text, expiry_seconds
-from .base import Clock, RefreshContext, WorkloadTokenProvider
+from .base import Now, RefreshContext, WorkloadTokenProvider
 from .temporary import is_temporary
 
 #: Seconds that a handler has, further attempts and the pauses between them included.
@@ -59,7 +59,7 @@ class HandlerTokenProvider(WorkloadTokenProvider):
         function: Handler,
         *,
         name: str,
-        clock: Clock,
+        clock: Now,
         sleep: Callable[[float], None],
         dice: Callable[[], float],
         time_limit: float = TIME_LIMIT,

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from .._util.subprocess import TIME_LIMIT, run_for_output
 from ..errors import ConfigurationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, decoded
-from .base import Clock, RefreshContext, WorkloadTokenProvider, parse_output
+from .base import Now, RefreshContext, WorkloadTokenProvider, parse_output
 
 #: More than the longest token in JSON with room to spare; a file beyond it is some other file.
 _MOST_BYTES = 1 << 20
@@ -36,7 +36,7 @@ def variables_of(configured: str) -> tuple[str, ...]:
 class FileTokenProvider(WorkloadTokenProvider):
     """``cognito_token_file``."""
 
-    def __init__(self, path: str, *, field: str | None, clock: Clock) -> None:
+    def __init__(self, path: str, *, field: str | None, clock: Now) -> None:
         self._path = path_of(path)
         self._field = field
         self._clock = clock
@@ -91,7 +91,7 @@ def _opened(descriptor: int) -> BinaryIO:
 class EnvironmentTokenProvider(WorkloadTokenProvider):
     """``cognito_token_env``."""
 
-    def __init__(self, name: str, *, field: str | None, environ: Mapping[str, str], clock: Clock) -> None:
+    def __init__(self, name: str, *, field: str | None, environ: Mapping[str, str], clock: Now) -> None:
         self._name = name
         self._field = field
         self._environ = environ
@@ -119,7 +119,7 @@ class CommandTokenProvider(WorkloadTokenProvider):
         *,
         field: str | None,
         environ: Callable[[], Mapping[str, str]],
-        clock: Clock,
+        clock: Now,
         time_limit: float = TIME_LIMIT,
     ) -> None:
         self._command = command

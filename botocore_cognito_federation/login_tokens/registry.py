@@ -7,14 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..messages import login_command
-from .base import Binding, Clock, LoginTokenProvider, RefreshContext
+from .base import Binding, LoginTokenProvider, Now, RefreshContext
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
 
     from ..cache.base import Store
     from ..config.settings import Settings
-    from ..identity_pool.aws import Clients, Patience
+    from ..identity_pool.aws import Clients, Clock
     from ..oidc.client import RelyingParty
     from ..user_pool import UserPool
 
@@ -45,7 +45,7 @@ def login_token_provider(
     *,
     store: Store,
     environ: Mapping[str, str],
-    patience: Patience,
+    patience: Clock,
     clients: Clients,
     credentials_of: Callable[[str], ReadOnlyCredentials],
 ) -> LoginTokenProvider | None:
@@ -87,7 +87,7 @@ def login_token_provider(
     return _sign_in_source(settings, store, environ, clock)
 
 
-def _handler_source(settings: Settings, named: str, patience: Patience) -> LoginTokenProvider:
+def _handler_source(settings: Settings, named: str, patience: Clock) -> LoginTokenProvider:
     from .handler import HandlerTokenProvider, imported_handler
 
     return HandlerTokenProvider(
@@ -99,7 +99,7 @@ def _handler_source(settings: Settings, named: str, patience: Patience) -> Login
     )
 
 
-def _sign_in_source(settings: Settings, store: Store, environ: Mapping[str, str], clock: Clock) -> LoginTokenProvider:
+def _sign_in_source(settings: Settings, store: Store, environ: Mapping[str, str], clock: Now) -> LoginTokenProvider:
     from ..cache.sessions import Sessions
     from ..errors import ConfigurationError
     from .session import Refresher, RefreshTokenProvider, oidc_refresher, user_pool_refresher

@@ -16,7 +16,7 @@ from ..cache.sessions import Session, Sessions
 from ..errors import SignInRequiredError, StorageError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, unverified_claims
 from ..messages import SIGN_IN_AGAIN, naming_login
-from .base import Clock, RefreshContext
+from .base import Now, RefreshContext
 
 if TYPE_CHECKING:
     from ..cache.base import Store
@@ -81,7 +81,7 @@ class RefreshTokenProvider:
     """
 
     def __init__(
-        self, sessions: Sessions, store: Store, *, refresher: Callable[[], Refresher], login: str, clock: Clock
+        self, sessions: Sessions, store: Store, *, refresher: Callable[[], Refresher], login: str, clock: Now
     ) -> None:
         self._sessions = sessions
         self._store = store

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from .._util.http import HttpAnswer, HttpClient
 from ..errors import ConfigurationError, TokenRefreshError
 from ..login_token import LoginToken, decoded
-from .base import Clock, RefreshContext, WorkloadTokenProvider, parse_output
+from .base import Now, RefreshContext, WorkloadTokenProvider, parse_output
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -46,7 +46,7 @@ class UrlTokenProvider(WorkloadTokenProvider):
         field: str | None,
         headers_env: str | None,
         environ: Mapping[str, str],
-        clock: Clock,
+        clock: Now,
         ca_bundle: str | None = None,
         client: ClientMaker | None = None,
     ) -> None:
@@ -60,7 +60,7 @@ class UrlTokenProvider(WorkloadTokenProvider):
         self._client = client or self._default_client
 
     @classmethod
-    def of(cls, settings: Settings, *, environ: Mapping[str, str], clock: Clock) -> UrlTokenProvider:
+    def of(cls, settings: Settings, *, environ: Mapping[str, str], clock: Now) -> UrlTokenProvider:
         assert settings.token_url is not None, "made for configurations with a token URL"
         return cls(
             settings.token_url,

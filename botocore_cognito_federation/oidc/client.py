@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Clock:
+class Now:
     """Time, handed in. `now`: epoch seconds; `monotonic` and `sleep`: seconds."""
 
     now: Callable[[], float] = time.time
@@ -58,7 +58,7 @@ class RelyingParty:
     scopes: tuple[str, ...] | None = None
     authorization_parameters: tuple[tuple[str, str], ...] = ()
     documents: DocumentCache = field(default_factory=MemoryDocuments, repr=False)
-    clock: Clock = field(default_factory=Clock, repr=False)
+    clock: Now = field(default_factory=Now, repr=False)
 
     def metadata(self) -> ProviderMetadata:
         """See `discovery.discover`."""

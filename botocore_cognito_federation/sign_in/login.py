@@ -30,7 +30,7 @@ from ..errors import (
 from ..factory import fetcher_for
 from ..messages import login_command, naming_login
 from ..oidc.authorization import Redirect, loopback_redirect
-from ..oidc.client import Clock, RelyingParty, relying_party, user_pool
+from ..oidc.client import Now, RelyingParty, relying_party, user_pool
 from ..oidc.device import sign_in_with_device
 from ..oidc.flows import DEFAULT_TIMEOUT, sign_in_with_browser, sign_in_with_paste
 from .browser import can_open_browser, open_browser
@@ -160,7 +160,7 @@ class Machine:
     """
 
     environ: Mapping[str, str]
-    clock: Clock = field(default_factory=Clock)
+    clock: Now = field(default_factory=Now)
     can_open: CanOpen = can_open_browser
     cancel: threading.Event | None = None
 

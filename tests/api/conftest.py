@@ -13,7 +13,7 @@ import pytest
 from botocore_cognito_federation import CognitoFederation
 from botocore_cognito_federation.demo.world import World
 from botocore_cognito_federation.events import NAMES, Event
-from botocore_cognito_federation.identity_pool.aws import Patience
+from botocore_cognito_federation.identity_pool.aws import Clock
 
 
 @pytest.fixture(autouse=True)
@@ -42,8 +42,8 @@ class Time:
         self.slept.append(seconds)
 
     @property
-    def patience(self) -> Patience:
-        return Patience(sleep=self.sleep, dice=lambda: 0.5, now=self.now)
+    def patience(self) -> Clock:
+        return Clock(sleep=self.sleep, dice=lambda: 0.5, now=self.now)
 
 
 @pytest.fixture

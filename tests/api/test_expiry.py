@@ -11,7 +11,7 @@ import pytest
 
 from botocore_cognito_federation import CognitoFederation, FederationRefusedError, SignInRequiredError
 from botocore_cognito_federation.demo.world import World
-from botocore_cognito_federation.identity_pool.aws import Patience
+from botocore_cognito_federation.identity_pool.aws import Clock
 
 from .conftest import Maker, Time
 
@@ -26,8 +26,8 @@ class Stopped:
         return self.at
 
     @property
-    def patience(self) -> Patience:
-        return Patience(sleep=lambda seconds: None, dice=lambda: 0.5, now=self.now)
+    def patience(self) -> Clock:
+        return Clock(sleep=lambda seconds: None, dice=lambda: 0.5, now=self.now)
 
 
 class Counting:

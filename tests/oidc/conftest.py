@@ -9,7 +9,7 @@ import requests
 from pytest_httpserver import HTTPServer
 
 from botocore_cognito_federation.identity_providers import resolve
-from botocore_cognito_federation.oidc.client import Client, Clock, RelyingParty
+from botocore_cognito_federation.oidc.client import Client, Now, RelyingParty
 from tests.oidc.fake_provider import CLIENT_ID, FakeProvider, SigningKey
 from tests.servers import oidc_provider
 
@@ -90,9 +90,9 @@ def fake_clock() -> FakeClock:
 
 
 @pytest.fixture
-def patient(fake_clock: FakeClock) -> Clock:
+def patient(fake_clock: FakeClock) -> Now:
     """A clock whose `sleep` is fake and whose time of day is real, so that tokens stay valid."""
-    return Clock(monotonic=fake_clock, sleep=fake_clock.sleep)
+    return Now(monotonic=fake_clock, sleep=fake_clock.sleep)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import requests
 
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, TemporaryError
 from botocore_cognito_federation.oidc.authorization import Redirect, loopback_redirect
-from botocore_cognito_federation.oidc.client import Clock, RelyingParty, SignInAnswer
+from botocore_cognito_federation.oidc.client import Now, RelyingParty, SignInAnswer
 from botocore_cognito_federation.oidc.device import sign_in_with_device
 from botocore_cognito_federation.oidc.flows import SignInPrompt, sign_in_with_paste
 from botocore_cognito_federation.oidc.tokens import GrantEndedError, refresh_tokens, revoke
@@ -131,7 +131,7 @@ def test_pasting_the_redirected_address_signs_in_with_a_refresh_token(
 
 @pytest.mark.parametrize(("client", "secret"), [("native", None), ("confidential", SECRET)])
 def test_a_device_signs_in_once_the_code_is_entered(
-    certified: OidcProvider, party_of: PartyOf, patient: Clock, client: str, secret: str | None
+    certified: OidcProvider, party_of: PartyOf, patient: Now, client: str, secret: str | None
 ) -> None:
     def enter(prompt: SignInPrompt) -> None:
         assert prompt.complete_url is not None
@@ -145,7 +145,7 @@ def test_a_device_signs_in_once_the_code_is_entered(
 
 
 def test_a_device_nobody_confirms_is_polled_until_the_limit(
-    certified: OidcProvider, party_of: PartyOf, patient: Clock
+    certified: OidcProvider, party_of: PartyOf, patient: Now
 ) -> None:
     with pytest.raises(SignInFailedError, match="Nobody entered the code within 21 seconds"):
         sign_in_with_device(

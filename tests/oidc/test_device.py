@@ -18,7 +18,7 @@ from botocore_cognito_federation.errors import (
     SignInRequiredError,
     TemporaryError,
 )
-from botocore_cognito_federation.oidc.client import Clock, RelyingParty, SignInAnswer
+from botocore_cognito_federation.oidc.client import Now, RelyingParty, SignInAnswer
 from botocore_cognito_federation.oidc.device import DeviceAuthorization, authorize_device, poll, sign_in_with_device
 from botocore_cognito_federation.oidc.discovery import ProviderMetadata
 from botocore_cognito_federation.oidc.flows import SignInPrompt
@@ -27,7 +27,7 @@ from tests.oidc.fake_provider import FakeProvider, refusal
 
 
 @pytest.fixture
-def waiting(provider: FakeProvider, party: RelyingParty, patient: Clock) -> RelyingParty:
+def waiting(provider: FakeProvider, party: RelyingParty, patient: Now) -> RelyingParty:
     return replace(party, clock=patient)
 
 
@@ -214,5 +214,5 @@ def _scripted(answers: list[str], clock: FakeClock) -> RelyingParty:
         resolve("op.example"),
         Client("c"),
         http=Scripted(),  # type: ignore[arg-type]  # two methods are all that is used
-        clock=Clock(clock, clock, clock.sleep),
+        clock=Now(clock, clock, clock.sleep),
     )

@@ -17,12 +17,12 @@ from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError
-from botocore_cognito_federation.factory import fetcher_for, real_patience
+from botocore_cognito_federation.factory import fetcher_for, system_clock
 from botocore_cognito_federation.identity_pool.aws import Clients
 from botocore_cognito_federation.login_tokens.base import RefreshContext
 from botocore_cognito_federation.login_tokens.registry import login_token_provider
 from botocore_cognito_federation.oidc.authorization import loopback_redirect
-from botocore_cognito_federation.oidc.client import Clock, RelyingParty, SignInAnswer, TokenAnswer
+from botocore_cognito_federation.oidc.client import Now, RelyingParty, SignInAnswer, TokenAnswer
 from botocore_cognito_federation.oidc.device import authorize_device, poll, sign_in_with_device
 from botocore_cognito_federation.oidc.flows import SignInPrompt
 from botocore_cognito_federation.oidc.tokens import (
@@ -196,7 +196,7 @@ class Kept:
 
     def fetch(self, *, later: float) -> str:
         """The login token, asked for `later` seconds from now."""
-        patience = replace(real_patience(), now=lambda: time.time() + later)
+        patience = replace(system_clock(), now=lambda: time.time() + later)
         clients = Clients(self.settings, botocore.session.Session)
         source = login_token_provider(
             self.settings, store=self.store, environ={}, patience=patience, clients=clients, credentials_of=pytest.fail
@@ -274,7 +274,7 @@ def test_its_sign_in_gets_credentials_from_an_identity_pool(
 # --- signing in by device code ------------------------------------------------------------------------------------
 
 
-def test_a_device_signs_in_once_the_code_is_entered(server: Glewlwyd, party_of: PartyOf, patient: Clock) -> None:
+def test_a_device_signs_in_once_the_code_is_entered(server: Glewlwyd, party_of: PartyOf, patient: Now) -> None:
     def enter(prompt: SignInPrompt) -> None:
         assert prompt.complete_url is not None
         assert "deviceComplete" in server.browser().open(prompt.complete_url).headers["location"]
@@ -286,7 +286,7 @@ def test_a_device_signs_in_once_the_code_is_entered(server: Glewlwyd, party_of: 
 
 
 def test_a_poller_in_a_hurry_is_slowed_down_for_good_each_time_the_server_says_so(
-    server: Glewlwyd, party_of: PartyOf, patient: Clock, fake_clock: FakeClock
+    server: Glewlwyd, party_of: PartyOf, patient: Now, fake_clock: FakeClock
 ) -> None:
     """The clock of the poller runs ahead of the server's, so every poll but the first comes too early."""
     with pytest.raises(SignInFailedError, match="Nobody entered the code within 40 seconds"):
@@ -304,7 +304,7 @@ def test_a_device_that_was_told_to_slow_down_is_signed_in_at_the_next_poll(serve
             assert server.browser().open(device.verification_uri_complete or "")
         threading.Event().wait(seconds)
 
-    party = party_of(server.issuer, "native", clock=Clock(sleep=sleep))
+    party = party_of(server.issuer, "native", clock=Now(sleep=sleep))
     metadata = party.metadata()
     device = replace(authorize_device(party, metadata), interval=0.1)
     answer = poll(party, metadata, device, 60)

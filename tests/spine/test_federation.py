@@ -26,7 +26,7 @@ from botocore_cognito_federation.errors import (
     TokenRefreshError,
 )
 from botocore_cognito_federation.fetcher import CredentialFetcher
-from botocore_cognito_federation.identity_pool.aws import Patience
+from botocore_cognito_federation.identity_pool.aws import Clock
 from botocore_cognito_federation.identity_pool.client import Exchanged, Login
 from botocore_cognito_federation.login_token import LoginToken
 
@@ -104,7 +104,7 @@ class Bench:
         self.pool = ScriptedPool(lambda: self.now)
 
     def federation(self) -> CredentialFetcher:
-        patience = Patience(sleep=lambda _: None, dice=lambda: 0.5, now=lambda: self.now)
+        patience = Clock(sleep=lambda _: None, dice=lambda: 0.5, now=lambda: self.now)
         return CredentialFetcher(
             self.settings, source=lambda: self.source, pool=self.pool, store=self.store, patience=patience
         )
