@@ -168,7 +168,7 @@ class CredentialFetcher:
         """What changes with each sign-out: whoever keeps credentials under another one has to drop them."""
         return self._kept.sign_out_epoch()
 
-    def exchange_now(self) -> FederatedCredentials:
+    def fetch_fresh(self) -> FederatedCredentials:
         """Credentials for the login token at hand, exchanged whatever is kept: so a token somebody brings is proven.
 
         Claims that nobody verified would otherwise choose whose kept credentials are handed out. Nothing that lives is

@@ -237,7 +237,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         )
         try:
             with renewing(self):
-                credentials = sign_in.prove()
+                credentials = sign_in.verify()
         except BaseException:
             sign_in.discard()
             raise

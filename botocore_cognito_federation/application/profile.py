@@ -124,9 +124,9 @@ class ProfileSignIn:
     def is_guest(self) -> bool:
         return self._settings.is_guest
 
-    def prove(self) -> FederatedCredentials:
+    def verify(self) -> FederatedCredentials:
         """Exchange the login of now, whatever is kept."""
-        return self._federation.exchange_now()
+        return self._federation.fetch_fresh()
 
     def fetch(self) -> FetchResult:
         """Credentials, renewed where needed."""

@@ -67,7 +67,7 @@ class CurrentSignIn(Protocol):
     @property
     def is_guest(self) -> bool: ...
 
-    def prove(self) -> FederatedCredentials: ...
+    def verify(self) -> FederatedCredentials: ...
 
     def fetch(self) -> FetchResult: ...
 
@@ -178,13 +178,13 @@ class SignIn:
             )
         )
 
-    def prove(self) -> FederatedCredentials:
+    def verify(self) -> FederatedCredentials:
         """Exchange the token now, whatever is kept: a token that somebody brings is nobody's before that.
 
         Raises:
             CognitoFederationError: it was refused, or cannot be exchanged now.
         """
-        credentials = self._federation.exchange_now()
+        credentials = self._federation.fetch_fresh()
         self.note_identity(credentials)
         return credentials
 

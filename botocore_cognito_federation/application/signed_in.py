@@ -268,7 +268,7 @@ class SignedIn(ABC):
                 sign_in.tell(Event("identity-changed", identity_id=identity_id, previous_identity_id=own))
         elif identity_id != own:
             with self._events.held():
-                sign_in.prove()
+                sign_in.verify()
                 self._forget_shared()
         return identity_id
 

@@ -28,7 +28,7 @@ from ..config.writer import profile_section
 from ..errors import ConfigurationError
 from ..messages import shell_command
 from ..oidc.client import secret_key
-from ..sign_in.login import prove_that_it_can_be_kept
+from ..sign_in.login import check_storable
 from .app import json_option
 
 #: The keys with a flag of their own, and what to say about each; every other one goes with --set.
@@ -155,7 +155,7 @@ def configure_command(
     if not offline:
         check_provider(plan.settings, store)
     if plan.settings.cache == "keyring":
-        prove_that_it_can_be_kept(store)
+        check_storable(store)
     changed = write_plan(plan, files, store)
     _move_what_is_kept(plan.settings, store)
     if client_secret_stdin:

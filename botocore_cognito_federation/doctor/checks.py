@@ -32,7 +32,7 @@ from ..identity_pool.client import IdentityPool, Login, fixed_identity
 from ..identity_providers import derive_login_key
 from ..messages import login_command, run_with_profile, span
 from ..oidc.authorization import Redirect, loopback_redirect
-from ..sign_in.login import prove_that_it_can_be_kept
+from ..sign_in.login import check_storable
 from .report import Finding, by_severity
 
 _NOTE_LIFE = 86_400
@@ -82,7 +82,7 @@ def helper(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
 def places(settings: Settings, store: Store, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Whether things can be kept, and by whom else they could be changed."""
     try:
-        prove_that_it_can_be_kept(store)
+        check_storable(store)
         yield Finding("store", "ok", f"cognito_cache = {settings.cache} keeps and forgets")
     except StorageError as error:
         yield Finding.of("store", error)

@@ -180,7 +180,7 @@ def sign_in(settings: Settings, *, store: Store, screen: Screen, choices: Choice
     federation = fetcher_for(settings, store=store, environ=machine.environ)
     try:
         # Also where some are kept and live: people sign in again because their groups or the pool's roles have changed.
-        credentials = federation.credentials() if joined else federation.exchange_now()
+        credentials = federation.credentials() if joined else federation.fetch_fresh()
     except CognitoFederationError as error:
         raise _though_signed_in(error, session) from None
     if not joined:
@@ -227,7 +227,7 @@ def _sign_in_only(
             return found, True
         if waited and choices.only_joins:
             raise SignInFailedError("The sign-in that was under way came to nothing", remedy="Sign in again")
-        prove_that_it_can_be_kept(store)
+        check_storable(store)
         session = _sign_in_here(settings, store, screen, choices, machine)
     forget_failures(store, machine.environ)
     return session, False
@@ -272,7 +272,7 @@ def _turn(settings: Settings, store: Store, choices: Choices, screen: Screen) ->
         yield waits
 
 
-def prove_that_it_can_be_kept(store: Store) -> None:
+def check_storable(store: Store) -> None:
     """Before anybody is sent to a browser: a full disk or a locked keyring would make the sign-in worthless.
 
     Raises:
