@@ -19,7 +19,7 @@ from ..config.settings import Settings
 from ..errors import ConfigurationError
 from ..factory import fetcher_for, system_clock
 from ..identity_pool.aws import Clients, call
-from ..identity_pool.errors import CallFacts
+from ..identity_pool.errors import CallContext
 from ..messages import span
 from ..sign_in.browser import parse_browser_command
 from ..sign_in.login import Choices, Machine, SignedIn, sign_in
@@ -194,7 +194,7 @@ def identity_of(settings: Settings) -> dict[str, str | None]:
         client.get_caller_identity,
         arguments={},
         needs=("Account", "Arn", "UserId"),
-        facts=CallFacts(pool=settings.identity_pool_id, profile=settings.profile or "default"),
+        facts=CallContext(pool=settings.identity_pool_id, profile=settings.profile or "default"),
         patience=system_clock(),
     )
     session = Sessions(settings, store).read()

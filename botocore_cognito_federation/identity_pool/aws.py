@@ -21,7 +21,7 @@ from .._util.log import quiet_botocore
 from .._version import __version__
 from ..errors import CognitoFederationError, ConfigurationError, FederationRefusedError, Retry, TemporaryError
 from ..messages import shown_url
-from .errors import CallFacts, Diagnosis, diagnose
+from .errors import CallContext, Diagnosis, diagnose
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
@@ -207,7 +207,7 @@ def call(
     *,
     arguments: Mapping[str, Any],
     needs: tuple[str, ...],
-    facts: CallFacts,
+    facts: CallContext,
     patience: Clock,
 ) -> Answer:
     """Call one operation.
@@ -252,7 +252,10 @@ class _Refused(Exception):
 
 
 def _once(
-    operation: Callable[..., Mapping[str, Any]], arguments: Mapping[str, Any], needs: tuple[str, ...], facts: CallFacts
+    operation: Callable[..., Mapping[str, Any]],
+    arguments: Mapping[str, Any],
+    needs: tuple[str, ...],
+    facts: CallContext,
 ) -> Answer:
     from botocore import exceptions
 
@@ -295,7 +298,7 @@ def _has(body: Mapping[str, Any], dotted: str) -> bool:
     return bool(value)
 
 
-def _diagnosis_of(error: Any, facts: CallFacts) -> Diagnosis:
+def _diagnosis_of(error: Any, facts: CallContext) -> Diagnosis:
     answer = error.response
     details = answer.get("Error", {})
     status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)

@@ -17,7 +17,7 @@ from ..errors import ConfigurationError, TokenRefreshError
 from ..login_token import LoginToken
 from ..messages import new_token_remedy, of_an_application, said_to
 from .aws import Answer, Clock, call
-from .errors import CallFacts, clock_skew
+from .errors import CallContext, clock_skew
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -229,8 +229,8 @@ class IdentityPool:
         facts = self._facts(login, identity_id)
         return call(operation, arguments=arguments, needs=needs, facts=facts, patience=self._patience)
 
-    def _facts(self, login: Login | None, identity_id: str) -> CallFacts:
-        return CallFacts(
+    def _facts(self, login: Login | None, identity_id: str) -> CallContext:
+        return CallContext(
             pool=self._settings.identity_pool_id,
             profile="" if of_an_application(self._settings) else self._settings.profile or "default",
             new_token=new_token_remedy(self._settings),
@@ -263,7 +263,7 @@ _MOST_WEB_IDENTITY = 20_000
 
 
 def assume_role_with_web_identity(
-    token: str, *, settings: Settings, clients: Clients, facts: CallFacts, patience: Clock
+    token: str, *, settings: Settings, clients: Clients, facts: CallContext, patience: Clock
 ) -> tuple[Mapping[str, Any], float | None]:
     """The credentials of the basic flow's role (STS AssumeRoleWithWebIdentity), and the answer's ``Date``.
 
@@ -291,7 +291,7 @@ def assume_role_with_web_identity(
 
 
 def assume_role(
-    credentials: FederatedCredentials, *, settings: Settings, clients: Clients, facts: CallFacts, patience: Clock
+    credentials: FederatedCredentials, *, settings: Settings, clients: Clients, facts: CallContext, patience: Clock
 ) -> FederatedCredentials:
     """The credentials of ``cognito_assume_role_arn``, assumed with the pool's (STS AssumeRole; one hour at most).
 
@@ -317,7 +317,7 @@ def assume_role(
     )
 
 
-def session_name(settings: Settings, facts: CallFacts) -> str:
+def session_name(settings: Settings, facts: CallContext) -> str:
     """The RoleSessionName: the configured one, else who signed in, made of the characters STS takes."""
     if settings.role_session_name:
         return settings.role_session_name

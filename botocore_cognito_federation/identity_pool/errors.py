@@ -32,7 +32,7 @@ class Diagnosis:
 
 
 @dataclass(frozen=True)
-class CallFacts:
+class CallContext:
     """What is known about the refused call; the texts below are filled from it.
 
     Attributes:
@@ -313,7 +313,7 @@ _SKEW_WORTH_A_WORD = 150
 _LONGEST_WAIT = 366 * 86_400
 
 
-def diagnose(code: str, message: str, status: int, facts: CallFacts) -> Diagnosis:
+def diagnose(code: str, message: str, status: int, facts: CallContext) -> Diagnosis:
     """What a service's refusal means.
 
     Args:
@@ -343,7 +343,7 @@ def diagnose(code: str, message: str, status: int, facts: CallFacts) -> Diagnosi
     return Diagnosis(f"{cause}: {quoted}" if quoted else cause, "", Retry.NEVER)
 
 
-def clock_skew(facts: CallFacts) -> float | None:
+def clock_skew(facts: CallContext) -> float | None:
     """How many seconds this machine's clock is ahead of AWS's (negative: behind), where that is worth a word."""
     if facts.server_time is None:
         return None
@@ -351,7 +351,7 @@ def clock_skew(facts: CallFacts) -> float | None:
     return ahead if abs(ahead) >= _SKEW_WORTH_A_WORD else None
 
 
-def _expired(cause: str, text: str, facts: CallFacts) -> tuple[str, str]:
+def _expired(cause: str, text: str, facts: CallContext) -> tuple[str, str]:
     """An expired token: how long ago by Cognito's clock, and whether this machine's clock is the reason."""
     found = _EXPIRED_AT.search(text)
     server = float(found[1]) if found else facts.server_time
@@ -368,7 +368,7 @@ def _expired(cause: str, text: str, facts: CallFacts) -> tuple[str, str]:
     return cause, facts.new_token
 
 
-def _not_yet_valid(facts: CallFacts) -> str:
+def _not_yet_valid(facts: CallContext) -> str:
     """A token from the future: the one flaw that Cognito's bare refusal hides and its claims show."""
     starts = [facts.claims.get(name) for name in ("nbf", "iat")]
     ahead = max(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
 from ..identity_pool.aws import Clock, call
-from ..identity_pool.errors import CallFacts
+from ..identity_pool.errors import CallContext
 from ..login_token import LoginToken
 from .base import RefreshContext, WorkloadTokenProvider
 
@@ -77,8 +77,8 @@ class DeveloperTokenProvider(WorkloadTokenProvider):
             )
         return LoginToken.of(str(answer.body["Token"]), identity_id=identity_id)
 
-    def _facts(self) -> CallFacts:
-        return CallFacts(
+    def _facts(self) -> CallContext:
+        return CallContext(
             pool=self._settings.identity_pool_id,
             profile=self._settings.developer_profile or "",
             login_key=self._settings.developer_provider or "",

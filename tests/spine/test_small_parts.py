@@ -99,7 +99,7 @@ def test_fresh_implies_alive_but_for_the_last_minute_and_nothing_lives_after_its
 
 # Diagnosis
 
-FACTS = diagnosis.CallFacts(
+FACTS = diagnosis.CallContext(
     pool=POOL,
     profile="p",
     login_key="idp",
