@@ -21,7 +21,7 @@ from .._util.log import quiet_botocore
 from .._version import __version__
 from ..errors import CognitoFederationError, ConfigurationError, FederationRefusedError, Retry, TemporaryError
 from ..messages import shown_url
-from .errors import CallContext, Diagnosis, diagnose
+from .errors import CallContext, Explanation, explain
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
@@ -245,7 +245,7 @@ class _Refused(Exception):
         retried: whether botocore has tried it several times already.
     """
 
-    def __init__(self, diagnosis: Diagnosis, *, retried: bool = False) -> None:
+    def __init__(self, diagnosis: Explanation, *, retried: bool = False) -> None:
         super().__init__(diagnosis.cause)
         self.diagnosis = diagnosis
         self.retried = retried
@@ -276,13 +276,13 @@ def _once(
         raise _other(error) from None
     except UNREADABLE:
         raise _Refused(
-            Diagnosis("What answered is not AWS", "Check HTTPS_PROXY and the endpoint settings", Retry.TRANSIENT)
+            Explanation("What answered is not AWS", "Check HTTPS_PROXY and the endpoint settings", Retry.TRANSIENT)
         ) from None
     missing = [name for name in needs if not _has(body, name)]
     if missing:
         # botocore parses a truncated 200 to an empty answer without an error.
         raise _Refused(
-            Diagnosis(
+            Explanation(
                 f"AWS answered 200 without {' and '.join(missing)}",
                 "Try again; if it stays, something between here and AWS cuts answers short",
                 Retry.TRANSIENT,
@@ -298,13 +298,13 @@ def _has(body: Mapping[str, Any], dotted: str) -> bool:
     return bool(value)
 
 
-def _diagnosis_of(error: Any, facts: CallContext) -> Diagnosis:
+def _diagnosis_of(error: Any, facts: CallContext) -> Explanation:
     answer = error.response
     details = answer.get("Error", {})
     status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
     # Policies of an organization answer with a capital M, which botocore leaves where it stands.
     message = str(details.get("Message") or answer.get("message") or answer.get("Message") or "")
-    return diagnose(str(details.get("Code", "")), message, status, replace(facts, server_time=_date_of(answer)))
+    return explain(str(details.get("Code", "")), message, status, replace(facts, server_time=_date_of(answer)))
 
 
 def _date_of(answer: Mapping[str, Any]) -> float | None:
@@ -315,7 +315,7 @@ def _date_of(answer: Mapping[str, Any]) -> float | None:
         return None
 
 
-def _public(diagnosis: Diagnosis) -> CognitoFederationError:
+def _public(diagnosis: Explanation) -> CognitoFederationError:
     if diagnosis.retry in (Retry.TRANSIENT, Retry.SLOW):
         return TemporaryError(diagnosis.cause, remedy=diagnosis.remedy)
     error = FederationRefusedError(diagnosis.cause, remedy=diagnosis.remedy)

@@ -17,7 +17,7 @@ from ..messages import in_arguments, printable, shell_command, span
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class Explanation:
     """What a refusal means.
 
     Attributes:
@@ -313,7 +313,7 @@ _SKEW_WORTH_A_WORD = 150
 _LONGEST_WAIT = 366 * 86_400
 
 
-def diagnose(code: str, message: str, status: int, facts: CallContext) -> Diagnosis:
+def explain(code: str, message: str, status: int, facts: CallContext) -> Explanation:
     """What a service's refusal means.
 
     Args:
@@ -331,16 +331,16 @@ def diagnose(code: str, message: str, status: int, facts: CallContext) -> Diagno
                 cause, remedy = _expired(cause, text, facts)
             elif rule.part == "invalid login token":
                 cause = _not_yet_valid(facts) or cause
-            return Diagnosis(cause, remedy if facts.profile else in_arguments(remedy), rule.retry)
+            return Explanation(cause, remedy if facts.profile else in_arguments(remedy), rule.retry)
     if status >= 500 or status == 429:
-        return Diagnosis(f"AWS had a temporary fault ({code or status})", "Try again in a moment", Retry.TRANSIENT)
+        return Explanation(f"AWS had a temporary fault ({code or status})", "Try again in a moment", Retry.TRANSIENT)
     if not code or code.isdigit():
         # AWS names its refusals; botocore puts the status in the place of a name that is not there.
         what = f"What answered {status} in the place of AWS is not AWS"
-        return Diagnosis(what, "Check the network, HTTPS_PROXY and the endpoint settings", Retry.SLOW)
+        return Explanation(what, "Check the network, HTTPS_PROXY and the endpoint settings", Retry.SLOW)
     quoted = _shown(message)
     cause = f"AWS refused the call for identity pool {facts.pool} with {code or status}"
-    return Diagnosis(f"{cause}: {quoted}" if quoted else cause, "", Retry.NEVER)
+    return Explanation(f"{cause}: {quoted}" if quoted else cause, "", Retry.NEVER)
 
 
 def clock_skew(facts: CallContext) -> float | None:
