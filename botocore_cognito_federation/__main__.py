@@ -6,7 +6,7 @@ A plain ``credential-process`` goes by `process`, which is all that is imported 
 import os
 import sys
 
-from ._fast_path import Question, answer_or_take_the_turn, occupy_standard_streams
+from ._fast_path import CacheQuery, answer_or_take_the_turn, occupy_standard_streams
 
 
 def main() -> None:
@@ -20,11 +20,11 @@ def main() -> None:
         command_line()
         return
     try:
-        question = Question(asked[0], os.environ)
-        answer_or_take_the_turn(question)
+        query = CacheQuery(asked[0], os.environ)
+        answer_or_take_the_turn(query)
         from .cli.credential_process import answer_and_end
 
-        answer_and_end(question)
+        answer_and_end(query)
     except KeyboardInterrupt:
         os._exit(130)
 

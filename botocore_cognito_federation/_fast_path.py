@@ -33,7 +33,7 @@ ENTRY = "\x1e"
 #: The chain of profiles whose commands lead to this process; see `profile_chain`.
 CHAIN_VARIABLE = "_COGNITO_FEDERATION_PROFILE_CHAIN"
 #: Seconds to wait for the process that is renewing; SDKs end a helper after 60.
-PATIENCE = 54.0
+LOCK_TIMEOUT = 54.0
 _CLOCK_STEP = 5.0
 _SECOND = 10**9
 #: Nanoseconds after which a file's time of change says whether it was changed again; FAT counts in two seconds.
@@ -53,7 +53,7 @@ _PREFIXES = ("COGNITO_FEDERATION_", "AWS_ENDPOINT_URL")
 _PATHS = ("COGNITO_FEDERATION_CACHE_DIR", "COGNITO_FEDERATION_DEBUG")
 
 
-class Question:
+class CacheQuery:
     """Whose credentials are asked for, and everything outside the product that could change the answer.
 
     Attributes:
@@ -79,7 +79,7 @@ class Question:
         self.fingerprint = FIELD.join((name, *states)).replace("\n", "\\n")
 
 
-class ReadyAnswer:
+class CachedAnswer:
     """The content of an answer file; see the module's text for the fields."""
 
     __slots__ = ("bindings", "code", "issued", "kind", "refresh_at", "text", "until", "who")
@@ -163,11 +163,11 @@ def still_bound(bindings: str) -> bool:
     return True
 
 
-def read_answer(question: Question) -> "ReadyAnswer | None":
+def read_answer(query: CacheQuery) -> "CachedAnswer | None":
     """The answer kept for exactly this question, or None: no file, not ours, not private, damaged, or out of date."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        descriptor = os.open(question.path, flags)
+        descriptor = os.open(query.path, flags)
     except OSError:
         return None
     try:
@@ -182,10 +182,10 @@ def read_answer(question: Question) -> "ReadyAnswer | None":
     try:
         fields = content.decode(errors="surrogateescape").split("\n")
         magic, fingerprint, bindings, times, kind, code, who, text, end = fields
-        answer = ReadyAnswer(bindings, times, kind, code, who, text)
+        answer = CachedAnswer(bindings, times, kind, code, who, text)
     except ValueError:
         return None
-    if magic != MAGIC or fingerprint != question.fingerprint or end:
+    if magic != MAGIC or fingerprint != query.fingerprint or end:
         return None
     return answer if still_bound(bindings) else None
 
@@ -220,39 +220,39 @@ def occupy_standard_streams() -> None:
             os.open(os.devnull, os.O_RDONLY)
 
 
-def _finish_if_answered(question: Question) -> "ReadyAnswer | None":
+def _finish_if_answered(query: CacheQuery) -> "CachedAnswer | None":
     """End the process where the kept answer is the answer; else give back what is kept."""
-    answer = read_answer(question)
+    answer = read_answer(query)
     if answer is None:
         return None
     now = time()
     if answer.is_fresh(now):
         finish(answer.code, answer.text)
-    if answer.kind == "failure" and question.asked_at <= answer.issued <= now + _CLOCK_STEP:
+    if answer.kind == "failure" and query.asked_at <= answer.issued <= now + _CLOCK_STEP:
         # The attempt that failed ended after this process asked: it was its attempt too.
         finish(answer.code, answer.text)
     return answer
 
 
-def finish_in_the_end(question: Question) -> None:
+def finish_in_the_end(query: CacheQuery) -> None:
     """End a process that has no time left with what still lives, or a failure that says to try again.
 
     No other limit holds against a server that sends its answer byte by byte.
     """
-    answer = read_answer(question)
+    answer = read_answer(query)
     if answer is not None and _lives(answer):
         finish(0, answer.text)
     finish(7, "No answer came in time. Check the network and try again")
 
 
-def _lives(answer: "ReadyAnswer | None") -> bool:
+def _lives(answer: "CachedAnswer | None") -> bool:
     return answer is not None and answer.kind == "credentials" and answer.issued - _CLOCK_STEP <= time() < answer.until
 
 
-def _open_lock(question: Question) -> "int | None":
+def _open_lock(query: CacheQuery) -> "int | None":
     """The lock file of the answer, or None where there can be none."""
-    directory = os.path.dirname(question.path)
-    for path in (question.directory, directory):
+    directory = os.path.dirname(query.path)
+    for path in (query.directory, directory):
         try:
             os.mkdir(path, 0o700)
         except FileExistsError:
@@ -263,7 +263,7 @@ def _open_lock(question: Question) -> "int | None":
     try:
         if hasattr(os, "geteuid") and os.stat(directory).st_uid != os.geteuid():
             return None
-        return os.open(f"{question.path}.lock", flags, 0o600)
+        return os.open(f"{query.path}.lock", flags, 0o600)
     except OSError:
         return None
 
@@ -287,18 +287,18 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-def _take_turns(question: Question) -> "int | None":
+def _take_turns(query: CacheQuery) -> "int | None":
     """Return with the answer's lock as the one who renews; everybody else ends here with what that one leaves.
 
     A shared lock would not do: when the first renewal fails, the waiting ones keep each other out for ever.
     """
-    lock = _open_lock(question)
+    lock = _open_lock(query)
     if lock is None:
         return None
     pause = 0.008 + os.getpid() % 8 / 1000
-    deadline = monotonic() + PATIENCE
+    deadline = monotonic() + LOCK_TIMEOUT
     while not _try_lock(lock):
-        answer = _finish_if_answered(question)
+        answer = _finish_if_answered(query)
         if answer is not None and _lives(answer):
             finish(0, answer.text)
         if answer is not None and answer.kind == "ask":
@@ -308,17 +308,17 @@ def _take_turns(question: Question) -> "int | None":
                 8, "Another process has been renewing these credentials for too long. Try again, or end that process"
             )
         sleep(pause)
-    _finish_if_answered(question)
+    _finish_if_answered(query)
     return lock
 
 
-def _asked_by_itself(question: Question) -> bool:
+def _asked_by_itself(query: CacheQuery) -> bool:
     """Whether what this process would wait for waits for this process; `profile_chain` refuses it."""
-    return question.profile in os.environ.get(CHAIN_VARIABLE, "").split(FIELD)
+    return query.profile in os.environ.get(CHAIN_VARIABLE, "").split(FIELD)
 
 
-def answer_or_take_the_turn(question: Question) -> None:
+def answer_or_take_the_turn(query: CacheQuery) -> None:
     """End the process with the answer kept ready; where there is none, return as the one who gets it."""
-    kept = _finish_if_answered(question)
-    if (kept is None or kept.kind != "ask") and not _asked_by_itself(question):
-        _take_turns(question)
+    kept = _finish_if_answered(query)
+    if (kept is None or kept.kind != "ask") and not _asked_by_itself(query):
+        _take_turns(query)

@@ -14,7 +14,7 @@ from time import time
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from .._fast_path import ENTRY, FIELD, Question, read_answer, still_bound
+from .._fast_path import ENTRY, FIELD, CacheQuery, read_answer, still_bound
 from .._util.concurrency import ForkSafeLock
 from .credentials import RefreshableCognitoCredentials
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from botocore.session import Session
 
-    from .._fast_path import ReadyAnswer
+    from .._fast_path import CachedAnswer
     from ..config.settings import Settings
     from ..credentials import FederatedCredentials
     from ..fetcher import FetchResult
@@ -52,9 +52,9 @@ class Later:
         session: makes the session of our own calls.
     """
 
-    def __init__(self, question: Question, answer: ReadyAnswer, session: Session, profile: str | None) -> None:
+    def __init__(self, query: CacheQuery, answer: CachedAnswer, session: Session, profile: str | None) -> None:
         self.environ = dict(os.environ)
-        self._question = question
+        self._question = query
         self._answer = answer
         self._profile = profile
         self._full_config: Mapping[str, Any] | None = session.full_config
@@ -160,9 +160,7 @@ def _nothing() -> None:
     """What a reference to an object that is gone gives."""
 
 
-def ready_credentials(
-    question: Question, session: Session, profile: str | None
-) -> RefreshableCognitoCredentials | None:
+def ready_credentials(query: CacheQuery, session: Session, profile: str | None) -> RefreshableCognitoCredentials | None:
     """Credentials for the answer that is kept ready for a question; None where there is none that is fresh.
 
     Args:
@@ -170,10 +168,10 @@ def ready_credentials(
         session: the session that asks it; it has read the configuration that the question is about.
         profile: its profile.
     """
-    answer = read_answer(question)
+    answer = read_answer(query)
     if answer is None or answer.kind != "credentials" or not answer.is_fresh(time()):
         return None
-    place = (question.fingerprint, answer.who, _token_place(question, answer))
+    place = (query.fingerprint, answer.who, _token_place(query, answer))
     with _lock:
         if place in _ready:
             found, later = _ready[place]
@@ -181,7 +179,7 @@ def ready_credentials(
             return found
         if _resolving or len(_ready) >= _MOST:
             return None
-        later = Later(question, answer, session, profile)
+        later = Later(query, answer, session, profile)
         found = RefreshableCognitoCredentials(later.fetch)
         *keys, expiration = _parts(answer)
         found.put(keys, expiration=expiration, usable_until=answer.until, refresh_at=answer.refresh_at)
@@ -200,17 +198,17 @@ def take_unresolved() -> list[tuple[RefreshableCognitoCredentials, Later]]:
         return taken
 
 
-def _token_place(question: Question, answer: ReadyAnswer) -> tuple[str, ...]:
+def _token_place(query: CacheQuery, answer: CachedAnswer) -> tuple[str, ...]:
     """Where the login token is: the value of a variable, or the path of a file, whatever it holds.
 
     With it goes the state of the sign-outs: what was made before one is not for sessions that are made after it.
     """
-    marks = FIELD.join(("file", os.path.join(question.directory, "")))
+    marks = FIELD.join(("file", os.path.join(query.directory, "")))
     entries = answer.bindings.split(ENTRY)
     return tuple(each if each.startswith(("variable", marks)) else each.rpartition(FIELD)[0] for each in entries)
 
 
-def _parts(answer: ReadyAnswer) -> tuple[str, str, str, str | None, datetime]:
+def _parts(answer: CachedAnswer) -> tuple[str, str, str, str | None, datetime]:
     """Access key, secret key, token, account and expiry."""
     document = loads(answer.text)
     keys = document["AccessKeyId"], document["SecretAccessKey"], document["SessionToken"], document.get("AccountId")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.credentials import CredentialProvider
 
-from .._fast_path import CHAIN_VARIABLE, Question, expanded
+from .._fast_path import CHAIN_VARIABLE, CacheQuery, expanded
 from .credentials import METHOD
 from .deferred import ready_credentials
 
@@ -54,23 +54,23 @@ class CognitoFederationProvider(CredentialProvider):
             CognitoFederationError: the profile is ours and wrong; botocore's chain ends here.
         """
         profile = self._profile_name or self._session.get_config_variable("profile")
-        question = self._question(profile)
-        found = ready_credentials(question, self._session, profile) if question is not None else None
+        query = self._question(profile)
+        found = ready_credentials(query, self._session, profile) if query is not None else None
         if found is None:
             from .shared import credentials_of_session
 
-            found = credentials_of_session(self._session, profile, in_use=self._in_use, question=question)
+            found = credentials_of_session(self._session, profile, in_use=self._in_use, query=query)
         if found is not None:
             _count_feature()
         return found
 
-    def _question(self, profile: str | None) -> Question | None:
+    def _question(self, profile: str | None) -> CacheQuery | None:
         """What ``credential-process`` would be asked; None where this session may know another configuration."""
         if self._files is None or not self._in_use or CHAIN_VARIABLE in os.environ:
             return None
         own = [expanded(str(self._session.get_config_variable(name))) for name in ("config_file", "credentials_file")]
-        question = Question(profile or "default", os.environ)
-        return question if question.files == self._files and own == [*question.files[:2]] else None
+        query = CacheQuery(profile or "default", os.environ)
+        return query if query.files == self._files and own == [*query.files[:2]] else None
 
 
 def _count_feature() -> None:

@@ -30,7 +30,7 @@ from .deferred import Beside, take_unresolved
 if TYPE_CHECKING:
     from botocore.session import Session
 
-    from .._fast_path import Question
+    from .._fast_path import CacheQuery
     from ..credentials import FederatedCredentials
     from ..fetcher import FetchResult
     from .deferred import Later
@@ -84,7 +84,7 @@ _shared_lock = ForkSafeLock()
 
 
 def credentials_of_session(
-    session: Session, profile: str | None, *, in_use: bool, question: Question | None
+    session: Session, profile: str | None, *, in_use: bool, query: CacheQuery | None
 ) -> RefreshableCognitoCredentials | None:
     """The credentials of a session's profile, or None where the profile is not ours.
 
@@ -98,11 +98,11 @@ def credentials_of_session(
     if settings is None:
         return None
     refuse_a_circle(os.environ, settings.profile)
-    return shared_credentials(settings, session, question)
+    return shared_credentials(settings, session, query)
 
 
 def shared_credentials(
-    settings: Settings, session: Session, question: Question | None = None
+    settings: Settings, session: Session, query: CacheQuery | None = None
 ) -> RefreshableCognitoCredentials:
     """The credentials object of a configuration: the same one for every session of this process.
 
@@ -119,7 +119,7 @@ def shared_credentials(
         entry = _shared.pop(key, None)
         if entry is None or not whose.may_use(entry.whose):
             beside = Beside(session, settings.profile)
-            fetch = serving(settings, question, beside, who=whose.who)
+            fetch = serving(settings, query, beside, who=whose.who)
             entry = _Entry(whose, RefreshableCognitoCredentials(fetch), beside)
         entry.beside.share(session)
         _keep(key, entry)
@@ -145,7 +145,7 @@ def _keep(key: _Key, entry: _Entry) -> None:
 
 def serving(
     settings: Settings,
-    question: Question | None,
+    query: CacheQuery | None,
     session: Callable[[], Session],
     *,
     who: str = "",
@@ -160,7 +160,7 @@ def serving(
         last: see `federation.Federation`.
     """
     fetch = serving_for(settings, session=session, only_for=who, last=last)
-    return fetch if question is None else putting_answers(question, settings, fetch)
+    return fetch if query is None else putting_answers(query, settings, fetch)
 
 
 def _owner(settings: Settings) -> _Owner:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .._fast_path import ENTRY, FIELD, MAGIC, Question, bound, read_answer, still_bound
+from .._fast_path import ENTRY, FIELD, MAGIC, CacheQuery, bound, read_answer, still_bound
 from .._util.files import make_directory, read_private, remove, write_private
 from ..credentials import usable_until
 from ..errors import CognitoFederationError, StorageError
@@ -31,25 +31,25 @@ def process_text(served: FetchResult) -> str:
     return json.dumps(served.credentials.process_document(), separators=(",", ":"))
 
 
-def bindings_of(settings: Settings, bindings: tuple[Binding, ...] | None, question: Question) -> str | None:
+def bindings_of(settings: Settings, bindings: tuple[Binding, ...] | None, query: CacheQuery) -> str | None:
     """What an answer depends on, in the state of now; None where no answer may be kept.
 
     To be taken before the token is read: a token that is replaced meanwhile then makes the answer out of date.
     """
     if settings.cache != "file" or bindings is None:
         return None
-    folder = os.path.join(question.directory, EPOCHS)
+    folder = os.path.join(query.directory, EPOCHS)
     epochs = (bound("file", os.path.join(folder, f"{key}.json")) for key in epoch_keys(settings.scope))
     entries = [*epochs, *(bound(binding.kind, binding.name) for binding in bindings)]
     text = ENTRY.join(entries)
     return None if "\n" in text or text.count(FIELD) != 2 * len(entries) else text
 
 
-def put_answer(question: Question, bindings: str | None, served: FetchResult) -> None:
+def put_answer(query: CacheQuery, bindings: str | None, served: FetchResult) -> None:
     """Keep credentials ready to print until they should be renewed, and not past a sign-out that came meanwhile."""
     credentials = served.credentials
     _write(
-        question,
+        query,
         bindings,
         (credentials.issued_at, served.refresh_at, usable_until(credentials)),
         "credentials",
@@ -59,11 +59,11 @@ def put_answer(question: Question, bindings: str | None, served: FetchResult) ->
     )
     if bindings is not None and not still_bound(bindings):
         with contextlib.suppress(StorageError):
-            remove(question.path)
+            remove(query.path)
 
 
 def putting_answers(
-    question: Question, settings: Settings, serve: Callable[[], FetchResult]
+    query: CacheQuery, settings: Settings, serve: Callable[[], FetchResult]
 ) -> Callable[[], FetchResult]:
     """`serve`, which then also keeps what it served ready for the question, for other processes and later ones.
 
@@ -74,8 +74,8 @@ def putting_answers(
     """
 
     def serve_and_keep() -> FetchResult:
-        now = Question(question.profile, os.environ)
-        same = now.fingerprint == question.fingerprint
+        now = CacheQuery(query.profile, os.environ)
+        same = now.fingerprint == query.fingerprint
         bindings = bindings_of(settings, token_bindings(settings), now) if same else None
         served = serve()
         if bindings is not None and not served.only_here and not _is_kept(now, served):
@@ -85,20 +85,20 @@ def putting_answers(
     return serve_and_keep
 
 
-def _is_kept(question: Question, served: FetchResult) -> bool:
-    kept = read_answer(question)
+def _is_kept(query: CacheQuery, served: FetchResult) -> bool:
+    kept = read_answer(query)
     return kept is not None and (kept.kind, kept.refresh_at) == ("credentials", served.refresh_at)
 
 
 def put_failure(
-    question: Question, bindings: str | None, error: CognitoFederationError, *, at: float, retry_at: float
+    query: CacheQuery, bindings: str | None, error: CognitoFederationError, *, at: float, retry_at: float
 ) -> None:
     """Keep a failure for the processes that wait for this one, and, where it is temporary, for a moment longer."""
-    _write(question, bindings, (at, retry_at, retry_at), "failure", error.exit_code, error.line)
+    _write(query, bindings, (at, retry_at, retry_at), "failure", error.exit_code, error.line)
 
 
 def _write(
-    question: Question,
+    query: CacheQuery,
     bindings: str | None,
     times: tuple[float, float, float],
     kind: str,
@@ -109,11 +109,11 @@ def _write(
     """Best effort: without a place for it, the next process goes the long way too."""
     if bindings is None:
         bindings, kind, code, text, who = "", "ask", 0, "", FIELD
-    fields = (MAGIC, question.fingerprint, bindings, " ".join(map(repr, times)), kind, str(code), who, text, "")
+    fields = (MAGIC, query.fingerprint, bindings, " ".join(map(repr, times)), kind, str(code), who, text, "")
     with contextlib.suppress(StorageError):
-        make_directory(question.directory, lambda _: None)
-        make_directory(os.path.dirname(question.path), lambda _: None)
-        write_private(question.path, "\n".join(fields).encode("utf-8", "surrogateescape"), lasting=False)
+        make_directory(query.directory, lambda _: None)
+        make_directory(os.path.dirname(query.path), lambda _: None)
+        write_private(query.path, "\n".join(fields).encode("utf-8", "surrogateescape"), lasting=False)
 
 
 def forget_failed_answers(directory: str) -> None:

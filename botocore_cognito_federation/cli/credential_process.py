@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from botocore.session import Session
 
-from .._fast_path import Question, finish, finish_in_the_end
+from .._fast_path import CacheQuery, finish, finish_in_the_end
 from .._util.log import unexpected
 from .._util.subprocess import environment_for_children, refuse_a_circle
 from ..cache.answers import bindings_of, process_text, put_answer, put_failure
@@ -34,23 +34,23 @@ HELPER_TIME = 50.0
 _LAST_MOMENT = 57.0
 
 
-def answer_and_end(question: Question) -> None:
+def answer_and_end(query: CacheQuery) -> None:
     """Print the answer and end the process, before the SDK that waits for it ends it."""
     stdout = os.dup(1)
 
     def give_up() -> None:
         os.dup2(stdout, 1)  # a refresh handler may be running, with its output put away
-        finish_in_the_end(question)
+        finish_in_the_end(query)
 
-    watchdog = threading.Timer(question.asked_at + _LAST_MOMENT - time.time(), give_up)
+    watchdog = threading.Timer(query.asked_at + _LAST_MOMENT - time.time(), give_up)
     watchdog.daemon = True
     watchdog.start()
-    code, text = answer(question)
+    code, text = answer(query)
     watchdog.cancel()
     finish(code, text)
 
 
-def answer(question: Question) -> tuple[int, str]:
+def answer(query: CacheQuery) -> tuple[int, str]:
     """The exit code, and the JSON object or the message; both are kept for the processes that ask next.
 
     Raises nothing: an error that is not ours is a fault of this product, and says no more than its name, because its
@@ -59,40 +59,40 @@ def answer(question: Question) -> tuple[int, str]:
     bindings: str | None = ""
     _keep_stderr_clean()
     try:
-        refuse_a_circle(os.environ, question.profile)
+        refuse_a_circle(os.environ, query.profile)
     except CognitoFederationError as error:
         # Not kept: it concerns this process alone, and those who wait for another's answer would take it for theirs.
         return error.exit_code, error.line
     try:
-        session = Session(profile=question.profile)
-        settings = load_settings(question.profile, session=session)
-        bindings = bindings_of(settings, token_bindings(settings), question)
+        session = Session(profile=query.profile)
+        settings = load_settings(query.profile, session=session)
+        bindings = bindings_of(settings, token_bindings(settings), query)
         if settings.refresh_handler or settings.developer_user:
             # What they start in this process, such as the AWS CLI, inherits the chain from here.
             os.environ.update(environment_for_children(os.environ, settings.profile))
         with _stdout_kept_clean() if settings.refresh_handler else nullcontext():
-            served = _serving(question, settings, session)()
+            served = _serving(query, settings, session)()
     except CognitoFederationError as error:
-        return _failed(question, bindings, error)
+        return _failed(query, bindings, error)
     except Exception as error:  # noqa: BLE001 - a traceback would quote values that may be secret
-        return _failed(question, bindings, unexpected(error))
-    put_answer(question, bindings, served)
+        return _failed(query, bindings, unexpected(error))
+    put_answer(query, bindings, served)
     return 0, process_text(served)
 
 
-def _serving(question: Question, settings: Settings, session: Session) -> Callable[[], FetchResult]:
+def _serving(query: CacheQuery, settings: Settings, session: Session) -> Callable[[], FetchResult]:
     def time_left() -> float:
-        return question.asked_at + HELPER_TIME - time.time()
+        return query.asked_at + HELPER_TIME - time.time()
 
     # The session that has read the configuration does for the calls too, unless variables say it all and the profile
     # is in no file: botocore refuses such a name.
-    same = settings.profile == question.profile
+    same = settings.profile == query.profile
     return serving_for(settings, session=(lambda: session) if same else None, time_left=time_left)
 
 
-def _failed(question: Question, bindings: str | None, error: CognitoFederationError) -> tuple[int, str]:
+def _failed(query: CacheQuery, bindings: str | None, error: CognitoFederationError) -> tuple[int, str]:
     at, retry_at = retry_delay_after(error)
-    put_failure(question, bindings, error, at=at, retry_at=retry_at)
+    put_failure(query, bindings, error, at=at, retry_at=retry_at)
     return error.exit_code, error.line
 
 

@@ -14,7 +14,7 @@ import time
 
 import click
 
-from .._fast_path import Question
+from .._fast_path import CacheQuery
 from .._util.http import HttpClient
 from ..config.loader import load_settings
 from ..config.settings import Settings
@@ -261,4 +261,4 @@ def console_command(
 @profile_option
 def credential_process_command(profile: str | None) -> None:
     """Print credentials as SDKs ask for them in credential_process."""
-    answer_and_end(Question(profile, dict(os.environ)))
+    answer_and_end(CacheQuery(profile, dict(os.environ)))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import TracebackType
 
 #: Seconds a child may take for one answer; a busy machine with two cores starts the AWS CLI in about five.
-PATIENCE = 90.0
+LOCK_TIMEOUT = 90.0
 _SHOWN = 300
 
 
@@ -61,7 +61,7 @@ class Child:
         """
         stream = self._process.stdin
         assert stream is not None
-        watchdog = threading.Timer(PATIENCE, self._process.kill)
+        watchdog = threading.Timer(LOCK_TIMEOUT, self._process.kill)
         watchdog.start()
         try:
             stream.write(data)
@@ -82,7 +82,7 @@ class Child:
         while (line := self._wait()) is not None:
             output += line
         try:
-            code = self._process.wait(PATIENCE)
+            code = self._process.wait(LOCK_TIMEOUT)
         except subprocess.TimeoutExpired:
             raise self._failure("did not end") from None
         if code != 0:
@@ -97,7 +97,7 @@ class Child:
 
     def _wait(self) -> bytes | None:
         try:
-            return self._lines.get(timeout=PATIENCE)
+            return self._lines.get(timeout=LOCK_TIMEOUT)
         except queue.Empty:
             raise self._failure("gave no answer in time") from None
 

@@ -29,7 +29,7 @@ from botocore_cognito_federation.demo import home as home_files
 from botocore_cognito_federation.demo.records import Call
 from botocore_cognito_federation.demo.world import World
 
-from .children import PATIENCE, Child, ChildFailed
+from .children import LOCK_TIMEOUT, Child, ChildFailed
 from .model import ENDPOINT, NATIVE, PROCESS, Client, Column, Commands, Installed, Place, Program, Target, Way
 
 #: Seconds that credentials live in the column about refreshing.
@@ -245,7 +245,7 @@ class _LastingStream(_Lasting):
 
 def _first_use(world: World, identity: str) -> Call:
     """The first request to S3 with credentials of this identity."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + LOCK_TIMEOUT
     while time.monotonic() < deadline:
         used = _uses(world, identity)
         if used:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from botocore_cognito_federation._fast_path import Question
+from botocore_cognito_federation._fast_path import CacheQuery
 from botocore_cognito_federation.cli.credential_process import answer
 from tests.conftest import Home, Result
 
@@ -41,7 +41,7 @@ def here(capfd):
     """What `credential-process` answers, asked in this process: for the long tables."""
 
     def ask(profile: str = "demo") -> Result:
-        code, line = answer(Question(profile, os.environ))
+        code, line = answer(CacheQuery(profile, os.environ))
         printed = capfd.readouterr()
         return Result(code, printed.out.encode(), f"{printed.err}{line}\n".encode())
 

@@ -9,14 +9,14 @@ TEMPORARY = 7
 HANGING = """
 import os, time
 from botocore_cognito_federation.cli import credential_process as long_way
-from botocore_cognito_federation._fast_path import Question
+from botocore_cognito_federation._fast_path import CacheQuery
 
 def hang(question):
     with long_way._stdout_kept_clean():  # as while a refresh handler runs
         time.sleep(60)
 
 long_way._LAST_MOMENT, long_way.answer = 0.2, hang
-long_way.answer_and_end(Question("demo", os.environ))
+long_way.answer_and_end(CacheQuery("demo", os.environ))
 """
 
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from botocore_cognito_federation import _fast_path as process
-from botocore_cognito_federation._fast_path import MAGIC, Question, read_answer
+from botocore_cognito_federation._fast_path import MAGIC, CacheQuery, read_answer
 from botocore_cognito_federation._util import files as private_files
 from botocore_cognito_federation.errors import StorageError
 
@@ -63,14 +63,14 @@ def test_an_answer_is_read_as_bytes_whoever_owns_it(monkeypatch, tmp_path):
 
     monkeypatch.setattr(os, "open", opened)
     environ = {"COGNITO_FEDERATION_CACHE_DIR": str(tmp_path), "AWS_CONFIG_FILE": str(tmp_path / "config")}
-    question = Question("demo", environ)
-    os.makedirs(os.path.dirname(question.path))
-    fields = (MAGIC, question.fingerprint, "", "1 2 3", "credentials", "0", "\x1f", "{}", "")
-    with open(question.path, "w") as file:
+    query = CacheQuery("demo", environ)
+    os.makedirs(os.path.dirname(query.path))
+    fields = (MAGIC, query.fingerprint, "", "1 2 3", "credentials", "0", "\x1f", "{}", "")
+    with open(query.path, "w") as file:
         file.write("\n".join(fields))
     flags_used.clear()
     with windows():
-        answer = read_answer(question)
+        answer = read_answer(query)
     assert answer.text == "{}"
     assert [flags & _O_BINARY for flags in flags_used] == [_O_BINARY]
 
