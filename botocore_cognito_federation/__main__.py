@@ -6,7 +6,7 @@ A plain ``credential-process`` goes by `process`, which is all that is imported 
 import os
 import sys
 
-from ._fast_path import CacheQuery, answer_or_take_the_turn, occupy_standard_streams
+from ._fast_path import CacheQuery, answer_or_wait_for_lock, occupy_standard_streams
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
         return
     try:
         query = CacheQuery(asked[0], os.environ)
-        answer_or_take_the_turn(query)
+        answer_or_wait_for_lock(query)
         from .cli.credential_process import answer_and_end
 
         answer_and_end(query)

@@ -202,7 +202,7 @@ def write_all(descriptor: int, data: bytes) -> bool:
     return True
 
 
-def finish(code: int, text: str) -> None:
+def exit_with(code: int, text: str) -> None:
     """Print the object on stdout, or the message on stderr, and end the process with nothing left to flush."""
     written = write_all(2 if code else 1, f"{text}\n".encode("utf-8", "surrogateescape"))
     os._exit(code if written else code or 1)
@@ -220,29 +220,29 @@ def occupy_standard_streams() -> None:
             os.open(os.devnull, os.O_RDONLY)
 
 
-def _finish_if_answered(query: CacheQuery) -> "CachedAnswer | None":
+def _exit_if_answered(query: CacheQuery) -> "CachedAnswer | None":
     """End the process where the kept answer is the answer; else give back what is kept."""
     answer = read_answer(query)
     if answer is None:
         return None
     now = time()
     if answer.is_fresh(now):
-        finish(answer.code, answer.text)
+        exit_with(answer.code, answer.text)
     if answer.kind == "failure" and query.asked_at <= answer.issued <= now + _CLOCK_STEP:
         # The attempt that failed ended after this process asked: it was its attempt too.
-        finish(answer.code, answer.text)
+        exit_with(answer.code, answer.text)
     return answer
 
 
-def finish_in_the_end(query: CacheQuery) -> None:
+def exit_at_deadline(query: CacheQuery) -> None:
     """End a process that has no time left with what still lives, or a failure that says to try again.
 
     No other limit holds against a server that sends its answer byte by byte.
     """
     answer = read_answer(query)
     if answer is not None and _lives(answer):
-        finish(0, answer.text)
-    finish(7, "No answer came in time. Check the network and try again")
+        exit_with(0, answer.text)
+    exit_with(7, "No answer came in time. Check the network and try again")
 
 
 def _lives(answer: "CachedAnswer | None") -> bool:
@@ -287,7 +287,7 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-def _take_turns(query: CacheQuery) -> "int | None":
+def _wait_for_lock(query: CacheQuery) -> "int | None":
     """Return with the answer's lock as the one who renews; everybody else ends here with what that one leaves.
 
     A shared lock would not do: when the first renewal fails, the waiting ones keep each other out for ever.
@@ -298,17 +298,17 @@ def _take_turns(query: CacheQuery) -> "int | None":
     pause = 0.008 + os.getpid() % 8 / 1000
     deadline = monotonic() + LOCK_TIMEOUT
     while not _try_lock(lock):
-        answer = _finish_if_answered(query)
+        answer = _exit_if_answered(query)
         if answer is not None and _lives(answer):
-            finish(0, answer.text)
+            exit_with(0, answer.text)
         if answer is not None and answer.kind == "ask":
             return None
         if monotonic() > deadline:
-            finish(
+            exit_with(
                 8, "Another process has been renewing these credentials for too long. Try again, or end that process"
             )
         sleep(pause)
-    _finish_if_answered(query)
+    _exit_if_answered(query)
     return lock
 
 
@@ -317,8 +317,8 @@ def _asked_by_itself(query: CacheQuery) -> bool:
     return query.profile in os.environ.get(CHAIN_VARIABLE, "").split(FIELD)
 
 
-def answer_or_take_the_turn(query: CacheQuery) -> None:
+def answer_or_wait_for_lock(query: CacheQuery) -> None:
     """End the process with the answer kept ready; where there is none, return as the one who gets it."""
-    kept = _finish_if_answered(query)
+    kept = _exit_if_answered(query)
     if (kept is None or kept.kind != "ask") and not _asked_by_itself(query):
-        _take_turns(query)
+        _wait_for_lock(query)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from botocore.session import Session
 
-from .._fast_path import CacheQuery, finish, finish_in_the_end
+from .._fast_path import CacheQuery, exit_at_deadline, exit_with
 from .._util.log import unexpected
 from .._util.subprocess import environment_for_children, refuse_a_circle
 from ..cache.answers import bindings_of, process_text, put_answer, put_failure
@@ -40,14 +40,14 @@ def answer_and_end(query: CacheQuery) -> None:
 
     def give_up() -> None:
         os.dup2(stdout, 1)  # a refresh handler may be running, with its output put away
-        finish_in_the_end(query)
+        exit_at_deadline(query)
 
     watchdog = threading.Timer(query.asked_at + _LAST_MOMENT - time.time(), give_up)
     watchdog.daemon = True
     watchdog.start()
     code, text = answer(query)
     watchdog.cancel()
-    finish(code, text)
+    exit_with(code, text)
 
 
 def answer(query: CacheQuery) -> tuple[int, str]:

@@ -195,7 +195,7 @@ def test_an_answer_of_another_user_is_a_miss_and_not_overwritten(ready):
 def test_an_answer_ends_when_the_credentials_are_to_be_renewed_or_the_clock_steps_back(ready, monkeypatch):
     kept = read_answer(query())
     ended: list[int] = []
-    monkeypatch.setattr(process, "finish", lambda code, text: ended.append(code))
+    monkeypatch.setattr(process, "exit_with", lambda code, text: ended.append(code))
     for now, hands_out in [
         (kept.issued - 60, False),
         (kept.issued, True),
@@ -204,7 +204,7 @@ def test_an_answer_ends_when_the_credentials_are_to_be_renewed_or_the_clock_step
     ]:
         monkeypatch.setattr(process, "time", lambda now=now: now)
         ended.clear()
-        process._finish_if_answered(query())
+        process._exit_if_answered(query())
         assert bool(ended) is hands_out, now
 
 
