@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     Place = tuple[str, str, tuple[str, ...]]
 
 #: One object for all sessions that ask the same question with a token of the same user from the same place.
-_ready: dict[Place, tuple[RefreshableCognitoCredentials, Later]] = {}
+_ready: dict[Place, tuple[RefreshableCognitoCredentials, DeferredConfiguration]] = {}
 #: Those of them whose configuration `shared` has not looked at so far.
-_unresolved: list[tuple[RefreshableCognitoCredentials, Later]] = []
+_unresolved: list[tuple[RefreshableCognitoCredentials, DeferredConfiguration]] = []
 #: From then on configurations are resolved: objects of equal ones are one, however often a file was rewritten.
 _MOST = 16
 # Nothing is registered to be called at a fork: it would hold this module, and botocore's with it, until after the last
@@ -44,7 +44,7 @@ _lock = ForkSafeLock()
 _resolving = False
 
 
-class Later:
+class DeferredConfiguration:
     """What is needed to resolve a configuration later on as it is now.
 
     Attributes:
@@ -59,7 +59,7 @@ class Later:
         self._profile = profile
         self._full_config: Mapping[str, Any] | None = session.full_config
         self._config_file = str(session.get_config_variable("config_file"))
-        self.session = Beside(session, profile)
+        self.session = SessionFactory(session, profile)
         self._settings: Settings | None = None
         self._serve: Callable[[], FetchResult] | None = None
 
@@ -121,7 +121,7 @@ class Later:
         )
 
 
-class Beside:
+class SessionFactory:
     """Makes the session of our own calls, for the same profile, with what others have read of AWS's models.
 
     They are the most of what a client costs: 24,000 objects for the endpoints alone, which a session reads for its
@@ -179,7 +179,7 @@ def ready_credentials(query: CacheQuery, session: Session, profile: str | None) 
             return found
         if _resolving or len(_ready) >= _MOST:
             return None
-        later = Later(query, answer, session, profile)
+        later = DeferredConfiguration(query, answer, session, profile)
         found = RefreshableCognitoCredentials(later.fetch)
         *keys, expiration = _parts(answer)
         found.put(keys, expiration=expiration, usable_until=answer.until, refresh_at=answer.refresh_at)
@@ -188,7 +188,7 @@ def ready_credentials(query: CacheQuery, session: Session, profile: str | None) 
         return found
 
 
-def take_unresolved() -> list[tuple[RefreshableCognitoCredentials, Later]]:
+def pop_unregistered() -> list[tuple[RefreshableCognitoCredentials, DeferredConfiguration]]:
     """The objects that `shared` has to know of from now on."""
     global _resolving
     with _lock:

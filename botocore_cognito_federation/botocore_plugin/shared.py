@@ -25,7 +25,7 @@ from ..factory import fetcher_for, serving_for
 from ..fetcher import user_fingerprint
 from ..login_tokens.registry import token_bindings
 from .credentials import RefreshableCognitoCredentials
-from .deferred import Beside, take_unresolved
+from .deferred import SessionFactory, pop_unregistered
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .._fast_path import CacheQuery
     from ..credentials import FederatedCredentials
     from ..fetcher import FetchResult
-    from .deferred import Later
+    from .deferred import DeferredConfiguration
 
 #: What tells a platform's token endpoint whose token is asked for; see `tokens.platforms`.
 _OF_PLATFORMS = (
@@ -73,7 +73,7 @@ class _Entry:
 
     whose: _Owner
     credentials: RefreshableCognitoCredentials
-    beside: Beside
+    beside: SessionFactory
 
 
 #: The least recently asked for first.
@@ -113,12 +113,12 @@ def shared_credentials(
     key = _key(settings, os.environ)
     whose = _owner(settings)
     with _shared_lock:
-        for credentials, later in take_unresolved():
+        for credentials, later in pop_unregistered():
             with suppress(CognitoFederationError):
                 _take_in(credentials, later)
         entry = _shared.pop(key, None)
         if entry is None or not whose.may_use(entry.whose):
-            beside = Beside(session, settings.profile)
+            beside = SessionFactory(session, settings.profile)
             fetch = serving(settings, query, beside, who=whose.who)
             entry = _Entry(whose, RefreshableCognitoCredentials(fetch), beside)
         entry.beside.share(session)
@@ -126,7 +126,7 @@ def shared_credentials(
         return entry.credentials
 
 
-def _take_in(credentials: RefreshableCognitoCredentials, later: Later) -> None:
+def _take_in(credentials: RefreshableCognitoCredentials, later: DeferredConfiguration) -> None:
     """Share an object that was made of an answer, if it is still that user's whom a new session would be."""
     settings = later.settings()
     whose = _owner(settings)
