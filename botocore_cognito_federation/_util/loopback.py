@@ -73,7 +73,7 @@ class LoopbackServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.server_close()
         self._cut(lambda deadline: True)
 
-    def has_spoken(self, client: socket.socket) -> None:
+    def mark_request_complete(self, client: socket.socket) -> None:
         """The request of a client is complete."""
         with self._deadlines_lock:
             if client in self._deadlines:
@@ -116,10 +116,10 @@ class LoopbackServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         with self._deadlines_lock:
             late = [client for client, deadline in self._deadlines.items() if overdue(deadline)]
         for client in late:
-            cut(client)
+            close_abruptly(client)
 
 
-def cut(client: socket.socket) -> None:
+def close_abruptly(client: socket.socket) -> None:
     """End a connection from our side; its thread notices."""
     try:
         client.shutdown(socket.SHUT_RDWR)
@@ -209,7 +209,7 @@ class RouteServer(LoopbackServer):
         if oldest is None:
             return False
         del deadlines[oldest]
-        cut(oldest)
+        close_abruptly(oldest)
         return True
 
 
@@ -220,7 +220,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def _answer(self) -> None:
-        self.server.has_spoken(self.connection)
+        self.server.mark_request_complete(self.connection)
         self._send(self.server.route(Request(self.command, self.path, self.headers)))
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = do_PATCH = _answer

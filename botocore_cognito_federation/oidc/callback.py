@@ -92,7 +92,7 @@ class Handler(BaseHTTPRequestHandler):
     timeout = CallbackListener.request_time
 
     def _serve(self) -> None:
-        self.server.has_spoken(self.connection)
+        self.server.mark_request_complete(self.connection)
         hosts = self.headers.get_all("Host", [])
         path, _, query = self.path.partition("?")
         host = hosts[0].strip().lower() if len(hosts) == 1 else None
