@@ -69,7 +69,7 @@ class Choices:
 
 
 @dataclass(frozen=True)
-class Way:
+class Flow:
     """One way to sign in.
 
     Attributes:
@@ -84,14 +84,14 @@ class Way:
     instead: Kind | None = None
 
 
-def choose_way(
+def choose_flow(
     settings: Settings,
     choices: Choices,
     *,
     browser: tuple[bool, str],
     comes_back_here: bool,
     has_device_codes: Callable[[], bool],
-) -> Way:
+) -> Flow:
     """The way for a configuration, on this machine.
 
     Args:
@@ -101,27 +101,27 @@ def choose_way(
     """
     possible, reason = browser
     if choices.remote:
-        return Way("paste")
+        return Flow("paste")
     if choices.use_device_code:
-        return Way("device")
+        return Flow("device")
     if choices.browser_command is not None:
-        return Way("browser", opens=True)
+        return Flow("browser", opens=True)
     if choices.no_browser:
-        return Way("browser")
+        return Flow("browser")
     if settings.signs_in_by_password:
-        return Way("password")
+        return Flow("password")
     if settings.grant == "device-code":
-        return Way("device")
+        return Flow("device")
     if settings.grant == "remote":
-        return Way("paste")
+        return Flow("paste")
     if settings.grant == "auth-code":
-        return Way("browser", opens=possible, why="" if possible else f"No browser can be opened here: {reason}")
+        return Flow("browser", opens=possible, why="" if possible else f"No browser can be opened here: {reason}")
     if not comes_back_here:
-        return Way("paste", why="cognito_redirect_uri is not an address of this machine")
+        return Flow("paste", why="cognito_redirect_uri is not an address of this machine")
     if possible:
-        return Way("browser", opens=True)
+        return Flow("browser", opens=True)
     why = f"No browser can be opened here: {reason}"
-    return Way("device", why=why, instead="paste") if has_device_codes() else Way("paste", why=why)
+    return Flow("device", why=why, instead="paste") if has_device_codes() else Flow("paste", why=why)
 
 
 logger = logging.getLogger(__name__)
@@ -286,19 +286,19 @@ def check_storable(store: Store) -> None:
 def _sign_in_here(settings: Settings, store: Store, screen: Screen, choices: Choices, machine: Machine) -> Session:
     party = replace(relying_party(settings, store, machine.environ), clock=machine.clock)
     redirect = _loopback(settings, party, choices)
-    way = choose_way(
+    flow = choose_flow(
         settings,
         choices,
         browser=machine.can_open(machine.environ),
         comes_back_here=redirect is not None,
         has_device_codes=lambda: party.metadata().device_authorization_endpoint is not None,
     )
-    if way.why:
-        screen.say(way.why)
+    if flow.why:
+        screen.say(flow.why)
     keeper = SessionKeeper(settings, store, force=choices.force, now=machine.clock.now)
     attempt = _Attempt(settings, store, party, screen, choices, machine, keeper)
     with screen:
-        attempt.go(way)
+        attempt.go(flow)
     if keeper.replaced is not None and keeper.replaced.refresh_token is not None:
         outcome = revoke_session(settings, store, machine.environ, keeper.replaced.refresh_token)
         logger.debug("The session of the user before was revoked: %s", outcome)
@@ -316,15 +316,15 @@ class _Attempt:
     machine: Machine
     keeper: SessionKeeper
 
-    def go(self, way: Way) -> None:
+    def go(self, flow: Flow) -> None:
         try:
-            self._go(way.kind, way.opens)
+            self._go(flow.kind, flow.opens)
         except ConfigurationError as refused:
             # Discovery may offer what this client is not allowed; nobody has been shown anything yet.
-            if way.instead is None or self.keeper.session is not None:
+            if flow.instead is None or self.keeper.session is not None:
                 raise
             self.screen.say(refused.what)
-            self._go(way.instead, False)
+            self._go(flow.instead, False)
 
     def _go(self, kind: Kind, opens: bool) -> None:
         timeout, cancel = self.choices.timeout, self.machine.cancel
