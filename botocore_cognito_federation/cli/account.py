@@ -24,7 +24,7 @@ from ..messages import span
 from ..sign_in.browser import parse_browser_command
 from ..sign_in.login import Choices, Machine, SignedIn, sign_in
 from ..sign_in.logout import SignedOut, forget_scope, sign_out
-from ..sign_in.terminal import TerminalScreen, typed_line
+from ..sign_in.terminal import TerminalScreen, read_line
 from .app import chosen_settings, json_option, profile_option, session_option
 
 
@@ -65,7 +65,7 @@ def run_login(settings: Settings, choices: Choices) -> None:
             "cognito_cache = memory keeps a sign-in in the process that made it, and this one ends now",
             remedy="Set cognito_cache = file or keyring, or call botocore_cognito_federation.login() in Python",
         )
-    screen = TerminalScreen(sys.stderr, read_line=lambda timeout: typed_line(0, timeout))
+    screen = TerminalScreen(sys.stderr, read_line=lambda timeout: read_line(0, timeout))
     signed_in = sign_in(
         settings,
         store=store_for(settings, os.environ),

@@ -184,9 +184,9 @@ def _markup(prompt: SignInPrompt) -> str:
 
 
 def _by_input(timeout: float) -> str:
-    from .terminal import typed_line
+    from .terminal import read_line
 
     try:
-        return typed_line(sys.stdin.fileno(), timeout)
+        return read_line(sys.stdin.fileno(), timeout)
     except (OSError, ValueError, AttributeError):
         return ""

@@ -26,7 +26,7 @@ _MOST = 100_000
 _ERASE = (b"\x7f", b"\x08")
 
 
-def typed_line(descriptor: int, timeout: float) -> str:
+def read_line(descriptor: int, timeout: float) -> str:
     """A line from a terminal or a pipe; empty at the end of the input, or when the time is over.
 
     Args:

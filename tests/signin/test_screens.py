@@ -11,7 +11,7 @@ import pytest
 from botocore_cognito_federation.errors import SignInFailedError
 from botocore_cognito_federation.oidc.flows import SignInPrompt
 from botocore_cognito_federation.sign_in.login import Choices, Flow, choose_flow
-from botocore_cognito_federation.sign_in.terminal import TerminalScreen, typed_line, wording
+from botocore_cognito_federation.sign_in.terminal import TerminalScreen, read_line, wording
 from tests.signin.places import Home, finished
 from tests.signin.test_automatic import shown_on
 
@@ -42,7 +42,7 @@ def test_a_line_longer_than_a_terminal_takes_at_once_comes_whole() -> None:
     termios.tcsetattr(theirs, termios.TCSANOW, mode)
     url = "http://127.0.0.1:8400/callback?code=" + "x" * 9000
     done: list[str] = []
-    reader = threading.Thread(target=lambda: done.append(typed_line(theirs, 30)), daemon=True)
+    reader = threading.Thread(target=lambda: done.append(read_line(theirs, 30)), daemon=True)
     reader.start()
     while termios.tcgetattr(theirs)[3] & termios.ICANON:
         pass
@@ -58,17 +58,17 @@ def test_a_line_longer_than_a_terminal_takes_at_once_comes_whole() -> None:
 def test_what_follows_the_line_is_left_for_whoever_reads_next() -> None:
     reading, writing = os.pipe()
     os.write(writing, b"\n  \nfirst\nsecond\n")
-    assert typed_line(reading, 5) == "first"
+    assert read_line(reading, 5) == "first"
     assert os.read(reading, 100) == b"second\n"
     os.close(writing)
-    assert typed_line(reading, 5) == ""
+    assert read_line(reading, 5) == ""
     os.close(reading)
 
 
 @posix
 def test_nobody_who_types_in_time_is_an_empty_line() -> None:
     reading, writing = os.pipe()
-    assert typed_line(reading, 0.05) == ""
+    assert read_line(reading, 0.05) == ""
     os.close(reading)
     os.close(writing)
 
