@@ -22,7 +22,7 @@ from ..identity_pool.aws import Clients, call
 from ..identity_pool.errors import CallContext
 from ..messages import span
 from ..sign_in.browser import parse_browser_command
-from ..sign_in.login import Choices, Machine, SignedIn, sign_in
+from ..sign_in.login import Environment, LoginOptions, SignedIn, sign_in
 from ..sign_in.logout import SignedOut, forget_scope, sign_out
 from ..sign_in.terminal import TerminalScreen, read_line
 from .app import chosen_settings, json_option, profile_option, session_option
@@ -54,7 +54,7 @@ def _left(at: float) -> str:
     return span(max(0.0, at - time.time()))
 
 
-def run_login(settings: Settings, choices: Choices) -> None:
+def run_login(settings: Settings, options: LoginOptions) -> None:
     """Sign in on this terminal and say who it was.
 
     Raises:
@@ -70,8 +70,8 @@ def run_login(settings: Settings, choices: Choices) -> None:
         settings,
         store=store_for(settings, os.environ),
         screen=screen,
-        choices=choices,
-        machine=Machine(os.environ),
+        options=options,
+        environment=Environment(os.environ),
     )
     screen.say(report(settings, signed_in))
 
@@ -111,7 +111,7 @@ def login_command(
     chosen = [name for name, given in ways.items() if given]
     if len(chosen) > 1:
         raise click.UsageError(f"{' and '.join(chosen)} exclude each other")
-    choices = Choices(
+    options = LoginOptions(
         no_browser=no_browser,
         use_device_code=use_device_code,
         remote=remote,
@@ -121,7 +121,7 @@ def login_command(
         force=force,
         login_hint=login_hint,
     )
-    run_login(chosen_settings(profile, session), choices)
+    run_login(chosen_settings(profile, session), options)
 
 
 def settings_of_scope(scope: str) -> Settings | None:

@@ -162,10 +162,10 @@ def configure_command(
         _keep_client_secret(plan.settings, store)
     _say_what_is_next(plan, changed=changed, files=files)
     if asks and signs_people_in(plan.settings) and click.confirm("Sign in now?", default=True, err=True):
-        from ..sign_in.login import Choices
+        from ..sign_in.login import LoginOptions
         from .account import run_login
 
-        run_login(load_settings(name), Choices())
+        run_login(load_settings(name), LoginOptions())
 
 
 _python_option = click.option(

@@ -106,14 +106,18 @@ def _tried(
 ) -> bool:
     from ..messages import login_command
     from ..oidc.flows import DEFAULT_TIMEOUT
-    from .login import Choices, Machine, sign_in_only
+    from .login import Environment, LoginOptions, sign_in_only
     from .terminal import TerminalScreen
 
     screen = TerminalScreen(terminal if terminal is not None else _nowhere())
     try:
         screen.say(f"\ncognito-federation: {settings.scope} needs a sign-in")
-        choices = Choices(timeout=DEFAULT_TIMEOUT if limit is None else min(limit, DEFAULT_TIMEOUT), only_joins=True)
-        session, _ = sign_in_only(settings, store=store, screen=screen, choices=choices, machine=Machine(environ))
+        options = LoginOptions(
+            timeout=DEFAULT_TIMEOUT if limit is None else min(limit, DEFAULT_TIMEOUT), only_joins=True
+        )
+        session, _ = sign_in_only(
+            settings, store=store, screen=screen, options=options, environment=Environment(environ)
+        )
     except KeyboardInterrupt:
         cool_down.failed()
         raise

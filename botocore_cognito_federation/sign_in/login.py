@@ -42,7 +42,7 @@ Kind = Literal["browser", "device", "paste", "password"]
 
 
 @dataclass(frozen=True)
-class Choices:
+class LoginOptions:
     """What the person asked for on the command line or in the call.
 
     Attributes:
@@ -86,7 +86,7 @@ class Flow:
 
 def choose_flow(
     settings: Settings,
-    choices: Choices,
+    options: LoginOptions,
     *,
     browser: tuple[bool, str],
     comes_back_here: bool,
@@ -100,13 +100,13 @@ def choose_flow(
         has_device_codes: whether the provider's discovery document has the device grant; asked only where it matters.
     """
     possible, reason = browser
-    if choices.remote:
+    if options.remote:
         return Flow("paste")
-    if choices.use_device_code:
+    if options.use_device_code:
         return Flow("device")
-    if choices.browser_command is not None:
+    if options.browser_command is not None:
         return Flow("browser", opens=True)
-    if choices.no_browser:
+    if options.no_browser:
         return Flow("browser")
     if settings.signs_in_by_password:
         return Flow("password")
@@ -149,7 +149,7 @@ class SignedIn:
 
 
 @dataclass(frozen=True)
-class Machine:
+class Environment:
     """What a sign-in needs of the machine it runs on.
 
     Attributes:
@@ -165,7 +165,9 @@ class Machine:
     cancel: threading.Event | None = None
 
 
-def sign_in(settings: Settings, *, store: Store, screen: Screen, choices: Choices, machine: Machine) -> SignedIn:
+def sign_in(
+    settings: Settings, *, store: Store, screen: Screen, options: LoginOptions, environment: Environment
+) -> SignedIn:
     """Sign a person in and exchange the token.
 
     Raises:
@@ -174,10 +176,10 @@ def sign_in(settings: Settings, *, store: Store, screen: Screen, choices: Choice
         TemporaryError, StorageError, FederationRefusedError: as they say; a session that was kept stays.
         KeyboardInterrupt: at once.
     """
-    session, joined = sign_in_only(settings, store=store, screen=screen, choices=choices, machine=machine)
+    session, joined = sign_in_only(settings, store=store, screen=screen, options=options, environment=environment)
     if settings.profile is None and settings.origin("identity_pool_id").layer != "session":
         return SignedIn(session, None, joined)
-    federation = fetcher_for(settings, store=store, environ=machine.environ)
+    federation = fetcher_for(settings, store=store, environ=environment.environ)
     try:
         # Also where some are kept and live: people sign in again because their groups or the pool's roles have changed.
         credentials = federation.credentials() if joined else federation.fetch_fresh()
@@ -185,7 +187,7 @@ def sign_in(settings: Settings, *, store: Store, screen: Screen, choices: Choice
         raise _though_signed_in(error, session) from None
     if not joined:
         with contextlib.suppress(StorageError):
-            forget_answers(cache_directory(machine.environ))
+            forget_answers(cache_directory(environment.environ))
     return SignedIn(session, credentials, joined)
 
 
@@ -201,7 +203,7 @@ def _though_signed_in(error: CognitoFederationError, session: Session) -> Cognit
 
 
 def sign_in_only(
-    settings: Settings, *, store: Store, screen: Screen, choices: Choices, machine: Machine
+    settings: Settings, *, store: Store, screen: Screen, options: LoginOptions, environment: Environment
 ) -> tuple[Session, bool]:
     """The sign-in without the exchange: the session, and whether it is another process's.
 
@@ -209,27 +211,27 @@ def sign_in_only(
         see `sign_in`.
     """
     try:
-        return _sign_in_only(settings, store, screen, choices, machine)
+        return _sign_in_only(settings, store, screen, options, environment)
     except CognitoFederationError as error:
         # What knows no configuration has said what mends it.
         raise without_frames(reworded(error, remedy=naming_login(error.remedy, login_command(settings)))) from None
 
 
 def _sign_in_only(
-    settings: Settings, store: Store, screen: Screen, choices: Choices, machine: Machine
+    settings: Settings, store: Store, screen: Screen, options: LoginOptions, environment: Environment
 ) -> tuple[Session, bool]:
     refuse_without_sign_in(settings)
-    began_at = machine.clock.now()
+    began_at = environment.clock.now()
     sessions = Sessions(settings, store)
-    with _turn(settings, store, choices, screen) as waited:
+    with _turn(settings, store, options, screen) as waited:
         found = sessions.read()
-        if found is not None and found.signed_in_at >= began_at and not choices.force:
+        if found is not None and found.signed_in_at >= began_at and not options.force:
             return found, True
-        if waited and choices.only_joins:
+        if waited and options.only_joins:
             raise SignInFailedError("The sign-in that was under way came to nothing", remedy="Sign in again")
         check_storable(store)
-        session = _sign_in_here(settings, store, screen, choices, machine)
-    forget_failures(store, machine.environ)
+        session = _sign_in_here(settings, store, screen, options, environment)
+    forget_failures(store, environment.environ)
     return session, False
 
 
@@ -256,7 +258,7 @@ def forget_failures(store: Store, environ: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def _turn(settings: Settings, store: Store, choices: Choices, screen: Screen) -> Iterator[bool]:
+def _turn(settings: Settings, store: Store, options: LoginOptions, screen: Screen) -> Iterator[bool]:
     """One sign-in of a scope at a time; gives whether another one had to be waited for."""
     name = f"login-{scope_key(settings.scope)}"
     with contextlib.ExitStack() as stack:
@@ -264,9 +266,9 @@ def _turn(settings: Settings, store: Store, choices: Choices, screen: Screen) ->
         if waits:
             stack.close()
             screen.say(f"Another sign-in of {settings.scope} is under way; waiting for it")
-            if not stack.enter_context(store.lock(name, timeout=choices.timeout)):
+            if not stack.enter_context(store.lock(name, timeout=options.timeout)):
                 raise TemporaryError(
-                    f"Another sign-in of {settings.scope} is still under way after {choices.timeout:g} seconds",
+                    f"Another sign-in of {settings.scope} is still under way after {options.timeout:g} seconds",
                     remedy="Finish or end it, then try again",
                 )
         yield waits
@@ -283,24 +285,26 @@ def check_storable(store: Store) -> None:
     store.delete(SECRETS, key)
 
 
-def _sign_in_here(settings: Settings, store: Store, screen: Screen, choices: Choices, machine: Machine) -> Session:
-    party = replace(relying_party(settings, store, machine.environ), clock=machine.clock)
-    redirect = _loopback(settings, party, choices)
+def _sign_in_here(
+    settings: Settings, store: Store, screen: Screen, options: LoginOptions, environment: Environment
+) -> Session:
+    party = replace(relying_party(settings, store, environment.environ), clock=environment.clock)
+    redirect = _loopback(settings, party, options)
     flow = choose_flow(
         settings,
-        choices,
-        browser=machine.can_open(machine.environ),
+        options,
+        browser=environment.can_open(environment.environ),
         comes_back_here=redirect is not None,
         has_device_codes=lambda: party.metadata().device_authorization_endpoint is not None,
     )
     if flow.why:
         screen.say(flow.why)
-    keeper = SessionKeeper(settings, store, force=choices.force, now=machine.clock.now)
-    attempt = _Attempt(settings, store, party, screen, choices, machine, keeper)
+    keeper = SessionKeeper(settings, store, force=options.force, now=environment.clock.now)
+    attempt = _Attempt(settings, store, party, screen, options, environment, keeper)
     with screen:
         attempt.go(flow)
     if keeper.replaced is not None and keeper.replaced.refresh_token is not None:
-        outcome = revoke_session(settings, store, machine.environ, keeper.replaced.refresh_token)
+        outcome = revoke_session(settings, store, environment.environ, keeper.replaced.refresh_token)
         logger.debug("The session of the user before was revoked: %s", outcome)
     assert keeper.session is not None, "a sign-in ends with an error or a kept session"
     return keeper.session
@@ -312,8 +316,8 @@ class _Attempt:
     store: Store
     party: RelyingParty
     screen: Screen
-    choices: Choices
-    machine: Machine
+    options: LoginOptions
+    environment: Environment
     keeper: SessionKeeper
 
     def go(self, flow: Flow) -> None:
@@ -327,7 +331,7 @@ class _Attempt:
             self._go(flow.instead, False)
 
     def _go(self, kind: Kind, opens: bool) -> None:
-        timeout, cancel = self.choices.timeout, self.machine.cancel
+        timeout, cancel = self.options.timeout, self.environment.cancel
         if kind == "password":
             self._by_password()
         elif kind == "device":
@@ -337,52 +341,52 @@ class _Attempt:
         elif kind == "paste":
             sign_in_with_paste(
                 self.party,
-                _redirect_to_paste(self.settings, self.party, self.choices),
+                _redirect_to_paste(self.settings, self.party, self.options),
                 ask=self.screen.ask,
                 accept=self.keeper,
-                login_hint=self.choices.login_hint,
+                login_hint=self.options.login_hint,
                 timeout=timeout,
             )
         else:
-            opener = partial(open_browser, command=self.choices.browser_command, environ=self.machine.environ)
+            opener = partial(open_browser, command=self.options.browser_command, environ=self.environment.environ)
             sign_in_with_browser(
                 self.party,
-                _redirect(self.settings, self.party, self.choices),
+                _redirect(self.settings, self.party, self.options),
                 announce=self.screen.announce,
                 open_url=opener if opens else None,
                 accept=self.keeper,
                 timeout=timeout,
                 cancel=cancel,
-                login_hint=self.choices.login_hint,
+                login_hint=self.options.login_hint,
             )
 
     def _by_password(self) -> None:
         from .password import session_of_tokens, sign_in_with_password
 
-        name = self.choices.login_hint or self.settings.username
-        with self.screen.dialogue(self.choices.timeout) as ask:
-            pool = user_pool(self.settings, self.store, self.machine.environ)
+        name = self.options.login_hint or self.settings.username
+        with self.screen.dialogue(self.options.timeout) as ask:
+            pool = user_pool(self.settings, self.store, self.environment.environ)
             tokens = sign_in_with_password(pool, name, ask)
-        now = self.machine.clock.now()
+        now = self.environment.clock.now()
         session = session_of_tokens(tokens, signed_in_at=now, sign_out_epoch=self.keeper.sign_out_epoch)
         self.keeper.keep(session, session.who)
 
 
-def _redirect(settings: Settings, party: RelyingParty, choices: Choices) -> Redirect:
+def _redirect(settings: Settings, party: RelyingParty, options: LoginOptions) -> Redirect:
     redirect = loopback_redirect(settings.redirect_uri, party.provider.redirect_ports)
-    return redirect if choices.port is None else replace(redirect, ports=(choices.port,))
+    return redirect if options.port is None else replace(redirect, ports=(options.port,))
 
 
-def _loopback(settings: Settings, party: RelyingParty, choices: Choices) -> Redirect | None:
+def _loopback(settings: Settings, party: RelyingParty, options: LoginOptions) -> Redirect | None:
     try:
-        return _redirect(settings, party, choices)
+        return _redirect(settings, party, options)
     except ConfigurationError:
         return None
 
 
-def _redirect_to_paste(settings: Settings, party: RelyingParty, choices: Choices) -> str:
+def _redirect_to_paste(settings: Settings, party: RelyingParty, options: LoginOptions) -> str:
     """The redirect URI as the provider has it registered; nobody listens on it."""
-    redirect = _loopback(settings, party, choices)
+    redirect = _loopback(settings, party, options)
     if redirect is None:
         return settings.redirect_uri or ""
     return redirect.uri(redirect.ports[0] or _PASTE_PORT)

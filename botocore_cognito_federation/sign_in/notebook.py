@@ -20,7 +20,7 @@ from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, SignInFailedError
 from ..oidc.flows import DEFAULT_TIMEOUT, SignInPrompt
 from .dialogue import Questions
-from .login import Choices, Machine, sign_in
+from .login import Environment, LoginOptions, sign_in
 from .terminal import NOT_THE_ADDRESS, Screen, TerminalScreen, wording
 
 Display = Callable[[Mapping[str, str]], None]
@@ -59,7 +59,7 @@ def login(
     if use_device_code and remote:
         raise ConfigurationError("use_device_code and remote are two ways to sign in", remedy="Choose one")
     settings = load_settings(profile)
-    choices = Choices(
+    options = LoginOptions(
         no_browser=no_browser,
         use_device_code=use_device_code,
         remote=remote,
@@ -72,8 +72,8 @@ def login(
         settings,
         store=store_for(settings, os.environ),
         screen=screen,
-        choices=choices,
-        machine=Machine(os.environ),
+        options=options,
+        environment=Environment(os.environ),
     )
     assert signed_in.credentials is not None, "a profile has an identity pool"
     until = signed_in.credentials.expiration.astimezone()

@@ -10,7 +10,7 @@ import pytest
 
 from botocore_cognito_federation.errors import SignInFailedError
 from botocore_cognito_federation.oidc.flows import SignInPrompt
-from botocore_cognito_federation.sign_in.login import Choices, Flow, choose_flow
+from botocore_cognito_federation.sign_in.login import Flow, LoginOptions, choose_flow
 from botocore_cognito_federation.sign_in.terminal import TerminalScreen, read_line, wording
 from tests.signin.places import Home, finished
 from tests.signin.test_automatic import shown_on
@@ -109,23 +109,23 @@ HERE, ELSEWHERE = (True, ""), (False, "this is an SSH session")
 @pytest.mark.parametrize(
     ("grant", "choices", "browser", "back", "codes", "expected"),
     [
-        (Grant(), Choices(), HERE, True, True, Flow("browser", opens=True)),
-        (Grant(), Choices(), ELSEWHERE, True, True, ("device", "SSH")),
-        (Grant(), Choices(), ELSEWHERE, True, False, ("paste", "SSH")),
-        (Grant(), Choices(), HERE, False, True, ("paste", "cognito_redirect_uri")),
-        (Grant(), Choices(no_browser=True), ELSEWHERE, True, True, Flow("browser")),
-        (Grant(), Choices(browser_command=("x",)), ELSEWHERE, True, True, Flow("browser", opens=True)),
-        (Grant(), Choices(remote=True), HERE, True, True, Flow("paste")),
-        (Grant("device-code"), Choices(), HERE, True, True, Flow("device")),
-        (Grant("device-code"), Choices(remote=True), HERE, True, True, Flow("paste")),
-        (Grant("remote"), Choices(), HERE, True, True, Flow("paste")),
-        (Grant("remote"), Choices(use_device_code=True), HERE, True, True, Flow("device")),
-        (Grant("auth-code"), Choices(), ELSEWHERE, True, True, ("browser", "SSH")),
-        (Grant("srp", by_password=True), Choices(), ELSEWHERE, True, True, Flow("password")),
+        (Grant(), LoginOptions(), HERE, True, True, Flow("browser", opens=True)),
+        (Grant(), LoginOptions(), ELSEWHERE, True, True, ("device", "SSH")),
+        (Grant(), LoginOptions(), ELSEWHERE, True, False, ("paste", "SSH")),
+        (Grant(), LoginOptions(), HERE, False, True, ("paste", "cognito_redirect_uri")),
+        (Grant(), LoginOptions(no_browser=True), ELSEWHERE, True, True, Flow("browser")),
+        (Grant(), LoginOptions(browser_command=("x",)), ELSEWHERE, True, True, Flow("browser", opens=True)),
+        (Grant(), LoginOptions(remote=True), HERE, True, True, Flow("paste")),
+        (Grant("device-code"), LoginOptions(), HERE, True, True, Flow("device")),
+        (Grant("device-code"), LoginOptions(remote=True), HERE, True, True, Flow("paste")),
+        (Grant("remote"), LoginOptions(), HERE, True, True, Flow("paste")),
+        (Grant("remote"), LoginOptions(use_device_code=True), HERE, True, True, Flow("device")),
+        (Grant("auth-code"), LoginOptions(), ELSEWHERE, True, True, ("browser", "SSH")),
+        (Grant("srp", by_password=True), LoginOptions(), ELSEWHERE, True, True, Flow("password")),
     ],
 )
 def test_the_way_to_sign_in(
-    grant: Grant, choices: Choices, browser: tuple[bool, str], back: bool, codes: bool, expected: object
+    grant: Grant, choices: LoginOptions, browser: tuple[bool, str], back: bool, codes: bool, expected: object
 ) -> None:
     way = choose_flow(grant, choices, browser=browser, comes_back_here=back, has_device_codes=lambda: codes)  # type: ignore[arg-type]  # a stand-in
     if isinstance(expected, Flow):
