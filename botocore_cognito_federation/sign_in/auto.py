@@ -35,7 +35,7 @@ _LONGEST_PAUSE = 3600.0
 OpenTerminal = Callable[[], TextIO | None]
 
 
-class CoolDown:
+class Backoff:
     """How long to leave people alone after an automatic sign-in that failed: 5 minutes, doubling to an hour."""
 
     def __init__(self, settings: Settings, store: Store, now: Callable[[], float]) -> None:
@@ -85,7 +85,7 @@ def signed_in_automatically(
     limit = None if time_left is None else time_left() - _RESERVE
     if limit is not None and limit < _LEAST:
         return False
-    cool_down = CoolDown(settings, store, now)
+    cool_down = Backoff(settings, store, now)
     if cool_down.left() > 0:
         logger.debug("No automatic sign-in for another %.0f s", cool_down.left())
         return False
@@ -102,7 +102,7 @@ def _tried(
     environ: Mapping[str, str],
     terminal: TextIO | None,
     limit: float | None,
-    cool_down: CoolDown,
+    cool_down: Backoff,
 ) -> bool:
     from ..messages import login_command
     from ..oidc.flows import DEFAULT_TIMEOUT

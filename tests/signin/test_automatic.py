@@ -17,7 +17,7 @@ from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError
 from botocore_cognito_federation.sign_in import auto as automatic
 from botocore_cognito_federation.sign_in import login as perform
-from botocore_cognito_federation.sign_in.auto import CoolDown, signed_in_automatically
+from botocore_cognito_federation.sign_in.auto import Backoff, signed_in_automatically
 from tests.signin.places import BROWSER, Home, finished
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the tests use the terminal device of POSIX")
@@ -130,7 +130,7 @@ def test_an_interrupted_sign_in_counts_as_a_failure(settings_of: Any, attempts: 
 
 def test_a_clock_that_was_set_back_does_not_make_the_pause_longer(settings_of: Any, tmp_path: Path) -> None:
     bench = Bench(settings_of("tty"), tmp_path)
-    pause = CoolDown(bench.settings, bench.store, lambda: bench.now)
+    pause = Backoff(bench.settings, bench.store, lambda: bench.now)
     pause.failed()
     assert pause.left() == 300
     bench.now -= 86_400
