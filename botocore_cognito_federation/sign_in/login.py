@@ -35,7 +35,7 @@ from ..oidc.device import sign_in_with_device
 from ..oidc.flows import DEFAULT_TIMEOUT, sign_in_with_browser, sign_in_with_paste
 from .browser import can_open_browser, open_browser
 from .logout import revoke_session
-from .session_writer import SessionKeeper
+from .session_writer import SessionWriter
 from .terminal import Screen
 
 Kind = Literal["browser", "device", "paste", "password"]
@@ -299,7 +299,7 @@ def _sign_in_here(
     )
     if flow.why:
         screen.say(flow.why)
-    keeper = SessionKeeper(settings, store, force=options.force, now=environment.clock.now)
+    keeper = SessionWriter(settings, store, force=options.force, now=environment.clock.now)
     attempt = _Attempt(settings, store, party, screen, options, environment, keeper)
     with screen:
         attempt.go(flow)
@@ -318,7 +318,7 @@ class _Attempt:
     screen: Screen
     options: LoginOptions
     environment: Environment
-    keeper: SessionKeeper
+    keeper: SessionWriter
 
     def go(self, flow: Flow) -> None:
         try:

@@ -17,7 +17,7 @@ _LOCK_TIMEOUT = 45.0
 _SHOWN = ("name", "email", "preferred_username")
 
 
-class SessionKeeper:
+class SessionWriter:
     """Keeps the answer of one sign-in; an `oidc.prompts.Accept`.
 
     Args:

@@ -17,7 +17,7 @@ from botocore_cognito_federation.oidc.client import SignInAnswer
 from botocore_cognito_federation.oidc.flows import SignInPrompt
 from botocore_cognito_federation.sign_in import login as perform
 from botocore_cognito_federation.sign_in.login import Environment, LoginOptions, sign_in_only
-from botocore_cognito_federation.sign_in.session_writer import SessionKeeper
+from botocore_cognito_federation.sign_in.session_writer import SessionWriter
 
 NOW = 1_800_000_000.0
 SETTINGS = Settings("eu-west-1:1", profile="dev", session="corp", client_id="app", provider=resolve("idp.example"))
@@ -35,8 +35,8 @@ def answer(subject: str = "ada", refresh_token: str | None = "refresh", lives: f
     )
 
 
-def keeper(store: MemoryStore, *, force: bool = False) -> SessionKeeper:
-    return SessionKeeper(SETTINGS, store, force=force, now=lambda: NOW)
+def keeper(store: MemoryStore, *, force: bool = False) -> SessionWriter:
+    return SessionWriter(SETTINGS, store, force=force, now=lambda: NOW)
 
 
 def test_a_sign_in_is_kept_with_what_names_the_person() -> None:
