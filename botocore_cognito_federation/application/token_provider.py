@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..cache.base import Store
     from ..cache.sessions import Session, Sessions
     from ..identity_pool.aws import Clock
-    from ..oidc.client import RelyingParty, TokenAnswer
+    from ..oidc.client import OIDCClient, TokenAnswer
 
 RefreshHandler = Callable[..., Any]
 
@@ -258,7 +258,7 @@ class GrantHandler:
         self._rotated: str | None = None
         self._on_rotation = on_rotation
         self._turns = ForkSafeLock()
-        self._made: RelyingParty | None = None
+        self._made: OIDCClient | None = None
 
     def __repr__(self) -> str:
         return f"GrantHandler({self._provider.name!r}, {self._client_id!r})"
@@ -306,9 +306,9 @@ class GrantHandler:
         if self._on_rotation is not None:
             self._on_rotation(answer.refresh_token)
 
-    def _party(self) -> RelyingParty:
+    def _party(self) -> OIDCClient:
         if self._made is None:
-            from ..oidc.client import Client, RelyingParty
+            from ..oidc.client import Client, OIDCClient
 
-            self._made = RelyingParty(self._provider, Client(self._client_id, self._client_secret))
+            self._made = OIDCClient(self._provider, Client(self._client_id, self._client_secret))
         return self._made

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..cache.base import Store
     from ..config.settings import Settings
     from ..identity_pool.aws import Clients, Clock
-    from ..oidc.client import RelyingParty
+    from ..oidc.client import OIDCClient
     from ..user_pool import UserPool
 
 __all__ = ["Binding", "LoginTokenProvider", "RefreshContext", "login_token_provider", "token_bindings"]
@@ -110,10 +110,10 @@ def _sign_in_source(settings: Settings, store: Store, environ: Mapping[str, str]
             f"There is no interactive sign-in with {provider.name}", remedy=provider.no_sign_in_reason
         )
 
-    def party() -> RelyingParty:
-        from ..oidc.client import relying_party
+    def party() -> OIDCClient:
+        from ..oidc.client import oidc_client
 
-        return relying_party(settings, store, environ)
+        return oidc_client(settings, store, environ)
 
     def pool() -> UserPool:
         from ..oidc.client import user_pool

@@ -20,7 +20,7 @@ from .base import Now, RefreshContext
 
 if TYPE_CHECKING:
     from ..cache.base import Store
-    from ..oidc.client import RelyingParty
+    from ..oidc.client import OIDCClient
     from ..user_pool import UserPool, UserPoolTokens
 
 logger = logging.getLogger(__name__)
@@ -207,7 +207,7 @@ class RefreshTokenProvider:
         return token.expires_at is None or self._clock() < token.expires_at
 
 
-def oidc_refresher(party_of: Callable[[], RelyingParty]) -> Refresher:
+def oidc_refresher(party_of: Callable[[], OIDCClient]) -> Refresher:
     """The renewal of an OpenID Connect or OAuth 2.0 session by its refresh token (RFC 6749, section 6)."""
 
     def renew(session: Session, keep: KeepRefreshToken) -> RefreshedTokens:

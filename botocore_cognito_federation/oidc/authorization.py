@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from .._util.http import is_loopback
 from ..errors import ConfigurationError, SignInFailedError
 from ..messages import SIGN_IN_AGAIN, printable
-from .client import RelyingParty, provider_error
+from .client import OIDCClient, provider_error
 from .discovery import ProviderMetadata
 
 DEFAULT_REDIRECT_URI = "http://127.0.0.1/callback"
@@ -125,7 +125,7 @@ class AuthorizationRequest:
 
 
 def authorization_request(
-    party: RelyingParty,
+    party: OIDCClient,
     metadata: ProviderMetadata,
     redirect_uri: str,
     *,
@@ -233,7 +233,7 @@ def _check_issuer(request: AuthorizationRequest, found: str | None) -> None:
         )
 
 
-def configured_parameters(party: RelyingParty) -> dict[str, str]:
+def configured_parameters(party: OIDCClient) -> dict[str, str]:
     """`cognito_auth_params`, unless they set what the sign-in itself must.
 
     Raises:

@@ -43,7 +43,7 @@ class Client:
 
 
 @dataclass(frozen=True)
-class RelyingParty:
+class OIDCClient:
     """Everything a conversation with one provider needs.
 
     Attributes:
@@ -143,7 +143,7 @@ def _claim(claims: Mapping[str, Any], name: str) -> str | None:
     return printable(value, 100) or None if isinstance(value, str) else None
 
 
-def relying_party(settings: Settings, store: Store, environ: Mapping[str, str] | None = None) -> RelyingParty:
+def oidc_client(settings: Settings, store: Store, environ: Mapping[str, str] | None = None) -> OIDCClient:
     """The party that signs people in for a configuration; nothing is asked of the provider yet.
 
     Raises:
@@ -161,7 +161,7 @@ def relying_party(settings: Settings, store: Store, environ: Mapping[str, str] |
         )
     if settings.redirect_ports:
         provider = replace(provider, redirect_ports=settings.redirect_ports)
-    return RelyingParty(
+    return OIDCClient(
         provider=provider,
         client=Client(settings.client_id, client_secret(settings, store, variables)),
         http=HttpClient(ca_bundle=settings.ca_bundle),

@@ -12,7 +12,7 @@ from .._util.http import HttpAnswer, ServerBusyError
 from ..errors import ConfigurationError, SignInFailedError, TemporaryError
 from ..messages import SIGN_IN_AGAIN
 from .authorization import configured_parameters
-from .client import ProviderError, RelyingParty, SignInAnswer, TokenAnswer, error_in
+from .client import OIDCClient, ProviderError, SignInAnswer, TokenAnswer, error_in
 from .discovery import ProviderMetadata
 from .flows import DEFAULT_TIMEOUT, Accept, Announce, SignInPrompt
 from .tokens import accept_answer, post, secrets_of, token_answer
@@ -40,7 +40,7 @@ class DeviceAuthorization:
 
 
 def sign_in_with_device(
-    party: RelyingParty,
+    party: OIDCClient,
     *,
     announce: Announce,
     accept: Accept | None = None,
@@ -79,7 +79,7 @@ def sign_in_with_device(
     return signed_in
 
 
-def authorize_device(party: RelyingParty, metadata: ProviderMetadata) -> DeviceAuthorization:
+def authorize_device(party: OIDCClient, metadata: ProviderMetadata) -> DeviceAuthorization:
     """Ask for a device code.
 
     Raises:
@@ -104,7 +104,7 @@ def authorize_device(party: RelyingParty, metadata: ProviderMetadata) -> DeviceA
 
 
 def poll(
-    party: RelyingParty,
+    party: OIDCClient,
     metadata: ProviderMetadata,
     device: DeviceAuthorization,
     limit: float,
@@ -146,7 +146,7 @@ def poll(
         pause = interval
 
 
-def _sleep(party: RelyingParty, seconds: float, cancel: threading.Event | None) -> None:
+def _sleep(party: OIDCClient, seconds: float, cancel: threading.Event | None) -> None:
     end = party.clock.monotonic() + seconds
     while (left := end - party.clock.monotonic()) > 0:
         if cancel is not None and cancel.is_set():

@@ -12,7 +12,7 @@ from ..errors import CognitoFederationError, SignInFailedError
 from . import pages
 from .authorization import AuthorizationRequest, Redirect, authorization_request, query_of_pasted, read_answer
 from .callback import CallbackServer
-from .client import RelyingParty, SignInAnswer
+from .client import OIDCClient, SignInAnswer
 from .discovery import ProviderMetadata
 from .tokens import accept_answer, exchange_code, exchange_for_long_lived
 
@@ -57,7 +57,7 @@ OpenUrl = Callable[[str], bool]
 
 
 def sign_in_with_browser(
-    party: RelyingParty,
+    party: OIDCClient,
     redirect: Redirect,
     *,
     announce: Announce,
@@ -109,7 +109,7 @@ def sign_in_with_browser(
 
 
 def sign_in_with_paste(
-    party: RelyingParty,
+    party: OIDCClient,
     redirect_uri: str,
     *,
     ask: Callable[[SignInPrompt], str],
@@ -160,7 +160,7 @@ def _opened(open_url: OpenUrl | None, launch: str) -> bool:
         return False
 
 
-def _redeem(party: RelyingParty, metadata: ProviderMetadata, request: AuthorizationRequest, code: str) -> SignInAnswer:
+def _redeem(party: OIDCClient, metadata: ProviderMetadata, request: AuthorizationRequest, code: str) -> SignInAnswer:
     answer = exchange_code(
         party, metadata, code=code, code_verifier=request.code_verifier, redirect_uri=request.redirect_uri
     )
@@ -168,7 +168,7 @@ def _redeem(party: RelyingParty, metadata: ProviderMetadata, request: Authorizat
     return accept_answer(party, metadata, answer, nonce=request.nonce)
 
 
-def _lacks_refresh_token(party: RelyingParty, request: AuthorizationRequest, answer: SignInAnswer) -> bool:
+def _lacks_refresh_token(party: OIDCClient, request: AuthorizationRequest, answer: SignInAnswer) -> bool:
     """Whether asking for consent may bring the refresh token that did not come.
 
     Google gives one at the first consent only; elsewhere `offline_access` may be dropped without consent
@@ -182,7 +182,7 @@ def _lacks_refresh_token(party: RelyingParty, request: AuthorizationRequest, ans
 
 
 def _with_consent(
-    party: RelyingParty,
+    party: OIDCClient,
     metadata: ProviderMetadata,
     server: CallbackServer,
     first: SignInAnswer,

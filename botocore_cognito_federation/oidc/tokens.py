@@ -19,7 +19,7 @@ from ..errors import (
     TokenRefreshError,
 )
 from ..messages import SIGN_IN_AGAIN
-from .client import Client, ProviderError, RelyingParty, SignInAnswer, TokenAnswer, error_in
+from .client import Client, OIDCClient, ProviderError, SignInAnswer, TokenAnswer, error_in
 from .discovery import ProviderMetadata
 from .id_token import Expectation, KeySet, verify_id_token
 
@@ -56,7 +56,7 @@ class NoIdTokenError(SignInRequiredError):
 
 
 def exchange_code(
-    party: RelyingParty, metadata: ProviderMetadata, *, code: str, code_verifier: str, redirect_uri: str
+    party: OIDCClient, metadata: ProviderMetadata, *, code: str, code_verifier: str, redirect_uri: str
 ) -> TokenAnswer:
     """Spend an authorization code (RFC 6749, section 4.1.3; RFC 7636, section 4.5).
 
@@ -79,7 +79,7 @@ def exchange_code(
     return token_answer(party, answer, error=SignInFailedError)
 
 
-def refresh_grant(party: RelyingParty, metadata: ProviderMetadata, refresh_token: str) -> TokenAnswer:
+def refresh_grant(party: OIDCClient, metadata: ProviderMetadata, refresh_token: str) -> TokenAnswer:
     """Spend a refresh token (RFC 6749, section 6); nothing in the answer is verified yet.
 
     The answer's `refresh_token` is always the one to keep: the new one, or the old where none came.
@@ -100,7 +100,7 @@ def refresh_grant(party: RelyingParty, metadata: ProviderMetadata, refresh_token
     return token_answer(party, answer, error=TokenRefreshError, sent=refresh_token)
 
 
-def exchange_for_long_lived(party: RelyingParty, metadata: ProviderMetadata, answer: TokenAnswer) -> TokenAnswer:
+def exchange_for_long_lived(party: OIDCClient, metadata: ProviderMetadata, answer: TokenAnswer) -> TokenAnswer:
     """Facebook's exchange of an hour's token for one of about 60 days, which needs the app secret.
 
     The long-lived token renews itself while it lives, so it is its own refresh token. Without a secret the answer
@@ -111,7 +111,7 @@ def exchange_for_long_lived(party: RelyingParty, metadata: ProviderMetadata, ans
     return refresh_grant(party, metadata, answer.access_token)
 
 
-def post(party: RelyingParty, metadata: ProviderMetadata, url: str, form: Mapping[str, str]) -> HttpAnswer:
+def post(party: OIDCClient, metadata: ProviderMetadata, url: str, form: Mapping[str, str]) -> HttpAnswer:
     """POST `form` with the client's authentication (RFC 6749, section 2.3.1)."""
     client, headers = party.client, {}
     fields = dict(form)
@@ -131,7 +131,7 @@ def secrets_of(client: Client, form: Mapping[str, str]) -> list[str | None]:
 
 
 def token_answer(
-    party: RelyingParty, answer: HttpAnswer, *, error: type[CognitoFederationError], sent: str | None = None
+    party: OIDCClient, answer: HttpAnswer, *, error: type[CognitoFederationError], sent: str | None = None
 ) -> TokenAnswer:
     """Read a successful answer.
 
@@ -206,7 +206,7 @@ logger = logging.getLogger(__name__)
 
 
 def accept_answer(
-    party: RelyingParty,
+    party: OIDCClient,
     metadata: ProviderMetadata,
     answer: TokenAnswer,
     *,
@@ -244,7 +244,7 @@ def accept_answer(
 
 
 def _accept_access_token(
-    party: RelyingParty,
+    party: OIDCClient,
     metadata: ProviderMetadata,
     answer: TokenAnswer,
     subject: str | None,
@@ -257,7 +257,7 @@ def _accept_access_token(
 
 
 def _made(
-    party: RelyingParty, answer: TokenAnswer, expires_at: float | None, claims: dict[str, Any], issuer: str | None
+    party: OIDCClient, answer: TokenAnswer, expires_at: float | None, claims: dict[str, Any], issuer: str | None
 ) -> SignInAnswer:
     return SignInAnswer(
         token_kind=party.provider.token_kind,
@@ -271,7 +271,7 @@ def _made(
     )
 
 
-def _user_info(party: RelyingParty, metadata: ProviderMetadata, access_token: str) -> dict[str, Any]:
+def _user_info(party: OIDCClient, metadata: ProviderMetadata, access_token: str) -> dict[str, Any]:
     """Who signed in, for the greeting and the stores; a sign-in without it is still one."""
     endpoints = party.provider.endpoints
     if metadata.userinfo_endpoint is None or endpoints is None:
@@ -287,7 +287,7 @@ def _user_info(party: RelyingParty, metadata: ProviderMetadata, access_token: st
 
 
 def _without_id_token(
-    party: RelyingParty, answer: TokenAnswer, renewal: bool, error: type[CognitoFederationError]
+    party: OIDCClient, answer: TokenAnswer, renewal: bool, error: type[CognitoFederationError]
 ) -> CognitoFederationError:
     if renewal:
         return NoIdTokenError(
@@ -310,7 +310,7 @@ class Revocation:
 
 
 def refresh_tokens(
-    party: RelyingParty,
+    party: OIDCClient,
     refresh_token: str,
     *,
     subject: str | None = None,
@@ -336,7 +336,7 @@ def refresh_tokens(
     return accept_answer(party, metadata, answer, subject=subject, renewal=True, error=TokenRefreshError)
 
 
-def revoke(party: RelyingParty, refresh_token: str) -> Revocation:
+def revoke(party: OIDCClient, refresh_token: str) -> Revocation:
     """Revoke a refresh token, and with it the grant, where the provider can (RFC 7009).
 
     Never raises for what the provider or the network does: whoever signs out forgets the token in any case.

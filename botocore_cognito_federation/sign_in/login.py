@@ -30,7 +30,7 @@ from ..errors import (
 from ..factory import fetcher_for
 from ..messages import login_command, naming_login
 from ..oidc.authorization import Redirect, loopback_redirect
-from ..oidc.client import Now, RelyingParty, relying_party, user_pool
+from ..oidc.client import Now, OIDCClient, oidc_client, user_pool
 from ..oidc.device import sign_in_with_device
 from ..oidc.flows import DEFAULT_TIMEOUT, sign_in_with_browser, sign_in_with_paste
 from .browser import can_open_browser, open_browser
@@ -288,7 +288,7 @@ def check_storable(store: Store) -> None:
 def _sign_in_here(
     settings: Settings, store: Store, screen: Screen, options: LoginOptions, environment: Environment
 ) -> Session:
-    party = replace(relying_party(settings, store, environment.environ), clock=environment.clock)
+    party = replace(oidc_client(settings, store, environment.environ), clock=environment.clock)
     redirect = _loopback(settings, party, options)
     flow = choose_flow(
         settings,
@@ -314,7 +314,7 @@ def _sign_in_here(
 class _Attempt:
     settings: Settings
     store: Store
-    party: RelyingParty
+    party: OIDCClient
     screen: Screen
     options: LoginOptions
     environment: Environment
@@ -372,19 +372,19 @@ class _Attempt:
         self.keeper.keep(session, session.who)
 
 
-def _redirect(settings: Settings, party: RelyingParty, options: LoginOptions) -> Redirect:
+def _redirect(settings: Settings, party: OIDCClient, options: LoginOptions) -> Redirect:
     redirect = loopback_redirect(settings.redirect_uri, party.provider.redirect_ports)
     return redirect if options.port is None else replace(redirect, ports=(options.port,))
 
 
-def _loopback(settings: Settings, party: RelyingParty, options: LoginOptions) -> Redirect | None:
+def _loopback(settings: Settings, party: OIDCClient, options: LoginOptions) -> Redirect | None:
     try:
         return _redirect(settings, party, options)
     except ConfigurationError:
         return None
 
 
-def _redirect_to_paste(settings: Settings, party: RelyingParty, options: LoginOptions) -> str:
+def _redirect_to_paste(settings: Settings, party: OIDCClient, options: LoginOptions) -> str:
     """The redirect URI as the provider has it registered; nobody listens on it."""
     redirect = _loopback(settings, party, options)
     if redirect is None:

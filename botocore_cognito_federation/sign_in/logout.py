@@ -13,7 +13,7 @@ from ..cache.base import CREDENTIALS, SESSIONS, Store
 from ..cache.sessions import Session, Sessions, begin_epoch, end_sign_in
 from ..config.settings import Settings
 from ..errors import CognitoFederationError, StorageError
-from ..oidc.client import relying_party, user_pool
+from ..oidc.client import oidc_client, user_pool
 from ..oidc.tokens import Revocation, revoke
 
 #: Seconds to wait for a renewal in flight, whose refresh token is the one to revoke.
@@ -102,7 +102,7 @@ def revoke_session(settings: Settings, store: Store, environ: Mapping[str, str],
             tokens = UserPoolTokens("", "", refresh_token, 0.0, settings.username or "")
             user_pool(settings, store, environ).revoke(tokens)
             return Revocation(True)
-        party = relying_party(settings, store, environ)
+        party = oidc_client(settings, store, environ)
     except CognitoFederationError as failure:
         return Revocation(False, failure.what)
     return revoke(party, refresh_token)

@@ -9,7 +9,7 @@ import requests
 from pytest_httpserver import HTTPServer
 
 from botocore_cognito_federation.identity_providers import resolve
-from botocore_cognito_federation.oidc.client import Client, Now, RelyingParty
+from botocore_cognito_federation.oidc.client import Client, Now, OIDCClient
 from tests.oidc.fake_provider import CLIENT_ID, FakeProvider, SigningKey
 from tests.servers import oidc_provider
 
@@ -72,15 +72,15 @@ def provider(httpserver: HTTPServer, rsa_key: SigningKey) -> FakeProvider:
 
 
 @pytest.fixture
-def party_of() -> Callable[..., RelyingParty]:
-    def make(issuer: str, client_id: str = CLIENT_ID, secret: str | None = None, **more: object) -> RelyingParty:
-        return RelyingParty(resolve(issuer), Client(client_id, secret), **more)  # type: ignore[arg-type]  # test sugar
+def party_of() -> Callable[..., OIDCClient]:
+    def make(issuer: str, client_id: str = CLIENT_ID, secret: str | None = None, **more: object) -> OIDCClient:
+        return OIDCClient(resolve(issuer), Client(client_id, secret), **more)  # type: ignore[arg-type]  # test sugar
 
     return make
 
 
 @pytest.fixture
-def party(provider: FakeProvider, party_of: Callable[..., RelyingParty]) -> RelyingParty:
+def party(provider: FakeProvider, party_of: Callable[..., OIDCClient]) -> OIDCClient:
     return party_of(provider.issuer)
 
 

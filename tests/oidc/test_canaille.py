@@ -8,14 +8,14 @@ import pytest
 
 from botocore_cognito_federation.errors import SignInFailedError
 from botocore_cognito_federation.oidc.authorization import loopback_redirect
-from botocore_cognito_federation.oidc.client import RelyingParty, SignInAnswer, TokenAnswer
+from botocore_cognito_federation.oidc.client import OIDCClient, SignInAnswer, TokenAnswer
 from botocore_cognito_federation.oidc.tokens import GrantEndedError, NoIdTokenError, accept_answer, refresh_tokens
 from tests.oidc.person import Person, sign_in
 from tests.servers import canaille
 from tests.servers.canaille import Canaille
 from tests.servers.oidc_provider.browser import ScriptedBrowser
 
-PartyOf = Callable[..., RelyingParty]
+PartyOf = Callable[..., OIDCClient]
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +25,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Canaille]:
 
 
 @pytest.fixture
-def party(server: Canaille, party_of: PartyOf) -> RelyingParty:
+def party(server: Canaille, party_of: PartyOf) -> OIDCClient:
     return party_of(server.issuer, "native")
 
 
 @pytest.fixture
-def signed_in(server: Canaille, party: RelyingParty) -> SignInAnswer:
+def signed_in(server: Canaille, party: OIDCClient) -> SignInAnswer:
     return sign_in(party, Person(ScriptedBrowser()), loopback_redirect(server.redirect_uri, ()))
 
 
@@ -50,7 +50,7 @@ def test_an_id_token_for_a_list_of_clients_is_refused_by_one_that_is_not_among_t
 
 
 def test_a_refresh_token_used_twice_ends_itself_but_not_the_one_that_replaced_it(
-    party: RelyingParty, signed_in: SignInAnswer
+    party: OIDCClient, signed_in: SignInAnswer
 ) -> None:
     with pytest.raises(NoIdTokenError) as first:
         refresh_tokens(party, signed_in.refresh_token or "")

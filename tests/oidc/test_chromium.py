@@ -11,7 +11,7 @@ import pytest
 
 from botocore_cognito_federation.errors import SignInFailedError
 from botocore_cognito_federation.oidc.authorization import Redirect
-from botocore_cognito_federation.oidc.client import RelyingParty, SignInAnswer
+from botocore_cognito_federation.oidc.client import OIDCClient, SignInAnswer
 from botocore_cognito_federation.oidc.flows import sign_in_with_browser
 from tests.servers.chromium import Tab, chromium
 from tests.servers.oidc_provider import OidcProvider
@@ -35,7 +35,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def start(
-    party: RelyingParty, browser: Tab, pool: ThreadPoolExecutor, accept: Callable[[SignInAnswer], None] | None = None
+    party: OIDCClient, browser: Tab, pool: ThreadPoolExecutor, accept: Callable[[SignInAnswer], None] | None = None
 ) -> Future[SignInAnswer]:
     redirect = Redirect("127.0.0.1", "/callback", (0,))
     return pool.submit(
@@ -44,7 +44,7 @@ def start(
 
 
 def test_a_sign_in_clicked_through_ends_on_a_page_that_says_who_signed_in(
-    certified: OidcProvider, party_of: Callable[..., RelyingParty], browser: Tab, pictures: Path
+    certified: OidcProvider, party_of: Callable[..., OIDCClient], browser: Tab, pictures: Path
 ) -> None:
     with ThreadPoolExecutor(1) as pool:
         signing_in = start(party_of(certified.issuer, "native"), browser, pool)
@@ -60,7 +60,7 @@ def test_a_sign_in_clicked_through_ends_on_a_page_that_says_who_signed_in(
 
 
 def test_a_sign_in_that_is_refused_ends_on_a_page_that_says_why(
-    certified: OidcProvider, party_of: Callable[..., RelyingParty], browser: Tab, pictures: Path
+    certified: OidcProvider, party_of: Callable[..., OIDCClient], browser: Tab, pictures: Path
 ) -> None:
     def refuse(answer: SignInAnswer) -> None:
         raise SignInFailedError(
@@ -80,7 +80,7 @@ def test_a_sign_in_that_is_refused_ends_on_a_page_that_says_why(
 
 
 def test_cancelling_at_the_provider_is_told_on_the_last_page(
-    certified: OidcProvider, party_of: Callable[..., RelyingParty], browser: Tab
+    certified: OidcProvider, party_of: Callable[..., OIDCClient], browser: Tab
 ) -> None:
     with ThreadPoolExecutor(1) as pool:
         signing_in = start(party_of(certified.issuer, "native"), browser, pool)

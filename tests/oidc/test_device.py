@@ -18,7 +18,7 @@ from botocore_cognito_federation.errors import (
     SignInRequiredError,
     TemporaryError,
 )
-from botocore_cognito_federation.oidc.client import Now, RelyingParty, SignInAnswer
+from botocore_cognito_federation.oidc.client import Now, OIDCClient, SignInAnswer
 from botocore_cognito_federation.oidc.device import DeviceAuthorization, authorize_device, poll, sign_in_with_device
 from botocore_cognito_federation.oidc.discovery import ProviderMetadata
 from botocore_cognito_federation.oidc.flows import SignInPrompt
@@ -27,15 +27,15 @@ from tests.oidc.fake_provider import FakeProvider, refusal
 
 
 @pytest.fixture
-def waiting(provider: FakeProvider, party: RelyingParty, patient: Now) -> RelyingParty:
+def waiting(provider: FakeProvider, party: OIDCClient, patient: Now) -> OIDCClient:
     return replace(party, clock=patient)
 
 
-def sign_in(party: RelyingParty, **more: Any) -> SignInAnswer:
+def sign_in(party: OIDCClient, **more: Any) -> SignInAnswer:
     return sign_in_with_device(party, announce=more.pop("announce", lambda prompt: None), **more)
 
 
-def test_the_code_is_shown_and_the_answer_verified(provider: FakeProvider, waiting: RelyingParty) -> None:
+def test_the_code_is_shown_and_the_answer_verified(provider: FakeProvider, waiting: OIDCClient) -> None:
     shown: list[SignInPrompt] = []
     accepted: list[SignInAnswer] = []
     provider.token_responses.append(refusal("authorization_pending"))
@@ -47,7 +47,7 @@ def test_the_code_is_shown_and_the_answer_verified(provider: FakeProvider, waiti
 
 
 def test_without_an_interval_five_seconds_pass_between_polls(
-    provider: FakeProvider, waiting: RelyingParty, fake_clock: FakeClock
+    provider: FakeProvider, waiting: OIDCClient, fake_clock: FakeClock
 ) -> None:
     provider.token_responses += [refusal("authorization_pending") for _ in range(3)]
     sign_in(waiting)
@@ -55,7 +55,7 @@ def test_without_an_interval_five_seconds_pass_between_polls(
 
 
 def test_slow_down_adds_five_seconds_for_good_each_time(
-    provider: FakeProvider, waiting: RelyingParty, fake_clock: FakeClock
+    provider: FakeProvider, waiting: OIDCClient, fake_clock: FakeClock
 ) -> None:
     answers = ["slow_down", "authorization_pending", "slow_down", "authorization_pending", "authorization_pending"]
     provider.token_responses += [refusal(answer) for answer in answers]
@@ -64,7 +64,7 @@ def test_slow_down_adds_five_seconds_for_good_each_time(
 
 
 def test_too_many_requests_counts_as_slow_down_and_retry_after_is_kept(
-    provider: FakeProvider, waiting: RelyingParty, fake_clock: FakeClock
+    provider: FakeProvider, waiting: OIDCClient, fake_clock: FakeClock
 ) -> None:
     provider.token_responses += [
         refusal("slow_down", 429),
@@ -76,7 +76,7 @@ def test_too_many_requests_counts_as_slow_down_and_retry_after_is_kept(
 
 
 def test_a_provider_that_fails_for_a_while_does_not_end_the_sign_in(
-    provider: FakeProvider, waiting: RelyingParty, fake_clock: FakeClock
+    provider: FakeProvider, waiting: OIDCClient, fake_clock: FakeClock
 ) -> None:
     provider.token_responses += [Response("", status=503), refusal("authorization_pending")]
     sign_in(waiting)
@@ -96,14 +96,14 @@ def test_the_pauses_never_get_shorter(answers: list[str]) -> None:
     ("error", "message"),
     [("access_denied", "declined"), ("expired_token", "expired"), ("weird", "ended the sign-in")],
 )
-def test_a_no_is_final(provider: FakeProvider, waiting: RelyingParty, error: str, message: str) -> None:
+def test_a_no_is_final(provider: FakeProvider, waiting: OIDCClient, error: str, message: str) -> None:
     provider.token_responses += [refusal("authorization_pending"), refusal(error)]
     with pytest.raises(SignInFailedError, match=message):
         sign_in(waiting)
     assert len(provider.asked) == 3
 
 
-def test_a_client_that_may_not_is_a_configuration_error(provider: FakeProvider, waiting: RelyingParty) -> None:
+def test_a_client_that_may_not_is_a_configuration_error(provider: FakeProvider, waiting: OIDCClient) -> None:
     provider.token_responses.append(refusal("unauthorized_client"))
     with pytest.raises(ConfigurationError, match="unauthorized_client"):
         sign_in(waiting)
@@ -111,7 +111,7 @@ def test_a_client_that_may_not_is_a_configuration_error(provider: FakeProvider, 
 
 @pytest.mark.parametrize(("timeout", "polls"), [(12, 2), (600, 119)])
 def test_the_sign_in_ends_at_the_earlier_of_both_limits(
-    provider: FakeProvider, waiting: RelyingParty, timeout: float, polls: int
+    provider: FakeProvider, waiting: OIDCClient, timeout: float, polls: int
 ) -> None:
     provider.token_responses += [refusal("authorization_pending") for _ in range(200)]
     with pytest.raises(SignInFailedError, match="Nobody entered the code"):
@@ -119,7 +119,7 @@ def test_the_sign_in_ends_at_the_earlier_of_both_limits(
     assert len(provider.asked) - 1 == polls
 
 
-def test_a_cancelled_sign_in_ends_between_polls(provider: FakeProvider, waiting: RelyingParty) -> None:
+def test_a_cancelled_sign_in_ends_between_polls(provider: FakeProvider, waiting: OIDCClient) -> None:
     cancel = threading.Event()
     cancel.set()
     with pytest.raises(SignInFailedError, match="cancelled"):
@@ -127,7 +127,7 @@ def test_a_cancelled_sign_in_ends_between_polls(provider: FakeProvider, waiting:
     assert [path for path, _ in provider.asked] == ["/device"]
 
 
-def test_ctrl_c_comes_through_at_once(provider: FakeProvider, waiting: RelyingParty) -> None:
+def test_ctrl_c_comes_through_at_once(provider: FakeProvider, waiting: OIDCClient) -> None:
     def interrupted(seconds: float) -> None:
         raise KeyboardInterrupt
 
@@ -135,7 +135,7 @@ def test_ctrl_c_comes_through_at_once(provider: FakeProvider, waiting: RelyingPa
         sign_in(replace(waiting, clock=replace(waiting.clock, sleep=interrupted)))
 
 
-def test_a_provider_without_device_codes_is_said_to_have_none(provider: FakeProvider, party: RelyingParty) -> None:
+def test_a_provider_without_device_codes_is_said_to_have_none(provider: FakeProvider, party: OIDCClient) -> None:
     provider.discovery_changes["device_authorization_endpoint"] = None
     with pytest.raises(ConfigurationError, match="no sign-in by device code"):
         sign_in(party)
@@ -155,7 +155,7 @@ def test_a_provider_without_device_codes_is_said_to_have_none(provider: FakeProv
     ],
 )
 def test_a_device_answer_that_cannot_be_shown_safely_is_refused(
-    party_of: Callable[..., RelyingParty], httpserver: HTTPServer, changes: dict[str, Any]
+    party_of: Callable[..., OIDCClient], httpserver: HTTPServer, changes: dict[str, Any]
 ) -> None:
     answer = {"device_code": "d", "user_code": "U", "verification_uri": "https://x.example/", **changes}
     httpserver.expect_request("/d").respond_with_json(answer)
@@ -165,7 +165,7 @@ def test_a_device_answer_that_cannot_be_shown_safely_is_refused(
 
 
 def test_googles_verification_url_and_a_complete_uri_are_understood(
-    party_of: Callable[..., RelyingParty], httpserver: HTTPServer
+    party_of: Callable[..., OIDCClient], httpserver: HTTPServer
 ) -> None:
     answer = {
         "device_code": "d",
@@ -182,7 +182,7 @@ def test_googles_verification_url_and_a_complete_uri_are_understood(
 
 
 def test_signing_in_again_is_never_what_a_failed_device_sign_in_raises(
-    provider: FakeProvider, waiting: RelyingParty
+    provider: FakeProvider, waiting: OIDCClient
 ) -> None:
     provider.token_changes["id_token"] = None
     with pytest.raises(SignInFailedError, match="no ID token") as caught:
@@ -194,7 +194,7 @@ METADATA = ProviderMetadata(token_endpoint="https://op.example/token", issuer="h
 DEVICE = DeviceAuthorization("d", "U", "https://op.example/activate", None, 600, 5)
 
 
-def _scripted(answers: list[str], clock: FakeClock) -> RelyingParty:
+def _scripted(answers: list[str], clock: FakeClock) -> OIDCClient:
     """A party whose token endpoint answers from a list, then yes."""
     from botocore_cognito_federation.identity_providers import resolve
     from botocore_cognito_federation.oidc.client import Client
@@ -210,7 +210,7 @@ def _scripted(answers: list[str], clock: FakeClock) -> RelyingParty:
                 return HttpAnswer("op.example", 400, {}, b'{"error": "%s"}' % answer.encode())
             return HttpAnswer("op.example", 200, {}, b'{"access_token": "a"}')
 
-    return RelyingParty(
+    return OIDCClient(
         resolve("op.example"),
         Client("c"),
         http=Scripted(),  # type: ignore[arg-type]  # two methods are all that is used

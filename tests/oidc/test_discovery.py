@@ -9,14 +9,14 @@ from pytest_httpserver import HTTPServer
 from botocore_cognito_federation._util.http import HttpAnswer, HttpClient
 from botocore_cognito_federation.errors import ConfigurationError, TemporaryError
 from botocore_cognito_federation.identity_providers import resolve
-from botocore_cognito_federation.oidc.client import RelyingParty
+from botocore_cognito_federation.oidc.client import OIDCClient
 from botocore_cognito_federation.oidc.discovery import CachedDocument, MemoryDocuments, discover, document, lifetime
 from tests.oidc.fake_provider import FakeProvider
 
 NOW = 1_800_000_000.0
 
 
-def test_the_metadata_holds_what_the_document_says(provider: FakeProvider, party: RelyingParty) -> None:
+def test_the_metadata_holds_what_the_document_says(provider: FakeProvider, party: OIDCClient) -> None:
     found = party.metadata()
     assert found.issuer == provider.issuer
     assert found.token_endpoint == f"{provider.issuer}/token"
@@ -27,14 +27,14 @@ def test_the_metadata_holds_what_the_document_says(provider: FakeProvider, party
 
 @pytest.mark.parametrize("change", ["/", "/x", "x", ".evil.example"])
 def test_a_document_of_another_issuer_is_refused_whoever_serves_it(
-    provider: FakeProvider, party: RelyingParty, change: str
+    provider: FakeProvider, party: OIDCClient, change: str
 ) -> None:
     provider.discovery_changes["issuer"] = "https://evil.example" if change == "/" else provider.issuer + change
     with pytest.raises(ConfigurationError, match="names another issuer"):
         party.metadata()
 
 
-def test_one_trailing_slash_is_adopted_from_the_document(provider: FakeProvider, party: RelyingParty) -> None:
+def test_one_trailing_slash_is_adopted_from_the_document(provider: FakeProvider, party: OIDCClient) -> None:
     provider.discovery_changes["issuer"] = provider.issuer + "/"
     assert party.metadata().issuer == provider.issuer + "/"
     assert party.metadata().issuers == (provider.issuer + "/",)
@@ -43,7 +43,7 @@ def test_one_trailing_slash_is_adopted_from_the_document(provider: FakeProvider,
         replace(party, documents=MemoryDocuments()).metadata()
 
 
-def test_a_configured_issuer_must_match_to_the_letter(provider: FakeProvider, party: RelyingParty) -> None:
+def test_a_configured_issuer_must_match_to_the_letter(provider: FakeProvider, party: OIDCClient) -> None:
     provider.discovery_changes["issuer"] = provider.issuer + "/"
     exact = replace(party, provider=resolve("corp.example.com", issuer=provider.issuer))
     with pytest.raises(ConfigurationError, match=r"set cognito_issuer = http://127\.0\.0\.1:\d+/"):
@@ -64,7 +64,7 @@ def test_a_configured_issuer_must_match_to_the_letter(provider: FakeProvider, pa
 )
 @pytest.mark.parametrize("value", ["http://login.example.com/x", "ftp://127.0.0.1/", "/relative", 7, ["x"]])
 def test_every_endpoint_a_document_names_is_kept_on_the_rails(
-    provider: FakeProvider, party: RelyingParty, name: str, value: object
+    provider: FakeProvider, party: OIDCClient, name: str, value: object
 ) -> None:
     provider.discovery_changes[name] = value
     with pytest.raises(ConfigurationError, match=name):
@@ -72,14 +72,14 @@ def test_every_endpoint_a_document_names_is_kept_on_the_rails(
 
 
 @pytest.mark.parametrize("name", ["issuer", "token_endpoint", "jwks_uri"])
-def test_a_document_without_what_is_needed_is_refused(provider: FakeProvider, party: RelyingParty, name: str) -> None:
+def test_a_document_without_what_is_needed_is_refused(provider: FakeProvider, party: OIDCClient, name: str) -> None:
     provider.discovery_changes[name] = None
     with pytest.raises(ConfigurationError):
         party.metadata()
 
 
 def test_no_document_is_a_configuration_error_and_a_broken_server_a_temporary_one(
-    httpserver: HTTPServer, party_of: Callable[..., RelyingParty]
+    httpserver: HTTPServer, party_of: Callable[..., OIDCClient]
 ) -> None:
     with pytest.raises(TemporaryError):
         party_of(httpserver.url_for("/nothing-here")).metadata()  # pytest-httpserver answers 500
@@ -97,9 +97,7 @@ def test_providers_without_discovery_come_from_the_table(provider_name: str) -> 
 
 
 @pytest.mark.parametrize("provider_name", ["apple", "guest", "twitter"])
-def test_there_is_no_metadata_where_nobody_can_sign_in(
-    party_of: Callable[..., RelyingParty], provider_name: str
-) -> None:
+def test_there_is_no_metadata_where_nobody_can_sign_in(party_of: Callable[..., OIDCClient], provider_name: str) -> None:
     with pytest.raises(ConfigurationError, match="no interactive sign-in"):
         party_of(provider_name).metadata()
 

@@ -22,7 +22,7 @@ from botocore_cognito_federation.identity_pool.aws import Clients
 from botocore_cognito_federation.login_tokens.base import RefreshContext
 from botocore_cognito_federation.login_tokens.registry import login_token_provider
 from botocore_cognito_federation.oidc.authorization import loopback_redirect
-from botocore_cognito_federation.oidc.client import Now, RelyingParty, SignInAnswer, TokenAnswer
+from botocore_cognito_federation.oidc.client import Now, OIDCClient, SignInAnswer, TokenAnswer
 from botocore_cognito_federation.oidc.device import authorize_device, poll, sign_in_with_device
 from botocore_cognito_federation.oidc.flows import SignInPrompt
 from botocore_cognito_federation.oidc.tokens import (
@@ -37,7 +37,7 @@ from tests.oidc.person import Person, sign_in
 from tests.servers import glewlwyd
 from tests.servers.glewlwyd import Glewlwyd
 
-PartyOf = Callable[..., RelyingParty]
+PartyOf = Callable[..., OIDCClient]
 
 
 @pytest.fixture(scope="module")
@@ -47,19 +47,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Glewlwyd]:
 
 
 @pytest.fixture
-def party(server: Glewlwyd, party_of: PartyOf) -> RelyingParty:
+def party(server: Glewlwyd, party_of: PartyOf) -> OIDCClient:
     return party_of(server.issuer, "native")
 
 
 @pytest.fixture
-def signed_in(server: Glewlwyd, party: RelyingParty) -> SignInAnswer:
+def signed_in(server: Glewlwyd, party: OIDCClient) -> SignInAnswer:
     return sign_in(party, Person(server.browser()), loopback_redirect(server.redirect_uri, ()))
 
 
 # --- signing in with a browser ------------------------------------------------------------------------------------
 
 
-def test_code_and_pkce_sign_in_at_the_one_registered_port(server: Glewlwyd, party: RelyingParty) -> None:
+def test_code_and_pkce_sign_in_at_the_one_registered_port(server: Glewlwyd, party: OIDCClient) -> None:
     person = Person(server.browser())
     found = sign_in(party, person, loopback_redirect(server.redirect_uri, ()))
     assert found.user_label == "Ada (ada@example.com)"
@@ -69,7 +69,7 @@ def test_code_and_pkce_sign_in_at_the_one_registered_port(server: Glewlwyd, part
 
 
 def test_endpoints_are_used_as_the_provider_spells_them_double_slash_and_all(
-    server: Glewlwyd, party: RelyingParty
+    server: Glewlwyd, party: OIDCClient
 ) -> None:
     assert party.metadata().token_endpoint == f"{server.origin}//api/oidc/token"
     person = Person(server.browser())
@@ -77,12 +77,12 @@ def test_endpoints_are_used_as_the_provider_spells_them_double_slash_and_all(
     assert any(url.startswith(f"{server.origin}//api/oidc/auth?") for url in person.browser.visited)
 
 
-def test_only_scopes_the_provider_has_are_asked_for(party: RelyingParty) -> None:
+def test_only_scopes_the_provider_has_are_asked_for(party: OIDCClient) -> None:
     assert party.effective_scopes(party.metadata()) == ("openid",)
 
 
 def test_at_a_port_it_does_not_know_the_message_names_the_redirect_to_register(
-    server: Glewlwyd, party: RelyingParty
+    server: Glewlwyd, party: OIDCClient
 ) -> None:
     person = Person(server.browser())
     with pytest.raises(SignInFailedError, match="Nobody finished") as caught:
@@ -118,7 +118,7 @@ def test_its_id_token_is_refused_where_it_belongs_to_something_else(
 
 
 def test_a_refresh_without_an_id_token_keeps_the_new_refresh_token_then_names_the_providers_setting(
-    party: RelyingParty, signed_in: SignInAnswer
+    party: OIDCClient, signed_in: SignInAnswer
 ) -> None:
     kept: list[TokenAnswer] = []
     with pytest.raises(NoIdTokenError, match="renewed the session without an ID token") as caught:
@@ -129,7 +129,7 @@ def test_a_refresh_without_an_id_token_keeps_the_new_refresh_token_then_names_th
     assert party.provider.refresh_remedy in caught.value.remedy
 
 
-def test_the_refresh_token_that_was_kept_is_the_one_that_works(party: RelyingParty, signed_in: SignInAnswer) -> None:
+def test_the_refresh_token_that_was_kept_is_the_one_that_works(party: OIDCClient, signed_in: SignInAnswer) -> None:
     current = signed_in.refresh_token or ""
     for _ in range(3):
         with pytest.raises(NoIdTokenError) as caught:
@@ -139,7 +139,7 @@ def test_the_refresh_token_that_was_kept_is_the_one_that_works(party: RelyingPar
 
 
 def test_a_refresh_token_used_twice_asks_for_a_sign_in_without_being_called_dead(
-    party: RelyingParty, signed_in: SignInAnswer
+    party: OIDCClient, signed_in: SignInAnswer
 ) -> None:
     with pytest.raises(NoIdTokenError) as first:
         refresh_tokens(party, signed_in.refresh_token or "")
@@ -248,7 +248,7 @@ def test_a_session_whose_refresh_brings_no_id_token_is_kept_with_the_rotated_ref
 
 
 def test_a_session_whose_refresh_token_was_used_elsewhere_asks_for_a_sign_in_and_is_not_forgotten(
-    party: RelyingParty, signed_in: SignInAnswer, kept_of: Callable[..., Kept]
+    party: OIDCClient, signed_in: SignInAnswer, kept_of: Callable[..., Kept]
 ) -> None:
     kept = kept_of()
     kept.keep(signed_in)

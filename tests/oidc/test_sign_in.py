@@ -23,7 +23,7 @@ from werkzeug import Response
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, StorageError, TemporaryError
 from botocore_cognito_federation.identity_providers import Endpoints, resolve
 from botocore_cognito_federation.oidc.authorization import Redirect
-from botocore_cognito_federation.oidc.client import Client, RelyingParty, SignInAnswer
+from botocore_cognito_federation.oidc.client import Client, OIDCClient, SignInAnswer
 from botocore_cognito_federation.oidc.flows import SignInPrompt, sign_in_with_browser, sign_in_with_paste
 from tests.oidc.conftest import Tab
 from tests.oidc.fake_provider import FakeProvider, SigningKey, hmac_signed, refusal, unsigned
@@ -31,13 +31,13 @@ from tests.oidc.fake_provider import FakeProvider, SigningKey, hmac_signed, refu
 EPHEMERAL = Redirect("127.0.0.1", "/callback", (0,))
 
 
-def sign_in(party: RelyingParty, tab: Callable[[str], bool] | None, **more: Any) -> SignInAnswer:
+def sign_in(party: OIDCClient, tab: Callable[[str], bool] | None, **more: Any) -> SignInAnswer:
     more = {"announce": lambda prompt: None, "timeout": 20, **more}
     return sign_in_with_browser(party, EPHEMERAL, open_url=tab, **more)
 
 
 def test_a_sign_in_ends_with_verified_tokens_and_a_page_that_names_the_user(
-    provider: FakeProvider, party: RelyingParty, tab: Tab
+    provider: FakeProvider, party: OIDCClient, tab: Tab
 ) -> None:
     shown: list[SignInPrompt] = []
     accepted: list[SignInAnswer] = []
@@ -52,7 +52,7 @@ def test_a_sign_in_ends_with_verified_tokens_and_a_page_that_names_the_user(
 
 
 def test_the_exchange_sends_the_verifier_of_the_challenge_and_the_same_redirect(
-    provider: FakeProvider, party: RelyingParty, tab: Tab
+    provider: FakeProvider, party: OIDCClient, tab: Tab
 ) -> None:
     sign_in(party, tab)
     form, request = provider.asked[-1][1], provider.authorizations[-1]
@@ -61,7 +61,7 @@ def test_the_exchange_sends_the_verifier_of_the_challenge_and_the_same_redirect(
     assert form["redirect_uri"] == request["redirect_uri"]
 
 
-def test_a_browser_launcher_never_sees_the_real_address(provider: FakeProvider, party: RelyingParty, tab: Tab) -> None:
+def test_a_browser_launcher_never_sees_the_real_address(provider: FakeProvider, party: OIDCClient, tab: Tab) -> None:
     launched: list[str] = []
 
     def launcher(url: str) -> bool:
@@ -73,11 +73,11 @@ def test_a_browser_launcher_never_sees_the_real_address(provider: FakeProvider, 
     assert urlsplit(launched[0]).path.startswith("/start/")
 
 
-def test_without_a_browser_the_printed_url_works_by_itself(party: RelyingParty, tab: Tab) -> None:
+def test_without_a_browser_the_printed_url_works_by_itself(party: OIDCClient, tab: Tab) -> None:
     assert sign_in(party, None, announce=lambda prompt: tab(prompt.url) and None).subject == "user-1"
 
 
-def test_a_launcher_that_cannot_start_does_not_end_the_sign_in(party: RelyingParty, tab: Tab) -> None:
+def test_a_launcher_that_cannot_start_does_not_end_the_sign_in(party: OIDCClient, tab: Tab) -> None:
     def broken(url: str) -> bool:
         raise FileNotFoundError
 
@@ -89,7 +89,7 @@ def test_a_launcher_that_cannot_start_does_not_end_the_sign_in(party: RelyingPar
 
 
 def test_tampered_state_is_ignored_and_the_sign_in_times_out(
-    provider: FakeProvider, party: RelyingParty, tab: Tab
+    provider: FakeProvider, party: OIDCClient, tab: Tab
 ) -> None:
     provider.redirect_changes["state"] = "tampered"
     with pytest.raises(SignInFailedError, match="Nobody finished"):
@@ -100,7 +100,7 @@ def test_tampered_state_is_ignored_and_the_sign_in_times_out(
 
 @pytest.mark.parametrize(("issuer", "message"), [(None, "names no issuer"), ("https://evil.example", "another issuer")])
 def test_a_missing_or_wrong_iss_is_refused_before_the_code_is_spent(
-    provider: FakeProvider, party: RelyingParty, tab: Tab, issuer: str | None, message: str
+    provider: FakeProvider, party: OIDCClient, tab: Tab, issuer: str | None, message: str
 ) -> None:
     provider.redirect_changes["iss"] = issuer
     with pytest.raises(SignInFailedError, match=message):
@@ -123,7 +123,7 @@ def spoil_signature(provider: FakeProvider, other: SigningKey) -> None:
 )
 def test_a_wrong_nonce_or_a_foreign_signature_is_refused_and_the_page_says_so(
     provider: FakeProvider,
-    party: RelyingParty,
+    party: OIDCClient,
     tab: Tab,
     other_rsa_key: SigningKey,
     spoil: Callable[[FakeProvider, SigningKey], None],
@@ -138,7 +138,7 @@ def test_a_wrong_nonce_or_a_foreign_signature_is_refused_and_the_page_says_so(
 
 @pytest.mark.parametrize("kind", ["none", "HS256"])
 def test_alg_none_and_hs256_with_the_public_key_are_refused(
-    provider: FakeProvider, party: RelyingParty, tab: Tab, kind: str
+    provider: FakeProvider, party: OIDCClient, tab: Tab, kind: str
 ) -> None:
     claims = provider.claims()
     provider.id_token = unsigned(claims) if kind == "none" else hmac_signed(claims, provider.key.pem(), "key-1")
@@ -148,7 +148,7 @@ def test_alg_none_and_hs256_with_the_public_key_are_refused(
 
 
 def test_keys_that_rotate_between_two_sign_ins_are_found(
-    provider: FakeProvider, party: RelyingParty, tab: Tab, other_rsa_key: SigningKey
+    provider: FakeProvider, party: OIDCClient, tab: Tab, other_rsa_key: SigningKey
 ) -> None:
     sign_in(party, tab)
     provider.key, provider.published = other_rsa_key, [other_rsa_key.jwk()]
@@ -160,7 +160,7 @@ def test_keys_that_rotate_between_two_sign_ins_are_found(
 
 
 def test_a_token_endpoint_that_redirects_elsewhere_is_not_followed(
-    provider: FakeProvider, party: RelyingParty, tab: Tab, httpserver: HTTPServer
+    provider: FakeProvider, party: OIDCClient, tab: Tab, httpserver: HTTPServer
 ) -> None:
     httpserver.expect_request("/elsewhere").respond_with_json({})
     provider.token_responses.append(Response(status=307, headers={"Location": f"{provider.issuer}/elsewhere"}))
@@ -171,7 +171,7 @@ def test_a_token_endpoint_that_redirects_elsewhere_is_not_followed(
 
 
 def test_a_provider_that_is_down_at_the_exchange_is_temporary_and_shown(
-    provider: FakeProvider, party: RelyingParty, tab: Tab
+    provider: FakeProvider, party: OIDCClient, tab: Tab
 ) -> None:
     provider.token_responses.append(Response("", status=503))
     with pytest.raises(TemporaryError):
@@ -179,14 +179,14 @@ def test_a_provider_that_is_down_at_the_exchange_is_temporary_and_shown(
     assert "answered 503" in tab.page().text
 
 
-def test_the_users_no_is_shown_with_what_to_do(provider: FakeProvider, party: RelyingParty, tab: Tab) -> None:
+def test_the_users_no_is_shown_with_what_to_do(provider: FakeProvider, party: OIDCClient, tab: Tab) -> None:
     provider.redirect_changes |= {"code": None, "error": "access_denied", "error_description": "<b>no</b>"}
     with pytest.raises(SignInFailedError, match="access_denied: <b>no</b>"):
         sign_in(party, tab)
     assert "access_denied: &lt;b&gt;no&lt;/b&gt;" in tab.page().text
 
 
-def test_what_the_caller_refuses_is_refused_on_the_page_too(party: RelyingParty, tab: Tab) -> None:
+def test_what_the_caller_refuses_is_refused_on_the_page_too(party: OIDCClient, tab: Tab) -> None:
     def other_user(answer: SignInAnswer) -> None:
         raise SignInFailedError("Ada is not the user who was signed in", remedy="Use --force")
 
@@ -196,7 +196,7 @@ def test_what_the_caller_refuses_is_refused_on_the_page_too(party: RelyingParty,
     assert "Use <span>--force</span>" in tab.page().text
 
 
-def test_a_store_that_breaks_in_an_unexpected_way_still_ends_the_page(party: RelyingParty, tab: Tab) -> None:
+def test_a_store_that_breaks_in_an_unexpected_way_still_ends_the_page(party: OIDCClient, tab: Tab) -> None:
     def broken(answer: SignInAnswer) -> None:
         raise RuntimeError("secret detail")
 
@@ -206,7 +206,7 @@ def test_a_store_that_breaks_in_an_unexpected_way_still_ends_the_page(party: Rel
     assert "secret detail" not in tab.page().text
 
 
-def test_a_launch_address_read_by_somebody_else_ends_the_sign_in(party: RelyingParty) -> None:
+def test_a_launch_address_read_by_somebody_else_ends_the_sign_in(party: OIDCClient) -> None:
     def read_twice(url: str) -> bool:
         for _ in range(2):
             requests.get(url, allow_redirects=False, timeout=10)
@@ -216,7 +216,7 @@ def test_a_launch_address_read_by_somebody_else_ends_the_sign_in(party: RelyingP
         sign_in(party, read_twice)
 
 
-def test_ctrl_c_is_immediate_and_frees_the_port(party: RelyingParty) -> None:
+def test_ctrl_c_is_immediate_and_frees_the_port(party: OIDCClient) -> None:
     ports: list[int] = []
 
     def interrupt(prompt: SignInPrompt) -> None:
@@ -231,10 +231,10 @@ def test_ctrl_c_is_immediate_and_frees_the_port(party: RelyingParty) -> None:
 INTERRUPTED = """
 import sys
 from botocore_cognito_federation.identity_providers import resolve
-from botocore_cognito_federation.oidc.client import Client, RelyingParty
+from botocore_cognito_federation.oidc.client import Client, OIDCClient
 from botocore_cognito_federation.oidc.authorization import Redirect
 from botocore_cognito_federation.oidc.flows import sign_in_with_browser
-party = RelyingParty(resolve(sys.argv[1]), Client("client-1"))
+party = OIDCClient(resolve(sys.argv[1]), Client("client-1"))
 redirect = Redirect("127.0.0.1", "/callback", (0,))
 try:
     sign_in_with_browser(party, redirect, announce=lambda p: print("waiting", flush=True), open_url=None, timeout=600)
@@ -254,20 +254,20 @@ def test_a_real_ctrl_c_ends_a_waiting_process_without_a_word_on_stderr(provider:
     assert (out, err, process.returncode) == ("interrupted\n", "", 0)
 
 
-def test_a_cancelled_sign_in_frees_the_port_and_says_so(party: RelyingParty) -> None:
+def test_a_cancelled_sign_in_frees_the_port_and_says_so(party: OIDCClient) -> None:
     cancel = threading.Event()
     cancel.set()
     with pytest.raises(SignInFailedError, match="cancelled"):
         sign_in(party, None, cancel=cancel)
 
 
-def wants_consent(provider: FakeProvider, party: RelyingParty) -> RelyingParty:
+def wants_consent(provider: FakeProvider, party: OIDCClient) -> OIDCClient:
     provider.discovery_changes["scopes_supported"] = ["openid", "offline_access"]
     return party
 
 
 def test_a_missing_refresh_token_is_asked_for_with_consent_in_the_same_tab(
-    provider: FakeProvider, party: RelyingParty, tab: Tab
+    provider: FakeProvider, party: OIDCClient, tab: Tab
 ) -> None:
     provider.token_changes_in_turn = [{"refresh_token": None}, {"refresh_token": "second-refresh-token"}]
     found = sign_in(wants_consent(provider, party), tab)
@@ -279,7 +279,7 @@ def test_a_missing_refresh_token_is_asked_for_with_consent_in_the_same_tab(
 
 
 def test_consent_that_is_refused_leaves_the_first_sign_in_standing(
-    provider: FakeProvider, party: RelyingParty, tab: Tab
+    provider: FakeProvider, party: OIDCClient, tab: Tab
 ) -> None:
     provider.token_changes["refresh_token"] = None
     provider.redirect_changes_in_turn = [{}, {"code": None, "error": "access_denied"}]
@@ -291,7 +291,7 @@ def test_consent_that_is_refused_leaves_the_first_sign_in_standing(
 
 
 def test_a_second_round_that_signs_in_somebody_else_is_not_taken(
-    provider: FakeProvider, party: RelyingParty, tab: Tab
+    provider: FakeProvider, party: OIDCClient, tab: Tab
 ) -> None:
     provider.token_changes_in_turn = [{"refresh_token": None}, {}]
     provider.claim_changes_in_turn = [{}, {"sub": "user-2"}]
@@ -301,7 +301,7 @@ def test_a_second_round_that_signs_in_somebody_else_is_not_taken(
 
 
 def test_no_second_round_where_a_prompt_is_configured_or_nothing_offline_was_asked(
-    provider: FakeProvider, party: RelyingParty, tab: Tab
+    provider: FakeProvider, party: OIDCClient, tab: Tab
 ) -> None:
     provider.token_changes["refresh_token"] = None
     assert sign_in(party, tab).refresh_token is None
@@ -317,7 +317,7 @@ def test_a_provider_with_access_tokens_signs_in_and_names_the_user(
         {"user_id": "amzn1.account.A", "name": "Ada", "email": "ada@example.com"}
     )
     local = Endpoints(f"{provider.issuer}/authorize", f"{provider.issuer}/token", f"{provider.issuer}/me", "user_id")
-    found = sign_in(RelyingParty(replace(resolve("amazon"), endpoints=local), Client("c", "s")), tab)
+    found = sign_in(OIDCClient(replace(resolve("amazon"), endpoints=local), Client("c", "s")), tab)
     assert (found.login_token, found.subject) == ("the-access-token", "amzn1.account.A")
     assert found.expires_at is not None
     assert "nonce" not in provider.authorizations[0]
@@ -326,7 +326,7 @@ def test_a_provider_with_access_tokens_signs_in_and_names_the_user(
 
 def test_a_user_info_that_fails_does_not_fail_the_sign_in(provider: FakeProvider, tab: Tab) -> None:
     local = Endpoints(f"{provider.issuer}/authorize", f"{provider.issuer}/token", f"{provider.issuer}/none", "id")
-    found = sign_in(RelyingParty(replace(resolve("amazon"), endpoints=local), Client("c", "s")), tab)
+    found = sign_in(OIDCClient(replace(resolve("amazon"), endpoints=local), Client("c", "s")), tab)
     assert found.claims == {}
 
 
@@ -354,7 +354,7 @@ def paste(url: str) -> str:
 
 
 @pytest.mark.parametrize("shape", ["{}", "  {}\n", "?{query}"])
-def test_the_pasted_address_signs_in(party: RelyingParty, shape: str) -> None:
+def test_the_pasted_address_signs_in(party: OIDCClient, shape: str) -> None:
     def ask(prompt: SignInPrompt) -> str:
         url = paste(prompt.url)
         return shape.format(url, query=urlsplit(url).query)
@@ -362,7 +362,7 @@ def test_the_pasted_address_signs_in(party: RelyingParty, shape: str) -> None:
     assert sign_in_with_paste(party, "http://127.0.0.1:8400/callback", ask=ask).subject == "user-1"
 
 
-def test_paste_asks_again_for_what_holds_no_answer_and_gives_up_in_the_end(party: RelyingParty) -> None:
+def test_paste_asks_again_for_what_holds_no_answer_and_gives_up_in_the_end(party: OIDCClient) -> None:
     answers = iter(["", "what?"])
     found = sign_in_with_paste(
         party, "https://example.com/cb", ask=lambda prompt: next(answers, None) or (paste(prompt.url))
@@ -372,14 +372,14 @@ def test_paste_asks_again_for_what_holds_no_answer_and_gives_up_in_the_end(party
         sign_in_with_paste(party, "https://example.com/cb", ask=lambda prompt: "nothing")
 
 
-def test_a_pasted_answer_of_another_sign_in_is_refused(provider: FakeProvider, party: RelyingParty) -> None:
+def test_a_pasted_answer_of_another_sign_in_is_refused(provider: FakeProvider, party: OIDCClient) -> None:
     provider.redirect_changes["state"] = "other"
     with pytest.raises(SignInFailedError, match="state"):
         sign_in_with_paste(party, "https://example.com/cb", ask=lambda prompt: paste(prompt.url))
     assert not provider.asked
 
 
-def test_what_accept_raises_fails_a_pasted_sign_in_too(party: RelyingParty) -> None:
+def test_what_accept_raises_fails_a_pasted_sign_in_too(party: OIDCClient) -> None:
     def read_only(answer: SignInAnswer) -> None:
         raise StorageError("read-only")
 
@@ -388,7 +388,7 @@ def test_what_accept_raises_fails_a_pasted_sign_in_too(party: RelyingParty) -> N
 
 
 def test_no_secret_of_a_sign_in_reaches_logs_repr_or_errors(
-    provider: FakeProvider, party_of: Callable[..., RelyingParty], tab: Tab, caplog: pytest.LogCaptureFixture
+    provider: FakeProvider, party_of: Callable[..., OIDCClient], tab: Tab, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.WARNING, "werkzeug")  # the provider's own log

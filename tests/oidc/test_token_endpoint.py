@@ -18,7 +18,7 @@ from botocore_cognito_federation.errors import (
     TokenRefreshError,
 )
 from botocore_cognito_federation.identity_providers import Endpoints, resolve
-from botocore_cognito_federation.oidc.client import Client, RelyingParty, TokenAnswer
+from botocore_cognito_federation.oidc.client import Client, OIDCClient, TokenAnswer
 from botocore_cognito_federation.oidc.tokens import (
     GrantEndedError,
     NoIdTokenError,
@@ -34,7 +34,7 @@ SECRET = "canary-refresh-token"
 
 
 def test_a_renewal_gives_a_verified_answer_and_says_that_the_refresh_token_rotated(
-    provider: FakeProvider, party: RelyingParty
+    provider: FakeProvider, party: OIDCClient
 ) -> None:
     kept: list[TokenAnswer] = []
     found = refresh_tokens(party, SECRET, subject="user-1", persist=kept.append)
@@ -46,7 +46,7 @@ def test_a_renewal_gives_a_verified_answer_and_says_that_the_refresh_token_rotat
 
 @pytest.mark.parametrize("sent_back", [None, SECRET])
 def test_without_a_new_refresh_token_the_old_one_is_kept(
-    provider: FakeProvider, party: RelyingParty, sent_back: str | None
+    provider: FakeProvider, party: OIDCClient, sent_back: str | None
 ) -> None:
     provider.token_changes["refresh_token"] = sent_back
     found = refresh_tokens(party, SECRET)
@@ -54,7 +54,7 @@ def test_without_a_new_refresh_token_the_old_one_is_kept(
 
 
 def test_the_rotated_token_is_handed_over_before_anything_is_verified(
-    provider: FakeProvider, party: RelyingParty
+    provider: FakeProvider, party: OIDCClient
 ) -> None:
     kept: list[TokenAnswer] = []
     provider.claim_changes["iss"] = "https://evil.example"
@@ -64,7 +64,7 @@ def test_the_rotated_token_is_handed_over_before_anything_is_verified(
 
 
 def test_a_store_that_fails_ends_the_renewal_before_the_token_is_used(
-    provider: FakeProvider, party: RelyingParty
+    provider: FakeProvider, party: OIDCClient
 ) -> None:
     def fail(answer: TokenAnswer) -> None:
         raise OSError("read-only")
@@ -74,13 +74,13 @@ def test_a_store_that_fails_ends_the_renewal_before_the_token_is_used(
     assert provider.jwks_fetches == 0
 
 
-def test_another_subject_than_before_is_refused(party: RelyingParty) -> None:
+def test_another_subject_than_before_is_refused(party: OIDCClient) -> None:
     with pytest.raises(TokenRefreshError, match="another user"):
         refresh_tokens(party, SECRET, subject="user-2")
 
 
 def test_a_renewal_without_an_id_token_asks_for_sign_in_and_carries_the_new_refresh_token(
-    provider: FakeProvider, party: RelyingParty
+    provider: FakeProvider, party: OIDCClient
 ) -> None:
     provider.token_changes["id_token"] = None
     with pytest.raises(NoIdTokenError, match="without an ID token") as caught:
@@ -115,7 +115,7 @@ def test_a_renewal_without_an_id_token_asks_for_sign_in_and_carries_the_new_refr
 )
 def test_a_refused_renewal_is_sorted_and_only_invalid_grant_ends_the_grant(
     provider: FakeProvider,
-    party: RelyingParty,
+    party: OIDCClient,
     response: Callable[[], Response],
     error: type[CognitoFederationError],
 ) -> None:
@@ -126,9 +126,7 @@ def test_a_refused_renewal_is_sorted_and_only_invalid_grant_ends_the_grant(
     assert SECRET not in str(caught.value)
 
 
-def test_an_error_description_that_quotes_the_token_is_not_quoted_on(
-    provider: FakeProvider, party: RelyingParty
-) -> None:
+def test_an_error_description_that_quotes_the_token_is_not_quoted_on(provider: FakeProvider, party: OIDCClient) -> None:
     provider.token_responses.append(refusal("invalid_grant", error_description=f"token {SECRET} was used before"))
     with pytest.raises(GrantEndedError, match=r"invalid_grant: token … was used before"):
         refresh_grant(party, party.metadata(), SECRET)
@@ -139,7 +137,7 @@ def test_an_error_description_that_quotes_the_token_is_not_quoted_on(
     [(None, True), (["client_secret_basic", "client_secret_post"], True), (["client_secret_post"], False)],
 )
 def test_a_confidential_client_authenticates_as_the_provider_wants(
-    provider: FakeProvider, party_of: Callable[..., RelyingParty], methods: list[str] | None, basic: bool
+    provider: FakeProvider, party_of: Callable[..., OIDCClient], methods: list[str] | None, basic: bool
 ) -> None:
     provider.discovery_changes["token_endpoint_auth_methods_supported"] = methods
     party = party_of(provider.issuer, "client:1", "s3 cr&t")
@@ -154,7 +152,7 @@ def test_a_confidential_client_authenticates_as_the_provider_wants(
 
 
 @pytest.mark.parametrize("error", ["invalid_grant", "invalid_request"])
-def test_a_refused_code_is_a_failed_sign_in(provider: FakeProvider, party: RelyingParty, error: str) -> None:
+def test_a_refused_code_is_a_failed_sign_in(provider: FakeProvider, party: OIDCClient, error: str) -> None:
     provider.token_responses.append(refusal(error, error_description="bad the-verifier"))
     with pytest.raises(SignInFailedError, match=rf"refused the sign-in \({error}: bad …\)"):
         exchange_code(party, party.metadata(), code="c", code_verifier="the-verifier", redirect_uri="r")
@@ -165,7 +163,7 @@ def test_a_refused_code_is_a_failed_sign_in(provider: FakeProvider, party: Relyi
     [(600, True), ("600", True), (600.5, True), (None, False), (True, False), (-1, False), ("x", False), ([], False)],
 )
 def test_expires_in_is_taken_as_number_or_digits(
-    provider: FakeProvider, party: RelyingParty, expires_in: Any, known: bool
+    provider: FakeProvider, party: OIDCClient, expires_in: Any, known: bool
 ) -> None:
     provider.token_changes["expires_in"] = expires_in
     answer = refresh_grant(party, party.metadata(), SECRET)
@@ -173,7 +171,7 @@ def test_expires_in_is_taken_as_number_or_digits(
 
 
 def test_revocation_says_whether_it_worked_and_never_raises(
-    provider: FakeProvider, party_of: Callable[..., RelyingParty], httpserver: HTTPServer
+    provider: FakeProvider, party_of: Callable[..., OIDCClient], httpserver: HTTPServer
 ) -> None:
     assert revoke(party_of(provider.issuer), SECRET).reason.endswith("has no revocation endpoint")
     provider.discovery_changes["revocation_endpoint"] = f"{provider.issuer}/revoke"
@@ -188,17 +186,17 @@ def test_revocation_says_whether_it_worked_and_never_raises(
 
 
 @pytest.fixture
-def table_party(httpserver: HTTPServer) -> Callable[..., RelyingParty]:
+def table_party(httpserver: HTTPServer) -> Callable[..., OIDCClient]:
     """Facebook or Amazon with the endpoints of the table on this machine."""
 
-    def make(name: str, secret: str | None = None) -> RelyingParty:
+    def make(name: str, secret: str | None = None) -> OIDCClient:
         from dataclasses import replace
 
         url = httpserver.url_for
         provider = resolve(name)
         assert provider.endpoints is not None
         local = Endpoints(url("/authorize"), url("/token"), url("/me"), provider.endpoints.user_id_field)
-        return RelyingParty(replace(provider, endpoints=local), Client("app", secret))
+        return OIDCClient(replace(provider, endpoints=local), Client("app", secret))
 
     return make
 
@@ -211,7 +209,7 @@ def respond(httpserver: HTTPServer, *answers: dict[str, Any], status: int = 200)
 
 
 def test_facebook_exchanges_for_a_long_lived_token_that_later_renews_itself(
-    httpserver: HTTPServer, table_party: Callable[..., RelyingParty]
+    httpserver: HTTPServer, table_party: Callable[..., OIDCClient]
 ) -> None:
     party = table_party("facebook", "app-secret")
     respond(httpserver, {"access_token": "long", "expires_in": 5183944}, {"access_token": "longer"})
@@ -228,14 +226,14 @@ def test_facebook_exchanges_for_a_long_lived_token_that_later_renews_itself(
     assert (renewed.login_token, renewed.refresh_token, renewed.rotated) == ("longer", "longer", True)
 
 
-def test_facebook_without_the_app_secret_keeps_its_short_token(table_party: Callable[..., RelyingParty]) -> None:
+def test_facebook_without_the_app_secret_keeps_its_short_token(table_party: Callable[..., OIDCClient]) -> None:
     party = table_party("facebook")
     short = TokenAnswer(access_token="short")
     assert exchange_for_long_lived(party, party.metadata(), short) is short
 
 
 def test_facebooks_own_shape_of_an_expired_token_ends_the_grant(
-    httpserver: HTTPServer, table_party: Callable[..., RelyingParty]
+    httpserver: HTTPServer, table_party: Callable[..., OIDCClient]
 ) -> None:
     party = table_party("facebook", "app-secret")
     respond(httpserver, {"error": {"message": "expired", "type": "OAuthException", "code": 190}}, status=400)
@@ -244,7 +242,7 @@ def test_facebooks_own_shape_of_an_expired_token_ends_the_grant(
 
 
 def test_amazon_gives_access_tokens_and_keeps_its_refresh_token(
-    httpserver: HTTPServer, table_party: Callable[..., RelyingParty]
+    httpserver: HTTPServer, table_party: Callable[..., OIDCClient]
 ) -> None:
     respond(httpserver, {"access_token": "Atza|x", "expires_in": 3600})
     found = refresh_tokens(table_party("amazon"), "Atzr|y", subject="amzn1.account.A")

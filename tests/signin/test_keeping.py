@@ -167,7 +167,7 @@ def test_a_client_without_the_device_grant_is_sent_to_pasting_and_told_why(monke
 
     monkeypatch.setattr(perform, "sign_in_with_device", refused)
     monkeypatch.setattr(perform, "sign_in_with_paste", pasted)
-    monkeypatch.setattr(perform.RelyingParty, "metadata", metadata)
+    monkeypatch.setattr(perform.OIDCClient, "metadata", metadata)
     screen, environment = Screen(), Environment({}, can_open=no_browser)
     session, joined = sign_in_only(
         SETTINGS, store=MemoryStore(), screen=screen, options=LoginOptions(), environment=environment
