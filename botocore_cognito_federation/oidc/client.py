@@ -94,7 +94,7 @@ class TokenAnswer:
 
 
 @dataclass(frozen=True)
-class SignInAnswer:
+class AuthenticationResult:
     """A verified sign-in or renewal. `repr` shows no token and no claim.
 
     Attributes:

@@ -12,10 +12,10 @@ from .._util.http import HttpAnswer, ServerBusyError
 from ..errors import ConfigurationError, SignInFailedError, TemporaryError
 from ..messages import SIGN_IN_AGAIN
 from .authorization import configured_parameters
-from .client import OIDCClient, ProviderError, SignInAnswer, TokenAnswer, error_in
+from .client import AuthenticationResult, OIDCClient, ProviderError, TokenAnswer, error_in
 from .discovery import ProviderMetadata
 from .flows import DEFAULT_TIMEOUT, Accept, Announce, SignInPrompt
-from .tokens import accept_answer, post, secrets_of, token_answer
+from .tokens import post, secrets_of, token_answer, validate_response
 
 DEFAULT_INTERVAL = 5.0
 """Seconds between polls where the provider names none (RFC 8628, section 3.2)."""
@@ -46,7 +46,7 @@ def sign_in_with_device(
     accept: Accept | None = None,
     timeout: float = DEFAULT_TIMEOUT,
     cancel: threading.Event | None = None,
-) -> SignInAnswer:
+) -> AuthenticationResult:
     """Sign in with a code the user enters on any device.
 
     Args:
@@ -73,7 +73,7 @@ def sign_in_with_device(
         )
     )
     answer = poll(party, metadata, device, limit, cancel)
-    signed_in = accept_answer(party, metadata, answer)
+    signed_in = validate_response(party, metadata, answer)
     if accept is not None:
         accept(signed_in)
     return signed_in

@@ -12,9 +12,9 @@ from ..errors import CognitoFederationError, SignInFailedError
 from . import pages
 from .authorization import AuthorizationRequest, Redirect, authorization_request, query_of_pasted, read_answer
 from .callback import CallbackServer
-from .client import OIDCClient, SignInAnswer
+from .client import AuthenticationResult, OIDCClient
 from .discovery import ProviderMetadata
-from .tokens import accept_answer, exchange_code, exchange_for_long_lived
+from .tokens import exchange_code, exchange_for_long_lived, validate_response
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class SignInPrompt:
 DEFAULT_TIMEOUT = 300.0
 """Seconds a user has for a sign-in."""
 
-Accept = Callable[[SignInAnswer], None]
+Accept = Callable[[AuthenticationResult], None]
 """The last word on a verified answer: persist it, or raise to fail the sign-in."""
 
 Announce = Callable[[SignInPrompt], None]
@@ -66,7 +66,7 @@ def sign_in_with_browser(
     timeout: float = DEFAULT_TIMEOUT,
     cancel: threading.Event | None = None,
     login_hint: str | None = None,
-) -> SignInAnswer:
+) -> AuthenticationResult:
     """Sign in with a browser that comes back to this machine.
 
     Args:
@@ -116,7 +116,7 @@ def sign_in_with_paste(
     accept: Accept | None = None,
     login_hint: str | None = None,
     timeout: float = DEFAULT_TIMEOUT,
-) -> SignInAnswer:
+) -> AuthenticationResult:
     """Sign in with a browser anywhere: the page it ends on need not load, only its address is pasted back.
 
     Args:
@@ -160,15 +160,17 @@ def _opened(open_url: OpenUrl | None, launch: str) -> bool:
         return False
 
 
-def _redeem(party: OIDCClient, metadata: ProviderMetadata, request: AuthorizationRequest, code: str) -> SignInAnswer:
+def _redeem(
+    party: OIDCClient, metadata: ProviderMetadata, request: AuthorizationRequest, code: str
+) -> AuthenticationResult:
     answer = exchange_code(
         party, metadata, code=code, code_verifier=request.code_verifier, redirect_uri=request.redirect_uri
     )
     answer = exchange_for_long_lived(party, metadata, answer)
-    return accept_answer(party, metadata, answer, nonce=request.nonce)
+    return validate_response(party, metadata, answer, nonce=request.nonce)
 
 
-def _lacks_refresh_token(party: OIDCClient, request: AuthorizationRequest, answer: SignInAnswer) -> bool:
+def _lacks_refresh_token(party: OIDCClient, request: AuthorizationRequest, answer: AuthenticationResult) -> bool:
     """Whether asking for consent may bring the refresh token that did not come.
 
     Google gives one at the first consent only; elsewhere `offline_access` may be dropped without consent
@@ -185,11 +187,11 @@ def _with_consent(
     party: OIDCClient,
     metadata: ProviderMetadata,
     server: CallbackServer,
-    first: SignInAnswer,
+    first: AuthenticationResult,
     timeout: float,
     cancel: threading.Event | None,
     login_hint: str | None,
-) -> SignInAnswer:
+) -> AuthenticationResult:
     """A second round in the same tab; where it brings nothing better, the first answer is still a sign-in."""
     address = first.claims.get("email")
     hint = login_hint or (address if isinstance(address, str) else None)

@@ -19,7 +19,7 @@ from ..errors import (
     TokenRefreshError,
 )
 from ..messages import SIGN_IN_AGAIN
-from .client import Client, OIDCClient, ProviderError, SignInAnswer, TokenAnswer, error_in
+from .client import AuthenticationResult, Client, OIDCClient, ProviderError, TokenAnswer, error_in
 from .discovery import ProviderMetadata
 from .id_token import Expectation, KeySet, verify_id_token
 
@@ -205,7 +205,7 @@ def _raise_refused_refresh(error: ProviderError, answer: HttpAnswer) -> None:
 logger = logging.getLogger(__name__)
 
 
-def accept_answer(
+def validate_response(
     party: OIDCClient,
     metadata: ProviderMetadata,
     answer: TokenAnswer,
@@ -214,7 +214,7 @@ def accept_answer(
     subject: str | None = None,
     renewal: bool = False,
     error: type[CognitoFederationError] = SignInFailedError,
-) -> SignInAnswer:
+) -> AuthenticationResult:
     """Verify `answer`.
 
     Args:
@@ -249,7 +249,7 @@ def _accept_access_token(
     answer: TokenAnswer,
     subject: str | None,
     error: type[CognitoFederationError],
-) -> SignInAnswer:
+) -> AuthenticationResult:
     if answer.access_token is None:
         raise error(f"{party.provider.name} gave no access token", remedy=SIGN_IN_AGAIN)
     claims = {"sub": subject} if subject is not None else _user_info(party, metadata, answer.access_token)
@@ -258,8 +258,8 @@ def _accept_access_token(
 
 def _made(
     party: OIDCClient, answer: TokenAnswer, expires_at: float | None, claims: dict[str, Any], issuer: str | None
-) -> SignInAnswer:
-    return SignInAnswer(
+) -> AuthenticationResult:
+    return AuthenticationResult(
         token_kind=party.provider.token_kind,
         id_token=answer.id_token,
         access_token=answer.access_token,
@@ -315,7 +315,7 @@ def refresh_tokens(
     *,
     subject: str | None = None,
     persist: Callable[[TokenAnswer], None] | None = None,
-) -> SignInAnswer:
+) -> AuthenticationResult:
     """Renew a session.
 
     Args:
@@ -333,7 +333,7 @@ def refresh_tokens(
     answer = refresh_grant(party, metadata, refresh_token)
     if persist is not None:
         persist(answer)
-    return accept_answer(party, metadata, answer, subject=subject, renewal=True, error=TokenRefreshError)
+    return validate_response(party, metadata, answer, subject=subject, renewal=True, error=TokenRefreshError)
 
 
 def revoke(party: OIDCClient, refresh_token: str) -> Revocation:

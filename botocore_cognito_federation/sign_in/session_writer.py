@@ -10,7 +10,7 @@ from ..cache.base import CREDENTIALS, Store
 from ..cache.sessions import Session, Sessions, end_sign_in
 from ..config.settings import Settings
 from ..errors import SignInFailedError, StorageError
-from ..oidc.client import SignInAnswer
+from ..oidc.client import AuthenticationResult
 
 #: Seconds to wait for a renewal of the session that is about to be replaced.
 _LOCK_TIMEOUT = 45.0
@@ -41,7 +41,7 @@ class SessionWriter:
         self.session: Session | None = None
         self.replaced: Session | None = None
 
-    def __call__(self, answer: SignInAnswer) -> None:
+    def __call__(self, answer: AuthenticationResult) -> None:
         """Keep the session, before the person is told that all is well.
 
         Raises:
@@ -100,7 +100,7 @@ class SessionWriter:
         self.replaced = before
 
 
-def session_of(answer: SignInAnswer, *, signed_in_at: float, sign_out_epoch: str) -> Session:
+def session_of(answer: AuthenticationResult, *, signed_in_at: float, sign_out_epoch: str) -> Session:
     """The session a verified sign-in begins."""
     claims = answer.claims
     user = {name: str(claims[name]) for name in _SHOWN if isinstance(claims.get(name), str) and claims[name].strip()}

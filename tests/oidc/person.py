@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import requests
 
 from botocore_cognito_federation.oidc.authorization import Redirect
-from botocore_cognito_federation.oidc.client import OIDCClient, SignInAnswer
+from botocore_cognito_federation.oidc.client import AuthenticationResult, OIDCClient
 from botocore_cognito_federation.oidc.flows import sign_in_with_browser
 
 
@@ -44,5 +44,5 @@ class Person:
         return self.last[-1]
 
 
-def sign_in(party: OIDCClient, person: Person, redirect: Redirect, **more: Any) -> SignInAnswer:
+def sign_in(party: OIDCClient, person: Person, redirect: Redirect, **more: Any) -> AuthenticationResult:
     return sign_in_with_browser(party, redirect, announce=lambda p: None, open_url=person, **{"timeout": 60, **more})

@@ -8,8 +8,8 @@ import pytest
 
 from botocore_cognito_federation.errors import SignInFailedError
 from botocore_cognito_federation.oidc.authorization import loopback_redirect
-from botocore_cognito_federation.oidc.client import OIDCClient, SignInAnswer, TokenAnswer
-from botocore_cognito_federation.oidc.tokens import GrantEndedError, NoIdTokenError, accept_answer, refresh_tokens
+from botocore_cognito_federation.oidc.client import AuthenticationResult, OIDCClient, TokenAnswer
+from botocore_cognito_federation.oidc.tokens import GrantEndedError, NoIdTokenError, refresh_tokens, validate_response
 from tests.oidc.person import Person, sign_in
 from tests.servers import canaille
 from tests.servers.canaille import Canaille
@@ -30,11 +30,11 @@ def party(server: Canaille, party_of: PartyOf) -> OIDCClient:
 
 
 @pytest.fixture
-def signed_in(server: Canaille, party: OIDCClient) -> SignInAnswer:
+def signed_in(server: Canaille, party: OIDCClient) -> AuthenticationResult:
     return sign_in(party, Person(ScriptedBrowser()), loopback_redirect(server.redirect_uri, ()))
 
 
-def test_an_id_token_for_a_list_of_clients_signs_in_the_one_that_is_among_them(signed_in: SignInAnswer) -> None:
+def test_an_id_token_for_a_list_of_clients_signs_in_the_one_that_is_among_them(signed_in: AuthenticationResult) -> None:
     assert signed_in.claims["aud"] == ["api", "native"]
     assert "azp" not in signed_in.claims
     assert signed_in.subject == "ada"
@@ -42,15 +42,15 @@ def test_an_id_token_for_a_list_of_clients_signs_in_the_one_that_is_among_them(s
 
 
 def test_an_id_token_for_a_list_of_clients_is_refused_by_one_that_is_not_among_them(
-    server: Canaille, signed_in: SignInAnswer, party_of: PartyOf
+    server: Canaille, signed_in: AuthenticationResult, party_of: PartyOf
 ) -> None:
     party = party_of(server.issuer, "nati")
     with pytest.raises(SignInFailedError, match="for another client"):
-        accept_answer(party, party.metadata(), TokenAnswer(signed_in.id_token, signed_in.access_token))
+        validate_response(party, party.metadata(), TokenAnswer(signed_in.id_token, signed_in.access_token))
 
 
 def test_a_refresh_token_used_twice_ends_itself_but_not_the_one_that_replaced_it(
-    party: OIDCClient, signed_in: SignInAnswer
+    party: OIDCClient, signed_in: AuthenticationResult
 ) -> None:
     with pytest.raises(NoIdTokenError) as first:
         refresh_tokens(party, signed_in.refresh_token or "")

@@ -9,7 +9,7 @@ import requests
 
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, TemporaryError
 from botocore_cognito_federation.oidc.authorization import Redirect, loopback_redirect
-from botocore_cognito_federation.oidc.client import Now, OIDCClient, SignInAnswer
+from botocore_cognito_federation.oidc.client import AuthenticationResult, Now, OIDCClient
 from botocore_cognito_federation.oidc.device import sign_in_with_device
 from botocore_cognito_federation.oidc.flows import SignInPrompt, sign_in_with_paste
 from botocore_cognito_federation.oidc.tokens import GrantEndedError, refresh_tokens, revoke
@@ -28,12 +28,12 @@ def ada() -> Person:
     return Person(ScriptedBrowser())
 
 
-def sign_in(party: OIDCClient, person: Person, redirect: Redirect = EPHEMERAL) -> SignInAnswer:
+def sign_in(party: OIDCClient, person: Person, redirect: Redirect = EPHEMERAL) -> AuthenticationResult:
     return sign_in_at(party, person, redirect)
 
 
 @pytest.fixture
-def signed_in(certified: OidcProvider, party_of: PartyOf) -> tuple[OIDCClient, SignInAnswer]:
+def signed_in(certified: OidcProvider, party_of: PartyOf) -> tuple[OIDCClient, AuthenticationResult]:
     party = party_of(certified.issuer, "native")
     return party, sign_in(party, ada())
 
@@ -58,7 +58,7 @@ def test_other_loopback_redirects_work(certified: OidcProvider, party_of: PartyO
     assert found.subject == "ada"
 
 
-def test_refreshes_rotate_and_each_is_verified(signed_in: tuple[OIDCClient, SignInAnswer]) -> None:
+def test_refreshes_rotate_and_each_is_verified(signed_in: tuple[OIDCClient, AuthenticationResult]) -> None:
     party, current = signed_in
     seen = {current.refresh_token}
     for _ in range(5):
@@ -69,7 +69,7 @@ def test_refreshes_rotate_and_each_is_verified(signed_in: tuple[OIDCClient, Sign
         seen.add(current.refresh_token)
 
 
-def test_a_refresh_token_used_twice_ends_the_whole_grant(signed_in: tuple[OIDCClient, SignInAnswer]) -> None:
+def test_a_refresh_token_used_twice_ends_the_whole_grant(signed_in: tuple[OIDCClient, AuthenticationResult]) -> None:
     party, first = signed_in
     second = refresh_tokens(party, first.refresh_token or "")
     for token in (first.refresh_token, second.refresh_token):
@@ -79,7 +79,7 @@ def test_a_refresh_token_used_twice_ends_the_whole_grant(signed_in: tuple[OIDCCl
 
 
 def test_a_provider_that_fails_once_leaves_the_refresh_token_alive(
-    certified: OidcProvider, signed_in: tuple[OIDCClient, SignInAnswer]
+    certified: OidcProvider, signed_in: tuple[OIDCClient, AuthenticationResult]
 ) -> None:
     party, current = signed_in
     certified.fault("/token", 503, retry_after=3)
@@ -88,7 +88,7 @@ def test_a_provider_that_fails_once_leaves_the_refresh_token_alive(
     assert refresh_tokens(party, current.refresh_token or "").subject == "ada"
 
 
-def test_revocation_ends_the_grant(certified: OidcProvider, signed_in: tuple[OIDCClient, SignInAnswer]) -> None:
+def test_revocation_ends_the_grant(certified: OidcProvider, signed_in: tuple[OIDCClient, AuthenticationResult]) -> None:
     party, current = signed_in
     assert revoke(party, current.refresh_token or "").revoked
     with pytest.raises(GrantEndedError):

@@ -11,7 +11,7 @@ import pytest
 
 from botocore_cognito_federation.errors import SignInFailedError
 from botocore_cognito_federation.oidc.authorization import Redirect
-from botocore_cognito_federation.oidc.client import OIDCClient, SignInAnswer
+from botocore_cognito_federation.oidc.client import AuthenticationResult, OIDCClient
 from botocore_cognito_federation.oidc.flows import sign_in_with_browser
 from tests.servers.chromium import Tab, chromium
 from tests.servers.oidc_provider import OidcProvider
@@ -35,8 +35,11 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def start(
-    party: OIDCClient, browser: Tab, pool: ThreadPoolExecutor, accept: Callable[[SignInAnswer], None] | None = None
-) -> Future[SignInAnswer]:
+    party: OIDCClient,
+    browser: Tab,
+    pool: ThreadPoolExecutor,
+    accept: Callable[[AuthenticationResult], None] | None = None,
+) -> Future[AuthenticationResult]:
     redirect = Redirect("127.0.0.1", "/callback", (0,))
     return pool.submit(
         sign_in_with_browser, party, redirect, announce=lambda p: None, open_url=browser.go, accept=accept, timeout=90
@@ -62,7 +65,7 @@ def test_a_sign_in_clicked_through_ends_on_a_page_that_says_who_signed_in(
 def test_a_sign_in_that_is_refused_ends_on_a_page_that_says_why(
     certified: OidcProvider, party_of: Callable[..., OIDCClient], browser: Tab, pictures: Path
 ) -> None:
-    def refuse(answer: SignInAnswer) -> None:
+    def refuse(answer: AuthenticationResult) -> None:
         raise SignInFailedError(
             f"{answer.user_label} is not the user this session belongs to",
             remedy="To change the user: cognito-federation login --force",

@@ -18,7 +18,7 @@ from botocore_cognito_federation.errors import (
     SignInRequiredError,
     TemporaryError,
 )
-from botocore_cognito_federation.oidc.client import Now, OIDCClient, SignInAnswer
+from botocore_cognito_federation.oidc.client import AuthenticationResult, Now, OIDCClient
 from botocore_cognito_federation.oidc.device import DeviceAuthorization, authorize_device, poll, sign_in_with_device
 from botocore_cognito_federation.oidc.discovery import ProviderMetadata
 from botocore_cognito_federation.oidc.flows import SignInPrompt
@@ -31,13 +31,13 @@ def waiting(provider: FakeProvider, party: OIDCClient, patient: Now) -> OIDCClie
     return replace(party, clock=patient)
 
 
-def sign_in(party: OIDCClient, **more: Any) -> SignInAnswer:
+def sign_in(party: OIDCClient, **more: Any) -> AuthenticationResult:
     return sign_in_with_device(party, announce=more.pop("announce", lambda prompt: None), **more)
 
 
 def test_the_code_is_shown_and_the_answer_verified(provider: FakeProvider, waiting: OIDCClient) -> None:
     shown: list[SignInPrompt] = []
-    accepted: list[SignInAnswer] = []
+    accepted: list[AuthenticationResult] = []
     provider.token_responses.append(refusal("authorization_pending"))
     found = sign_in(waiting, announce=shown.append, accept=accepted.append)
     assert found.subject == "user-1"

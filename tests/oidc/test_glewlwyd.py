@@ -22,15 +22,15 @@ from botocore_cognito_federation.identity_pool.aws import Clients
 from botocore_cognito_federation.login_tokens.base import RefreshContext
 from botocore_cognito_federation.login_tokens.registry import login_token_provider
 from botocore_cognito_federation.oidc.authorization import loopback_redirect
-from botocore_cognito_federation.oidc.client import Now, OIDCClient, SignInAnswer, TokenAnswer
+from botocore_cognito_federation.oidc.client import AuthenticationResult, Now, OIDCClient, TokenAnswer
 from botocore_cognito_federation.oidc.device import authorize_device, poll, sign_in_with_device
 from botocore_cognito_federation.oidc.flows import SignInPrompt
 from botocore_cognito_federation.oidc.tokens import (
     GrantEndedError,
     NoIdTokenError,
-    accept_answer,
     refresh_tokens,
     revoke,
+    validate_response,
 )
 from tests.oidc.conftest import FakeClock
 from tests.oidc.person import Person, sign_in
@@ -52,7 +52,7 @@ def party(server: Glewlwyd, party_of: PartyOf) -> OIDCClient:
 
 
 @pytest.fixture
-def signed_in(server: Glewlwyd, party: OIDCClient) -> SignInAnswer:
+def signed_in(server: Glewlwyd, party: OIDCClient) -> AuthenticationResult:
     return sign_in(party, Person(server.browser()), loopback_redirect(server.redirect_uri, ()))
 
 
@@ -95,7 +95,7 @@ def test_at_a_port_it_does_not_know_the_message_names_the_redirect_to_register(
 # --- what its ID token is bound to --------------------------------------------------------------------------------
 
 
-def test_its_id_token_names_the_client_twice_and_the_access_token(signed_in: SignInAnswer) -> None:
+def test_its_id_token_names_the_client_twice_and_the_access_token(signed_in: AuthenticationResult) -> None:
     assert (signed_in.claims["aud"], signed_in.claims["azp"]) == ("native", "native")
     assert signed_in.claims["at_hash"]
     assert signed_in.subject not in (None, "ada")  # opaque
@@ -106,19 +106,24 @@ def test_its_id_token_names_the_client_twice_and_the_access_token(signed_in: Sig
     [("confidential", None, "for another client"), ("native", "another-access-token", "at_hash")],
 )
 def test_its_id_token_is_refused_where_it_belongs_to_something_else(
-    server: Glewlwyd, signed_in: SignInAnswer, party_of: PartyOf, client: str, access_token: str | None, message: str
+    server: Glewlwyd,
+    signed_in: AuthenticationResult,
+    party_of: PartyOf,
+    client: str,
+    access_token: str | None,
+    message: str,
 ) -> None:
     party = party_of(server.issuer, client)
     answer = TokenAnswer(id_token=signed_in.id_token, access_token=access_token or signed_in.access_token)
     with pytest.raises(SignInFailedError, match=message):
-        accept_answer(party, party.metadata(), answer)
+        validate_response(party, party.metadata(), answer)
 
 
 # --- renewing -----------------------------------------------------------------------------------------------------
 
 
 def test_a_refresh_without_an_id_token_keeps_the_new_refresh_token_then_names_the_providers_setting(
-    party: OIDCClient, signed_in: SignInAnswer
+    party: OIDCClient, signed_in: AuthenticationResult
 ) -> None:
     kept: list[TokenAnswer] = []
     with pytest.raises(NoIdTokenError, match="renewed the session without an ID token") as caught:
@@ -129,7 +134,9 @@ def test_a_refresh_without_an_id_token_keeps_the_new_refresh_token_then_names_th
     assert party.provider.refresh_remedy in caught.value.remedy
 
 
-def test_the_refresh_token_that_was_kept_is_the_one_that_works(party: OIDCClient, signed_in: SignInAnswer) -> None:
+def test_the_refresh_token_that_was_kept_is_the_one_that_works(
+    party: OIDCClient, signed_in: AuthenticationResult
+) -> None:
     current = signed_in.refresh_token or ""
     for _ in range(3):
         with pytest.raises(NoIdTokenError) as caught:
@@ -139,7 +146,7 @@ def test_the_refresh_token_that_was_kept_is_the_one_that_works(party: OIDCClient
 
 
 def test_a_refresh_token_used_twice_asks_for_a_sign_in_without_being_called_dead(
-    party: OIDCClient, signed_in: SignInAnswer
+    party: OIDCClient, signed_in: AuthenticationResult
 ) -> None:
     with pytest.raises(NoIdTokenError) as first:
         refresh_tokens(party, signed_in.refresh_token or "")
@@ -180,7 +187,7 @@ class Kept:
     def sessions(self) -> Sessions:
         return Sessions(self.settings, self.store)
 
-    def keep(self, answer: SignInAnswer) -> None:
+    def keep(self, answer: AuthenticationResult) -> None:
         self.sessions.write(
             Session(
                 sign_in_id="sign-in-1",
@@ -232,7 +239,7 @@ def kept_of(server: Glewlwyd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_session_whose_refresh_brings_no_id_token_is_kept_with_the_rotated_refresh_token(
-    signed_in: SignInAnswer, kept_of: Callable[..., Kept]
+    signed_in: AuthenticationResult, kept_of: Callable[..., Kept]
 ) -> None:
     kept = kept_of()
     kept.keep(signed_in)
@@ -248,7 +255,7 @@ def test_a_session_whose_refresh_brings_no_id_token_is_kept_with_the_rotated_ref
 
 
 def test_a_session_whose_refresh_token_was_used_elsewhere_asks_for_a_sign_in_and_is_not_forgotten(
-    party: OIDCClient, signed_in: SignInAnswer, kept_of: Callable[..., Kept]
+    party: OIDCClient, signed_in: AuthenticationResult, kept_of: Callable[..., Kept]
 ) -> None:
     kept = kept_of()
     kept.keep(signed_in)
@@ -261,7 +268,7 @@ def test_a_session_whose_refresh_token_was_used_elsewhere_asks_for_a_sign_in_and
 
 
 def test_its_sign_in_gets_credentials_from_an_identity_pool(
-    server: Glewlwyd, world: World, signed_in: SignInAnswer, kept_of: Callable[..., Kept]
+    server: Glewlwyd, world: World, signed_in: AuthenticationResult, kept_of: Callable[..., Kept]
 ) -> None:
     world.trust_issuer(server.issuer, ["native"])
     kept = kept_of(world.pool_id, world.endpoint_url)
@@ -309,4 +316,4 @@ def test_a_device_that_was_told_to_slow_down_is_signed_in_at_the_next_poll(serve
     device = replace(authorize_device(party, metadata), interval=0.1)
     answer = poll(party, metadata, device, 60)
     assert [round(pause, 1) for pause in slept] == [0.1, 0.1, 5.1]
-    assert accept_answer(party, metadata, answer).user_label == "Ada (ada@example.com)"
+    assert validate_response(party, metadata, answer).user_label == "Ada (ada@example.com)"

@@ -23,7 +23,7 @@ from werkzeug import Response
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, StorageError, TemporaryError
 from botocore_cognito_federation.identity_providers import Endpoints, resolve
 from botocore_cognito_federation.oidc.authorization import Redirect
-from botocore_cognito_federation.oidc.client import Client, OIDCClient, SignInAnswer
+from botocore_cognito_federation.oidc.client import AuthenticationResult, Client, OIDCClient
 from botocore_cognito_federation.oidc.flows import SignInPrompt, sign_in_with_browser, sign_in_with_paste
 from tests.oidc.conftest import Tab
 from tests.oidc.fake_provider import FakeProvider, SigningKey, hmac_signed, refusal, unsigned
@@ -31,7 +31,7 @@ from tests.oidc.fake_provider import FakeProvider, SigningKey, hmac_signed, refu
 EPHEMERAL = Redirect("127.0.0.1", "/callback", (0,))
 
 
-def sign_in(party: OIDCClient, tab: Callable[[str], bool] | None, **more: Any) -> SignInAnswer:
+def sign_in(party: OIDCClient, tab: Callable[[str], bool] | None, **more: Any) -> AuthenticationResult:
     more = {"announce": lambda prompt: None, "timeout": 20, **more}
     return sign_in_with_browser(party, EPHEMERAL, open_url=tab, **more)
 
@@ -40,7 +40,7 @@ def test_a_sign_in_ends_with_verified_tokens_and_a_page_that_names_the_user(
     provider: FakeProvider, party: OIDCClient, tab: Tab
 ) -> None:
     shown: list[SignInPrompt] = []
-    accepted: list[SignInAnswer] = []
+    accepted: list[AuthenticationResult] = []
     found = sign_in(party, tab, announce=shown.append, accept=accepted.append)
     assert (found.subject, found.issuer, found.refresh_token) == ("user-1", provider.issuer, "the-refresh-token")
     assert found.login_token == found.id_token
@@ -187,7 +187,7 @@ def test_the_users_no_is_shown_with_what_to_do(provider: FakeProvider, party: OI
 
 
 def test_what_the_caller_refuses_is_refused_on_the_page_too(party: OIDCClient, tab: Tab) -> None:
-    def other_user(answer: SignInAnswer) -> None:
+    def other_user(answer: AuthenticationResult) -> None:
         raise SignInFailedError("Ada is not the user who was signed in", remedy="Use --force")
 
     with pytest.raises(SignInFailedError, match="--force"):
@@ -197,7 +197,7 @@ def test_what_the_caller_refuses_is_refused_on_the_page_too(party: OIDCClient, t
 
 
 def test_a_store_that_breaks_in_an_unexpected_way_still_ends_the_page(party: OIDCClient, tab: Tab) -> None:
-    def broken(answer: SignInAnswer) -> None:
+    def broken(answer: AuthenticationResult) -> None:
         raise RuntimeError("secret detail")
 
     with pytest.raises(RuntimeError):
@@ -344,7 +344,7 @@ def test_a_user_info_that_fails_does_not_fail_the_sign_in(provider: FakeProvider
     ],
 )
 def test_the_user_is_named_as_told_and_safely_for_a_terminal(claims: dict[str, Any], label: str) -> None:
-    assert SignInAnswer("id_token", "t", None, None, None, claims, "i").user_label == label
+    assert AuthenticationResult("id_token", "t", None, None, None, claims, "i").user_label == label
 
 
 def paste(url: str) -> str:
@@ -380,7 +380,7 @@ def test_a_pasted_answer_of_another_sign_in_is_refused(provider: FakeProvider, p
 
 
 def test_what_accept_raises_fails_a_pasted_sign_in_too(party: OIDCClient) -> None:
-    def read_only(answer: SignInAnswer) -> None:
+    def read_only(answer: AuthenticationResult) -> None:
         raise StorageError("read-only")
 
     with pytest.raises(StorageError):

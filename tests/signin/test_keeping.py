@@ -13,7 +13,7 @@ from botocore_cognito_federation.cache.sessions import Sessions, begin_epoch
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError
 from botocore_cognito_federation.identity_providers import resolve
-from botocore_cognito_federation.oidc.client import SignInAnswer
+from botocore_cognito_federation.oidc.client import AuthenticationResult
 from botocore_cognito_federation.oidc.flows import SignInPrompt
 from botocore_cognito_federation.sign_in import login as perform
 from botocore_cognito_federation.sign_in.login import Environment, LoginOptions, sign_in_only
@@ -23,8 +23,8 @@ NOW = 1_800_000_000.0
 SETTINGS = Settings("eu-west-1:1", profile="dev", session="corp", client_id="app", provider=resolve("idp.example"))
 
 
-def answer(subject: str = "ada", refresh_token: str | None = "refresh", lives: float = 3600) -> SignInAnswer:
-    return SignInAnswer(
+def answer(subject: str = "ada", refresh_token: str | None = "refresh", lives: float = 3600) -> AuthenticationResult:
+    return AuthenticationResult(
         token_kind="id_token",
         id_token="x.y.z",
         access_token=None,
@@ -72,7 +72,7 @@ def test_nothing_of_somebody_else_is_taken_over() -> None:
     assert taking_over.replaced.refresh_token == "of ada"
 
 
-def nameless(refresh_token: str | None) -> SignInAnswer:
+def nameless(refresh_token: str | None) -> AuthenticationResult:
     """A sign-in at a provider that did not say who it was."""
     return replace(answer(refresh_token=refresh_token), claims={})
 
