@@ -20,7 +20,7 @@ from ..factory import system_clock
 from ..identity_pool.aws import shared_clients
 from ..login_token import LoginToken
 from .arguments import Expiry, Record, base_settings, login_token, resolved_provider, user_mapping
-from .sign_in import CurrentSignIn, SignIn, Surroundings
+from .sign_in import Context, CurrentSignIn, SignIn
 from .signed_in import SignedIn, UserPoolSignIn
 from .token_provider import RefreshHandler, RefreshHandlers
 
@@ -243,7 +243,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
             raise
         self._replace_sign_in(sign_in)
         sign_in.announced = True
-        sign_in.tell(Event("sign-in", expires_at=credentials.expires_at))
+        sign_in.emit(Event("sign-in", expires_at=credentials.expires_at))
         return credentials
 
     def _replace_sign_in(self, sign_in: SignIn) -> None:
@@ -268,8 +268,8 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _around(self) -> Surroundings:
-        return Surroundings(
+    def _around(self) -> Context:
+        return Context(
             settings=self._settings,
             store=self._store,
             patience=self._patience,
@@ -281,15 +281,15 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
 
     def _current(self) -> CurrentSignIn:
         """The sign-in of now, which another process may have made, or ended."""
-        around = self._around()
-        record = around.records.read()
+        context = self._around()
+        record = context.records.read()
         mine = self._sign_in
         if record is None:
             raise NotSignedInError("Nobody is signed in", remedy=self._how_to_sign_in)
         if mine is None:
             with self._turns:
                 if self._sign_in is None:
-                    self._sign_in = SignIn(record, around)
+                    self._sign_in = SignIn(record, context)
                 mine = self._sign_in
         if mine.record.sign_in_id != record.sign_in_id:
             raise NotSignedInError(

@@ -163,7 +163,7 @@ class ProfileSignIn:
         """Whether no sign-out came since."""
         return current_epoch(self._store, self._settings.scope) == self._sign_out_epoch
 
-    def withdraw(self) -> None:
+    def clear_current(self) -> None:
         """A profile keeps no record beside its session."""
 
     def forget(self) -> Session | None:
@@ -182,7 +182,7 @@ class ProfileSignIn:
         revocation = revoke_session(self._settings, self._store, os.environ, session.refresh_token)
         return None if revocation.revoked else CognitoFederationError(revocation.reason)
 
-    def tell(self, event: Event) -> None:
+    def emit(self, event: Event) -> None:
         """Emit an event, as one of this profile."""
         provider = self._settings.provider
         self._events.emit(replace(event, provider=provider.name if provider is not None else None))

@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Context:
     """What all sign-ins of one `CognitoFederation` have in common.
 
     Attributes:
@@ -79,13 +79,13 @@ class CurrentSignIn(Protocol):
 
     def is_current(self) -> bool: ...
 
-    def withdraw(self) -> None: ...
+    def clear_current(self) -> None: ...
 
     def forget(self) -> Session | None: ...
 
     def revoke(self, session: Session | None) -> Exception | None: ...
 
-    def tell(self, event: Event) -> None: ...
+    def emit(self, event: Event) -> None: ...
 
 
 class SignIn:
@@ -97,25 +97,25 @@ class SignIn:
         announced: whether its events reach the application: not before it has succeeded.
     """
 
-    def __init__(self, record: Record, around: Surroundings, *, announced: bool = True) -> None:
+    def __init__(self, record: Record, context: Context, *, announced: bool = True) -> None:
         self.record = record
         self.announced = announced
         self.tokens: UserPoolTokens | None = None
-        self._around = around
+        self._around = context
         provider = record.identity_provider
         fixed = None if record.is_developer else record.fixed_identity_id
         self._settings = replace(
-            around.settings, provider=provider, session=record.scope_name, identity_id=fixed, profile=None
+            context.settings, provider=provider, session=record.scope_name, identity_id=fixed, profile=None
         )
-        self._sessions = Sessions(self._settings, around.store, leave_nothing=True)
-        self.pool = IdentityPool(self._settings, around.clients(), around.patience)
+        self._sessions = Sessions(self._settings, context.store, leave_nothing=True)
+        self.pool = IdentityPool(self._settings, context.clients(), context.patience)
         self._source = None if provider.kind == "guest" else self._made_source()
         self._federation = CredentialFetcher(
             self._settings,
             source=lambda: self._source,
             pool=self.pool,
-            store=around.store,
-            patience=around.patience,
+            store=context.store,
+            patience=context.patience,
             events=self._forwarding(),
         )
 
@@ -126,7 +126,7 @@ class SignIn:
             self._around.store,
             renewers=Refreshers(lambda: self._around.handler_of(self.record.provider), self._pool_renewal()),
             patience=self._around.patience,
-            tell=self.tell,
+            emit=self.emit,
         )
 
     def _pool_renewal(self) -> Refresher | None:
@@ -145,10 +145,10 @@ class SignIn:
     def _forwarding(self) -> Events:
         inner = Events()
         for name in NAMES:
-            inner.on(name, self.tell)
+            inner.on(name, self.emit)
         return inner
 
-    def tell(self, event: Event) -> None:
+    def emit(self, event: Event) -> None:
         """Emit an event, as one of this sign-in."""
         if self.announced:
             user = deepcopy(dict(self.record.user))
@@ -203,7 +203,7 @@ class SignIn:
             # The refresh handler moved a developer's user to another identity; under that one everything is new.
             served = self._federation.fetch()
             changed = served.credentials.identity_id
-            self.tell(Event("identity-changed", identity_id=changed, previous_identity_id=before))
+            self.emit(Event("identity-changed", identity_id=changed, previous_identity_id=before))
         self.note_identity(served.credentials)
         return served
 
@@ -284,7 +284,7 @@ class SignIn:
         with suppress(StorageError):
             self._sessions.delete()
 
-    def withdraw(self) -> None:
+    def clear_current(self) -> None:
         """Nobody is signed in any more, as far as others look.
 
         Raises:

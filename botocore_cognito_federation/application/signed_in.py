@@ -265,7 +265,7 @@ class SignedIn(ABC):
         if sign_in.is_guest:
             sign_in = self._guest_becomes(provider, token, expires_at)
             if identity_id != own:
-                sign_in.tell(Event("identity-changed", identity_id=identity_id, previous_identity_id=own))
+                sign_in.emit(Event("identity-changed", identity_id=identity_id, previous_identity_id=own))
         elif identity_id != own:
             with self._events.held():
                 sign_in.verify()
@@ -298,12 +298,12 @@ class SignedIn(ABC):
             self._forget_shared()
             return
         with self._turns:
-            sign_in.withdraw()
+            sign_in.clear_current()
             self._let_go()
         self._forget_shared()
         session = sign_in.forget()
         failed = sign_in.revoke(session) if revoke else None
-        sign_in.tell(Event("sign-out", error=failed))
+        sign_in.emit(Event("sign-out", error=failed))
 
     # --- clients ----------------------------------------------------------------------------------------------------
 

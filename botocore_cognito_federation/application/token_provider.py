@@ -74,7 +74,7 @@ def _key(provider: str) -> str:
 #: Seconds after its expiry for which a token nobody can renew is still tried: clocks differ, and Cognito's counts.
 _SKEW = 300.0
 
-Tell = Callable[[Event], None]
+Emit = Callable[[Event], None]
 
 
 @dataclass(frozen=True)
@@ -109,13 +109,13 @@ class ApplicationTokenProvider(RefreshTokenProvider):
         *,
         renewers: Refreshers,
         patience: Clock,
-        tell: Tell,
+        emit: Emit,
     ) -> None:
         super().__init__(sessions, store, refresher=self._pool_renewal, login="", clock=patience.now)
         self._record = record
         self._renewers = renewers
         self._patience = patience
-        self._tell = tell
+        self._tell = emit
         self._called: HandlerTokenProvider | None = None
         self._called_function: Callable[..., Any] | None = None
         self.identity_id = record.identity_id
