@@ -26,7 +26,7 @@ from ..cache.sessions import (
 from ..config.configure import signs_people_in
 from ..config.keys import KEYS
 from ..config.loader import load_settings
-from ..config.precedence import what_shadows
+from ..config.precedence import find_overrides
 from ..config.settings import Settings
 from ..credentials import FederatedCredentials
 from ..doctor.checks import examine
@@ -167,7 +167,7 @@ def status_command(profile: str | None, session: str | None, as_json: bool, ever
     """What is signed in and cached, until when, as whom; no network."""
     settings = None if everything else chosen_settings(profile, session)
     store = store_for(settings, os.environ) if settings else everything_kept(os.environ)
-    warnings = what_shadows(settings, os.environ) if settings and session is None else []
+    warnings = find_overrides(settings, os.environ) if settings and session is None else []
     try:
         found = overview_of(settings, store, warnings)
     except StorageError as error:
@@ -235,7 +235,7 @@ def explain_command(profile: str | None, as_json: bool, keys: bool) -> None:
         return
     settings = load_settings(profile)
     rows = described(settings)
-    warnings = what_shadows(settings, os.environ)
+    warnings = find_overrides(settings, os.environ)
     if as_json:
         document = {
             "profile": settings.profile,

@@ -13,7 +13,7 @@ from ..cache.base import SECRETS, Store
 from ..config.configure import (
     Files,
     Plan,
-    Wish,
+    Request,
     check_provider,
     current_values,
     make_plan,
@@ -150,7 +150,7 @@ def configure_command(
     if asks:
         session_name, current = current_values(files, name, session)
         keys, session = _asked(keys, current), session_name
-    plan = make_plan(Wish(name, session, keys, region, executable), files)
+    plan = make_plan(Request(name, session, keys, region, executable), files)
     store = store_for(plan.settings, os.environ)
     if not offline:
         check_provider(plan.settings, store)

@@ -22,7 +22,7 @@ from ..oidc.authorization import loopback_redirect
 from ..oidc.client import StoredDocuments
 from ..oidc.discovery import discover
 from .keys import KEYS, PREFIX, TOKEN_SOURCES, BadValue
-from .loader import refuse_what_no_tool_parses
+from .loader import check_parsable
 from .precedence import SESSION_SECTION, Layers, resolve
 from .settings import Settings
 from .writer import profile_section, read_text, section_values, update_text, with_section
@@ -124,7 +124,7 @@ _OTHER_STYLES = {
 
 
 @dataclass(frozen=True)
-class Wish:
+class Request:
     """What is asked for.
 
     Attributes:
@@ -206,7 +206,7 @@ def current_values(files: Files, profile: str, session: str | None) -> tuple[str
     return name, {**ours, "region": own["region"]} if "region" in own else ours
 
 
-def make_plan(wish: Wish, files: Files) -> Plan:
+def make_plan(request: Request, files: Files) -> Plan:
     """Decide what to write.
 
     Raises:
@@ -214,28 +214,28 @@ def make_plan(wish: Wish, files: Files) -> Plan:
             fit its key, the keys make no configuration, or there is no program for ``credential_process``.
     """
     text = _text(files)
-    own = section_values(text, profile_section(wish.profile))
-    refuse_other_styles(wish.profile, own, files)
-    session = wish.session or own.get("cognito_session") or wish.profile
+    own = section_values(text, profile_section(request.profile))
+    refuse_other_styles(request.profile, own, files)
+    session = request.session or own.get("cognito_session") or request.profile
     _check_name(session)
-    for name, value in wish.keys.items():
+    for name, value in request.keys.items():
         _check_value(name, value)
     # A key that stands in the profile itself wins over the session's: it is changed where it is.
-    in_profile = {name for name in wish.keys if PREFIX + name in own}
-    profile_changes = {PREFIX + name: wish.keys[name] for name in wish.keys if name in in_profile}
-    session_changes = {PREFIX + name: wish.keys[name] for name in wish.keys if name not in in_profile}
-    pool = wish.keys.get("identity_pool_id") or section_values(text, SESSION_SECTION + session).get(
+    in_profile = {name for name in request.keys if PREFIX + name in own}
+    profile_changes = {PREFIX + name: request.keys[name] for name in request.keys if name in in_profile}
+    session_changes = {PREFIX + name: request.keys[name] for name in request.keys if name not in in_profile}
+    pool = request.keys.get("identity_pool_id") or section_values(text, SESSION_SECTION + session).get(
         "cognito_identity_pool_id", own.get("cognito_identity_pool_id", "")
     )
-    region = wish.region or ("" if own.get("region") else pool.partition(":")[0])
+    region = request.region or ("" if own.get("region") else pool.partition(":")[0])
     if region:
         _check_line("region", region)
         profile_changes["region"] = region
     profile_changes |= {
         "cognito_session": session,
-        "credential_process": helper_command(wish.profile, wish.executable),
+        "credential_process": helper_command(request.profile, request.executable),
     }
-    changes = Changes(wish.profile, session, profile_changes, session_changes)
+    changes = Changes(request.profile, session, profile_changes, session_changes)
     return Plan(changes, _settings_of(changes, changes.applied(text), files))
 
 
@@ -310,7 +310,7 @@ def write_plan(plan: Plan, files: Files, store: Store) -> bool:
     profile = plan.changes.profile
 
     def edit(text: str) -> str:
-        refuse_what_no_tool_parses(files.config)
+        check_parsable(files.config)
         refuse_other_styles(profile, section_values(text, profile_section(profile)), files)
         return plan.changes.applied(text)
 
@@ -318,7 +318,7 @@ def write_plan(plan: Plan, files: Files, store: Store) -> bool:
 
 
 def _text(files: Files) -> str:
-    refuse_what_no_tool_parses(files.config)
+    check_parsable(files.config)
     return read_text(files.config)
 
 

@@ -267,7 +267,7 @@ def _is_true(text: object) -> bool:
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def refuse_what_no_tool_parses(path: str) -> None:
+def check_parsable(path: str) -> None:
     """Refuse a configuration file that AWS tools cannot read; one that is not there is none.
 
     Raises:

@@ -242,10 +242,10 @@ def _swallowed(text: str) -> str:
 
 def _provider(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> identity_providers.IdentityProvider | None:
     """The identity provider, or None when the login token itself is to say whose it is."""
-    spoken_for = next((name for name in ("provider", "issuer", "login_key", "user_pool_id") if name in read), None)
-    if spoken_for is None:
+    source_key = next((name for name in ("provider", "issuer", "login_key", "user_pool_id") if name in read), None)
+    if source_key is None:
         return None
-    named = "user-pool" if spoken_for == "user_pool_id" else str(read[spoken_for])
+    named = "user-pool" if source_key == "user_pool_id" else str(read[source_key])
     try:
         return identity_providers.resolve(
             named,
@@ -254,14 +254,14 @@ def _provider(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> identit
             user_pool_id=read.get("user_pool_id"),
         )
     except ConfigurationError as error:
-        raise ConfigurationError(f"{error.what} (from {origins[spoken_for]})", remedy=error.remedy) from None
+        raise ConfigurationError(f"{error.what} (from {origins[source_key]})", remedy=error.remedy) from None
 
 
 #: Keys by which botocore gets credentials in another way before it asks a helper.
 _EARLIER_IN_THE_CHAIN = ("role_arn", "sso_session", "sso_start_url", "web_identity_token_file", "login_session")
 
 
-def what_shadows(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+def find_overrides(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     """One sentence for each thing that takes precedence over this profile, with what mends it; no value is shown."""
     profile = settings.profile or "default"
     found = []

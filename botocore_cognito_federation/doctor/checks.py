@@ -22,7 +22,7 @@ from ..cache.base import NOTES, Store
 from ..cache.sessions import Sessions
 from ..config.configure import Files, check_provider, is_ours, signs_people_in
 from ..config.loader import load_settings
-from ..config.precedence import what_shadows
+from ..config.precedence import find_overrides
 from ..config.settings import Settings
 from ..config.writer import profile_section, read_text, section_values
 from ..errors import CognitoFederationError, ConfigurationError, SignInRequiredError, StorageError, TemporaryError
@@ -40,7 +40,7 @@ _NOTE_LIFE = 86_400
 
 def shadows(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     """What takes precedence over the profile."""
-    found = [sentence for sentence in what_shadows(settings, environ) if "has no credential_process" not in sentence]
+    found = [sentence for sentence in find_overrides(settings, environ) if "has no credential_process" not in sentence]
     for sentence in found:
         what, _, remedy = sentence.rpartition(". ")
         yield Finding("precedence", "error", what, remedy, ConfigurationError.exit_code)
