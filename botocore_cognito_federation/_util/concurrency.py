@@ -152,7 +152,7 @@ LIMIT = 30.0
 _SLICE = 0.25
 
 
-class NoAnswer(Exception):
+class BackendTimeoutError(Exception):
     """The keyring has not answered in time.
 
     Attributes:
@@ -182,7 +182,7 @@ class TimeLimit:
             NoAnswer: it has done neither in time, or an earlier call still waits.
         """
         if self._left_behind is not None and self._left_behind.is_alive():
-            raise NoAnswer(self._limit)
+            raise BackendTimeoutError(self._limit)
         answers: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
         thread = threading.Thread(target=_answer, args=(call, answers), name="cognito-federation-keyring", daemon=True)
         thread.start()
@@ -204,7 +204,7 @@ class TimeLimit:
                 return answers.get(timeout=min(left, _SLICE))
             except queue.Empty:
                 continue
-        raise NoAnswer(self._limit)
+        raise BackendTimeoutError(self._limit)
 
 
 def _answer(call: Callable[[], T], answers: queue.SimpleQueue[tuple[T | None, BaseException | None]]) -> None:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .._util.concurrency import NoAnswer, TimeLimit
+from .._util.concurrency import BackendTimeoutError, TimeLimit
 from ..errors import CognitoFederationError, StorageError
 
 logger = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Backend(Protocol):
     def delete_password(self, service: str, username: str) -> None: ...
 
 
-class InTime:
+class TimeLimitedBackend:
     """A backend that is waited for no longer than its limit.
 
     A keyring that locks itself between two calls may take what it was given after its caller has gone; what is kept
@@ -94,7 +94,7 @@ def system_backend() -> Backend:
         raise StorageError(
             f"The keyring cannot be reached ({type(failure).__name__})", remedy=f"Unlock it, {_FILE_INSTEAD}"
         ) from None
-    return InTime(checked(chosen), _limit)
+    return TimeLimitedBackend(checked(chosen), _limit)
 
 
 def checked(backend: Any) -> Backend:
@@ -118,7 +118,7 @@ def checked(backend: Any) -> Backend:
 
 def name_of(backend: Any) -> str:
     """A backend as messages name it."""
-    if isinstance(backend, InTime):
+    if isinstance(backend, TimeLimitedBackend):
         backend = backend.backend
     return f"{type(backend).__module__}.{type(backend).__qualname__}"
 
@@ -130,7 +130,7 @@ def probe(backend: Backend, *, random: Callable[[int], str] = secrets.token_urls
         StorageError: it does not.
     """
     item, value = f"probe-{random(6)}", random(24)
-    with speaking_for(backend, "be tried out"):
+    with translate_errors(backend, "be tried out"):
         backend.get_password(SERVICE, item)  # one that is locked leaves nothing behind
         backend.set_password(SERVICE, item, value)
         found = backend.get_password(SERVICE, item)
@@ -145,7 +145,7 @@ def probe(backend: Backend, *, random: Callable[[int], str] = secrets.token_urls
 
 
 @contextmanager
-def speaking_for(backend: Any, doing: str) -> Iterator[None]:
+def translate_errors(backend: Any, doing: str) -> Iterator[None]:
     """Turn what a backend raises into our own words: its text may quote the secret.
 
     Raises:
@@ -155,7 +155,7 @@ def speaking_for(backend: Any, doing: str) -> Iterator[None]:
         yield
     except CognitoFederationError:
         raise
-    except NoAnswer as failure:
+    except BackendTimeoutError as failure:
         raise StorageError(
             f"The keyring {name_of(backend)} has not answered within {failure.limit:g} seconds;"
             " it may be waiting to be unlocked",
@@ -170,7 +170,7 @@ def speaking_for(backend: Any, doing: str) -> Iterator[None]:
 
 def forget_item(backend: Backend, item: str) -> bool:
     """Delete an item; whether it was there."""
-    with speaking_for(backend, "forget an item"):
+    with translate_errors(backend, "forget an item"):
         if backend.get_password(SERVICE, item) is None:
             return False
         with contextlib.suppress(*_not_there()):
@@ -263,7 +263,7 @@ class KeyringItems:
         head = _Head(text)
         if len(head.written()) > self._most:
             head = self._with_parts(item, text)
-        with speaking_for(self._backend, "keep an item"):
+        with translate_errors(self._backend, "keep an item"):
             self._backend.set_password(SERVICE, item, head.written())
         self._forget_parts(item, old)
 
@@ -280,17 +280,17 @@ class KeyringItems:
     def _with_parts(self, item: str, text: str) -> _Head:
         pieces = [text[start : start + self._most] for start in range(0, len(text), self._most)]
         head = _Head(None, len(pieces), self._random(6), hashlib.sha256(text.encode()).hexdigest())
-        with speaking_for(self._backend, "keep an item"):
+        with translate_errors(self._backend, "keep an item"):
             for number, piece in enumerate(pieces):
                 self._backend.set_password(SERVICE, _part(item, head, number), piece)
         return head
 
     def _head(self, item: str) -> _Head | None:
-        with speaking_for(self._backend, "read an item"):
+        with translate_errors(self._backend, "read an item"):
             return _Head.of(self._backend.get_password(SERVICE, item))
 
     def _joined(self, item: str, head: _Head) -> str | None:
-        with speaking_for(self._backend, "read an item"):
+        with translate_errors(self._backend, "read an item"):
             pieces = [self._backend.get_password(SERVICE, _part(item, head, number)) for number in range(head.parts)]
         text = "".join(piece or "" for piece in pieces)
         whole = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() == head.digest

@@ -20,7 +20,7 @@ from botocore_cognito_federation._util.concurrency import TimeLimit
 from botocore_cognito_federation.cache.base import CREDENTIALS, IDENTITIES, SESSIONS
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.keyring import FilesAfterKeyring, KeyringStore, move_scope
-from botocore_cognito_federation.cache.keyring_backend import InTime, KeyringItems, checked, probe
+from botocore_cognito_federation.cache.keyring_backend import KeyringItems, TimeLimitedBackend, checked, probe
 from botocore_cognito_federation.errors import StorageError
 from tests.signin import fake_keyring
 from tests.signin.places import Home
@@ -261,7 +261,7 @@ class Locked(Memory):
 
 def test_a_keyring_that_waits_is_asked_once_and_works_as_soon_as_it_is_unlocked(tmp_path: Path) -> None:
     locked = Locked()
-    in_time = InTime(locked, TimeLimit(0.05))
+    in_time = TimeLimitedBackend(locked, TimeLimit(0.05))
     store = KeyringStore(FileStore(str(tmp_path)), lambda: in_time)
     for _ in range(3):
         with pytest.raises(StorageError, match=r"has not answered within 0\.05 seconds") as caught:
@@ -281,7 +281,7 @@ def test_what_a_keyring_raises_is_raised_where_it_was_asked() -> None:
         def set_password(self, service: str, username: str, password: str) -> None:
             raise OSError(f"cannot keep {password}")
 
-    items = KeyringItems(InTime(Breaks(), TimeLimit()))
+    items = KeyringItems(TimeLimitedBackend(Breaks(), TimeLimit()))
     with pytest.raises(StorageError, match=r"test_keyring\..*Breaks could not keep an item \(OSError\)") as caught:
         items.write("item", "TOPSECRET")
     assert "TOPSECRET" not in str(caught.value)
