@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from botocore_cognito_federation._util.log import quiet_botocore
+from botocore_cognito_federation._util.log import suppress_wire_logs
 
 LOGGERS = ["botocore.endpoint", "botocore.parsers", "botocore.auth"]
 
@@ -39,7 +39,7 @@ def records() -> Iterator[Records]:
 def test_the_wire_loggers_are_silent_inside_and_speak_outside(records: Records, name: str) -> None:
     logger = logging.getLogger(name)
     logger.debug("before")
-    with quiet_botocore():
+    with suppress_wire_logs():
         logger.debug("inside")
         logger.error("inside, and an error")
     logger.debug("after")
@@ -59,28 +59,28 @@ def test_the_logger_of_a_vendored_botocore_is_silent_too(records: Records, monke
     """The AWS CLI's copy may have its loggers under another name."""
     vendored = logging.getLogger("botocore.vendored_by_somebody")
     monkeypatch.setattr("botocore.parsers.LOG", vendored)
-    with quiet_botocore():
+    with suppress_wire_logs():
         vendored.debug("inside")
     assert records.messages == []
 
 
 def test_other_loggers_of_botocore_are_left_alone(records: Records) -> None:
-    with quiet_botocore():
+    with suppress_wire_logs():
         logging.getLogger("botocore.hooks").debug("still here")
     assert records.messages == ["still here"]
 
 
 def test_no_level_is_changed(records: Records) -> None:
     before = [logging.getLogger(name).level for name in LOGGERS]
-    with quiet_botocore():
+    with suppress_wire_logs():
         assert [logging.getLogger(name).level for name in LOGGERS] == before
         assert all(logging.getLogger(name).isEnabledFor(logging.DEBUG) for name in LOGGERS)
 
 
 def test_it_nests(records: Records) -> None:
     logger = logging.getLogger(LOGGERS[0])
-    with quiet_botocore():
-        with quiet_botocore():
+    with suppress_wire_logs():
+        with suppress_wire_logs():
             pass
         logger.debug("still inside the outer one")
     logger.debug("outside")
@@ -88,7 +88,7 @@ def test_it_nests(records: Records) -> None:
 
 
 def test_an_exception_ends_the_silence(records: Records) -> None:
-    with pytest.raises(ZeroDivisionError), quiet_botocore():
+    with pytest.raises(ZeroDivisionError), suppress_wire_logs():
         _ = 1 / 0
     logging.getLogger(LOGGERS[0]).debug("outside")
     assert records.messages == ["outside"]
@@ -104,7 +104,7 @@ def test_another_threads_own_logging_goes_on(records: Records) -> None:
 
     thread = threading.Thread(target=other)
     thread.start()
-    with quiet_botocore():
+    with suppress_wire_logs():
         inside.set()
         assert logged.wait(10)
         logging.getLogger(LOGGERS[0]).debug("ours")
@@ -114,7 +114,7 @@ def test_another_threads_own_logging_goes_on(records: Records) -> None:
 
 def test_another_tasks_own_logging_goes_on(records: Records) -> None:
     async def ours(entered: asyncio.Event, done: asyncio.Event) -> None:
-        with quiet_botocore():
+        with suppress_wire_logs():
             entered.set()
             await done.wait()
             await asyncio.to_thread(logging.getLogger(LOGGERS[0]).debug, "ours, in a thread of ours")
@@ -134,10 +134,10 @@ def test_another_tasks_own_logging_goes_on(records: Records) -> None:
 
 def test_the_filter_is_put_back_where_an_application_took_it_away(records: Records) -> None:
     logger = logging.getLogger(LOGGERS[0])
-    with quiet_botocore():
+    with suppress_wire_logs():
         pass
     logger.filters.clear()
-    with quiet_botocore():
+    with suppress_wire_logs():
         logger.debug("inside")
     assert records.messages == []
     assert len(logger.filters) == 1

@@ -101,7 +101,7 @@ def _loggers() -> list[logging.Logger]:
 
 
 @contextmanager
-def quiet_botocore() -> Iterator[None]:
+def suppress_wire_logs() -> Iterator[None]:
     """Drop what botocore would log about the requests and responses of the calls made inside.
 
     Levels, handlers and the logging of other threads and tasks are left alone. May be nested. The filter is put in

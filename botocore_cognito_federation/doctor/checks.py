@@ -16,7 +16,7 @@ from email.utils import parsedate_to_datetime
 from botocore.session import Session
 
 from .._util.http import HttpClient, ServerBusyError
-from .._util.log import quiet_botocore
+from .._util.log import suppress_wire_logs
 from ..cache import store_for
 from ..cache.base import NOTES, Store
 from ..cache.sessions import Sessions
@@ -215,7 +215,7 @@ def clocks(settings: Settings, clients: Clients) -> Iterator[Finding]:
     if settings.provider is not None and settings.provider.issuer is not None and signs_people_in(settings):
         issuer = settings.provider.issuer.removesuffix("/")
         addresses["the identity provider"] = f"{issuer}/.well-known/openid-configuration"
-    with quiet_botocore():
+    with suppress_wire_logs():
         addresses["Cognito"] = str(clients.cognito_identity().meta.endpoint_url)
     for whose, address in addresses.items():
         yield from _clock(whose, address, HttpClient(ca_bundle=settings.ca_bundle))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.loaders import JSONFileLoader, Loader
 
-from .._util.log import quiet_botocore
+from .._util.log import suppress_wire_logs
 from .._version import __version__
 from ..errors import CognitoFederationError, ConfigurationError, FederationRefusedError, Retry, TemporaryError
 from ..messages import shown_url
@@ -260,7 +260,7 @@ def _once(
     from botocore import exceptions
 
     try:
-        with quiet_botocore():
+        with suppress_wire_logs():
             body = operation(**arguments)
     except exceptions.ClientError as error:
         retries = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)

@@ -23,7 +23,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
-from .._util.log import quiet_botocore
+from .._util.log import suppress_wire_logs
 from .._version import __version__
 from ..errors import CognitoFederationError, ConfigurationError, SignInFailedError, TemporaryError, TokenRefreshError
 from ..identity_pool.aws import UNREADABLE
@@ -185,7 +185,7 @@ def _invoke(
     method: Callable[..., dict[str, Any]], operation: str, request: Mapping[str, Any]
 ) -> dict[str, Any] | Refusal | CognitoFederationError:
     try:
-        with quiet_botocore():
+        with suppress_wire_logs():
             answer = method(**request)
     except ClientError as error:
         return _refusal(operation, request, error)
