@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ._util.concurrency import ImportGate, refuse_reentry, renewing
+from ._util.concurrency import ForkGuard, refreshing, refuse_reentry
 from ._util.failpoints import reach
 from .cache.base import Store, cache_key, credentials_key, identity_key, single_flight
 from .cache.credentials import RETRY_DELAY, CredentialCache, Failure, FailureCache, HeldCredentials
@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 LOCK_TIMEOUT = 52.0
 #: Seconds after which to look again for what another process is renewing, while the credentials at hand live.
 _WHILE_ANOTHER_RENEWS = 1.0
-_gate = ImportGate()
+_gate = ForkGuard()
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ class CredentialFetcher:
         with single_flight(self._store, key, timeout=LOCK_TIMEOUT) as taken:
             if not taken:
                 raise _busy()
-            with renewing(key):
+            with refreshing(key):
                 return self._renew(key, login, has_valid_credentials=False)
 
     def login(self) -> Login | None:
@@ -260,7 +260,7 @@ class CredentialFetcher:
             if remembered is not None and remembered.concerns(asked_at, self._now()):
                 return self._living_or_raise(held, remembered)
             try:
-                with renewing(key):
+                with refreshing(key):
                     return self._fresh(self._renew(key, login, has_valid_credentials=usable))
             except CognitoFederationError as error:
                 # What lived before a sign-out does not outlive it.

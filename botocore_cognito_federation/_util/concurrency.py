@@ -51,7 +51,7 @@ class ForkSafeLock:
 _PATIENCE_OF_A_FORK = 1.0
 
 
-class ImportGate:
+class ForkGuard:
     """Keeps forks out for a moment while threads do something for the first time, and import what it needs."""
 
     def __init__(self) -> None:
@@ -92,18 +92,18 @@ class ImportGate:
 
 
 @dataclass(eq=False)
-class _Renewal:
+class _Refresh:
     marker: Hashable
     ended: threading.Event = field(default_factory=threading.Event)
 
 
-_renewals: contextvars.ContextVar[tuple[_Renewal, ...]] = contextvars.ContextVar("renewals", default=())
+_renewals: contextvars.ContextVar[tuple[_Refresh, ...]] = contextvars.ContextVar("renewals", default=())
 
 
 @contextmanager
-def renewing(marker: Hashable) -> Iterator[None]:
-    """While the block runs, `is_renewing(marker)` holds for it and for all that it calls, awaits or starts."""
-    renewal = _Renewal(marker)
+def refreshing(marker: Hashable) -> Iterator[None]:
+    """While the block runs, `is_refreshing(marker)` holds for it and for all that it calls, awaits or starts."""
+    renewal = _Refresh(marker)
     outer = _renewals.set((*_renewals.get(), renewal))
     try:
         yield
@@ -112,7 +112,7 @@ def renewing(marker: Hashable) -> Iterator[None]:
         _renewals.reset(outer)
 
 
-def is_renewing(marker: Hashable) -> bool:
+def is_refreshing(marker: Hashable) -> bool:
     """Whether whoever asks was called, directly or not, by the renewal of `marker` and that has not ended."""
     return any(renewal.marker == marker for renewal in _current())
 
@@ -127,7 +127,7 @@ def refuse_reentry(marker: Hashable, what: str) -> None:
     Raises:
         TokenRefreshError: the caller is part of that renewal.
     """
-    if is_renewing(marker):
+    if is_refreshing(marker):
         raise asks_for_itself(what)
 
 
@@ -139,7 +139,7 @@ def asks_for_itself(what: str) -> TokenRefreshError:
     )
 
 
-def _current() -> tuple[_Renewal, ...]:
+def _current() -> tuple[_Refresh, ...]:
     return tuple(renewal for renewal in _renewals.get() if not renewal.ended.is_set())
 
 

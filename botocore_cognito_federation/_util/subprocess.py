@@ -29,7 +29,7 @@ def environment_for_children(environ: Mapping[str, str], profile: str | None) ->
         ConfigurationError: the profile is in the chain already, or the chain is too long. It is refused here too,
             because every way of asking for credentials comes by here, and only some of them ask before.
     """
-    refuse_a_circle(environ, profile)
+    check_profile_recursion(environ, profile)
     chain = _chain(environ)
     return {**environ, VARIABLE: _SEPARATOR.join((*chain, profile or "default"))}
 
@@ -39,7 +39,7 @@ def environment_without_chain(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name != VARIABLE}
 
 
-def refuse_a_circle(environ: Mapping[str, str], profile: str | None) -> None:
+def check_profile_recursion(environ: Mapping[str, str], profile: str | None) -> None:
     """Stop before a profile is asked for credentials that it needs to find them.
 
     Raises:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from .._util.concurrency import ForkSafeLock, refuse_reentry, renewing
+from .._util.concurrency import ForkSafeLock, refreshing, refuse_reentry
 from ..cache import store_for
 from ..cache.base import DOCUMENTS, cache_key
 from ..cache.memory import MemoryStore
@@ -212,7 +212,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         sign_in = self._current()
         if not isinstance(sign_in, SignIn) or not sign_in.record.by_user_pool:
             raise NotSignedInError("Nobody is signed in through the user pool", remedy="Call sign_in first")
-        with self._events.held(), renewing(self):
+        with self._events.held(), refreshing(self):
             return sign_in.pool_tokens()
 
     def _refuse_over_user_pool(self) -> None:
@@ -236,7 +236,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
             device_key=pool_tokens.device_key if pool_tokens else None,
         )
         try:
-            with renewing(self):
+            with refreshing(self):
                 credentials = sign_in.verify()
         except BaseException:
             sign_in.discard()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .._util.concurrency import ForkSafeLock, refuse_reentry, renewing
+from .._util.concurrency import ForkSafeLock, refreshing, refuse_reentry
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError
 from ..events import Callback, Event, Events
@@ -343,7 +343,7 @@ class SignedIn(ABC):
         refuse_reentry(self, "The refresh handler")
         sign_in = self._current()
         try:
-            with self._events.held(), renewing(self):
+            with self._events.held(), refreshing(self):
                 served = sign_in.fetch()
         except CognitoFederationError:
             if sign_in.is_current():

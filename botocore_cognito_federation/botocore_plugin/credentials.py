@@ -106,10 +106,10 @@ class RefreshableCognitoCredentials(RefreshableCredentials):
             self._publish(self._attempt())
 
     def _attempt(self) -> FetchResult:
-        from .._util.concurrency import renewing
+        from .._util.concurrency import refreshing
 
         try:
-            with renewing(self):
+            with refreshing(self):
                 served = self._serve()
         except CognitoFederationError as error:
             self._failure, self._failed_at = copy(error), self._clock()

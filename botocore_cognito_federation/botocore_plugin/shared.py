@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from .._fast_path import cache_directory, state_of_variable
 from .._util.concurrency import ForkSafeLock
-from .._util.subprocess import refuse_a_circle
+from .._util.subprocess import check_profile_recursion
 from ..cache.answers import putting_answers
 from ..cache.base import credentials_key
 from ..config.keys import NAMED_URLS
@@ -97,7 +97,7 @@ def credentials_of_session(
     settings = settings_of_session(session, profile, in_use=in_use)
     if settings is None:
         return None
-    refuse_a_circle(os.environ, settings.profile)
+    check_profile_recursion(os.environ, settings.profile)
     return shared_credentials(settings, session, query)
 
 

@@ -16,7 +16,7 @@ from botocore.session import Session
 
 from .._fast_path import CacheQuery, exit_at_deadline, exit_with
 from .._util.log import unexpected
-from .._util.subprocess import environment_for_children, refuse_a_circle
+from .._util.subprocess import check_profile_recursion, environment_for_children
 from ..cache.answers import bindings_of, process_text, put_answer, put_failure
 from ..cache.credentials import retry_delay_after
 from ..config.loader import load_settings
@@ -59,7 +59,7 @@ def answer(query: CacheQuery) -> tuple[int, str]:
     bindings: str | None = ""
     _keep_stderr_clean()
     try:
-        refuse_a_circle(os.environ, query.profile)
+        check_profile_recursion(os.environ, query.profile)
     except CognitoFederationError as error:
         # Not kept: it concerns this process alone, and those who wait for another's answer would take it for theirs.
         return error.exit_code, error.line

@@ -23,7 +23,7 @@ from functools import partial
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
 
-from .._util.concurrency import asks_for_itself, refuse_reentry, renewing
+from .._util.concurrency import asks_for_itself, refreshing, refuse_reentry
 from ..errors import CognitoFederationError, ConfigurationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, checked_text, expiry_seconds
 from .base import Now, RefreshContext, WorkloadTokenProvider
@@ -94,7 +94,7 @@ class HandlerTokenProvider(WorkloadTokenProvider):
         marker = (self._name, id(self._function))
         refuse_reentry(marker, self._name)
         deadline = self._monotonic() + self._time_limit
-        with renewing(marker), self._counted():
+        with refreshing(marker), self._counted():
             return self._parsed(self._answer(context, deadline), context)
 
     @contextmanager

@@ -145,12 +145,12 @@ def test_tasks_are_served_what_lives_while_one_renews(world: World, add_profile:
         while not credentials.refresh_needed():
             await asyncio.sleep(0.05)
         world.fault("GetCredentialsForIdentity", delay=1.5)
-        renewing = asyncio.create_task(credentials.get_frozen_credentials())
+        refreshing = asyncio.create_task(credentials.get_frozen_credentials())
         await asyncio.sleep(0)
         others = await asyncio.gather(*(credentials.get_frozen_credentials() for _ in range(20)))
-        assert not renewing.done()
+        assert not refreshing.done()
         assert {one.access_key for one in others} == {first.access_key}
-        return [first.access_key, (await renewing).access_key]
+        return [first.access_key, (await refreshing).access_key]
 
     first, renewed = asyncio.run(main())
     assert first != renewed

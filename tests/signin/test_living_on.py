@@ -186,9 +186,9 @@ def test_a_logout_wins_over_a_renewal_in_flight(own_home: Home, own_provider: Oi
     own_home.world.clock_offset = _HOUR + 10
     own_provider.set_clock(_HOUR + 10)
     held = {"_COGNITO_FEDERATION_FAILPOINT": f"token.kept:hold={go}"}
-    renewing = own_home.python(LATER, str(_HOUR + 10), "export", variables=held)
+    refreshing = own_home.python(LATER, str(_HOUR + 10), "export", variables=held)
     while renewals(own_provider) == 0:
-        assert renewing.poll() is None
+        assert refreshing.poll() is None
         time.sleep(0.05)
     leaving = own_home.start("logout")
     epochs = own_home.cache / "generations"
@@ -196,7 +196,7 @@ def test_a_logout_wins_over_a_renewal_in_flight(own_home: Home, own_provider: Oi
         assert leaving.poll() is None
         time.sleep(0.05)
     go.touch()
-    renewed, left = finished(renewing), finished(leaving)
+    renewed, left = finished(refreshing), finished(leaving)
     assert left.code == 0, left.err
     assert renewed.code == 3, renewed
     assert renewed.out == ""

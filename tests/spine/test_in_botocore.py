@@ -13,7 +13,7 @@ import pytest
 from botocore.credentials import CredentialResolver
 
 import botocore_cognito_federation as federation
-from botocore_cognito_federation._util.concurrency import ForkSafeLock, ImportGate
+from botocore_cognito_federation._util.concurrency import ForkGuard, ForkSafeLock
 from botocore_cognito_federation._util.subprocess import environment_for_children, environment_without_chain
 from botocore_cognito_federation.botocore_plugin import install as chain
 from botocore_cognito_federation.botocore_plugin import provider, shared
@@ -459,8 +459,8 @@ def test_a_fork_waits_for_what_another_thread_imports_for_its_first_renewal(home
     """The child could never import a module that was half imported at the fork."""
     code = f"""
         import os, sys, threading, time
-        from botocore_cognito_federation._util.concurrency import ImportGate
-        gate, inside = ImportGate(), threading.Event()
+        from botocore_cognito_federation._util.concurrency import ForkGuard
+        gate, inside = ForkGuard(), threading.Event()
         sys.path.insert(0, os.getcwd())
         open("slowly.py", "w").write("import time; time.sleep(0.4)")
         def first():
@@ -482,7 +482,7 @@ def test_a_fork_waits_for_what_another_thread_imports_for_its_first_renewal(home
 
 
 def test_two_threads_do_something_for_the_first_time_at_once():
-    gate, both = ImportGate(), threading.Barrier(2, timeout=30)
+    gate, both = ForkGuard(), threading.Barrier(2, timeout=30)
 
     def first():
         with gate.first_time():
