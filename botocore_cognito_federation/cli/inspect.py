@@ -29,7 +29,7 @@ from ..config.loader import load_settings
 from ..config.precedence import find_overrides
 from ..config.settings import Settings
 from ..credentials import FederatedCredentials
-from ..doctor.checks import examine
+from ..doctor.checks import run_checks
 from ..doctor.report import worst_exit_code
 from ..errors import StorageError
 from ..messages import login_command, shown_url, span
@@ -257,7 +257,7 @@ def explain_command(profile: str | None, as_json: bool, keys: bool) -> None:
 @click.option("--offline", is_flag=True, help="Look only at this machine.")
 def doctor_command(profile: str | None, as_json: bool, offline: bool) -> int:
     """Find everything that can be wrong, each with its remedy. The exit code is that of the worst finding."""
-    findings = examine(profile, os.environ, offline=offline)
+    findings = run_checks(profile, os.environ, offline=offline)
     code = worst_exit_code(findings)
     if as_json:
         click.echo(json.dumps({"exit_code": code, "findings": [finding.document() for finding in findings]}, indent=2))

@@ -33,22 +33,22 @@ from ..identity_providers import derive_login_key
 from ..messages import login_command, run_with_profile, span
 from ..oidc.authorization import Redirect, loopback_redirect
 from ..sign_in.login import check_storable
-from .report import Finding, by_severity
+from .report import CheckResult, by_severity
 
 _NOTE_LIFE = 86_400
 
 
-def shadows(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+def shadows(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckResult]:
     """What takes precedence over the profile."""
     found = [sentence for sentence in find_overrides(settings, environ) if "has no credential_process" not in sentence]
     for sentence in found:
         what, _, remedy = sentence.rpartition(". ")
-        yield Finding("precedence", "error", what, remedy, ConfigurationError.exit_code)
+        yield CheckResult("precedence", "error", what, remedy, ConfigurationError.exit_code)
     if not found:
-        yield Finding("precedence", "ok", "Nothing comes before this profile")
+        yield CheckResult("precedence", "ok", "Nothing comes before this profile")
 
 
-def helper(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+def helper(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckResult]:
     """Whether SDKs can start what ``credential_process`` names."""
     profile = settings.profile or "default"
     name = "credential_process"
@@ -56,53 +56,53 @@ def helper(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     command = section_values(read_text(Files.of(environ).config), profile_section(profile)).get(name)
     if command is None:
         what = f"[{profile_section(profile)}] has no credential_process: only Python with install() uses the profile"
-        yield Finding(name, "warning", what, configure)
+        yield CheckResult(name, "warning", what, configure)
         return
     words = _words(command)
     if not words or not is_ours(command):
-        yield Finding(name, "error", f"[{profile_section(profile)}] starts another helper", configure, 4)
+        yield CheckResult(name, "error", f"[{profile_section(profile)}] starts another helper", configure, 4)
         return
     program = words[0]
     path = program if os.path.isabs(program) else shutil.which(program, path=environ.get("PATH"))
     if path is None or not os.access(path, os.X_OK):
-        yield Finding(name, "error", f"{program} cannot be started", configure, 4)
+        yield CheckResult(name, "error", f"{program} cannot be started", configure, 4)
         return
     if '"' in command or "'" in command or " " in program:
-        yield Finding(name, "warning", "Its path needs quotes, which SDKs read differently", configure)
+        yield CheckResult(name, "warning", "Its path needs quotes, which SDKs read differently", configure)
     if not os.path.isabs(program):
         what = f"{program} is found on this PATH, but programs started from elsewhere have another one"
-        yield Finding(name, "warning", what, configure)
+        yield CheckResult(name, "warning", what, configure)
     named = _option(words, "--profile")
     if (named or "default") != profile:
         what = f"It asks for profile {named or 'default'!r}, not {profile!r}"
-        yield Finding(name, "error", what, configure, ConfigurationError.exit_code)
-    yield Finding(name, "ok", f"{path} can be started")
+        yield CheckResult(name, "error", what, configure, ConfigurationError.exit_code)
+    yield CheckResult(name, "ok", f"{path} can be started")
 
 
-def places(settings: Settings, store: Store, environ: Mapping[str, str]) -> Iterator[Finding]:
+def places(settings: Settings, store: Store, environ: Mapping[str, str]) -> Iterator[CheckResult]:
     """Whether things can be kept, and by whom else they could be changed."""
     try:
         check_storable(store)
-        yield Finding("store", "ok", f"cognito_cache = {settings.cache} keeps and forgets")
+        yield CheckResult("store", "ok", f"cognito_cache = {settings.cache} keeps and forgets")
     except StorageError as error:
-        yield Finding.of("store", error)
+        yield CheckResult.of("store", error)
     for path in (Files.of(environ).config, os.path.dirname(Files.of(environ).config)):
         with contextlib.suppress(OSError):
             mode = os.stat(path).st_mode
             if os.name != "nt" and mode & (stat.S_IWOTH | stat.S_IWGRP):
                 what = f"{path} can be written by other users, who can make you start any program"
-                yield Finding("permissions", "warning", what, f"Run: chmod go-w {path}")
+                yield CheckResult("permissions", "warning", what, f"Run: chmod go-w {path}")
 
 
-def notes(store: Store) -> Iterator[Finding]:
+def notes(store: Store) -> Iterator[CheckResult]:
     """What happened lately and was worth a word."""
     for _, document in store.documents(NOTES):
         at = document.get("at")
         if isinstance(at, int | float) and time.time() - at < _NOTE_LIFE:
-            yield Finding("notes", "note", f"{document.get('text')} ({span(max(0.0, time.time() - at))} ago)")
+            yield CheckResult("notes", "note", f"{document.get('text')} ({span(max(0.0, time.time() - at))} ago)")
 
 
-def names(settings: Settings) -> Iterator[Finding]:
+def names(settings: Settings) -> Iterator[CheckResult]:
     """Whether the Logins key is the one that Cognito expects of the issuer."""
     provider = settings.provider
     if provider is None or provider.issuer is None or provider.login_key is None:
@@ -111,10 +111,10 @@ def names(settings: Settings) -> Iterator[Finding]:
     aliases = {derive_login_key(alias) for alias in provider.accepted_issuers}
     if provider.kind == "oidc" and provider.login_key not in aliases:
         what = f"The Logins key is {provider.login_key}, and the issuer {provider.issuer} makes it {derived}"
-        yield Finding("login key", "warning", what, "Remove cognito_login_key unless the identity pool has it so")
+        yield CheckResult("login key", "warning", what, "Remove cognito_login_key unless the identity pool has it so")
 
 
-def sign_in(settings: Settings, store: Store) -> Iterator[Finding]:
+def sign_in(settings: Settings, store: Store) -> Iterator[CheckResult]:
     """Whether somebody is signed in, where somebody has to be."""
     if not signs_people_in(settings):
         return
@@ -122,22 +122,22 @@ def sign_in(settings: Settings, store: Store) -> Iterator[Finding]:
     try:
         session = Sessions(settings, store).read()
     except CognitoFederationError as error:
-        yield Finding.of("sign-in", error)
+        yield CheckResult.of("sign-in", error)
         return
     token = session.token() if session else None
     left = None if token is None or token.expires_at is None else token.expires_at - time.time()
     if session is None or (session.refresh_token is None and (token is None or (left is not None and left <= 0))):
         what = f"The sign-in of {session.who} has ended" if session else "Nobody is signed in"
-        yield Finding("sign-in", "error", what, login, 3)
+        yield CheckResult("sign-in", "error", what, login, 3)
     elif session.refresh_token is None:
         helps = settings.provider.refresh_remedy if settings.provider else ""
         until = f"for another {span(left)}" if left is not None else "with no known end"
-        yield Finding("sign-in", "warning", f"{session.who} is signed in {until}, with no refresh token", helps)
+        yield CheckResult("sign-in", "warning", f"{session.who} is signed in {until}, with no refresh token", helps)
     else:
-        yield Finding("sign-in", "ok", f"{session.who} is signed in, and it renews itself")
+        yield CheckResult("sign-in", "ok", f"{session.who} is signed in, and it renews itself")
 
 
-def redirect_ports(settings: Settings) -> Iterator[Finding]:
+def redirect_ports(settings: Settings) -> Iterator[CheckResult]:
     """Whether the browser could come back to this machine."""
     provider = settings.provider
     if provider is None or not signs_people_in(settings) or settings.grant in ("device-code", "remote", "srp"):
@@ -146,14 +146,14 @@ def redirect_ports(settings: Settings) -> Iterator[Finding]:
         redirect = loopback_redirect(settings.redirect_uri, settings.redirect_ports or provider.redirect_ports)
     except ConfigurationError as error:
         if settings.grant == "auth-code":
-            yield Finding.of("redirect", error)
+            yield CheckResult.of("redirect", error)
         return
     free = [port for port in redirect.ports if _is_free(redirect, port)]
     shown = " and ".join(str(port) for port in redirect.ports)
     if free:
-        yield Finding("redirect", "ok", "A port for the browser to come back to is free")
+        yield CheckResult("redirect", "ok", "A port for the browser to come back to is free")
     else:
-        yield Finding(
+        yield CheckResult(
             "redirect",
             "error",
             f"Port {shown} on {redirect.host} cannot be listened on: something else uses it",
@@ -198,18 +198,20 @@ _UNNOTICED = 60.0
 _REFUSED_FROM = 240.0
 
 
-def provider(settings: Settings, store: Store) -> Iterator[Finding]:
+def provider(settings: Settings, store: Store) -> Iterator[CheckResult]:
     """Whether the identity provider is there and is who it says."""
     if not signs_people_in(settings):
         return
     try:
         check_provider(settings, store)
-        yield Finding("provider", "ok", f"{settings.provider.name if settings.provider else ''} answers for its issuer")
+        yield CheckResult(
+            "provider", "ok", f"{settings.provider.name if settings.provider else ''} answers for its issuer"
+        )
     except CognitoFederationError as error:
-        yield Finding.of("provider", error)
+        yield CheckResult.of("provider", error)
 
 
-def clocks(settings: Settings, clients: Clients) -> Iterator[Finding]:
+def clocks(settings: Settings, clients: Clients) -> Iterator[CheckResult]:
     """Whether this machine's clock agrees with the provider's and with AWS's."""
     addresses = {}
     if settings.provider is not None and settings.provider.issuer is not None and signs_people_in(settings):
@@ -221,13 +223,13 @@ def clocks(settings: Settings, clients: Clients) -> Iterator[Finding]:
         yield from _clock(whose, address, HttpClient(ca_bundle=settings.ca_bundle))
 
 
-def _clock(whose: str, address: str, http: HttpClient) -> Iterator[Finding]:
+def _clock(whose: str, address: str, http: HttpClient) -> Iterator[CheckResult]:
     try:
         theirs = _date(http.get(address).headers.get("date"))
     except ServerBusyError:
         return
     except TemporaryError as error:
-        yield Finding.of("network" if whose == "Cognito" else "provider", error)
+        yield CheckResult.of("network" if whose == "Cognito" else "provider", error)
         return
     except CognitoFederationError as error:
         logger.debug("No clock to compare with at %s: %s", address, error.what)
@@ -238,11 +240,11 @@ def _clock(whose: str, address: str, http: HttpClient) -> Iterator[Finding]:
     side = "ahead of" if ahead > 0 else "behind"
     what = f"This machine's clock is {abs(round(ahead))} s {side} that of {whose}"
     if abs(ahead) >= _REFUSED_FROM:
-        yield Finding("clock", "error", what, "Set the clock, or let it be set (NTP)", ConfigurationError.exit_code)
+        yield CheckResult("clock", "error", what, "Set the clock, or let it be set (NTP)", ConfigurationError.exit_code)
     elif abs(ahead) >= _UNNOTICED:
-        yield Finding("clock", "warning", what, "Set the clock, or let it be set (NTP)")
+        yield CheckResult("clock", "warning", what, "Set the clock, or let it be set (NTP)")
     else:
-        yield Finding("clock", "ok", f"This machine's clock agrees with that of {whose}")
+        yield CheckResult("clock", "ok", f"This machine's clock agrees with that of {whose}")
 
 
 def _date(text: str | None) -> float | None:
@@ -252,7 +254,7 @@ def _date(text: str | None) -> float | None:
         return None
 
 
-def token_and_pool(settings: Settings, store: Store, clients: Clients) -> Iterator[Finding]:
+def token_and_pool(settings: Settings, store: Store, clients: Clients) -> Iterator[CheckResult]:
     """Whether the login token fits the configuration, the identity pool takes it, and the roles can be had.
 
     Guests are not tried: every try without a known identity would make a new one.
@@ -264,7 +266,7 @@ def token_and_pool(settings: Settings, store: Store, clients: Clients) -> Iterat
     except SignInRequiredError:
         return  # said already
     except CognitoFederationError as error:
-        yield Finding.of("login token", error)
+        yield CheckResult.of("login token", error)
         return
     if login is None:
         return
@@ -274,42 +276,46 @@ def token_and_pool(settings: Settings, store: Store, clients: Clients) -> Iterat
         identity_id = fixed_identity(settings, login) or pool.get_id(login)
         credentials = pool.exchange(identity_id, login).credentials
     except CognitoFederationError as error:
-        yield Finding.of("identity pool", error)
+        yield CheckResult.of("identity pool", error)
         return
     what = f"{settings.identity_pool_id} takes the token and gives credentials: identity {credentials.identity_id}"
-    yield Finding("identity pool", "ok", what)
+    yield CheckResult("identity pool", "ok", what)
 
 
-def _claims(settings: Settings, login: Login) -> Iterator[Finding]:
+def _claims(settings: Settings, login: Login) -> Iterator[CheckResult]:
     claims = login.token.claims
     audience = claims.get("aud")
     audiences = [audience] if isinstance(audience, str) else audience if isinstance(audience, list) else []
     if settings.client_id is not None and audiences and settings.client_id not in audiences:
         what = f"The login token is for {', '.join(map(str, audiences))[:200]}, not for cognito_client_id"
-        yield Finding("audience", "warning", what, "Let the identity pool's provider have the audience of the token")
+        yield CheckResult(
+            "audience", "warning", what, "Let the identity pool's provider have the audience of the token"
+        )
     issuer = login.token.issuer
     configured = settings.provider.accepted_issuers if settings.provider else ()
     if issuer is not None and configured and issuer.removesuffix("/") not in {i.removesuffix("/") for i in configured}:
         what = f"The login token comes from {issuer[:200]}, and the configuration names {configured[0]}"
-        yield Finding("issuer", "error", what, f"Set cognito_provider = {derive_login_key(issuer)[:200]}", 4)
+        yield CheckResult("issuer", "error", what, f"Set cognito_provider = {derive_login_key(issuer)[:200]}", 4)
 
 
-def examine(profile: str | None, environ: Mapping[str, str], *, offline: bool = False) -> list[Finding]:
+def run_checks(profile: str | None, environ: Mapping[str, str], *, offline: bool = False) -> list[CheckResult]:
     """Look at everything; worst first. Nothing is changed, and nobody is asked to sign in."""
     try:
         settings = load_settings(profile)
     except CognitoFederationError as error:
-        return [Finding.of("configuration", error)]
-    found = [Finding("configuration", "ok", f"Profile {settings.profile or 'default'} is a configuration")]
+        return [CheckResult.of("configuration", error)]
+    found = [CheckResult("configuration", "ok", f"Profile {settings.profile or 'default'} is a configuration")]
     for look in _looks(settings, environ, offline):
         try:
             found.extend(look())
         except CognitoFederationError as error:
-            found.append(Finding.of("examination", error))
+            found.append(CheckResult.of("examination", error))
     return by_severity(found)
 
 
-def _looks(settings: Settings, environ: Mapping[str, str], offline: bool) -> Iterator[Callable[[], Iterator[Finding]]]:
+def _looks(
+    settings: Settings, environ: Mapping[str, str], offline: bool
+) -> Iterator[Callable[[], Iterator[CheckResult]]]:
     store = store_for(settings, environ)
     yield lambda: shadows(settings, environ)
     yield lambda: helper(settings, environ)

@@ -13,7 +13,7 @@ _RANK = {"ok": 0, "note": 1, "warning": 2, "error": 3}
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at.
 
     Attributes:
@@ -31,7 +31,7 @@ class Finding:
     exit_code: int = 0
 
     @classmethod
-    def of(cls, check: str, error: CognitoFederationError) -> Finding:
+    def of(cls, check: str, error: CognitoFederationError) -> CheckResult:
         """The finding that an error is."""
         return cls(check, "error", error.what, error.remedy, error.exit_code)
 
@@ -53,11 +53,11 @@ class Finding:
         }
 
 
-def worst_exit_code(findings: Iterable[Finding]) -> int:
+def worst_exit_code(findings: Iterable[CheckResult]) -> int:
     """The exit code of the worst finding, of several the first; 0 without an error."""
     return next((finding.exit_code for finding in findings if finding.severity == "error"), 0)
 
 
-def by_severity(findings: Iterable[Finding]) -> list[Finding]:
+def by_severity(findings: Iterable[CheckResult]) -> list[CheckResult]:
     """Worst first; what is as bad stays in the order it was found."""
     return sorted(findings, key=lambda finding: -_RANK[finding.severity])
