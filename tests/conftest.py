@@ -248,7 +248,7 @@ class Home:
         """The federation of a profile in this process, which must live in this home (`inside`)."""
         return fetcher_for(load_settings(profile))
 
-    def everything_kept(self) -> bytes:
+    def everything_stored(self) -> bytes:
         return b"\n".join(path.read_bytes() for path in sorted(self.cache.rglob("*")) if path.is_file())
 
 

@@ -13,7 +13,7 @@ from .memory import MemoryStore
 if TYPE_CHECKING:
     from ..config.settings import Settings
 
-__all__ = ["FileStore", "MemoryStore", "Store", "default_directory", "everything_kept", "store_for"]
+__all__ = ["FileStore", "MemoryStore", "Store", "default_directory", "everything_stored", "store_for"]
 
 #: ``cognito_cache = memory``: one store for whatever in this process uses the same directory.
 _in_memory: dict[str, MemoryStore] = {}
@@ -33,7 +33,7 @@ def store_for(settings: Settings, environ: Mapping[str, str]) -> Store:
     return FilesAfterKeyring(directory)
 
 
-def everything_kept(environ: Mapping[str, str]) -> Store:
+def everything_stored(environ: Mapping[str, str]) -> Store:
     """What files and keyring hold together, for commands about all profiles; the keyring is asked only if it holds
     something.
     """

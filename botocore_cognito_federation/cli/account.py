@@ -11,7 +11,7 @@ from datetime import datetime
 import click
 from botocore.session import Session as BotocoreSession
 
-from ..cache import everything_kept, store_for
+from ..cache import everything_stored, store_for
 from ..cache.base import CREDENTIALS, SESSIONS, Store
 from ..cache.sessions import Sessions
 from ..config.loader import load_session_settings, load_settings
@@ -166,7 +166,7 @@ def logout_command(profile: str | None, session: str | None, everything: bool, n
         return
     if profile is not None or session is not None:
         raise click.UsageError("--all goes without --profile and --session")
-    store = everything_kept(os.environ)
+    store = everything_stored(os.environ)
     for scope in scopes_kept(store):
         found = settings_of_scope(scope)
         if found is not None:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from .._fast_path import cache_directory
-from ..cache import everything_kept, store_for
+from ..cache import everything_stored, store_for
 from ..cache.answers import forget_answers
 from ..cache.base import CREDENTIALS, FAILURES, IDENTITIES, NOTES, SESSIONS, Store
 from ..cache.sessions import (
@@ -166,7 +166,7 @@ def say(found: Overview, settings: Settings | None) -> None:
 def status_command(profile: str | None, session: str | None, as_json: bool, everything: bool, check: bool) -> int:
     """What is signed in and cached, until when, as whom; no network."""
     settings = None if everything else chosen_settings(profile, session)
-    store = store_for(settings, os.environ) if settings else everything_kept(os.environ)
+    store = store_for(settings, os.environ) if settings else everything_stored(os.environ)
     warnings = find_overrides(settings, os.environ) if settings and session is None else []
     try:
         found = overview_of(settings, store, warnings)
@@ -281,7 +281,7 @@ def path() -> None:
 @cache_command.command("list")
 def list_entries() -> None:
     """List the AWS credentials that are kept; none of them is shown."""
-    for key, document in everything_kept(os.environ).documents(CREDENTIALS):
+    for key, document in everything_stored(os.environ).documents(CREDENTIALS):
         kept = FederatedCredentials.from_document(document)
         if kept is None:
             continue
@@ -312,7 +312,7 @@ def clear(profile: str | None, credentials: bool, everything: bool) -> None:
     """Forget the sign-in, AWS credentials and identity IDs; `logout` also revokes, and should be the first choice."""
     settings = None if everything else load_settings(profile)
     if settings is None:
-        store, scope = everything_kept(os.environ), EVERYTHING
+        store, scope = everything_stored(os.environ), EVERYTHING
         scopes = {str(document.get("scope")) for _, document in store.documents(SESSIONS)}
     else:
         store, scope = store_for(settings, os.environ), settings.scope

@@ -72,7 +72,7 @@ def test_a_bad_token_is_refused_in_one_line_that_says_why(home, flaw, code, says
     result = home.ask()
     assert says in result.refused(code)
     assert not any(part.encode() in result.err for part in jwt_parts(token))
-    assert not any(part.encode() in home.everything_kept() for part in jwt_parts(token))
+    assert not any(part.encode() in home.everything_stored() for part in jwt_parts(token))
 
 
 @pytest.mark.parametrize("flaw", ["expired", "other-key"])
@@ -252,7 +252,7 @@ def test_a_token_command_that_fails_is_named_and_its_output_kept_back(home, comm
     line = result.refused(code)
     assert says in line
     assert SECRET not in line
-    assert SECRET.encode() not in home.everything_kept()
+    assert SECRET.encode() not in home.everything_stored()
 
 
 def test_a_token_command_gets_no_shell(home):

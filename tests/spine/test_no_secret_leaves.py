@@ -156,4 +156,4 @@ def test_the_password_of_a_configured_endpoint_is_not_shown(home, words, changes
     home.section("profile bare", region="eu-west-1", cognito_identity_pool_id=pool, cognito_token_file=str(home.token))
     done = home.run(words, "--profile", "bare", AWS_ENDPOINT_URL="http://ada:hunter2@127.0.0.1:1", **changes)
     assert shown in done.out + done.err
-    assert b"hunter2" not in done.out + done.err + home.everything_kept()
+    assert b"hunter2" not in done.out + done.err + home.everything_stored()

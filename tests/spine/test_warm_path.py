@@ -231,8 +231,8 @@ def test_sources_that_cannot_be_bound_are_asked_each_time_and_nothing_secret_is_
 def test_in_memory_nothing_secret_reaches_the_disk(home):
     home.profile("mem", cognito_token_file=str(home.token), cognito_cache="memory")
     first = home.ask("mem")
-    assert first.document["SecretAccessKey"].encode() not in home.everything_kept()
-    assert first.document["SessionToken"].encode() not in home.everything_kept()
+    assert first.document["SecretAccessKey"].encode() not in home.everything_stored()
+    assert first.document["SessionToken"].encode() not in home.everything_stored()
     assert home.ask("mem").key != first.key
 
 
@@ -523,4 +523,4 @@ def test_a_holder_that_was_stopped_is_waited_for_no_longer_than_sdks_wait(home, 
 def test_the_value_of_a_variable_is_in_no_file_of_ours(home, name):
     home.ask(**{name: "http://ada:hunter2@127.0.0.1:1"})
     assert home.answers()
-    assert b"hunter2" not in home.everything_kept()
+    assert b"hunter2" not in home.everything_stored()
