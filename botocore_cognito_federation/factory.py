@@ -17,7 +17,8 @@ from .fetcher import CredentialFetcher
 from .identity_pool.aws import Clients, Clock
 from .identity_pool.client import IdentityPool, Login
 from .identity_pool.linked_logins import LinkedLogins
-from .login_tokens.registry import login_token_provider
+from .login_tokens.base import SourceContext
+from .login_tokens.registry import source_of
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
@@ -62,21 +63,16 @@ def fetcher_for(
     patience = system_clock()
     clients = Clients(settings, session or partial(_session_of, settings.profile))
     kept = store_for(settings, variables) if store is None else store
+    declared = source_of(settings)
     return CredentialFetcher(
         settings,
         source=cache(
-            lambda: login_token_provider(
-                settings,
-                store=kept,
-                environ=variables,
-                patience=patience,
-                clients=clients,
-                credentials_of=_credentials_of,
-            )
+            lambda: declared.open(settings, SourceContext(kept, variables, patience, clients, _credentials_of))
         ),
         pool=IdentityPool(settings, clients, patience),
         store=kept,
         patience=patience,
+        answers_by_claims=partial(declared.address_is_fixed, settings, variables),
         events=events,
         linked=_linked_logins(settings, kept, variables, patience) if settings.logins else None,
         only_for=only_for,
@@ -103,9 +99,7 @@ def _linked_logins(settings: Settings, store: Store, environ: Mapping[str, str],
     def open_session(name: str) -> tuple[Settings, LoginTokenProvider | None]:
         other = settings_of_linked_session(settings, name)
         clients = Clients(other, partial(_session_of, settings.profile))
-        return other, login_token_provider(
-            other, store=store, environ=environ, patience=patience, clients=clients, credentials_of=_credentials_of
-        )
+        return other, source_of(other).open(other, SourceContext(store, environ, patience, clients, _credentials_of))
 
     return LinkedLogins(settings, store, open_session)
 

@@ -68,12 +68,32 @@ class FetchResult:
     only_here: bool = False
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """Whose credentials are asked for.
+
+    Attributes:
+        key: the key of the credentials.
+        login: a login with a token newly had; None where none was needed to know the key.
+        who: a digest of the user; see `FetchResult`.
+        token: digest of the token that the cached credentials must have been exchanged for; None where its claims are
+            believed.
+    """
+
+    key: str
+    login: Login | None = None
+    who: str = ""
+    token: str | None = None
+
+
 class CredentialFetcher:
     """The credentials of one configuration.
 
     Args:
         settings: the configuration.
         source: gives the token source on first need; None where there is no login (guests).
+        answers_by_claims: whether the source is now one whose claims are to be believed, because no stranger can put
+            a token of his own there. Otherwise cached credentials answer only to a token that was itself exchanged.
         pool: turns a login into credentials.
         store: where credentials, identity IDs and failures are kept.
         patience: clock and dice.
@@ -92,6 +112,7 @@ class CredentialFetcher:
         pool: IdentityPool,
         store: Store,
         patience: Clock,
+        answers_by_claims: Callable[[], bool] = lambda: False,
         events: Events | None = None,
         linked: LinkedLogins | None = None,
         only_for: str | None = None,
@@ -99,6 +120,7 @@ class CredentialFetcher:
     ) -> None:
         self._settings = settings
         self._source = source
+        self._answers_by_claims = answers_by_claims
         self._pool = pool
         self._store = store
         self._now = patience.now
@@ -135,34 +157,49 @@ class CredentialFetcher:
         asked_at = self._now()
         sign_out_epoch = self.sign_out_epoch()
         if self._last_before is not None:
-            self._last, self._last_before = HeldCredentials(self._last_before, sign_out_epoch), None
-        asked: Login | None = None
-        fetched: Login | None = None
-        if self._settings.identity_id is None:
-            try:
-                asked = self._known_login()
-                if asked is None:
-                    lives = self._last is not None and is_usable(self._last.credentials, asked_at)
-                    asked = fetched = self._login(has_valid_credentials=lives)
-            except CognitoFederationError as error:
-                return self._last_or_raise(error)
-        key = credentials_key(self._settings, asked)
-        who = user_fingerprint(asked)
-        if self._only_for and who and who != self._only_for:
+            self._last = HeldCredentials(self._last_before, sign_out_epoch, who=self._only_for or "")
+            self._last_before = None
+        try:
+            wanted = self._wanted(asked_at)
+        except CognitoFederationError as error:
+            return self._last_or_raise(error)
+        if self._only_for and wanted.who and wanted.who != self._only_for:
             raise FederationRefusedError(
                 "The token source answers with another user's token than before", remedy="Make a new session for them"
             )
-        held = self._kept.credentials(key)
+        held = self._held(wanted)
         if held is not None and self._is_fresh(held):
-            logger.debug("Credentials %s… are fresh", key[:12])
+            logger.debug("Credentials %s… are fresh", wanted.key[:12])
             served = self._fresh(held)
         else:
-            logger.debug("Credentials %s… are to be renewed; they %s", key[:12], "live" if held else "are missing")
-            served = self._renewed(key, fetched, held, asked_at)
-        self._last = HeldCredentials(served.credentials, sign_out_epoch)
+            logger.debug(
+                "Credentials %s… are to be renewed; they %s", wanted.key[:12], "live" if held else "are missing"
+            )
+            served = self._renewed(wanted, asked_at)
+        self._last = HeldCredentials(served.credentials, sign_out_epoch, who=wanted.who)
         if self._only_for is not None:
-            self._only_for = who or self._only_for
-        return replace(served, who=who)
+            self._only_for = wanted.who or self._only_for
+        return replace(served, who=wanted.who)
+
+    def _wanted(self, asked_at: float) -> _Wanted:
+        """Whose credentials are asked for. A token is asked for only where nothing else can say it.
+
+        Raises:
+            CognitoFederationError: no token can be had.
+        """
+        by_claims = self._answers_by_claims()
+        if by_claims and self._settings.identity_id is not None:
+            return _Wanted(credentials_key(self._settings, None))
+        asked, fetched = self._known_login(), None
+        if asked is None:
+            lives = self._last is not None and is_usable(self._last.credentials, asked_at)
+            asked = fetched = self._login(has_valid_credentials=lives)
+        token = None if by_claims or asked is None else asked.token.digest
+        return _Wanted(credentials_key(self._settings, asked), fetched, user_fingerprint(asked), token)
+
+    def _held(self, wanted: _Wanted) -> FederatedCredentials | None:
+        """The cached credentials that answer to what is asked for with."""
+        return self._kept.credentials(wanted.key, only_for_token=wanted.token)
 
     def sign_out_epoch(self) -> str:
         """What changes with each sign-out: whoever keeps credentials under another one has to drop them."""
@@ -240,36 +277,49 @@ class CredentialFetcher:
         last = self._last.credentials if self._last and self._last.sign_out_epoch == self.sign_out_epoch() else None
         return replace(self._living_or_raise(last, Failure.of(error, at=self._now(), rest=RETRY_DELAY)), only_here=True)
 
-    def _renewed(
-        self, key: str, login: Login | None, held: FederatedCredentials | None, asked_at: float
-    ) -> FetchResult:
-        usable = held is not None and is_usable(held, self._now())
+    def _own(self, wanted: _Wanted) -> FederatedCredentials | None:
+        """What this object served last to its one user, whose next token could not be exchanged so far.
+
+        Clients that hold such an object have these credentials already. Nobody else gets them for a token that only
+        claims to be that user's.
+        """
+        last = self._last
+        mine = self._only_for is not None and last is not None and last.who == wanted.who != ""
+        return last.credentials if mine and last is not None and last.sign_out_epoch == self.sign_out_epoch() else None
+
+    def _renewed(self, wanted: _Wanted, asked_at: float) -> FetchResult:
+        key, held = wanted.key, self._held(wanted)
+        own = None if held is not None else self._own(wanted)
+        living = held or own
+        usable = living is not None and is_usable(living, self._now())
         if not usable:
             refuse_reentry(key, "What renews these credentials")
         with single_flight(self._store, key, timeout=0 if usable else LOCK_TIMEOUT) as taken:
             if not taken:
-                if held is not None and usable:
+                if living is not None and usable:
                     logger.debug("Somebody else is renewing them; serving what lives")
-                    return FetchResult(held, self._now() + _WHILE_ANOTHER_RENEWS)
+                    return FetchResult(living, self._now() + _WHILE_ANOTHER_RENEWS, only_here=own is not None)
                 raise _busy()
             sign_out_epoch = self.sign_out_epoch()
-            held = self._kept.credentials(key)
+            held = self._held(wanted)
             if held is not None and self._is_fresh(held):
                 return self._fresh(held)
-            remembered = self._failures.get(key)
+            living = held or own
+            remembered = self._failures.get(key, token=wanted.token)
             if remembered is not None and remembered.concerns(asked_at, self._now()):
-                return self._living_or_raise(held, remembered)
+                return replace(self._living_or_raise(living, remembered), only_here=held is None)
             try:
                 with refreshing(key):
-                    return self._fresh(self._renew(key, login, has_valid_credentials=usable))
+                    return self._fresh(self._renew(key, wanted.login, has_valid_credentials=usable))
             except CognitoFederationError as error:
                 # What lived before a sign-out does not outlive it.
-                return self._failed(key, held if sign_out_epoch == self.sign_out_epoch() else None, error)
+                living = living if sign_out_epoch == self.sign_out_epoch() else None
+                return replace(self._failed(wanted, living, error), only_here=held is None)
 
-    def _failed(self, key: str, held: FederatedCredentials | None, error: CognitoFederationError) -> FetchResult:
+    def _failed(self, wanted: _Wanted, held: FederatedCredentials | None, error: CognitoFederationError) -> FetchResult:
         lives = held is not None and is_usable(held, self._now())
         logger.debug("Renewing failed: %s", error.line)
-        failure = self._failures.put(key, error, has_valid_credentials=lives)
+        failure = self._failures.put(wanted.key, error, has_valid_credentials=lives, token=wanted.token)
         self._events.emit(
             Event("credentials-refresh-failure", identity_id=held.identity_id if held else None, error=error)
         )

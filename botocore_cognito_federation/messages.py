@@ -76,14 +76,6 @@ def said_to(settings: Settings, remedy: str) -> str:
 
 def new_token_remedy(settings: Settings) -> str:
     """What a person does when the login token is good for nothing."""
-    if settings.token_file is not None:
-        return f"Let what writes cognito_token_file {settings.token_file} renew it"
-    if settings.token_env is not None:
-        return f"Set {settings.token_env} to a new token, or use a source that renews itself"
-    if settings.token_command is not None:
-        return "Let cognito_token_command print a new token"
-    if settings.token_url is not None or settings.refresh_handler is not None:
-        return "Let the token source answer with a new token"
-    if of_an_application(settings):  # it signs its users in itself
-        return "Sign in again with a new login token"
-    return f"Run: {login_command(settings)}"
+    from .login_tokens.registry import source_of
+
+    return source_of(settings).remedy(settings)

@@ -116,6 +116,8 @@ class SignIn:
             pool=self.pool,
             store=context.store,
             patience=context.patience,
+            # Its token was exchanged when the user signed in, and what renews it answers for that same user.
+            answers_by_claims=lambda: True,
             events=self._forwarding(),
         )
 

@@ -88,11 +88,9 @@ class DeferredConfiguration:
             self._serve = serving(self.settings(), self._question, self.session, who=who, last=self._last())
         return self._serve()
 
-    def is_of(self, who: str) -> bool:
-        """Whether the answer belongs to whom `who` names, or to whoever has the very token it was made with."""
-        if not self._is_of_this_generation():
-            return False
-        return still_bound(self._answer.bindings) or who == self._answer.who.partition(FIELD)[0] != ""
+    def is_current(self) -> bool:
+        """Whether the token source is as it was when the answer was made, and nobody has signed out since."""
+        return still_bound(self._answer.bindings)
 
     def _is_of_this_generation(self) -> bool:
         """Whether nobody has signed out since the answer."""

@@ -9,21 +9,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._fast_path import cache_directory, state_of_variable
 from .._util.concurrency import ForkSafeLock
 from .._util.subprocess import check_profile_recursion
+from ..cache import store_for
 from ..cache.answers import putting_answers
-from ..cache.base import credentials_key
-from ..config.keys import NAMED_URLS
+from ..cache.sessions import current_epoch
 from ..config.loader import settings_of_session
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
-from ..factory import fetcher_for, serving_for
+from ..factory import serving_for
 from ..fetcher import user_fingerprint
-from ..login_tokens.registry import token_bindings
+from ..identity_pool.client import Login
+from ..login_tokens.registry import source_of, token_at_hand
 from .credentials import RefreshableCognitoCredentials
 from .deferred import SessionFactory, pop_unregistered
 
@@ -35,16 +36,6 @@ if TYPE_CHECKING:
     from ..fetcher import FetchResult
     from .deferred import DeferredConfiguration
 
-#: What tells a platform's token endpoint whose token is asked for; see `tokens.platforms`.
-_OF_PLATFORMS = (
-    "ACTIONS_ID_TOKEN_REQUEST_URL",
-    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-    "AZURE_CLIENT_ID",
-    "GCE_METADATA_HOST",
-    "IDENTITY_ENDPOINT",
-    "IDENTITY_HEADER",
-)
-
 _Key = tuple[Settings, str, tuple[str, ...]]
 
 
@@ -54,17 +45,13 @@ class _Owner:
 
     Attributes:
         generation: of the sign-outs.
-        login: tells the user of the token that a file holds from any other; empty where no file says it.
-        who: a digest of whose they are; see `federation.Served`.
+        token: digest of the login token that a variable or a file holds; empty where none does.
+        who: a digest of whose they are, as that token claims; see `federation.Served`.
     """
 
     sign_out_epoch: str
-    login: str = ""
+    token: str = ""
     who: str = ""
-
-    def may_use(self, other: _Owner) -> bool:
-        """Whether what was made for `other` is right; a file that holds no token just now names nobody else."""
-        return self.sign_out_epoch == other.sign_out_epoch and self.login in ("", other.login)
 
 
 @dataclass(frozen=True)
@@ -117,7 +104,7 @@ def shared_credentials(
             with suppress(CognitoFederationError):
                 _take_in(credentials, later)
         entry = _shared.pop(key, None)
-        if entry is None or not whose.may_use(entry.whose):
+        if entry is None or entry.whose != whose:
             beside = SessionFactory(session, settings.profile)
             fetch = serving(settings, query, beside, who=whose.who)
             entry = _Entry(whose, RefreshableCognitoCredentials(fetch), beside)
@@ -129,11 +116,10 @@ def shared_credentials(
 def _take_in(credentials: RefreshableCognitoCredentials, later: DeferredConfiguration) -> None:
     """Share an object that was made of an answer, if it is still that user's whom a new session would be."""
     settings = later.settings()
-    whose = _owner(settings)
-    if later.is_of(whose.who):
+    if later.is_current():
         key = _key(settings, later.environ)
         if key not in _shared:
-            _keep(key, _Entry(whose, credentials, later.session))
+            _keep(key, _Entry(_owner(settings), credentials, later.session))
 
 
 def _keep(key: _Key, entry: _Entry) -> None:
@@ -165,33 +151,21 @@ def serving(
 
 def _owner(settings: Settings) -> _Owner:
     """Whose the token is that a variable or a file holds now; the object is theirs, though it may be used later on."""
-    federation = fetcher_for(replace(settings, logins=()))  # what is linked to a login is no other user
-    sign_out_epoch = federation.sign_out_epoch()
-    if not (settings.token_env or settings.token_file):
-        return _Owner(sign_out_epoch)
+    sign_out_epoch = current_epoch(store_for(settings, os.environ), settings.scope)
     try:
-        login = federation.login()
+        token = token_at_hand(settings, os.environ)
+        who = user_fingerprint(Login.of(token, settings)) if token is not None else ""
     except CognitoFederationError:
         return _Owner(sign_out_epoch)  # told to whoever asks for credentials
-    # The value of a variable is in the key of the object; that of an opaque token in a file is not.
-    return _Owner(
-        sign_out_epoch, credentials_key(settings, login) if settings.token_file else "", user_fingerprint(login)
-    )
+    return _Owner(sign_out_epoch, token.digest if token is not None else "", who)
 
 
 def _key(settings: Settings, environ: Mapping[str, str]) -> _Key:
-    return settings, cache_directory(environ), _token_place(settings, environ)
+    """What tells one object from another: the configuration, and all that its token source reads.
 
-
-def _token_place(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Where the login token is, as far as variables say it: its own value, or the path of a file.
-
-    A worker that sets them for each job in turn must not get one job's identity for the next one.
+    A worker that sets variables for each job in turn must not get one job's identity for the next one.
     """
-    bindings = token_bindings(settings) or ()
-    names = [binding.name for binding in bindings if binding.kind == "variable"]
-    names += [settings.token_headers_env] if settings.token_headers_env else []
-    if settings.token_url in NAMED_URLS:
-        names += _OF_PLATFORMS
-    files = (binding.name for binding in bindings if binding.kind != "variable")
-    return (*files, *(f"{name}={state_of_variable(name, environ)}" for name in names))
+    bindings = source_of(settings).bindings(settings)
+    read = (f"{each.name}={state_of_variable(each.name, environ)}" for each in bindings if each.kind == "variable")
+    files = (each.name for each in bindings if each.kind != "variable")
+    return settings, cache_directory(environ), (*files, *read)

@@ -12,7 +12,7 @@ from .._fast_path import ENTRY, FIELD, MAGIC, CacheQuery, bound, read_answer, st
 from .._util.files import make_directory, read_private, remove, write_private
 from ..credentials import usable_until
 from ..errors import CognitoFederationError, StorageError
-from ..login_tokens.registry import token_bindings
+from ..login_tokens.registry import bindings_of_answer
 from .base import EPOCHS
 from .sessions import epoch_keys
 
@@ -76,7 +76,7 @@ def putting_answers(
     def serve_and_keep() -> FetchResult:
         now = CacheQuery(query.profile, os.environ)
         same = now.fingerprint == query.fingerprint
-        bindings = bindings_of(settings, token_bindings(settings), now) if same else None
+        bindings = bindings_of(settings, bindings_of_answer(settings, os.environ), now) if same else None
         served = serve()
         if bindings is not None and not served.only_here and not _is_kept(now, served):
             put_answer(now, bindings, served)

@@ -49,16 +49,18 @@ class Failure:
         retry_at: until when nobody tries again.
         error: what was raised.
         keeps_valid_credentials: whether credentials that still live are served in spite of it.
+        token: digest of the only token it is about; None where it is about the user.
     """
 
     at: float
     retry_at: float
     error: CognitoFederationError
     keeps_valid_credentials: bool
+    token: str | None = None
 
     @classmethod
-    def of(cls, error: CognitoFederationError, *, at: float, rest: float = 0.0) -> Failure:
-        return cls(at, at + rest, error, _keeps_valid_credentials(error))
+    def of(cls, error: CognitoFederationError, *, at: float, rest: float = 0.0, token: str | None = None) -> Failure:
+        return cls(at, at + rest, error, _keeps_valid_credentials(error), token)
 
     def concerns(self, asked_at: float, now: float) -> bool:
         """Whether somebody who asked at `asked_at` gets this failure for an answer.
@@ -79,12 +81,21 @@ class FailureCache:
         self._dice = dice
         self._here: dict[str, Failure] = {}
 
-    def put(self, key: str, error: CognitoFederationError, *, has_valid_credentials: bool) -> Failure:
-        """Note a failure; only a temporary one keeps later callers from trying."""
+    def put(
+        self, key: str, error: CognitoFederationError, *, has_valid_credentials: bool, token: str | None = None
+    ) -> Failure:
+        """Note a failure; only a temporary one keeps later callers from trying.
+
+        Args:
+            key: of the credentials that could not be had.
+            error: why.
+            has_valid_credentials: whether there are others that are served meanwhile.
+            token: digest of the only token it is about; None where it is about the user.
+        """
         rest = 0.0
         if has_valid_credentials or isinstance(error, TemporaryError):
             rest = (RETRY_DELAY if has_valid_credentials else SHORT_RETRY_DELAY) * (0.75 + self._dice() / 2)
-        failure = Failure.of(error, at=self._now(), rest=rest)
+        failure = Failure.of(error, at=self._now(), rest=rest, token=token)
         self._here[key] = failure
         with contextlib.suppress(StorageError):
             self._store.write(
@@ -97,14 +108,19 @@ class FailureCache:
                     "what": error.what,
                     "remedy": error.remedy,
                     "keeps_valid_credentials": failure.keeps_valid_credentials,
+                    "token": token,
                 },
             )
             # Kept for everybody: whoever mends the cause and clears it there clears it here too.
             del self._here[key]
         return failure
 
-    def get(self, key: str) -> Failure | None:
-        """The last failure under a key, however old."""
+    def get(self, key: str, *, token: str | None = None) -> Failure | None:
+        """The last failure under a key, however old, if it is about this token or, without one, about the user."""
+        failure = self._last(key)
+        return failure if failure is not None and failure.token == token else None
+
+    def _last(self, key: str) -> Failure | None:
         kept = self._store.read(FAILURES, key)
         here = self._here.get(key)
         if kept is None:
@@ -113,7 +129,9 @@ class FailureCache:
         if at is None or retry_at is None or not isinstance(name, str) or name not in _CLASSES:
             return here
         error = _CLASSES[name](str(kept.get("what", "")), remedy=str(kept.get("remedy", "")))
-        return Failure(at, retry_at, error, kept.get("keeps_valid_credentials") is True)
+        token = kept.get("token")
+        keeps_valid_credentials = kept.get("keeps_valid_credentials") is True
+        return Failure(at, retry_at, error, keeps_valid_credentials, token if isinstance(token, str) else None)
 
     def forget(self, key: str) -> None:
         """A success ends what was remembered."""
@@ -149,16 +167,25 @@ def _public_class(error: CognitoFederationError) -> type[CognitoFederationError]
     return next(cls for cls in type(error).__mro__ if cls.__name__ in _CLASSES and _CLASSES[cls.__name__] is cls)
 
 
+#: Tokens of one user that cached credentials answer to at the same time; the oldest are exchanged anew.
+_MOST_TOKENS = 16
 #: Damage is a miss: what could not be an identity ID is not sent to Cognito.
 _IDENTITY_ID = re.compile(r"[\w-]{1,30}:[0-9a-f-]{1,50}", re.ASCII)
 
 
 @dataclass(frozen=True)
 class HeldCredentials:
-    """Credentials this process holds itself, and the sign-out generation in which it got them."""
+    """Credentials this process holds itself, and the sign-out generation in which it got them.
+
+    Attributes:
+        who: a digest of whose they are; see `federation.Served`.
+        tokens: digests of the tokens that were exchanged for them.
+    """
 
     credentials: FederatedCredentials
     sign_out_epoch: str
+    who: str = ""
+    tokens: tuple[str, ...] = ()
 
 
 class CredentialCache:
@@ -182,12 +209,21 @@ class CredentialCache:
         """What changes with each sign-out and not when only credentials are forgotten."""
         return sign_in_epoch(self._store, self._settings.scope)
 
-    def credentials(self, key: str) -> FederatedCredentials | None:
-        """The credentials under a key that no sign-out has made invalid, whatever their age."""
+    def credentials(self, key: str, *, only_for_token: str | None = None) -> FederatedCredentials | None:
+        """The credentials under a key that no sign-out has made invalid, whatever their age.
+
+        Args:
+            key: their key.
+            only_for_token: digest of the token that must have been exchanged for them; None where the claims of a
+                token are to be believed.
+        """
         document = self._store.read(CREDENTIALS, key)
-        kept = FederatedCredentials.from_document(document) if document and self._is_current(document) else None
+        kept = here = None
+        if document and self._is_current(document) and only_for_token in (None, *_tokens_in(document)):
+            kept = FederatedCredentials.from_document(document)
         mine = self._unkept.get(key)
-        here = mine.credentials if mine and mine.sign_out_epoch == self.sign_out_epoch() else None
+        if mine and mine.sign_out_epoch == self.sign_out_epoch() and only_for_token in (None, *mine.tokens):
+            here = mine.credentials
         if kept is None or here is None:
             return kept or here
         return max(kept, here, key=lambda credentials: credentials.expires_at)
@@ -195,12 +231,14 @@ class CredentialCache:
     def put_credentials(
         self, key: str, credentials: FederatedCredentials, login: Login | None, sign_out_epoch: str
     ) -> None:
-        """Keep credentials, marked with the generation in which their renewal began.
+        """Keep credentials, marked with the generation in which their renewal began and the token that was exchanged.
 
         A sign-out that came meanwhile has forgotten what there was; nothing secret is to be left after it either.
         """
+        tokens = self._exchanged_tokens(key, login, sign_out_epoch)
         document = {
             **credentials.document(),
+            "tokens": tokens,
             "scope": self._settings.scope,
             "generation": sign_out_epoch,
             "profile": self._settings.profile,
@@ -215,7 +253,7 @@ class CredentialCache:
                 self._store.delete(CREDENTIALS, key)
         except StorageError as error:
             # A read-only or full place still works, once per process.
-            self._unkept[key] = HeldCredentials(credentials, sign_out_epoch)
+            self._unkept[key] = HeldCredentials(credentials, sign_out_epoch, tokens=tokens)
             self._store.warn(error.line)
 
     def identity(self, key: str) -> str | None:
@@ -239,9 +277,24 @@ class CredentialCache:
         with contextlib.suppress(StorageError):
             self._store.delete(IDENTITIES, key)
 
+    def _exchanged_tokens(self, key: str, login: Login | None, sign_out_epoch: str) -> tuple[str, ...]:
+        """The digests of the tokens that the credentials of a key answer to, now that `login` was exchanged too."""
+        if login is None:
+            return ()
+        document, mine = self._store.read(CREDENTIALS, key), self._unkept.get(key)
+        before = _tokens_in(document) if document and self._is_current(document) else ()
+        here = mine.tokens if mine and mine.sign_out_epoch == sign_out_epoch else ()
+        return tuple(dict.fromkeys((login.token.digest, *here, *before)))[:_MOST_TOKENS]
+
     def _is_current(self, document: Mapping[str, Any]) -> bool:
         """Whether no sign-out came since the renewal that wrote the document began."""
         return document.get("generation") == current_epoch(self._store, str(document.get("scope")))
+
+
+def _tokens_in(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """The digests of exchanged tokens in a document of credentials; one from an earlier version has none."""
+    tokens = document.get("tokens")
+    return tuple(each for each in tokens if isinstance(each, str)) if isinstance(tokens, list) else ()
 
 
 def _name_of(login: Login | None) -> str:

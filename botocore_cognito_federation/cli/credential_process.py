@@ -22,7 +22,7 @@ from ..cache.credentials import retry_delay_after
 from ..config.loader import load_settings
 from ..errors import CognitoFederationError
 from ..factory import serving_for
-from ..login_tokens.registry import token_bindings
+from ..login_tokens.registry import bindings_of_answer, source_of
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -66,11 +66,12 @@ def answer(query: CacheQuery) -> tuple[int, str]:
     try:
         session = Session(profile=query.profile)
         settings = load_settings(query.profile, session=session)
-        bindings = bindings_of(settings, token_bindings(settings), query)
-        if settings.refresh_handler or settings.developer_user:
+        bindings = bindings_of(settings, bindings_of_answer(settings, os.environ), query)
+        runs_here = source_of(settings).runs_in_process
+        if runs_here:
             # What they start in this process, such as the AWS CLI, inherits the chain from here.
             os.environ.update(environment_for_children(os.environ, settings.profile))
-        with _stdout_kept_clean() if settings.refresh_handler else nullcontext():
+        with _stdout_kept_clean() if runs_here else nullcontext():
             served = _serving(query, settings, session)()
     except CognitoFederationError as error:
         return _failed(query, bindings, error)

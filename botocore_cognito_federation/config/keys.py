@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
 from ..identity_providers import is_developer
+from ..login_tokens import registry
 from .settings import Origin
 
 PREFIX = "cognito_"
@@ -24,7 +25,7 @@ VARIABLE_PREFIX = "COGNITO_FEDERATION_"
 OTHER_VARIABLES = frozenset({"CACHE_DIR", "DEBUG"})
 
 #: A workload's token sources; at most one may be set.
-TOKEN_SOURCES = ("token_file", "token_env", "token_url", "token_command", "refresh_handler")
+TOKEN_SOURCES = registry.workload_keys()
 
 
 class BadValue(ValueError):
@@ -147,11 +148,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-NAMED_URLS = frozenset({"github-actions", "gcp", "azure"})
-
-
 def _token_url(value: str) -> str:
-    return value if value in NAMED_URLS else _url(value)
+    return value if value in registry.names_of("token_url") else _url(value)
+
+
+def _token_source(value: str) -> str:
+    names = registry.names_of("login_token_provider")
+    if value not in names:
+        raise BadValue(f"must be one of {', '.join(names)}")
+    return value
 
 
 _ROLE_ARN = _pattern(
@@ -191,6 +196,7 @@ _ALL = (
     Key("token_file", _text(4096)),
     Key("token_env", _VARIABLE_NAME),
     Key("token_url", _token_url),
+    Key("login_token_provider", _token_source),
     Key("token_command", _text(8192), has_variable=False),
     Key(
         "refresh_handler",
@@ -229,11 +235,6 @@ KEYS: Mapping[str, Key] = {key.name: key for key in _ALL}
 _MOST_LINKED = 9
 _BASIC_ONLY = ("duration_seconds", "role_session_name")
 _DEVELOPER_ONLY = ("developer_provider", "developer_user", "developer_profile")
-_SOURCE_OPTIONS = {
-    "token_audience": ("token_url",),
-    "token_headers_env": ("token_url",),
-    "token_field": ("token_file", "token_env", "token_url", "token_command"),
-}
 
 
 def check_together(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
@@ -249,14 +250,9 @@ def check_together(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> No
     _needs(read, origins, "client_secret_command", "client_id")
     if "client_secret_env" in read and "client_secret_command" in read:
         raise _contradiction(("client_secret_env", "client_secret_command"), origins, "give one of them")
-    _token_url_options(read, origins)
+    _source_options(read, origins)
     _developer(read, origins)
     _logins(read, origins)
-    for option, sources in _SOURCE_OPTIONS.items():
-        if option in read and not any(source in read for source in sources):
-            raise ConfigurationError(
-                f"{_at(option, origins)} goes only with {' or '.join(PREFIX + source for source in sources)}"
-            )
 
 
 def _at(name: str, origins: Mapping[str, Origin]) -> str:
@@ -293,13 +289,23 @@ def _flow(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
             )
 
 
-def _token_url_options(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
-    url = read.get("token_url")
-    if url in ("gcp", "azure") and "token_audience" not in read:
-        what = "the resource of the token" if url == "azure" else "the audience of the token"
-        raise ConfigurationError(f"{_at('token_url', origins)} is {url}, which needs cognito_token_audience: {what}")
-    if url in NAMED_URLS and "token_headers_env" in read:
-        raise _contradiction(("token_url", "token_headers_env"), origins, f"{url} knows its own headers")
+def _source_options(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
+    """Refuse options that the token source does not have, and a source without those it needs."""
+    source = registry.selected(read)
+    key = next((name for name in TOKEN_SOURCES if name in read), "")
+    for option in registry.options():
+        if option in read and (source is None or option not in source.options):
+            if source is not None and source.name:
+                raise _contradiction((key, option), origins, f"{source.name} takes no {PREFIX}{option}")
+            raise ConfigurationError(f"{_at(option, origins)} goes only with {' or '.join(_sources_with(option))}")
+    for option, what in source.required.items() if source is not None else ():
+        if option not in read:
+            raise ConfigurationError(f"{_at(key, origins)} is {read[key]}, which needs {PREFIX}{option}: {what}")
+
+
+def _sources_with(option: str) -> tuple[str, ...]:
+    """The keys of the sources that have an option."""
+    return tuple(dict.fromkeys(PREFIX + source.key for source in registry.SOURCES if option in source.options))
 
 
 def _developer(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import TokenRefreshError
 from ..login_token import LoginToken, checked_text, expiry_seconds
+
+if TYPE_CHECKING:
+    from botocore.credentials import ReadOnlyCredentials
+
+    from ..cache.base import Store
+    from ..config.settings import Settings
+    from ..identity_pool.aws import Clients, Clock
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,83 @@ class WorkloadTokenProvider:
 
 
 Now = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class SourceContext:
+    """What the provider of a token source may use.
+
+    Attributes:
+        store: where sign-ins are stored.
+        environ: the process environment.
+        patience: clock and dice.
+        clients: makes the clients of AWS.
+        credentials_of: gives the credentials of another profile, where the configuration names one.
+    """
+
+    store: Store
+    environ: Mapping[str, str]
+    patience: Clock
+    clients: Clients
+    credentials_of: Callable[[str], ReadOnlyCredentials]
+
+
+def no_bindings(settings: Settings) -> tuple[Binding, ...]:
+    """Nothing outside the configuration says whose token the source gives."""
+    return ()
+
+
+def fixed_by_configuration(settings: Settings, environ: Mapping[str, str]) -> bool:
+    """The configuration file alone says where the token comes from."""
+    return True
+
+
+def anybody_may_set(settings: Settings, environ: Mapping[str, str]) -> bool:
+    """The token, or the address that it comes from, may have been set by anybody who starts the process."""
+    return False
+
+
+@dataclass(frozen=True)
+class SourceDeclaration:
+    """One kind of token source: what configures it, what it reads, and what may be concluded from its tokens.
+
+    The registry lists them; whatever depends on the kind of source reads it here and nowhere else. A declaration
+    imports nothing that only its provider needs.
+
+    Attributes:
+        key: the configuration key that selects it, without prefix; ``login_token_provider`` where its name does; empty where
+            people sign in, and for guests.
+        open: makes its provider; None for guests, who have no login.
+        name: the value of ``cognito_token_source`` that selects it.
+        is_token_url: whether ``cognito_token_url`` takes the name too.
+        options: further keys that go with it.
+        required: those of them it cannot do without, and what they hold.
+        bindings: the variables and files that say whose token it gives.
+        read: reads the token where what is bound holds the token itself, so that no other party is asked; else None.
+        knows_user: whether it says whose credentials are asked for while it has no token newly had.
+        address_is_fixed: whether the configuration file or this product alone says where the token comes from. Only
+            then do cached credentials answer to the claims of a token that was not itself exchanged.
+        runs_in_process: whether it runs code of others in this process, which may print and start what it likes.
+        remedy: what a person does when the login token is good for nothing.
+    """
+
+    key: str
+    open: Callable[[Settings, SourceContext], LoginTokenProvider | None]
+    remedy: Callable[[Settings], str]
+    name: str | None = None
+    is_token_url: bool = False
+    options: tuple[str, ...] = ()
+    required: Mapping[str, str] = field(default_factory=dict)
+    bindings: Callable[[Settings], tuple[Binding, ...]] = no_bindings
+    read: Callable[[Settings, Mapping[str, str]], LoginToken] | None = None
+    knows_user: bool = False
+    address_is_fixed: Callable[[Settings, Mapping[str, str]], bool] = anybody_may_set
+    runs_in_process: bool = False
+
+    def has_ready_answer(self, settings: Settings, environ: Mapping[str, str]) -> bool:
+        """Whether an answer may be served again while the bindings are unchanged, without a token being asked for."""
+        user_is_known = self.knows_user or settings.identity_id is not None
+        return self.read is not None or (user_is_known and self.address_is_fixed(settings, environ))
 
 
 #: Names under which other tools put the token when they print JSON: ours first.

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
-from ..identity_pool.aws import Clock, call
-from ..identity_pool.errors import CallContext
 from ..login_token import LoginToken
-from .base import RefreshContext, WorkloadTokenProvider
+from ..messages import login_command
+from .base import RefreshContext, SourceContext, SourceDeclaration, WorkloadTokenProvider, fixed_by_configuration
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
 
     from ..config.settings import Settings
-    from ..identity_pool.aws import Clients
+    from ..identity_pool.aws import Clients, Clock
+    from ..identity_pool.errors import CallContext
 
 
 class DeveloperTokenProvider(WorkloadTokenProvider):
@@ -48,6 +48,8 @@ class DeveloperTokenProvider(WorkloadTokenProvider):
         return f"cognito_developer_provider {self._settings.developer_provider}"
 
     def fetch(self, context: RefreshContext) -> LoginToken:
+        from ..identity_pool.aws import call
+
         settings = self._settings
         assert settings.developer_provider is not None, "made for developer-authenticated identities"
         assert settings.developer_profile is not None, "checked with the settings"
@@ -78,9 +80,26 @@ class DeveloperTokenProvider(WorkloadTokenProvider):
         return LoginToken.of(str(answer.body["Token"]), identity_id=identity_id)
 
     def _facts(self) -> CallContext:
+        from ..identity_pool.errors import CallContext
+
         return CallContext(
             pool=self._settings.identity_pool_id,
             profile=self._settings.developer_profile or "",
             login_key=self._settings.developer_provider or "",
             now=self._patience.now(),
         )
+
+
+def _open(settings: Settings, context: SourceContext) -> DeveloperTokenProvider:
+    return DeveloperTokenProvider(
+        settings, clients=context.clients, patience=context.patience, credentials_of=context.credentials_of
+    )
+
+
+DEVELOPER = SourceDeclaration(
+    "developer_user",
+    _open,
+    lambda settings: f"Run: {login_command(settings)}",
+    address_is_fixed=fixed_by_configuration,
+    runs_in_process=True,
+)

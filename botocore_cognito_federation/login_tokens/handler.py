@@ -6,7 +6,6 @@ or calls back takes nothing away but this renewal.
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import importlib
 import importlib.util
@@ -21,13 +20,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.machinery import ModuleSpec, PathFinder
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._util.concurrency import asks_for_itself, refreshing, refuse_reentry
 from ..errors import CognitoFederationError, ConfigurationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, checked_text, expiry_seconds
-from .base import Now, RefreshContext, WorkloadTokenProvider
-from .temporary import is_temporary
+from .base import Now, RefreshContext, SourceContext, SourceDeclaration, WorkloadTokenProvider, fixed_by_configuration
+
+if TYPE_CHECKING:
+    from ..config.settings import Settings
 
 #: Seconds that a handler has, further attempts and the pauses between them included.
 TIME_LIMIT = 60.0
@@ -150,6 +151,8 @@ class HandlerTokenProvider(WorkloadTokenProvider):
 
     def _public(self, failure: BaseException) -> CognitoFederationError:
         """Our own words for what a handler raised: its text may hold a token."""
+        from .temporary import is_temporary  # with the asyncio library, which few processes need
+
         if isinstance(failure, CognitoFederationError):
             return failure
         kind = type(failure).__name__
@@ -201,6 +204,8 @@ class _Outcome:
         try:
             answer = _bound(function, context)()
             if inspect.isawaitable(answer):
+                import asyncio
+
                 answer = asyncio.run(_awaited(answer, time_limit))
             self.answer = answer
         except BaseException as failure:  # noqa: BLE001 - a handler that calls sys.exit must not end its caller either
@@ -223,6 +228,8 @@ def _bound(function: Handler, context: RefreshContext) -> Callable[[], Any]:
 
 
 async def _awaited(answer: Awaitable[object], time_limit: float) -> object:
+    import asyncio
+
     task = asyncio.ensure_future(answer)
     # A little early, so that a coroutine is cancelled and tidied up instead of being left behind with its thread.
     await asyncio.wait({task}, timeout=max(0.0, time_limit - 0.2))
@@ -236,6 +243,28 @@ def _place_of(failure: BaseException) -> str:
     """Where a handler failed, as a file name and a line; nothing of its text."""
     frames = traceback.extract_tb(failure.__traceback__)
     return f" ({os.path.basename(frames[-1].filename)}, line {frames[-1].lineno})" if frames else ""
+
+
+def _open(settings: Settings, context: SourceContext) -> HandlerTokenProvider:
+
+    named = settings.refresh_handler
+    assert named is not None, "selected by its key"
+    return HandlerTokenProvider(
+        imported_handler(named),
+        name=f"cognito_refresh_handler {named} of {settings.scope}",
+        clock=context.patience.now,
+        sleep=context.patience.sleep,
+        dice=context.patience.dice,
+    )
+
+
+HANDLER = SourceDeclaration(
+    "refresh_handler",
+    _open,
+    lambda settings: "Let the token source answer with a new token",
+    address_is_fixed=fixed_by_configuration,
+    runs_in_process=True,
+)
 
 
 _one_at_a_time = threading.RLock()

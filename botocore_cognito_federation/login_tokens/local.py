@@ -6,13 +6,26 @@ import contextlib
 import errno
 import os
 import re
+import time
 from collections.abc import Callable, Mapping
-from typing import BinaryIO
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO
 
-from .._util.subprocess import TIME_LIMIT, run_for_output
 from ..errors import ConfigurationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, decoded
-from .base import Now, RefreshContext, WorkloadTokenProvider, parse_output
+from .base import (
+    Binding,
+    Now,
+    RefreshContext,
+    SourceContext,
+    SourceDeclaration,
+    WorkloadTokenProvider,
+    fixed_by_configuration,
+    parse_output,
+)
+
+if TYPE_CHECKING:
+    from ..config.settings import Settings
 
 #: More than the longest token in JSON with room to spare; a file beyond it is some other file.
 _MOST_BYTES = 1 << 20
@@ -88,6 +101,31 @@ def _opened(descriptor: int) -> BinaryIO:
     return file
 
 
+def _open_file(settings: Settings, context: SourceContext) -> FileTokenProvider:
+    return _file_source(settings, context.patience.now)
+
+
+def _file_source(settings: Settings, clock: Now) -> FileTokenProvider:
+    assert settings.token_file is not None, "selected by its key"
+    return FileTokenProvider(settings.token_file, field=settings.token_field, clock=clock)
+
+
+def _file_bindings(settings: Settings) -> tuple[Binding, ...]:
+    assert settings.token_file is not None, "selected by its key"
+    variables = (Binding("variable", name) for name in variables_of(settings.token_file))
+    return (Binding("file", path_of(settings.token_file)), *variables)
+
+
+FILE = SourceDeclaration(
+    "token_file",
+    _open_file,
+    lambda settings: f"Let what writes cognito_token_file {settings.token_file} renew it",
+    options=("token_field",),
+    bindings=_file_bindings,
+    read=lambda settings, environ: _file_source(settings, time.time).fetch(RefreshContext()),
+)
+
+
 class EnvironmentTokenProvider(WorkloadTokenProvider):
     """``cognito_token_env``."""
 
@@ -110,6 +148,25 @@ class EnvironmentTokenProvider(WorkloadTokenProvider):
         return parse_output(text, source=self.description, field=self._field, now=self._clock())
 
 
+def _open_variable(settings: Settings, context: SourceContext) -> EnvironmentTokenProvider:
+    return _variable_source(settings, context.environ, context.patience.now)
+
+
+def _variable_source(settings: Settings, environ: Mapping[str, str], clock: Now) -> EnvironmentTokenProvider:
+    assert settings.token_env is not None, "selected by its key"
+    return EnvironmentTokenProvider(settings.token_env, field=settings.token_field, environ=environ, clock=clock)
+
+
+VARIABLE = SourceDeclaration(
+    "token_env",
+    _open_variable,
+    lambda settings: f"Set {settings.token_env} to a new token, or use a source that renews itself",
+    options=("token_field",),
+    bindings=lambda settings: (Binding("variable", str(settings.token_env)),),
+    read=lambda settings, environ: _variable_source(settings, environ, time.time).fetch(RefreshContext()),
+)
+
+
 class CommandTokenProvider(WorkloadTokenProvider):
     """``cognito_token_command``."""
 
@@ -120,7 +177,7 @@ class CommandTokenProvider(WorkloadTokenProvider):
         field: str | None,
         environ: Callable[[], Mapping[str, str]],
         clock: Now,
-        time_limit: float = TIME_LIMIT,
+        time_limit: float | None = None,
     ) -> None:
         self._command = command
         self._field = field
@@ -133,6 +190,30 @@ class CommandTokenProvider(WorkloadTokenProvider):
         return "cognito_token_command"
 
     def fetch(self, context: RefreshContext) -> LoginToken:
-        raw = run_for_output(self._command, name=self.description, environ=self._environ(), time_limit=self._time_limit)
+        from .._util.subprocess import TIME_LIMIT, run_for_output
+
+        limit = TIME_LIMIT if self._time_limit is None else self._time_limit
+        raw = run_for_output(self._command, name=self.description, environ=self._environ(), time_limit=limit)
         source = f"The output of {self.description}"
         return parse_output(decoded(raw, source=source), source=source, field=self._field, now=self._clock())
+
+
+def _open_command(settings: Settings, context: SourceContext) -> CommandTokenProvider:
+    from .._util.subprocess import environment_for_children
+
+    assert settings.token_command is not None, "selected by its key"
+    return CommandTokenProvider(
+        settings.token_command,
+        field=settings.token_field,
+        environ=partial(environment_for_children, context.environ, settings.profile),
+        clock=context.patience.now,
+    )
+
+
+COMMAND = SourceDeclaration(
+    "token_command",
+    _open_command,
+    lambda settings: "Let cognito_token_command print a new token",
+    options=("token_field",),
+    address_is_fixed=fixed_by_configuration,
+)

@@ -11,15 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from .._util.failpoints import reach
-from ..cache.sessions import Session, Sessions
-from ..errors import SignInRequiredError, StorageError, TemporaryError, TokenRefreshError
+from ..cache.sessions import Session
+from ..errors import ConfigurationError, SignInRequiredError, StorageError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, unverified_claims
-from ..messages import SIGN_IN_AGAIN, naming_login
-from .base import Now, RefreshContext
+from ..messages import SIGN_IN_AGAIN, login_command, naming_login, of_an_application
+from .base import Now, RefreshContext, SourceContext, SourceDeclaration, fixed_by_configuration
 
 if TYPE_CHECKING:
     from ..cache.base import Store
+    from ..cache.sessions import Sessions
+    from ..config.settings import Settings
     from ..oidc.client import OIDCClient
     from ..user_pool import UserPool, UserPoolTokens
 
@@ -152,6 +153,8 @@ class RefreshTokenProvider:
             if token is not None and self._is_alive(token):
                 return token
             raise self._sign_in(f"The session of {session.who} has ended, and there is no refresh token to renew it")
+        from .._util.failpoints import reach
+
         # The proof that what comes back can be kept: a read-only home must not burn the session of another host.
         self._sessions.write(session)
 
@@ -205,6 +208,53 @@ class RefreshTokenProvider:
 
     def _is_alive(self, token: LoginToken) -> bool:
         return token.expires_at is None or self._clock() < token.expires_at
+
+
+def _open(settings: Settings, context: SourceContext) -> RefreshTokenProvider:
+    from ..cache.sessions import Sessions
+
+    provider, store, environ = settings.provider, context.store, context.environ
+    if provider is not None and provider.no_sign_in_reason:
+        raise ConfigurationError(
+            f"There is no interactive sign-in with {provider.name}", remedy=provider.no_sign_in_reason
+        )
+
+    def party() -> OIDCClient:
+        from ..oidc.client import oidc_client
+
+        return oidc_client(settings, store, environ)
+
+    def pool() -> UserPool:
+        from ..oidc.client import user_pool
+
+        return user_pool(settings, store, environ)
+
+    def refresher() -> Refresher:
+
+        return user_pool_refresher(pool) if settings.signs_in_by_password else oidc_refresher(party)
+
+    return RefreshTokenProvider(
+        Sessions(settings, store),
+        store,
+        refresher=refresher,
+        login=login_command(settings),
+        clock=context.patience.now,
+    )
+
+
+def _remedy(settings: Settings) -> str:
+    # An application signs its users in itself.
+    again = "Sign in again with a new login token"
+    return again if of_an_application(settings) else f"Run: {login_command(settings)}"
+
+
+#: People sign in. Its tokens were verified where they were obtained. Nothing is bound: a sign-out and a sign-in of
+#: another user change the mark of sign-outs, to which every answer is bound.
+SIGN_IN = SourceDeclaration("", _open, _remedy, knows_user=True, address_is_fixed=fixed_by_configuration)
+#: Guests have no login, and so no token that could be good for nothing.
+GUEST = SourceDeclaration(
+    "", lambda settings, context: None, _remedy, knows_user=True, address_is_fixed=fixed_by_configuration
+)
 
 
 def oidc_refresher(party_of: Callable[[], OIDCClient]) -> Refresher:

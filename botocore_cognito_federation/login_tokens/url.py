@@ -13,17 +13,27 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
-from .._util.http import HttpAnswer, HttpClient
 from ..errors import ConfigurationError, TokenRefreshError
 from ..login_token import LoginToken, decoded
-from .base import Now, RefreshContext, WorkloadTokenProvider, parse_output
+from .base import (
+    Binding,
+    Now,
+    RefreshContext,
+    SourceContext,
+    SourceDeclaration,
+    WorkloadTokenProvider,
+    anybody_may_set,
+    parse_output,
+)
 
 if TYPE_CHECKING:
+    from .._util.http import HttpAnswer, HttpClient
     from ..config.settings import Settings
 
 #: The metadata services answer on these without TLS: a packet to them does not leave the machine's host.
 METADATA_ADDRESS = "169.254.169.254"
 _GCP_HOST = "metadata.google.internal"
+GCP_ADDRESSES = frozenset({_GCP_HOST, METADATA_ADDRESS})
 
 
 @dataclass(frozen=True)
@@ -82,7 +92,7 @@ def gcp(environ: Mapping[str, str], audience: str | None) -> PlatformRequest:
     return PlatformRequest(
         f"http://{host}/computeMetadata/v1/instance/service-accounts/default/identity?{query}",
         {"Metadata-Flavor": "Google"},
-        plain_http_hosts=frozenset({_GCP_HOST, METADATA_ADDRESS}),
+        plain_http_hosts=GCP_ADDRESSES,
         answer_header=("metadata-flavor", "Google"),
         remedy="Check that the machine has a service account",
     )
@@ -140,7 +150,7 @@ PLATFORMS: Mapping[str, Callable[[Mapping[str, str], str | None], PlatformReques
 #: RFC 9110, section 5.6.2.
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
-ClientMaker = Callable[[frozenset[str]], HttpClient]
+ClientMaker = Callable[[frozenset[str]], "HttpClient"]
 
 
 class UrlTokenProvider(WorkloadTokenProvider):
@@ -177,19 +187,6 @@ class UrlTokenProvider(WorkloadTokenProvider):
         self._clock = clock
         self._ca_bundle = ca_bundle
         self._client = client or self._default_client
-
-    @classmethod
-    def of(cls, settings: Settings, *, environ: Mapping[str, str], clock: Now) -> UrlTokenProvider:
-        assert settings.token_url is not None, "made for configurations with a token URL"
-        return cls(
-            settings.token_url,
-            audience=settings.token_audience,
-            field=settings.token_field,
-            headers_env=settings.token_headers_env,
-            environ=environ,
-            clock=clock,
-            ca_bundle=settings.ca_bundle,
-        )
 
     @property
     def description(self) -> str:
@@ -236,6 +233,8 @@ class UrlTokenProvider(WorkloadTokenProvider):
                 )
 
     def _default_client(self, plain_http_hosts: frozenset[str]) -> HttpClient:
+        from .._util.http import HttpClient
+
         return HttpClient(self._ca_bundle, plain_http_hosts, environ=self._environ)
 
 
@@ -273,3 +272,77 @@ def _line_pairs(text: str) -> list[tuple[str, str]] | None:
     if not lines or not all(":" in line for line in lines):
         return None
     return [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+
+
+def _opening(name: str | None) -> Callable[[Settings, SourceContext], UrlTokenProvider]:
+    def open_source(settings: Settings, context: SourceContext) -> UrlTokenProvider:
+        url = name or settings.token_url
+        assert url is not None, "selected by its key"
+        return UrlTokenProvider(
+            url,
+            audience=settings.token_audience,
+            field=settings.token_field,
+            headers_env=settings.token_headers_env,
+            environ=context.environ,
+            clock=context.patience.now,
+            ca_bundle=settings.ca_bundle,
+        )
+
+    return open_source
+
+
+def _remedy(settings: Settings) -> str:
+    return "Let the token source answer with a new token"
+
+
+def _headers_variable(settings: Settings) -> tuple[Binding, ...]:
+    return (Binding("variable", settings.token_headers_env),) if settings.token_headers_env else ()
+
+
+def _url_stands_in_the_file(settings: Settings, environ: Mapping[str, str]) -> bool:
+    """A URL that a variable or a flag has set is one that anybody may have set."""
+    return settings.origin("token_url").layer in ("profile", "session")
+
+
+def _platform(
+    name: str,
+    variables: tuple[str, ...],
+    address_is_fixed: Callable[[Settings, Mapping[str, str]], bool],
+    required: Mapping[str, str] | None = None,
+) -> SourceDeclaration:
+    return SourceDeclaration(
+        "login_token_provider",
+        _opening(name),
+        _remedy,
+        name=name,
+        is_token_url=True,
+        options=("token_audience", "token_field"),
+        required=required or {},
+        bindings=lambda settings: tuple(Binding("variable", variable) for variable in variables),
+        address_is_fixed=address_is_fixed,
+    )
+
+
+URL = SourceDeclaration(
+    "token_url",
+    _opening(None),
+    _remedy,
+    options=("token_audience", "token_field", "token_headers_env"),
+    bindings=_headers_variable,
+    address_is_fixed=_url_stands_in_the_file,
+)
+GITHUB_ACTIONS = _platform(
+    "github-actions", ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"), anybody_may_set
+)
+GCP = _platform(
+    "gcp",
+    ("GCE_METADATA_HOST",),
+    lambda settings, environ: environ.get("GCE_METADATA_HOST", "") in ("", *GCP_ADDRESSES),
+    {"token_audience": "the audience of the token"},
+)
+AZURE = _platform(
+    "azure",
+    ("AZURE_CLIENT_ID", "IDENTITY_ENDPOINT", "IDENTITY_HEADER"),
+    lambda settings, environ: not environ.get("IDENTITY_ENDPOINT"),
+    {"token_audience": "the resource of the token"},
+)

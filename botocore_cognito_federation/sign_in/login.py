@@ -15,6 +15,7 @@ from .._fast_path import cache_directory
 from ..cache.answers import forget_answers, forget_failed_answers
 from ..cache.base import FAILURES, SECRETS, Store, cache_key, scope_key
 from ..cache.sessions import Session, Sessions
+from ..config.keys import TOKEN_SOURCES
 from ..config.settings import Settings
 from ..credentials import FederatedCredentials
 from ..errors import (
@@ -241,7 +242,7 @@ def refuse_without_sign_in(settings: Settings) -> None:
     Raises:
         ConfigurationError: it is one.
     """
-    for name in ("token_file", "token_env", "token_url", "token_command", "refresh_handler"):
+    for name in TOKEN_SOURCES:
         if getattr(settings, name) is not None:
             raise ConfigurationError(
                 f"There is nothing to sign in to: the login token comes from cognito_{name} ({settings.origin(name)})",

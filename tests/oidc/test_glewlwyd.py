@@ -19,8 +19,8 @@ from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError
 from botocore_cognito_federation.factory import fetcher_for, system_clock
 from botocore_cognito_federation.identity_pool.aws import Clients
-from botocore_cognito_federation.login_tokens.base import RefreshContext
-from botocore_cognito_federation.login_tokens.registry import login_token_provider
+from botocore_cognito_federation.login_tokens.base import RefreshContext, SourceContext
+from botocore_cognito_federation.login_tokens.registry import source_of
 from botocore_cognito_federation.oidc.authorization import loopback_redirect
 from botocore_cognito_federation.oidc.client import AuthenticationResult, Now, OIDCClient, TokenAnswer
 from botocore_cognito_federation.oidc.device import authorize_device, poll, sign_in_with_device
@@ -205,8 +205,8 @@ class Kept:
         """The login token, asked for `later` seconds from now."""
         patience = replace(system_clock(), now=lambda: time.time() + later)
         clients = Clients(self.settings, botocore.session.Session)
-        source = login_token_provider(
-            self.settings, store=self.store, environ={}, patience=patience, clients=clients, credentials_of=pytest.fail
+        source = source_of(self.settings).open(
+            self.settings, SourceContext(self.store, {}, patience, clients, pytest.fail)
         )
         assert source is not None
         return source.fetch(RefreshContext()).value
