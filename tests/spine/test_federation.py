@@ -99,14 +99,21 @@ class Bench:
     now: float = START
     source: Source = field(default_factory=lambda: Source([token()]))
     settings: Settings = field(default_factory=lambda: Settings(POOL, profile="p"))
+    answers_by_claims: bool = False
 
     def __post_init__(self) -> None:
         self.pool = ScriptedPool(lambda: self.now)
 
-    def federation(self) -> CredentialFetcher:
+    def federation(self, **more) -> CredentialFetcher:
         patience = Clock(sleep=lambda _: None, dice=lambda: 0.5, now=lambda: self.now)
         return CredentialFetcher(
-            self.settings, source=lambda: self.source, pool=self.pool, store=self.store, patience=patience
+            self.settings,
+            source=lambda: self.source,
+            pool=self.pool,
+            store=self.store,
+            patience=patience,
+            answers_by_claims=lambda: self.answers_by_claims,
+            **more,
         )
 
 
@@ -353,7 +360,7 @@ def test_two_subjects_have_two_entries_and_two_identities(bench):
     bench.source = Source([token("eve")])
     eve = bench.federation().credentials()
     assert (ada.identity_id, eve.identity_id) == (ONE, TWO)
-    bench.source = Source([token("ada", "renewed")])
+    bench.source = Source([token("ada")])
     assert bench.federation().credentials() == ada
 
 

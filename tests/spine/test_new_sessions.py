@@ -43,18 +43,24 @@ tell(first=first, second=key(), helper=json.loads(helper("credential-process"))[
     assert ada in (None, found["first"])
 
 
-def test_a_token_file_that_is_only_renewed_changes_no_object(home, tokens):
+def test_a_token_file_that_is_only_renewed_costs_the_new_sessions_one_exchange(home, tokens):
     home.token.write_text(tokens["ADA"])
     program = (
         HELPER
         + """
 first = session().get_credentials()
-first.get_frozen_credentials()
+keys = [first.get_frozen_credentials().access_key]
 write_token("AGAIN")
-tell(same=session().get_credentials() is first)
+for _ in range(3):
+    again = session().get_credentials()
+    keys.append(again.get_frozen_credentials().access_key)
+held = first.get_frozen_credentials().access_key == keys[0]
+tell(different=len(set(keys)), same=session().get_credentials() is again, held=held)
 """
     )
-    assert told(home, program, AGAIN=home.world.provider.issue("ada")) == {"same": True}
+    found = told(home, program, AGAIN=home.world.provider.issue("ada", session="another"))
+    assert found == {"different": 2, "same": True, "held": True}
+    assert home.spent == (1, 2)
 
 
 def test_a_session_made_after_a_sign_out_serves_nothing_from_before_it(home, tokens):
