@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import time
@@ -12,13 +11,13 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from .cache import store_for
-from .errors import ConfigurationError, SignInRequiredError
+from .errors import ConfigurationError
 from .fetcher import CredentialFetcher
 from .identity_pool.aws import Clients, Clock
 from .identity_pool.client import IdentityPool, Login
 from .identity_pool.linked_logins import LinkedLogins
 from .login_tokens.base import SourceContext
-from .login_tokens.registry import source_of
+from .login_tokens.registry import open_provider, source_of
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from .config.settings import Settings
     from .credentials import FederatedCredentials
     from .events import Events
-    from .fetcher import FetchResult
     from .login_tokens.base import LoginTokenProvider
 
 
@@ -46,6 +44,7 @@ def fetcher_for(
     events: Events | None = None,
     only_for: str | None = None,
     last: FederatedCredentials | None = None,
+    time_left: Callable[[], float] | None = None,
 ) -> CredentialFetcher:
     """The federation of a configuration; no network, no disk, nothing started.
 
@@ -58,6 +57,7 @@ def fetcher_for(
         events: who is told.
         only_for: see `CredentialFetcher`.
         last: see `CredentialFetcher`.
+        time_left: seconds the caller has for a person to sign in; None where it can wait.
     """
     variables = os.environ if environ is None else environ
     patience = system_clock()
@@ -67,7 +67,9 @@ def fetcher_for(
     return CredentialFetcher(
         settings,
         source=cache(
-            lambda: declared.open(settings, SourceContext(kept, variables, patience, clients, _credentials_of))
+            lambda: open_provider(
+                settings, SourceContext(kept, variables, patience, clients, _credentials_of, time_left)
+            )
         ),
         pool=IdentityPool(settings, clients, patience),
         store=kept,
@@ -115,45 +117,6 @@ def _credentials_of(profile: str) -> ReadOnlyCredentials:
     from .botocore_plugin.install import credentials_of_profile
 
     return credentials_of_profile(profile)
-
-
-logger = logging.getLogger(__name__)
-
-
-def serving_for(
-    settings: Settings,
-    *,
-    session: Callable[[], Session] | None = None,
-    time_left: Callable[[], float] | None = None,
-    only_for: str | None = None,
-    last: FederatedCredentials | None = None,
-) -> Callable[[], FetchResult]:
-    """`CredentialFetcher.fetch` of a configuration, which signs in by itself where that is needed and wanted.
-
-    Args:
-        session: see `assembly.fetcher_for`.
-        time_left: seconds the caller has for it; None where it can wait for a person.
-        only_for: see `CredentialFetcher`.
-        last: see `CredentialFetcher`.
-    """
-    store = store_for(settings, os.environ)
-    federation = fetcher_for(settings, session=session, store=store, only_for=only_for, last=last)
-    if settings.auto_login == "never":
-        return federation.fetch
-    from .sign_in.auto import signed_in_automatically
-
-    now = system_clock().now
-
-    def fetch() -> FetchResult:
-        try:
-            return federation.fetch()
-        except SignInRequiredError as required:
-            if not signed_in_automatically(settings, store, os.environ, now, time_left):
-                raise
-            logger.debug("Signed in because of: %s", required.what)
-            return federation.fetch()
-
-    return fetch
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from ..cache.sessions import current_epoch
 from ..config.loader import settings_of_session
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
-from ..factory import serving_for
+from ..factory import fetcher_for
 from ..fetcher import user_fingerprint
 from ..identity_pool.client import Login
 from ..login_tokens.registry import source_of, token_at_hand
@@ -145,7 +145,7 @@ def serving(
         who: whose they are so far; see `federation.Served`.
         last: see `federation.Federation`.
     """
-    fetch = serving_for(settings, session=session, only_for=who, last=last)
+    fetch = fetcher_for(settings, session=session, only_for=who, last=last).fetch
     return fetch if query is None else putting_answers(query, settings, fetch)
 
 

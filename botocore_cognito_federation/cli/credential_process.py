@@ -21,7 +21,7 @@ from ..cache.answers import bindings_of, process_text, put_answer, put_failure
 from ..cache.credentials import retry_delay_after
 from ..config.loader import load_settings
 from ..errors import CognitoFederationError
-from ..factory import serving_for
+from ..factory import fetcher_for
 from ..login_tokens.registry import bindings_of_answer, source_of
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _serving(query: CacheQuery, settings: Settings, session: Session) -> Callabl
     # The session that has read the configuration does for the calls too, unless variables say it all and the profile
     # is in no file: botocore refuses such a name.
     same = settings.profile == query.profile
-    return serving_for(settings, session=(lambda: session) if same else None, time_left=time_left)
+    return fetcher_for(settings, session=(lambda: session) if same else None, time_left=time_left).fetch
 
 
 def _failed(query: CacheQuery, bindings: str | None, error: CognitoFederationError) -> tuple[int, str]:

@@ -11,6 +11,7 @@ import socket
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 
 from botocore.session import Session
@@ -262,7 +263,8 @@ def token_and_pool(settings: Settings, store: Store, clients: Clients) -> Iterat
     if settings.is_guest:
         return
     try:
-        login = fetcher_for(settings, store=store).login()
+        # An examination never opens a browser.
+        login = fetcher_for(replace(settings, auto_login="never"), store=store).login()
     except SignInRequiredError:
         return  # said already
     except CognitoFederationError as error:

@@ -100,6 +100,7 @@ class SourceContext:
         patience: clock and dice.
         clients: makes the clients of AWS.
         credentials_of: gives the credentials of another profile, where the configuration names one.
+        time_left: seconds the caller has for a person to sign in; None where it can wait.
     """
 
     store: Store
@@ -107,6 +108,7 @@ class SourceContext:
     patience: Clock
     clients: Clients
     credentials_of: Callable[[str], ReadOnlyCredentials]
+    time_left: Callable[[], float] | None = None
 
 
 def no_bindings(settings: Settings) -> tuple[Binding, ...]:

@@ -14,13 +14,17 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from ..cache.base import FAILURES, Store, cache_key, scope_key
 from ..errors import CognitoFederationError, SignInFailedError, SignInRequiredError, StorageError
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
+    from ..login_token import LoginToken
+    from ..login_tokens.base import LoginTokenProvider, RefreshContext, SourceContext
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +64,45 @@ class Backoff:
         pause = min(before * 2, _LONGEST_PAUSE) if isinstance(before, int | float) else _FIRST_PAUSE
         with contextlib.suppress(StorageError):
             self._store.write(FAILURES, self._key, {"at": self._now(), "pause": pause})
+
+
+class AutomaticLogin:
+    """A token provider that signs a person in where nobody is signed in, then asks its inner provider again.
+
+    Args:
+        provider: the inner provider, that of a sign-in.
+        settings: the configuration.
+        context: what the provider may use; its `time_left` limits the sign-in.
+    """
+
+    def __init__(self, provider: LoginTokenProvider, settings: Settings, context: SourceContext) -> None:
+        self._provider = provider
+        self._settings = settings
+        self._context = context
+
+    @property
+    def description(self) -> str:
+        return self._provider.description
+
+    def cached_token(self) -> LoginToken | None:
+        return self._signed_in(self._provider.cached_token)
+
+    def fetch(self, context: RefreshContext) -> LoginToken:
+        if context.has_valid_credentials:
+            # What is served meanwhile needs no sign-in; a person is asked when it has come to its end.
+            return self._provider.fetch(context)
+        return self._signed_in(lambda: self._provider.fetch(context))
+
+    def _signed_in(self, ask: Callable[[], T]) -> T:
+        try:
+            return ask()
+        except SignInRequiredError as required:
+            around = self._context
+            now = around.patience.now
+            if not signed_in_automatically(self._settings, around.store, around.environ, now, around.time_left):
+                raise
+            logger.debug("Signed in because of: %s", required.what)
+            return ask()
 
 
 def signed_in_automatically(

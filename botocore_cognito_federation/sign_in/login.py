@@ -180,7 +180,9 @@ def sign_in(
     session, joined = sign_in_only(settings, store=store, screen=screen, options=options, environment=environment)
     if settings.profile is None and settings.origin("identity_pool_id").layer != "session":
         return SignedIn(session, None, joined)
-    federation = fetcher_for(settings, store=store, environ=environment.environ)
+    # Where the provider has ended the sign-in at once, another one would end the same way.
+    quiet = replace(settings, auto_login="never")
+    federation = fetcher_for(quiet, store=store, environ=environment.environ)
     try:
         # Also where some are kept and live: people sign in again because their groups or the pool's roles have changed.
         credentials = federation.credentials() if joined else federation.fetch_fresh()

@@ -15,9 +15,12 @@ import pytest
 from botocore_cognito_federation.cache.memory import MemoryStore
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError
+from botocore_cognito_federation.factory import system_clock
+from botocore_cognito_federation.login_token import LoginToken
+from botocore_cognito_federation.login_tokens.base import RefreshContext, SourceContext
 from botocore_cognito_federation.sign_in import auto as automatic
 from botocore_cognito_federation.sign_in import login as perform
-from botocore_cognito_federation.sign_in.auto import Backoff, signed_in_automatically
+from botocore_cognito_federation.sign_in.auto import AutomaticLogin, Backoff, signed_in_automatically
 from tests.signin.places import BROWSER, Home, finished
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the tests use the terminal device of POSIX")
@@ -210,3 +213,61 @@ print(boto3.client("s3").list_buckets()["Buckets"][0]["Name"])
     variables = {"BROWSER": f"{sys.executable} {BROWSER} ada %s"}
     done = finished(home.python(program, variables=variables, start_new_session=True))
     assert done.out.strip() == home.world.bucket, done.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("export", "--format", "env"),
+        ("exec", "--profile", "dev", "--", sys.executable, "-c", "import os; print(os.environ['AWS_ACCESS_KEY_ID'])"),
+        ("exec", "--profile", "dev", "--server", "--", sys.executable, "-c", "print('served')"),
+        ("whoami",),
+        ("token",),
+    ],
+    ids=lambda words: " ".join(words[:4]).replace("--profile dev", ""),
+)
+def test_every_command_that_needs_credentials_or_a_token_signs_in_by_itself(home: Home, words: tuple[str, ...]) -> None:
+    home.write(cognito_auto_login="always")
+    command = words if "--profile" in words else (*words, "--profile", "dev")
+    process = home.start(*command, variables={"BROWSER": f"{sys.executable} {BROWSER} ada %s"}, start_new_session=True)
+    done = finished(process)
+    assert done.code == 0, done.err
+    assert done.out.strip()
+
+
+class Lapsed:
+    """A provider whose sign-in has run out, until somebody signs in."""
+
+    description = "a test's provider"
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def cached_token(self) -> LoginToken:
+        return self.fetch(RefreshContext())
+
+    def fetch(self, context: RefreshContext) -> LoginToken:
+        self.asked += 1
+        if self.asked == 1:
+            raise SignInRequiredError("Nobody is signed in")
+        return LoginToken("token")
+
+
+@pytest.mark.parametrize("ask", ["cached_token", "fetch"])
+def test_a_provider_is_asked_again_after_the_sign_in(
+    settings_of: Any, attempts: Attempts, ask: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(automatic, "_has_browser", lambda environ: True)
+    context = SourceContext(MemoryStore(), {}, system_clock(), None, None)  # type: ignore[arg-type]
+    provider = AutomaticLogin(Lapsed(), settings_of("always"), context)
+    token = provider.cached_token() if ask == "cached_token" else provider.fetch(RefreshContext())
+    assert token is not None
+    assert (token.value, attempts.count) == ("token", 1)
+
+
+def test_nobody_is_asked_while_there_are_credentials_to_serve(settings_of: Any, attempts: Attempts) -> None:
+    context = SourceContext(MemoryStore(), {}, system_clock(), None, None)  # type: ignore[arg-type]
+    provider = AutomaticLogin(Lapsed(), settings_of("always"), context)
+    with pytest.raises(SignInRequiredError):
+        provider.fetch(RefreshContext(has_valid_credentials=True))
+    assert attempts.count == 0
