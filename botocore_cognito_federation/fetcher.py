@@ -19,6 +19,7 @@ from ._util.concurrency import ForkGuard, refreshing, refuse_reentry
 from ._util.failpoints import reach
 from .cache.base import Store, cache_key, credentials_key, identity_key, single_flight
 from .cache.credentials import RETRY_DELAY, CredentialCache, Failure, FailureCache, HeldCredentials
+from .cache.sessions import sign_in_part
 from .credentials import FederatedCredentials, is_fresh, is_usable, refresh_at, usable_until
 from .errors import (
     CognitoFederationError,
@@ -175,7 +176,7 @@ class CredentialFetcher:
             logger.debug(
                 "Credentials %s… are to be renewed; they %s", wanted.key[:12], "live" if held else "are missing"
             )
-            served = self._renewed(wanted, asked_at)
+            served = self._renewed(wanted, held, asked_at)
         self._last = HeldCredentials(served.credentials, sign_out_epoch, who=wanted.who)
         if self._only_for is not None:
             self._only_for = wanted.who or self._only_for
@@ -226,7 +227,7 @@ class CredentialFetcher:
             if not taken:
                 raise _busy()
             with refreshing(key):
-                return self._renew(key, login, has_valid_credentials=False)
+                return self._renew(key, login, self.sign_out_epoch(), has_valid_credentials=False)
 
     def login(self) -> Login | None:
         """Who is signed in, with a token newly had; None for guests.
@@ -287,8 +288,8 @@ class CredentialFetcher:
         mine = self._only_for is not None and last is not None and last.who == wanted.who != ""
         return last.credentials if mine and last is not None and last.sign_out_epoch == self.sign_out_epoch() else None
 
-    def _renewed(self, wanted: _Wanted, asked_at: float) -> FetchResult:
-        key, held = wanted.key, self._held(wanted)
+    def _renewed(self, wanted: _Wanted, held: FederatedCredentials | None, asked_at: float) -> FetchResult:
+        key = wanted.key
         own = None if held is not None else self._own(wanted)
         living = held or own
         usable = living is not None and is_usable(living, self._now())
@@ -310,7 +311,7 @@ class CredentialFetcher:
                 return replace(self._living_or_raise(living, remembered), only_here=held is None)
             try:
                 with refreshing(key):
-                    return self._fresh(self._renew(key, wanted.login, has_valid_credentials=usable))
+                    return self._fresh(self._renew(key, wanted.login, sign_out_epoch, has_valid_credentials=usable))
             except CognitoFederationError as error:
                 # What lived before a sign-out does not outlive it.
                 living = living if sign_out_epoch == self.sign_out_epoch() else None
@@ -331,8 +332,9 @@ class CredentialFetcher:
             return FetchResult(held, min(failure.retry_at, usable_until(held)))
         raise failure.error
 
-    def _renew(self, key: str, login: Login | None, *, has_valid_credentials: bool) -> FederatedCredentials:
-        sign_out_epoch, signed_in = self.sign_out_epoch(), self._kept.sign_in_epoch()
+    def _renew(
+        self, key: str, login: Login | None, sign_out_epoch: str, *, has_valid_credentials: bool
+    ) -> FederatedCredentials:
         if login is None:
             login = self._login(has_valid_credentials=has_valid_credentials)
             if self._settings.identity_id is None and credentials_key(self._settings, login) != key:
@@ -347,9 +349,9 @@ class CredentialFetcher:
         logger.debug("Exchanged for credentials of %s until %s", credentials.identity_id, credentials.expiration)
         if not is_usable(credentials, self._now()):
             raise TemporaryError(_dead_on_arrival(exchanged), remedy="Set the clock (timedatectl set-ntp true)")
-        self._kept.put_credentials(key, credentials, login, sign_out_epoch)
+        now = self._kept.put_credentials(key, credentials, login, sign_out_epoch)
         reach("credentials.kept")
-        if signed_in != self._kept.sign_in_epoch():
+        if sign_in_part(sign_out_epoch) != sign_in_part(now):
             self._refuse_who_signed_out(key)
         self._failures.forget(key)
         if exchanged.clock_ahead is not None:

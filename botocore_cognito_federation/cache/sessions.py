@@ -47,6 +47,11 @@ def sign_in_epoch(store: Store, scope: str) -> str:
     return str(document.get("generation", "")) if document else ""
 
 
+def sign_in_part(sign_out_epoch: str) -> str:
+    """The part of a scope's generation that is its sign-in's; see `sign_in_epoch`."""
+    return sign_out_epoch.partition("/")[0]
+
+
 def begin_epoch(store: Store, scope: str) -> None:
     """Make everything that was begun in this scope so far invalid: the sign-in and its credentials.
 
