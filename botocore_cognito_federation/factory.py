@@ -74,7 +74,7 @@ def fetcher_for(
         pool=IdentityPool(settings, clients, patience),
         store=kept,
         patience=patience,
-        answers_by_claims=partial(declared.address_is_fixed, settings, variables),
+        answers_by_claims=partial(declared.answers_by_claims, settings, variables),
         events=events,
         linked=_linked_logins(settings, kept, variables, patience) if settings.logins else None,
         only_for=only_for,

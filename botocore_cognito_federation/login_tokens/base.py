@@ -144,8 +144,7 @@ class SourceDeclaration:
         bindings: the variables and files that say whose token it gives.
         read: reads the token where what is bound holds the token itself, so that no other party is asked; else None.
         knows_user: whether it says whose credentials are asked for while it has no token newly had.
-        address_is_fixed: whether the configuration file or this product alone says where the token comes from. Only
-            then do cached credentials answer to the claims of a token that was not itself exchanged.
+        address_is_fixed: whether the configuration file or this product alone says where the token comes from.
         runs_in_process: whether it runs code of others in this process, which may print and start what it likes.
         remedy: what a person does when the login token is good for nothing.
     """
@@ -162,6 +161,17 @@ class SourceDeclaration:
     knows_user: bool = False
     address_is_fixed: Callable[[Settings, Mapping[str, str]], bool] = anybody_may_set
     runs_in_process: bool = False
+
+    def answers_by_claims(self, settings: Settings, environ: Mapping[str, str]) -> bool:
+        """Whether cached credentials answer to the claims of a token that was not itself exchanged.
+
+        A stranger could otherwise put a token there that names another user, or name another provider that has a user
+        of the same name.
+        """
+        provider_is_fixed = not any(
+            settings.origin(name).layer in ("environment", "flag") for name in ("provider", "issuer", "login_key")
+        )
+        return self.address_is_fixed(settings, environ) and (self.knows_user or provider_is_fixed)
 
     def has_ready_answer(self, settings: Settings, environ: Mapping[str, str]) -> bool:
         """Whether an answer may be served again while the bindings are unchanged, without a token being asked for."""

@@ -14,7 +14,7 @@ from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.memory import MemoryStore
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.errors import FederationRefusedError, Retry, StorageError, TemporaryError
-from tests.conftest import Home
+from tests.conftest import Home, finished
 from tests.spine.test_federation import ONE, POOL, START, Bench, Source, refused, token
 from tests.spine.test_ready_natively import told
 
@@ -192,6 +192,14 @@ def test_a_forged_token_in_a_file_gets_nothing_of_the_user_it_names(home, forged
     home.ask("demo-native").refused(6)
     home.token.write_text(good)
     assert home.ask("demo-native").key == ada
+
+
+def test_processes_that_find_a_new_token_of_their_user_make_one_exchange_together(home):
+    assert home.ask("demo-native").key
+    home.token.write_text(home.world.provider.issue("ada", session="the next"))
+    started = [home.start("credential-process", "--profile", "demo-native") for _ in range(6)]
+    assert len({finished(each).key for each in started}) == 1
+    assert home.spent == (1, 2)
 
 
 def test_a_forged_token_from_the_address_in_a_variable_gets_nothing_of_the_user_it_names(home, forged, httpserver):

@@ -144,6 +144,7 @@ def test_a_change_of_any_variable_or_file_that_a_source_reads_ends_what_is_share
         ({"cognito_token_url": "azure", "cognito_token_audience": "a"}, {}, True),
         ({"cognito_token_url": "azure", "cognito_token_audience": "a"}, {"IDENTITY_ENDPOINT": "http://x"}, False),
         ({"cognito_token_command": "c"}, {}, True),
+        ({"cognito_token_command": "c"}, {"COGNITO_FEDERATION_LOGIN_KEY": "elsewhere.example"}, False),
         ({"cognito_refresh_handler": "a.b:c"}, {}, True),
         ({}, {}, True),
         ({"cognito_provider": "guest", "cognito_issuer": ""}, {}, True),
@@ -156,8 +157,8 @@ def test_claims_are_believed_only_where_no_variable_argument_or_file_can_hold_a_
         monkeypatch.setenv(name, value)
     settings = load_settings(inside.profile("p", **keys))
     source = registry.source_of(settings)
-    assert source.address_is_fixed(settings, os.environ) is fixed
-    if not fixed:
+    assert source.answers_by_claims(settings, os.environ) is fixed
+    if not source.address_is_fixed(settings, os.environ):
         # An answer is ready only where the token itself is bound, and not for an address from a variable.
         assert source.has_ready_answer(settings, os.environ) is (source.read is not None)
 
