@@ -6,6 +6,9 @@ may have renewed them meanwhile; whoever cannot take it serves what still lives,
 token, exchanges it, keeps the result before handing it out, and forgets earlier failures. If that fails, the failure is
 remembered so that nobody repeats it at once, and what still lives is served unless the failure is about the identity
 itself. A sign-out in between wins: what was begun before it is not kept as valid.
+
+What a token says about its user is believed only where no stranger can have put the token there. From any other source
+a token must itself have been exchanged before cached credentials answer to it.
 """
 
 from __future__ import annotations
@@ -59,8 +62,8 @@ class FetchResult:
         refresh_at: when they should be renewed, or when a renewal that failed may be tried again; seconds since
             the epoch.
         who: a digest of whose they are; empty where only the identity pool can say.
-        only_here: whether they are what this federation served last, while nobody can say whose are asked for: for
-            whoever holds them already, and for nobody else.
+        only_here: whether they are what this federation served last, while no token says whose are asked for or the
+            token could not be exchanged: for clients that hold them already, and for no others.
     """
 
     credentials: FederatedCredentials
