@@ -352,9 +352,10 @@ class CredentialFetcher:
         logger.debug("Exchanged for credentials of %s until %s", credentials.identity_id, credentials.expiration)
         if not is_usable(credentials, self._now()):
             raise TemporaryError(_dead_on_arrival(exchanged), remedy="Set the clock (timedatectl set-ntp true)")
-        now = self._kept.put_credentials(key, credentials, login, sign_out_epoch)
+        self._kept.put_credentials(key, credentials, login, sign_out_epoch)
         reach("credentials.kept")
-        if sign_in_part(sign_out_epoch) != sign_in_part(now):
+        # The last look, as late as it can be: a sign-out wins until the credentials are handed out.
+        if sign_in_part(sign_out_epoch) != self._kept.sign_in_epoch():
             self._refuse_who_signed_out(key)
         self._failures.forget(key)
         if exchanged.clock_ahead is not None:

@@ -21,7 +21,7 @@ from ..errors import (
     TemporaryError,
 )
 from .base import CREDENTIALS, FAILURES, IDENTITIES, Store
-from .sessions import current_epoch
+from .sessions import current_epoch, sign_in_epoch
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -205,6 +205,10 @@ class CredentialCache:
         """The sign-out generation of now."""
         return current_epoch(self._store, self._settings.scope)
 
+    def sign_in_epoch(self) -> str:
+        """What changes with each sign-out and not when only credentials are forgotten."""
+        return sign_in_epoch(self._store, self._settings.scope)
+
     def credentials(self, key: str, *, only_for_token: str | None = None) -> FederatedCredentials | None:
         """The credentials under a key that no sign-out has made invalid, whatever their age.
 
@@ -226,13 +230,10 @@ class CredentialCache:
 
     def put_credentials(
         self, key: str, credentials: FederatedCredentials, login: Login | None, sign_out_epoch: str
-    ) -> str:
+    ) -> None:
         """Keep credentials, marked with the generation in which their renewal began and the token that was exchanged.
 
         A sign-out that came meanwhile has forgotten what there was; nothing secret is to be left after it either.
-
-        Returns:
-            The generation of now.
         """
         tokens = self._exchanged_tokens(key, login, sign_out_epoch)
         document = {
@@ -248,15 +249,12 @@ class CredentialCache:
         try:
             self._store.write(CREDENTIALS, key, document)
             self._unkept.pop(key, None)
-            now = self.sign_out_epoch()
-            if sign_out_epoch != now:
+            if sign_out_epoch != self.sign_out_epoch():
                 self._store.delete(CREDENTIALS, key)
-            return now
         except StorageError as error:
             # A read-only or full place still works, once per process.
             self._unkept[key] = HeldCredentials(credentials, sign_out_epoch, tokens=tokens)
             self._store.warn(error.line)
-            return self.sign_out_epoch()
 
     def identity(self, key: str) -> str | None:
         """The identity ID under a key."""
