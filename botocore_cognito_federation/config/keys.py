@@ -153,7 +153,7 @@ def _token_url(value: str) -> str:
 
 
 def _token_source(value: str) -> str:
-    names = registry.names_of("login_token_provider")
+    names = registry.names_of("token_source")
     if value not in names:
         raise BadValue(f"must be one of {', '.join(names)}")
     return value
@@ -196,7 +196,7 @@ _ALL = (
     Key("token_file", _text(4096)),
     Key("token_env", _VARIABLE_NAME),
     Key("token_url", _token_url),
-    Key("login_token_provider", _token_source),
+    Key("token_source", _token_source),
     Key("token_command", _text(8192), has_variable=False),
     Key(
         "refresh_handler",

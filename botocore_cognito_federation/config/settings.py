@@ -53,7 +53,7 @@ class Settings:
     token_file: str | None = None
     token_env: str | None = None
     token_url: str | None = None
-    login_token_provider: str | None = None
+    token_source: str | None = None
     token_command: str | None = None
     refresh_handler: str | None = None
     token_audience: str | None = None

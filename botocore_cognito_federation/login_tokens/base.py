@@ -134,7 +134,7 @@ class SourceDeclaration:
     imports nothing that only its provider needs.
 
     Attributes:
-        key: the configuration key that selects it, without prefix; ``login_token_provider`` where its name does; empty where
+        key: the configuration key that selects it, without prefix; ``token_source`` where its name does; empty where
             people sign in, and for guests.
         open: makes its provider; None for guests, who have no login.
         name: the value of ``cognito_token_source`` that selects it.

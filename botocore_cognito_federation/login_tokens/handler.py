@@ -83,8 +83,8 @@ class HandlerTokenProvider(WorkloadTokenProvider):
     def fetch(self, context: RefreshContext) -> LoginToken:
         """A login token from the handler.
 
-        While something lives (`RefreshContext.has_valid_credentials`) there is one attempt. Otherwise network failures, 5xx,
-        throttling and `TemporaryError` are tried again, for about 13 s.
+        There is one attempt while cached credentials are valid (`RefreshContext.has_valid_credentials`). Otherwise
+        network failures, 5xx, throttling and `TemporaryError` are tried again, for about 13 s.
 
         Raises:
             TemporaryError: the network failed, or the handler did not return in time.

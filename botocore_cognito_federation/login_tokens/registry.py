@@ -43,7 +43,7 @@ def workload_keys() -> tuple[str, ...]:
 
 
 def names_of(key: str) -> tuple[str, ...]:
-    """The names of sources that a key takes as its value: ``login_token_provider``, and some of them ``token_url``."""
+    """The names of sources that a key takes as its value: ``token_source``, and some of them ``token_url``."""
     by_url = key == "token_url"
     return tuple(
         source.name for source in SOURCES if source.name and (source.key == key or (by_url and source.is_token_url))
@@ -52,9 +52,9 @@ def names_of(key: str) -> tuple[str, ...]:
 
 def selected(values: Mapping[str, Any]) -> SourceDeclaration | None:
     """The source that the values of keys select; None where people sign in, and for guests."""
-    named = values.get("login_token_provider") or values.get("token_url")
+    named = values.get("token_source") or values.get("token_url")
     for source in SOURCES:
-        if source.name and source.name == named and (source.is_token_url or values.get("login_token_provider")):
+        if source.name and source.name == named and (source.is_token_url or values.get("token_source")):
             return source
     return next((source for source in SOURCES if not source.name and values.get(source.key) is not None), None)
 

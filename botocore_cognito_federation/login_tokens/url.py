@@ -311,7 +311,7 @@ def _platform(
     required: Mapping[str, str] | None = None,
 ) -> SourceDeclaration:
     return SourceDeclaration(
-        "login_token_provider",
+        "token_source",
         _opening(name),
         _remedy,
         name=name,

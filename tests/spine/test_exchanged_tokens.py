@@ -149,12 +149,12 @@ def test_an_object_that_clients_hold_keeps_its_users_credentials_while_their_nex
     federation.credentials()
     bench.source, bench.pool.always = Source([token("ada", "rotated")]), TemporaryError("down")
     bench.now += 2500
-    served = federation.serve()
+    served = federation.fetch()
     assert (served.credentials.access_key, served.only_here) == ("AK1", True)
     bench.pool.always = refused(Retry.NEVER)
     bench.now += 60
     with pytest.raises(FederationRefusedError):
-        federation.serve()
+        federation.fetch()
     assert bench.now < START + 3540
 
 

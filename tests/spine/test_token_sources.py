@@ -190,7 +190,7 @@ class Platform(WorkloadTokenProvider):
             return parse_output(file.read(), source=self.description, field=None, now=time.time())
 
 registry.SOURCES += (SourceDeclaration(
-    "login_token_provider",
+    "token_source",
     lambda settings, context: Platform(),
     lambda settings: "Restart the job of the new platform",
     name="new-platform",
