@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,6 +30,14 @@ def span(seconds: float) -> str:
     if whole < 7200:
         return f"{round(whole / 60)} min"
     return f"{round(whole / 3600)} h" if whole < 172_800 else f"{round(whole / 86_400)} days"
+
+
+def shown_time(seconds: float) -> str:
+    """A time in seconds since the epoch as ISO 8601 in UTC; the number itself where it is not a time."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, tz=timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+    except (OverflowError, ValueError, OSError):  # infinity, or a year that datetime does not have
+        return repr(seconds)
 
 
 _LOGIN = "cognito-federation login"

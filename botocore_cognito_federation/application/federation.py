@@ -7,7 +7,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 
 from .._util.concurrency import ForkSafeLock, refreshing, refuse_reentry
 from ..cache import store_for
@@ -117,6 +117,12 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._settings.identity_pool_id!r})"
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError(
+            f"A {type(self).__name__} holds a sign-in and cannot be pickled or copied; send the profile's name and call"
+            " CognitoFederation.from_profile there, or send current_credentials(), which are not renewed there"
+        )
 
     @property
     def refresh_handlers(self) -> RefreshHandlers:

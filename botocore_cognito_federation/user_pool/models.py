@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..errors import SignInFailedError
+from ..messages import shown_time
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -34,7 +35,7 @@ class Device:
     needs_confirmation: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class UserPoolTokens:
     """The tokens of a signed-in user.
 
@@ -47,12 +48,17 @@ class UserPoolTokens:
         device: the device of this sign-in, on a pool that tracks devices.
     """
 
-    id_token: str = field(repr=False)
-    access_token: str = field(repr=False)
-    refresh_token: str = field(repr=False)
+    id_token: str
+    access_token: str
+    refresh_token: str
     expires_at: float
     username: str
     device: Device | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"UserPoolTokens(username={self.username!r}, expires={shown_time(self.expires_at)}, device={self.device!r})"
+        )
 
     @property
     def device_key(self) -> str | None:
