@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import configparser
-import contextlib
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -267,21 +266,53 @@ def _is_true(text: object) -> bool:
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
+def expanded_path(path: str) -> str:
+    """The path of a configuration file as botocore expands it."""
+    return os.path.expanduser(os.path.expandvars(path))
+
+
+def read_config(path: str) -> dict[str, Any]:
+    """A configuration file with its profiles under ``profiles``; a file that is not there has none.
+
+    Raises:
+        ConfigurationError: no AWS tool can read it; the message names the line.
+    """
+    from botocore.configloader import load_config
+
+    return _read(load_config, path) or {"profiles": {}}
+
+
+def read_sections(path: str) -> dict[str, Any]:
+    """The sections of a configuration or credentials file by their headers; a file that is not there has none.
+
+    Raises:
+        ConfigurationError: no AWS tool can read it; the message names the line.
+    """
+    from botocore.configloader import raw_config_parse
+
+    return _read(raw_config_parse, path)
+
+
+def _read(parse: Callable[[str], Mapping[str, Any]], path: str) -> dict[str, Any]:
+    from botocore.exceptions import ConfigNotFound, ConfigParseError
+
+    try:
+        return dict(parse(path))
+    except ConfigNotFound:
+        return {}
+    except ConfigParseError:
+        raise ConfigurationError(parse_trouble(path)) from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+
+
 def check_parsable(path: str) -> None:
     """Refuse a configuration file that AWS tools cannot read; one that is not there is none.
 
     Raises:
         ConfigurationError: naming the line.
     """
-    from botocore.configloader import load_config
-    from botocore.exceptions import ConfigNotFound, ConfigParseError
-
-    try:
-        load_config(path)
-    except ConfigNotFound:
-        return
-    except ConfigParseError:
-        raise ConfigurationError(parse_trouble(path)) from None
+    read_config(path)
 
 
 def parse_trouble(path: str) -> str:
@@ -313,7 +344,7 @@ def parse_trouble(path: str) -> str:
 
 def has_section(path: str, title: str) -> bool:
     """Whether a file has a section, also one whose title botocore cannot split into words and leaves out."""
-    parser = configparser.RawConfigParser(strict=False)
-    with contextlib.suppress(configparser.Error, UnicodeDecodeError, OSError):
-        parser.read([path], encoding="utf-8")
-    return parser.has_section(title)
+    try:
+        return title in read_sections(path)
+    except ConfigurationError:
+        return False

@@ -22,10 +22,10 @@ from ..cache import store_for
 from ..cache.base import NOTES, Store
 from ..cache.sessions import Sessions
 from ..config.configure import Files, check_provider, is_ours, signs_people_in
-from ..config.loader import load_settings
+from ..config.loader import load_settings, read_config
 from ..config.precedence import find_overrides
 from ..config.settings import Settings
-from ..config.writer import profile_section, read_text, section_values
+from ..config.writer import profile_section
 from ..errors import CognitoFederationError, ConfigurationError, SignInRequiredError, StorageError, TemporaryError
 from ..factory import fetcher_for, system_clock
 from ..identity_pool.aws import Clients
@@ -54,7 +54,7 @@ def helper(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckResu
     profile = settings.profile or "default"
     name = "credential_process"
     configure = run_with_profile(profile, "configure")
-    command = section_values(read_text(Files.of(environ).config), profile_section(profile)).get(name)
+    command = read_config(Files.of(environ).config)["profiles"].get(profile, {}).get(name)
     if command is None:
         what = f"[{profile_section(profile)}] has no credential_process: only Python with install() uses the profile"
         yield CheckResult(name, "warning", what, configure)
