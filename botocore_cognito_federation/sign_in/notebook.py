@@ -17,7 +17,7 @@ from typing import Any
 from ..cache import store_for
 from ..config.loader import load_settings
 from ..credentials import FederatedCredentials
-from ..errors import ConfigurationError, SignInFailedError
+from ..errors import ConfigurationError, SignInFailedError, clears_frames
 from ..oidc.flows import DEFAULT_TIMEOUT, SignInPrompt
 from .dialogue import Questions
 from .login import Environment, LoginOptions, sign_in
@@ -27,6 +27,7 @@ Display = Callable[[Mapping[str, str]], None]
 """Shows one thing in the forms given, by MIME type."""
 
 
+@clears_frames
 def login(
     profile: str | None = None,
     *,

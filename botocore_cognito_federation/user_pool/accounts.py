@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import ConfigurationError
+from ..errors import ClearsFrames, ConfigurationError
 from . import checks
 from .api import Api, delivery, member
 from .models import AutoSignIn, Challenge, CodeDelivery, SignUp, UserPoolTokens
@@ -36,7 +36,7 @@ def access_token(tokens: UserPoolTokens | str) -> str:
     return checks.token(value, "access_token")
 
 
-class AccountOperations(ABC):
+class AccountOperations(ClearsFrames, ABC):
     """What a person does with an account, beside signing in. Base of `UserPool`, which brings the rest."""
 
     _api: Api
