@@ -19,6 +19,11 @@ from typing import Any, ClassVar, TypeVar
 
 from botocore.exceptions import CredentialRetrievalError
 
+from .messages import printable
+
+#: Characters of what happened, and of the remedy.
+_LONGEST = 2000
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -36,15 +41,15 @@ class CognitoFederationError(CredentialRetrievalError):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, what: str, *, remedy: str = "") -> None:
-        self.what = what
-        self.remedy = remedy
+        # Configuration, claims and answers of services are quoted in errors, and errors go to terminals and files.
+        self.what = printable(str(what), _LONGEST)
+        self.remedy = printable(str(remedy), _LONGEST)
         super().__init__(provider="cognito-federation", error_msg=self.line)
 
     @property
     def line(self) -> str:
         """What happened and what mends it, as the one line a command prints on stderr."""
-        text = f"{self.what}. {self.remedy}" if self.remedy else self.what
-        return " ".join(text.split())
+        return f"{self.what}. {self.remedy}" if self.remedy else self.what
 
     def __str__(self) -> str:
         return self.line

@@ -1,25 +1,57 @@
-"""What others have said or configured, made safe to show."""
+"""Text that others have said or configured, made safe to show.
+
+A terminal takes control characters for commands, and a line break in a name forges a line. Errors are cleaned when they
+are made (`errors`), names when somebody is named (`display_name`), and every line for people once more where it leaves
+(`cli.output`, `sign_in.screens`). Documents and JSON keep the text as it came.
+"""
 
 from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .config.settings import Settings
 
+#: Characters of one line for people; what is longer ends in an ellipsis.
+LONGEST_LINE = 4000
+_LONGEST_NAME = 200
+
 
 def printable(text: str, limit: int) -> str:
     """Text of another party made safe to show: printable characters only, one line, at most `limit` characters."""
-    clean = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())
+    clean = " ".join(_cleaned(text[: 4 * limit]).split())
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def shown_line(text: str, limit: int = LONGEST_LINE) -> str:
+    """One line of output: printable characters only, its own spacing kept, at most `limit` characters."""
+    clean = _cleaned(text[: limit + 1])
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def shown_lines(text: str) -> str:
+    """Several lines of output, each as `shown_line` has it."""
+    return "\n".join(shown_line(line) for line in text.split("\n"))
+
+
+def display_name(candidates: Iterable[object]) -> str:
+    """The first of several claims that is a text with something to show in it; empty where none is."""
+    shown = (printable(each, _LONGEST_NAME) for each in candidates if isinstance(each, str))
+    return next(filter(None, shown), "")
 
 
 def shown_url(url: str) -> str:
     """A URL that somebody configured, without what may be secret in it: a name and password, and the query."""
     return re.sub(r"(?<=//)[^/]*@", "", url.partition("?")[0])
+
+
+def _cleaned(text: str) -> str:
+    """Control characters, line breaks, invisible characters and those that turn the direction become spaces."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
 
 
 def span(seconds: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -26,15 +25,13 @@ from ..sign_in.login import Environment, LoginOptions, SignedIn, sign_in
 from ..sign_in.logout import SignedOut, forget_scope, sign_out
 from ..sign_in.terminal import TerminalScreen, read_line
 from .app import chosen_settings, json_option, profile_option, session_option
+from .output import print_data, print_json, print_line
 
 
 def report(settings: Settings, signed_in: SignedIn) -> str:
     """Who signed in, and until when that holds."""
     session, credentials = signed_in.session, signed_in.credentials
-    label = session.user.get("name") or session.who
-    address = session.user.get("email")
-    who = f"{label} ({address})" if address and address != label else label
-    first = f"{'Joined the sign-in of' if signed_in.joined else 'Signed in as'} {who}"
+    first = f"{'Joined the sign-in of' if signed_in.joined else 'Signed in as'} {session.label}"
     lines = [f"{first}, {settings.scope}"]
     if credentials is not None:
         until = credentials.expiration.astimezone()
@@ -141,12 +138,12 @@ def scopes_kept(store: Store) -> list[str]:
 
 def say(scope: str, done: SignedOut) -> None:
     """What happened, on stderr."""
-    click.echo(f"{scope}: {f'signed out {done.who}' if done.who else 'nobody was signed in'}", err=True)
+    print_line(f"{scope}: {f'signed out {done.who}' if done.who else 'nobody was signed in'}", err=True)
     if done.revocation is not None and not done.revocation.revoked:
-        click.echo(f"  The refresh token was forgotten here but not revoked: {done.revocation.reason}", err=True)
+        print_line(f"  The refresh token was forgotten here but not revoked: {done.revocation.reason}", err=True)
     if done.credentials_until is not None:
         until = datetime.fromtimestamp(done.credentials_until).astimezone()
-        click.echo(
+        print_line(
             f"  AWS credentials that programs have already been given live until {until:%H:%M}; nothing ends them"
             " before that",
             err=True,
@@ -216,11 +213,11 @@ def whoami_command(profile: str | None, as_json: bool) -> None:
     """Who AWS says this is (STS GetCallerIdentity), and who signed in."""
     identity = identity_of(chosen_settings(profile, None))
     if as_json:
-        click.echo(json.dumps(identity, indent=2))
+        print_json(identity)
         return
     for name, value in identity.items():
         if value is not None:
-            click.echo(f"{name.replace('_', ' '):12} {value}")
+            print_line(f"{name.replace('_', ' '):12} {value}")
 
 
 def login_token(settings: Settings) -> tuple[str, dict[str, object]]:
@@ -243,8 +240,8 @@ def token_command(profile: str | None, session: str | None, claims: bool) -> Non
     """Print the login token. Whoever has it is you until it expires."""
     token, found = login_token(chosen_settings(profile, session))
     if not claims:
-        click.echo(token)
+        print_data(token)
         return
     if not found:
         raise ConfigurationError("The login token of this provider is not a JWT and has no claims to show")
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    print_json(found)

@@ -18,6 +18,8 @@ from .._version import __version__
 from ..config.loader import load_session_settings, load_settings
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
+from ..messages import shown_line
+from .output import print_data, print_line
 
 #: Command -> (module, one line of help). The module is imported when its command runs.
 _COMMANDS = {
@@ -92,6 +94,7 @@ def _ended_with(arguments: list[str] | None) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
+        error.message = shown_line(error.message)  # it quotes arguments, and scripts put anything into those
         with contextlib.suppress(OSError):
             error.show()
         return error.exit_code
@@ -150,7 +153,7 @@ def version_command() -> None:
     """Print the version."""
     import botocore
 
-    click.echo(
+    print_line(
         f"cognito-federation {__version__} (Python {platform.python_version()}, botocore {botocore.__version__})"
     )
 
@@ -166,4 +169,4 @@ def completion_command(shell: str) -> None:
     maker = get_completion_class(shell)
     if maker is None:
         raise click.UsageError(f"click knows no completion for {shell}")
-    click.echo(maker(app, {}, "cognito-federation", _VARIABLE).source())
+    print_data(maker(app, {}, "cognito-federation", _VARIABLE).source())

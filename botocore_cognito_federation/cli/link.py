@@ -13,6 +13,7 @@ from ..config.settings import Settings
 from ..errors import ConfigurationError
 from ..factory import linking_for
 from .app import profile_option
+from .output import print_line
 
 
 @click.command("link")
@@ -32,7 +33,7 @@ def link_command(profile: str | None, names: tuple[str, ...], yes: bool) -> None
     try:
         for name in chosen:
             key, identity_id = linking.link(name)
-            click.echo(f"Linked {key} (session {name}) to {settings.scope}: identity {identity_id}", err=True)
+            print_line(f"Linked {key} (session {name}) to {settings.scope}: identity {identity_id}", err=True)
     finally:
         forget_answers(cache_directory(os.environ))
 
@@ -69,4 +70,4 @@ def unlink_command(profile: str | None, name: str, yes: bool) -> None:
         )
     key = linking_for(settings).unlink(name)
     forget_answers(cache_directory(os.environ))
-    click.echo(f"Unlinked {key} (session {name}) from {settings.scope}", err=True)
+    print_line(f"Unlinked {key} (session {name}) from {settings.scope}", err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -36,6 +35,7 @@ from ..serve.endpoint import Endpoint
 from ..sign_in.browser import can_open_browser, open_browser
 from .app import profile_option
 from .credential_process import answer_and_end
+from .output import print_data, print_json, print_line
 
 
 @click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -47,12 +47,12 @@ def exec_command(profile: str | None, server: bool, words: tuple[str, ...]) -> i
     settings = load_settings(profile)
     argv = list(words) or [_shell()]
     if not words and _on_terminal():
-        click.echo(f"Starting {argv[0]} with credentials of {settings.profile or 'default'}; leave it to end", err=True)
+        print_line(f"Starting {argv[0]} with credentials of {settings.profile or 'default'}; leave it to end", err=True)
     try:
         return _with_endpoint(settings, argv) if server else _with_variables(settings, argv)
     except OSError as error:
         code, reason = launch_failure(error)
-        click.echo(f"{argv[0]} cannot be started: {reason}", err=True)
+        print_line(f"{argv[0]} cannot be started: {reason}", err=True)
         return code
 
 
@@ -60,7 +60,7 @@ def _with_variables(settings: Settings, argv: list[str]) -> int:
     credentials = fetcher_for(settings).credentials()
     if _on_terminal():
         left = span(credentials.expires_at - time.time())
-        click.echo(f"The credentials live for {left}; with --server they are renewed", err=True)
+        print_line(f"The credentials live for {left}; with --server they are renewed", err=True)
     environment = base_environment(os.environ) | credential_variables(credentials, settings.region_name)
     return replace_by(argv, environment)
 
@@ -121,8 +121,8 @@ def formatted(variables: dict[str, str], style: str) -> str:
 
 
 def _line(name: str, value: str, style: str) -> str:
-    if "\n" in value or "\r" in value:
-        raise ConfigurationError(f"{name} holds a line break and cannot be exported")
+    if not value.isprintable():
+        raise ConfigurationError(f"{name} holds a line break or another control character and cannot be exported")
     if style == "env":
         return f"export {name}={shlex.quote(value)}"
     if style == "env-no-export":
@@ -157,9 +157,9 @@ def export_command(profile: str | None, style: str) -> None:
     settings = load_settings(profile)
     credentials = fetcher_for(settings).credentials()
     if style == "process":
-        click.echo(json.dumps(credentials.process_document(), indent=2))
+        print_json(credentials.process_document())
     else:
-        click.echo(formatted(credential_variables(credentials, settings.region_name), style))
+        print_data(formatted(credential_variables(credentials, settings.region_name), style))
 
 
 @click.command("serve")
@@ -179,12 +179,12 @@ def serve_command(profile: str | None, port: int, style: str) -> int:
     with Endpoint(fetcher_for(settings), port=port) as endpoint:
         endpoint.credentials()
         stopping = _stop_on_sigterm()
-        click.echo(formatted(endpoint.variables() | region_variables(settings.region_name), style))
+        print_data(formatted(endpoint.variables() | region_variables(settings.region_name), style))
         sys.stdout.flush()
         for line in _in_the_way(settings):
-            click.echo(f"warning: {line}", err=True)
+            print_line(f"warning: {line}", err=True)
         if sys.stderr.isatty():
-            click.echo(
+            print_line(
                 f"Serving {settings.profile or 'default'} on 127.0.0.1:{endpoint.port}; Ctrl-C ends it", err=True
             )
         return _wait(stopping)
@@ -249,7 +249,7 @@ def console_command(
     http = HttpClient(ca_bundle=settings.ca_bundle)
     url = sign_in_url(fetcher_for(settings).credentials(), page, endpoint=endpoint, http=http)
     if show:
-        click.echo(url)
+        print_data(url)
         return
     with OneShotRedirect(url, random=secrets.token_urlsafe) as redirect:
         if not open_browser(redirect.url):

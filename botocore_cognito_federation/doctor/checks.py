@@ -37,6 +37,8 @@ from ..sign_in.login import check_storable
 from .report import CheckResult, by_severity
 
 _NOTE_LIFE = 86_400
+#: JSON may hold integers that are longer than a float; no time is later than this.
+_END_OF_TIME = 1e12
 
 
 def shadows(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckResult]:
@@ -99,7 +101,7 @@ def notes(store: Store) -> Iterator[CheckResult]:
     """What happened lately and was worth a word."""
     for _, document in store.documents(NOTES):
         at = document.get("at")
-        if isinstance(at, int | float) and time.time() - at < _NOTE_LIFE:
+        if isinstance(at, int | float) and 0 <= at < _END_OF_TIME and time.time() - at < _NOTE_LIFE:
             yield CheckResult("notes", "note", f"{document.get('text')} ({span(max(0.0, time.time() - at))} ago)")
 
 

@@ -27,6 +27,7 @@ from .._util.log import suppress_wire_logs
 from .._version import __version__
 from ..errors import CognitoFederationError, ConfigurationError, SignInFailedError, TemporaryError, TokenRefreshError
 from ..identity_pool.aws import UNREADABLE
+from ..messages import printable
 from . import checks
 from .errors import Refusal, explain
 from .models import CodeDelivery, Device, UserPoolTokens, claims
@@ -225,7 +226,7 @@ def _refusal(operation: str, request: Mapping[str, Any], error: ClientError) -> 
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     flow = request.get("AuthFlow")
     name = f"{operation}:{flow}" if flow == "REFRESH_TOKEN_AUTH" else operation
-    return Refusal(name, str(body.get("Code", "")), str(body.get("Message", "")), int(status))
+    return Refusal(name, printable(str(body.get("Code", "")), 64), str(body.get("Message", "")), int(status))
 
 
 def _secrets(value: object, key: str = "") -> list[str]:
