@@ -19,8 +19,6 @@ from typing import Any, ClassVar, TypeVar
 
 from botocore.exceptions import CredentialRetrievalError
 
-from .messages import printable
-
 #: Characters of what happened, and of the remedy.
 _LONGEST = 2000
 
@@ -41,6 +39,9 @@ class CognitoFederationError(CredentialRetrievalError):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, what: str, *, remedy: str = "") -> None:
+        # Imported here: a program that finds credentials ready makes no error.
+        from .messages import printable
+
         # Configuration, claims and answers of services are quoted in errors, and errors go to terminals and files.
         self.what = printable(str(what), _LONGEST)
         self.remedy = printable(str(remedy), _LONGEST)

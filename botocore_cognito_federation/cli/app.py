@@ -94,7 +94,8 @@ def _ended_with(arguments: list[str] | None) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
-        error.message = shown_line(error.message)  # it quotes arguments, and scripts put anything into those
+        # It quotes arguments, and scripts put anything into those.
+        error.message = shown_line(error.message)  # type: ignore[misc,unused-ignore]
         with contextlib.suppress(OSError):
             error.show()
         return error.exit_code
