@@ -59,7 +59,7 @@ def run_login(settings: Settings, options: LoginOptions) -> None:
     """
     if settings.cache == "memory":
         raise ConfigurationError(
-            "cognito_cache = memory keeps a sign-in in the process that made it, and this one ends now",
+            "cognito_cache = memory holds a sign-in only in the process that made it, and this one ends now",
             remedy="Set cognito_cache = file or keyring, or call botocore_cognito_federation.login() in Python",
         )
     screen = TerminalScreen(sys.stderr, read_line=lambda timeout: read_line(0, timeout))
@@ -84,7 +84,7 @@ def run_login(settings: Settings, options: LoginOptions) -> None:
 @click.option(
     "--timeout", type=click.FloatRange(1, 3600), default=300.0, show_default=True, metavar="S", help="Seconds to wait."
 )
-@click.option("--force", is_flag=True, help="Let somebody else than the one signed in so far sign in.")
+@click.option("--force", is_flag=True, help="Let another user than the one signed in so far sign in.")
 @click.option("--login-hint", metavar="U", help="The account the provider should suggest.")
 def login_command(
     profile: str | None,
@@ -138,13 +138,13 @@ def scopes_kept(store: Store) -> list[str]:
 
 def say(scope: str, done: SignedOut) -> None:
     """What happened, on stderr."""
-    print_line(f"{scope}: {f'signed out {done.who}' if done.who else 'nobody was signed in'}", err=True)
+    print_line(f"{scope}: {f'signed out {done.who}' if done.who else 'no user was signed in'}", err=True)
     if done.revocation is not None and not done.revocation.revoked:
         print_line(f"  The refresh token was forgotten here but not revoked: {done.revocation.reason}", err=True)
     if done.credentials_until is not None:
         until = datetime.fromtimestamp(done.credentials_until).astimezone()
         print_line(
-            f"  AWS credentials that programs have already been given live until {until:%H:%M}; nothing ends them"
+            f"  AWS credentials that programs already have are valid until {until:%H:%M}; nothing ends them"
             " before that",
             err=True,
         )
@@ -210,7 +210,7 @@ def identity_of(settings: Settings) -> dict[str, str | None]:
 @profile_option
 @json_option
 def whoami_command(profile: str | None, as_json: bool) -> None:
-    """Who AWS says this is (STS GetCallerIdentity), and who signed in."""
+    """Who AWS says you are (STS GetCallerIdentity), and who signed in."""
     identity = identity_of(chosen_settings(profile, None))
     if as_json:
         print_json(identity)
@@ -237,7 +237,7 @@ def login_token(settings: Settings) -> tuple[str, dict[str, object]]:
 @session_option
 @click.option("--claims", is_flag=True, help="Print the claims in it instead.")
 def token_command(profile: str | None, session: str | None, claims: bool) -> None:
-    """Print the login token. Whoever has it is you until it expires."""
+    """Print the login token. Any program that has it can act as you until it expires."""
     token, found = login_token(chosen_settings(profile, session))
     if not claims:
         print_data(token)

@@ -151,9 +151,9 @@ def say(found: Overview, settings: Settings | None) -> None:
         who = entry["who"] or entry["identity_id"]
         print_line(f"  AWS credentials for {who} ({entry['provider']}), {span(entry['seconds_left'])} left")
     if found.needs_sign_in:
-        print_line(f"  nobody is signed in{f'. Run: {login_command(settings)}' if settings else ''}")
+        print_line(f"  not signed in{f'. Run: {login_command(settings)}' if settings else ''}")
     elif found.needs_sign_in is False and not found.living:
-        print_line("  no AWS credentials kept; the next use gets them")
+        print_line("  no AWS credentials cached; the next use gets them")
     for note in found.notes:
         print_line(f"  note: {note}")
     for warning in found.warnings:
@@ -259,7 +259,7 @@ def explain_command(profile: str | None, as_json: bool, keys: bool) -> None:
 @json_option
 @click.option("--offline", is_flag=True, help="Look only at this machine.")
 def doctor_command(profile: str | None, as_json: bool, offline: bool) -> int:
-    """Find everything that can be wrong, each with its remedy. The exit code is that of the worst finding."""
+    """Check for every known problem, and say how to fix it. The exit code is that of the worst finding."""
     findings = run_checks(profile, os.environ, offline=offline)
     code = worst_exit_code(findings)
     if as_json:
@@ -272,7 +272,7 @@ def doctor_command(profile: str | None, as_json: bool, offline: bool) -> int:
 
 @click.group("cache")
 def cache_command() -> None:
-    """List or clear what is kept."""
+    """List or clear what is cached."""
 
 
 @cache_command.command("path")
@@ -283,7 +283,7 @@ def path() -> None:
 
 @cache_command.command("list")
 def list_entries() -> None:
-    """List the AWS credentials that are kept; none of them is shown."""
+    """List the cached AWS credentials, without showing them."""
     for key, document in everything_stored(os.environ).documents(CREDENTIALS):
         kept = FederatedCredentials.from_document(document)
         if kept is None:

@@ -58,14 +58,14 @@ def sessions_to_link(settings: Settings, names: tuple[str, ...]) -> tuple[str, .
 @click.command("unlink")
 @profile_option
 @click.option("--session", "name", required=True, metavar="NAME", help="The linked session.")
-@click.option("--yes", is_flag=True, help="Do it: its user becomes somebody new.")
+@click.option("--yes", is_flag=True, help="Do it: its user becomes a new user.")
 def unlink_command(profile: str | None, name: str, yes: bool) -> None:
     """Take a linked session off the profile's identity."""
     settings = load_settings(profile)
     sessions_to_link(settings, (name,))
     if not yes:
         raise click.UsageError(
-            f"This takes the user of session {name} off the identity; signed in alone, that user is somebody new to the"
+            f"This takes the user of session {name} off the identity; signed in alone, that user is a new one to the"
             " identity pool. Run it again with --yes to do it."
         )
     key = linking_for(settings).unlink(name)

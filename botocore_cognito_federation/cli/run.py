@@ -60,7 +60,7 @@ def _with_variables(settings: Settings, argv: list[str]) -> int:
     credentials = fetcher_for(settings).credentials()
     if _on_terminal():
         left = span(credentials.expires_at - time.time())
-        print_line(f"The credentials live for {left}; with --server they are renewed", err=True)
+        print_line(f"The credentials are valid for {left}; with --server they are renewed", err=True)
     environment = base_environment(os.environ) | credential_variables(credentials, settings.region_name)
     return replace_by(argv, environment)
 
@@ -224,7 +224,7 @@ def _in_the_way(settings: Settings) -> list[str]:
 @profile_option
 @click.option("--service", metavar="NAME", help="The service to land on, e.g. s3.")
 @click.option("--destination", metavar="URL", help="The page of the console to land on.")
-@click.option("--print", "show", is_flag=True, help="Print the address; whoever opens it is signed in.")
+@click.option("--print", "show", is_flag=True, help="Print the address; it signs in any browser that opens it.")
 @click.option("--endpoint-url", metavar="URL", help="Another sign-in endpoint, e.g. a region's; default is AWS's own.")
 def console_command(
     profile: str | None, service: str | None, destination: str | None, show: bool, endpoint_url: str | None

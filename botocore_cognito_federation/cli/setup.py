@@ -104,7 +104,7 @@ def _move_what_is_kept(settings: Settings, store: Store) -> None:
         moved = move_scope(settings.scope, store)
         if moved:
             print_line(
-                f"Moved what was kept for {settings.scope} ({moved}) to cognito_cache = {settings.cache}", err=True
+                f"Moved what was stored for {settings.scope} ({moved}) to cognito_cache = {settings.cache}", err=True
             )
 
 
@@ -129,7 +129,7 @@ def _say_what_is_next(plan: Plan, *, changed: bool, files: Files) -> None:
 @click.option("--region", metavar="R", help="The profile's region; default is the pool's.")
 @click.option("--set", "pairs", metavar="KEY=VALUE", multiple=True, help="Any other key; may be repeated.")
 @click.option("--command", "executable", metavar="PATH", help="The program for credential_process.")
-@click.option("--client-secret-stdin", is_flag=True, help="Read the OAuth client's secret from stdin and keep it.")
+@click.option("--client-secret-stdin", is_flag=True, help="Read the OAuth client's secret from stdin and store it.")
 @click.option("--offline", is_flag=True, help="Do not ask the provider for its discovery document.")
 @click.option("--no-input", is_flag=True, help="Ask nothing, also on a terminal.")
 def configure_command(
@@ -231,7 +231,7 @@ def status(python: str | None, as_json: bool) -> int:
 @click.command("demo")
 @click.option("--serve", is_flag=True, help="Keep it running and print the exports for your own tools.")
 def demo_command(serve: bool) -> None:
-    """Show the whole way on this machine, with no account and no internet."""
+    """Show everything end to end on this machine, with no account and no internet."""
     from ..demo import moto_account  # noqa: F401 - imported first: it says which extra is missing
 
     if serve:
