@@ -91,7 +91,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         )
         self._handlers = RefreshHandlers(refresh_handlers)
         if isinstance(user_pool, str):
-            raise ConfigurationError("user_pool is a text", remedy=f"Pass UserPool({user_pool!r}, client_id)")
+            raise ConfigurationError("user_pool is a str", remedy=f"Pass UserPool({user_pool!r}, client_id)")
         self._user_pool = user_pool
         self._patience = patience or system_clock()
         # One's own, unlike that of the profiles of a process: each federation has a user of its own.
@@ -191,7 +191,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
                 return answer
             if not isinstance(answer, UserPoolTokens):
                 raise ConfigurationError(
-                    f"A {type(answer).__name__} is no sign-in to a user pool",
+                    f"A {type(answer).__name__} is not a sign-in to a user pool",
                     remedy="Pass the tokens or the challenge that the user pool answered",
                 )
             token = LoginToken.of(answer.id_token, expires_at=answer.expires_at)
@@ -217,7 +217,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         refuse_reentry(self, "The refresh handler")
         sign_in = self._current()
         if not isinstance(sign_in, SignIn) or not sign_in.record.by_user_pool:
-            raise NotSignedInError("Nobody is signed in through the user pool", remedy="Call sign_in first")
+            raise NotSignedInError("Not signed in through the user pool", remedy="Call sign_in first")
         with self._events.held(), refreshing(self):
             return sign_in.pool_tokens()
 
@@ -269,7 +269,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         try:
             self._store.write(DOCUMENTS, cache_key({"what": "writable"}), {})
         except StorageError as error:
-            logger.warning("The sign-in is kept in memory: %s", error.line)
+            logger.warning("The sign-in is stored in memory only: %s", error.line)
             self._store = MemoryStore()
 
     # --- inside -----------------------------------------------------------------------------------------------------
@@ -299,7 +299,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
                 mine = self._sign_in
         if mine.record.sign_in_id != record.sign_in_id:
             raise NotSignedInError(
-                "Somebody else has signed in with the same cache meanwhile",
+                "Another user has signed in with the same cache in the meantime",
                 remedy="Sign in again, or use cache='memory'",
             )
         return mine

@@ -351,7 +351,7 @@ class SignedIn(ClearsFrames, ABC):
         else:
             if sign_in.is_current():
                 return served
-        raise NotSignedInError("Somebody signed out meanwhile", remedy=self._how_to_sign_in)
+        raise NotSignedInError("The user was signed out in the meantime", remedy=self._how_to_sign_in)
 
     def _credentials(self) -> ApplicationCredentials:
         from ..botocore_plugin.application import ApplicationCredentials
