@@ -31,7 +31,7 @@ def access_token(tokens: UserPoolTokens | str) -> str:
     value = tokens.access_token if isinstance(tokens, UserPoolTokens) else tokens
     if not isinstance(value, str):
         raise ConfigurationError(
-            f"a {type(value).__name__} is no sign-in", remedy="Pass the tokens of a sign-in, or their access token"
+            f"a {type(value).__name__} is not a sign-in", remedy="Pass the tokens of a sign-in, or their access token"
         )
     return checks.token(value, "access_token")
 
