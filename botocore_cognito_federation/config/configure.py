@@ -78,7 +78,8 @@ def find_executable(*, which: Callable[[str], str | None] = shutil.which, argv0:
     if found:
         raise _needs_quotes(found[0])
     raise ConfigurationError(
-        f"The program {_NAME} is not found beside this Python nor on the PATH", remedy="Name it with --command PATH"
+        f"The program {_NAME} is found neither next to this Python nor on the PATH",
+        remedy="Name it with --command PATH",
     )
 
 

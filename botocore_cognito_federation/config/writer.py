@@ -243,7 +243,7 @@ def update_text(
             _replace(target, before, after.encode("utf-8", "surrogateescape"), check)
         except OSError as error:
             raise StorageError(
-                f"{target} cannot be written: {error.strerror}", remedy="Mend its permissions, or set AWS_CONFIG_FILE"
+                f"{target} cannot be written: {error.strerror}", remedy="Fix its permissions, or set AWS_CONFIG_FILE"
             ) from None
     return True
 
