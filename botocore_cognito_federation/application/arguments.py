@@ -117,7 +117,7 @@ def login_token(
         raise ConfigurationError(error.what, remedy=error.remedy) from None
     if provider.token_kind == "id_token" and not checked_token.claims:
         raise ConfigurationError(
-            f"The token of {provider.name} is not a JWT, which is what identity pools take from OpenID Connect providers",
+            f"The token of {provider.name} is not a JWT, the only kind that identity pools take from OpenID Connect",
             remedy="Pass the provider's ID token; access tokens are for 'facebook' and 'amazon'",
         )
     return checked_token
