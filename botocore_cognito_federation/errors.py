@@ -86,7 +86,16 @@ def clears_frames(function: _Function) -> _Function:
             _clear(error)
             raise
 
-    return call  # type: ignore[return-value]
+    @functools.wraps(function)
+    async def awaited(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await function(*args, **kwargs)
+        except BaseException as error:
+            del args, kwargs
+            _clear(error)
+            raise
+
+    return awaited if inspect.iscoroutinefunction(function) else call  # type: ignore[return-value]
 
 
 class ClearsFrames:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import os
@@ -25,7 +26,7 @@ from botocore_cognito_federation import (
 )
 from botocore_cognito_federation.application.profile import ProfileFederation
 from botocore_cognito_federation.application.token_provider import GrantHandler
-from botocore_cognito_federation.errors import ClearsFrames
+from botocore_cognito_federation.errors import ClearsFrames, clears_frames
 from botocore_cognito_federation.events import NAMES, Event
 from botocore_cognito_federation.user_pool import AutoSignIn
 from tests.user_pool import wire as w
@@ -280,6 +281,24 @@ def test_every_public_function_that_takes_a_secret_is_among_the_ones_tried_here(
     for name in handlers.__all__:
         if set(inspect.signature(getattr(handlers, name)).parameters) & set(SECRETS):
             assert name in FUNCTIONS
+
+
+def test_a_coroutine_function_is_held_to_the_same() -> None:
+    @clears_frames
+    async def asked(password: str) -> None:
+        copied = [password]
+        await asyncio.sleep(0)
+        breaks(copied)
+
+    error = raised(lambda: asyncio.run(asked(f"{MARK}-password")))
+    assert isinstance(error, ZeroDivisionError)
+    frames, trace = [], error.__traceback__
+    while trace is not None:
+        frames.append(trace.tb_frame)
+        trace = trace.tb_next
+    inner = [frame for frame in frames if frame.f_code.co_name in ("awaited", "asked", "breaks")]
+    assert len(inner) == 3
+    assert not any(holds(dict(frame.f_locals), set()) for frame in inner)
 
 
 def test_a_subclass_of_an_application_is_left_as_it_is() -> None:
