@@ -22,8 +22,8 @@ from ..identity_providers import IdentityProvider
 from ..oidc.authorization import loopback_redirect
 from ..oidc.client import StoredDocuments
 from ..oidc.discovery import discover
+from .files import expanded_path, read_config, read_sections
 from .keys import KEYS, PREFIX, TOKEN_SOURCES, BadValue
-from .loader import expanded_path, read_config, read_sections
 from .precedence import SESSION_SECTION, Layers, resolve
 from .settings import Settings
 from .writer import profile_section, update_text, with_section

@@ -22,7 +22,8 @@ from ..cache import store_for
 from ..cache.base import NOTES, Store
 from ..cache.sessions import Sessions
 from ..config.configure import Files, check_provider, is_ours, signs_people_in
-from ..config.loader import load_settings, read_config
+from ..config.files import read_config
+from ..config.loader import load_settings
 from ..config.precedence import find_overrides
 from ..config.settings import Settings
 from ..config.writer import profile_section
