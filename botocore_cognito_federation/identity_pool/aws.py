@@ -20,7 +20,7 @@ from botocore.loaders import JSONFileLoader, Loader
 from .._util.log import suppress_wire_logs
 from .._version import __version__
 from ..errors import CognitoFederationError, ConfigurationError, FederationRefusedError, Retry, TemporaryError
-from ..messages import shown_url
+from ..messages import LONGEST_ANSWER_TEXT, LONGEST_CODE, printable, shown_url
 from .errors import CallContext, Explanation, explain
 
 if TYPE_CHECKING:
@@ -303,8 +303,13 @@ def _diagnosis_of(error: Any, facts: CallContext) -> Explanation:
     details = answer.get("Error", {})
     status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
     # Policies of an organization answer with a capital M, which botocore leaves where it stands.
-    message = str(details.get("Message") or answer.get("message") or answer.get("Message") or "")
-    return explain(str(details.get("Code", "")), message, status, replace(facts, server_time=_date_of(answer)))
+    message = details.get("Message") or answer.get("message") or answer.get("Message")
+    return explain(
+        printable(details.get("Code"), LONGEST_CODE),
+        printable(message, LONGEST_ANSWER_TEXT),
+        status,
+        replace(facts, server_time=_date_of(answer)),
+    )
 
 
 def _date_of(answer: Mapping[str, Any]) -> float | None:

@@ -27,6 +27,7 @@ from .._util.log import suppress_wire_logs
 from .._version import __version__
 from ..errors import CognitoFederationError, ConfigurationError, SignInFailedError, TemporaryError, TokenRefreshError
 from ..identity_pool.aws import UNREADABLE
+from ..messages import LONGEST_ANSWER_TEXT, LONGEST_CODE, masked, printable
 from . import checks
 from .errors import Refusal, explain
 from .models import CodeDelivery, Device, UserPoolTokens, claims
@@ -153,7 +154,7 @@ class Api:
         if isinstance(outcome, Refusal):
             if expected(outcome):
                 return None
-            outcome = explain(outcome, _secrets(request))
+            outcome = explain(outcome)
         # Raised here and not in an except clause: an error of botocore as its context would hold the request.
         raise outcome
 
@@ -225,7 +226,10 @@ def _refusal(operation: str, request: Mapping[str, Any], error: ClientError) -> 
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     flow = request.get("AuthFlow")
     name = f"{operation}:{flow}" if flow == "REFRESH_TOKEN_AUTH" else operation
-    return Refusal(name, str(body.get("Code", "")), str(body.get("Message", "")), int(status))
+    secrets = _secrets(request)
+    code = printable(masked(body.get("Code"), secrets), LONGEST_CODE)
+    message = printable(masked(body.get("Message"), secrets), LONGEST_ANSWER_TEXT)
+    return Refusal(name, code, message, int(status))
 
 
 def _secrets(value: object, key: str = "") -> list[str]:

@@ -335,3 +335,21 @@ def test_printable_text_is_one_line_without_controls_and_never_longer_than_asked
     shown = printable(text, limit)
     assert len(shown) <= limit
     assert shown.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("a\x1b[2Jb", "a [2Jb"),
+        ("a\x9b2Jb\x7fc", "a 2Jb c"),
+        ("one\r\ntwo\u2028three\x85four", "one two three four"),
+        ("pay\u202eliam\u2066x\u200b\u200d\ufeff", "payliamx"),
+        ("e" + "\u0301" * 50, "e\u0301\u0301"),
+        ("\udc80\ue000\U000e0041ok", "ok"),
+        ("x" * 400, "x" * 299 + "…"),
+        (["a list"], ""),
+        (None, ""),
+    ],
+)
+def test_controls_direction_marks_and_piles_of_accents_are_taken_out_of_foreign_text(said: object, shown: str) -> None:
+    assert printable(said) == shown
