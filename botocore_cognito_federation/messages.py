@@ -62,7 +62,7 @@ def masked(text: object, secrets: Iterable[str | None]) -> str:
     if not isinstance(text, str):
         return ""
     for secret in sorted((each for each in secrets if each), key=len, reverse=True):
-        text = text.replace(secret, "***")
+        text = text.replace(secret, "…")
     return text
 
 
