@@ -60,6 +60,9 @@ class OIDCClient:
     documents: DocumentCache = field(default_factory=MemoryDocuments, repr=False)
     clock: Now = field(default_factory=Now, repr=False)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "http", self.http.for_issuer(self.provider.issuer))
+
     def metadata(self) -> ProviderMetadata:
         """See `discovery.discover`."""
         if self.provider.no_sign_in_reason:

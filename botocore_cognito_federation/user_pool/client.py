@@ -84,7 +84,7 @@ class UserPool(AccountOperations):
         self._default_metadata = checks.metadata(client_metadata)
         self._clock = clock
         self._api = Api(app, session, client_factory)
-        self._verify = IdTokenVerifier(self._api, clock, issuer=issuer, http=http, documents=documents)
+        self._verify = IdTokenVerifier(self._api, clock, issuer=checks.issuer(issuer), http=http, documents=documents)
         self._sign_in = SignIn(self._api, clock, random_bytes, self._verify)
 
     def __repr__(self) -> str:
