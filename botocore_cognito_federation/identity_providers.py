@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from ._util.urls import LOCALHOST, UnsafeURLError, parse_url
+from .messages import shown_url
 
 if TYPE_CHECKING:
     from .errors import ConfigurationError
@@ -328,7 +329,7 @@ def _with_issuer(provider: IdentityProvider, issuer: str) -> IdentityProvider:
 def _check_issuer(url: str, setting: str) -> None:
     if _ISSUER.match(url) is None:
         _refuse(
-            f"{setting} is not an issuer: {url[:100]!r}",
+            f"{setting} is not an issuer: {shown_url(url)[:100]!r}",
             "Write a domain or an https URL, without query, fragment or user name",
         )
     try:

@@ -33,9 +33,9 @@ _DEADLINE: ContextVar[float | None] = ContextVar("botocore_cognito_federation_de
 
 
 @contextmanager
-def call_limit(seconds: float = CALL_LIMIT) -> Iterator[None]:
-    """Give what is sent inside, all attempts together, so many seconds."""
-    token = _DEADLINE.set(time.monotonic() + seconds)
+def call_limit() -> Iterator[None]:
+    """Give what is sent inside `CALL_LIMIT` seconds, all attempts together."""
+    token = _DEADLINE.set(time.monotonic() + CALL_LIMIT)
     try:
         yield
     finally:
