@@ -163,6 +163,10 @@ def _flat(lists: Iterator[list[str]]) -> Iterator[str]:
         yield from entries
 
 
+#: A claim may be any number that JSON can write; seconds since the epoch are not that many.
+_NO_TIME_FROM = 1e12
+
+
 def member(answer: Mapping[str, Any], key: str, operation: str) -> Any:
     """A key the answer must have.
 
@@ -215,15 +219,15 @@ def _tokens(
     access_token = str(member(result, "AccessToken", "sign-in"))
     body = claims(id_token)
     _check_origin(app, body, wrong)
-    name = claims(access_token).get("username") or body.get("cognito:username") or username
+    names = (claims(access_token).get("username"), body.get("cognito:username"))
     end = body.get("exp")
-    lifetime = result.get("ExpiresIn") or 0
+    is_time = isinstance(end, int | float) and not isinstance(end, bool) and 0 <= end < _NO_TIME_FROM
     return UserPoolTokens(
         id_token=id_token,
         access_token=access_token,
         refresh_token=str(refresh_token),
-        expires_at=float(end) if isinstance(end, int | float) else now + float(lifetime),
-        username=str(name),
+        expires_at=float(end) if is_time else now + float(result.get("ExpiresIn") or 0),  # type: ignore[arg-type]
+        username=next((name for name in names if isinstance(name, str) and name), username),
         device=device,
     )
 

@@ -19,7 +19,7 @@ from botocore_cognito_federation.errors import CognitoFederationError, Temporary
 from botocore_cognito_federation.identity_pool import aws_http
 from botocore_cognito_federation.identity_pool.aws import Clock, call, make_client
 from botocore_cognito_federation.identity_pool.errors import CallContext
-from botocore_cognito_federation.user_pool import UserPool
+from botocore_cognito_federation.user_pool import UserPool, UserPoolTokens
 from tests.user_pool import wire as w
 
 POOL = "eu-west-1:11111111-2222-3333-4444-555555555555"
@@ -177,6 +177,28 @@ def test_a_member_of_any_type_in_an_answer_of_an_identity_pool_is_not_aws_or_doe
     assert all(isinstance(found["Credentials"][name], str) for name in ("AccessKeyId", "SecretKey", "SessionToken"))
     assert str(found["Credentials"]["AccessKeyId"]).isprintable()
     assert found["Credentials"]["Expiration"].timestamp()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(["exp", "sub", "iss", "aud", "cognito:username", "username", "token_use"]), _JSON)
+def test_a_claim_of_any_type_in_a_token_of_a_user_pool_is_refused_in_words(
+    httpserver: HTTPServer, claim: str, value: object
+) -> None:
+    answer = w.tokens(IdToken=w.token(**{claim: value}), AccessToken=w.token("access", **{claim: value}))
+    pool = w.Wire(answered(httpserver, answer), {}).pool()
+    with contextlib.suppress(CognitoFederationError):
+        found = pool.sign_in("ada", "pw", auth_flow="USER_PASSWORD_AUTH")
+        assert isinstance(found, UserPoolTokens)
+        assert isinstance(found.username, str)
+        assert 0 <= found.expires_at < 1e13
+
+
+def test_an_expiry_that_is_no_time_does_not_count(httpserver: HTTPServer) -> None:
+    answer = w.tokens(IdToken=w.token(exp=10**400))
+    pool = w.Wire(answered(httpserver, answer), {}).pool()
+    found = pool.sign_in("ada", "pw", auth_flow="USER_PASSWORD_AUTH")
+    assert isinstance(found, UserPoolTokens)
+    assert found.expires_at == w.NOW + 3600
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
