@@ -223,8 +223,9 @@ def clocks(settings: Settings, clients: Clients) -> Iterator[CheckResult]:
         addresses["the identity provider"] = f"{issuer}/.well-known/openid-configuration"
     with suppress_wire_logs():
         addresses["Cognito"] = str(clients.cognito_identity().meta.endpoint_url)
+    http = HttpClient(ca_bundle=settings.ca_bundle)
     for whose, address in addresses.items():
-        yield from _clock(whose, address, HttpClient(ca_bundle=settings.ca_bundle))
+        yield from _clock(whose, address, http.for_issuer(address))
 
 
 def _clock(whose: str, address: str, http: HttpClient) -> Iterator[CheckResult]:

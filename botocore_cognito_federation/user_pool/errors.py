@@ -13,7 +13,7 @@ from ..errors import (
     TemporaryError,
     TokenRefreshError,
 )
-from ..messages import printable
+from ..messages import masked, printable
 
 
 class RefreshTokenReusedError(SignInRequiredError):
@@ -417,6 +417,4 @@ def explain(refusal: Refusal, secrets: Collection[str] = ()) -> CognitoFederatio
 
 def _quoted(message: str, secrets: Collection[str]) -> str:
     """The service's words on one line, shortened, without the request's secrets."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        message = message.replace(secret, "***")
-    return printable(message, 300).rstrip(".")
+    return printable(masked(message, secrets), 300).rstrip(".")
