@@ -16,6 +16,11 @@ def print_line(text: str, *, err: bool = False) -> None:
     _print(shown_line(text), err=err)
 
 
+def print_heading(text: str) -> None:
+    """Print one line for people in bold."""
+    _print(click.style(shown_line(text), bold=True))
+
+
 def print_json(value: object) -> None:
     """Print a document as JSON: lossless, with everything escaped that is not a printable character."""
     text = json.dumps(value, indent=2, ensure_ascii=False)

@@ -30,7 +30,7 @@ from ..messages import shell_command, shown_line
 from ..oidc.client import secret_key
 from ..sign_in.login import check_storable
 from .app import json_option
-from .output import print_json, print_line
+from .output import print_heading, print_json, print_line
 
 #: The keys with a flag of their own, and what to say about each; every other one goes with --set.
 _FLAGS = {
@@ -241,4 +241,4 @@ def demo_command(serve: bool) -> None:
         return
     from ..demo.walkthrough import walk
 
-    walk(click.echo, lambda line: click.secho(line, bold=True))
+    walk(print_line, print_heading)
