@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -112,6 +112,7 @@ class AuthorizationRequest:
         url: what the browser opens. Not for argv: other users of the machine see that.
         issuer: what `iss` in the answer must be; None for OAuth 2.0 providers.
         needs_iss: an answer without `iss` is refused.
+        prompt: the `prompt` parameter (OpenID Connect Core, section 3.1.2.1); None where it has none.
     """
 
     url: str = field(repr=False)
@@ -122,6 +123,7 @@ class AuthorizationRequest:
     code_verifier: str = field(repr=False)
     issuer: str | None
     needs_iss: bool
+    prompt: str | None = None
 
 
 def authorization_request(
@@ -136,7 +138,8 @@ def authorization_request(
     """A fresh request.
 
     Args:
-        prompt: `prompt` parameter, where `cognito_auth_params` does not set one.
+        prompt: `prompt` parameter, where `cognito_auth_params` does not set one; default is what `offline_access`
+            needs.
         random: text from that many random bytes.
 
     Raises:
@@ -150,6 +153,7 @@ def authorization_request(
     state, nonce, verifier = random(32), random(32), random(48)
     scopes = party.effective_scopes(metadata)
     parameters = dict(party.provider.authorization_parameters) | configured_parameters(party)
+    prompt = prompt or consent_for_offline_access(party, metadata, scopes)
     if prompt is not None:
         parameters.setdefault("prompt", prompt)
     if login_hint:
@@ -174,7 +178,19 @@ def authorization_request(
         code_verifier=verifier,
         issuer=metadata.issuer,
         needs_iss=metadata.answers_with_iss,
+        prompt=parameters.get("prompt"),
     )
+
+
+def consent_for_offline_access(party: OIDCClient, metadata: ProviderMetadata, scopes: Collection[str]) -> str | None:
+    """Return the `prompt` that a request for `offline_access` needs; None where it needs none.
+
+    OpenID Connect Core, section 11: without a request for consent a provider must ignore `offline_access`, and a strict
+    one refuses the whole request on a page of its own. `cognito_auth_params` may set another prompt.
+    """
+    asked = "offline_access" in scopes and party.provider.asks_consent_for_refresh_token
+    known = metadata.prompts_supported
+    return "consent" if asked and (known is None or "consent" in known) else None
 
 
 def read_answer(request: AuthorizationRequest, query: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from botocore_cognito_federation._util.loopback import RouteServer
+from botocore_cognito_federation._util.loopback import LoopbackServer
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.sessions import forget_credentials
 from botocore_cognito_federation.config.loader import load_settings
@@ -157,7 +157,7 @@ def test_slow_and_many_clients_do_not_hold_up_the_next(endpoint: Endpoint, monke
 
 
 def test_a_client_that_trickles_is_cut(inside: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RouteServer, "request_time", 0.5)
+    monkeypatch.setattr(LoopbackServer, "request_time", 0.5)
     served = Endpoint(fetcher_for(load_settings("demo")))
     with served, socket.create_connection(("127.0.0.1", served.port), timeout=20) as client:
         assert _trickle(client) < 100
