@@ -188,7 +188,7 @@ def test_a_helper_signs_in_on_the_terminal_device_and_its_streams_stay_clean(hom
     assert json.loads(done.out)["Version"] == 1
     assert done.err == ""
     assert "session corp needs a sign-in" in shown
-    assert "/auth?" in shown
+    assert "/start/" in shown
     assert "signed in as ada@example.com" in shown
 
 
