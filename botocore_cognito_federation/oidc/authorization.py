@@ -12,11 +12,15 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from .._util.http import is_loopback
 from ..errors import ConfigurationError, SignInFailedError
+from ..identity_providers import IdentityProvider
 from ..messages import SIGN_IN_AGAIN, printable
 from .client import OIDCClient, provider_error
 from .discovery import ProviderMetadata
 
 DEFAULT_REDIRECT_URI = "http://127.0.0.1/callback"
+
+#: Characters of a digest: short enough to be typed at a provider, long enough that two issuers never have the same.
+_DIGEST_LENGTH = 12
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,21 @@ class Redirect:
         if self.host == "localhost":
             return ("127.0.0.1", "::1")
         return (self.host.strip("[]"),)
+
+
+def issuer_of(provider: IdentityProvider) -> str:
+    """Return what tells authorization servers apart: the issuer without one trailing slash, or the name of one."""
+    return (provider.issuer or provider.login_key or provider.name).removesuffix("/")
+
+
+def redirect_uri_of_its_own(provider: IdentityProvider, host: str = "127.0.0.1") -> str:
+    """Return the `cognito_redirect_uri` that no other issuer shares: ``/callback/`` and a digest of the issuer.
+
+    RFC 9700, section 4.4.2: where each issuer has a redirect URI of its own, none can pass off an answer of another one
+    as its own (mix-up), also where providers do not name themselves in their answers (RFC 9207).
+    """
+    digest = hashlib.sha256(issuer_of(provider).encode()).hexdigest()[:_DIGEST_LENGTH]
+    return f"http://{host}/callback/{digest}"
 
 
 def loopback_redirect(uri: str | None, ports: tuple[int, ...]) -> Redirect:

@@ -35,6 +35,7 @@ from ..oidc.flows import DEFAULT_TIMEOUT, sign_in_with_browser, sign_in_with_pas
 from .browser import BrowserLauncher, can_open_browser
 from .logout import revoke_session
 from .session_writer import SessionWriter
+from .shared_redirect import refuse_shared_redirect
 from .terminal import Screen
 
 Kind = Literal["browser", "device", "paste", "password"]
@@ -331,6 +332,8 @@ class _Attempt:
 
     def _go(self, kind: Kind, opens: bool) -> None:
         timeout, cancel = self.options.timeout, self.environment.cancel
+        if kind in ("browser", "paste"):
+            refuse_shared_redirect(self.settings, self.party)
         if kind == "password":
             self._by_password()
         elif kind == "device":
