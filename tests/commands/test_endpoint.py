@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -154,6 +155,14 @@ def test_slow_and_many_clients_do_not_hold_up_the_next(endpoint: Endpoint, monke
     finally:
         for client in idle:
             client.close()
+
+
+def test_more_clients_at_once_than_there_are_places_wait_for_one(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LoopbackServer, "maximum_connections", 4)
+    with ThreadPoolExecutor(40) as pool:
+        assert {found[0] for found in pool.map(lambda _: ask(endpoint), range(200))} == {200}
 
 
 def test_a_client_that_trickles_is_cut(inside: Home, monkeypatch: pytest.MonkeyPatch) -> None:
