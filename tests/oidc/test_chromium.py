@@ -145,11 +145,10 @@ def test_a_reload_of_the_start_page_in_the_same_browser_spoils_nothing_and_a_sec
     started: list[str] = []
 
     def go_twice(address: str) -> bool:
+        for _ in range(2):
+            browser.go(address)
+            browser.wait_for("document.querySelector('input[name=login]')")
         started.append(address)
-        browser.go(address)
-        browser.wait_for("document.querySelector('input[name=login]')")
-        browser.go(address)
-        browser.wait_for("document.querySelector('input[name=login]')")
         return True
 
     party, redirect = party_of(certified.issuer, "native"), Redirect("localhost", "", (0,))
@@ -158,8 +157,8 @@ def test_a_reload_of_the_start_page_in_the_same_browser_spoils_nothing_and_a_sec
             sign_in_with_browser, party, redirect, announce=lambda p: None, open_url=go_twice, timeout=90
         )
         while not started:
+            assert not signing_in.done(), signing_in.result()
             time.sleep(0.01)
-        browser.wait_for("document.querySelector('input[name=login]')")
         other.go(started[0])
         other.wait_for("document.title === 'This sign-in was opened in two browsers'")
         take_pictures(other, pictures, "two-browsers")

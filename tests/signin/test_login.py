@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import signal
 import stat
@@ -205,6 +206,9 @@ def test_nothing_that_another_user_reads_leads_into_a_sign_in_and_the_page_is_go
     page = given(tmp_path, process)
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
     assert stat.S_IMODE(page.parent.stat().st_mode) == 0o700
+    if os.geteuid() == 0:  # another user in truth
+        refused = subprocess.run(["cat", page], user=65534, capture_output=True, text=True, check=False)
+        assert (refused.returncode, refused.stdout) == (1, "")
     start = followed(page.as_uri())
     seen = command_lines()
     assert str(page) in seen
