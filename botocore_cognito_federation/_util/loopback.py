@@ -27,6 +27,12 @@ logger = logging.getLogger(__name__)
 
 ADDRESS = "127.0.0.1"
 
+BROWSER_PATIENCE = 10.0
+"""Seconds after which a browser that has not come is taken for one that cannot."""
+
+BROWSER_TIME = 60.0
+"""Seconds a browser has to come at all."""
+
 #: The deadline of a client that has sent its request: it waits for us, not we for it.
 _NO_DEADLINE = float("inf")
 #: Seconds a connection has to send its request when all places are taken. An honest client needs milliseconds.

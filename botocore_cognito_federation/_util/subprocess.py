@@ -60,10 +60,10 @@ def without_frozen_libraries(environ: Mapping[str, str]) -> dict[str, str]:
             # No value from before: this is the frozen program itself, or one that was started by it.
             frozen = getattr(sys, "frozen", False)
             before = "" if frozen else os.pathsep.join(p for p in changed.split(os.pathsep) if not _is_bundle(p))
-        if before is not None:
+        if before:
             found[name] = before
-            if not before and before != changed:
-                del found[name]
+        elif before is not None:
+            found.pop(name, None)
     return found
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from .._util.loopback import BROWSER_PATIENCE, BROWSER_TIME
 from ..errors import CognitoFederationError, SignInFailedError
-from ..sign_in.browser import BROWSER_PATIENCE, BROWSER_TIME
 from . import pages
 from .authorization import AuthorizationRequest, Redirect, authorization_request, query_of_pasted, read_answer
 from .callback import CallbackServer, Reminder, when_the_page_shows_an_error
@@ -104,9 +105,8 @@ def sign_in_with_browser(
         prompt = SignInPrompt("browser", start, browser_opened=_opened(open_url, start), expires_in=timeout)
         announce(prompt)
         helps = when_the_page_shows_an_error(request, redirect, server.port)
-        try:
-            reminders = _reminders(prompt, announce, arrived, helps)
-            code = server.wait(timeout, cancel, reminders=reminders)
+        with _failure_shown(server):
+            code = server.wait(timeout, cancel, reminders=_reminders(prompt, announce, arrived, helps))
             answer = _redeem(party, metadata, request, code)
             if _lacks_refresh_token(party, request, answer):
                 left = deadline - party.clock.monotonic()
@@ -114,14 +114,21 @@ def sign_in_with_browser(
             server.commit()
             if accept is not None:
                 accept(answer)
-        except CognitoFederationError as error:
-            server.finish(pages.failed(error.what, error.remedy))
-            raise
-        except BaseException:
-            server.finish(pages.failed("The sign-in was stopped before its end", "Start it again"))
-            raise
         server.finish(pages.signed_in(answer.user_label))
         return answer
+
+
+@contextmanager
+def _failure_shown(server: CallbackServer) -> Iterator[None]:
+    """Show the browser that waits why the sign-in failed, where it does."""
+    try:
+        yield
+    except CognitoFederationError as error:
+        server.finish(pages.failed(error.what, error.remedy))
+        raise
+    except BaseException:
+        server.finish(pages.failed("The sign-in was stopped before its end", "Start it again"))
+        raise
 
 
 def _reminders(

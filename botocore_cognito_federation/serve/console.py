@@ -16,10 +16,9 @@ from types import TracebackType
 from urllib.parse import urlencode, urlsplit
 
 from .._util.http import HttpClient, check_url
-from .._util.loopback import ADDRESS, LoopbackServer, Request, Response
+from .._util.loopback import ADDRESS, BROWSER_PATIENCE, BROWSER_TIME, LoopbackServer, Request, Response
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, FederationRefusedError, SignInFailedError
-from ..sign_in.browser import BROWSER_PATIENCE, BROWSER_TIME
 
 _SERVICE = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 #: What users call a service -> its name in console addresses, where they differ.
