@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .._util.subprocess import environment_without_chain
 from ..errors import ConfigurationError, StorageError
 
 FILE_NAME = "botocore_cognito_federation_native.pth"
@@ -100,7 +101,8 @@ def examine(python: str | None, environ: Mapping[str, str]) -> Environment:
         ConfigurationError: it cannot be started, or is no Python.
     """
     executable = python or sys.executable
-    clean = {name: value for name, value in environ.items() if not name.startswith(("PYTHON", "__PYVENV"))}
+    variables = environment_without_chain(environ)
+    clean = {name: value for name, value in variables.items() if not name.startswith(("PYTHON", "__PYVENV"))}
     remedy = "Name an interpreter, such as .venv/bin/python"
     try:
         answer = subprocess.run(

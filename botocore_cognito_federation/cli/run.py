@@ -32,7 +32,7 @@ from ..serve.child import (
 )
 from ..serve.console import OneShotRedirect, destination_of, guests_have_no_console, partition_of, sign_in_url
 from ..serve.endpoint import Endpoint
-from ..sign_in.browser import can_open_browser, open_browser
+from ..sign_in.browser import BrowserLauncher, can_open_browser
 from .app import profile_option
 from .credential_process import answer_and_end
 from .output import print_data, print_json, print_line
@@ -251,10 +251,18 @@ def console_command(
     if show:
         print_data(url)
         return
-    with OneShotRedirect(url, random=secrets.token_urlsafe) as redirect:
-        if not open_browser(redirect.url):
-            raise SignInFailedError("The browser did not start", remedy="Use --print and open the address yourself")
-        redirect.wait()
+    launcher = BrowserLauncher(say=_say)
+    with OneShotRedirect(url, random=secrets.token_urlsafe) as redirect, launcher:
+        by_hand = f"Open this URL in a browser on this machine:\n\n  {redirect.url}\n"
+        if launcher.open(redirect.url):
+            redirect.wait(unopened=lambda: _say(f"No browser has come yet. {by_hand}"))
+        else:
+            _say(by_hand)
+            redirect.wait()
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
 
 
 @click.command("credential-process")

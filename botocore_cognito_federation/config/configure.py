@@ -19,7 +19,7 @@ from .._util.http import HttpClient
 from ..cache.base import Store
 from ..errors import ConfigurationError
 from ..identity_providers import IdentityProvider
-from ..oidc.authorization import loopback_redirect
+from ..oidc.authorization import loopback_redirect, redirect_uri_of_its_own
 from ..oidc.client import StoredDocuments
 from ..oidc.discovery import discover
 from .files import expanded_path, read_config, read_sections
@@ -251,8 +251,21 @@ def make_plan(request: Request, files: Files) -> Plan:
         "credential_process": helper_command(request.profile, request.executable),
     }
     changes = Changes(request.profile, session, profile_changes, session_changes)
-    expected = changes.expected(config)
-    return Plan(changes, resolve(Layers(request.profile, expected, files.config, {}, {})))
+    settings = _settings_of(changes, config, files)
+    is_new = not any(key.startswith(PREFIX) for key in {*own, *shared})
+    if is_new and settings.provider is not None and _needs_redirect_uri_of_its_own(settings):
+        session_changes[f"{PREFIX}redirect_uri"] = redirect_uri_of_its_own(settings.provider)
+        settings = _settings_of(changes, config, files)
+    return Plan(changes, settings)
+
+
+def _settings_of(changes: Changes, config: Mapping[str, Any], files: Files) -> Settings:
+    return resolve(Layers(changes.profile, changes.expected(config), files.config, {}, {}))
+
+
+def _needs_redirect_uri_of_its_own(settings: Settings) -> bool:
+    """Whether people sign in by a redirect, and none is configured. Old profiles keep what is registered for them."""
+    return signs_people_in(settings) and not settings.signs_in_by_password and settings.redirect_uri is None
 
 
 def refuse_other_styles(profile: str, own: Mapping[str, Any], files: Files) -> None:

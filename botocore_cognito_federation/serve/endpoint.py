@@ -21,7 +21,7 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from .._util.loopback import ADDRESS, Request, Response, RouteServer
+from .._util.loopback import ADDRESS, LoopbackServer, Request, Response
 from ..credentials import FederatedCredentials, is_usable
 from ..errors import CognitoFederationError, ConfigurationError, StorageError, TemporaryError
 
@@ -160,7 +160,7 @@ class Endpoint:
         self._path = f"/{secrets.token_urlsafe(24)}"
         self._token = secrets.token_urlsafe(32)
         try:
-            self._server = RouteServer(self._answer, _refusal, port=port)
+            self._server = LoopbackServer(self._answer, _refusal, port=port)
         except (OSError, OverflowError):
             raise ConfigurationError(
                 f"Port {port} on {ADDRESS} cannot be listened on", remedy="Name another one, or none"

@@ -208,8 +208,10 @@ def foreground_terminal() -> TextIO | None:
 
 def _has_browser(environ: Mapping[str, str]) -> bool:
     from .browser import can_open_browser
+    from .sandboxed_browsers import why_no_file_is_read
 
-    return can_open_browser(environ)[0]
+    # One that is not opened needs somebody who reads the address.
+    return can_open_browser(environ)[0] and not why_no_file_is_read(environ)
 
 
 def _nowhere() -> TextIO:

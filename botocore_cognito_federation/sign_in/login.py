@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Literal
 
 from .._fast_path import cache_directory
@@ -34,9 +33,10 @@ from ..oidc.authorization import Redirect, loopback_redirect
 from ..oidc.client import Now, OIDCClient, oidc_client, user_pool
 from ..oidc.device import sign_in_with_device
 from ..oidc.flows import DEFAULT_TIMEOUT, sign_in_with_browser, sign_in_with_paste
-from .browser import can_open_browser, open_browser
+from .browser import BrowserLauncher, can_open_browser
 from .logout import revoke_session
 from .session_writer import SessionWriter
+from .shared_redirect import refuse_shared_redirect
 from .terminal import Screen
 
 Kind = Literal["browser", "device", "paste", "password"]
@@ -335,6 +335,8 @@ class _Attempt:
 
     def _go(self, kind: Kind, opens: bool) -> None:
         timeout, cancel = self.options.timeout, self.environment.cancel
+        if kind in ("browser", "paste"):
+            refuse_shared_redirect(self.settings, self.party)
         if kind == "password":
             self._by_password()
         elif kind == "device":
@@ -351,15 +353,22 @@ class _Attempt:
                 timeout=timeout,
             )
         else:
-            opener = partial(open_browser, command=self.options.browser_command, environ=self.environment.environ)
+            self._by_browser(opens)
+
+    def _by_browser(self, opens: bool) -> None:
+        browser = BrowserLauncher(
+            command=self.options.browser_command, environ=self.environment.environ, say=self.screen.say
+        )
+        with browser:
             sign_in_with_browser(
                 self.party,
                 _redirect(self.settings, self.party, self.options),
                 announce=self.screen.announce,
-                open_url=opener if opens else None,
+                open_url=browser.open if opens else None,
+                arrived=browser.arrived,
                 accept=self.keeper,
-                timeout=timeout,
-                cancel=cancel,
+                timeout=self.options.timeout,
+                cancel=self.environment.cancel,
                 login_hint=self.options.login_hint,
             )
 

@@ -8,10 +8,11 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from botocore_cognito_federation._util.loopback import RouteServer
+from botocore_cognito_federation._util.loopback import LoopbackServer
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.sessions import forget_credentials
 from botocore_cognito_federation.config.loader import load_settings
@@ -156,8 +157,16 @@ def test_slow_and_many_clients_do_not_hold_up_the_next(endpoint: Endpoint, monke
             client.close()
 
 
+def test_more_clients_at_once_than_there_are_places_wait_for_one(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LoopbackServer, "maximum_connections", 4)
+    with ThreadPoolExecutor(40) as pool:
+        assert {found[0] for found in pool.map(lambda _: ask(endpoint), range(200))} == {200}
+
+
 def test_a_client_that_trickles_is_cut(inside: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RouteServer, "request_time", 0.5)
+    monkeypatch.setattr(LoopbackServer, "request_time", 0.5)
     served = Endpoint(fetcher_for(load_settings("demo")))
     with served, socket.create_connection(("127.0.0.1", served.port), timeout=20) as client:
         assert _trickle(client) < 100

@@ -42,6 +42,30 @@ def test_the_program_has_credentials_and_region_and_nothing_that_would_shadow_th
     assert found["COGNITO_FEDERATION_CACHE_DIR"] == home.environment["COGNITO_FEDERATION_CACHE_DIR"]
 
 
+def test_the_program_and_a_token_command_get_the_library_path_from_before_a_frozen_caller(
+    home: Home, tmp_path: Path
+) -> None:
+    """As the AWS CLI 2 starts a credential helper: with the path of its bundle, and perhaps the one from before."""
+    bundle, shown = tmp_path / "dist", tmp_path / "shown"
+    bundle.mkdir()
+    (bundle / "base_library.zip").touch()
+    command = tmp_path / "token-command"
+    token = (home.path / "token").read_text()
+    command.write_text(f'#!/bin/sh\nprintf "%s" "${{LD_LIBRARY_PATH-none}}" > {shown}\nprintf "%s" "{token}"\n')
+    command.chmod(0o700)
+    home.config.write_text(home.config.read_text().replace("cognito_token_file", "#cognito_token_file"))
+    source = {"COGNITO_FEDERATION_CACHE": "memory"}
+    text = home.config.read_text().replace("[profile demo]", f"[profile demo]\ncognito_token_command = {command}", 1)
+    home.config.write_text(text)
+    for before, expected in ({"LD_LIBRARY_PATH_ORIG": "/before"}, "/before"), ({}, None):
+        variables = {**source, "LD_LIBRARY_PATH": f"{bundle}", **before}
+        done = home.run("exec", "--profile", "demo", "--", *PRINT_ENVIRONMENT, **variables)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout).get("LD_LIBRARY_PATH") == expected
+        assert "LD_LIBRARY_PATH_ORIG" not in json.loads(done.stdout)
+        assert shown.read_text() == (expected or "none")
+
+
 def test_quiet_where_nobody_reads_it(home: Home) -> None:
     done = home.run("exec", "--profile", "demo", "--", "true")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -96,6 +96,18 @@ def test_always_takes_a_browser_in_place_of_a_terminal(settings_of: Any, attempt
     assert not bench.attempt({"SSH_TTY": "/dev/pts/1"})
 
 
+def test_always_needs_a_terminal_where_the_browser_cannot_be_opened_for_the_person(
+    settings_of: Any, attempts: Attempts, tmp_path: Path
+) -> None:
+    snap = tmp_path / "firefox"
+    snap.write_text('#!/bin/sh\nexec /snap/bin/firefox "$@"\n')
+    snap.chmod(0o755)
+    settings = settings_of("always")
+    assert not Bench(settings, tmp_path, terminal=False).attempt({"BROWSER": str(snap)})
+    assert attempts.count == 0
+    assert Bench(settings, tmp_path).attempt({"BROWSER": str(snap)})
+
+
 @pytest.mark.parametrize("ci", ["true", "1", "yes"])
 def test_never_in_ci(settings_of: Any, attempts: Attempts, tmp_path: Path, ci: str) -> None:
     assert not Bench(settings_of("always"), tmp_path).attempt({"CI": ci, "BROWSER": "firefox"})
@@ -191,7 +203,7 @@ def test_a_helper_signs_in_on_the_terminal_device_and_its_streams_stay_clean(hom
     assert json.loads(done.out)["Version"] == 1
     assert done.err == ""
     assert "session corp needs a sign-in" in shown
-    assert "/auth?" in shown
+    assert "/start/" in shown
     assert "signed in as ada@example.com" in shown
 
 

@@ -109,4 +109,4 @@ def test_a_locked_keyring_with_nobody_to_ask_is_named_too_and_a_sign_in_does_not
     assert done.code == 8
     assert "SecretService" in done.err
     assert "Unlock it" in done.err
-    assert "/auth?" not in done.err
+    assert "/start/" not in done.err
