@@ -6,8 +6,10 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
+from .._util.interruption import uninterrupted
 from ..errors import CognitoFederationError, SignInFailedError
 from . import pages
 from .authorization import AuthorizationRequest, Redirect, authorization_request, query_of_pasted, read_answer
@@ -92,12 +94,12 @@ def sign_in_with_browser(
         announce(SignInPrompt("browser", request.url, browser_opened=opened, expires_in=timeout))
         try:
             code = server.wait(timeout, cancel)
-            answer = _redeem(party, metadata, request, code)
-            if _lacks_refresh_token(party, request, answer):
+            answer, accepted = _redeemed_and_accepted(party, metadata, request, code, accept)
+            if not accepted:
                 left = deadline - party.clock.monotonic()
                 answer = _with_consent(party, metadata, server, answer, left, cancel, login_hint)
-            if accept is not None:
-                accept(answer)
+                if accept is not None:
+                    uninterrupted(partial(accept, answer))
         except CognitoFederationError as error:
             server.finish(pages.failed(error.what, error.remedy))
             raise
@@ -140,10 +142,15 @@ def sign_in_with_paste(
             query = query_of_pasted(pasted)
         except ValueError:
             continue
-        answer = _redeem(party, metadata, request, read_answer(request, query))
-        if accept is not None:
-            accept(answer)
-        return answer
+        code = read_answer(request, query)
+
+        def finish(request: AuthorizationRequest = request, code: str = code) -> AuthenticationResult:
+            answer = _redeem(party, metadata, request, code)
+            if accept is not None:
+                accept(answer)
+            return answer
+
+        return uninterrupted(finish)
     raise SignInFailedError(
         "What was pasted is not the address the provider redirected to",
         remedy="Sign in again and copy the whole address bar, with code= and state= in it",
@@ -158,6 +165,26 @@ def _opened(open_url: OpenUrl | None, launch: str) -> bool:
     except OSError as failure:
         logger.debug("the browser could not be started: %s", type(failure).__name__)
         return False
+
+
+def _redeemed_and_accepted(
+    party: OIDCClient,
+    metadata: ProviderMetadata,
+    request: AuthorizationRequest,
+    code: str,
+    accept: Accept | None,
+) -> tuple[AuthenticationResult, bool]:
+    """Redeem a code and keep what it brings, in one piece; False where the user is to be asked for consent first."""
+
+    def finish() -> tuple[AuthenticationResult, bool]:
+        answer = _redeem(party, metadata, request, code)
+        if _lacks_refresh_token(party, request, answer):
+            return answer, False
+        if accept is not None:
+            accept(answer)
+        return answer, True
+
+    return uninterrupted(finish)
 
 
 def _redeem(
