@@ -257,7 +257,9 @@ class CredentialFetcher:
             if held is not None and self._is_fresh(held):
                 return self._fresh(held)
             remembered = self._failures.get(key)
-            if remembered is not None and remembered.concerns(asked_at, self._now()):
+            now = self._now()
+            lives = held is not None and is_usable(held, now)
+            if remembered is not None and remembered.concerns(asked_at, now, has_valid_credentials=lives):
                 return self._living_or_raise(held, remembered)
             try:
                 with refreshing(key):
@@ -267,9 +269,8 @@ class CredentialFetcher:
                 return self._failed(key, held if sign_out_epoch == self.sign_out_epoch() else None, error)
 
     def _failed(self, key: str, held: FederatedCredentials | None, error: CognitoFederationError) -> FetchResult:
-        lives = held is not None and is_usable(held, self._now())
         logger.debug("Renewing failed: %s", error.line)
-        failure = self._failures.put(key, error, has_valid_credentials=lives)
+        failure = self._failures.put(key, error, served_until=usable_until(held) if held is not None else None)
         self._events.emit(
             Event("credentials-refresh-failure", identity_id=held.identity_id if held else None, error=error)
         )
@@ -279,6 +280,7 @@ class CredentialFetcher:
         if held is not None and failure.keeps_valid_credentials and is_usable(held, self._now()):
             self._store.warn(f"Served credentials that could not be renewed: {failure.error.line}")
             return FetchResult(held, min(failure.retry_at, usable_until(held)))
+        failure.error.retry_at = failure.retry_at
         raise failure.error
 
     def _renew(self, key: str, login: Login | None, *, has_valid_credentials: bool) -> FederatedCredentials:
