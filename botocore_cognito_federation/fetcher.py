@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ._util.concurrency import ForkGuard, refreshing, refuse_reentry
+from ._util.concurrency import prepare_for_forks, refreshing, refuse_reentry
 from ._util.failpoints import reach
 from .cache.base import Store, cache_key, credentials_key, identity_key, single_flight
 from .cache.credentials import RETRY_DELAY, CredentialCache, Failure, FailureCache, HeldCredentials
@@ -46,7 +46,6 @@ logger = logging.getLogger(__name__)
 LOCK_TIMEOUT = 52.0
 #: Seconds after which to look again for what another process is renewing, while the credentials at hand live.
 _WHILE_ANOTHER_RENEWS = 1.0
-_gate = ForkGuard()
 
 
 @dataclass(frozen=True)
@@ -97,6 +96,7 @@ class CredentialFetcher:
         only_for: str | None = None,
         last: FederatedCredentials | None = None,
     ) -> None:
+        prepare_for_forks()
         self._settings = settings
         self._source = source
         self._pool = pool
@@ -126,8 +126,7 @@ class CredentialFetcher:
             CognitoFederationError: there are none; the error says why and what mends it.
         """
         try:
-            with _gate.first_time():
-                return self._serve()
+            return self._serve()
         except CognitoFederationError as error:
             raise without_frames(error) from None
 

@@ -23,7 +23,7 @@ from functools import partial
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
 
-from .._util.concurrency import asks_for_itself, refreshing, refuse_reentry
+from .._util.concurrency import ForkSafeRLock, asks_for_itself, refreshing, refuse_reentry
 from ..errors import CognitoFederationError, ConfigurationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, checked_text, expiry_seconds
 from .base import Now, RefreshContext, WorkloadTokenProvider
@@ -238,7 +238,7 @@ def _place_of(failure: BaseException) -> str:
     return f" ({os.path.basename(frames[-1].filename)}, line {frames[-1].lineno})" if frames else ""
 
 
-_one_at_a_time = threading.RLock()
+_one_at_a_time = ForkSafeRLock()
 
 
 def imported_handler(named: str) -> Callable[..., Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hmac
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -23,6 +22,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
+from .._util.concurrency import ForkSafeLock
 from .._util.log import suppress_wire_logs
 from .._version import __version__
 from ..errors import CognitoFederationError, ConfigurationError, SignInFailedError, TemporaryError, TokenRefreshError
@@ -121,7 +121,7 @@ class Api:
         self._session = session
         self._factory = client_factory
         self._client: Any = None
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     def knows(self, operation: str) -> bool:
         """Whether the installed botocore has the operation (GetTokensFromRefreshToken came in 2025)."""
