@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from botocore.session import Session
 
 from .._fast_path import CacheQuery, exit_at_deadline, exit_with
+from .._util.callers_path import offer_callers_path_to_handlers
 from .._util.interruption import hold_signals, wait_for_work
 from .._util.log import unexpected
 from .._util.subprocess import check_profile_recursion, environment_for_children
@@ -42,6 +43,7 @@ def answer_and_end(query: CacheQuery) -> None:
     stdout = os.dup(1)
 
     hold_signals()
+    offer_callers_path_to_handlers()
 
     def give_up() -> None:
         wait_for_work(_LAST_WAIT)

@@ -23,6 +23,7 @@ from functools import partial
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
 
+from .._util import callers_path
 from .._util.concurrency import ForkSafeRLock, asks_for_itself, refreshing, refuse_reentry
 from ..errors import CognitoFederationError, ConfigurationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, checked_text, expiry_seconds
@@ -271,6 +272,7 @@ def imported_handler(named: str) -> Callable[..., Any]:
 
 
 def _module(name: str) -> Any:
+    sys.path += [entry for entry in callers_path.for_handlers if entry not in sys.path]
     top = name.partition(".")[0]
     if top not in sys.modules:
         spec = _spec_outside_current_directory(top)
