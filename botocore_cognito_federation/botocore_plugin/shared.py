@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from .._fast_path import cache_directory, state_of_variable
 from .._util.concurrency import ForkSafeLock
+from .._util.doubles import double_of_aws
 from .._util.subprocess import check_profile_recursion
 from ..cache.answers import putting_answers
 from ..cache.base import credentials_key
@@ -180,7 +181,7 @@ def _owner(settings: Settings) -> _Owner:
 
 
 def _key(settings: Settings, environ: Mapping[str, str]) -> _Key:
-    return settings, cache_directory(environ), _token_place(settings, environ)
+    return settings, cache_directory(environ), (*_token_place(settings, environ), double_of_aws() or "")
 
 
 def _token_place(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
