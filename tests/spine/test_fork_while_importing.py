@@ -12,8 +12,10 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform h
 
 #: Executes modules slowly, as a cold disk does: they stay half imported for a while.
 SLOW_IMPORTS = """
-import os, signal, sys, threading, time
+import os, signal, sys, threading, time, warnings
 from importlib.machinery import PathFinder
+
+warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads, which is what this is about
 
 class Slowly:
     def __init__(self, names, seconds):
