@@ -11,6 +11,10 @@ from ._fast_path import CacheQuery, answer_or_wait_for_lock, occupy_standard_str
 
 def main() -> None:
     """Run the command line; ends the process with its exit code."""
+    if "PYTHONPATH" in os.environ and not sys.flags.ignore_environment:
+        from ._util.callers_path import leave_out_callers_path
+
+        leave_out_callers_path()
     occupy_standard_streams()
     arguments = sys.argv[1:]
     asked = _profile_of(arguments[1:]) if arguments[:1] == ["credential-process"] else None
@@ -41,4 +45,8 @@ def _profile_of(arguments: "list[str]") -> "tuple[str | None] | None":
 
 
 if __name__ == "__main__":
+    if not sys.flags.isolated:
+        from ._util.callers_path import leave_out_current_directory
+
+        leave_out_current_directory()
     main()

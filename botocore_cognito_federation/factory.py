@@ -11,6 +11,8 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from .cache import store_for
+from .cache.beside_doubles import StoreBesideDoubles
+from .cache.memory import MemoryStore
 from .errors import ConfigurationError
 from .fetcher import CredentialFetcher
 from .identity_pool.aws import Clients, Clock
@@ -62,7 +64,9 @@ def fetcher_for(
     variables = os.environ if environ is None else environ
     patience = system_clock()
     clients = Clients(settings, session or partial(_session_of, settings.profile))
-    kept = store_for(settings, variables) if store is None else store
+    kept: Store = store_for(settings, variables) if store is None else store
+    if not isinstance(kept, MemoryStore):
+        kept = StoreBesideDoubles(kept)
     declared = source_of(settings)
     return CredentialFetcher(
         settings,

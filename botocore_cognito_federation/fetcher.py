@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ._util.concurrency import ForkGuard, refreshing, refuse_reentry
+from ._util.concurrency import prepare_for_forks, refreshing, refuse_reentry
 from ._util.failpoints import reach
 from .cache.base import Store, cache_key, credentials_key, identity_key, single_flight
 from .cache.credentials import RETRY_DELAY, CredentialCache, Failure, FailureCache, HeldCredentials
@@ -50,7 +50,6 @@ logger = logging.getLogger(__name__)
 LOCK_TIMEOUT = 52.0
 #: Seconds after which to look again for what another process is renewing, while the credentials at hand live.
 _WHILE_ANOTHER_RENEWS = 1.0
-_gate = ForkGuard()
 
 
 @dataclass(frozen=True)
@@ -122,6 +121,7 @@ class CredentialFetcher:
         only_for: str | None = None,
         last: FederatedCredentials | None = None,
     ) -> None:
+        prepare_for_forks()
         self._settings = settings
         self._source = source
         self._answers_by_claims = answers_by_claims
@@ -152,8 +152,7 @@ class CredentialFetcher:
             CognitoFederationError: there are none; the error says why and what mends it.
         """
         try:
-            with _gate.first_time():
-                return self._serve()
+            return self._serve()
         except CognitoFederationError as error:
             raise without_frames(error) from None
 
@@ -310,7 +309,9 @@ class CredentialFetcher:
                 return self._fresh(held)
             living = held or own
             remembered = self._failures.get(key, token=wanted.token)
-            if remembered is not None and remembered.concerns(asked_at, self._now()):
+            now = self._now()
+            lives = living is not None and is_usable(living, now)
+            if remembered is not None and remembered.concerns(asked_at, now, has_valid_credentials=lives):
                 return replace(self._living_or_raise(living, remembered), only_here=held is None)
             try:
                 with refreshing(key):
@@ -321,9 +322,9 @@ class CredentialFetcher:
                 return replace(self._failed(wanted, living, error), only_here=held is None)
 
     def _failed(self, wanted: _Wanted, held: FederatedCredentials | None, error: CognitoFederationError) -> FetchResult:
-        lives = held is not None and is_usable(held, self._now())
         logger.debug("Renewing failed: %s", error.line)
-        failure = self._failures.put(wanted.key, error, has_valid_credentials=lives, token=wanted.token)
+        served_until = usable_until(held) if held is not None else None
+        failure = self._failures.put(wanted.key, error, served_until=served_until, token=wanted.token)
         self._events.emit(
             Event("credentials-refresh-failure", identity_id=held.identity_id if held else None, error=error)
         )
@@ -333,6 +334,7 @@ class CredentialFetcher:
         if held is not None and failure.keeps_valid_credentials and is_usable(held, self._now()):
             self._store.warn(f"Served credentials that could not be renewed: {failure.error.line}")
             return FetchResult(held, min(failure.retry_at, usable_until(held)))
+        failure.error.retry_at = failure.retry_at
         raise failure.error
 
     def _renew(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.credentials import CredentialProvider
 
 from .._fast_path import CHAIN_VARIABLE, CacheQuery, expanded
+from .._util.concurrency import prepare_for_forks
 from .credentials import METHOD
 from .deferred import ready_credentials
 
@@ -57,6 +58,7 @@ class CognitoFederationProvider(CredentialProvider):
         query = self._question(profile)
         found = ready_credentials(query, self._session, profile) if query is not None else None
         if found is None:
+            prepare_for_forks()
             from .shared import credentials_of_session
 
             found = credentials_of_session(self._session, profile, in_use=self._in_use, query=query)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from botocore.session import Session
 
 from .._fast_path import CacheQuery, exit_at_deadline, exit_with
+from .._util.callers_path import offer_callers_path_to_handlers
+from .._util.interruption import hold_signals, wait_for_work
 from .._util.log import unexpected
 from .._util.subprocess import check_profile_recursion, environment_for_children
 from ..cache.answers import bindings_of, process_text, put_answer, put_failure
@@ -32,13 +34,19 @@ if TYPE_CHECKING:
 HELPER_TIME = 50.0
 #: Seconds after which it gives up whatever it is doing.
 _LAST_MOMENT = 57.0
+#: Seconds more for a refresh token that has been sent, before the answer is given up.
+_LAST_WAIT = 1.5
 
 
 def answer_and_end(query: CacheQuery) -> None:
     """Print the answer and end the process, before the SDK that waits for it ends it."""
     stdout = os.dup(1)
 
+    hold_signals()
+    offer_callers_path_to_handlers()
+
     def give_up() -> None:
+        wait_for_work(_LAST_WAIT)
         os.dup2(stdout, 1)  # a refresh handler may be running, with its output put away
         exit_at_deadline(query)
 

@@ -128,7 +128,12 @@ def _say_what_is_next(plan: Plan, *, changed: bool, files: Files) -> None:
 @click.option("--session", metavar="NAME", help="The [cognito-session] to write; default is the profile's.")
 @click.option("--region", metavar="R", help="The profile's region; default is the pool's.")
 @click.option("--set", "pairs", metavar="KEY=VALUE", multiple=True, help="Any other key; may be repeated.")
-@click.option("--command", "executable", metavar="PATH", help="The program for credential_process.")
+@click.option(
+    "--command",
+    "executable",
+    metavar="PATH",
+    help="The program for credential_process: a path, or a command without quotes.",
+)
 @click.option("--client-secret-stdin", is_flag=True, help="Read the OAuth client's secret from stdin and store it.")
 @click.option("--offline", is_flag=True, help="Do not ask the provider for its discovery document.")
 @click.option("--no-input", is_flag=True, help="Ask nothing, also on a terminal.")

@@ -59,7 +59,10 @@ def helper(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckResu
     configure = run_with_profile(profile, "configure")
     command = read_config(Files.of(environ).config)["profiles"].get(profile, {}).get(name)
     if command is None:
-        what = f"[{profile_section(profile)}] has no credential_process: only Python with install() uses the profile"
+        what = (
+            f"[{profile_section(profile)}] has no credential_process: only Python with install() uses the profile, "
+            "and worker processes that start as new interpreters do not"
+        )
         yield CheckResult(name, "warning", what, configure)
         return
     words = _words(command)

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .._util.http import HttpAnswer, ServerBusyError
+from .._util.interruption import uninterrupted
 from ..errors import ConfigurationError, SignInFailedError, TemporaryError
 from ..messages import SIGN_IN_AGAIN
 from .authorization import configured_parameters, consent_for_offline_access
@@ -73,10 +74,14 @@ def sign_in_with_device(
         )
     )
     answer = poll(party, metadata, device, limit, cancel)
-    signed_in = validate_response(party, metadata, answer)
-    if accept is not None:
-        accept(signed_in)
-    return signed_in
+
+    def finish() -> AuthenticationResult:
+        signed_in = validate_response(party, metadata, answer)
+        if accept is not None:
+            accept(signed_in)
+        return signed_in
+
+    return uninterrupted(finish)
 
 
 def authorize_device(party: OIDCClient, metadata: ProviderMetadata) -> DeviceAuthorization:

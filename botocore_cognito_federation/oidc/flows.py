@@ -7,8 +7,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
+from .._util.interruption import uninterrupted
 from .._util.loopback import BROWSER_PATIENCE, BROWSER_TIME
 from ..errors import CognitoFederationError, SignInFailedError
 from . import pages
@@ -105,15 +107,19 @@ def sign_in_with_browser(
         prompt = SignInPrompt("browser", start, browser_opened=_opened(open_url, start), expires_in=timeout)
         announce(prompt)
         helps = when_the_page_shows_an_error(request, redirect, server.port)
-        with _failure_shown(server):
-            code = server.wait(timeout, cancel, reminders=_reminders(prompt, announce, arrived, helps))
-            answer = _redeem(party, metadata, request, code)
-            if _lacks_refresh_token(party, request, answer):
-                left = deadline - party.clock.monotonic()
-                answer = _with_consent(party, metadata, server, answer, left, cancel, login_hint)
+
+        def take(answer: AuthenticationResult) -> None:
             server.commit()
             if accept is not None:
                 accept(answer)
+
+        with _failure_shown(server):
+            code = server.wait(timeout, cancel, reminders=_reminders(prompt, announce, arrived, helps))
+            answer, taken = _redeemed_and_taken(party, metadata, request, code, take)
+            if not taken:
+                left = deadline - party.clock.monotonic()
+                answer = _with_consent(party, metadata, server, answer, left, cancel, login_hint)
+                uninterrupted(partial(take, answer))
         server.finish(pages.signed_in(answer.user_label))
         return answer
 
@@ -178,10 +184,15 @@ def sign_in_with_paste(
             query = query_of_pasted(pasted)
         except ValueError:
             continue
-        answer = _redeem(party, metadata, request, read_answer(request, query))
-        if accept is not None:
-            accept(answer)
-        return answer
+        code = read_answer(request, query)
+
+        def finish(request: AuthorizationRequest = request, code: str = code) -> AuthenticationResult:
+            answer = _redeem(party, metadata, request, code)
+            if accept is not None:
+                accept(answer)
+            return answer
+
+        return uninterrupted(finish)
     raise SignInFailedError(
         "What was pasted is not the address the provider redirected to",
         remedy="Sign in again and copy the whole address bar, with code= and state= in it",
@@ -196,6 +207,21 @@ def _opened(open_url: OpenUrl | None, launch: str) -> bool:
     except OSError as failure:
         logger.debug("the browser could not be started: %s", type(failure).__name__)
         return False
+
+
+def _redeemed_and_taken(
+    party: OIDCClient, metadata: ProviderMetadata, request: AuthorizationRequest, code: str, take: Accept
+) -> tuple[AuthenticationResult, bool]:
+    """Redeem a code and keep what it brings, in one piece; False where the user is to be asked for consent first."""
+
+    def finish() -> tuple[AuthenticationResult, bool]:
+        answer = _redeem(party, metadata, request, code)
+        if _lacks_refresh_token(party, request, answer):
+            return answer, False
+        take(answer)
+        return answer, True
+
+    return uninterrupted(finish)
 
 
 def _redeem(

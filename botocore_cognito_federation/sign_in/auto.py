@@ -35,6 +35,8 @@ _LEAST = 10.0
 
 _FIRST_PAUSE = 300.0
 _LONGEST_PAUSE = 3600.0
+#: Seconds after which a failure says nothing of the next one.
+_FORGOTTEN_AFTER = 4 * _LONGEST_PAUSE
 
 OpenTerminal = Callable[[], TextIO | None]
 
@@ -54,16 +56,24 @@ class Backoff:
         if not isinstance(at, int | float) or not isinstance(pause, int | float):
             return 0.0
         now = self._now()
-        return max(0.0, at + pause - now) if at <= now + 1 else 0.0
+        return max(0.0, at + min(pause, _LONGEST_PAUSE) - now) if at <= now + 1 else 0.0
 
     def failed(self) -> None:
         """Begin the next pause, twice as long as the last one; one that is on already is for the same failure."""
         if self.left() > 0:
             return
-        before = (self._store.read(FAILURES, self._key) or {}).get("pause")
-        pause = min(before * 2, _LONGEST_PAUSE) if isinstance(before, int | float) else _FIRST_PAUSE
+        document = self._store.read(FAILURES, self._key) or {}
+        at, before, now = document.get("at"), document.get("pause"), self._now()
+        pause = _FIRST_PAUSE
+        if isinstance(at, int | float) and isinstance(before, int | float) and at <= now + 1 <= at + _FORGOTTEN_AFTER:
+            pause = min(before * 2, _LONGEST_PAUSE)
         with contextlib.suppress(StorageError):
-            self._store.write(FAILURES, self._key, {"at": self._now(), "pause": pause})
+            self._store.write(FAILURES, self._key, {"at": now, "pause": pause})
+
+    def end(self) -> None:
+        """Forget the failures: somebody is there, and has signed in."""
+        with contextlib.suppress(StorageError):
+            self._store.delete(FAILURES, self._key)
 
 
 class AutomaticLogin:

@@ -11,6 +11,7 @@ from ..cache.sessions import Session, Sessions, end_sign_in
 from ..config.settings import Settings
 from ..errors import SignInFailedError, StorageError
 from ..oidc.client import AuthenticationResult
+from .auto import Backoff
 
 #: Seconds to wait for a renewal of the session that is about to be replaced.
 _LOCK_TIMEOUT = 45.0
@@ -76,6 +77,7 @@ class SessionWriter:
                 self._make_room(before, session, label)
                 session = replace(session, sign_out_epoch=self._sessions.sign_out_epoch())
             self._sessions.write(session)
+        Backoff(self._settings, self._store, self._now).end()
         self.session = session
 
     def _make_room(self, before: Session | None, session: Session, label: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import pytest
 
 from botocore_cognito_federation.cache.memory import MemoryStore
+from botocore_cognito_federation.cache.sessions import Session
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError
 from botocore_cognito_federation.factory import system_clock
@@ -21,6 +22,7 @@ from botocore_cognito_federation.login_tokens.base import RefreshContext, Source
 from botocore_cognito_federation.sign_in import auto as automatic
 from botocore_cognito_federation.sign_in import login as perform
 from botocore_cognito_federation.sign_in.auto import AutomaticLogin, Backoff, signed_in_automatically
+from botocore_cognito_federation.sign_in.session_writer import SessionWriter
 from tests.signin.places import BROWSER, Home, finished
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the tests use the terminal device of POSIX")
@@ -150,6 +152,25 @@ def test_a_clock_that_was_set_back_does_not_make_the_pause_longer(settings_of: A
     assert pause.left() == 300
     bench.now -= 86_400
     assert pause.left() == 0
+
+
+def test_a_sign_in_ends_the_pause_and_a_failure_of_yesterday_makes_the_next_one_no_longer(
+    settings_of: Any, tmp_path: Path
+) -> None:
+    bench = Bench(settings_of("tty"), tmp_path)
+    pause = Backoff(bench.settings, bench.store, lambda: bench.now)
+    pause.failed()
+    bench.now += 301
+    pause.failed()
+    assert pause.left() == 600
+    keeper = SessionWriter(bench.settings, bench.store, force=False, now=lambda: bench.now)
+    keeper.keep(Session("id", "ada", {}, "a token", None, "a refresh token", bench.now, keeper.sign_out_epoch), "Ada")
+    assert pause.left() == 0
+    pause.failed()
+    assert pause.left() == 300
+    bench.now += 86_400
+    pause.failed()
+    assert pause.left() == 300
 
 
 def test_a_process_without_a_terminal_has_no_foreground_terminal() -> None:
