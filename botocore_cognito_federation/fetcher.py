@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ._util.concurrency import ForkGuard, refreshing, refuse_reentry
-from ._util.failpoints import reach
 from .cache.base import Store, cache_key, credentials_key, identity_key, single_flight
 from .cache.credentials import RETRY_DELAY, CredentialCache, Failure, FailureCache, HeldCredentials
 from .credentials import FederatedCredentials, is_fresh, is_usable, refresh_at, usable_until
@@ -187,7 +186,7 @@ class CredentialFetcher:
         key = credentials_key(self._settings, login)
         with single_flight(self._store, key, timeout=LOCK_TIMEOUT) as taken:
             if not taken:
-                raise _busy()
+                raise _busy(self._store.holder(key))
             with refreshing(key):
                 return self._renew(key, login, has_valid_credentials=False)
 
@@ -230,7 +229,6 @@ class CredentialFetcher:
         if self._linked is not None:
             login = self._linked.joined(login)
         logger.debug("Got a login token for %s, expiring at %s", login.key, login.token.expires_at)
-        reach("token.obtained")
         return login
 
     def _last_or_raise(self, error: CognitoFederationError) -> FetchResult:
@@ -251,7 +249,7 @@ class CredentialFetcher:
                 if held is not None and usable:
                     logger.debug("Somebody else is renewing them; serving what lives")
                     return FetchResult(held, self._now() + _WHILE_ANOTHER_RENEWS)
-                raise _busy()
+                raise _busy(self._store.holder(key))
             sign_out_epoch = self.sign_out_epoch()
             held = self._kept.credentials(key)
             if held is not None and self._is_fresh(held):
@@ -292,13 +290,11 @@ class CredentialFetcher:
         except FederationRefusedError as refused:
             login = self._newer_login(login, refused)
             exchanged = self._exchange(login)
-        reach("exchange.done")
         credentials = exchanged.credentials
         logger.debug("Exchanged for credentials of %s until %s", credentials.identity_id, credentials.expiration)
         if not is_usable(credentials, self._now()):
             raise TemporaryError(_dead_on_arrival(exchanged), remedy="Set the clock (timedatectl set-ntp true)")
         self._kept.put_credentials(key, credentials, login, sign_out_epoch)
-        reach("credentials.kept")
         if signed_in != self._kept.sign_in_epoch():
             self._refuse_who_signed_out(key)
         self._failures.forget(key)
@@ -396,8 +392,8 @@ def _somebody_else() -> TemporaryError:
     return TemporaryError("Somebody else signed in meanwhile", remedy="Try again")
 
 
-def _busy() -> StorageError:
+def _busy(holder: str) -> StorageError:
     return StorageError(
-        f"Another process has been renewing these credentials for more than {LOCK_TIMEOUT:g} s",
+        f"{holder} has been renewing these credentials for more than {LOCK_TIMEOUT:g} s",
         remedy="Try again; if it stays, end that process",
     )

@@ -18,6 +18,7 @@ from typing import Any
 import botocore.session
 import pytest
 
+from botocore_cognito_federation.cache.documents import decoded, encoded
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.demo.home import child_environment
 from botocore_cognito_federation.demo.serve import find_executable
@@ -238,10 +239,8 @@ class Home:
     def age(self, *, seconds_left: float) -> None:
         """Let the kept credentials be an hour old but for so many seconds, and nothing be ready to print."""
         for path in self.documents("credentials"):
-            document = json.loads(path.read_text())
             expires_at = time.time() + seconds_left
-            document.update(expires_at=expires_at, issued_at=expires_at - 3600)
-            path.write_text(json.dumps(document))
+            rewritten(path, expires_at=expires_at, issued_at=expires_at - 3600)
         self.forget_answers()
 
     def federation(self, profile: str = "demo") -> CredentialFetcher:
@@ -250,6 +249,14 @@ class Home:
 
     def everything_stored(self) -> bytes:
         return b"\n".join(path.read_bytes() for path in sorted(self.cache.rglob("*")) if path.is_file())
+
+
+def rewritten(path: Path, **changes: Any) -> dict[str, Any]:
+    """Change a document of the store as the product would write it; answers what it holds now."""
+    kind, key = path.parent.name, path.stem
+    document = {**decoded(kind, key, path.read_bytes()), **changes}
+    path.write_bytes(encoded(kind, key, document))
+    return document
 
 
 def finished(process: subprocess.Popen[bytes]) -> Result:

@@ -69,16 +69,33 @@ def unexpected(error: Exception) -> CognitoFederationError:
 def _private_file(path: str) -> TextIO:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     try:
+        existed = os.path.lexists(path)
         # Non-blocking, so that a pipe without a reader cannot hold the helper up.
         descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
         status = os.fstat(descriptor)
-        if os.name != "nt" and stat.S_ISREG(status.st_mode) and status.st_mode & 0o077 and is_own(status):
-            os.fchmod(descriptor, 0o600)
-        return os.fdopen(descriptor, "a", encoding="utf-8")
+        if not existed and os.name != "nt" and status.st_mode & 0o777 != 0o600 and is_own(status):
+            os.fchmod(descriptor, 0o600)  # the umask may take rights from the owner too
+            status = os.fstat(descriptor)
     except OSError as error:
         raise StorageError(
             f"The debug log {path} cannot be opened: {error.strerror}", remedy=f"Change {VARIABLE}"
         ) from None
+    refusal = _why_not_private(status)
+    if refusal:
+        os.close(descriptor)
+        raise StorageError(f"The debug log {path} {refusal}", remedy=f"Change {VARIABLE}, or run: chmod 600 {path}")
+    return os.fdopen(descriptor, "a", encoding="utf-8")
+
+
+def _why_not_private(status: os.stat_result) -> str:
+    """Why nothing is written to a file: whoever else may read it, or has it open already, would read the log."""
+    if os.name == "nt" or stat.S_ISCHR(status.st_mode):  # a terminal, or /dev/null
+        return ""
+    if not is_own(status):
+        return "belongs to another user"
+    if stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
+        return "is open to other users"
+    return ""
 
 
 _QUIET: ContextVar[bool] = ContextVar("botocore_cognito_federation_quiet", default=False)

@@ -11,18 +11,10 @@ from typing import Any
 
 import click
 
-from .._fast_path import cache_directory
-from ..cache import everything_stored, store_for
+from ..cache import default_directory, everything_stored, store_for
 from ..cache.answers import forget_answers
 from ..cache.base import CREDENTIALS, FAILURES, IDENTITIES, NOTES, SESSIONS, Store
-from ..cache.sessions import (
-    EVERYTHING,
-    Session,
-    begin_epoch,
-    delete_sign_ins,
-    forget_credentials,
-    sign_in_epoch,
-)
+from ..cache.sessions import EVERYTHING, Session, forget_credentials, sign_in_epoch
 from ..config.configure import signs_people_in
 from ..config.keys import KEYS
 from ..config.loader import load_settings
@@ -275,7 +267,7 @@ def cache_command() -> None:
 @cache_command.command("path")
 def path() -> None:
     """Print the directory."""
-    click.echo(cache_directory(os.environ))
+    click.echo(default_directory(os.environ))
 
 
 @cache_command.command("list")
@@ -306,21 +298,18 @@ def _forget_shared(store: Store, settings: Settings) -> int:
 
 @cache_command.command("clear")
 @profile_option
-@click.option("--credentials", is_flag=True, help="Keep the sign-in, forget the AWS credentials only.")
+@click.option("--credentials", is_flag=True, help="Forget the AWS credentials only, not the identity IDs.")
 @click.option("--all", "everything", is_flag=True, help="Of every profile.")
 def clear(profile: str | None, credentials: bool, everything: bool) -> None:
-    """Forget the sign-in, AWS credentials and identity IDs; `logout` also revokes, and should be the first choice."""
+    """Forget AWS credentials and identity IDs, which the next use fetches again. The sign-in stays: `logout` ends it.
+
+    A sign-in that was only forgotten here would go on at the provider, with a refresh token that nothing can revoke.
+    """
     settings = None if everything else load_settings(profile)
     if settings is None:
         store, scope = everything_stored(os.environ), EVERYTHING
-        scopes = {str(document.get("scope")) for _, document in store.documents(SESSIONS)}
     else:
         store, scope = store_for(settings, os.environ), settings.scope
-        scopes = {scope}
-    signed_out = 0
-    for name in () if credentials else scopes:
-        begin_epoch(store, name)
-        signed_out += delete_sign_ins(store, name)
     forgotten = forget_credentials(store, scope) + (_forget_shared(store, settings) if settings else 0)
     for key, _ in list(store.documents(FAILURES)):
         store.delete(FAILURES, key)
@@ -328,6 +317,8 @@ def clear(profile: str | None, credentials: bool, everything: bool) -> None:
         # Another profile's stay: a guest whose identity ID is forgotten never gets that identity again.
         if not credentials and scope in (EVERYTHING, document.get("scope")):
             store.delete(IDENTITIES, key)
-    forget_answers(cache_directory(os.environ))
-    also = f" and {signed_out} sign-in{'s' if signed_out != 1 else ''}" if signed_out else ""
-    click.echo(f"Forgot {forgotten} set{'s' if forgotten != 1 else ''} of AWS credentials{also}", err=True)
+    forget_answers(default_directory(os.environ))
+    click.echo(f"Forgot {forgotten} set{'s' if forgotten != 1 else ''} of AWS credentials", err=True)
+    staying = [document for _, document in store.documents(SESSIONS) if scope in (EVERYTHING, document.get("scope"))]
+    if staying:
+        click.echo("The sign-in stays. To end it, run: cognito-federation logout", err=True)
