@@ -18,6 +18,7 @@ from typing import Any
 import botocore.session
 import pytest
 
+from botocore_cognito_federation._fast_path import MAGIC, checksum
 from botocore_cognito_federation.cache.documents import decoded, encoded
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.demo.home import child_environment
@@ -257,6 +258,15 @@ def rewritten(path: Path, **changes: Any) -> dict[str, Any]:
     document = {**decoded(kind, key, path.read_bytes()), **changes}
     path.write_bytes(encoded(kind, key, document))
     return document
+
+
+def retimed(answer: Path, *, issued: float, refresh_at: float, until: float | None = None) -> None:
+    """Give an answer that is kept ready other times, as the product would write them; `until` stays unless given."""
+    lines = answer.read_text().split("\n")
+    before = lines[4].split()
+    lines[4] = f"{issued} {refresh_at} {before[2] if until is None else until}"
+    rest = "\n".join(lines[2:]).encode()
+    answer.write_bytes(b"\n".join((MAGIC.encode(), checksum(rest), rest)))
 
 
 def finished(process: subprocess.Popen[bytes]) -> Result:

@@ -60,6 +60,29 @@ def make_directory(path: str, note: Note) -> None:
             note(f"{path} had the mode {stat.S_IMODE(status.st_mode):04o}; it is 0700 now")
 
 
+def why_unusable(directory: str) -> str | None:
+    """Why nothing can be kept in a directory, or in one of those inside it; None where something can.
+
+    Nothing is made or changed. Directories inside that root has left in a user's place make each call start anew.
+    """
+    if not os.path.lexists(directory):
+        parent = os.path.dirname(directory)
+        if os.path.isdir(parent) and not _may_make_in(parent):
+            return f"root makes nothing in {parent}, which belongs to another user"
+        return None
+    try:
+        inside = [entry.path for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False)]
+        for path in (directory, *sorted(inside)):
+            status = os.stat(path)
+            if not is_own(status):
+                return f"{path} is not a directory of this user: {_owners(status)}"
+            if not os.access(path, os.W_OK):
+                return f"{path} cannot be written"
+    except OSError as error:
+        return f"{directory} cannot be used: {error.strerror}"
+    return None
+
+
 def make_private_directories(path: str) -> None:
     """Make a directory and its missing parents, each 0700 from its first moment, whatever the umask says.
 

@@ -19,6 +19,7 @@ from .._util.files import (
     read_private,
     remove,
     remove_with_leftovers,
+    why_unusable,
     write_private,
 )
 from ..errors import StorageError
@@ -161,6 +162,10 @@ class FileStore:
             words = self.holder(name) if dot and suffix == _HOLDER else ""
             if words and words != UNKNOWN_HOLDER:
                 yield name, words
+
+    def why_unusable(self) -> str | None:
+        """Why nothing can be kept here; None where something can. Nothing is made or changed."""
+        return why_unusable(self.directory)
 
     def warn(self, text: str) -> None:
         with contextlib.suppress(StorageError):

@@ -14,6 +14,7 @@ import click
 from ..cache import default_directory, everything_stored, store_for
 from ..cache.answers import forget_answers
 from ..cache.base import CREDENTIALS, FAILURES, IDENTITIES, NOTES, SESSIONS, Store
+from ..cache.file import FileStore
 from ..cache.sessions import EVERYTHING, Session, forget_credentials, sign_in_epoch
 from ..config.configure import signs_people_in
 from ..config.keys import KEYS
@@ -141,7 +142,7 @@ def say(found: Overview, settings: Settings | None) -> None:
         click.echo(f"  AWS credentials for {who} ({entry['provider']}), {span(entry['seconds_left'])} left")
     if found.needs_sign_in:
         click.echo(f"  nobody is signed in{f'. Run: {login_command(settings)}' if settings else ''}")
-    elif found.needs_sign_in is False and not found.living:
+    elif found.needs_sign_in is False and not found.living and not found.warnings:
         click.echo("  no AWS credentials kept; the next use gets them")
     for note in found.notes:
         click.echo(f"  note: {note}")
@@ -160,6 +161,9 @@ def status_command(profile: str | None, session: str | None, as_json: bool, ever
     settings = None if everything else chosen_settings(profile, session)
     store = store_for(settings, os.environ) if settings else everything_stored(os.environ)
     warnings = find_overrides(settings, os.environ) if settings and session is None else []
+    if settings is None or settings.cache != "memory":
+        why = FileStore(default_directory(os.environ)).why_unusable()
+        warnings += [f"{why}. So each call asks Cognito anew"] if why else []
     try:
         found = overview_of(settings, store, warnings)
     except StorageError as error:
