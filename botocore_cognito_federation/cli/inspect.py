@@ -163,7 +163,7 @@ def status_command(profile: str | None, session: str | None, as_json: bool, ever
     warnings = find_overrides(settings, os.environ) if settings and session is None else []
     if settings is None or settings.cache != "memory":
         why = FileStore(default_directory(os.environ)).why_unusable()
-        warnings += [f"{why}. So each call asks Cognito anew"] if why else []
+        warnings += [f"{why}. Until that is changed, each call starts anew"] if why else []
     try:
         found = overview_of(settings, store, warnings)
     except StorageError as error:

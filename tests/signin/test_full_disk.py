@@ -18,7 +18,8 @@ _HOUR = 3600
 #: Mounts a small disk over the cache, fills it but for so many blocks, runs a command, and keeps what it has left.
 _ON_A_SMALL_DISK = """
 cache=$1 beside=$2 free=$3; shift 3
-cp -a "$cache/." "$beside/" && mount -t tmpfs -o size=512k,mode=700 none "$cache" && cp -a "$beside/." "$cache/" || exit 99
+cp -a "$cache/." "$beside/" && mount -t tmpfs -o size=512k,mode=700 none "$cache" || exit 99
+cp -a "$beside/." "$cache/" || exit 98
 dd if=/dev/zero of="$cache/filling" bs=4096 2>/dev/null
 blocks=$(( $(stat -c %s "$cache/filling") / 4096 ))
 truncate -s $(( (blocks - free) * 4096 )) "$cache/filling" || exit 99

@@ -1,4 +1,4 @@
-"""Where things are kept: directories whatever the umask, of another user, without a home, and a log that others read."""
+"""Where things are kept: whatever the umask, in a place of another user, without a home, in a log that others read."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from botocore_cognito_federation.errors import StorageError
 from tests.conftest import Home, Result, finished
 
 OTHER = 65534
+POOL = "eu-west-1:11111111-1111-4111-8111-111111111111"
 root_only = pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can give a file to another user")
 ASK = ("credential-process", "--profile", "demo")
 
@@ -68,7 +69,7 @@ def test_configure_makes_the_directory_of_the_config_file_0700(home: Home, tmp_p
             "--profile",
             "dev",
             "--identity-pool-id",
-            "eu-west-1:" + "1" * 8 + "-1111-4111-8111-" + "1" * 12,
+            POOL,
         ),
         *("--provider", "guest", "--command", find_executable(), "--offline", "--no-input"),
         AWS_CONFIG_FILE=str(config),
@@ -117,12 +118,13 @@ def test_a_directory_of_answers_that_root_has_left_is_named_by_doctor_and_status
     for words in (("doctor", "--profile", "demo", "--offline"), ("status", "--profile", "demo")):
         said = home.run(*words).out.decode()
         assert f"{home.cache / 'answers'} is not a directory of this user" in said, words
+    home.forget_answers()
     home.ask()
     assert "No answer can be kept ready" in home.run("status", "--profile", "demo").out.decode()
 
 
 def test_a_cache_directory_that_depends_on_the_working_directory_is_refused(home: Home) -> None:
-    line = home.ask(COGNITO_FEDERATION_CACHE_DIR="cache").refused(2)
+    line = home.ask(COGNITO_FEDERATION_CACHE_DIR="cache").refused(4)
     assert "COGNITO_FEDERATION_CACHE_DIR is 'cache'" in line
     assert "absolute path" in line
     assert not (home.path / "cache").exists()
@@ -146,22 +148,20 @@ def test_without_home_and_passwd_entry_both_remedies_are_named_and_nothing_is_ma
     home: Home, words: tuple[str, ...]
 ) -> None:
     variables = {"AWS_CONFIG_FILE": str(home.config)}
-    done = home.python(WITHOUT_HOME.format(words=list(words)), **variables)
-    assert "Set HOME, or set COGNITO_FEDERATION_CACHE_DIR" in done.refused(2)
+    program = WITHOUT_HOME.format(words=list(words))
+    done = home.python(program, COGNITO_FEDERATION_CACHE_DIR=None, **variables)
+    assert "Set HOME, or set COGNITO_FEDERATION_CACHE_DIR" in done.refused(4)
     assert not (home.path / "~").exists()
-    fixed = home.python(
-        WITHOUT_HOME.format(words=list(words)), COGNITO_FEDERATION_CACHE_DIR=str(home.cache), **variables
-    )
+    fixed = home.python(program, COGNITO_FEDERATION_CACHE_DIR=str(home.cache), **variables)
     assert fixed.code == 0
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no passwd database")
 def test_without_home_configure_writes_no_file_called_tilde(home: Home) -> None:
-    words = ["configure", "--profile", "dev", "--set", "refresh_window=5m", "--provider", "guest", "--offline"]
+    words = ["configure", "--profile", "dev", "--provider", "guest", "--offline"]
     words += ["--identity-pool-id", home.world.pool_id, "--command", find_executable(), "--no-input"]
-    done = home.python(
-        WITHOUT_HOME.format(words=words), COGNITO_FEDERATION_CACHE_DIR=str(home.cache), AWS_CONFIG_FILE=None
-    )
+    places = {"COGNITO_FEDERATION_CACHE_DIR": str(home.cache), "AWS_CONFIG_FILE": None}
+    done = home.python(WITHOUT_HOME.format(words=words), **places)
     assert done.code != 0
     assert b"HOME" in done.err
     assert not (home.path / "~").exists()
