@@ -80,22 +80,28 @@ def _private_file(path: str) -> TextIO:
         raise StorageError(
             f"The debug log {path} cannot be opened: {error.strerror}", remedy=f"Change {VARIABLE}"
         ) from None
-    refusal = _why_not_private(status)
-    if refusal:
+    try:
+        _refuse_what_others_read(path, status)
+    except StorageError:
         os.close(descriptor)
-        raise StorageError(f"The debug log {path} {refusal}", remedy=f"Change {VARIABLE}, or run: chmod 600 {path}")
+        raise
     return os.fdopen(descriptor, "a", encoding="utf-8")
 
 
-def _why_not_private(status: os.stat_result) -> str:
-    """Why nothing is written to a file: whoever else may read it, or has it open already, would read the log."""
+def _refuse_what_others_read(path: str, status: os.stat_result) -> None:
+    """Write nothing to a file that other users may read, or have open already.
+
+    Raises:
+        StorageError: it is one.
+    """
     if os.name == "nt" or stat.S_ISCHR(status.st_mode):  # a terminal, or /dev/null
-        return ""
+        return
     if not is_own(status):
-        return "belongs to another user"
+        raise StorageError(f"The debug log {path} belongs to another user", remedy=f"Change {VARIABLE}")
     if stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
-        return "is open to other users"
-    return ""
+        raise StorageError(
+            f"The debug log {path} is open to other users", remedy=f"Run: chmod 600 {path}, or change {VARIABLE}"
+        )
 
 
 _QUIET: ContextVar[bool] = ContextVar("botocore_cognito_federation_quiet", default=False)
