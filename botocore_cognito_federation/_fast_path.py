@@ -177,6 +177,8 @@ def still_bound(bindings: str) -> bool:
 
 def read_answer(query: CacheQuery) -> "CachedAnswer | None":
     """The answer kept for exactly this question, or None: no file, not ours, not private, damaged, or out of date."""
+    if not os.path.isabs(query.path):
+        return None  # nothing is read from the working directory; the store refuses the place, with the reason
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(query.path, flags)
@@ -275,6 +277,8 @@ def _open_lock(query: CacheQuery) -> "int | None":
     Nothing is made in a place of another user, who could not use it any more: root's lock file would stand there.
     """
     directory = os.path.dirname(query.path)
+    if not os.path.isabs(directory):
+        return None
     try:
         for place in (query.directory, directory):
             if not _is_own_place(place):
@@ -396,8 +400,6 @@ def _asked_by_itself(query: CacheQuery) -> bool:
 
 def answer_or_wait_for_lock(query: CacheQuery) -> None:
     """End the process with the answer kept ready; where there is none, return as the one who gets it."""
-    if not os.path.isabs(query.directory):
-        return  # the store refuses it, with the reason
     kept = _exit_if_answered(query)
     if (kept is None or kept.kind != "ask") and not _asked_by_itself(query):
         _wait_for_lock(query)

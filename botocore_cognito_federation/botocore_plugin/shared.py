@@ -12,10 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .._fast_path import state_of_variable
+from .._fast_path import cache_directory, state_of_variable
 from .._util.concurrency import ForkSafeLock
 from .._util.subprocess import check_profile_recursion
-from ..cache import default_directory
 from ..cache.answers import putting_answers
 from ..cache.base import credentials_key
 from ..config.keys import NAMED_URLS
@@ -181,7 +180,7 @@ def _owner(settings: Settings) -> _Owner:
 
 
 def _key(settings: Settings, environ: Mapping[str, str]) -> _Key:
-    return settings, default_directory(environ), _token_place(settings, environ)
+    return settings, cache_directory(environ), _token_place(settings, environ)
 
 
 def _token_place(settings: Settings, environ: Mapping[str, str]) -> tuple[str, ...]:
