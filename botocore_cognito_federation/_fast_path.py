@@ -39,8 +39,6 @@ CHAIN_VARIABLE = "_COGNITO_FEDERATION_PROFILE_CHAIN"
 LOCK_TIMEOUT = 54.0
 _CLOCK_STEP = 5.0
 _END_OF_TIME = 1e12
-#: Who holds a lock, where the process that does cannot be named.
-UNKNOWN_HOLDER = "Another process"
 _SECOND = 10**9
 #: Nanoseconds after which a file's time of change says whether it was changed again; FAT counts in two seconds.
 _SETTLED = 3 * _SECOND
@@ -345,6 +343,8 @@ def _wait_for_lock(query: CacheQuery) -> "int | None":
         if answer is not None and answer.kind == "ask":
             return None
         if monotonic() > deadline:
+            from .cache.lock_holder import holder_words
+
             holder = holder_words(os.pread(lock, 200, 1) if hasattr(os, "pread") else b"")
             exit_with(8, f"{holder} has been renewing these credentials for too long. Try again, or end that process")
         sleep(pause)
@@ -354,43 +354,14 @@ def _wait_for_lock(query: CacheQuery) -> "int | None":
 
 
 def _leave_name(lock: int) -> None:
-    """Say in the lock file who holds it. Windows lets nobody read the byte that is locked, so it stands behind that."""
+    """Say in the lock file who holds it; behind the byte that is locked, which Windows lets no process read."""
+    from .cache.lock_holder import lock_holder  # this process goes the long way, and imports it there anyway
+
     try:
         os.ftruncate(lock, 0)
         os.write(lock, b" " + lock_holder())
     except OSError:
         pass  # without space for a name, the message says "Another process"
-
-
-def lock_holder() -> bytes:
-    """Describe this process for those who wait for its lock: PID, start, time, program.
-
-    It is for messages only; whether a lock is held is never concluded from it.
-    """
-    program = "".join(filter(str.isprintable, os.path.basename(sys.argv[0])))[:60]
-    return f"{os.getpid()} {_start_of(os.getpid())} {time():.0f} {program or 'python'}".encode(errors="replace")
-
-
-def holder_words(content: bytes) -> str:
-    """Name the process that `lock_holder` described, if it still runs: "Process 12 (app.py; …)"."""
-    try:
-        pid, start, since, program = content.decode(errors="replace").split(" ", 3)
-        if _start_of(int(pid)) != start:
-            return UNKNOWN_HOLDER
-        held = max(0, round(time() - float(since)))
-    except (ValueError, OverflowError):
-        return UNKNOWN_HOLDER
-    program = "".join(filter(str.isprintable, program))[:60]
-    return f"Process {pid} ({program}; it took the lock {held} s ago)"
-
-
-def _start_of(pid: int) -> str:
-    """When a process started, in ticks since the machine did (proc(5), field 22); ``-`` where no one tells."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[19].decode()
-    except (OSError, IndexError):
-        return "gone" if os.path.exists("/proc/self/stat") else "-"
 
 
 def _asked_by_itself(query: CacheQuery) -> bool:

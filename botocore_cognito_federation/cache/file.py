@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from .._fast_path import UNKNOWN_HOLDER, holder_words, lock_holder
 from .._util.files import (
     TEMPORARY_MARK,
     Reservation,
@@ -37,6 +36,7 @@ from .base import (
     cache_key,
 )
 from .documents import INDEX, DamagedError, decoded, encoded
+from .lock_holder import UNKNOWN_HOLDER, holder_words, lock_holder
 
 if TYPE_CHECKING:
     from filelock import FileLock
