@@ -133,8 +133,8 @@ def overview_of(settings: Settings | None, store: Store, warnings: list[str]) ->
     return replace(found, needs_sign_in=not signed_in and (settings is None or signs_people_in(settings)))
 
 
-def say(found: Overview, settings: Settings | None) -> None:
-    """The same for people."""
+def say(found: Overview, settings: Settings | None, *, keeps: bool) -> None:
+    """Print an overview for people; `keeps` says whether the next use can keep what it gets."""
     for entry in found.sign_ins:
         click.echo(f"  {sign_in_line(entry, naming_scope=settings is None)}")
     for entry in found.living:
@@ -142,8 +142,8 @@ def say(found: Overview, settings: Settings | None) -> None:
         click.echo(f"  AWS credentials for {who} ({entry['provider']}), {span(entry['seconds_left'])} left")
     if found.needs_sign_in:
         click.echo(f"  nobody is signed in{f'. Run: {login_command(settings)}' if settings else ''}")
-    elif found.needs_sign_in is False and not found.living and not found.warnings:
-        click.echo("  no AWS credentials kept; the next use gets them")
+    elif found.needs_sign_in is False and not found.living:
+        click.echo(f"  no AWS credentials kept{'; the next use gets them' if keeps else ''}")
     for note in found.notes:
         click.echo(f"  note: {note}")
     for warning in found.warnings:
@@ -161,6 +161,7 @@ def status_command(profile: str | None, session: str | None, as_json: bool, ever
     settings = None if everything else chosen_settings(profile, session)
     store = store_for(settings, os.environ) if settings else everything_stored(os.environ)
     warnings = find_overrides(settings, os.environ) if settings and session is None else []
+    why = None
     if settings is None or settings.cache != "memory":
         why = FileStore(default_directory(os.environ)).why_unusable()
         warnings += [f"{why}. Until that is changed, each call starts anew"] if why else []
@@ -178,7 +179,7 @@ def status_command(profile: str | None, session: str | None, as_json: bool, ever
     if settings:
         shown = f"session {session}" if session else f"profile {settings.profile or 'default'}"
         click.echo(f"{shown}, identity pool {settings.identity_pool_id}")
-    say(found, settings)
+    say(found, settings, keeps=why is None)
     return 0
 
 
