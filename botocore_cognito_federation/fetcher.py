@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ._util.concurrency import prepare_for_forks, refreshing, refuse_reentry
-from ._util.failpoints import reach
 from .cache.base import Store, cache_key, credentials_key, identity_key, single_flight
 from .cache.credentials import RETRY_DELAY, CredentialCache, Failure, FailureCache, HeldCredentials
 from .cache.sessions import sign_in_part
@@ -227,7 +226,7 @@ class CredentialFetcher:
         key = credentials_key(self._settings, login)
         with single_flight(self._store, key, timeout=LOCK_TIMEOUT) as taken:
             if not taken:
-                raise _busy()
+                raise _busy(self._store.holder(key))
             with refreshing(key):
                 return self._renew(key, login, self.sign_out_epoch(), has_valid_credentials=False)
 
@@ -270,7 +269,6 @@ class CredentialFetcher:
         if self._linked is not None:
             login = self._linked.joined(login)
         logger.debug("Got a login token for %s, expiring at %s", login.key, login.token.expires_at)
-        reach("token.obtained")
         return login
 
     def _last_or_raise(self, error: CognitoFederationError) -> FetchResult:
@@ -302,7 +300,7 @@ class CredentialFetcher:
                 if living is not None and usable:
                     logger.debug("Somebody else is renewing them; serving what lives")
                     return FetchResult(living, self._now() + _WHILE_ANOTHER_RENEWS, only_here=own is not None)
-                raise _busy()
+                raise _busy(self._store.holder(key))
             sign_out_epoch = self.sign_out_epoch()
             held = self._held(wanted)
             if held is not None and self._is_fresh(held):
@@ -349,13 +347,11 @@ class CredentialFetcher:
         except FederationRefusedError as refused:
             login = self._newer_login(login, refused)
             exchanged = self._exchange(login)
-        reach("exchange.done")
         credentials = exchanged.credentials
         logger.debug("Exchanged for credentials of %s until %s", credentials.identity_id, credentials.expiration)
         if not is_usable(credentials, self._now()):
             raise TemporaryError(_dead_on_arrival(exchanged), remedy="Set the clock (timedatectl set-ntp true)")
         self._kept.put_credentials(key, credentials, login, sign_out_epoch)
-        reach("credentials.kept")
         # The last look, as late as it can be: a sign-out wins until the credentials are handed out.
         if sign_in_part(sign_out_epoch) != self._kept.sign_in_epoch():
             self._refuse_who_signed_out(key)
@@ -454,8 +450,8 @@ def _somebody_else() -> TemporaryError:
     return TemporaryError("Somebody else signed in meanwhile", remedy="Try again")
 
 
-def _busy() -> StorageError:
+def _busy(holder: str) -> StorageError:
     return StorageError(
-        f"Another process has been renewing these credentials for more than {LOCK_TIMEOUT:g} s",
+        f"{holder} has been renewing these credentials for more than {LOCK_TIMEOUT:g} s",
         remedy="Try again; if it stays, end that process",
     )

@@ -8,13 +8,14 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .._fast_path import ENTRY, FIELD, MAGIC, CacheQuery, bound, read_answer, still_bound
+from .._fast_path import ENTRY, FIELD, MAGIC, CacheQuery, bound, checksum, read_answer, still_bound
 from .._util.doubles import double_of_aws
 from .._util.files import make_directory, read_private, remove, write_private
 from ..credentials import usable_until
 from ..errors import CognitoFederationError, StorageError
 from ..login_tokens.registry import bindings_of_answer
 from .base import EPOCHS
+from .file import FileStore
 from .sessions import epoch_keys
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 ANSWERS = "answers"
 #: The line of an answer file that holds its kind, counted from 0; see `process`.
-_KIND_LINE = 4
+_KIND_LINE = 5
 
 
 def process_text(served: FetchResult) -> str:
@@ -114,12 +115,18 @@ def _write(
     if double_of_aws() is not None:
         return
     if bindings is None:
-        bindings, kind, code, text, who = "", "ask", 0, "", FIELD
-    fields = (MAGIC, query.fingerprint, bindings, " ".join(map(repr, times)), kind, str(code), who, text, "")
-    with contextlib.suppress(StorageError):
-        make_directory(query.directory, lambda _: None)
-        make_directory(os.path.dirname(query.path), lambda _: None)
-        write_private(query.path, "\n".join(fields).encode("utf-8", "surrogateescape"), lasting=False)
+        bindings, kind, code, text, who = "", "ask", 1, "", FIELD
+    if not os.path.isabs(query.directory):
+        return  # the store refuses it, with the reason
+    fields = (query.fingerprint, bindings, " ".join(map(repr, times)), kind, str(code), who, text, "")
+    rest = "\n".join(fields).encode("utf-8", "surrogateescape")
+    store = FileStore(query.directory)
+    try:
+        make_directory(query.directory, store.warn)
+        make_directory(os.path.dirname(query.path), store.warn)
+        write_private(query.path, b"\n".join((MAGIC.encode(), checksum(rest), rest)), lasting=False)
+    except StorageError as error:
+        store.warn(f"No answer can be kept ready, so each call starts anew: {error.line}")
 
 
 def forget_failed_answers(directory: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..identity_pool.client import Login
 
 #: Written into every document. A later format that today's code cannot read is a miss, not an error.
-FORMAT = 1
+FORMAT = 2
 
 CREDENTIALS = "credentials"
 IDENTITIES = "identities"
@@ -32,6 +32,8 @@ LINKS = "links"
 
 #: What a keyring takes instead of files.
 SECRET_KINDS = frozenset({CREDENTIALS, SESSIONS, SECRETS})
+#: What nothing can fetch again. A file of these that cannot be read is an error: "nobody is signed in" would mislead.
+LASTING_SECRETS = frozenset({SESSIONS, SECRETS})
 
 
 class Store(Protocol):
@@ -67,6 +69,23 @@ class Store(Protocol):
         Raises:
             StorageError: this place cannot have locks.
         """
+        ...
+
+    def reserved(
+        self, kind: str, key: str, document: Mapping[str, Any]
+    ) -> AbstractContextManager[Callable[[Mapping[str, Any]], None]]:
+        """Prove that successors of a document can be written, and hold the space for them until the context ends.
+
+        What cannot be had again, such as a refresh token, is spent inside only. The context gives the function that
+        writes a successor, which may be twice as long as the document. Until then the document stays as it is.
+
+        Raises:
+            StorageError: a successor could not be written.
+        """
+        ...
+
+    def holder(self, name: str) -> str:
+        """Name the process that holds the lock `name`, for a sentence: "Process 12 (aws)", else "Another process"."""
         ...
 
     def warn(self, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -32,12 +32,7 @@ class StoreBesideDoubles:
         return self._for(kind).read(kind, key)
 
     def write(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
-        if kind == SESSIONS and (double := double_of_http()) is not None:
-            # This is also what keeps a refresh token from being spent, which wants a proof first that it can be kept.
-            raise StorageError(
-                f"A sign-in is neither kept nor renewed while {double} answers for the identity provider",
-                remedy="Renew it before the test, or let the test have credentials of its own",
-            )
+        _refuse_sessions_of_doubles(kind)
         self._for(kind).write(kind, key, document)
 
     def delete(self, kind: str, key: str) -> None:
@@ -48,6 +43,16 @@ class StoreBesideDoubles:
 
     def lock(self, name: str, *, timeout: float) -> AbstractContextManager[bool]:
         return self._store.lock(name, timeout=timeout)
+
+    def reserved(
+        self, kind: str, key: str, document: Mapping[str, Any]
+    ) -> AbstractContextManager[Callable[[Mapping[str, Any]], None]]:
+        # A refresh token is spent inside only, so that this also keeps it from being spent on a double.
+        _refuse_sessions_of_doubles(kind)
+        return self._for(kind).reserved(kind, key, document)
+
+    def holder(self, name: str) -> str:
+        return self._store.holder(name)
 
     def warn(self, text: str) -> None:
         self._for(NOTES).warn(text)
@@ -63,3 +68,11 @@ class StoreBesideDoubles:
             self._meanwhile = meanwhile
             return meanwhile
         return self._store
+
+
+def _refuse_sessions_of_doubles(kind: str) -> None:
+    if kind == SESSIONS and (double := double_of_http()) is not None:
+        raise StorageError(
+            f"A sign-in is neither stored nor renewed while {double} answers for the identity provider",
+            remedy="Renew it before the test, or let the test have credentials of its own",
+        )

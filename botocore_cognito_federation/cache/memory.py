@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,6 +43,15 @@ class MemoryStore:
         finally:
             if taken:
                 lock.release()
+
+    @contextmanager
+    def reserved(
+        self, kind: str, key: str, document: Mapping[str, Any]
+    ) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+        yield lambda successor: self.write(kind, key, successor)
+
+    def holder(self, name: str) -> str:
+        return "Another thread"
 
     def warn(self, text: str) -> None:
         if text not in self.notes:

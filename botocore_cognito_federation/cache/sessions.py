@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -116,21 +117,6 @@ def drop_old_marks(store: Store, passes_once: Callable[[str], bool]) -> None:
             store.delete(EPOCHS, key)
 
 
-def delete_sign_ins(store: Store, scope: str) -> int:
-    """Forget the sign-ins of a scope without a word to the provider.
-
-    Returns:
-        How many there were.
-
-    Raises:
-        StorageError: the store cannot be written.
-    """
-    found = [key for key, document in store.documents(SESSIONS) if document.get("scope") == scope]
-    for key in found:
-        store.delete(SESSIONS, key)
-    return len(found)
-
-
 @dataclass(frozen=True)
 class Session:
     """One signed-in person at one identity provider.
@@ -234,7 +220,30 @@ class Sessions:
         Raises:
             StorageError: it could not be kept.
         """
-        document: dict[str, Any] = {
+        self._store.write(SESSIONS, self.key, self._document(session))
+        self._leave_nothing_after_a_sign_out(session)
+
+    @contextmanager
+    def reserved(self, session: Session) -> Iterator[Callable[[Session], None]]:
+        """Prove that a successor of a session can be kept, and hold the space for it; the context gives its writer.
+
+        Raises:
+            StorageError: it could not be kept.
+        """
+        with self._store.reserved(SESSIONS, self.key, self._document(session)) as write:
+
+            def write_successor(successor: Session) -> None:
+                write(self._document(successor))
+                self._leave_nothing_after_a_sign_out(successor)
+
+            yield write_successor
+
+    def _leave_nothing_after_a_sign_out(self, session: Session) -> None:
+        if self._leave_nothing and session.sign_out_epoch != self.sign_out_epoch():
+            self.delete()
+
+    def _document(self, session: Session) -> dict[str, Any]:
+        return {
             "scope": self._scope,
             "sign_in_id": session.sign_in_id,
             "subject": session.subject,
@@ -246,9 +255,6 @@ class Sessions:
             "signed_in_at": session.signed_in_at,
             "generation": session.sign_out_epoch,
         }
-        self._store.write(SESSIONS, self.key, document)
-        if self._leave_nothing and session.sign_out_epoch != self.sign_out_epoch():
-            self.delete()
 
     def delete(self) -> None:
         """Forget the session.
@@ -257,6 +263,14 @@ class Sessions:
             StorageError: it is there and could not be removed.
         """
         self._store.delete(SESSIONS, self.key)
+
+
+def held_for_too_long(store: Store, key: str, limit: float) -> StorageError:
+    """The error of a process that has waited for the lock of a session."""
+    return StorageError(
+        f"{store.holder(f'session-{key}')} has held this session for more than {limit:g} s",
+        remedy="Try again; if it stays, end that process",
+    )
 
 
 def _text(value: object) -> str | None:

@@ -262,7 +262,8 @@ def console_command(
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
+    for line in text.splitlines():
+        print_line(line, err=True)
 
 
 @click.command("credential-process")

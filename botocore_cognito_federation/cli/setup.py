@@ -8,7 +8,7 @@ import sys
 import click
 
 from ..botocore_plugin.native import disable, enable, examine
-from ..cache import store_for
+from ..cache import other_stores, store_for
 from ..cache.base import SECRETS, Store
 from ..config.configure import (
     Files,
@@ -98,14 +98,15 @@ def _keep_client_secret(settings: Settings, store: Store) -> None:
 
 def _move_what_is_kept(settings: Settings, store: Store) -> None:
     """Where ``cognito_cache`` has changed, what was kept goes with it."""
-    from ..cache.keyring import FilesAfterKeyring, KeyringStore, move_scope
+    from ..cache.keyring import move_scope
 
-    if isinstance(store, KeyringStore | FilesAfterKeyring):
-        moved = move_scope(settings.scope, store)
-        if moved:
-            print_line(
-                f"Moved what was stored for {settings.scope} ({moved}) to cognito_cache = {settings.cache}", err=True
-            )
+    if settings.cache == "memory":
+        return
+    moved = sum(move_scope(settings.scope, other, store) for other in other_stores(store, os.environ))
+    if moved:
+        print_line(
+            f"Moved what was stored for {settings.scope} ({moved}) to cognito_cache = {settings.cache}", err=True
+        )
 
 
 def _say_what_is_next(plan: Plan, *, changed: bool, files: Files) -> None:

@@ -18,8 +18,9 @@ from botocore.session import Session
 
 from .._util.http import HttpClient, ServerBusyError
 from .._util.log import suppress_wire_logs
-from ..cache import store_for
+from ..cache import default_directory, store_for
 from ..cache.base import NOTES, Store
+from ..cache.file import FileStore
 from ..cache.sessions import Sessions
 from ..config.configure import Files, check_provider, is_ours, signs_people_in
 from ..config.files import read_config
@@ -93,6 +94,15 @@ def places(settings: Settings, store: Store, environ: Mapping[str, str]) -> Iter
         yield CheckResult("store", "ok", f"cognito_cache = {settings.cache} keeps and forgets")
     except StorageError as error:
         yield CheckResult.of("store", error)
+    if settings.cache != "memory":
+        files = FileStore(default_directory(environ))
+        why = files.why_unusable()
+        if why is not None:
+            remedy = "Give it back to this user (chown), or set COGNITO_FEDERATION_CACHE_DIR"
+            yield CheckResult("store", "warning", f"{why}, so each call starts anew", remedy)
+        for name, holder in files.holders():
+            what = f"{holder} holds the lock {name}, for which other processes wait"
+            yield CheckResult("locks", "note", what, "If it stays, end that process")
     for path in (Files.of(environ).config, os.path.dirname(Files.of(environ).config)):
         with contextlib.suppress(OSError):
             mode = os.stat(path).st_mode

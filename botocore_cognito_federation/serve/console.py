@@ -115,8 +115,8 @@ def sign_in_url(credentials: FederatedCredentials, destination: str, *, endpoint
     if answer.status != HTTPStatus.OK:
         raise FederationRefusedError(
             f"{host} refused to sign these credentials in to the console (HTTP {answer.status})",
-            remedy="Check that the role still exists and the clock is right; cognito-federation cache clear gets new"
-            " credentials",
+            remedy="Check that the role still exists and the clock is right; cognito-federation cache clear"
+            " --credentials gets new ones",
         )
     token = answer.json_object(error=FederationRefusedError).get("SigninToken")
     if not isinstance(token, str) or not token:

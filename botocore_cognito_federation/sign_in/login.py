@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from .._fast_path import cache_directory
+from .._util.concurrency import BackendTimeoutError, TimeLimit
+from ..cache import default_directory
 from ..cache.answers import forget_answers, forget_failed_answers
 from ..cache.base import FAILURES, SECRETS, Store, cache_key, scope_key
 from ..cache.sessions import Session, Sessions
@@ -127,6 +128,8 @@ def choose_flow(
 
 logger = logging.getLogger(__name__)
 
+#: Seconds for revoking a refresh token that is given up; a person waits for the command to end.
+_REVOCATION_TIME = 5.0
 #: The port in a redirect that nobody listens on, where any port will do.
 _PASTE_PORT = 8400
 
@@ -190,7 +193,7 @@ def sign_in(
         raise _though_signed_in(error, session) from None
     if not joined:
         with contextlib.suppress(StorageError):
-            forget_answers(cache_directory(environment.environ))
+            forget_answers(default_directory(environment.environ))
     return SignedIn(session, credentials, joined)
 
 
@@ -257,7 +260,7 @@ def forget_failures(store: Store, environ: Mapping[str, str]) -> None:
     with contextlib.suppress(StorageError):
         for key, _ in list(store.documents(FAILURES)):
             store.delete(FAILURES, key)
-        forget_failed_answers(cache_directory(environ))
+        forget_failed_answers(default_directory(environ))
 
 
 @contextmanager
@@ -304,13 +307,40 @@ def _sign_in_here(
         screen.say(flow.why)
     keeper = SessionWriter(settings, store, force=options.force, now=environment.clock.now)
     attempt = _Attempt(settings, store, party, screen, options, environment, keeper)
-    with screen:
-        attempt.go(flow)
-    if keeper.replaced is not None and keeper.replaced.refresh_token is not None:
-        outcome = revoke_session(settings, store, environment.environ, keeper.replaced.refresh_token)
-        logger.debug("The session of the user before was revoked: %s", outcome)
-    assert keeper.session is not None, "a sign-in ends with an error or a kept session"
-    return keeper.session
+    try:
+        with screen:
+            attempt.go(flow)
+    finally:
+        if keeper.not_kept is not None:
+            _revoke_in_time(settings, store, environment, keeper.not_kept)
+    session, replaced = keeper.session, keeper.replaced
+    assert session is not None, "a sign-in ends with an error or a kept session"
+    if replaced is not None and (replaced.subject != session.subject or _revokes_one_sign_in(settings)):
+        _revoke_in_time(settings, store, environment, replaced)
+    return session
+
+
+def _revokes_one_sign_in(settings: Settings) -> bool:
+    """Whether revoking an earlier refresh token of a user leaves the one of the new sign-in as it is.
+
+    A Cognito user pool revokes the tokens of one sign-in (API reference, RevokeToken). Others end everything that the
+    user has given this client: Google takes the consent away, Auth0 deletes the grant, Keycloak detaches the client
+    from the browser's session. There the new sign-in would end with the old one.
+    """
+    return settings.user_pool_id is not None
+
+
+def _revoke_in_time(settings: Settings, store: Store, environment: Environment, session: Session) -> None:
+    """Revoke the refresh token of a session that nothing will know of any more, as well as it goes in a moment."""
+    token = session.refresh_token
+    if token is None:
+        return
+    try:
+        outcome = TimeLimit(_REVOCATION_TIME)(lambda: revoke_session(settings, store, environment.environ, token))
+    except BackendTimeoutError:
+        logger.debug("The provider has not answered a revocation within %g s", _REVOCATION_TIME)
+        return
+    logger.debug("Revoked the refresh token of a session that is not kept: %s", outcome)
 
 
 @dataclass(frozen=True)

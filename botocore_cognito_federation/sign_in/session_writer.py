@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..cache.base import CREDENTIALS, Store
-from ..cache.sessions import Session, Sessions, end_sign_in
+from ..cache.sessions import Session, Sessions, end_sign_in, held_for_too_long
 from ..config.settings import Settings
-from ..errors import SignInFailedError, StorageError
+from ..errors import SignInFailedError
 from ..oidc.client import AuthenticationResult
 from .auto import Backoff
 
@@ -29,7 +29,8 @@ class SessionWriter:
 
     Attributes:
         session: the session once it is kept.
-        replaced: the session of somebody else that had to go for it.
+        replaced: the session that had to go for it: another user's, or an earlier one of the same user.
+        not_kept: the session that could not be kept, or may not be; its refresh token is to be revoked.
     """
 
     def __init__(self, settings: Settings, store: Store, *, force: bool, now: Callable[[], float]) -> None:
@@ -41,6 +42,7 @@ class SessionWriter:
         self._sign_out_epoch = self._sessions.sign_out_epoch()
         self.session: Session | None = None
         self.replaced: Session | None = None
+        self.not_kept: Session | None = None
 
     def __call__(self, answer: AuthenticationResult) -> None:
         """Keep the session, before the person is told that all is well.
@@ -62,10 +64,15 @@ class SessionWriter:
         Raises:
             SignInFailedError, StorageError: as for an answer.
         """
+        self.not_kept = session
+        self._keep(session, label)
+        self.not_kept = None
+
+    def _keep(self, session: Session, label: str) -> None:
         # A renewal of the old session must not write over the new one.
         with self._store.lock(f"session-{self._sessions.key}", timeout=_LOCK_TIMEOUT) as taken:
             if not taken:
-                raise StorageError(f"Another process has held this session for {_LOCK_TIMEOUT:g} s", remedy="Try again")
+                raise held_for_too_long(self._store, self._sessions.key, _LOCK_TIMEOUT)
             if self._sessions.sign_out_epoch() != self._sign_out_epoch:
                 raise SignInFailedError("Somebody signed out during this sign-in", remedy="Sign in again")
             before = self._sessions.read()
@@ -73,6 +80,8 @@ class SessionWriter:
                 if session.refresh_token is None:
                     # Some providers give a refresh token at the first consent only, and that one still works.
                     session = replace(session, refresh_token=before.refresh_token)
+                elif before.refresh_token != session.refresh_token:
+                    self.replaced = before
             else:
                 self._make_room(before, session, label)
                 session = replace(session, sign_out_epoch=self._sessions.sign_out_epoch())
