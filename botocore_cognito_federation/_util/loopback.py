@@ -150,9 +150,13 @@ class Request:
         return str(values[0]) if len(values) == 1 else None
 
     def is_for(self, port: int) -> bool:
-        """Whether it names this server as its host; anything else is a site whose name was made to lead here."""
-        host = self.only("Host")
-        return host is not None and host.lower() in (f"{ADDRESS}:{port}", f"localhost:{port}")
+        """Whether it names this server as its host; anything else is a site whose name was made to lead here.
+
+        The AWS Common Runtime leaves the port out, though RFC 9110 section 7.2 asks for it. A page whose name was made
+        to lead here sends that name, with a port or without.
+        """
+        name, colon, named_port = (self.only("Host") or "").lower().partition(":")
+        return name in (ADDRESS, "localhost") and (not colon or named_port == str(port))
 
     def has_target(self, target: str) -> bool:
         """Whether it asks for exactly this target, compared in constant time."""
