@@ -208,6 +208,20 @@ def exit_with(code: int, text: str) -> None:
     os._exit(code if written else code or 1)
 
 
+def fail(query: CacheQuery, code: int, text: str) -> None:
+    """End the process with a failure, or with what ``cognito_fail_closed`` puts in its place."""
+    from .fail_closed import answer_in_place_of
+
+    instead = answer_in_place_of(code, query.profile, query.files[0], os.environ)
+    exit_with(0 if instead else code, instead or text)
+
+
+def _finish_with(query: CacheQuery, answer: CachedAnswer) -> None:
+    if answer.code:
+        fail(query, answer.code, answer.text)
+    exit_with(0, answer.text)
+
+
 def occupy_standard_streams() -> None:
     """Fill what is closed of stdin, stdout and stderr, so that no lock, file or socket of ours becomes one of them.
 
@@ -227,10 +241,10 @@ def _exit_if_answered(query: CacheQuery) -> "CachedAnswer | None":
         return None
     now = time()
     if answer.is_fresh(now):
-        exit_with(answer.code, answer.text)
+        _finish_with(query, answer)
     if answer.kind == "failure" and query.asked_at <= answer.issued <= now + _CLOCK_STEP:
         # The attempt that failed ended after this process asked: it was its attempt too.
-        exit_with(answer.code, answer.text)
+        _finish_with(query, answer)
     return answer
 
 
@@ -242,7 +256,7 @@ def exit_at_deadline(query: CacheQuery) -> None:
     answer = read_answer(query)
     if answer is not None and _lives(answer):
         exit_with(0, answer.text)
-    exit_with(7, "No answer came in time. Check the network and try again")
+    fail(query, 7, "No answer came in time. Check the network and try again")
 
 
 def _lives(answer: "CachedAnswer | None") -> bool:
@@ -304,9 +318,8 @@ def _wait_for_lock(query: CacheQuery) -> "int | None":
         if answer is not None and answer.kind == "ask":
             return None
         if monotonic() > deadline:
-            exit_with(
-                8, "Another process has been renewing these credentials for too long. Try again, or end that process"
-            )
+            text = "Another process has been renewing these credentials for too long. Try again, or end that process"
+            fail(query, 8, text)
         sleep(pause)
     _exit_if_answered(query)
     return lock
