@@ -13,6 +13,8 @@ from .rooms import Rooms, Unavailable, version_of
 
 _PROGRAMS = Path(__file__).parent / "programs"
 _ONLY_PYTHON = "only a Python process can load the provider"
+_NO_PROFILE = "reads no profile; use exec --server"
+_WITH_PROFILES = (Column.PROCESS, Column.CHAIN, Column.STDIN, Column.BROKEN, Column.CLOSED)
 _NO_ROLES = "has no role_arn with source_profile; use cognito_assume_role_arn"
 _OBJECTS_OF = "s3://{}/{}"
 
@@ -156,13 +158,21 @@ CLIENTS = (
         _AWS_CLI,
         {Column.NATIVE: "carries a botocore without register_initializer"},
     ),
-    Client("AWS SDK for JavaScript 3", "JavaScript", _javascript, Program(), {Column.NATIVE: _ONLY_PYTHON}),
+    Client(
+        "AWS SDK for JavaScript 3",
+        "JavaScript",
+        _javascript,
+        Program(),
+        {Column.NATIVE: _ONLY_PYTHON},
+        goes_on=frozenset({Column.BROKEN}),
+    ),
     Client(
         "pyarrow S3FileSystem",
         "C++",
         _script("use_pyarrow.py", "pyarrow", "pyarrow", shown="pyarrow"),
         Program(),
         {Column.NATIVE: _ONLY_PYTHON, Column.CHAIN: _NO_ROLES},
+        goes_on=frozenset({Column.BROKEN}),
     ),
     Client(
         "duckdb",
@@ -180,6 +190,27 @@ CLIENTS = (
         {Column.NATIVE: _ONLY_PYTHON, Column.CHAIN: _NO_ROLES},
         # It renews when it is refused, not by the time.
         repeats=frozenset({"ExpiredToken"}),
+    ),
+    Client(
+        "delta-rs",
+        "Rust (SDK)",
+        _script("use_deltalake.py", "deltalake", "deltalake", shown="deltalake"),
+        Program(),
+        {Column.NATIVE: _ONLY_PYTHON},
+    ),
+    Client(
+        "obstore",
+        "Rust (object_store)",
+        _script("use_obstore.py", "obstore", "obstore", shown="obstore"),
+        Program(),
+        {Column.NATIVE: _ONLY_PYTHON, **dict.fromkeys(_WITH_PROFILES, _NO_PROFILE)},
+    ),
+    Client(
+        "awscrt",
+        "C (Common Runtime)",
+        _script("use_awscrt.py", "awscrt", "awscrt", shown="awscrt"),
+        Program(),
+        {Column.NATIVE: _ONLY_PYTHON},
     ),
     Client(
         "s5cmd",

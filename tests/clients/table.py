@@ -23,6 +23,13 @@ What a column shows:
 * **data on stdin**: what is piped into the client arrives (`echo data | aws s3 cp - s3://bucket/key`); the credential
   helper leaves the input alone.
 * **refresh while running**: one process goes on working after its credentials have expired, in each of the ways it has.
+* **when the sign-in breaks**: what the client does when `credential_process` fails, on a machine with a role of its own
+  (instance metadata), and in a container with credentials of its own. *raises*: an error, and no request. *goes on*:
+  it reads the object as the other identity, and says nothing.
+* **the same with `cognito_fail_closed`**: the same with `cognito_fail_closed = true` in the profile; see
+  [Configuration](configuration.md), *When the sign-in breaks*.
+* **when the endpoint fails**: the endpoint of `cognito-federation serve` answers with an error, because somebody has
+  signed out, on a machine with a role of its own. Below `exec --server` that role is switched off besides.
 
 {notes}
 """
@@ -61,7 +68,7 @@ def _columns(rows: Sequence[Row]) -> list[Column]:
 
 def _body(rows: Sequence[Row]) -> list[list[str]]:
     return [
-        [row.client.name, row.version, row.client.language, *(outcome.mark.value for outcome in row.outcomes.values())]
+        [row.client.name, row.version, row.client.language, *(outcome.text for outcome in row.outcomes.values())]
         for row in rows
     ]
 
