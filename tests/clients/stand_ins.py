@@ -57,7 +57,11 @@ class StandIns:
         if self.own_network:
             return {"AWS_EC2_METADATA_DISABLED": "false"}
         url = f"http://127.0.0.1:{self._servers[0].server_port}"
-        return {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": url}
+        return {
+            "AWS_EC2_METADATA_DISABLED": "false",
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": url,
+            "AWS_METADATA_ENDPOINT": url,  # Rust's object_store
+        }
 
     @property
     def container(self) -> Mapping[str, str]:

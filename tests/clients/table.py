@@ -24,8 +24,8 @@ What a column shows:
   helper leaves the input alone.
 * **refresh while running**: one process goes on working after its credentials have expired, in each of the ways it has.
 * **when the sign-in breaks**: what the client does when `credential_process` fails, on a machine with a role of its own
-  (instance metadata), and in a container with credentials of its own. *raises*: an error, and no request. *goes on*:
-  it reads the object as the other identity, and says nothing.
+  (instance metadata), and in a container with credentials of its own. *raises*: an error, and no data. *goes on*: it
+  reads the object as that other identity, and says nothing.
 * **the same with `cognito_fail_closed`**: the same with `cognito_fail_closed = true` in the profile; see
   [Configuration](configuration.md), *When the sign-in breaks*.
 * **when the endpoint fails**: the endpoint of `cognito-federation serve` answers with an error, because somebody has
@@ -74,9 +74,10 @@ def _body(rows: Sequence[Row]) -> list[list[str]]:
 
 
 def _reasons(rows: Sequence[Row]) -> list[str]:
-    return [
-        f"{row.client.name}, {column.value}: {outcome.reason}"
-        for row in rows
-        for column, outcome in row.outcomes.items()
-        if outcome.reason
-    ]
+    """A line for each client and reason, with all columns it is the reason in."""
+    columns: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        for column, outcome in row.outcomes.items():
+            if outcome.reason:
+                columns.setdefault((row.client.name, outcome.reason), []).append(column.value)
+    return [f"{client}, {', '.join(names)}: {reason}" for (client, reason), names in columns.items()]
