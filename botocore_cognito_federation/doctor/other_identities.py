@@ -18,7 +18,7 @@ _CONTAINER = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_R
 #: Seconds for all of it: where there is no metadata service, nothing answers at its address.
 _TIME_LIMIT = 1
 #: The SDKs that go on, measured by the matrix of clients (docs/clients.md).
-_WHO = "Programs on the SDKs for JavaScript and C++ (pyarrow, DuckDB) use it when this sign-in fails"
+_WHO = "Programs on the SDKs for JavaScript and C++ or the AWS Common Runtime use it when this sign-in fails"
 
 
 def other_identities(settings: Settings, environ: Mapping[str, str], *, offline: bool = False) -> Iterator[CheckResult]:

@@ -32,6 +32,11 @@ What a column shows:
   signed out, on a machine with a role of its own. Below `exec --server` that role is switched off besides.
 
 {notes}
+
+Driven by hand, being too large for each run:
+
+* Lance (pylance 14.0.2, Rust SDK), on 28 November 2026: works with `credential_process`, below `exec` and below
+  `exec --server`; raises when the sign-in breaks, also with `cognito_fail_closed`.
 """
 
 
