@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from .model import Column, Mark, Row
@@ -53,7 +54,7 @@ def page(rows: Sequence[Row]) -> str:
     heading = _heading(rows)
     table = [heading, ["---"] * len(heading), *_body(rows)]
     markdown = "\n".join(f"| {' | '.join(line)} |" for line in table)
-    notes = "\n".join(f"* {line}" for line in _reasons(rows))
+    notes = "\n".join(_wrapped(f"* {line}") for line in _reasons(rows))
     return _PAGE.format(table=markdown, notes=f"Not applicable:\n\n{notes}" if notes else "").rstrip() + "\n"
 
 
@@ -65,6 +66,10 @@ def green(rows: Sequence[Row], *, complete: bool) -> bool:
 
 def _heading(rows: Sequence[Row]) -> list[str]:
     return ["client", "version", "language", *(column.value for column in _columns(rows))]
+
+
+def _wrapped(item: str) -> str:
+    return textwrap.fill(item, 120, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _columns(rows: Sequence[Row]) -> list[Column]:
