@@ -34,10 +34,12 @@ What a column shows:
 
 {notes}
 
-Driven by hand, being too large for each run:
+Driven by hand, being too large or too slow for each run:
 
 * Lance (pylance 14.0.2, Rust SDK), on 28 November 2026: works with `credential_process`, below `exec` and below
   `exec --server`; raises when the sign-in breaks, also with `cognito_fail_closed`.
+* The clients that start the helper from Python, JavaScript, C++, Rust and the Common Runtime, on the same day, with a
+  sign-in that breaks while they run: each did what the columns about failures show.
 """
 
 
