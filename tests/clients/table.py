@@ -29,8 +29,8 @@ What a column shows:
   reads the object as that other identity, and says nothing.
 * **the same with `cognito_fail_closed`**: the same with `cognito_fail_closed = true` in the profile; see
   [Configuration](configuration.md), *When the sign-in breaks*.
-* **when the endpoint fails**: the endpoint of `cognito-federation serve` answers with an error, because somebody has
-  signed out, on a machine with a role of its own. Below `exec --server` that role is switched off besides.
+* **when the endpoint fails**: the endpoint of `cognito-federation serve` answers with an error after a sign-out,
+  on a machine with a role of its own. Below `exec --server` that role is switched off besides.
 
 {notes}
 

@@ -17,7 +17,7 @@ from botocore_cognito_federation.serve.token_file import ENDPOINTS, TokenFile
 
 from .conftest import Home
 
-#: Says that it runs, ends by itself on SIGTERM, SIGINT and SIGHUP, and otherwise when its standard input ends.
+#: Prints its process ID, and ends by itself on SIGTERM, SIGINT and SIGHUP.
 WAITING = ("sh", "-c", "trap 'exit 7' TERM INT HUP; echo $$; while :; do sleep 0.05; done")
 
 
@@ -103,7 +103,7 @@ def test_what_a_killed_command_leaves_is_removed_at_the_next_start_and_nothing_e
             process.kill()
             process.wait(60)
             assert len(files(home)) == 2
-            os.kill(int(pid), signal.SIGTERM)  # the program goes on without an endpoint until somebody ends it
+            os.kill(int(pid), signal.SIGTERM)  # the program goes on without an endpoint until it is ended
         show = ("sh", "-c", 'echo "$AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"')
         third = Path(home.run("exec", "--server", "--profile", "demo", "--", *show).stdout.strip())
         assert files(home) == [in_use]
