@@ -230,6 +230,20 @@ def exit_with(code: int, text: str) -> None:
     os._exit(code if written else code or 1)
 
 
+def fail(query: CacheQuery, code: int, text: str) -> None:
+    """End the process with a failure, or with what ``cognito_fail_closed`` puts in its place."""
+    from .fail_closed import answer_in_place_of
+
+    instead = answer_in_place_of(code, query.profile, query.files[0], os.environ)
+    exit_with(0 if instead else code, instead or text)
+
+
+def _finish_with(query: CacheQuery, answer: CachedAnswer) -> None:
+    if answer.code:
+        fail(query, answer.code, answer.text)
+    exit_with(0, answer.text)
+
+
 def occupy_standard_streams() -> None:
     """Fill what is closed of stdin, stdout and stderr, so that no lock, file or socket of ours becomes one of them.
 
@@ -249,10 +263,10 @@ def _exit_if_answered(query: CacheQuery) -> "CachedAnswer | None":
         return None
     now = time()
     if answer.is_fresh(now):
-        exit_with(answer.code, answer.text)
+        _finish_with(query, answer)
     if answer.kind == "failure" and query.asked_at <= answer.issued <= now + _CLOCK_STEP:
         # The attempt that failed ended after this process asked: it was its attempt too.
-        exit_with(answer.code, answer.text)
+        _finish_with(query, answer)
     return answer
 
 
@@ -264,7 +278,7 @@ def exit_at_deadline(query: CacheQuery) -> None:
     answer = read_answer(query)
     if answer is not None and _lives(answer):
         exit_with(0, answer.text)
-    exit_with(7, "No answer came in time. Check the network and try again")
+    fail(query, 7, "No answer came in time. Check the network and try again")
 
 
 def _lives(answer: "CachedAnswer | None") -> bool:
@@ -348,7 +362,7 @@ def _wait_for_lock(query: CacheQuery) -> "int | None":
             from .cache.lock_holder import holder_words
 
             holder = holder_words(os.pread(lock, 200, 1) if hasattr(os, "pread") else b"")
-            exit_with(8, f"{holder} has been renewing these credentials for too long. Try again, or end that process")
+            fail(query, 8, f"{holder} has been renewing these credentials for too long. Try again, or end that process")
         sleep(pause)
     _exit_if_answered(query)
     _leave_name(lock)

@@ -80,14 +80,15 @@ class Request:
     def is_for(self, port: int, *hosts: str) -> bool:
         """Return whether it names this server as its host.
 
-        Any other name is one of a site that was made to resolve to loopback (DNS rebinding).
+        Any other name is one of a site that was made to resolve to loopback (DNS rebinding); such a page sends its own
+        name, with a port or without. The AWS Common Runtime leaves the port out (RFC 9110, section 7.2, asks for it).
 
         Args:
             hosts: the names the server has; default ``127.0.0.1`` and ``localhost``.
         """
-        host = self.only("Host")
+        host = (self.only("Host") or "").strip().lower()
         names = hosts or (ADDRESS, "localhost")
-        return host is not None and host.strip().lower() in [f"{name}:{port}" for name in names]
+        return host in names or host in [f"{name}:{port}" for name in names]
 
     def has_target(self, target: str) -> bool:
         """Return whether it asks for exactly this target, compared in constant time."""

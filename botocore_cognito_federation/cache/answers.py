@@ -99,6 +99,12 @@ def put_failure(
     _write(query, bindings, (at, retry_at, retry_at), "failure", error.exit_code, error.line)
 
 
+def last_failure(query: CacheQuery) -> tuple[float, str] | None:
+    """When the last ``credential-process`` of a profile failed, and its message; None where it did not fail."""
+    answer = read_answer(query)
+    return (answer.issued, answer.text) if answer is not None and answer.kind == "failure" else None
+
+
 def _write(
     query: CacheQuery,
     bindings: str | None,

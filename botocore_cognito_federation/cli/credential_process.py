@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from botocore.session import Session
 
-from .._fast_path import CacheQuery, exit_at_deadline, exit_with
+from .._fast_path import CacheQuery, exit_at_deadline, exit_with, fail
 from .._util.callers_path import offer_callers_path_to_handlers
 from .._util.interruption import hold_signals, wait_for_work
-from .._util.log import unexpected
+from .._util.log import start_debug_log, unexpected
 from .._util.subprocess import check_profile_recursion, environment_for_children
 from ..cache.answers import bindings_of, process_text, put_answer, put_failure
 from ..cache.credentials import retry_delay_after
@@ -38,8 +38,17 @@ _LAST_MOMENT = 57.0
 _LAST_WAIT = 1.5
 
 
-def answer_and_end(query: CacheQuery) -> None:
-    """Print the answer and end the process, before the SDK that waits for it ends it."""
+def answer_and_end(query: CacheQuery, log: str | None = None) -> None:
+    """Print the answer and end the process, before the SDK that waits for it ends it.
+
+    Args:
+        log: where to log each step; see `debug_log`. None where nothing is logged, or where that has begun.
+    """
+    if log:
+        try:
+            start_debug_log(log)
+        except CognitoFederationError as error:
+            fail(query, error.exit_code, error.line)
     stdout = os.dup(1)
 
     hold_signals()
@@ -55,7 +64,9 @@ def answer_and_end(query: CacheQuery) -> None:
     watchdog.start()
     code, text = answer(query)
     watchdog.cancel()
-    exit_with(code, text)
+    if code:
+        fail(query, code, text)
+    exit_with(0, text)
 
 
 def answer(query: CacheQuery) -> tuple[int, str]:
@@ -81,12 +92,12 @@ def answer(query: CacheQuery) -> tuple[int, str]:
             os.environ.update(environment_for_children(os.environ, settings.profile))
         with _stdout_kept_clean() if runs_here else nullcontext():
             served = _serving(query, settings, session)()
+        put_answer(query, bindings, served)
+        return 0, process_text(served)
     except CognitoFederationError as error:
         return _failed(query, bindings, error)
     except Exception as error:  # noqa: BLE001 - a traceback would quote values that may be secret
         return _failed(query, bindings, unexpected(error))
-    put_answer(query, bindings, served)
-    return 0, process_text(served)
 
 
 def _serving(query: CacheQuery, settings: Settings, session: Session) -> Callable[[], FetchResult]:

@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
+from .._fast_path import CacheQuery
 from ..cache import default_directory, everything_stored, store_for
-from ..cache.answers import forget_answers
+from ..cache.answers import forget_answers, last_failure
 from ..cache.base import CREDENTIALS, FAILURES, IDENTITIES, NOTES, SESSIONS, Store
 from ..cache.file import FileStore
 from ..cache.sessions import EVERYTHING, Session, forget_credentials, sign_in_epoch
@@ -153,6 +154,14 @@ def say(found: Overview, settings: Settings | None, *, keeps: bool) -> None:
         print_line(f"  warning: {warning}")
 
 
+def _failed_lately(settings: Settings) -> list[str]:
+    """What the helper said last, which a program that started it may not have shown."""
+    failed = last_failure(CacheQuery(settings.profile, os.environ))
+    if failed is None or time.time() - failed[0] >= _NOTE_LIFE:
+        return []
+    return [f"credential_process failed lately: {failed[1]}"]
+
+
 @click.command("status")
 @profile_option
 @session_option
@@ -163,7 +172,9 @@ def status_command(profile: str | None, session: str | None, as_json: bool, ever
     """What is signed in and cached, until when, as whom; no network."""
     settings = None if everything else chosen_settings(profile, session)
     store = store_for(settings, os.environ) if settings else everything_stored(os.environ)
-    warnings = find_overrides(settings, os.environ) if settings and session is None else []
+    warnings = []
+    if settings and session is None:
+        warnings = [*find_overrides(settings, os.environ), *_failed_lately(settings)]
     why = None
     if settings is None or settings.cache != "memory":
         why = FileStore(default_directory(os.environ)).why_unusable()
@@ -220,7 +231,7 @@ def described(settings: Settings) -> list[tuple[str, str, str]]:
 def _shown(value: object) -> str:
     if isinstance(value, tuple):
         return " ".join("=".join(item) if isinstance(item, tuple) else str(item) for item in value)
-    return str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @click.command("explain")

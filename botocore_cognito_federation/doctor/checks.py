@@ -16,8 +16,10 @@ from email.utils import parsedate_to_datetime
 
 from botocore.session import Session
 
+from .._fast_path import CacheQuery
 from .._util.http import HttpClient, ServerBusyError
 from .._util.log import suppress_wire_logs
+from ..cache import answers as ready_answer
 from ..cache import default_directory, store_for
 from ..cache.base import NOTES, Store
 from ..cache.file import FileStore
@@ -36,6 +38,7 @@ from ..identity_providers import derive_login_key
 from ..messages import login_command, run_with_profile, span
 from ..oidc.authorization import Redirect, loopback_redirect
 from ..sign_in.login import check_storable
+from .other_identities import other_identities
 from .report import CheckResult, by_severity
 
 _NOTE_LIFE = 86_400
@@ -117,6 +120,14 @@ def notes(store: Store) -> Iterator[CheckResult]:
         at = document.get("at")
         if isinstance(at, int | float) and 0 <= at < _END_OF_TIME and time.time() - at < _NOTE_LIFE:
             yield CheckResult("notes", "note", f"{document.get('text')} ({span(max(0.0, time.time() - at))} ago)")
+
+
+def last_failure(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckResult]:
+    """What the helper said last, which a program that started it may not have shown."""
+    failed = ready_answer.last_failure(CacheQuery(settings.profile, environ))
+    if failed is not None and time.time() - failed[0] < _NOTE_LIFE:
+        ago = span(max(0.0, time.time() - failed[0]))
+        yield CheckResult("credential_process", "note", f"It failed {ago} ago: {failed[1]}")
 
 
 def names(settings: Settings) -> Iterator[CheckResult]:
@@ -342,6 +353,8 @@ def _looks(
     yield lambda: names(settings)
     yield lambda: sign_in(settings, store)
     yield lambda: redirect_ports(settings)
+    yield lambda: other_identities(settings, environ, offline=offline)
+    yield lambda: last_failure(settings, environ)
     yield lambda: notes(store)
     if offline:
         return

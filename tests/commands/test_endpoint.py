@@ -89,8 +89,12 @@ def test_botocore_takes_its_credentials_from_it(endpoint: Endpoint, monkeypatch:
         ({"path": "//etc/passwd"}, 404),
         ({"Host": None}, 421),
         ({"Host": "attacker.example"}, 421),
-        ({"Host": "127.0.0.1"}, 421),
+        ({"Host": "attacker.example:{port}"}, 421),
+        ({"Host": "127.0.0.1.attacker.example"}, 421),
         ({"Host": "127.0.0.1:1"}, 421),
+        ({"Host": "127.0.0.1:"}, 421),
+        ({"Host": "127.0.0.1:{port}:{port}"}, 421),
+        ({"Host": ""}, 421),
         ({"Origin": "https://attacker.example"}, 403),
         ({"Origin": "null"}, 403),
         ({"Referer": "https://attacker.example/"}, 403),
@@ -104,12 +108,19 @@ def test_botocore_takes_its_credentials_from_it(endpoint: Endpoint, monkeypatch:
     ids=str,
 )
 def test_whoever_is_not_the_program_gets_nothing(endpoint: Endpoint, change: dict[str, str], status: int) -> None:
-    answered, headers, body = ask(endpoint, **change)
+    answered, headers, body = ask(
+        endpoint, **{name: value and value.replace("{port}", str(endpoint.port)) for name, value in change.items()}
+    )
     assert answered == status
     assert b"ASIA" not in body
     assert b"attacker" not in body
     assert "access-control-allow-origin" not in headers
     assert ask(endpoint)[0] == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.1:{port}", "LocalHost:{port}"])
+def test_a_client_may_leave_the_port_out_of_the_host_it_names(endpoint: Endpoint, host: str) -> None:
+    assert ask(endpoint, Host=host.replace("{port}", str(endpoint.port)))[0] == 200
 
 
 def raw(endpoint: Endpoint, request: bytes) -> bytes:

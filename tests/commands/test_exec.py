@@ -30,6 +30,7 @@ print(session.client("s3", endpoint_url=endpoint).get_object(Bucket=bucket, Key=
 def test_the_program_has_credentials_and_region_and_nothing_that_would_shadow_them(home: Home) -> None:
     before = {name: "stale" for name in SHADOWS if name not in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")}
     before |= {"AWS_PROFILE": "demo", CHAIN_VARIABLE: "other", "COGNITO_FEDERATION_CLIENT_ID": "demo-client"}
+    before |= {"AWS_EC2_METADATA_DISABLED": "false"}
     done = home.run("exec", "--", *PRINT_ENVIRONMENT, **before)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -38,6 +39,7 @@ def test_the_program_has_credentials_and_region_and_nothing_that_would_shadow_th
     assert found["AWS_REGION"] == found["AWS_DEFAULT_REGION"] == home.world.region
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", found["AWS_CREDENTIAL_EXPIRATION"])
     assert "stale" not in found.values()
+    assert found["AWS_EC2_METADATA_DISABLED"] == "true"
     assert not {"AWS_PROFILE", CHAIN_VARIABLE, "COGNITO_FEDERATION_CLIENT_ID"} & set(found)
     assert found["COGNITO_FEDERATION_CACHE_DIR"] == home.environment["COGNITO_FEDERATION_CACHE_DIR"]
 
