@@ -298,7 +298,7 @@ class CredentialFetcher:
         with single_flight(self._store, key, timeout=0 if usable else LOCK_TIMEOUT) as taken:
             if not taken:
                 if living is not None and usable:
-                    logger.debug("Somebody else is renewing them; serving what lives")
+                    logger.debug("Another thread or process renews them; serving unexpired credentials")
                     return FetchResult(living, self._now() + _WHILE_ANOTHER_RENEWS, only_here=own is not None)
                 raise _busy(self._store.holder(key))
             sign_out_epoch = self.sign_out_epoch()
@@ -447,7 +447,7 @@ def _dead_on_arrival(exchanged: Exchanged) -> str:
 
 
 def _somebody_else() -> TemporaryError:
-    return TemporaryError("Somebody else signed in meanwhile", remedy="Try again")
+    return TemporaryError("Another user signed in meanwhile", remedy="Try again")
 
 
 def _busy(holder: str) -> StorageError:

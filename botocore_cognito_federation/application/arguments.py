@@ -244,7 +244,7 @@ class Records:
         )
 
     def delete(self) -> None:
-        """Nobody is signed in any more.
+        """End the sign-in.
 
         Raises:
             StorageError: the document is there and could not be removed.

@@ -146,7 +146,7 @@ class Session:
     @property
     def who(self) -> str:
         """Whom to name in a sentence."""
-        return display_name([*map(self.user.get, ("email", "name", "username")), self.subject]) or "somebody"
+        return display_name([*map(self.user.get, ("email", "name", "username")), self.subject]) or "an unnamed user"
 
     @property
     def label(self) -> str:

@@ -262,7 +262,7 @@ def _contradiction(names: tuple[str, ...], origins: Mapping[str, Origin], why: s
 
 def _needs(read: Mapping[str, Any], origins: Mapping[str, Origin], name: str, needed: str) -> None:
     if name in read and needed not in read:
-        raise ConfigurationError(f"{_at(name, origins)} needs {PREFIX}{needed} beside it")
+        raise ConfigurationError(f"{_at(name, origins)} also needs {PREFIX}{needed}")
 
 
 def _one_token_source(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
@@ -281,7 +281,7 @@ def _flow(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
     for name in _BASIC_ONLY:
         if name in read:
             raise ConfigurationError(
-                f"{_at(name, origins)} goes only with the basic flow; enhanced credentials live one hour",
+                f"{_at(name, origins)} goes only with the basic flow; enhanced credentials are valid for one hour",
                 remedy="Add cognito_flow = basic and cognito_role_arn, or remove the key",
             )
 

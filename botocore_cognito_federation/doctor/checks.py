@@ -94,7 +94,7 @@ def places(settings: Settings, store: Store, environ: Mapping[str, str]) -> Iter
     """Whether things can be kept, and by whom else they could be changed."""
     try:
         check_storable(store)
-        yield CheckResult("store", "ok", f"cognito_cache = {settings.cache} keeps and forgets")
+        yield CheckResult("store", "ok", f"cognito_cache = {settings.cache} stores and deletes")
     except StorageError as error:
         yield CheckResult.of("store", error)
     if settings.cache != "memory":
@@ -155,7 +155,7 @@ def sign_in(settings: Settings, store: Store) -> Iterator[CheckResult]:
     token = session.token() if session else None
     left = None if token is None or token.expires_at is None else token.expires_at - time.time()
     if session is None or (session.refresh_token is None and (token is None or (left is not None and left <= 0))):
-        what = f"The sign-in of {session.who} has ended" if session else "Nobody is signed in"
+        what = f"The sign-in of {session.who} has ended" if session else "Not signed in"
         yield CheckResult("sign-in", "error", what, login, 3)
     elif session.refresh_token is None:
         helps = settings.provider.refresh_remedy if settings.provider else ""

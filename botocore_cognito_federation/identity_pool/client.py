@@ -95,7 +95,7 @@ def fixed_identity(settings: Settings, login: Login | None) -> str | None:
     if fixed is None and login is not None and settings.provider is not None and settings.provider.name == "developer":
         raise ConfigurationError(
             "The developer login came without an identity ID",
-            remedy=said_to(settings, "Let its source give identity_id beside the token, or set cognito_identity_id"),
+            remedy=said_to(settings, "Let its source return identity_id with the token, or set cognito_identity_id"),
         )
     return fixed
 

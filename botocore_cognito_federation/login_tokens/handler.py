@@ -158,7 +158,7 @@ class HandlerTokenProvider(WorkloadTokenProvider):
             return TemporaryError(f"{self._name} could not get a token for now ({kind})", remedy="Try again later")
         return TokenRefreshError(
             f"{self._name} raised {kind}{_place_of(failure)}",
-            remedy="Call it by hand to see the whole error, kept back here because it may hold secrets",
+            remedy="Call it by hand to see the whole error, not shown here because it may hold secrets",
         )
 
     def _parsed(self, answer: object, context: RefreshContext) -> LoginToken:

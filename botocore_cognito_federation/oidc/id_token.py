@@ -228,7 +228,9 @@ def _check_binding(
         digest = hashlib.new(_ACCEPTED[algorithm], expected.access_token.encode()).digest()
         half = base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
         if not _equal(claims["at_hash"], half):
-            raise error("The ID token does not belong to the access token beside it (at_hash)", remedy=SIGN_IN_AGAIN)
+            raise error(
+                "The ID token does not belong to the access token that came with it (at_hash)", remedy=SIGN_IN_AGAIN
+            )
 
 
 def _equal(found: object, wanted: str) -> bool:

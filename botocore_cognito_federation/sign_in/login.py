@@ -204,7 +204,7 @@ def _though_signed_in(error: CognitoFederationError, session: Session) -> Cognit
     remedy = error.remedy
     if isinstance(error, TemporaryError | StorageError):
         remedy = f"{remedy}; there is no need to sign in again" if remedy else "Use the profile; that tries again"
-    what = f"{session.who} is signed in, but AWS credentials could not be had: {error.what}"
+    what = f"{session.who} is signed in, but AWS credentials could not be obtained: {error.what}"
     return without_frames(reworded(error, what=what, remedy=remedy))
 
 
@@ -314,7 +314,7 @@ def _sign_in_here(
         if keeper.not_kept is not None:
             _revoke_in_time(settings, store, environment, keeper.not_kept)
     session, replaced = keeper.session, keeper.replaced
-    assert session is not None, "a sign-in ends with an error or a kept session"
+    assert session is not None, "a sign-in ends with an error or a stored session"
     if replaced is not None and (replaced.subject != session.subject or _revokes_one_sign_in(settings)):
         _revoke_in_time(settings, store, environment, replaced)
     return session
@@ -340,7 +340,7 @@ def _revoke_in_time(settings: Settings, store: Store, environment: Environment, 
     except BackendTimeoutError:
         logger.debug("The provider has not answered a revocation within %g s", _REVOCATION_TIME)
         return
-    logger.debug("Revoked the refresh token of a session that is not kept: %s", outcome)
+    logger.debug("Revoked the refresh token of a session that is not stored: %s", outcome)
 
 
 @dataclass(frozen=True)

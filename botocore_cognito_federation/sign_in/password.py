@@ -181,7 +181,7 @@ def sign_in_with_password(pool: UserPool, username: str | None, ask: Questions) 
             ask.say(f"{refused.what[:1].upper()}{refused.what[1:]}. Once more:")
         except (PasswordResetRequiredError, UserNotConfirmedError) as refused:
             # The remedies of these two are calls in Python; the person at the terminal has none.
-            raise type(refused)(refused.what, remedy=f"To mend that, {_PAGES}") from None
+            raise type(refused)(refused.what, remedy=f"To fix that, {_PAGES}") from None
     raise AssertionError("the last try returns or raises")
 
 

@@ -202,7 +202,7 @@ def test_a_saml_response_too_long_for_cognito_is_refused_before_the_call(home: H
         ({"cognito_refresh_handler": "../x:f"}, "package.module:function"),
         (
             {"cognito_provider": "developer", "cognito_developer_user": "ada"},
-            "needs cognito_developer_provider beside it",
+            "also needs cognito_developer_provider",
         ),
         (
             {
@@ -210,7 +210,7 @@ def test_a_saml_response_too_long_for_cognito_is_refused_before_the_call(home: H
                 "cognito_developer_user": "ada",
                 "cognito_developer_provider": "p",
             },
-            "needs cognito_developer_profile beside it",
+            "also needs cognito_developer_profile",
         ),
         ({"cognito_developer_user": "ada", "cognito_provider": "google"}, "goes only with cognito_provider"),
         (

@@ -120,7 +120,7 @@ def test_a_directory_of_answers_that_root_has_left_is_named_by_doctor_and_status
         assert f"{home.cache / 'answers'} is not a directory of this user" in said, words
     home.forget_answers()
     home.ask()
-    assert "No answer can be kept ready" in home.run("status", "--profile", "demo").out.decode()
+    assert "No answer can be cached" in home.run("status", "--profile", "demo").out.decode()
 
 
 def test_a_cache_directory_that_depends_on_the_working_directory_is_refused(home: Home) -> None:
