@@ -11,6 +11,8 @@ import pytest
 
 from .pages import ROOT, names, rows
 
+pytestmark = pytest.mark.thorough
+
 DESIGN, SECURITY = ROOT / "docs" / "design.md", ROOT / "docs" / "security.md"
 PAGES = (DESIGN, SECURITY, ROOT / "CONTRIBUTING.md")
 IDS = [page.name for page in PAGES]

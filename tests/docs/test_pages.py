@@ -108,10 +108,3 @@ def test_no_page_is_longer_than_its_lines_nor_names_this_machine(page: Path) -> 
     text = page.read_text(encoding="utf-8")
     assert [line for line in text.splitlines() if len(line) > 120 and not line.startswith("|")] == []
     assert str(Path.home()) not in text or Path.home() == Path("/")
-
-
-def test_every_file_that_the_design_page_names_is_there() -> None:
-    for name in re.findall(
-        r"`((?:\w+/)*\w+\.py|(?:\w+/)+)`", (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
-    ):
-        assert (ROOT / name).exists() or (ROOT / "botocore_cognito_federation" / name).exists(), name
