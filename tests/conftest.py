@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
+import hypothesis
 import pytest
 
 from botocore_cognito_federation.config.loader import load_settings
@@ -65,6 +66,10 @@ THOROUGH = (
     "tests/user_pool/test_srp.py",
     "tests/user_pool/test_user_pool_secrets.py",
 )
+
+# No test waits on the clock: how long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("without deadlines", deadline=None)
+hypothesis.settings.load_profile("without deadlines")
 
 #: Seconds after which a process of a test counts as hanging; nothing is measured by it.
 LIMIT = 90

@@ -97,7 +97,7 @@ def test_whatever_is_not_the_answer_changes_nothing(
     assert server.wait(5) == "the-code"
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300))
 def test_no_bytes_whatever_disturb_the_wait(server: CallbackServer, sent: bytes) -> None:
     server.expect(REQUEST)

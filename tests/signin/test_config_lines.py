@@ -17,7 +17,7 @@ from botocore_cognito_federation.config.writer import section_values, update_tex
 WORDS = st.text("abcdefgh", min_size=1, max_size=6)
 _TEXTS = st.text("abc=:;#[]/%é漢", min_size=1, max_size=8)
 VALUES = st.one_of(_TEXTS, st.tuples(_TEXTS, _TEXTS).map(" ".join))
-patiently = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+patiently = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 COMMENTS = st.sampled_from(["", "# note", "; old = 1", "   ", "#", "\t"])
 ENDINGS = st.sampled_from(["\n", "\r\n"])
 
