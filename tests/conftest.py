@@ -26,47 +26,6 @@ from botocore_cognito_federation.demo.world import World
 from botocore_cognito_federation.factory import fetcher_for
 from botocore_cognito_federation.fetcher import CredentialFetcher
 
-#: What starts servers, browsers or many processes, or repeats on every Python what one has proved: it runs once, in the
-#: tox environment `full`. The rest runs on every Python and on the oldest dependencies.
-THOROUGH = (
-    "tests/api/test_concurrency.py",
-    "tests/api/test_refresh_matrix.py",
-    "tests/api/test_user_pool_federation.py",
-    "tests/commands/",
-    "tests/docs/",
-    "tests/examples/",
-    "tests/signin/",
-    "tests/demo/test_demo_remote.py",
-    "tests/oidc/test_callback.py",
-    "tests/oidc/test_canaille.py",
-    "tests/oidc/test_certified_provider.py",
-    "tests/oidc/test_glewlwyd.py",
-    "tests/oidc/test_sign_in.py",
-    "tests/sources/test_basic_flow.py",
-    "tests/sources/test_developer.py",
-    "tests/sources/test_linked_logins.py",
-    "tests/sources/test_partitions.py",
-    "tests/sources/test_sources_in_processes.py",
-    "tests/sources/test_url_source.py",
-    "tests/spine/test_bad_input.py",
-    "tests/spine/test_in_botocore.py::test_a_token_command_that_asks_its_own_profile_ends",
-    "tests/spine/test_new_sessions.py",
-    "tests/spine/test_no_secret_leaves.py",
-    "tests/spine/test_sign_out.py",
-    "tests/spine/test_single_flight.py",
-    "tests/spine/test_storage.py",
-    "tests/user_pool/test_account_requests.py",
-    "tests/user_pool/test_beside_pycognito.py",
-    "tests/user_pool/test_device_requests.py",
-    "tests/user_pool/test_device_requests.py",
-    "tests/user_pool/test_live_",
-    "tests/user_pool/test_refresh_requests.py",
-    "tests/user_pool/test_refresh_requests.py",
-    "tests/user_pool/test_sign_in_requests.py",
-    "tests/user_pool/test_srp.py",
-    "tests/user_pool/test_user_pool_secrets.py",
-)
-
 # No test waits on the clock: how long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("without deadlines", deadline=None)
 hypothesis.settings.load_profile("without deadlines")
@@ -80,12 +39,6 @@ def pytest_configure() -> None:
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.nodeid.startswith(THOROUGH):
-            item.add_marker(pytest.mark.thorough)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,6 +20,8 @@ from botocore_cognito_federation.demo.world import World
 from .conftest import Maker, Time
 from .test_renewal import Handler, signed_in
 
+pytestmark = pytest.mark.thorough
+
 
 def test_sixteen_threads_at_an_expired_token_make_one_handler_call_and_one_exchange(
     world: World, make: Maker, clock: Time

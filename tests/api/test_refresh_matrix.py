@@ -26,6 +26,8 @@ from botocore_cognito_federation.login_tokens.handler import HandlerTokenProvide
 
 from .conftest import Maker, Time
 
+pytestmark = pytest.mark.thorough
+
 #: Seconds since the sign-in: 40 min of life left, then less than botocore's advisory 15 and mandatory 10, then none.
 CREDENTIALS = {"fresh": 1200, "advisory": 2760, "mandatory": 3120, "expired": 3700}
 #: Seconds of life the login token has left then. "Near" is less than the 120 s ahead of which it is renewed.

@@ -28,6 +28,8 @@ from tests.user_pool.live_pool import PASSWORD, LivePool
 
 from .conftest import Time
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:

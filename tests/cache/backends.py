@@ -1,4 +1,4 @@
-"""The stores there are, each with how to open it, damage it, and keep it from writing; `test_store_contract` walks them."""
+"""The stores there are: how to open, damage and block each; `test_store_contract` walks them."""
 
 from __future__ import annotations
 

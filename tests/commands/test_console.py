@@ -17,6 +17,8 @@ from botocore_cognito_federation.serve.console import OneShotRedirect, destinati
 
 from .conftest import Home
 
+pytestmark = pytest.mark.thorough
+
 
 class SignInEndpoint:
     """AWS's federation endpoint as its documentation describes it."""

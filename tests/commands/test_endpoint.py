@@ -21,6 +21,8 @@ from botocore_cognito_federation.serve.endpoint import CredentialsInMemory, Endp
 
 from .conftest import Home
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def endpoint(inside: Home) -> Iterator[Endpoint]:

@@ -17,6 +17,8 @@ from botocore_cognito_federation.serve.child import SHADOWS
 
 from .conftest import Home
 
+pytestmark = pytest.mark.thorough
+
 PRINT_ENVIRONMENT = (sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))")
 READ_OBJECT = """
 import boto3, sys

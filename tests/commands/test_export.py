@@ -17,6 +17,8 @@ from tests.servers.tool_cache import lacking
 
 from .conftest import Home
 
+pytestmark = pytest.mark.thorough
+
 HOSTILE = {
     "quotes": """it's "quoted" ''twice'' \\'so\\' \\\\ \\""",
     "expansion": "$HOME ${HOME} $(id) `id` %PATH% !! ~ $Env:HOME",

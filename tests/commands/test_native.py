@@ -17,6 +17,8 @@ from botocore_cognito_federation.botocore_plugin.native import FILE_NAME
 
 from .conftest import ROOT, Home
 
+pytestmark = pytest.mark.thorough
+
 METHOD = """
 import boto3
 found = boto3.Session(profile_name="demo-native").get_credentials()

@@ -14,6 +14,8 @@ import requests
 from .conftest import Home
 from .test_exec import READ_OBJECT
 
+pytestmark = pytest.mark.thorough
+
 
 def _variables(line_count: int, process: subprocess.Popen[str]) -> dict[str, str]:
     assert process.stdout is not None

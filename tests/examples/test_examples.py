@@ -6,6 +6,8 @@ import json
 import time
 from pathlib import Path
 
+import pytest
+
 from botocore_cognito_federation import UserPoolTokens
 from botocore_cognito_federation.demo.world import World
 from tests.api.test_user_pool_federation import made
@@ -13,6 +15,8 @@ from tests.servers import ministack as ministack_server
 from tests.user_pool.live_pool import PASSWORD, totp
 
 from .conftest import EXAMPLES, Run
+
+pytestmark = pytest.mark.thorough
 
 
 def test_google_id_token(world: World, run: Run) -> None:

@@ -21,6 +21,8 @@ from botocore_cognito_federation.oidc.authorization import AuthorizationRequest,
 from botocore_cognito_federation.oidc.callback import CallbackListener, CallbackServer
 from tests.servers.processes import free_port
 
+pytestmark = pytest.mark.thorough
+
 AUTHORIZE = "https://op.example/authorize?secret=1"
 REQUEST = AuthorizationRequest(AUTHORIZE, "r", (), "the-state", "n", "v", "https://op.example", True)
 GOOD = {"code": "the-code", "state": "the-state", "iss": "https://op.example"}

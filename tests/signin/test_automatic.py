@@ -20,7 +20,10 @@ from botocore_cognito_federation.sign_in import login as perform
 from botocore_cognito_federation.sign_in.auto import Backoff, signed_in_automatically
 from tests.signin.places import BROWSER, Home, finished
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the tests use the terminal device of POSIX")
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(sys.platform == "win32", reason="the tests use the terminal device of POSIX"),
+]
 
 
 class Attempts:

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.config.writer import section_values, update_text, with_section
 
+pytestmark = pytest.mark.thorough
+
 WORDS = st.text("abcdefgh", min_size=1, max_size=6)
 _TEXTS = st.text("abc=:;#[]/%é漢", min_size=1, max_size=8)
 VALUES = st.one_of(_TEXTS, st.tuples(_TEXTS, _TEXTS).map(" ".join))

@@ -13,6 +13,8 @@ from botocore_cognito_federation.config.configure import find_executable, helper
 from botocore_cognito_federation.errors import ConfigurationError
 from tests.signin.places import Done, Home, finished
 
+pytestmark = pytest.mark.thorough
+
 BEFORE = """# my own notes
 [profile other]
 region=us-east-1   ; keep this

@@ -12,6 +12,8 @@ import pytest
 
 from tests.signin.places import Home
 
+pytestmark = pytest.mark.thorough
+
 
 def examined(home: Home, *arguments: str, **variables: str) -> tuple[int, list[dict[str, Any]]]:
     done = home.run("doctor", "--json", *arguments, **variables)

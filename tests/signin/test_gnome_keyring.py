@@ -15,6 +15,8 @@ from tests.servers.gnome_keyring import GnomeKeyring
 from tests.servers.oidc_provider import OidcProvider
 from tests.signin.places import Home, finished, later, renewals
 
+pytestmark = pytest.mark.thorough
+
 #: The command line in a process that has less patience with a keyring than people need.
 _IMPATIENT = """
 import sys

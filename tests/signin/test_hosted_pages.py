@@ -6,6 +6,8 @@ import pytest
 
 from tests.signin.places import Home
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.mark.parametrize("more", [{}, {"cognito_username": "ada", "cognito_grant": "auth-code"}])
 def test_a_user_pool_signs_in_on_its_pages_unless_a_password_is_wanted(home: Home, more: dict[str, str]) -> None:

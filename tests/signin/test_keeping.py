@@ -19,6 +19,8 @@ from botocore_cognito_federation.sign_in import login as perform
 from botocore_cognito_federation.sign_in.login import Environment, LoginOptions, sign_in_only
 from botocore_cognito_federation.sign_in.session_writer import SessionWriter
 
+pytestmark = pytest.mark.thorough
+
 NOW = 1_800_000_000.0
 SETTINGS = Settings("eu-west-1:1", profile="dev", session="corp", client_id="app", provider=resolve("idp.example"))
 

@@ -25,6 +25,8 @@ from botocore_cognito_federation.errors import StorageError
 from tests.signin import fake_keyring
 from tests.signin.places import Home
 
+pytestmark = pytest.mark.thorough
+
 
 class Memory:
     """A keyring in memory with Windows' limit, that can be stopped after so many writes."""

@@ -17,6 +17,8 @@ from tests.servers import oidc_provider
 from tests.servers.oidc_provider import OidcProvider
 from tests.signin.places import LATER, Done, Home, finished, later, renewals
 
+pytestmark = pytest.mark.thorough
+
 _HOUR = 3600
 
 

@@ -16,6 +16,8 @@ from tests.servers.oidc_provider import OidcProvider
 from tests.servers.oidc_provider.browser import ScriptedBrowser
 from tests.signin.places import Done, Home, browser_options, finished
 
+pytestmark = pytest.mark.thorough
+
 _LIST = "import boto3; print([b['Name'] for b in boto3.client('s3').list_buckets()['Buckets']])"
 
 

@@ -19,6 +19,8 @@ from botocore_cognito_federation.sign_in.notebook import CellScreen, kernel_disp
 from tests.servers.oidc_provider.browser import ScriptedBrowser
 from tests.signin.places import Home
 
+pytestmark = pytest.mark.thorough
+
 _LINK = re.compile(r'href="([^"]+)"')
 
 

@@ -15,6 +15,8 @@ from botocore_cognito_federation.sign_in.terminal import TerminalScreen, read_li
 from tests.signin.places import Home, finished
 from tests.signin.test_automatic import shown_on
 
+pytestmark = pytest.mark.thorough
+
 posix = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
 
 

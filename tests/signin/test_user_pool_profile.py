@@ -17,6 +17,8 @@ from tests.signin.pool_home import PoolHome
 from tests.user_pool import live_pool
 from tests.user_pool.live_pool import PASSWORD, LivePool
 
+pytestmark = pytest.mark.thorough
+
 NEW_PASSWORD = "Canary-Own-Horse-2"
 _ASKED = "Password of ada: "
 

@@ -11,6 +11,8 @@ from botocore_cognito_federation.demo import World
 
 from .home import Home, caller
 
+pytestmark = pytest.mark.thorough
+
 
 def basic(home: Home, name: str = "basic", **keys: str) -> None:
     defaults = {

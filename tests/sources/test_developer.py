@@ -8,6 +8,8 @@ from botocore_cognito_federation.demo import World
 
 from .home import Home
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def developer(home: Home) -> Home:

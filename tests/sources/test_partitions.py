@@ -19,6 +19,8 @@ from tests.servers.aws_hosts import AwsHosts
 from .home import Home, caller
 from .metadata_server import MetadataServer
 
+pytestmark = pytest.mark.thorough
+
 GOV_WEST, GOV_EAST, CHINA = "us-gov-west-1", "us-gov-east-1", "cn-north-1"
 PRINCIPALS = {
     "eu-west-1": "cognito-identity.amazonaws.com",

@@ -11,6 +11,8 @@ import pytest
 from .home import Home, caller
 from .metadata_server import MetadataServer
 
+pytestmark = pytest.mark.thorough
+
 
 def handler_module(home: Home, text: str) -> dict[str, str]:
     """A module `handlers` in a directory of its own; the variables that make it importable."""

@@ -22,6 +22,8 @@ from botocore_cognito_federation.login_tokens.url import METADATA_ADDRESS, PLATF
 
 from .metadata_server import MetadataServer
 
+pytestmark = pytest.mark.thorough
+
 SECRET = "sesame-8f2c"
 
 

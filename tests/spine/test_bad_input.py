@@ -16,6 +16,8 @@ from botocore_cognito_federation._fast_path import CacheQuery
 from botocore_cognito_federation.cli.credential_process import answer
 from tests.conftest import Home, Result
 
+pytestmark = pytest.mark.thorough
+
 CONFIGURATION, TOKEN, REFUSED, TEMPORARY = 4, 5, 6, 7
 
 

@@ -411,6 +411,7 @@ def test_the_stand_ins_would_be_used_by_a_profile_that_is_not_ours(inside, other
 @pytest.mark.parametrize(
     "command", ["credential-process --profile {}", "export --profile {}"], ids=["credential-process", "export"]
 )
+@pytest.mark.thorough
 def test_a_token_command_that_asks_its_own_profile_ends(home, command):
     from botocore_cognito_federation.demo.serve import find_executable
 

@@ -7,6 +7,8 @@ import pytest
 from tests.conftest import Home
 from tests.spine.test_ready_natively import told
 
+pytestmark = pytest.mark.thorough
+
 HELPER = """
 import subprocess
 def helper(*words):

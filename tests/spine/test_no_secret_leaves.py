@@ -14,6 +14,8 @@ import botocore_cognito_federation as federation
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.errors import CognitoFederationError
 
+pytestmark = pytest.mark.thorough
+
 FAULTS = {
     "none": {},
     "expired": {"code": "NotAuthorizedException", "message": "Invalid login token. Token expired: 9999999 >= 1"},

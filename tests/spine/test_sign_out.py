@@ -12,6 +12,8 @@ from botocore_cognito_federation.cache.memory import MemoryStore
 from botocore_cognito_federation.cache.sessions import begin_epoch, forget_credentials, sign_in_epoch
 from tests.conftest import finished
 
+pytestmark = pytest.mark.thorough
+
 PROFILE = ("credential-process", "--profile", "demo")
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from tests.conftest import Home, finished
 
+pytestmark = pytest.mark.thorough
+
 PROFILE = ("credential-process", "--profile", "demo")
 
 

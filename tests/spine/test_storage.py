@@ -17,6 +17,8 @@ from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.errors import StorageError
 from tests.conftest import Home, Result
 
+pytestmark = pytest.mark.thorough
+
 PROFILE = ("credential-process", "--profile", "demo")
 
 #: Where to kill, and what the next process may spend: nothing once the credentials are in place.

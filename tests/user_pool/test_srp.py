@@ -14,6 +14,8 @@ from botocore_cognito_federation.user_pool.api import AppClient
 
 from . import oracles, srp_server
 
+pytestmark = pytest.mark.thorough
+
 # AWS's published values: AuthenticationCryptoTests of aws/aws-sdk-net-extensions-cognito (Apache-2.0).
 AWS_IDENTITY = srp.Identity("Pj8nlkpKR", "User5")
 AWS_PASSWORD = "Password1!"
