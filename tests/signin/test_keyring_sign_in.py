@@ -1,0 +1,84 @@
+"""`cognito_cache = keyring` as a user meets it: a sign-in in it, moved out of it, and a keyring that does not work."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("keyring", reason="the extra keyring is not installed")
+
+from tests.signin import fake_keyring
+from tests.signin.places import Home
+
+pytestmark = pytest.mark.thorough
+
+
+@pytest.fixture
+def keyring_home(home: Home, tmp_path: Path) -> Home:
+    home.more = {
+        "PYTHON_KEYRING_BACKEND": "tests.signin.fake_keyring.FileBackend",
+        fake_keyring.VARIABLE: str(tmp_path / "keyring.json"),
+    }
+    return home.write(cognito_cache="keyring")
+
+
+def kept(home: Home) -> dict[str, str]:
+    found: dict[str, str] = json.loads(Path(home.more[fake_keyring.VARIABLE]).read_text())
+    return found
+
+
+def test_a_whole_life_in_the_keyring_leaves_no_secret_in_the_home(keyring_home: Home) -> None:
+    home = keyring_home
+    assert home.login().code == 0
+    printed = json.loads(home.run("credential-process").out)
+    token = home.run("token").out.strip()
+    assert json.loads(home.run("status", "--json").out)["sign_ins"][0]["who"] == "ada@example.com"
+    everything = home.texts()
+    for secret in (printed["SecretAccessKey"], printed["SessionToken"], token):
+        assert secret not in everything
+    refresh_tokens = [text for text in kept(home).values() if "refresh_token" in text]
+    assert refresh_tokens
+    assert json.loads(home.run("credential-process").out) == printed
+    assert home.run("logout").code == 0
+    assert kept(home) == {}
+    assert home.run("credential-process").code == 3
+
+
+def test_a_changed_cache_keeps_the_sign_in_both_ways(keyring_home: Home) -> None:
+    home = keyring_home
+    assert home.login().code == 0
+    home.write(cognito_cache="file")
+    assert home.run("credential-process").code == 0
+    assert home.session_document()["subject"] == "ada"
+    assert not any("sessions" in name for name in kept(home))
+    home.write(cognito_cache="keyring")
+    assert home.run("token").code == 0
+    assert not list((home.cache / "sessions").glob("*.json"))
+    assert any("sessions" in name for name in kept(home))
+
+
+def test_a_sign_out_counts_although_the_keyring_is_locked_and_the_next_one_revokes(keyring_home: Home) -> None:
+    home = keyring_home
+    assert home.login().code == 0
+    revoked = len(home.provider.journal("grant revoked"))
+    done = home.run("logout", PYTHON_KEYRING_BACKEND="tests.signin.fake_keyring.LockedBackend")
+    assert done.code == 8
+    assert "Unlock it" in done.err
+    status = home.run("status", PYTHON_KEYRING_BACKEND="tests.signin.fake_keyring.LockedBackend")
+    assert "Unlock it" in status.out
+    assert "nobody is signed in" not in status.out
+    assert home.run("credential-process").code == 3
+    assert home.run("logout").code == 0
+    assert kept(home) == {}
+    assert len(home.provider.journal("grant revoked")) == revoked + 1
+
+
+@pytest.mark.parametrize("backend", ["LockedBackend", "ForgetfulBackend"])
+def test_a_keyring_that_does_not_work_is_said_before_anybody_signs_in(keyring_home: Home, backend: str) -> None:
+    done = keyring_home.login(PYTHON_KEYRING_BACKEND=f"tests.signin.fake_keyring.{backend}")
+    assert done.code == 8
+    assert "/auth?" not in done.err
+    assert backend in done.err
+    assert "cannot keep" not in done.err
