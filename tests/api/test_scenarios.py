@@ -83,7 +83,7 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
             "eight_processes_at_an_expired_token_make_one_handler_call_and_one_exchange",
             "a_child_that_is_forked_during_a_renewal_renews_for_itself",
         ),
-        "spine/test_storage.py": ("killed_at_any_step_the_next_process_works_and_spends_at_most_once_more",),
+        "cache/test_storage.py": ("killed_at_any_step_the_next_process_works_and_spends_at_most_once_more",),
     },
     "10. Sign-out during a refresh stays signed out": {
         "api/test_concurrency.py": (
@@ -123,19 +123,19 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
             "signing_in_as_somebody_else_replaces_everything",
         ),
         "api/test_renewal.py": ("somebody_elses_sign_in_in_the_same_cache_is_never_taken_for_ones_own",),
-        "spine/test_small_parts.py": ("everything_that_shapes_credentials_is_in_their_key",),
+        "cache/test_small_parts.py": ("everything_that_shapes_credentials_is_in_their_key",),
         "spine/test_single_flight.py": ("profiles_of_two_pools_have_two_identities",),
     },
     "15. Damage, permissions, read-only places, atomic writes": {
         "api/test_renewal.py": (
             "a_damaged_record_is_nobody_signed_in_and_a_place_that_cannot_be_written_costs_only_the_cache",
         ),
-        "spine/test_storage.py": (
+        "cache/test_storage.py": (
             "a_damaged_document_is_a_miss_noted_and_written_afresh",
             "files_are_0600_in_directories_0700_whatever_the_umask",
             "in_a_read_only_directory_what_is_warm_and_what_is_cold_is_served",
         ),
-        "spine/test_small_parts.py": ("a_private_file_gives_back_what_was_written",),
+        "cache/test_small_parts.py": ("a_private_file_gives_back_what_was_written",),
     },
     "16. In botocore: first and last in the chain, no recursion, unsigned, aware of time zones": {
         "spine/test_places_in_the_chain.py": (

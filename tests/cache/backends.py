@@ -12,7 +12,7 @@ from botocore_cognito_federation.cache.base import SECRET_KINDS, Store
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.keyring import FilesAfterKeyring, KeyringStore
 from botocore_cognito_federation.cache.memory import MemoryStore
-from tests.signin import fake_keyring
+from tests.cache import fake_keyring
 
 
 def _spoil_file(place: Path, kind: str, key: str) -> None:

@@ -33,8 +33,8 @@ from botocore_cognito_federation.cache.base import (
     cache_key,
 )
 from botocore_cognito_federation.errors import StorageError
+from tests.cache import fake_keyring
 from tests.cache.backends import BACKENDS, Backend, keyring
-from tests.signin import fake_keyring
 
 KINDS = (CREDENTIALS, DOCUMENTS, FAILURES, EPOCHS, IDENTITIES, LINKS, SECRETS, SESSIONS)
 KEY, OTHER = cache_key({"what": "a"}), cache_key({"what": "b"})

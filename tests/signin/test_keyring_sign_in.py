@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("keyring", reason="the extra keyring is not installed")
 
-from tests.signin import fake_keyring
+from tests.cache import fake_keyring
 from tests.signin.places import Home
 
 pytestmark = pytest.mark.thorough
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.thorough
 @pytest.fixture
 def keyring_home(home: Home, tmp_path: Path) -> Home:
     home.more = {
-        "PYTHON_KEYRING_BACKEND": "tests.signin.fake_keyring.FileBackend",
+        "PYTHON_KEYRING_BACKEND": "tests.cache.fake_keyring.FileBackend",
         fake_keyring.VARIABLE: str(tmp_path / "keyring.json"),
     }
     return home.write(cognito_cache="keyring")
@@ -63,10 +63,10 @@ def test_a_sign_out_counts_although_the_keyring_is_locked_and_the_next_one_revok
     home = keyring_home
     assert home.login().code == 0
     revoked = len(home.provider.journal("grant revoked"))
-    done = home.run("logout", PYTHON_KEYRING_BACKEND="tests.signin.fake_keyring.LockedBackend")
+    done = home.run("logout", PYTHON_KEYRING_BACKEND="tests.cache.fake_keyring.LockedBackend")
     assert done.code == 8
     assert "Unlock it" in done.err
-    status = home.run("status", PYTHON_KEYRING_BACKEND="tests.signin.fake_keyring.LockedBackend")
+    status = home.run("status", PYTHON_KEYRING_BACKEND="tests.cache.fake_keyring.LockedBackend")
     assert "Unlock it" in status.out
     assert "nobody is signed in" not in status.out
     assert home.run("credential-process").code == 3
@@ -77,7 +77,7 @@ def test_a_sign_out_counts_although_the_keyring_is_locked_and_the_next_one_revok
 
 @pytest.mark.parametrize("backend", ["LockedBackend", "ForgetfulBackend"])
 def test_a_keyring_that_does_not_work_is_said_before_anybody_signs_in(keyring_home: Home, backend: str) -> None:
-    done = keyring_home.login(PYTHON_KEYRING_BACKEND=f"tests.signin.fake_keyring.{backend}")
+    done = keyring_home.login(PYTHON_KEYRING_BACKEND=f"tests.cache.fake_keyring.{backend}")
     assert done.code == 8
     assert "/auth?" not in done.err
     assert backend in done.err

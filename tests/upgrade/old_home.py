@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WRITTEN = Path(__file__).with_name("written_by")
 #: Stands in the written files for the home directory.
 HERE = "@HOME@"
-KEYRING_BACKEND = "tests.signin.fake_keyring.FileBackend"
+KEYRING_BACKEND = "tests.cache.fake_keyring.FileBackend"
 _LIMIT = 90
 _NOT_INHERITED = ("AWS_", "COGNITO_FEDERATION_", "BOTO_", "SSH_", "CODESPACES", "_COGNITO", "BROWSER", "CI")
 #: Runs the installed command (or, after ``-c``, a program) in a process whose clock is moved; nothing of it is imported

@@ -114,7 +114,7 @@ def test_every_rule_is_reached_with_either_apostrophe_and_in_any_case(rule):
     code = rule.code or "AnyException"
     for apostrophe in ("'", "\N{RIGHT SINGLE QUOTATION MARK}"):
         message = f"Well: {rule.part}".upper().replace("'", apostrophe)
-        found = diagnosis.explain(code, message, 400, FACTS)
+        found = diagnosis.diagnose(code, message, 400, FACTS)
         assert found.retry is rule.retry
         assert "{" not in found.cause + found.remedy
         if "expired" not in rule.part and rule.code != "ExpiredToken":
@@ -126,17 +126,17 @@ def test_an_expiry_that_is_no_time_is_survived(end):
     from dataclasses import replace
 
     facts = replace(FACTS, claims={"exp": end}, server_time=1_800_000_000.0)
-    found = diagnosis.explain("NotAuthorizedException", "Invalid login token. Token is expired.", 400, facts)
+    found = diagnosis.diagnose("NotAuthorizedException", "Invalid login token. Token is expired.", 400, facts)
     assert found.retry is Retry.TOKEN
     assert "expired" in found.cause
 
 
 @given(code=st.text(), message=st.text(max_size=400), status=st.integers(0, 999))
 def test_whatever_a_service_says_there_is_one_printable_line(code, message, status):
-    found = diagnosis.explain(code, message, status, FACTS)
+    found = diagnosis.diagnose(code, message, status, FACTS)
     line = CognitoFederationError(found.cause, remedy=found.remedy).line
     assert "\n" not in line
-    assert "\x1b" not in diagnosis.explain("Odd", message, status, FACTS).cause
+    assert "\x1b" not in diagnosis.diagnose("Odd", message, status, FACTS).cause
 
 
 # What token sources say

@@ -21,7 +21,7 @@ from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.keyring import FilesAfterKeyring, KeyringStore, move_scope
 from botocore_cognito_federation.cache.keyring_backend import KeyringItems, TimeLimitedBackend, checked, probe
 from botocore_cognito_federation.errors import StorageError
-from tests.signin import fake_keyring
+from tests.cache import fake_keyring
 
 pytestmark = pytest.mark.thorough
 

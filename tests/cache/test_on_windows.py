@@ -63,14 +63,14 @@ def test_an_answer_is_read_as_bytes_whoever_owns_it(monkeypatch, tmp_path):
 
     monkeypatch.setattr(os, "open", opened)
     environ = {"COGNITO_FEDERATION_CACHE_DIR": str(tmp_path), "AWS_CONFIG_FILE": str(tmp_path / "config")}
-    query = CacheQuery("demo", environ)
-    os.makedirs(os.path.dirname(query.path))
-    fields = (MAGIC, query.fingerprint, "", "1 2 3", "credentials", "0", "\x1f", "{}", "")
-    with open(query.path, "w") as file:
+    question = CacheQuery("demo", environ)
+    os.makedirs(os.path.dirname(question.path))
+    fields = (MAGIC, question.fingerprint, "", "1 2 3", "credentials", "0", "\x1f", "{}", "")
+    with open(question.path, "w") as file:
         file.write("\n".join(fields))
     flags_used.clear()
     with windows():
-        answer = read_answer(query)
+        answer = read_answer(question)
     assert answer.text == "{}"
     assert [flags & _O_BINARY for flags in flags_used] == [_O_BINARY]
 
