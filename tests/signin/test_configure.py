@@ -11,7 +11,7 @@ import pytest
 
 from botocore_cognito_federation.config.configure import find_executable, helper_command, is_ours
 from botocore_cognito_federation.errors import ConfigurationError
-from tests.signin.places import Done, Home, finished
+from tests.login.places import Done, Home, finished
 
 pytestmark = pytest.mark.thorough
 

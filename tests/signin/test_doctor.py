@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.signin.places import Home
+from tests.login.places import Home
 
 pytestmark = pytest.mark.thorough
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from botocore_cognito_federation.demo.world import World
+from tests.login.places import LATER, Done, Home, finished, later, renewals
 from tests.servers import oidc_provider
 from tests.servers.oidc_provider import OidcProvider
-from tests.signin.places import LATER, Done, Home, finished, later, renewals
 
 pytestmark = pytest.mark.thorough
 

@@ -10,10 +10,10 @@ import pytest
 
 from botocore_cognito_federation.errors import SignInFailedError
 from botocore_cognito_federation.oidc.flows import SignInPrompt
-from botocore_cognito_federation.sign_in.login import Flow, LoginOptions, choose_flow
+from botocore_cognito_federation.sign_in.login import LoginOptions, Way, choose_flow
 from botocore_cognito_federation.sign_in.terminal import TerminalScreen, read_line, wording
-from tests.signin.places import Home, finished
-from tests.signin.test_automatic import shown_on
+from tests.login.places import Home, finished
+from tests.login.test_automatic import shown_on
 
 pytestmark = pytest.mark.thorough
 
@@ -111,26 +111,26 @@ HERE, ELSEWHERE = (True, ""), (False, "this is an SSH session")
 @pytest.mark.parametrize(
     ("grant", "choices", "browser", "back", "codes", "expected"),
     [
-        (Grant(), LoginOptions(), HERE, True, True, Flow("browser", opens=True)),
+        (Grant(), LoginOptions(), HERE, True, True, Way("browser", opens=True)),
         (Grant(), LoginOptions(), ELSEWHERE, True, True, ("device", "SSH")),
         (Grant(), LoginOptions(), ELSEWHERE, True, False, ("paste", "SSH")),
         (Grant(), LoginOptions(), HERE, False, True, ("paste", "cognito_redirect_uri")),
-        (Grant(), LoginOptions(no_browser=True), ELSEWHERE, True, True, Flow("browser")),
-        (Grant(), LoginOptions(browser_command=("x",)), ELSEWHERE, True, True, Flow("browser", opens=True)),
-        (Grant(), LoginOptions(remote=True), HERE, True, True, Flow("paste")),
-        (Grant("device-code"), LoginOptions(), HERE, True, True, Flow("device")),
-        (Grant("device-code"), LoginOptions(remote=True), HERE, True, True, Flow("paste")),
-        (Grant("remote"), LoginOptions(), HERE, True, True, Flow("paste")),
-        (Grant("remote"), LoginOptions(use_device_code=True), HERE, True, True, Flow("device")),
+        (Grant(), LoginOptions(no_browser=True), ELSEWHERE, True, True, Way("browser")),
+        (Grant(), LoginOptions(browser_command=("x",)), ELSEWHERE, True, True, Way("browser", opens=True)),
+        (Grant(), LoginOptions(remote=True), HERE, True, True, Way("paste")),
+        (Grant("device-code"), LoginOptions(), HERE, True, True, Way("device")),
+        (Grant("device-code"), LoginOptions(remote=True), HERE, True, True, Way("paste")),
+        (Grant("remote"), LoginOptions(), HERE, True, True, Way("paste")),
+        (Grant("remote"), LoginOptions(use_device_code=True), HERE, True, True, Way("device")),
         (Grant("auth-code"), LoginOptions(), ELSEWHERE, True, True, ("browser", "SSH")),
-        (Grant("srp", by_password=True), LoginOptions(), ELSEWHERE, True, True, Flow("password")),
+        (Grant("srp", by_password=True), LoginOptions(), ELSEWHERE, True, True, Way("password")),
     ],
 )
 def test_the_way_to_sign_in(
     grant: Grant, choices: LoginOptions, browser: tuple[bool, str], back: bool, codes: bool, expected: object
 ) -> None:
     way = choose_flow(grant, choices, browser=browser, comes_back_here=back, has_device_codes=lambda: codes)  # type: ignore[arg-type]  # a stand-in
-    if isinstance(expected, Flow):
+    if isinstance(expected, Way):
         assert way == expected
     else:
         assert isinstance(expected, tuple)

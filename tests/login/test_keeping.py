@@ -16,7 +16,7 @@ from botocore_cognito_federation.identity_providers import resolve
 from botocore_cognito_federation.oidc.client import AuthenticationResult
 from botocore_cognito_federation.oidc.flows import SignInPrompt
 from botocore_cognito_federation.sign_in import login as perform
-from botocore_cognito_federation.sign_in.login import Environment, LoginOptions, sign_in_only
+from botocore_cognito_federation.sign_in.login import LoginOptions, Machine, sign_in_only
 from botocore_cognito_federation.sign_in.session_writer import SessionWriter
 
 pytestmark = pytest.mark.thorough
@@ -170,9 +170,9 @@ def test_a_client_without_the_device_grant_is_sent_to_pasting_and_told_why(monke
     monkeypatch.setattr(perform, "sign_in_with_device", refused)
     monkeypatch.setattr(perform, "sign_in_with_paste", pasted)
     monkeypatch.setattr(perform.OIDCClient, "metadata", metadata)
-    screen, environment = Screen(), Environment({}, can_open=no_browser)
+    screen, machine = Screen(), Machine({}, can_open=no_browser)
     session, joined = sign_in_only(
-        SETTINGS, store=MemoryStore(), screen=screen, options=LoginOptions(), environment=environment
+        SETTINGS, store=MemoryStore(), screen=screen, choices=LoginOptions(), machine=machine
     )
     assert (session.subject, joined) == ("ada", False)
     assert screen.said == [
@@ -194,8 +194,6 @@ def test_one_who_only_joins_does_not_begin_after_waiting_in_vain(monkeypatch: py
 
     screen = Screen()
     with pytest.raises(SignInFailedError, match="came to nothing"):
-        sign_in_only(
-            SETTINGS, store=Busy(), screen=screen, options=LoginOptions(only_joins=True), environment=Environment({})
-        )
+        sign_in_only(SETTINGS, store=Busy(), screen=screen, choices=LoginOptions(only_joins=True), machine=Machine({}))
     assert Busy.tries == 2
     assert screen.said == ["Another sign-in of session corp is under way; waiting for it"]

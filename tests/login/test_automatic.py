@@ -18,7 +18,7 @@ from botocore_cognito_federation.errors import SignInFailedError, SignInRequired
 from botocore_cognito_federation.sign_in import auto as automatic
 from botocore_cognito_federation.sign_in import login as perform
 from botocore_cognito_federation.sign_in.auto import Backoff, signed_in_automatically
-from tests.signin.places import BROWSER, Home, finished
+from tests.login.places import BROWSER, Home, finished
 
 pytestmark = [
     pytest.mark.thorough,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.signin.places import Home
+from tests.login.places import Home
 
 pytestmark = pytest.mark.thorough
 

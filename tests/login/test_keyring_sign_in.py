@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("keyring", reason="the extra keyring is not installed")
 
 from tests.cache import fake_keyring
-from tests.signin.places import Home
+from tests.login.places import Home
 
 pytestmark = pytest.mark.thorough
 

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import requests
 
+from tests.login.places import ROOT, Home
 from tests.servers.oidc_provider.browser import ScriptedBrowser
 from tests.servers.tool_cache import python_in_venv
-from tests.signin.places import ROOT, Home
 
 pytestmark = pytest.mark.slow
 

@@ -15,10 +15,10 @@ import pytest
 
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.demo.world import World
+from tests.login.places import Done, Home, finished, renewals
 from tests.servers import oidc_provider
 from tests.servers.moved_clock import MovedClock
 from tests.servers.oidc_provider import OidcProvider
-from tests.signin.places import Done, Home, finished, renewals
 
 pytestmark = pytest.mark.slow
 

@@ -12,9 +12,9 @@ import pytest
 import requests
 
 from botocore_cognito_federation.demo.world import World
+from tests.login.places import Done, Home, browser_options, finished
 from tests.servers.oidc_provider import OidcProvider
 from tests.servers.oidc_provider.browser import ScriptedBrowser
-from tests.signin.places import Done, Home, browser_options, finished
 
 pytestmark = pytest.mark.thorough
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.login.pool_home import PoolHome
 from tests.servers import ministack as ministack_server
 from tests.servers.ministack import Ministack
-from tests.signin.pool_home import PoolHome
 from tests.user_pool import live_pool
 from tests.user_pool.live_pool import PASSWORD, LivePool
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from botocore_cognito_federation.demo.world import World
+from tests.login.places import Home
 from tests.servers import oidc_provider
 from tests.servers.oidc_provider import OidcProvider
-from tests.signin.places import Home
 
 
 @pytest.fixture(scope="session")

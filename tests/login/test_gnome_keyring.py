@@ -10,10 +10,10 @@ import pytest
 
 pytest.importorskip("secretstorage", reason="the Secret Service is a thing of Linux")
 
+from tests.login.places import Home, finished, later, renewals
 from tests.servers import gnome_keyring
 from tests.servers.gnome_keyring import GnomeKeyring
 from tests.servers.oidc_provider import OidcProvider
-from tests.signin.places import Home, finished, later, renewals
 
 pytestmark = pytest.mark.thorough
 

@@ -16,8 +16,8 @@ from botocore_cognito_federation.errors import ConfigurationError, SignInFailedE
 from botocore_cognito_federation.factory import fetcher_for
 from botocore_cognito_federation.oidc.flows import SignInPrompt
 from botocore_cognito_federation.sign_in.notebook import CellScreen, kernel_display
+from tests.login.places import Home
 from tests.servers.oidc_provider.browser import ScriptedBrowser
-from tests.signin.places import Home
 
 pytestmark = pytest.mark.thorough
 
