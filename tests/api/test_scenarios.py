@@ -74,7 +74,7 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
             "network_failures_are_tried_again_for_some_thirteen_seconds_then_raised",
             "definitive_and_programming_errors_are_raised_after_one_attempt",
         ),
-        "sources/test_handler_source.py": ("time_is_not_wasted_on_pauses_beyond_the_limit",),
+        "login_tokens/test_handler_source.py": ("time_is_not_wasted_on_pauses_beyond_the_limit",),
     },
     "9. A handler that calls back gets an error; threads, processes and forks make one call; a lock outlives nobody": {
         "api/test_concurrency.py": (
@@ -155,7 +155,7 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
             "the_pools_token_is_had_anew_for_each_renewal",
             "a_duration_beyond_the_roles_own_names_the_key",
         ),
-        "sources/test_developer.py": ("the_basic_flow_takes_the_developer_token_to_sts",),
+        "login_tokens/test_developer.py": ("the_basic_flow_takes_the_developer_token_to_sts",),
     },
     "18. Credentials keep their expiration": {
         "api/test_sign_in.py": (

@@ -14,8 +14,7 @@ import pytest
 import botocore_cognito_federation
 from botocore_cognito_federation.botocore_plugin.install import uninstall
 from botocore_cognito_federation.errors import CognitoFederationError, TokenRefreshError
-
-from .home import Home
+from tests.login_tokens.home import Home
 
 Use = Callable[[], str]
 

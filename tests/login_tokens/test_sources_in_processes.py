@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from .home import Home, caller
-from .metadata_server import MetadataServer
+from tests.login_tokens.home import Home, caller
+from tests.login_tokens.metadata_server import MetadataServer
 
 pytestmark = pytest.mark.thorough
 

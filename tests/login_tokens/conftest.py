@@ -9,9 +9,8 @@ import pytest
 
 from botocore_cognito_federation.botocore_plugin import shared
 from botocore_cognito_federation.demo import World
-
-from .home import Home
-from .metadata_server import MetadataServer
+from tests.login_tokens.home import Home
+from tests.login_tokens.metadata_server import MetadataServer
 
 
 @pytest.fixture

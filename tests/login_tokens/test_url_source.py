@@ -19,8 +19,7 @@ from botocore_cognito_federation.errors import (
 )
 from botocore_cognito_federation.login_tokens.base import RefreshContext
 from botocore_cognito_federation.login_tokens.url import METADATA_ADDRESS, PLATFORMS, UrlTokenProvider, headers_in
-
-from .metadata_server import MetadataServer
+from tests.login_tokens.metadata_server import MetadataServer
 
 pytestmark = pytest.mark.thorough
 
