@@ -108,7 +108,7 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
             "a_merge_that_somebody_else_made_is_found_at_the_next_renewal",
             "a_linking_conflict_is_an_error_that_names_it_and_changes_nothing",
         ),
-        "sources/test_linked_logins.py": ("two_users_of_one_provider_cannot_be_linked",),
+        "identity_pool/test_linked_logins.py": ("two_users_of_one_provider_cannot_be_linked",),
     },
     "13. No guest after a failure; who wants no guests makes no call": {
         "api/test_requests.py": (
@@ -150,7 +150,7 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
     "17. The custom role at every exchange; the basic flow; developers skip GetOpenIdToken": {
         "api/test_requests.py": ("the_custom_role_goes_with_every_exchange",),
         "api/test_sign_in.py": ("the_custom_role_is_asked_for_and_the_basic_flow_asks_sts",),
-        "sources/test_basic_flow.py": (
+        "identity_pool/test_basic_flow.py": (
             "the_calls_are_get_id_get_open_id_token_and_sts",
             "the_pools_token_is_had_anew_for_each_renewal",
             "a_duration_beyond_the_roles_own_names_the_key",

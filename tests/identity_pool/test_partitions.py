@@ -14,10 +14,9 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from botocore_cognito_federation.demo import World
+from tests.login_tokens.home import Home, caller
+from tests.login_tokens.metadata_server import MetadataServer
 from tests.servers.aws_hosts import AwsHosts
-
-from .home import Home, caller
-from .metadata_server import MetadataServer
 
 pytestmark = pytest.mark.thorough
 

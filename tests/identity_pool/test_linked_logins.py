@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from botocore_cognito_federation.demo import World
-
-from .home import Home
+from tests.login_tokens.home import Home
 
 pytestmark = pytest.mark.thorough
 

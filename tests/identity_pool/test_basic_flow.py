@@ -8,8 +8,7 @@ from datetime import datetime
 import pytest
 
 from botocore_cognito_federation.demo import World
-
-from .home import Home, caller
+from tests.login_tokens.home import Home, caller
 
 pytestmark = pytest.mark.thorough
 
