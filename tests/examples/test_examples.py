@@ -10,7 +10,7 @@ import pytest
 
 from botocore_cognito_federation import UserPoolTokens
 from botocore_cognito_federation.demo.world import World
-from tests.api.test_user_pool_federation import made
+from tests.application.test_user_pool_federation import made
 from tests.servers import ministack as ministack_server
 from tests.user_pool.live_pool import PASSWORD, totp
 

@@ -18,8 +18,7 @@ from botocore_cognito_federation import CognitoFederation, NonRetryableError, Te
 from botocore_cognito_federation.application.token_provider import GrantHandler
 from botocore_cognito_federation.demo.world import World
 from botocore_cognito_federation.identity_providers import Endpoints, resolve
-
-from .conftest import Maker, Time
+from tests.application.conftest import Maker, Time
 
 
 def renewed(world: World, make: Maker, clock: Time, handler: Any) -> bool:

@@ -13,9 +13,8 @@ import pytest
 from botocore_cognito_federation import CognitoFederationError, Event, FederatedCredentials, NonRetryableError
 from botocore_cognito_federation.demo.world import World
 from botocore_cognito_federation.events import NAMES
-
-from .conftest import Maker, Time
-from .test_renewal import Handler, signed_in
+from tests.application.conftest import Maker, Time
+from tests.application.test_renewal import Handler, signed_in
 
 
 def test_each_step_is_told_once_and_in_order_failures_included(

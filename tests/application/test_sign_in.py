@@ -18,8 +18,7 @@ from botocore_cognito_federation import (
     TemporaryError,
 )
 from botocore_cognito_federation.demo.world import World
-
-from .conftest import Maker, Time
+from tests.application.conftest import Maker, Time
 
 ANYBODY = "eu-west-1:11111111-2222-3333-4444-555555555555"
 

@@ -23,8 +23,7 @@ from botocore_cognito_federation import (
 )
 from botocore_cognito_federation.demo.world import World
 from botocore_cognito_federation.login_tokens.handler import HandlerTokenProvider
-
-from .conftest import Maker, Time
+from tests.application.conftest import Maker, Time
 
 pytestmark = pytest.mark.thorough
 

@@ -18,9 +18,8 @@ from botocore_cognito_federation import (
     TokenRefreshError,
 )
 from botocore_cognito_federation.demo.world import World
-
-from .conftest import Maker, Time
-from .test_sign_in import developer_token
+from tests.application.conftest import Maker, Time
+from tests.application.test_sign_in import developer_token
 
 SCHEDULE = [0.25, 0.45, 0.85, 1.65, 3.25, 6.45]
 

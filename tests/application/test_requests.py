@@ -17,8 +17,7 @@ from botocore_cognito_federation import (
     FederationRefusedError,
     NotSignedInError,
 )
-
-from .conftest import Time
+from tests.application.conftest import Time
 
 GUID = "11111111-2222-3333-4444-555555555555"
 

@@ -22,9 +22,8 @@ from botocore_cognito_federation import (
     uninstall,
 )
 from botocore_cognito_federation.demo.world import World
-
-from .conftest import Maker, Time
-from .test_renewal import Handler, signed_in
+from tests.application.conftest import Maker, Time
+from tests.application.test_renewal import Handler, signed_in
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,8 @@ import pytest
 
 from botocore_cognito_federation import CognitoFederation, ConfigurationError, FederationRefusedError
 from botocore_cognito_federation.demo.world import World
-
-from .conftest import Maker, Time
-from .test_renewal import Handler, signed_in
+from tests.application.conftest import Maker, Time
+from tests.application.test_renewal import Handler, signed_in
 
 
 def test_a_linked_login_signs_in_to_the_same_identity_until_it_is_unlinked(world: World, make: Maker) -> None:

@@ -16,9 +16,8 @@ import pytest
 from botocore_cognito_federation import CognitoFederation, NotSignedInError, TokenRefreshError
 from botocore_cognito_federation.cache import base as single_flight
 from botocore_cognito_federation.demo.world import World
-
-from .conftest import Maker, Time
-from .test_renewal import Handler, signed_in
+from tests.application.conftest import Maker, Time
+from tests.application.test_renewal import Handler, signed_in
 
 pytestmark = pytest.mark.thorough
 

@@ -21,12 +21,11 @@ from botocore_cognito_federation import (
     SignInRequiredError,
 )
 from botocore_cognito_federation.events import NAMES
+from tests.application.conftest import Time
 from tests.servers import ministack as ministack_server
 from tests.servers.ministack import Ministack
 from tests.user_pool import live_pool
 from tests.user_pool.live_pool import PASSWORD, LivePool
-
-from .conftest import Time
 
 pytestmark = pytest.mark.thorough
 

@@ -12,8 +12,7 @@ import pytest
 from botocore_cognito_federation import CognitoFederation, FederationRefusedError, SignInRequiredError
 from botocore_cognito_federation.demo.world import World
 from botocore_cognito_federation.identity_pool.aws import Clock
-
-from .conftest import Maker, Time
+from tests.application.conftest import Maker, Time
 
 
 @dataclass

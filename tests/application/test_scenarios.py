@@ -14,11 +14,11 @@ TESTS = Path(__file__).parents[1]
 
 SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
     "1. Logins keys: aliases, unknown domains, issuers with a path, partitions; one provider for handlers": {
-        "api/test_requests.py": (
+        "application/test_requests.py": (
             "a_provider_goes_under_its_logins_key_in_every_spelling",
             "a_developer_token_goes_under_the_key_of_its_own_partition",
         ),
-        "api/test_renewal.py": ("an_alias_and_its_domain_are_one_provider_for_handlers",),
+        "application/test_renewal.py": ("an_alias_and_its_domain_are_one_provider_for_handlers",),
         "oidc/test_identity_providers.py": (
             "any_domain_or_issuer_is_a_provider_and_its_key_keeps_path_case_and_port",
             "a_derived_key_loses_the_scheme_and_one_slash_and_nothing_else",
@@ -26,27 +26,27 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "2. An empty token is refused before any call, and nobody is ever a guest in disguise": {
-        "api/test_sign_in.py": (
+        "application/test_sign_in.py": (
             "an_empty_token_is_refused_before_any_call",
             "guest_is_the_only_way_to_unauthenticated_access",
             "a_refused_token_leaves_nobody_signed_in_and_never_a_guest",
         ),
     },
     "3. Developer identities: no identity ID is an error at once, GetId is never called, the ID is carried over": {
-        "api/test_sign_in.py": (
+        "application/test_sign_in.py": (
             "a_developer_sign_in_without_identity_id_is_refused_before_any_call",
             "a_developer_sign_in_never_calls_get_id",
         ),
-        "api/test_renewal.py": ("a_developer_handler_that_omits_identity_id_keeps_the_one_before",),
+        "application/test_renewal.py": ("a_developer_handler_that_omits_identity_id_keeps_the_one_before",),
     },
     "4. expires_at in every spelling and every absurdity; exp == now; clocks that differ; opaque tokens": {
-        "api/test_sign_in.py": (
+        "application/test_sign_in.py": (
             "an_absurd_expires_at_is_refused_by_name_before_any_call",
             "expires_at_takes_seconds_milliseconds_and_aware_datetimes",
             "the_earlier_of_expires_at_and_the_tokens_own_exp_counts",
             "an_opaque_token_without_expires_at_has_no_expiry",
         ),
-        "api/test_expiry.py": (
+        "application/test_expiry.py": (
             "a_token_is_renewed_from_120_seconds_before_its_exp_on_and_at_exp_it_has_expired",
             "without_a_handler_a_token_is_tried_until_five_minutes_after_its_exp_because_cognitos_clock_counts",
             "with_a_clock_some_minutes_off_sign_in_and_renewal_work_and_cost_no_more",
@@ -55,29 +55,31 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "5. The refresh matrix": {
-        "api/test_refresh_matrix.py": ("a_renewal_makes_just_the_calls_of_the_contract_and_never_signs_anybody_out",),
+        "application/test_refresh_matrix.py": (
+            "a_renewal_makes_just_the_calls_of_the_contract_and_never_signs_anybody_out",
+        ),
     },
     "6. An expired or identical token from the handler ends; 'Token expired' costs one forced refresh": {
-        "api/test_renewal.py": (
+        "application/test_renewal.py": (
             "an_expired_token_from_the_handler_ends_in_an_error_without_a_loop",
             "the_same_token_again_ends_in_cognitos_refusal_without_a_loop",
             "a_token_that_cognito_calls_expired_is_renewed_exactly_once",
         ),
     },
     "7. A refusal of the exchange keeps the token that a good refresh brought": {
-        "api/test_renewal.py": ("an_exchange_that_fails_after_a_good_refresh_keeps_the_new_token",),
-        "api/test_handlers.py": ("an_oidc_handler_spends_refresh_tokens_and_tells_of_each_rotation_first",),
+        "application/test_renewal.py": ("an_exchange_that_fails_after_a_good_refresh_keeps_the_new_token",),
+        "application/test_handlers.py": ("an_oidc_handler_spends_refresh_tokens_and_tells_of_each_rotation_first",),
         "login/test_living_on.py": ("a_process_killed_after_the_rotated_token_was_kept_loses_nothing",),
     },
     "8. Seven attempts over 13 s; NonRetryableError stops at one; there is a deadline": {
-        "api/test_renewal.py": (
+        "application/test_renewal.py": (
             "network_failures_are_tried_again_for_some_thirteen_seconds_then_raised",
             "definitive_and_programming_errors_are_raised_after_one_attempt",
         ),
         "login_tokens/test_handler_source.py": ("time_is_not_wasted_on_pauses_beyond_the_limit",),
     },
     "9. A handler that calls back gets an error; threads, processes and forks make one call; a lock outlives nobody": {
-        "api/test_concurrency.py": (
+        "application/test_concurrency.py": (
             "a_handler_that_calls_back_gets_a_clear_error_at_once",
             "sixteen_threads_at_an_expired_token_make_one_handler_call_and_one_exchange",
             "eight_processes_at_an_expired_token_make_one_handler_call_and_one_exchange",
@@ -86,13 +88,13 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
         "cache/test_storage.py": ("killed_at_any_step_the_next_process_works_and_spends_at_most_once_more",),
     },
     "10. Sign-out during a refresh stays signed out": {
-        "api/test_concurrency.py": (
+        "application/test_concurrency.py": (
             "sign_out_wins_over_a_refresh_in_flight",
             "a_sign_in_by_somebody_else_during_a_refresh_wins_over_it",
         ),
     },
     "11. A stale identity is looked up once, a missing pool never": {
-        "api/test_renewal.py": (
+        "application/test_renewal.py": (
             "an_identity_that_is_gone_is_looked_up_again_once",
             "a_pool_that_is_gone_is_not_looked_up_again",
         ),
@@ -103,7 +105,7 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "12. A merged identity is adopted, persisted and told, old and new; a linking conflict is named": {
-        "api/test_linking.py": (
+        "application/test_linking.py": (
             "a_merged_identity_is_adopted_persisted_and_told_from_old_to_new",
             "a_merge_that_somebody_else_made_is_found_at_the_next_renewal",
             "a_linking_conflict_is_an_error_that_names_it_and_changes_nothing",
@@ -111,23 +113,23 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
         "identity_pool/test_linked_logins.py": ("two_users_of_one_provider_cannot_be_linked",),
     },
     "13. No guest after a failure; who wants no guests makes no call": {
-        "api/test_requests.py": (
+        "application/test_requests.py": (
             "no_call_for_a_guest_is_ever_made_for_a_user_whose_renewal_is_refused",
             "an_application_that_wants_no_guests_makes_no_call_while_nobody_is_signed_in",
         ),
-        "api/test_renewal.py": ("no_failure_of_a_handler_ever_signs_the_user_out_or_makes_a_guest_of_them",),
+        "application/test_renewal.py": ("no_failure_of_a_handler_ever_signs_the_user_out_or_makes_a_guest_of_them",),
     },
     "14. Users, pools and profiles share no entries; another account replaces everything": {
-        "api/test_sign_in.py": (
+        "application/test_sign_in.py": (
             "two_users_of_one_pool_do_not_share_anything",
             "signing_in_as_somebody_else_replaces_everything",
         ),
-        "api/test_renewal.py": ("somebody_elses_sign_in_in_the_same_cache_is_never_taken_for_ones_own",),
+        "application/test_renewal.py": ("somebody_elses_sign_in_in_the_same_cache_is_never_taken_for_ones_own",),
         "cache/test_small_parts.py": ("everything_that_shapes_credentials_is_in_their_key",),
         "spine/test_single_flight.py": ("profiles_of_two_pools_have_two_identities",),
     },
     "15. Damage, permissions, read-only places, atomic writes": {
-        "api/test_renewal.py": (
+        "application/test_renewal.py": (
             "a_damaged_record_is_nobody_signed_in_and_a_place_that_cannot_be_written_costs_only_the_cache",
         ),
         "cache/test_storage.py": (
@@ -148,8 +150,8 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "17. The custom role at every exchange; the basic flow; developers skip GetOpenIdToken": {
-        "api/test_requests.py": ("the_custom_role_goes_with_every_exchange",),
-        "api/test_sign_in.py": ("the_custom_role_is_asked_for_and_the_basic_flow_asks_sts",),
+        "application/test_requests.py": ("the_custom_role_goes_with_every_exchange",),
+        "application/test_sign_in.py": ("the_custom_role_is_asked_for_and_the_basic_flow_asks_sts",),
         "identity_pool/test_basic_flow.py": (
             "the_calls_are_get_id_get_open_id_token_and_sts",
             "the_pools_token_is_had_anew_for_each_renewal",
@@ -158,7 +160,7 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
         "login_tokens/test_developer.py": ("the_basic_flow_takes_the_developer_token_to_sts",),
     },
     "18. Credentials keep their expiration": {
-        "api/test_sign_in.py": (
+        "application/test_sign_in.py": (
             "essential_gives_what_any_client_call_takes_and_the_credentials_keep_their_expiration",
         ),
         "spine/test_warm_path.py": ("the_second_process_prints_the_same_bytes_for_no_call",),
@@ -173,10 +175,10 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
             "an_operation_without_the_field_refuses_client_metadata_and_ignores_the_pools_own",
             "validation_data_may_be_the_apis_list_too",
         ),
-        "api/test_user_pool_federation.py": ("custom_auth_federates_and_its_triggers_see_client_metadata",),
+        "application/test_user_pool_federation.py": ("custom_auth_federates_and_its_triggers_see_client_metadata",),
     },
     "20. Events in order, whole, harmless and without a secret": {
-        "api/test_events.py": (
+        "application/test_events.py": (
             "each_step_is_told_once_and_in_order_failures_included",
             "the_names_are_eight_and_each_is_told",
             "an_exception_of_a_listener_is_logged_and_stops_nothing",
