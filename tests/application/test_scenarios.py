@@ -140,7 +140,7 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
         "cache/test_small_parts.py": ("a_private_file_gives_back_what_was_written",),
     },
     "16. In botocore: first and last in the chain, no recursion, unsigned, aware of time zones": {
-        "spine/test_places_in_the_chain.py": (
+        "botocore_plugin/test_places_in_the_chain.py": (
             "the_provider_works_as_the_first_and_as_the_last_of_a_chain",
             "aws_profile_may_point_to_the_profile_itself",
             "a_credential_process_of_the_default_profile_does_not_start_itself",

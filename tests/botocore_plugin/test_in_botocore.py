@@ -269,15 +269,15 @@ def test_a_lock_held_at_the_fork_is_open_in_the_child_and_one_for_all_its_thread
 
 
 def test_botocore_never_sees_credentials_whose_renewal_failed_as_long_as_they_live(inside):
-    served = inside.federation().fetch()
+    served = inside.federation().serve()
     clock = [served.refresh_at - 1]
     asked: list[float] = []
 
-    def fetch():
+    def serve():
         asked.append(clock[0])
-        return served if len(asked) == 1 else inside.federation().fetch()
+        return served if len(asked) == 1 else inside.federation().serve()
 
-    credentials = RefreshableCognitoCredentials(fetch, lambda: clock[0])
+    credentials = RefreshableCognitoCredentials(serve, lambda: clock[0])
     for _ in range(1000):
         credentials.get_frozen_credentials()
     assert len(asked) == 1

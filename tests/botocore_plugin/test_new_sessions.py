@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.botocore_plugin.test_ready_natively import told
 from tests.conftest import Home
-from tests.spine.test_ready_natively import told
 
 pytestmark = pytest.mark.thorough
 
