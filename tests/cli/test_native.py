@@ -14,8 +14,7 @@ import botocore
 import pytest
 
 from botocore_cognito_federation.botocore_plugin.native import FILE_NAME
-
-from .conftest import ROOT, Home
+from tests.cli.conftest import ROOT, Home
 
 pytestmark = pytest.mark.thorough
 

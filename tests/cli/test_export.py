@@ -13,9 +13,8 @@ import pytest
 
 from botocore_cognito_federation.cli.run import formatted
 from botocore_cognito_federation.errors import ConfigurationError
+from tests.cli.conftest import Home
 from tests.servers.tool_cache import lacking
-
-from .conftest import Home
 
 pytestmark = pytest.mark.thorough
 
