@@ -14,8 +14,7 @@ import pytest
 
 from botocore_cognito_federation._fast_path import CHAIN_VARIABLE
 from botocore_cognito_federation.serve.child import SHADOWS
-
-from .conftest import Home
+from tests.cli.conftest import Home
 
 pytestmark = pytest.mark.thorough
 

@@ -18,8 +18,7 @@ from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.errors import ConfigurationError
 from botocore_cognito_federation.factory import fetcher_for
 from botocore_cognito_federation.serve.endpoint import CredentialsInMemory, Endpoint
-
-from .conftest import Home
+from tests.cli.conftest import Home
 
 pytestmark = pytest.mark.thorough
 

@@ -14,8 +14,7 @@ from werkzeug import Request, Response
 
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError
 from botocore_cognito_federation.serve.console import OneShotRedirect, destination_of, partition_of
-
-from .conftest import Home
+from tests.cli.conftest import Home
 
 pytestmark = pytest.mark.thorough
 

@@ -11,8 +11,8 @@ import sys
 import pytest
 import requests
 
-from .conftest import Home
-from .test_exec import READ_OBJECT
+from tests.cli.conftest import Home
+from tests.serve.test_exec import READ_OBJECT
 
 pytestmark = pytest.mark.thorough
 
