@@ -98,7 +98,7 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
             "an_identity_that_is_gone_is_looked_up_again_once",
             "a_pool_that_is_gone_is_not_looked_up_again",
         ),
-        "spine/test_federation.py": (
+        "flows/test_federation.py": (
             "a_stale_identity_is_dropped_and_looked_up_once",
             "an_identity_that_is_refused_again_after_the_look_up_is_an_error_and_no_loop",
             "a_refusal_of_another_kind_does_not_cost_the_identity",
@@ -126,7 +126,7 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "application/test_renewal.py": ("somebody_elses_sign_in_in_the_same_cache_is_never_taken_for_ones_own",),
         "cache/test_small_parts.py": ("everything_that_shapes_credentials_is_in_their_key",),
-        "spine/test_single_flight.py": ("profiles_of_two_pools_have_two_identities",),
+        "flows/test_single_flight.py": ("profiles_of_two_pools_have_two_identities",),
     },
     "15. Damage, permissions, read-only places, atomic writes": {
         "application/test_renewal.py": (
@@ -163,7 +163,7 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
         "application/test_sign_in.py": (
             "essential_gives_what_any_client_call_takes_and_the_credentials_keep_their_expiration",
         ),
-        "spine/test_warm_path.py": ("the_second_process_prints_the_same_bytes_for_no_call",),
+        "flows/test_warm_path.py": ("the_second_process_prints_the_same_bytes_for_no_call",),
     },
     "19. client_metadata and validation_data reach exactly their fields; ChangePassword has none": {
         "user_pool/test_sign_in_requests.py": (

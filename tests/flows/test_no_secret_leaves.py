@@ -87,10 +87,10 @@ def test_natively_at_debug_no_logger_and_no_error_tells_a_secret(inside, caplog,
 
 
 def test_an_opaque_token_that_a_validation_error_quotes_is_not_shown():
-    from botocore_cognito_federation.identity_pool.errors import CallContext, explain
+    from botocore_cognito_federation.identity_pool.errors import CallContext, diagnose
 
     message = "1 validation error detected: Value '{graph.facebook.com=EAAopaque\n4242}' at 'logins' failed: too long"
-    found = explain("ValidationException", message, 400, CallContext(pool="p", profile="p", now=1.0))
+    found = diagnose("ValidationException", message, 400, CallContext(pool="p", profile="p", now=1.0))
     assert "4242" not in found.cause
     assert "too long" in found.cause
 

@@ -117,7 +117,7 @@ def bench(request, tmp_path) -> Bench:
 
 def test_fresh_credentials_are_not_renewed_until_a_third_or_twenty_minutes_before_their_end(bench):
     federation = bench.federation()
-    served = federation.fetch()
+    served = federation.serve()
     assert served.refresh_at == START + 2400
     bench.now = START + 2399
     assert federation.credentials().access_key == "AK1"
@@ -125,28 +125,28 @@ def test_fresh_credentials_are_not_renewed_until_a_third_or_twenty_minutes_befor
     assert federation.credentials().access_key == "AK2"
     bench.pool.lifetime = 90.0
     bench.now += 3600
-    assert federation.fetch().refresh_at == bench.now + 60
+    assert federation.serve().refresh_at == bench.now + 60
 
 
 def test_a_temporary_failure_never_takes_away_what_lives_and_is_remembered_for_half_a_minute(bench):
     federation = bench.federation()
-    federation.fetch()
+    federation.serve()
     bench.pool.always = TemporaryError("down")
     bench.now = START + 2500
-    served = federation.fetch()
+    served = federation.serve()
     assert served.credentials.access_key == "AK1"
     assert bench.now + 20 <= served.refresh_at <= bench.now + 40
     for _ in range(5):
-        bench.federation().fetch()
+        bench.federation().serve()
     assert len(bench.pool.asked) == 2
     bench.now += 40
-    federation.fetch()
+    federation.serve()
     assert len(bench.pool.asked) == 3
     bench.now = START + 3540 - 1
     assert federation.credentials().access_key == "AK1"
     bench.now = START + 3540
     with pytest.raises(TemporaryError, match="down"):
-        federation.fetch()
+        federation.serve()
     bench.pool.always = None
     bench.now += 60
     assert federation.credentials().access_key != "AK1"
@@ -154,10 +154,10 @@ def test_a_temporary_failure_never_takes_away_what_lives_and_is_remembered_for_h
 
 def test_what_is_served_in_spite_of_a_failure_is_never_asked_for_again_after_its_end(bench):
     federation = bench.federation()
-    federation.fetch()
+    federation.serve()
     bench.pool.always = TemporaryError("down")
     bench.now = START + 3530
-    assert federation.fetch().refresh_at == START + 3540
+    assert federation.serve().refresh_at == START + 3540
 
 
 @pytest.mark.parametrize(
@@ -178,14 +178,14 @@ def test_what_is_served_in_spite_of_a_failure_is_never_asked_for_again_after_its
 )
 def test_only_a_definitive_answer_is_raised_over_the_living(bench, error, spared):
     federation = bench.federation()
-    federation.fetch()
+    federation.serve()
     bench.pool.always = error
     bench.now = START + 2500
     if spared:
         assert federation.credentials().access_key == "AK1"
     else:
         with pytest.raises(type(error)):
-            federation.fetch()
+            federation.serve()
     # Nothing is deleted either way: what was kept is kept.
     assert [document["access_key"] for _, document in bench.store.documents(CREDENTIALS)] == ["AK1"]
 
@@ -194,11 +194,11 @@ def test_a_failure_with_nothing_alive_is_shared_for_moments_only(bench):
     bench.pool.always = TemporaryError("down")
     for _ in range(4):
         with pytest.raises(TemporaryError):
-            bench.federation().fetch()
+            bench.federation().serve()
     assert len(bench.pool.asked) == 1
     bench.now += 5
     with pytest.raises(TemporaryError):
-        bench.federation().fetch()
+        bench.federation().serve()
     assert len(bench.pool.asked) == 2
 
 
@@ -206,7 +206,7 @@ def test_a_definitive_failure_with_nothing_alive_is_asked_again_by_the_next_call
     bench.pool.always = refused(Retry.NEVER)
     for count in (1, 2):
         with pytest.raises(FederationRefusedError):
-            bench.federation().fetch()
+            bench.federation().serve()
         assert len(bench.pool.asked) == count
         bench.now += 0.001
 
@@ -214,10 +214,10 @@ def test_a_definitive_failure_with_nothing_alive_is_asked_again_by_the_next_call
 def test_a_success_ends_the_remembered_failure(bench):
     bench.pool.script = [TemporaryError("down")]
     with pytest.raises(TemporaryError):
-        bench.federation().fetch()
+        bench.federation().serve()
     assert list(bench.store.documents(FAILURES))
     bench.now += 5
-    bench.federation().fetch()
+    bench.federation().serve()
     assert not list(bench.store.documents(FAILURES))
 
 
@@ -237,7 +237,7 @@ def test_a_success_ends_the_remembered_failure(bench):
     ids=repr,
 )
 def test_a_damaged_remembered_failure_keeps_nobody_from_trying(bench, damage):
-    bench.federation().fetch()
+    bench.federation().serve()
     ((key, _),) = bench.store.documents(CREDENTIALS)
     whole = {"at": START - 5, "retry_at": START + 20, "class": "TemporaryError", "what": "x", "remedy": ""}
     bench.store.write(FAILURES, key, {**whole, **damage} if damage else {})
@@ -264,7 +264,7 @@ def test_a_damaged_remembered_failure_keeps_nobody_from_trying(bench, damage):
     ids=repr,
 )
 def test_damaged_credentials_are_a_miss(bench, damage):
-    bench.federation().fetch()
+    bench.federation().serve()
     ((key, document),) = bench.store.documents(CREDENTIALS)
     bench.store.write(CREDENTIALS, key, {**document, **damage})
     assert bench.federation().credentials().access_key == "AK2"
@@ -272,46 +272,46 @@ def test_damaged_credentials_are_a_miss(bench, damage):
 
 @pytest.mark.parametrize("damage", ["", "garbage", "eu-west-1:1\n", "x" * 300, 7, None])
 def test_a_damaged_identity_id_is_looked_up_again(bench, damage):
-    bench.federation().fetch()
+    bench.federation().serve()
     ((key, document),) = bench.store.documents(IDENTITIES)
     bench.store.write(IDENTITIES, key, {**document, "identity_id": damage})
     bench.now = START + 3000
-    bench.federation().fetch()
+    bench.federation().serve()
     assert bench.pool.looked_up == 2
     assert bench.pool.asked == [ONE, ONE]
 
 
 def test_a_stale_identity_is_dropped_and_looked_up_once(bench):
-    bench.federation().fetch()
+    bench.federation().serve()
     bench.pool.identities = [ONE, TWO]
     bench.pool.script = [refused(Retry.IDENTITY)]
     bench.now = START + 3000
     assert bench.federation().credentials().identity_id == TWO
     assert (bench.pool.looked_up, bench.pool.asked) == (2, [ONE, ONE, TWO])
     bench.now = START + 6000
-    bench.federation().fetch()
+    bench.federation().serve()
     assert (bench.pool.looked_up, bench.pool.asked[-1]) == (2, TWO)
 
 
 def test_an_identity_that_is_refused_again_after_the_look_up_is_an_error_and_no_loop(bench):
     bench.pool.always = refused(Retry.IDENTITY)
     with pytest.raises(FederationRefusedError):
-        bench.federation().fetch()
+        bench.federation().serve()
     assert (bench.pool.looked_up, len(bench.pool.asked)) == (1, 1)
     bench.now += 1
     with pytest.raises(FederationRefusedError):
-        bench.federation().fetch()
+        bench.federation().serve()
     assert (bench.pool.looked_up, len(bench.pool.asked)) == (2, 3)
 
 
 def test_a_refusal_of_another_kind_does_not_cost_the_identity(bench):
-    bench.federation().fetch()
+    bench.federation().serve()
     bench.pool.script = [refused(Retry.NEVER)]
     bench.now = START + 3000
     with pytest.raises(FederationRefusedError):
-        bench.federation().fetch()
+        bench.federation().serve()
     bench.now += 60
-    bench.federation().fetch()
+    bench.federation().serve()
     assert bench.pool.looked_up == 1
 
 
@@ -319,7 +319,7 @@ def test_the_identity_that_cognito_answers_is_adopted(bench):
     bench.pool.script = [TWO]
     assert bench.federation().credentials().identity_id == TWO
     bench.now = START + 3000
-    bench.federation().fetch()
+    bench.federation().serve()
     assert bench.pool.asked == [ONE, TWO]
     assert bench.pool.looked_up == 1
 
@@ -334,7 +334,7 @@ def test_a_refused_token_is_asked_for_once_more_and_the_newer_one_is_used(bench)
 def test_a_refused_token_that_stays_the_same_is_not_sent_twice(bench):
     bench.pool.always = refused(Retry.TOKEN)
     with pytest.raises(FederationRefusedError):
-        bench.federation().fetch()
+        bench.federation().serve()
     assert len(bench.pool.asked) == 1
 
 
@@ -342,7 +342,7 @@ def test_a_newer_token_of_somebody_else_is_refused(bench):
     bench.source = Source([token("ada"), token("eve")])
     bench.pool.script = [refused(Retry.TOKEN)]
     with pytest.raises(FederationRefusedError, match="another user"):
-        bench.federation().fetch()
+        bench.federation().serve()
     assert not list(bench.store.documents(CREDENTIALS))
 
 
@@ -360,15 +360,15 @@ def test_two_subjects_have_two_entries_and_two_identities(bench):
 def test_credentials_that_are_dead_on_arrival_are_an_error_about_the_clock(bench):
     bench.pool.lifetime = -3600
     with pytest.raises(TemporaryError, match="clock"):
-        bench.federation().fetch()
+        bench.federation().serve()
     assert not list(bench.store.documents(CREDENTIALS))
     with pytest.raises(TemporaryError, match="clock"):
-        bench.federation().fetch()
+        bench.federation().serve()
     assert len(bench.pool.asked) == 1
 
 
 def test_credentials_from_before_the_clock_stepped_back_are_renewed(bench):
-    bench.federation().fetch()
+    bench.federation().serve()
     bench.now = START - 3600
     assert bench.federation().credentials().access_key == "AK2"
 
@@ -376,14 +376,14 @@ def test_credentials_from_before_the_clock_stepped_back_are_renewed(bench):
 @pytest.mark.parametrize("forget", [forget_credentials, begin_epoch, lambda store, _: forget_credentials(store)])
 def test_a_sign_out_during_the_exchange_wins_over_what_the_exchange_brings(bench, forget):
     bench.pool.before = lambda: forget(bench.store, bench.settings.scope)
-    bench.federation().fetch()
+    bench.federation().serve()
     bench.pool.before = lambda: None
     assert bench.federation().credentials().access_key == "AK2"
     assert bench.federation().credentials().access_key == "AK2"
 
 
 def test_forgetting_one_scope_leaves_the_others(bench):
-    bench.federation().fetch()
+    bench.federation().serve()
     forget_credentials(bench.store, "profile other")
     assert bench.federation().credentials().access_key == "AK1"
     assert current_epoch(bench.store, "profile p") == ""
@@ -434,16 +434,16 @@ def in_threads(count: int, *federations: CredentialFetcher) -> set[str]:
 def test_a_guest_login_never_follows_from_a_missing_token(bench):
     bench.source = Source([TokenRefreshError("no token")])
     with pytest.raises(TokenRefreshError):
-        bench.federation().fetch()
+        bench.federation().serve()
     assert bench.pool.asked == []
 
 
 def test_the_federation_serves_what_it_served_last_when_its_token_source_is_down(bench):
     bench.source = Source([token(), TemporaryError("source down")])
     federation = bench.federation()
-    federation.fetch()
+    federation.serve()
     bench.now = START + 2500
     assert federation.credentials().access_key == "AK1"
     bench.now = START + 3550
     with pytest.raises(TemporaryError, match="source down"):
-        federation.fetch()
+        federation.serve()

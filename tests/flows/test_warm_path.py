@@ -21,22 +21,22 @@ from tests.conftest import Home, Result, finished
 PROFILE = ("credential-process", "--profile", "demo")
 
 
-def query(profile: str = "demo") -> CacheQuery:
+def question(profile: str = "demo") -> CacheQuery:
     return CacheQuery(profile, os.environ)
 
 
 @pytest.fixture
 def ready(inside: Home) -> Home:
     """A home with an answer ready to print, made in this process."""
-    code, _ = answer(query())
+    code, _ = answer(question())
     assert code == 0
-    assert read_answer(query()) is not None
+    assert read_answer(question()) is not None
     inside.world.reset_journal()
     return inside
 
 
 def is_ready(profile: str = "demo") -> bool:
-    return read_answer(query(profile)) is not None
+    return read_answer(question(profile)) is not None
 
 
 def test_the_second_process_prints_the_same_bytes_for_no_call(home):
@@ -114,11 +114,11 @@ def test_an_answer_counts_only_for_its_profile(ready):
 def test_an_answer_counts_only_while_the_config_and_the_token_are_the_same_files(ready):
     ready.config.write_text(ready.config.read_text())
     assert not is_ready()
-    assert answer(query())[0] == 0
+    assert answer(question())[0] == 0
     assert is_ready()
     ready.token.write_text(ready.token.read_text())
     assert not is_ready()
-    assert answer(query())[0] == 0
+    assert answer(question())[0] == 0
     (ready.config.parent / "credentials").write_text("")
     assert not is_ready()
     assert ready.spent == (0, 0)
@@ -154,7 +154,7 @@ def test_a_damaged_answer_is_a_miss_and_is_mended(ready, damage):
     (path,) = ready.answers()
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
     assert not is_ready()
-    code, text = answer(query())
+    code, text = answer(question())
     assert (code, json.loads(text)["Version"]) == (0, 1)
     assert is_ready()
     assert ready.spent == (0, 0)
@@ -193,7 +193,7 @@ def test_an_answer_of_another_user_is_a_miss_and_not_overwritten(ready):
 
 
 def test_an_answer_ends_when_the_credentials_are_to_be_renewed_or_the_clock_steps_back(ready, monkeypatch):
-    kept = read_answer(query())
+    kept = read_answer(question())
     ended: list[int] = []
     monkeypatch.setattr(process, "exit_with", lambda code, text: ended.append(code))
     for now, hands_out in [
@@ -204,20 +204,20 @@ def test_an_answer_ends_when_the_credentials_are_to_be_renewed_or_the_clock_step
     ]:
         monkeypatch.setattr(process, "time", lambda now=now: now)
         ended.clear()
-        process._exit_if_answered(query())
+        process._exit_if_answered(question())
         assert bool(ended) is hands_out, now
 
 
 def test_a_temporary_failure_is_handed_out_for_a_moment_and_a_definitive_one_only_to_those_who_waited(inside):
     inside.world.fault("GetId", times=100, code="ResourceNotFoundException", message="IdentityPool 'x' not found.")
-    early = query()
-    assert answer(query())[0] == 6
-    kept = read_answer(query())
+    early = question()
+    assert answer(question())[0] == 6
+    kept = read_answer(question())
     assert kept.kind == "failure"
     assert kept.issued >= early.asked_at
     assert kept.refresh_at <= kept.issued
     inside.world.clear_faults()
-    assert answer(query())[0] == 0
+    assert answer(question())[0] == 0
 
 
 def test_sources_that_cannot_be_bound_are_asked_each_time_and_nothing_secret_is_kept_ready(inside):
@@ -333,13 +333,13 @@ def test_an_unforeseen_error_is_one_line_without_its_text(inside, monkeypatch):
         raise ValueError(secret)
 
     monkeypatch.setattr("botocore_cognito_federation.cli.credential_process.load_settings", broken)
-    early = query()
-    code, line = answer(query())
+    early = question()
+    code, line = answer(question())
     assert code == 1
     assert "ValueError" in line
     assert secret not in line
     # Those who waited for it get it too, instead of finding it one after the other.
-    kept = read_answer(query())
+    kept = read_answer(question())
     assert (kept.kind, kept.text) == ("failure", line)
     assert early.asked_at <= kept.issued
 
@@ -351,16 +351,16 @@ def test_where_the_file_system_has_no_locks_nobody_waits(ready, monkeypatch):
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", lockless)
-    lock = process._open_lock(query())
+    lock = process._open_lock(question())
     assert process._try_lock(lock)
     os.close(lock)
     ready.age(seconds_left=-5)
-    assert answer(query())[0] == 0
+    assert answer(question())[0] == 0
     assert ready.spent == (0, 1)
 
 
 def test_a_lock_that_somebody_holds_is_not_taken(ready):
-    first, second = process._open_lock(query()), process._open_lock(query())
+    first, second = process._open_lock(question()), process._open_lock(question())
     assert process._try_lock(first)
     assert not process._try_lock(second)
     os.close(first)
@@ -375,7 +375,7 @@ def test_whoever_waits_is_served_what_still_lives(ready):
     now = time.time()
     lines[3] = f"{now - 2500} {now - 10} {now + 900}"  # to be renewed, but alive
     path.write_text("\n".join(lines))
-    lock = process._open_lock(query())
+    lock = process._open_lock(question())
     assert process._try_lock(lock)
     assert ready.ask().key
     os.close(lock)
@@ -384,12 +384,12 @@ def test_whoever_waits_is_served_what_still_lives(ready):
 
 def test_whoever_waits_gets_the_failure_of_the_one_who_tried(ready):
     ready.age(seconds_left=-5)
-    lock = process._open_lock(query())
+    lock = process._open_lock(question())
     assert process._try_lock(lock)
     waiting = ready.start(*PROFILE)
     time.sleep(0.5)
     ready.world.fault("GetCredentialsForIdentity", times=50, code="NotAuthorizedException", message="Token is inactive")
-    code, line = answer(query())
+    code, line = answer(question())
     result: Result = finished(waiting)
     os.close(lock)
     assert result.refused(6) == line
@@ -439,7 +439,7 @@ def test_where_times_are_whole_seconds_a_file_just_changed_counts_for_nothing(tm
 def test_the_same_variables_in_another_home_are_another_question(ready, tmp_path, monkeypatch):
     """Cache and config are named by variables; what ``~`` in the shared credentials file means is not."""
     monkeypatch.delenv("AWS_SHARED_CREDENTIALS_FILE")
-    assert answer(query())[0] == 0
+    assert answer(question())[0] == 0
     assert is_ready()
     monkeypatch.setenv("HOME", str(tmp_path))
     assert not is_ready()
@@ -464,7 +464,7 @@ def test_the_callers_region_is_no_part_of_the_question(ready, monkeypatch):
 
 def test_a_second_name_of_an_answer_file_answers_only_its_own_question(ready):
     (path,) = ready.answers()
-    other = query("demo-native")
+    other = question("demo-native")
     os.link(path, other.path)
     assert read_answer(other) is None
     assert is_ready()
