@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.botocore_plugin.test_ready_natively import told
-from tests.conftest import Home
+from tests.home import Home
 
 pytestmark = pytest.mark.thorough
 

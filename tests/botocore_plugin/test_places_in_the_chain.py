@@ -15,7 +15,7 @@ from pytest_httpserver import HTTPServer
 import botocore_cognito_federation as package
 from botocore_cognito_federation.botocore_plugin.provider import CognitoFederationProvider
 from botocore_cognito_federation.demo.serve import find_executable
-from tests.conftest import Home
+from tests.home import Home
 
 
 def placed(profile: str, *, first: bool) -> botocore.session.Session:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.conftest import Home
+from tests.home import Home
 
 #: What the child of each test begins with; ``resolved()`` says whether the configuration has been looked at.
 START = """

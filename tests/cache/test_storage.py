@@ -15,7 +15,7 @@ from botocore_cognito_federation.cache.base import CREDENTIALS, NOTES, SESSIONS
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.errors import StorageError
-from tests.conftest import Home, Result
+from tests.home import Home, Result
 
 pytestmark = pytest.mark.thorough
 

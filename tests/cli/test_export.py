@@ -13,7 +13,7 @@ import pytest
 
 from botocore_cognito_federation.cli.run import formatted
 from botocore_cognito_federation.errors import ConfigurationError
-from tests.cli.conftest import Home
+from tests.cli.home import ModuleHome
 from tests.servers.tool_cache import lacking
 
 pytestmark = pytest.mark.thorough
@@ -101,7 +101,7 @@ def test_node_reads_a_dotenv_file_as_it_is_meant(tmp_path: Path) -> None:
     assert json.loads(done.stdout) == values, done.stderr
 
 
-def test_credentials_need_no_quotes_in_a_dotenv_file(home: Home) -> None:
+def test_credentials_need_no_quotes_in_a_dotenv_file(home: ModuleHome) -> None:
     """docker takes quotes for a part of the value."""
     done = home.run("export", "--profile", "demo", "--format", "dotenv")
     assert (done.returncode, done.stderr) == (0, "")

@@ -14,7 +14,8 @@ import botocore
 import pytest
 
 from botocore_cognito_federation.botocore_plugin.native import FILE_NAME
-from tests.cli.conftest import ROOT, Home
+from tests.cli.home import ModuleHome
+from tests.home import ROOT
 
 pytestmark = pytest.mark.thorough
 
@@ -29,7 +30,7 @@ print(found and found.method)
 class Other:
     """Another environment, which sees the packages it is linked to."""
 
-    home: Home
+    home: ModuleHome
     root: Path
 
     @property
@@ -44,7 +45,7 @@ class Other:
         (self.packages / f"{name}.pth").write_text("".join(f"{folder}\n" for folder in folders))
 
     def run(self, code: str, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        environment = {name: value for name, value in self.home.environment.items() if name != "PYTHONPATH"}
+        environment = {name: value for name, value in self.home.environment().items() if name != "PYTHONPATH"}
         return subprocess.run(
             [self.python, *options, "-c", code],
             env=environment | variables,
@@ -59,7 +60,7 @@ class Other:
 
 
 @pytest.fixture
-def bare(home: Home, tmp_path: Path) -> Other:
+def bare(home: ModuleHome, tmp_path: Path) -> Other:
     root = tmp_path / "other"
     venv.create(root, symlinks=os.name != "nt")
     return Other(home, root)
@@ -226,7 +227,7 @@ def test_an_environment_without_this_package_is_refused_with_the_command_that_me
 
 
 @pytest.mark.parametrize("python", ["/no/such/python", "/", "cat", "true"])
-def test_what_is_no_python_is_refused(home: Home, python: str) -> None:
+def test_what_is_no_python_is_refused(home: ModuleHome, python: str) -> None:
     for action in ("enable", "disable", "status"):
         done = home.run("native", action, "--python", python)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (4, "", 1), done.stderr
@@ -270,7 +271,7 @@ def test_status_as_json(other: Other) -> None:
 def test_variables_of_the_shell_do_not_decide_for_an_environment(bare: Other) -> None:
     """PYTHONPATH makes the package visible in this shell only."""
     bare.link("a_dependencies", Path(botocore.__file__).parents[1])
-    inherited = bare.home.environment["PYTHONPATH"]
+    inherited = bare.home.environment()["PYTHONPATH"]
     assert inherited == str(ROOT)
     visible = bare.run("import importlib.util as u; print(u.find_spec('botocore_cognito_federation') is not None)")
     if visible.stdout == "True\n":

@@ -11,7 +11,7 @@ import pytest
 
 from botocore_cognito_federation.config.configure import find_executable, helper_command, is_ours
 from botocore_cognito_federation.errors import ConfigurationError
-from tests.login.places import Done, Home, finished
+from tests.login.home import Result, SignInHome, finished
 
 pytestmark = pytest.mark.thorough
 
@@ -35,7 +35,7 @@ def program(tmp_path: Path) -> Path:
     return path
 
 
-def configure(home: Home, program: Path, *more: str, **variables: str) -> Done:
+def configure(home: SignInHome, program: Path, *more: str, **variables: str) -> Result:
     return home.run(
         "configure",
         *("--profile", "dev", "--session", "corp", "--command", str(program)),
@@ -45,7 +45,7 @@ def configure(home: Home, program: Path, *more: str, **variables: str) -> Done:
     )
 
 
-def test_what_it_writes_signs_in_and_serves_every_client(home: Home, program: Path) -> None:
+def test_what_it_writes_signs_in_and_serves_every_client(home: SignInHome, program: Path) -> None:
     home.config.write_text(BEFORE)
     home.config.chmod(0o600)
     done = configure(home, program)
@@ -75,7 +75,7 @@ def test_what_it_writes_signs_in_and_serves_every_client(home: Home, program: Pa
     ],
 )
 def test_a_file_that_no_aws_tool_can_read_is_refused_and_left_alone(
-    home: Home, program: Path, content: bytes, why: str
+    home: SignInHome, program: Path, content: bytes, why: str
 ) -> None:
     home.config.write_bytes(content)
     done = configure(home, program)
@@ -84,7 +84,7 @@ def test_a_file_that_no_aws_tool_can_read_is_refused_and_left_alone(
     assert home.config.read_bytes() == content
 
 
-def test_line_endings_odd_spacing_and_a_missing_last_line_break_stay(home: Home, program: Path) -> None:
+def test_line_endings_odd_spacing_and_a_missing_last_line_break_stay(home: SignInHome, program: Path) -> None:
     before = b"; mine\r\n[profile other]\r\nregion:us-east-1\r\n\r\n[profile  dev]\r\nregion = eu-\xc3\xbc\r\n  more"
     home.config.write_bytes(before)
     assert configure(home, program).code == 0
@@ -94,7 +94,7 @@ def test_line_endings_odd_spacing_and_a_missing_last_line_break_stay(home: Home,
     assert configure(home, program, "--region", "a\nb").code == 4
 
 
-def test_a_wrong_issuer_is_found_before_anything_is_written(home: Home, program: Path) -> None:
+def test_a_wrong_issuer_is_found_before_anything_is_written(home: SignInHome, program: Path) -> None:
     home.config.write_text(BEFORE)
     done = configure(home, program, "--issuer", home.provider.issuer + "/elsewhere")
     assert done.code == 4
@@ -112,7 +112,7 @@ def test_a_wrong_issuer_is_found_before_anything_is_written(home: Home, program:
         ("credential_process = /usr/bin/other --profile dev", "another credential_process"),
     ],
 )
-def test_another_credential_style_is_not_clobbered(home: Home, program: Path, line: str, named: str) -> None:
+def test_another_credential_style_is_not_clobbered(home: SignInHome, program: Path, line: str, named: str) -> None:
     home.config.write_text(f"[profile dev]\n{line}\n")
     done = configure(home, program)
     assert done.code == 4
@@ -120,7 +120,7 @@ def test_another_credential_style_is_not_clobbered(home: Home, program: Path, li
     assert home.config.read_text() == f"[profile dev]\n{line}\n"
 
 
-def test_static_keys_in_the_credentials_file_are_refused_too(home: Home, program: Path) -> None:
+def test_static_keys_in_the_credentials_file_are_refused_too(home: SignInHome, program: Path) -> None:
     home.config.write_text("")
     (home.config.parent / "credentials").write_text("[dev]\naws_access_key_id = AKIAEXAMPLE\n")
     done = configure(home, program)
@@ -128,7 +128,7 @@ def test_static_keys_in_the_credentials_file_are_refused_too(home: Home, program
     assert "static keys for profile 'dev'" in done.err
 
 
-def test_a_key_that_the_profile_overrides_is_changed_where_it_is(home: Home, program: Path) -> None:
+def test_a_key_that_the_profile_overrides_is_changed_where_it_is(home: SignInHome, program: Path) -> None:
     home.config.write_text("[profile dev]\ncognito_client_id = old\n")
     assert configure(home, program).code == 0
     profile = home.config.read_text().partition("[cognito-session corp]")[0]
@@ -136,14 +136,14 @@ def test_a_key_that_the_profile_overrides_is_changed_where_it_is(home: Home, pro
     assert "cognito_client_id" not in home.config.read_text().partition("[cognito-session corp]")[2]
 
 
-def test_an_unknown_key_and_a_bad_value_are_refused_by_name(home: Home, program: Path) -> None:
+def test_an_unknown_key_and_a_bad_value_are_refused_by_name(home: SignInHome, program: Path) -> None:
     assert "There is no key cognito_nonsense" in configure(home, program, "--set", "nonsense=1").err
     done = configure(home, program, "--set", "refresh_window=soon")
     assert done.code == 4
     assert "cognito_refresh_window must be a whole number" in done.err
 
 
-def test_a_client_secret_from_stdin_is_kept_and_stands_in_no_configuration(home: Home, program: Path) -> None:
+def test_a_client_secret_from_stdin_is_kept_and_stands_in_no_configuration(home: SignInHome, program: Path) -> None:
     import subprocess
 
     secret = "s3cret with spaces & signs/+%"
@@ -189,7 +189,7 @@ def test_ours_is_told_from_other_helpers() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are POSIX")
-def test_on_a_terminal_it_asks_shows_what_there_is_and_keeps_it_on_enter(home: Home, program: Path) -> None:
+def test_on_a_terminal_it_asks_shows_what_there_is_and_keeps_it_on_enter(home: SignInHome, program: Path) -> None:
     assert configure(home, program).code == 0
     before = home.config.read_text()
     ours, theirs = os.openpty()

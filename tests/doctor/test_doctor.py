@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.login.places import Home
+from tests.login.home import SignInHome
 
 pytestmark = pytest.mark.thorough
 
 
-def examined(home: Home, *arguments: str, **variables: str) -> tuple[int, list[dict[str, Any]]]:
+def examined(home: SignInHome, *arguments: str, **variables: str) -> tuple[int, list[dict[str, Any]]]:
     done = home.run("doctor", "--json", *arguments, **variables)
     document = json.loads(done.out)
     assert document["exit_code"] == done.code, done.err
@@ -28,34 +28,34 @@ def bad(findings: list[dict[str, Any]]) -> dict[str, str]:
 
 
 @pytest.fixture
-def sound(home: Home, tmp_path: Path) -> Home:
+def sound(home: SignInHome, tmp_path: Path) -> SignInHome:
     """A home with nothing wrong in it."""
     program = tmp_path / "bin" / "cognito-federation"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m botocore_cognito_federation "$@"\n')
     program.chmod(0o755)
-    home.profile["credential_process"] = f"{program} credential-process --profile dev"
+    home.profile_keys["credential_process"] = f"{program} credential-process --profile dev"
     home.write()
     home.config.chmod(0o600)
     assert home.login().code == 0
     return home
 
 
-def test_a_sound_home_has_no_finding_and_exit_0(sound: Home) -> None:
+def test_a_sound_home_has_no_finding_and_exit_0(sound: SignInHome) -> None:
     code, findings = examined(sound)
     assert (code, bad(findings)) == (0, {})
     assert {"provider", "clock", "identity pool", "sign-in", "store"} <= {f["check"] for f in findings}
     assert "ERROR" not in sound.run("doctor").out
 
 
-def test_a_broken_configuration_is_the_one_finding(home: Home) -> None:
+def test_a_broken_configuration_is_the_one_finding(home: SignInHome) -> None:
     home.write(cognito_nonsense="1")
     code, findings = examined(home)
     assert code == 4
     assert "unknown key" in bad(findings)["configuration"]
 
 
-def test_nobody_signed_in_is_exit_3_with_the_command(home: Home) -> None:
+def test_nobody_signed_in_is_exit_3_with_the_command(home: SignInHome) -> None:
     code, findings = examined(home)
     assert code == 3
     assert bad(findings)["sign-in"] == "Nobody is signed in"
@@ -64,7 +64,7 @@ def test_nobody_signed_in_is_exit_3_with_the_command(home: Home) -> None:
     assert found["remedy"] == "Run: cognito-federation login --profile dev"
 
 
-def test_what_comes_before_the_profile_is_found(sound: Home) -> None:
+def test_what_comes_before_the_profile_is_found(sound: SignInHome) -> None:
     code, findings = examined(sound, "--offline", AWS_ACCESS_KEY_ID="AKIAEXAMPLE")
     assert code == 4
     assert "AWS_ACCESS_KEY_ID is set" in bad(findings)["precedence"]
@@ -78,23 +78,23 @@ def test_what_comes_before_the_profile_is_found(sound: Home) -> None:
         ("/usr/bin/other --profile dev", "starts another helper"),
     ],
 )
-def test_a_helper_that_cannot_help_is_found(sound: Home, command: str, found: str) -> None:
-    program = sound.profile["credential_process"].split()[0]
-    sound.profile["credential_process"] = command.format(program=program)
+def test_a_helper_that_cannot_help_is_found(sound: SignInHome, command: str, found: str) -> None:
+    program = sound.profile_keys["credential_process"].split()[0]
+    sound.profile_keys["credential_process"] = command.format(program=program)
     sound.write()
     code, findings = examined(sound, "--offline")
     assert code == 4
     assert found in bad(findings)["credential_process"]
 
 
-def test_a_clock_that_is_wrong_is_found(sound: Home) -> None:
+def test_a_clock_that_is_wrong_is_found(sound: SignInHome) -> None:
     sound.world.clock_offset = 400
     code, findings = examined(sound)
     assert code == 4
     assert "behind that of Cognito" in bad(findings)["clock"]
 
 
-def test_a_port_that_is_taken_is_found(sound: Home) -> None:
+def test_a_port_that_is_taken_is_found(sound: SignInHome) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -104,7 +104,7 @@ def test_a_port_that_is_taken_is_found(sound: Home) -> None:
     assert "something else uses it" in bad(findings)["redirect"]
 
 
-def test_a_pool_that_does_not_know_the_provider_is_found(sound: Home) -> None:
+def test_a_pool_that_does_not_know_the_provider_is_found(sound: SignInHome) -> None:
     sound.write(cognito_login_key="nobody.example")
     assert sound.login().code == 6
     code, findings = examined(sound)
@@ -113,7 +113,7 @@ def test_a_pool_that_does_not_know_the_provider_is_found(sound: Home) -> None:
     assert "login key" in bad(findings)
 
 
-def test_a_provider_that_is_not_there_is_found(sound: Home) -> None:
+def test_a_provider_that_is_not_there_is_found(sound: SignInHome) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         sound.write(cognito_issuer=f"http://127.0.0.1:{closed.getsockname()[1]}")
@@ -122,14 +122,14 @@ def test_a_provider_that_is_not_there_is_found(sound: Home) -> None:
     assert "provider" in bad(findings)
 
 
-def test_a_configuration_others_can_write_is_found(sound: Home) -> None:
+def test_a_configuration_others_can_write_is_found(sound: SignInHome) -> None:
     sound.config.chmod(0o622)
     code, findings = examined(sound, "--offline")
     assert code == 0
     assert "can be written by other users" in bad(findings)["permissions"]
 
 
-def test_guests_get_no_identity_from_an_examination(home: Home) -> None:
+def test_guests_get_no_identity_from_an_examination(home: SignInHome) -> None:
     home.session.clear()
     home.write(cognito_identity_pool_id=home.world.guest_pool_id, cognito_provider="guest")
     home.world.reset_journal()

@@ -14,7 +14,7 @@ import pytest
 
 from botocore_cognito_federation._fast_path import CacheQuery
 from botocore_cognito_federation.cli.credential_process import answer
-from tests.conftest import Home, Result
+from tests.home import Home, Result
 
 pytestmark = pytest.mark.thorough
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.conftest import Home, Result
+from tests.home import Home, Result
 
 TEMPORARY = 7
 

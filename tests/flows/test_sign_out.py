@@ -10,7 +10,7 @@ from botocore_cognito_federation._util.failpoints import VARIABLE
 from botocore_cognito_federation.cache.base import EPOCHS
 from botocore_cognito_federation.cache.memory import MemoryStore
 from botocore_cognito_federation.cache.sessions import begin_epoch, forget_credentials, sign_in_epoch
-from tests.conftest import finished
+from tests.home import finished
 
 pytestmark = pytest.mark.thorough
 

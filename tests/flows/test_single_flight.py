@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.conftest import Home, finished
+from tests.home import Home, finished
 
 pytestmark = pytest.mark.thorough
 

@@ -16,7 +16,7 @@ from botocore_cognito_federation import _fast_path as process
 from botocore_cognito_federation._fast_path import CacheQuery, read_answer
 from botocore_cognito_federation.cli.credential_process import answer
 from botocore_cognito_federation.demo.serve import find_executable
-from tests.conftest import Home, Result, finished
+from tests.home import Home, Result, finished
 
 PROFILE = ("credential-process", "--profile", "demo")
 

@@ -14,7 +14,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from botocore_cognito_federation.demo import World
-from tests.login_tokens.home import Home, caller
+from tests.login_tokens.home import ProfileHome, caller
 from tests.login_tokens.metadata_server import MetadataServer
 from tests.servers.aws_hosts import AwsHosts
 
@@ -47,7 +47,7 @@ def worlds() -> Iterator[Callable[[str], World]]:
 class Place:
     """A home in a world, whose processes find AWS's own hosts answered for."""
 
-    def __init__(self, home: Home, hosts: AwsHosts) -> None:
+    def __init__(self, home: ProfileHome, hosts: AwsHosts) -> None:
         self.home, self.hosts = home, hosts
         # What the demo's environment says of an endpoint does not count here.
         self.variables = {**hosts.variables, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
@@ -61,7 +61,7 @@ def place(worlds: Callable[[str], World], tmp_path: Path) -> Iterator[Callable[[
     with ExitStack() as stack:
 
         def place_in(region: str) -> Place:
-            home = Home(tmp_path, worlds(region))
+            home = ProfileHome(tmp_path, worlds(region))
             home.world.write_token(tmp_path, subject="ada")
             port = urlsplit(home.world.endpoint_url).port
             hosts = AwsHosts(tmp_path, lambda host: port if host.startswith(("cognito-identity", "sts")) else None)
@@ -146,7 +146,7 @@ def test_the_basic_flow_and_a_further_role_ask_the_partitions_sts(
 def test_a_developers_token_goes_under_the_name_of_its_own_issuer(
     worlds: Callable[[str], World], tmp_path: Path, region: str, flow: str, written: str
 ) -> None:
-    home = Home(tmp_path, worlds(region))
+    home = ProfileHome(tmp_path, worlds(region))
     home.admin_profile("vouching")
     basic = {"cognito_flow": "basic", "cognito_role_arn": home.world.authenticated_role_arn} if flow == "basic" else {}
     home.profile(
@@ -166,7 +166,7 @@ def test_a_developers_token_goes_under_the_name_of_its_own_issuer(
 def test_a_role_that_does_not_trust_the_pool_is_told_the_principal_of_its_partition(
     worlds: Callable[[str], World], tmp_path: Path, region: str
 ) -> None:
-    home = Home(tmp_path, worlds(region))
+    home = ProfileHome(tmp_path, worlds(region))
     home.world.write_token(tmp_path, subject="ada")
     home.profile(
         "dev",
@@ -191,7 +191,7 @@ SIGN_IN_HOSTS = {
 def test_the_console_is_signed_in_to_at_the_partitions_host_with_the_ca_file_of_the_profile(
     worlds: Callable[[str], World], tmp_path: Path, httpserver: HTTPServer, region: str
 ) -> None:
-    home = Home(tmp_path, worlds(region))
+    home = ProfileHome(tmp_path, worlds(region))
     home.world.write_token(tmp_path, subject="ada")
     httpserver.expect_request("/federation", method="POST").respond_with_json({"SigninToken": "t"})
     with AwsHosts(tmp_path, lambda host: httpserver.port) as hosts:
@@ -213,7 +213,7 @@ def test_the_console_is_signed_in_to_at_the_partitions_host_with_the_ca_file_of_
 def test_a_token_url_is_asked_with_the_ca_file_of_the_profile(
     worlds: Callable[[str], World], tmp_path: Path, metadata: MetadataServer
 ) -> None:
-    home = Home(tmp_path, worlds("eu-west-1"))
+    home = ProfileHome(tmp_path, worlds("eu-west-1"))
     metadata.says(home.world.provider.issue("ada"))
     port = int(metadata.host.rpartition(":")[2])
     with AwsHosts(tmp_path, lambda host: port if host == "tokens.example" else None) as hosts:

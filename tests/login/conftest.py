@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from botocore_cognito_federation.demo.world import World
-from tests.login.places import Home
+from tests.login.home import SignInHome
 from tests.servers import oidc_provider
 from tests.servers.oidc_provider import OidcProvider
 
@@ -32,8 +32,8 @@ def provider(certified: OidcProvider) -> Iterator[OidcProvider]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, world: World, provider: OidcProvider) -> Home:
-    place = Home(tmp_path / "home", world, provider)
+def home(tmp_path: Path, world: World, provider: OidcProvider) -> SignInHome:
+    place = SignInHome(tmp_path / "home", world, provider)
     return place.write(
         cognito_identity_pool_id=world.pool_id,
         cognito_provider=provider.issuer.removeprefix("http://"),

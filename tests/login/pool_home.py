@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import select
 import signal
@@ -15,57 +14,50 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
+from tests.home import ROOT, HomeDirectory
 from tests.servers.ministack import REGION, Ministack
 from tests.user_pool.live_pool import LivePool
 
-ROOT = Path(__file__).resolve().parents[2]
 _NOT_INHERITED = ("AWS_", "COGNITO_FEDERATION_", "BOTO_", "_COGNITO", "BROWSER", "PYTHONPATH")
 _LIMIT = 30.0
 
 
 @dataclass
-class PoolHome:
+class PoolHome(HomeDirectory):
     """One user's home.
 
     Attributes:
         session: keys of ``[cognito-session corp]``; `write` puts them in place.
     """
 
-    directory: Path
     server: Ministack
     live: LivePool
-    session: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def cache(self) -> Path:
-        return self.directory / ".aws" / "cognito-federation"
+    session: dict[str, str] = field(default_factory=dict, kw_only=True)
 
     def write(self, **session: str) -> PoolHome:
         self.session |= session
-        config = self.directory / ".aws" / "config"
-        config.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.config.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         keys = "\n".join(f"{key} = {value}" for key, value in self.session.items())
-        config.write_text(
+        self.config.write_text(
             f"[profile dev]\nregion = {REGION}\ncognito_session = corp\n\n[cognito-session corp]\n{keys}\n"
         )
         return self
 
-    def environment(self, **more: str) -> dict[str, str]:
+    def inherited(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
         kept.pop("CI", None)
         return {
             **kept,
             "PYTHONPATH": str(ROOT),
-            "HOME": str(self.directory),
-            "AWS_CONFIG_FILE": str(self.directory / ".aws" / "config"),
-            "AWS_SHARED_CREDENTIALS_FILE": str(self.directory / ".aws" / "credentials"),
+            "HOME": str(self.path),
+            "AWS_CONFIG_FILE": str(self.path / ".aws" / "config"),
+            "AWS_SHARED_CREDENTIALS_FILE": str(self.path / ".aws" / "credentials"),
             "AWS_PROFILE": "dev",
             "AWS_ENDPOINT_URL": self.server.endpoint_url,
             "AWS_EC2_METADATA_DISABLED": "true",
             "NO_PROXY": "127.0.0.1",
-            **more,
         }
 
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -91,17 +83,6 @@ class PoolHome:
         return Terminal(
             [sys.executable, "-m", "botocore_cognito_federation", *arguments], self.environment(**variables)
         )
-
-    def texts(self) -> str:
-        """The content of every file of the home."""
-        return "\n".join(
-            path.read_bytes().decode("latin-1") for path in sorted(self.directory.rglob("*")) if path.is_file()
-        )
-
-    def session_document(self) -> dict[str, Any]:
-        (path,) = (self.cache / "sessions").glob("*.json")
-        document: dict[str, Any] = json.loads(path.read_text())
-        return document
 
 
 class Terminal:

@@ -18,7 +18,7 @@ from botocore_cognito_federation.errors import SignInFailedError, SignInRequired
 from botocore_cognito_federation.sign_in import auto as automatic
 from botocore_cognito_federation.sign_in import login as perform
 from botocore_cognito_federation.sign_in.auto import Backoff, signed_in_automatically
-from tests.login.places import BROWSER, Home, finished
+from tests.login.home import BROWSER, SignInHome, finished
 
 pytestmark = [
     pytest.mark.thorough,
@@ -48,10 +48,10 @@ def attempts(monkeypatch: pytest.MonkeyPatch) -> Attempts:
 
 
 @pytest.fixture
-def settings_of(home: Home, monkeypatch: pytest.MonkeyPatch) -> Any:
+def settings_of(home: SignInHome, monkeypatch: pytest.MonkeyPatch) -> Any:
     def make(policy: str) -> Any:
         home.write(cognito_auto_login=policy)
-        for name, value in home.world.environment(home.directory).items():
+        for name, value in home.world.environment(home.path).items():
             monkeypatch.setenv(name, value)
         return load_settings("dev")
 
@@ -154,7 +154,7 @@ def test_a_process_without_a_terminal_has_no_foreground_terminal() -> None:
     assert done.stdout.strip() == "None"
 
 
-def with_terminal(home: Home, **variables: str) -> tuple[subprocess.Popen[str], int]:
+def with_terminal(home: SignInHome, **variables: str) -> tuple[subprocess.Popen[str], int]:
     """`credential-process` with a terminal of its own, as its controlling one, but with none of its streams on it."""
     import fcntl
     import termios
@@ -182,7 +182,7 @@ def shown_on(terminal: int) -> str:
     return text.decode()
 
 
-def test_a_helper_signs_in_on_the_terminal_device_and_its_streams_stay_clean(home: Home) -> None:
+def test_a_helper_signs_in_on_the_terminal_device_and_its_streams_stay_clean(home: SignInHome) -> None:
     home.write(cognito_auto_login="tty")
     process, terminal = with_terminal(home, BROWSER=f"{sys.executable} {BROWSER} ada %s")
     done = finished(process)
@@ -195,7 +195,7 @@ def test_a_helper_signs_in_on_the_terminal_device_and_its_streams_stay_clean(hom
     assert "signed in as ada@example.com" in shown
 
 
-def test_a_helper_without_a_terminal_says_what_to_run(home: Home) -> None:
+def test_a_helper_without_a_terminal_says_what_to_run(home: SignInHome) -> None:
     home.write(cognito_auto_login="tty")
     done = finished(home.start("credential-process", start_new_session=True))
     assert done.code == 3
@@ -203,7 +203,7 @@ def test_a_helper_without_a_terminal_says_what_to_run(home: Home) -> None:
     assert "Run: cognito-federation login --profile dev" in done.err
 
 
-def test_a_native_client_signs_in_by_itself_too(home: Home) -> None:
+def test_a_native_client_signs_in_by_itself_too(home: SignInHome) -> None:
     home.write(cognito_auto_login="always")
     program = """
 import botocore_cognito_federation as b, boto3

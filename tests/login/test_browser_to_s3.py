@@ -15,7 +15,7 @@ import pytest
 
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.demo.world import World
-from tests.login.places import Done, Home, finished, renewals
+from tests.login.home import Result, SignInHome, finished, renewals
 from tests.servers import oidc_provider
 from tests.servers.moved_clock import MovedClock
 from tests.servers.oidc_provider import OidcProvider
@@ -54,11 +54,11 @@ def provider(world: World) -> Iterator[OidcProvider]:
 
 
 @pytest.fixture
-def clock(home: Home, tmp_path: Path) -> MovedClock:
+def clock(home: SignInHome, tmp_path: Path) -> MovedClock:
     """What every process of the home lives by; the home's profile has a ``credential_process`` besides."""
     clock = MovedClock(tmp_path / "ahead")
-    home.more |= clock.environment()
-    home.profile = {"credential_process": helper("dev")}
+    home.environ |= clock.environment()
+    home.profile_keys = {"credential_process": helper("dev")}
     home.write()
     return clock
 
@@ -72,14 +72,14 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-def let_pass(home: Home, clock: MovedClock, seconds: float) -> None:
+def let_pass(home: SignInHome, clock: MovedClock, seconds: float) -> None:
     """For every process of the home, the provider and AWS."""
     ahead = clock.advance(seconds)
     home.world.clock_offset = ahead
     home.provider.set_clock(ahead)
 
 
-def click_through(home: Home, pictures: Path, name: str, title: str, *options: str, user: str = "ada") -> Done:
+def click_through(home: SignInHome, pictures: Path, name: str, title: str, *options: str, user: str = "ada") -> Result:
     """`login` with Chromium for a browser."""
     browser = f"{sys.executable} {_CLICK_THROUGH} {pictures} {user} {name} '{title}' %s"
     return finished(home.start("login", "--browser-command", browser, *options, variables={"LD_PRELOAD": ""}))
@@ -94,7 +94,7 @@ def last_page(pictures: Path) -> str:
     raise AssertionError("the browser did not come to its last page")
 
 
-def client(home: Home, how: str, profile: str = "dev") -> subprocess.Popen[str]:
+def client(home: SignInHome, how: str, profile: str = "dev") -> subprocess.Popen[str]:
     return home.python(_CLIENT, how, stdin=subprocess.PIPE, variables={"AWS_PROFILE": profile})
 
 
@@ -120,7 +120,7 @@ def ask(*clients: subprocess.Popen[str]) -> list[tuple[str, str]]:
 
 
 def test_from_a_click_in_the_browser_to_list_buckets_and_an_hour_later_and_three_weeks_later(
-    home: Home, provider: OidcProvider, clock: MovedClock, pictures: Path, world: World
+    home: SignInHome, provider: OidcProvider, clock: MovedClock, pictures: Path, world: World
 ) -> None:
     done = click_through(home, pictures, "login-success", "You are signed in")
     assert done.code == 0, done.err
@@ -139,7 +139,7 @@ def test_from_a_click_in_the_browser_to_list_buckets_and_an_hour_later_and_three
 
 
 def test_somebody_else_who_clicks_through_reads_why_they_are_not_signed_in(
-    home: Home, provider: OidcProvider, clock: MovedClock, pictures: Path
+    home: SignInHome, provider: OidcProvider, clock: MovedClock, pictures: Path
 ) -> None:
     assert home.login().code == 0
     done = click_through(home, pictures, "login-failure", "The sign-in did not finish", user="grace")
@@ -153,7 +153,7 @@ def test_somebody_else_who_clicks_through_reads_why_they_are_not_signed_in(
 
 
 def test_forty_expiries_met_by_eight_processes_at_once_spend_one_refresh_token_each(
-    home: Home, provider: OidcProvider, clock: MovedClock, world: World
+    home: SignInHome, provider: OidcProvider, clock: MovedClock, world: World
 ) -> None:
     # Two profiles share the sign-in and not the pool: two exchanges at once, each waiting for the same ID token.
     other = [

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("secretstorage", reason="the Secret Service is a thing of Linux")
 
-from tests.login.places import Home, finished, later, renewals
+from tests.login.home import SignInHome, finished, later, renewals
 from tests.servers import gnome_keyring
 from tests.servers.gnome_keyring import GnomeKeyring
 from tests.servers.oidc_provider import OidcProvider
@@ -36,13 +36,13 @@ def keyring(tmp_path: Path) -> Iterator[GnomeKeyring]:
 
 
 @pytest.fixture
-def keyring_home(home: Home, keyring: GnomeKeyring) -> Home:
-    home.more |= keyring.environment()
+def keyring_home(home: SignInHome, keyring: GnomeKeyring) -> SignInHome:
+    home.environ |= keyring.environment()
     return home.write(cognito_cache="keyring")
 
 
 def test_a_sign_in_is_kept_renewed_and_ended_in_the_keyring_and_in_no_file(
-    keyring_home: Home, keyring: GnomeKeyring, provider: OidcProvider
+    keyring_home: SignInHome, keyring: GnomeKeyring, provider: OidcProvider
 ) -> None:
     home = keyring_home
     assert home.login().code == 0
@@ -66,7 +66,7 @@ def test_a_sign_in_is_kept_renewed_and_ended_in_the_keyring_and_in_no_file(
 
 
 def test_a_sign_in_moves_to_files_and_back_with_nothing_left_behind(
-    keyring_home: Home, keyring: GnomeKeyring, provider: OidcProvider
+    keyring_home: SignInHome, keyring: GnomeKeyring, provider: OidcProvider
 ) -> None:
     home = keyring_home
     assert home.login().code == 0
@@ -85,7 +85,7 @@ def test_a_sign_in_moves_to_files_and_back_with_nothing_left_behind(
 
 
 def test_a_keyring_that_waits_to_be_unlocked_is_waited_for_a_while_and_then_named(
-    keyring_home: Home, keyring: GnomeKeyring, provider: OidcProvider
+    keyring_home: SignInHome, keyring: GnomeKeyring, provider: OidcProvider
 ) -> None:
     home = keyring_home
     assert home.login().code == 0
@@ -103,7 +103,7 @@ def test_a_keyring_that_waits_to_be_unlocked_is_waited_for_a_while_and_then_name
 
 
 def test_a_locked_keyring_with_nobody_to_ask_is_named_too_and_a_sign_in_does_not_begin(
-    keyring_home: Home, keyring: GnomeKeyring
+    keyring_home: SignInHome, keyring: GnomeKeyring
 ) -> None:
     home = keyring_home
     keyring.lock()

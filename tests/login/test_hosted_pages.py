@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.login.places import Home
+from tests.login.home import SignInHome
 
 pytestmark = pytest.mark.thorough
 
 
 @pytest.mark.parametrize("more", [{}, {"cognito_username": "ada", "cognito_grant": "auth-code"}])
-def test_a_user_pool_signs_in_on_its_pages_unless_a_password_is_wanted(home: Home, more: dict[str, str]) -> None:
+def test_a_user_pool_signs_in_on_its_pages_unless_a_password_is_wanted(home: SignInHome, more: dict[str, str]) -> None:
     """The pages are the certified provider's: AWS's own are out of reach, and `cognito_issuer` says whose they are."""
     home.write(cognito_provider="user-pool", cognito_user_pool_id="eu-west-1_Hosted123", **more)
     done = home.login()

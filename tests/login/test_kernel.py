@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.login.places import ROOT, Home
+from tests.login.home import ROOT, SignInHome
 from tests.servers.oidc_provider.browser import ScriptedBrowser
 from tests.servers.tool_cache import python_in_venv
 
@@ -27,7 +27,7 @@ Run = Callable[[str], Iterator[dict[str, Any]]]
 
 
 @pytest.fixture
-def cell(home: Home) -> Iterator[Run]:
+def cell(home: SignInHome) -> Iterator[Run]:
     """Runs a cell; whoever sees a link in its output signs in with it, and pastes where a field asks for it."""
     python = python_in_venv("jupyter", "ipykernel>=6.29", "jupyter_client>=8.6")
     (packages,) = (python.parents[1] / "lib").glob("python*/site-packages")
@@ -82,7 +82,7 @@ def outputs(messages: Iterator[dict[str, Any]]) -> str:
     ],
 )
 def test_a_link_in_the_cell_signs_in_and_the_next_line_lists_buckets(
-    home: Home, cell: Run, options: str, said: str
+    home: SignInHome, cell: Run, options: str, said: str
 ) -> None:
     text = outputs(
         cell(

@@ -10,26 +10,26 @@ import pytest
 pytest.importorskip("keyring", reason="the extra keyring is not installed")
 
 from tests.cache import fake_keyring
-from tests.login.places import Home
+from tests.login.home import SignInHome
 
 pytestmark = pytest.mark.thorough
 
 
 @pytest.fixture
-def keyring_home(home: Home, tmp_path: Path) -> Home:
-    home.more = {
+def keyring_home(home: SignInHome, tmp_path: Path) -> SignInHome:
+    home.environ = {
         "PYTHON_KEYRING_BACKEND": "tests.cache.fake_keyring.FileBackend",
         fake_keyring.VARIABLE: str(tmp_path / "keyring.json"),
     }
     return home.write(cognito_cache="keyring")
 
 
-def kept(home: Home) -> dict[str, str]:
-    found: dict[str, str] = json.loads(Path(home.more[fake_keyring.VARIABLE]).read_text())
+def kept(home: SignInHome) -> dict[str, str]:
+    found: dict[str, str] = json.loads(Path(home.environ[fake_keyring.VARIABLE]).read_text())
     return found
 
 
-def test_a_whole_life_in_the_keyring_leaves_no_secret_in_the_home(keyring_home: Home) -> None:
+def test_a_whole_life_in_the_keyring_leaves_no_secret_in_the_home(keyring_home: SignInHome) -> None:
     home = keyring_home
     assert home.login().code == 0
     printed = json.loads(home.run("credential-process").out)
@@ -46,7 +46,7 @@ def test_a_whole_life_in_the_keyring_leaves_no_secret_in_the_home(keyring_home: 
     assert home.run("credential-process").code == 3
 
 
-def test_a_changed_cache_keeps_the_sign_in_both_ways(keyring_home: Home) -> None:
+def test_a_changed_cache_keeps_the_sign_in_both_ways(keyring_home: SignInHome) -> None:
     home = keyring_home
     assert home.login().code == 0
     home.write(cognito_cache="file")
@@ -59,7 +59,7 @@ def test_a_changed_cache_keeps_the_sign_in_both_ways(keyring_home: Home) -> None
     assert any("sessions" in name for name in kept(home))
 
 
-def test_a_sign_out_counts_although_the_keyring_is_locked_and_the_next_one_revokes(keyring_home: Home) -> None:
+def test_a_sign_out_counts_although_the_keyring_is_locked_and_the_next_one_revokes(keyring_home: SignInHome) -> None:
     home = keyring_home
     assert home.login().code == 0
     revoked = len(home.provider.journal("grant revoked"))
@@ -76,7 +76,7 @@ def test_a_sign_out_counts_although_the_keyring_is_locked_and_the_next_one_revok
 
 
 @pytest.mark.parametrize("backend", ["LockedBackend", "ForgetfulBackend"])
-def test_a_keyring_that_does_not_work_is_said_before_anybody_signs_in(keyring_home: Home, backend: str) -> None:
+def test_a_keyring_that_does_not_work_is_said_before_anybody_signs_in(keyring_home: SignInHome, backend: str) -> None:
     done = keyring_home.login(PYTHON_KEYRING_BACKEND=f"tests.cache.fake_keyring.{backend}")
     assert done.code == 8
     assert "/auth?" not in done.err

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from botocore_cognito_federation.demo.world import World
-from tests.login.places import LATER, Done, Home, finished, later, renewals
+from tests.login.home import LATER, Result, SignInHome, finished, later, renewals
 from tests.servers import oidc_provider
 from tests.servers.oidc_provider import OidcProvider
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.thorough
 _HOUR = 3600
 
 
-def credentials_later(home: Home, ahead: float) -> Done:
+def credentials_later(home: SignInHome, ahead: float) -> Result:
     return later(home, ahead, "export")
 
 
@@ -35,13 +35,13 @@ def own_provider(world: World) -> Iterator[OidcProvider]:
 
 
 @pytest.fixture
-def own_home(own_provider: OidcProvider, home: Home) -> Home:
+def own_home(own_provider: OidcProvider, home: SignInHome) -> SignInHome:
     home.provider = own_provider
     issuer = own_provider.issuer
     return home.write(cognito_provider=issuer.removeprefix("http://"), cognito_issuer=issuer)
 
 
-def test_an_hour_later_the_sign_in_renews_itself(home: Home, provider: OidcProvider) -> None:
+def test_an_hour_later_the_sign_in_renews_itself(home: SignInHome, provider: OidcProvider) -> None:
     home.login()
     before, first = renewals(provider), home.session_document()
     done = credentials_later(home, _HOUR + 10)
@@ -52,7 +52,7 @@ def test_an_hour_later_the_sign_in_renews_itself(home: Home, provider: OidcProvi
     assert credentials_later(home, 2 * _HOUR + 20).code == 0
 
 
-def test_a_renewal_uses_the_token_until_shortly_before_its_end(home: Home, provider: OidcProvider) -> None:
+def test_a_renewal_uses_the_token_until_shortly_before_its_end(home: SignInHome, provider: OidcProvider) -> None:
     home.login()
     before = renewals(provider)
     assert later(home, _HOUR - 200, "token").code == 0
@@ -63,7 +63,7 @@ def test_a_renewal_uses_the_token_until_shortly_before_its_end(home: Home, provi
 
 @pytest.mark.parametrize(("failpoint", "command"), [("token.kept", "token"), ("exchange.done", "export")])
 def test_a_process_killed_after_the_rotated_token_was_kept_loses_nothing(
-    own_home: Home, own_provider: OidcProvider, failpoint: str, command: str
+    own_home: SignInHome, own_provider: OidcProvider, failpoint: str, command: str
 ) -> None:
     own_home.login()
     first = own_home.session_document()
@@ -76,7 +76,9 @@ def test_a_process_killed_after_the_rotated_token_was_kept_loses_nothing(
     assert own_provider.journal("refused") == []
 
 
-def test_a_full_disk_is_found_before_the_refresh_token_is_spent(own_home: Home, own_provider: OidcProvider) -> None:
+def test_a_full_disk_is_found_before_the_refresh_token_is_spent(
+    own_home: SignInHome, own_provider: OidcProvider
+) -> None:
     own_home.login()
     done = later(own_home, _HOUR + 10, "token", _COGNITO_FEDERATION_FAILPOINT="write.begun:full")
     assert done.code == 8, done.err
@@ -92,7 +94,7 @@ def heeding_modes() -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="modes are dropped for root by Linux's capabilities")
-def test_a_read_only_home_does_not_spend_the_refresh_token(own_home: Home, own_provider: OidcProvider) -> None:
+def test_a_read_only_home_does_not_spend_the_refresh_token(own_home: SignInHome, own_provider: OidcProvider) -> None:
     own_home.login()
     directories = [own_home.cache, *(path for path in own_home.cache.rglob("*") if path.is_dir())]
     for path in directories:
@@ -110,12 +112,12 @@ def test_a_read_only_home_does_not_spend_the_refresh_token(own_home: Home, own_p
 
 
 def test_a_home_whose_sessions_cannot_be_written_does_not_spend_the_refresh_token(
-    own_home: Home, own_provider: OidcProvider
+    own_home: SignInHome, own_provider: OidcProvider
 ) -> None:
     own_home.login()
     (path,) = (own_home.cache / "sessions").glob("*.json")
     content = path.read_bytes()
-    elsewhere = own_home.directory / "sessions"
+    elsewhere = own_home.path / "sessions"
     (own_home.cache / "sessions").rename(elsewhere)
     (own_home.cache / "sessions").symlink_to("/proc/self/fd")  # nobody, not even root, makes a file there
     try:
@@ -128,7 +130,7 @@ def test_a_home_whose_sessions_cannot_be_written_does_not_spend_the_refresh_toke
     assert path.read_bytes() == content
 
 
-def test_credentials_outlive_the_session_that_brought_them(own_home: Home, own_provider: OidcProvider) -> None:
+def test_credentials_outlive_the_session_that_brought_them(own_home: SignInHome, own_provider: OidcProvider) -> None:
     own_home.login()
     first = json.loads(later(own_home, 2500, "export").out)["AccessKeyId"]
     (path,) = (own_home.cache / "sessions").glob("*.json")
@@ -142,7 +144,7 @@ def test_credentials_outlive_the_session_that_brought_them(own_home: Home, own_p
 
 
 def test_a_renewal_that_is_refused_without_a_reason_names_the_command_of_this_profile(
-    own_home: Home, own_provider: OidcProvider
+    own_home: SignInHome, own_provider: OidcProvider
 ) -> None:
     own_home.login()
     own_provider.fault("/token", 404)
@@ -152,7 +154,7 @@ def test_a_renewal_that_is_refused_without_a_reason_names_the_command_of_this_pr
     assert later(own_home, _HOUR + 10, "token").code == 0
 
 
-def test_logout_forgets_revokes_and_says_what_lives_on(own_home: Home, own_provider: OidcProvider) -> None:
+def test_logout_forgets_revokes_and_says_what_lives_on(own_home: SignInHome, own_provider: OidcProvider) -> None:
     own_home.login()
     refresh_token = own_home.session_document()["refresh_token"]
     done = own_home.run("logout")
@@ -165,7 +167,7 @@ def test_logout_forgets_revokes_and_says_what_lives_on(own_home: Home, own_provi
     assert "nobody was signed in" in own_home.run("logout", "--session", "corp").err
 
 
-def test_a_revocation_that_fails_still_forgets(own_home: Home, own_provider: OidcProvider) -> None:
+def test_a_revocation_that_fails_still_forgets(own_home: SignInHome, own_provider: OidcProvider) -> None:
     own_home.login()
     own_provider.fault("/token/revocation", 503)
     done = own_home.run("logout")
@@ -174,7 +176,9 @@ def test_a_revocation_that_fails_still_forgets(own_home: Home, own_provider: Oid
     assert not list((own_home.cache / "sessions").glob("*.json"))
 
 
-def test_no_revoke_leaves_the_grant_alone_and_all_takes_every_scope(own_home: Home, own_provider: OidcProvider) -> None:
+def test_no_revoke_leaves_the_grant_alone_and_all_takes_every_scope(
+    own_home: SignInHome, own_provider: OidcProvider
+) -> None:
     own_home.login()
     done = own_home.run("logout", "--all", "--no-revoke")
     assert "signed out ada@example.com" in done.err
@@ -182,7 +186,9 @@ def test_no_revoke_leaves_the_grant_alone_and_all_takes_every_scope(own_home: Ho
     assert own_home.run("token").code == 3
 
 
-def test_a_logout_wins_over_a_renewal_in_flight(own_home: Home, own_provider: OidcProvider, tmp_path: Path) -> None:
+def test_a_logout_wins_over_a_renewal_in_flight(
+    own_home: SignInHome, own_provider: OidcProvider, tmp_path: Path
+) -> None:
     own_home.login()
     go = tmp_path / "go"
     own_home.world.clock_offset = _HOUR + 10
@@ -207,11 +213,11 @@ def test_a_logout_wins_over_a_renewal_in_flight(own_home: Home, own_provider: Oi
     assert not list((own_home.cache / "sessions").glob("*.json"))
 
 
-def kept_credentials(home: Home) -> list[str]:
+def kept_credentials(home: SignInHome) -> list[str]:
     return [path.read_text() for path in (home.cache / "credentials").glob("*.json")]
 
 
-def let_ten_minutes_be_left(home: Home) -> None:
+def let_ten_minutes_be_left(home: SignInHome) -> None:
     """Of the credentials that are kept: they live, and are to be renewed."""
     (path,) = (home.cache / "credentials").glob("*.json")
     document = json.loads(path.read_text())
@@ -221,7 +227,7 @@ def let_ten_minutes_be_left(home: Home) -> None:
 @pytest.mark.parametrize("some_live", [False, True])
 @pytest.mark.parametrize("point", ["exchange.done", "credentials.kept"])
 def test_a_logout_wins_over_an_exchange_in_flight_and_over_whoever_waits_for_it(
-    own_home: Home, world: World, tmp_path: Path, point: str, some_live: bool
+    own_home: SignInHome, world: World, tmp_path: Path, point: str, some_live: bool
 ) -> None:
     own_home.login()
     if some_live:
@@ -246,7 +252,7 @@ def test_a_logout_wins_over_an_exchange_in_flight_and_over_whoever_waits_for_it(
     assert "SecretAccessKey" not in own_home.texts()
 
 
-def test_clearing_credentials_keeps_the_sign_in_and_clearing_all_ends_it(home: Home) -> None:
+def test_clearing_credentials_keeps_the_sign_in_and_clearing_all_ends_it(home: SignInHome) -> None:
     home.login()
     assert home.run("cache", "clear", "--credentials").code == 0
     assert home.run("credential-process").code == 0

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from botocore_cognito_federation.demo.world import World
-from tests.login.places import Done, Home, browser_options, finished
+from tests.login.home import Result, SignInHome, browser_options, finished
 from tests.servers.oidc_provider import OidcProvider
 from tests.servers.oidc_provider.browser import ScriptedBrowser
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.thorough
 _LIST = "import boto3; print([b['Name'] for b in boto3.client('s3').list_buckets()['Buckets']])"
 
 
-def test_a_login_leads_to_list_buckets(home: Home, world: World) -> None:
+def test_a_login_leads_to_list_buckets(home: SignInHome, world: World) -> None:
     done = home.login()
     assert done.code == 0, done.err
     assert done.out == ""
@@ -34,7 +34,7 @@ def test_a_login_leads_to_list_buckets(home: Home, world: World) -> None:
     assert len(world.calls("GetCredentialsForIdentity")) == 1
 
 
-def test_status_token_and_whoami_tell_who_is_signed_in(home: Home, world: World) -> None:
+def test_status_token_and_whoami_tell_who_is_signed_in(home: SignInHome, world: World) -> None:
     home.login()
     status = json.loads(home.run("status", "--json").out)
     (entry,) = status["sign_ins"]
@@ -48,21 +48,21 @@ def test_status_token_and_whoami_tell_who_is_signed_in(home: Home, world: World)
     assert ":assumed-role/" in me["arn"]
 
 
-def test_status_says_whether_the_next_use_needs_a_sign_in(home: Home) -> None:
+def test_status_says_whether_the_next_use_needs_a_sign_in(home: SignInHome) -> None:
     assert "  nobody is signed in. Run: cognito-federation login --profile dev\n" in home.run("status").out
     assert home.run("status", "--check").code == 3
     home.login()
-    assert home.run("status", "--check") == Done(0, "", "")
+    assert home.run("status", "--check") == Result(0, "", "")
     home.run("cache", "clear", "--credentials")
     assert home.run("status", "--check").code == 0
     assert "  no AWS credentials kept; the next use gets them\n" in home.run("status").out
     home.run("logout")
     assert json.loads(home.run("status", "--json").out)["needs_sign_in"] is True
-    home.write(cognito_token_file=str(home.directory / "token"))
+    home.write(cognito_token_file=str(home.path / "token"))
     assert home.run("status", "--check").code == 0
 
 
-def test_signing_in_again_brings_new_credentials_to_whoever_asks_next(home: Home) -> None:
+def test_signing_in_again_brings_new_credentials_to_whoever_asks_next(home: SignInHome) -> None:
     keys = []
     for _ in range(2):
         assert home.login().code == 0
@@ -70,7 +70,7 @@ def test_signing_in_again_brings_new_credentials_to_whoever_asks_next(home: Home
     assert keys[0] == keys[1] != keys[2] == keys[3]
 
 
-def test_somebody_else_needs_force_and_is_refused_by_name(home: Home) -> None:
+def test_somebody_else_needs_force_and_is_refused_by_name(home: SignInHome) -> None:
     assert home.login().code == 0
     refused = home.login(user="grace")
     assert refused.code == 5
@@ -81,7 +81,7 @@ def test_somebody_else_needs_force_and_is_refused_by_name(home: Home) -> None:
     assert home.session_document()["subject"] == "grace"
 
 
-def test_after_a_forced_change_no_answer_of_the_one_before_is_served(home: Home, world: World) -> None:
+def test_after_a_forced_change_no_answer_of_the_one_before_is_served(home: SignInHome, world: World) -> None:
     home.login()
     first = json.loads(home.run("credential-process").out)
     again = json.loads(home.run("credential-process").out)
@@ -92,7 +92,7 @@ def test_after_a_forced_change_no_answer_of_the_one_before_is_served(home: Home,
     assert "grace" in home.run("whoami").out
 
 
-def test_in_a_process_that_goes_on_a_new_session_is_that_of_whoever_is_signed_in_then(home: Home) -> None:
+def test_in_a_process_that_goes_on_a_new_session_is_that_of_whoever_is_signed_in_then(home: SignInHome) -> None:
     program = """
 import sys, boto3, botocore_cognito_federation
 botocore_cognito_federation.install()
@@ -134,7 +134,7 @@ for line in sys.stdin:
     assert finished(process).code == 0
 
 
-def test_two_logins_at_once_open_one_tab_and_the_second_joins(home: Home, provider: OidcProvider) -> None:
+def test_two_logins_at_once_open_one_tab_and_the_second_joins(home: SignInHome, provider: OidcProvider) -> None:
     before = len(provider.journal("authorization"))
     first = home.start("login", *browser_options("ada"))
     second = home.start("login", *browser_options("ada"))
@@ -147,7 +147,7 @@ def test_two_logins_at_once_open_one_tab_and_the_second_joins(home: Home, provid
     assert len(provider.journal("authorization")) - before <= 2
 
 
-def test_ctrl_c_ends_a_login_at_once_and_the_next_one_works(home: Home) -> None:
+def test_ctrl_c_ends_a_login_at_once_and_the_next_one_works(home: SignInHome) -> None:
     process = home.start("login", "--no-browser")
     assert process.stderr is not None
     while "/auth?" not in process.stderr.readline():
@@ -160,13 +160,13 @@ def test_ctrl_c_ends_a_login_at_once_and_the_next_one_works(home: Home) -> None:
     assert home.login().code == 0
 
 
-def test_nobody_who_finishes_in_time_is_exit_5(home: Home) -> None:
+def test_nobody_who_finishes_in_time_is_exit_5(home: SignInHome) -> None:
     done = home.run("login", "--no-browser", "--timeout", "1")
     assert done.code == 5
     assert "within 1 seconds" in done.err
 
 
-def test_without_a_browser_the_device_code_is_used_and_the_reason_said(home: Home) -> None:
+def test_without_a_browser_the_device_code_is_used_and_the_reason_said(home: SignInHome) -> None:
     process = home.start("login", variables={"SSH_TTY": "/dev/pts/0"})
     assert process.stderr is not None
     lines = []
@@ -180,7 +180,7 @@ def test_without_a_browser_the_device_code_is_used_and_the_reason_said(home: Hom
     assert "Signed in as Ada (ada@example.com)" in done.err
 
 
-def test_pasting_the_redirected_address_signs_in_and_rubbish_is_asked_for_again(home: Home) -> None:
+def test_pasting_the_redirected_address_signs_in_and_rubbish_is_asked_for_again(home: SignInHome) -> None:
     process = home.start("login", "--remote", "--port", "9", stdin=subprocess.PIPE)
     assert process.stderr is not None
     assert process.stdin is not None
@@ -201,14 +201,14 @@ def test_pasting_the_redirected_address_signs_in_and_rubbish_is_asked_for_again(
     assert "Signed in as Ada" in done.err
 
 
-def test_a_confidential_client_signs_in_with_a_secret_from_a_variable(home: Home) -> None:
+def test_a_confidential_client_signs_in_with_a_secret_from_a_variable(home: SignInHome) -> None:
     home.write(cognito_client_id="confidential", cognito_client_secret_env="CORP_SECRET")
     done = home.login(CORP_SECRET="s3cret with spaces & signs/+%")
     assert done.code == 0, done.err
     assert "s3cret" not in done.err + home.texts()
 
 
-def test_a_login_forgets_the_failures_before_it(home: Home) -> None:
+def test_a_login_forgets_the_failures_before_it(home: SignInHome) -> None:
     required = home.run("credential-process")
     assert required.code == 3
     assert "cognito-federation login --profile dev" in required.err
@@ -216,21 +216,21 @@ def test_a_login_forgets_the_failures_before_it(home: Home) -> None:
     assert home.run("credential-process").code == 0
 
 
-def test_a_token_source_has_nothing_to_sign_in_to(home: Home) -> None:
+def test_a_token_source_has_nothing_to_sign_in_to(home: SignInHome) -> None:
     home.write(cognito_token_file="/nowhere/token")
     done = home.run("login")
     assert done.code == 4
     assert "cognito_token_file" in done.err
 
 
-def test_a_place_that_cannot_be_written_is_said_before_anybody_signs_in(home: Home) -> None:
-    (home.directory / "file").write_text("")
-    done = home.login(COGNITO_FEDERATION_CACHE_DIR=str(home.directory / "file" / "below"))
+def test_a_place_that_cannot_be_written_is_said_before_anybody_signs_in(home: SignInHome) -> None:
+    (home.path / "file").write_text("")
+    done = home.login(COGNITO_FEDERATION_CACHE_DIR=str(home.path / "file" / "below"))
     assert done.code == 8
     assert "/auth?" not in done.err
 
 
-def test_a_pool_that_refuses_the_token_is_told_at_the_sign_in(home: Home) -> None:
+def test_a_pool_that_refuses_the_token_is_told_at_the_sign_in(home: SignInHome) -> None:
     home.write(cognito_provider=home.world.provider.login_key, cognito_login_key="nobody.example")
     done = home.login()
     assert done.code == 6, done.err
@@ -238,7 +238,7 @@ def test_a_pool_that_refuses_the_token_is_told_at_the_sign_in(home: Home) -> Non
     assert home.session_document()["subject"] == "ada"
 
 
-def test_a_pool_that_cannot_be_reached_after_the_sign_in_costs_no_second_one(home: Home) -> None:
+def test_a_pool_that_cannot_be_reached_after_the_sign_in_costs_no_second_one(home: SignInHome) -> None:
     endpoint = home.session.get("cognito_endpoint_url", "")
     home.write(cognito_endpoint_url="http://127.0.0.1:1")
     done = home.login()
@@ -253,21 +253,23 @@ def test_a_pool_that_cannot_be_reached_after_the_sign_in_costs_no_second_one(hom
 
 @pytest.mark.parametrize(("chosen", "named"), [((), "--profile dev"), (("--session", "corp"), "--session corp")])
 def test_a_sign_in_that_failed_names_the_command_for_the_next_one_whole(
-    home: Home, chosen: tuple[str, ...], named: str
+    home: SignInHome, chosen: tuple[str, ...], named: str
 ) -> None:
     done = home.run("login", *chosen, "--use-device-code", "--timeout", "1")
     assert done.code == 5
     assert done.err.splitlines()[-1].endswith(f". Run: cognito-federation login {named}")
 
 
-def test_a_session_shared_by_profiles_is_signed_in_by_its_name(home: Home) -> None:
+def test_a_session_shared_by_profiles_is_signed_in_by_its_name(home: SignInHome) -> None:
     assert home.login("--session", "corp").code == 0
     assert home.run("credential-process", "--profile", "dev").code == 0
     began = time.time()
     assert home.session_document()["signed_in_at"] <= began
 
 
-def test_a_session_that_is_only_linked_is_signed_in_without_an_identity_of_its_own(home: Home, world: World) -> None:
+def test_a_session_that_is_only_linked_is_signed_in_without_an_identity_of_its_own(
+    home: SignInHome, world: World
+) -> None:
     other = {key: value for key, value in home.session.items() if key != "cognito_identity_pool_id"}
     home.write(cognito_logins="other")
     lines = ["", "[cognito-session other]", *(f"{key} = {value}" for key, value in other.items()), ""]
@@ -280,7 +282,7 @@ def test_a_session_that_is_only_linked_is_signed_in_without_an_identity_of_its_o
     assert "signed out ada@example.com" in home.run("logout", "--session", "other").err
 
 
-def test_a_session_that_nobody_uses_and_has_no_pool_is_refused(home: Home) -> None:
+def test_a_session_that_nobody_uses_and_has_no_pool_is_refused(home: SignInHome) -> None:
     home.config.write_text(home.config.read_text() + "[cognito-session lonely]\ncognito_provider = idp.example\n")
     done = home.login("--session", "lonely")
     assert done.code == 4

@@ -16,7 +16,7 @@ from botocore_cognito_federation.errors import ConfigurationError, SignInFailedE
 from botocore_cognito_federation.factory import fetcher_for
 from botocore_cognito_federation.oidc.flows import SignInPrompt
 from botocore_cognito_federation.sign_in.notebook import CellScreen, kernel_display
-from tests.login.places import Home
+from tests.login.home import SignInHome
 from tests.servers.oidc_provider.browser import ScriptedBrowser
 
 pytestmark = pytest.mark.thorough
@@ -25,11 +25,11 @@ _LINK = re.compile(r'href="([^"]+)"')
 
 
 @pytest.fixture
-def cell(home: Home, monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, str]]:
+def cell(home: SignInHome, monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, str]]:
     """A kernel whose cell output is this list; whoever sees a link there signs in with it."""
     import html
 
-    for name, value in home.world.environment(home.directory).items():
+    for name, value in home.world.environment(home.path).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("SSH_TTY", "/dev/pts/0")
     monkeypatch.delenv("CI", raising=False)
@@ -51,7 +51,7 @@ def cell(home: Home, monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, str]]
     return shown
 
 
-def test_a_device_code_is_a_link_in_the_cell(home: Home, cell: list[Mapping[str, str]]) -> None:
+def test_a_device_code_is_a_link_in_the_cell(home: SignInHome, cell: list[Mapping[str, str]]) -> None:
     credentials = login("dev", timeout=60)
     assert credentials.identity_id.startswith("eu-west-1:")
     markup = "".join(forms["text/html"] for forms in cell)
@@ -61,7 +61,7 @@ def test_a_device_code_is_a_link_in_the_cell(home: Home, cell: list[Mapping[str,
     assert home.run("credential-process").code == 0
 
 
-def test_a_link_comes_back_to_this_machine_with_no_browser(home: Home, cell: list[Mapping[str, str]]) -> None:
+def test_a_link_comes_back_to_this_machine_with_no_browser(home: SignInHome, cell: list[Mapping[str, str]]) -> None:
     assert login("dev", no_browser=True, timeout=60).authenticated
     assert "/auth?" in "".join(forms["text/html"] for forms in cell)
 
@@ -98,7 +98,7 @@ def test_two_ways_at_once_are_refused() -> None:
         login("dev", use_device_code=True, remote=True)
 
 
-def test_a_sign_in_kept_in_memory_serves_this_process(home: Home, cell: list[Mapping[str, str]]) -> None:
+def test_a_sign_in_kept_in_memory_serves_this_process(home: SignInHome, cell: list[Mapping[str, str]]) -> None:
     home.write(cognito_cache="memory")
     first = login("dev", timeout=60)
     assert fetcher_for(load_settings("dev")).credentials() == first

@@ -12,7 +12,7 @@ from botocore_cognito_federation.errors import SignInFailedError
 from botocore_cognito_federation.oidc.flows import SignInPrompt
 from botocore_cognito_federation.sign_in.login import LoginOptions, Way, choose_flow
 from botocore_cognito_federation.sign_in.terminal import TerminalScreen, read_line, wording
-from tests.login.places import Home, finished
+from tests.login.home import SignInHome, finished
 from tests.login.test_automatic import shown_on
 
 pytestmark = pytest.mark.thorough
@@ -76,7 +76,7 @@ def test_nobody_who_types_in_time_is_an_empty_line() -> None:
 
 
 @posix
-def test_a_terminal_shows_the_time_left_and_clears_it(home: Home) -> None:
+def test_a_terminal_shows_the_time_left_and_clears_it(home: SignInHome) -> None:
     ours, theirs = os.openpty()
     process = home.start("login", "--no-browser", "--timeout", "2", stderr=theirs)
     os.close(theirs)

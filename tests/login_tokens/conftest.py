@@ -9,19 +9,19 @@ import pytest
 
 from botocore_cognito_federation.botocore_plugin import shared
 from botocore_cognito_federation.demo import World
-from tests.login_tokens.home import Home
+from tests.login_tokens.home import ProfileHome
 from tests.login_tokens.metadata_server import MetadataServer
 
 
 @pytest.fixture
-def home(world: World, tmp_path: Path) -> Home:
-    return Home(tmp_path, world)
+def home(world: World, tmp_path: Path) -> ProfileHome:
+    return ProfileHome(tmp_path, world)
 
 
 @pytest.fixture
-def inside(home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
+def inside(home: ProfileHome, monkeypatch: pytest.MonkeyPatch) -> ProfileHome:
     """The home, with this process living in it too."""
-    for name, value in home.environment.items():
+    for name, value in home.environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(shared, "_shared", {})
     return home

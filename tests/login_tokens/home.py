@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -13,14 +12,15 @@ from typing import Any
 import boto3
 
 from botocore_cognito_federation.demo import World
-from botocore_cognito_federation.demo.home import child_environment, write_private
+from botocore_cognito_federation.demo.home import write_private
+from tests.home import Home
 
 
 @dataclass
-class Home:
-    path: Path
-    world: World
-    sections: dict[str, dict[str, str]] = field(default_factory=dict)
+class ProfileHome(Home):
+    """A home whose profiles a test writes itself; commands start as the console script starts them."""
+
+    sections: dict[str, dict[str, str]] = field(default_factory=dict, kw_only=True)
 
     def section(self, title: str, **keys: str) -> None:
         self.sections[title] = keys
@@ -43,20 +43,8 @@ class Home:
         write_private(path, text)
         return path
 
-    @property
-    def environment(self) -> dict[str, str]:
-        return child_environment(self.world.facts, self.path, dict(os.environ))
-
     def start(self, *words: str, cwd: Path | None = None, **variables: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            words,
-            env={**self.environment, **variables},
-            cwd=cwd,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        return self.spawn(words, variables, cwd=cwd, text=True)
 
     def python(self, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
         process = self.start(sys.executable, *arguments, cwd=cwd, **variables)

@@ -14,13 +14,13 @@ import pytest
 import botocore_cognito_federation
 from botocore_cognito_federation.botocore_plugin.install import uninstall
 from botocore_cognito_federation.errors import CognitoFederationError, TokenRefreshError
-from tests.login_tokens.home import Home
+from tests.login_tokens.home import ProfileHome
 
 Use = Callable[[], str]
 
 
 @pytest.fixture
-def installed(inside: Home) -> Iterator[Home]:
+def installed(inside: ProfileHome) -> Iterator[ProfileHome]:
     botocore_cognito_federation.install()
     yield inside
     uninstall()
@@ -33,7 +33,7 @@ class Handlers:
 
 
 @pytest.fixture
-def handlers(installed: Home, monkeypatch: pytest.MonkeyPatch) -> Any:
+def handlers(installed: ProfileHome, monkeypatch: pytest.MonkeyPatch) -> Any:
     import sys
     import types
 
@@ -74,7 +74,7 @@ def in_a_task(use: Use) -> str:
 
 @pytest.mark.parametrize("way", [lambda use: use(), in_a_task], ids=["itself", "a task"])
 def test_a_handler_that_uses_its_own_profile_gets_an_error_at_once(
-    installed: Home, handlers: Any, way: Callable[[Use], str]
+    installed: ProfileHome, handlers: Any, way: Callable[[Use], str]
 ) -> None:
     seen: list[BaseException] = []
 
@@ -93,7 +93,7 @@ def test_a_handler_that_uses_its_own_profile_gets_an_error_at_once(
 
 
 def test_a_bare_thread_of_a_handler_meets_the_time_limit_of_the_lock_and_no_deadlock(
-    installed: Home, handlers: Any, monkeypatch: pytest.MonkeyPatch
+    installed: ProfileHome, handlers: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Threads inherit no context variables, so nothing says on whose behalf this one asks.
     monkeypatch.setattr("botocore_cognito_federation.fetcher.LOCK_TIMEOUT", 0.3)
@@ -102,7 +102,7 @@ def test_a_bare_thread_of_a_handler_meets_the_time_limit_of_the_lock_and_no_dead
         caller()
 
 
-def test_a_handler_that_uses_its_own_profile_is_served_what_lives(installed: Home, handlers: Any) -> None:
+def test_a_handler_that_uses_its_own_profile_is_served_what_lives(installed: ProfileHome, handlers: Any) -> None:
     installed.profile("py", cognito_refresh_handler="reentry_handlers:refresh", cognito_refresh_window="3599")
     used: list[str] = []
     calls: list[int] = []
@@ -123,7 +123,7 @@ def test_a_handler_that_uses_its_own_profile_is_served_what_lives(installed: Hom
     assert set(used) == {first}
 
 
-def test_a_handler_may_use_another_profile(installed: Home, handlers: Any) -> None:
+def test_a_handler_may_use_another_profile(installed: ProfileHome, handlers: Any) -> None:
     installed.world.write_token(installed.path, subject="helper")
     installed.profile("other", cognito_token_file=str(installed.path / "token"))
     used: list[str] = []
@@ -137,7 +137,7 @@ def test_a_handler_may_use_another_profile(installed: Home, handlers: Any) -> No
     assert "assumed-role" in used[0]
 
 
-def test_two_profiles_whose_handlers_use_each_other_get_an_error(installed: Home, handlers: Any) -> None:
+def test_two_profiles_whose_handlers_use_each_other_get_an_error(installed: ProfileHome, handlers: Any) -> None:
     installed.profile("one", cognito_refresh_handler="reentry_handlers:one")
     installed.profile("two", cognito_refresh_handler="reentry_handlers:two")
     handlers.one = lambda: caller("two")
@@ -146,7 +146,7 @@ def test_two_profiles_whose_handlers_use_each_other_get_an_error(installed: Home
         caller("one")
 
 
-def test_an_application_can_go_on_after_such_an_error(installed: Home, handlers: Any) -> None:
+def test_an_application_can_go_on_after_such_an_error(installed: ProfileHome, handlers: Any) -> None:
     good = handlers.refresh
     handlers.refresh = caller
     with pytest.raises(CognitoFederationError):
@@ -158,7 +158,7 @@ def test_an_application_can_go_on_after_such_an_error(installed: Home, handlers:
     assert "assumed-role" in caller()
 
 
-def test_many_threads_make_one_call_of_the_handler(installed: Home, handlers: Any) -> None:
+def test_many_threads_make_one_call_of_the_handler(installed: ProfileHome, handlers: Any) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     calls: list[int] = []

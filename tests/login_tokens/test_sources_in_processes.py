@@ -8,20 +8,20 @@ import time
 
 import pytest
 
-from tests.login_tokens.home import Home, caller
+from tests.login_tokens.home import ProfileHome, caller
 from tests.login_tokens.metadata_server import MetadataServer
 
 pytestmark = pytest.mark.thorough
 
 
-def handler_module(home: Home, text: str) -> dict[str, str]:
+def handler_module(home: ProfileHome, text: str) -> dict[str, str]:
     """A module `handlers` in a directory of its own; the variables that make it importable."""
     directory = home.path / "modules"
     home.file("modules/handlers.py", "from pathlib import Path\nhere = Path(__file__).parent\n" + text)
     return {"PYTHONPATH": f"{directory}"}
 
 
-def test_a_token_url_gives_credentials(home: Home, metadata: MetadataServer) -> None:
+def test_a_token_url_gives_credentials(home: ProfileHome, metadata: MetadataServer) -> None:
     metadata.says(json.dumps({"jwt": home.world.provider.issue("ada")}))
     home.profile(
         "url",
@@ -34,7 +34,7 @@ def test_a_token_url_gives_credentials(home: Home, metadata: MetadataServer) -> 
     assert metadata.seen[0].headers["authorization"] == "Bearer x"
 
 
-def test_a_job_of_github_actions_gets_credentials(home: Home, metadata: MetadataServer) -> None:
+def test_a_job_of_github_actions_gets_credentials(home: ProfileHome, metadata: MetadataServer) -> None:
     metadata.says(json.dumps({"value": home.world.provider.issue("repo:demo/app:ref:refs/heads/main")}))
     home.profile("ci", cognito_token_url="github-actions", cognito_token_audience="demo-client")
     url = f"http://{metadata.host}/oidc?api-version=2.0"
@@ -42,20 +42,20 @@ def test_a_job_of_github_actions_gets_credentials(home: Home, metadata: Metadata
     assert "assumed-role" in caller(home.world, answer)
 
 
-def test_a_machine_of_google_cloud_gets_credentials(home: Home, metadata: MetadataServer) -> None:
+def test_a_machine_of_google_cloud_gets_credentials(home: ProfileHome, metadata: MetadataServer) -> None:
     metadata.says(home.world.provider.issue("vm"), Metadata_Flavor="Google")
     home.profile("vm", cognito_token_url="gcp", cognito_token_audience="demo-client")
     assert home.credential_process("vm", GCE_METADATA_HOST=metadata.host)["AccessKeyId"]
 
 
-def test_an_app_on_azure_gets_credentials(home: Home, metadata: MetadataServer) -> None:
+def test_an_app_on_azure_gets_credentials(home: ProfileHome, metadata: MetadataServer) -> None:
     metadata.says(json.dumps({"access_token": home.world.provider.issue("app"), "expires_on": "1"}))
     home.profile("app", cognito_token_url="azure", cognito_token_audience="demo-client")
     variables = {"IDENTITY_ENDPOINT": f"http://{metadata.host}/msi/token", "IDENTITY_HEADER": "h"}
     assert home.credential_process("app", **variables)["AccessKeyId"]
 
 
-def test_a_token_url_that_refuses_leaves_stdout_empty_and_one_line(home: Home, metadata: MetadataServer) -> None:
+def test_a_token_url_that_refuses_leaves_stdout_empty_and_one_line(home: ProfileHome, metadata: MetadataServer) -> None:
     metadata.says("sesame", 403)
     home.profile("url", cognito_token_url=f"http://{metadata.host}/token")
     done = home.run("credential-process", "--profile", "url")
@@ -65,14 +65,14 @@ def test_a_token_url_that_refuses_leaves_stdout_empty_and_one_line(home: Home, m
     assert "sesame" not in done.stderr
 
 
-def test_a_python_handler_gives_credentials(home: Home) -> None:
+def test_a_python_handler_gives_credentials(home: ProfileHome) -> None:
     home.file("modules/token", home.world.provider.issue("ada"))
     variables = handler_module(home, "def refresh(context):\n    return {'token': (here / 'token').read_text()}\n")
     home.profile("py", cognito_refresh_handler="handlers:refresh")
     assert "assumed-role" in caller(home.world, home.credential_process("py", **variables))
 
 
-def test_a_handler_in_the_current_directory_is_not_run(home: Home) -> None:
+def test_a_handler_in_the_current_directory_is_not_run(home: ProfileHome) -> None:
     home.file("work/handlers.py", "raise SystemExit('this ran')\n")
     home.profile("py", cognito_refresh_handler="handlers:refresh")
     for start in (home.run("credential-process", "--profile", "py", cwd=home.path / "work"),):
@@ -84,7 +84,7 @@ def test_a_handler_in_the_current_directory_is_not_run(home: Home) -> None:
     assert "current directory is never searched" in done.stderr
 
 
-def test_a_handler_cannot_be_named_by_a_variable(home: Home) -> None:
+def test_a_handler_cannot_be_named_by_a_variable(home: ProfileHome) -> None:
     home.profile("py", cognito_token_env="TOKEN")
     done = home.run("credential-process", "--profile", "py", COGNITO_FEDERATION_REFRESH_HANDLER="os:getcwd", TOKEN="x")
     assert done.returncode == 4
@@ -101,7 +101,7 @@ def test_a_handler_cannot_be_named_by_a_variable(home: Home) -> None:
         ("    print('noise'); raise KeyError('sesame')\n", 5, "raised KeyError"),
     ],
 )
-def test_a_handler_that_fails_is_one_line_without_its_text(home: Home, body: str, code: int, said: str) -> None:
+def test_a_handler_that_fails_is_one_line_without_its_text(home: ProfileHome, body: str, code: int, said: str) -> None:
     variables = handler_module(home, "def refresh():\n" + body)
     home.profile("py", cognito_refresh_handler="handlers:refresh")
     done = home.run("credential-process", "--profile", "py", **variables)
@@ -110,7 +110,7 @@ def test_a_handler_that_fails_is_one_line_without_its_text(home: Home, body: str
     assert "sesame" not in done.stdout + done.stderr
 
 
-def test_a_handler_that_starts_its_own_profile_again_is_stopped(home: Home) -> None:
+def test_a_handler_that_starts_its_own_profile_again_is_stopped(home: ProfileHome) -> None:
     program = "import sys; from botocore_cognito_federation.__main__ import main; sys.exit(main())"
     again = f"[{sys.executable!r}, '-c', {program!r}, 'credential-process', '--profile', 'py']"
     text = f"""
@@ -127,7 +127,7 @@ def refresh():
     assert "needs its own credentials to get credentials" in (home.path / "modules" / "inner").read_text()
 
 
-def test_a_handler_source_keeps_credentials_between_processes(home: Home) -> None:
+def test_a_handler_source_keeps_credentials_between_processes(home: ProfileHome) -> None:
     home.file("modules/token", home.world.provider.issue("ada"))
     variables = handler_module(home, "def refresh():\n    return (here / 'token').read_text()\n")
     home.profile("py", cognito_refresh_handler="handlers:refresh")
@@ -138,7 +138,7 @@ def test_a_handler_source_keeps_credentials_between_processes(home: Home) -> Non
 
 @pytest.mark.parametrize("how", ["file", "env", "command"])
 @pytest.mark.parametrize("provider", ["facebook", "amazon"])
-def test_opaque_tokens_work_from_every_plain_source(home: Home, provider: str, how: str) -> None:
+def test_opaque_tokens_work_from_every_plain_source(home: ProfileHome, provider: str, how: str) -> None:
     key = {"facebook": "graph.facebook.com", "amazon": "www.amazon.com"}[provider]
     token = f"EAAB-{provider}-{how}-{time.time_ns()}"
     home.world.register_opaque_token(key, token, f"{provider}-user")
@@ -154,7 +154,7 @@ def test_opaque_tokens_work_from_every_plain_source(home: Home, provider: str, h
 
 @pytest.mark.parametrize("how", ["file", "command"])
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_a_saml_response_works_on_one_line_or_wrapped(home: Home, how: str, wrapped: bool) -> None:
+def test_a_saml_response_works_on_one_line_or_wrapped(home: ProfileHome, how: str, wrapped: bool) -> None:
     import base64
 
     xml = b'<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol">' + b"x" * 300
@@ -168,7 +168,7 @@ def test_a_saml_response_works_on_one_line_or_wrapped(home: Home, how: str, wrap
     assert home.credential_process("saml")["AccessKeyId"]
 
 
-def test_a_saml_response_as_xml_is_named_as_that(home: Home) -> None:
+def test_a_saml_response_as_xml_is_named_as_that(home: ProfileHome) -> None:
     path = home.file("assertion", "<samlp:Response>\n</samlp:Response>\n")
     arn = "arn:aws:iam::123456789012:saml-provider/corp"
     home.profile("saml", cognito_provider="saml", cognito_login_key=arn, cognito_token_file=str(path))
@@ -177,7 +177,7 @@ def test_a_saml_response_as_xml_is_named_as_that(home: Home) -> None:
     assert "a SAML response is sent as base64" in done.stderr
 
 
-def test_a_saml_response_too_long_for_cognito_is_refused_before_the_call(home: Home) -> None:
+def test_a_saml_response_too_long_for_cognito_is_refused_before_the_call(home: ProfileHome) -> None:
     path = home.file("assertion", "PHNhbWxw" * 7000)
     arn = "arn:aws:iam::123456789012:saml-provider/corp"
     home.profile("saml", cognito_provider="saml", cognito_login_key=arn, cognito_token_file=str(path))
@@ -230,7 +230,7 @@ def test_a_saml_response_too_long_for_cognito_is_refused_before_the_call(home: H
         ({"cognito_provider": "apple"}, "never to this machine"),
     ],
 )
-def test_what_does_not_go_together_is_named(home: Home, keys: dict[str, str], said: str) -> None:
+def test_what_does_not_go_together_is_named(home: ProfileHome, keys: dict[str, str], said: str) -> None:
     home.profile("wrong", **keys)
     done = home.run("credential-process", "--profile", "wrong")
     assert (done.returncode, done.stdout) == (4, "")
@@ -238,7 +238,9 @@ def test_what_does_not_go_together_is_named(home: Home, keys: dict[str, str], sa
 
 
 @pytest.mark.parametrize("variable", ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
-def test_an_endpoint_of_ones_own_and_a_fips_or_dual_stack_one_contradict_each_other(home: Home, variable: str) -> None:
+def test_an_endpoint_of_ones_own_and_a_fips_or_dual_stack_one_contradict_each_other(
+    home: ProfileHome, variable: str
+) -> None:
     home.profile("demo", cognito_token_file="t")
     done = home.run("credential-process", "--profile", "demo", **{variable: "true"})
     assert done.returncode == 4

@@ -14,7 +14,7 @@ from werkzeug import Request, Response
 
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError
 from botocore_cognito_federation.serve.console import OneShotRedirect, destination_of, partition_of
-from tests.cli.conftest import Home
+from tests.cli.home import ModuleHome
 
 pytestmark = pytest.mark.thorough
 
@@ -108,7 +108,7 @@ def test_what_is_no_name_of_a_service_is_refused(name: str) -> None:
         destination_of(partition_of("eu-west-1"), "eu-west-1", service=name, url=None)
 
 
-def test_print_prints_the_address_and_the_keys_went_by_post(home: Home, sign_in: SignInEndpoint) -> None:
+def test_print_prints_the_address_and_the_keys_went_by_post(home: ModuleHome, sign_in: SignInEndpoint) -> None:
     done = home.run("console", "--profile", "demo", "--service", "dynamodb", "--print", "--endpoint-url", sign_in.url)
     assert done.stderr == ""
     address, query = done.stdout.strip().split("?", 1)
@@ -140,7 +140,7 @@ def test_print_prints_the_address_and_the_keys_went_by_post(home: Home, sign_in:
     ],
 )
 def test_a_sign_in_that_fails_is_one_line_and_no_address(
-    home: Home, sign_in: SignInEndpoint, answer: Response, code: int
+    home: ModuleHome, sign_in: SignInEndpoint, answer: Response, code: int
 ) -> None:
     sign_in.answer = answer
     done = home.run("console", "--profile", "demo", "--print", "--endpoint-url", sign_in.url)
@@ -148,7 +148,7 @@ def test_a_sign_in_that_fails_is_one_line_and_no_address(
     assert "ASIA" not in done.stderr
 
 
-def test_guests_are_refused_before_anything_is_asked(home: Home, sign_in: SignInEndpoint) -> None:
+def test_guests_are_refused_before_anything_is_asked(home: ModuleHome, sign_in: SignInEndpoint) -> None:
     home.world.reset_journal()
     done = home.run("console", "--profile", "guest", "--print", "--endpoint-url", sign_in.url)
     assert done.returncode == 6
@@ -158,7 +158,7 @@ def test_guests_are_refused_before_anything_is_asked(home: Home, sign_in: SignIn
 
 
 @pytest.mark.parametrize("endpoint", ["http://signin.example/federation", "ftp://127.0.0.1/", "not a url"])
-def test_keys_go_nowhere_without_tls(home: Home, endpoint: str) -> None:
+def test_keys_go_nowhere_without_tls(home: ModuleHome, endpoint: str) -> None:
     assert home.run("console", "--profile", "demo", "--print", "--endpoint-url", endpoint).returncode == 4
 
 
@@ -174,7 +174,7 @@ def _browser(tmp_path: Path, visits: int) -> dict[str, str]:
 
 
 def test_the_browser_gets_an_address_that_leads_to_the_console_once(
-    home: Home, sign_in: SignInEndpoint, tmp_path: Path
+    home: ModuleHome, sign_in: SignInEndpoint, tmp_path: Path
 ) -> None:
     browser = _browser(tmp_path, visits=1)
     done = home.run("console", "--profile", "demo", "--endpoint-url", sign_in.url, **browser)
@@ -186,7 +186,7 @@ def test_the_browser_gets_an_address_that_leads_to_the_console_once(
     assert "SigninToken=signin-token" in address
 
 
-def test_an_address_that_is_opened_twice_is_reported(home: Home, sign_in: SignInEndpoint, tmp_path: Path) -> None:
+def test_an_address_that_is_opened_twice_is_reported(home: ModuleHome, sign_in: SignInEndpoint, tmp_path: Path) -> None:
     browser = _browser(tmp_path, visits=2)
     done = home.run("console", "--profile", "demo", "--endpoint-url", sign_in.url, **browser)
     assert done.returncode == 5
@@ -194,14 +194,14 @@ def test_an_address_that_is_opened_twice_is_reported(home: Home, sign_in: SignIn
     assert (tmp_path / "browser.led").read_text().splitlines()[1].split() == ["410"]
 
 
-def test_without_a_browser_no_token_is_asked_for(home: Home, sign_in: SignInEndpoint) -> None:
+def test_without_a_browser_no_token_is_asked_for(home: ModuleHome, sign_in: SignInEndpoint) -> None:
     done = home.run("console", "--profile", "demo", "--endpoint-url", sign_in.url, CI="true")
     assert done.returncode == 5
     assert "--print" in done.stderr
     assert not sign_in.asked
 
 
-def test_service_and_destination_exclude_each_other(home: Home) -> None:
+def test_service_and_destination_exclude_each_other(home: ModuleHome) -> None:
     assert home.run("console", "--service", "s3", "--destination", "https://console.aws.amazon.com/").returncode == 2
 
 

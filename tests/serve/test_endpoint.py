@@ -18,13 +18,13 @@ from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.errors import ConfigurationError
 from botocore_cognito_federation.factory import fetcher_for
 from botocore_cognito_federation.serve.endpoint import CredentialsInMemory, Endpoint
-from tests.cli.conftest import Home
+from tests.cli.home import ModuleHome
 
 pytestmark = pytest.mark.thorough
 
 
 @pytest.fixture
-def endpoint(inside: Home) -> Iterator[Endpoint]:
+def endpoint(inside: ModuleHome) -> Iterator[Endpoint]:
     with Endpoint(fetcher_for(load_settings("demo"))) as served:
         yield served
     for thread in threading.enumerate():
@@ -157,7 +157,7 @@ def test_slow_and_many_clients_do_not_hold_up_the_next(endpoint: Endpoint, monke
             client.close()
 
 
-def test_a_client_that_trickles_is_cut(inside: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_trickles_is_cut(inside: ModuleHome, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RouteServer, "request_time", 0.5)
     served = Endpoint(fetcher_for(load_settings("demo")))
     with served, socket.create_connection(("127.0.0.1", served.port), timeout=20) as client:
@@ -175,7 +175,7 @@ def _trickle(client: socket.socket) -> int:
     return 200
 
 
-def test_answers_come_from_memory(endpoint: Endpoint, inside: Home) -> None:
+def test_answers_come_from_memory(endpoint: Endpoint, inside: ModuleHome) -> None:
     ask(endpoint)
     inside.world.reset_journal()
     (inside.path / "token").unlink()
@@ -183,10 +183,10 @@ def test_answers_come_from_memory(endpoint: Endpoint, inside: Home) -> None:
     assert inside.world.calls() == []
 
 
-def test_a_sign_out_is_honoured_at_the_next_answer(endpoint: Endpoint, inside: Home) -> None:
+def test_a_sign_out_is_honoured_at_the_next_answer(endpoint: Endpoint, inside: ModuleHome) -> None:
     first = json.loads(ask(endpoint)[2])
     (inside.path / "token").unlink()
-    store = FileStore(inside.environment["COGNITO_FEDERATION_CACHE_DIR"])
+    store = FileStore(inside.environment()["COGNITO_FEDERATION_CACHE_DIR"])
     forget_credentials(store, load_settings("demo").scope)
     status, _, body = ask(endpoint)
     assert status == 400
@@ -197,7 +197,7 @@ def test_a_sign_out_is_honoured_at_the_next_answer(endpoint: Endpoint, inside: H
     assert again["AccessKeyId"] != first["AccessKeyId"]
 
 
-def test_sdks_are_told_why_and_whether_to_try_again(inside: Home) -> None:
+def test_sdks_are_told_why_and_whether_to_try_again(inside: ModuleHome) -> None:
     inside.world.fault("GetCredentialsForIdentity", times=50, status=500, code="InternalErrorException")
     with Endpoint(fetcher_for(load_settings("demo"))) as endpoint:
         status, _, body = ask(endpoint)
@@ -210,7 +210,7 @@ def test_sdks_are_told_why_and_whether_to_try_again(inside: Home) -> None:
         assert ask(endpoint)[0] == 200
 
 
-def test_an_outage_takes_nothing_away_that_lives(inside: Home) -> None:
+def test_an_outage_takes_nothing_away_that_lives(inside: ModuleHome) -> None:
     world = inside.world
     world.credential_lifetime = 6
     with Endpoint(fetcher_for(load_settings("demo"))) as endpoint:
@@ -225,7 +225,7 @@ def test_an_outage_takes_nothing_away_that_lives(inside: Home) -> None:
         assert seen == {(200, first)}
 
 
-def test_many_who_ask_at_once_cost_one_exchange(endpoint: Endpoint, inside: Home) -> None:
+def test_many_who_ask_at_once_cost_one_exchange(endpoint: Endpoint, inside: ModuleHome) -> None:
     inside.world.reset_journal()
     answers: list[int] = []
     threads = [threading.Thread(target=lambda: answers.append(ask(endpoint)[0])) for _ in range(24)]
@@ -237,7 +237,7 @@ def test_many_who_ask_at_once_cost_one_exchange(endpoint: Endpoint, inside: Home
     assert len(inside.world.calls("GetCredentialsForIdentity")) == 1
 
 
-def test_what_nobody_asks_for_is_renewed_once_and_then_left(inside: Home) -> None:
+def test_what_nobody_asks_for_is_renewed_once_and_then_left(inside: ModuleHome) -> None:
     inside.world.credential_lifetime = 2
     inside.world.reset_journal()
     with CredentialsInMemory(fetcher_for(load_settings("demo"))) as credentials:
@@ -247,6 +247,6 @@ def test_what_nobody_asks_for_is_renewed_once_and_then_left(inside: Home) -> Non
         credentials.current()
 
 
-def test_a_port_in_use_is_an_error_with_a_remedy(endpoint: Endpoint, inside: Home) -> None:
+def test_a_port_in_use_is_an_error_with_a_remedy(endpoint: Endpoint, inside: ModuleHome) -> None:
     with pytest.raises(ConfigurationError, match=str(endpoint.port)):
         Endpoint(fetcher_for(load_settings("demo")), port=endpoint.port)

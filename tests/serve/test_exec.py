@@ -14,7 +14,7 @@ import pytest
 
 from botocore_cognito_federation._fast_path import CHAIN_VARIABLE
 from botocore_cognito_federation.serve.child import SHADOWS
-from tests.cli.conftest import Home
+from tests.cli.home import ModuleHome
 
 pytestmark = pytest.mark.thorough
 
@@ -28,7 +28,7 @@ print(session.client("s3", endpoint_url=endpoint).get_object(Bucket=bucket, Key=
 """
 
 
-def test_the_program_has_credentials_and_region_and_nothing_that_would_shadow_them(home: Home) -> None:
+def test_the_program_has_credentials_and_region_and_nothing_that_would_shadow_them(home: ModuleHome) -> None:
     before = {name: "stale" for name in SHADOWS if name not in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")}
     before |= {"AWS_PROFILE": "demo", CHAIN_VARIABLE: "other", "COGNITO_FEDERATION_CLIENT_ID": "demo-client"}
     done = home.run("exec", "--", *PRINT_ENVIRONMENT, **before)
@@ -40,15 +40,15 @@ def test_the_program_has_credentials_and_region_and_nothing_that_would_shadow_th
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", found["AWS_CREDENTIAL_EXPIRATION"])
     assert "stale" not in found.values()
     assert not {"AWS_PROFILE", CHAIN_VARIABLE, "COGNITO_FEDERATION_CLIENT_ID"} & set(found)
-    assert found["COGNITO_FEDERATION_CACHE_DIR"] == home.environment["COGNITO_FEDERATION_CACHE_DIR"]
+    assert found["COGNITO_FEDERATION_CACHE_DIR"] == home.environment()["COGNITO_FEDERATION_CACHE_DIR"]
 
 
-def test_quiet_where_nobody_reads_it(home: Home) -> None:
+def test_quiet_where_nobody_reads_it(home: ModuleHome) -> None:
     done = home.run("exec", "--profile", "demo", "--", "true")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_an_aws_client_in_the_program_works(home: Home) -> None:
+def test_an_aws_client_in_the_program_works(home: ModuleHome) -> None:
     world = home.world
     words = (sys.executable, "-c", READ_OBJECT, world.bucket, world.object_key, world.endpoint_url)
     done = home.run("exec", "--profile", "demo", "--", *words)
@@ -56,13 +56,13 @@ def test_an_aws_client_in_the_program_works(home: Home) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no exec")
-def test_the_process_becomes_the_program(home: Home) -> None:
+def test_the_process_becomes_the_program(home: ModuleHome) -> None:
     process = home.start("exec", "--profile", "demo", "--", sys.executable, "-c", "import os; print(os.getpid())")
     out, _ = process.communicate(timeout=60)
     assert int(out) == process.pid
 
 
-def test_the_programs_options_are_its_own(home: Home) -> None:
+def test_the_programs_options_are_its_own(home: ModuleHome) -> None:
     show = (sys.executable, "-c", "import sys; print(sys.argv[1:])", "--profile", "x", "--help", "--server")
     for separator in ((), ("--",)):
         done = home.run("exec", "--profile", "demo", *separator, *show)
@@ -70,18 +70,20 @@ def test_the_programs_options_are_its_own(home: Home) -> None:
 
 
 @pytest.mark.parametrize("server", [(), ("--server",)])
-def test_the_exit_code_is_the_programs(home: Home, server: tuple[str, ...]) -> None:
+def test_the_exit_code_is_the_programs(home: ModuleHome, server: tuple[str, ...]) -> None:
     assert home.run("exec", "--profile", "demo", *server, "--", "sh", "-c", "exit 41").returncode == 41
 
 
-def test_a_program_ended_by_a_signal_is_seen_as_in_a_shell(home: Home) -> None:
+def test_a_program_ended_by_a_signal_is_seen_as_in_a_shell(home: ModuleHome) -> None:
     words = ("--", "sh", "-c", "kill -TERM $$")
     assert home.run("exec", "--profile", "demo", *words).returncode == -signal.SIGTERM
     assert home.run("exec", "--profile", "demo", "--server", *words).returncode == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize("server", [(), ("--server",)])
-def test_what_cannot_start_has_the_exit_code_of_a_shell(home: Home, server: tuple[str, ...], tmp_path: Path) -> None:
+def test_what_cannot_start_has_the_exit_code_of_a_shell(
+    home: ModuleHome, server: tuple[str, ...], tmp_path: Path
+) -> None:
     plain = tmp_path / "plain"
     plain.write_text("no program")
     for name, code in (("no-such-program-anywhere", 127), (str(plain), 126), (str(tmp_path), 126)):
@@ -93,13 +95,13 @@ def test_what_cannot_start_has_the_exit_code_of_a_shell(home: Home, server: tupl
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
 @pytest.mark.parametrize("server", [(), ("--server",)])
-def test_the_program_does_not_inherit_the_signals_python_ignores(home: Home, server: tuple[str, ...]) -> None:
+def test_the_program_does_not_inherit_the_signals_python_ignores(home: ModuleHome, server: tuple[str, ...]) -> None:
     done = home.run("exec", "--profile", "demo", *server, "--", "grep", "SigIgn", "/proc/self/status")
     assert int(done.stdout.split()[1], 16) == 0
 
 
 @pytest.mark.parametrize("server", [(), ("--server",)])
-def test_descriptors_handed_to_us_reach_the_program(home: Home, server: tuple[str, ...]) -> None:
+def test_descriptors_handed_to_us_reach_the_program(home: ModuleHome, server: tuple[str, ...]) -> None:
     reading, writing = os.pipe()
     words = ("--", sys.executable, "-c", f"import os; os.write({writing}, b'through')")
     process = home.start("exec", "--profile", "demo", *server, *words, pass_fds=[writing])
@@ -116,12 +118,12 @@ def _shell(tmp_path: Path) -> str:
     return str(script)
 
 
-def test_without_a_program_the_users_shell_starts(home: Home, tmp_path: Path) -> None:
+def test_without_a_program_the_users_shell_starts(home: ModuleHome, tmp_path: Path) -> None:
     done = home.run("exec", "--profile", "demo", SHELL=_shell(tmp_path))
     assert (done.stdout, done.stderr) == ("shell with keys\n", "")
 
 
-def test_a_terminal_is_told_what_starts_and_how_long_the_credentials_live(home: Home, tmp_path: Path) -> None:
+def test_a_terminal_is_told_what_starts_and_how_long_the_credentials_live(home: ModuleHome, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     process = home.start("exec", "--profile", "demo", stderr=theirs, variables={"SHELL": _shell(tmp_path)})
     os.close(theirs)
@@ -135,7 +137,7 @@ def test_a_terminal_is_told_what_starts_and_how_long_the_credentials_live(home: 
     assert "live for 60 min" in told
 
 
-def test_nothing_starts_without_credentials(home: Home, tmp_path: Path) -> None:
+def test_nothing_starts_without_credentials(home: ModuleHome, tmp_path: Path) -> None:
     (home.path / "token").unlink()
     marker = tmp_path / "started"
     for server in ((), ("--server",)):
@@ -145,7 +147,7 @@ def test_nothing_starts_without_credentials(home: Home, tmp_path: Path) -> None:
     assert not marker.exists()
 
 
-def test_with_server_the_program_has_an_endpoint_and_no_keys(home: Home) -> None:
+def test_with_server_the_program_has_an_endpoint_and_no_keys(home: ModuleHome) -> None:
     done = home.run("exec", "--server", "--profile", "demo", "--", *PRINT_ENVIRONMENT, AWS_ACCESS_KEY_ID="stale")
     assert done.stderr == ""
     found = json.loads(done.stdout)
@@ -155,7 +157,7 @@ def test_with_server_the_program_has_an_endpoint_and_no_keys(home: Home) -> None
     assert not {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"} & set(found)
 
 
-def test_with_server_signals_reach_the_program(home: Home) -> None:
+def test_with_server_signals_reach_the_program(home: ModuleHome) -> None:
     script = "trap 'exit 7' TERM; trap 'exit 8' INT; trap 'exit 9' HUP; echo ready; while :; do sleep 0.05; done"
     for number, code in ((signal.SIGTERM, 7), (signal.SIGINT, 8), (signal.SIGHUP, 9)):
         process = home.start("exec", "--server", "--profile", "demo", "--", "sh", "-c", script)
@@ -166,7 +168,7 @@ def test_with_server_signals_reach_the_program(home: Home) -> None:
         assert process.returncode == code
 
 
-def test_with_server_another_identity_in_the_default_profile_is_refused(home: Home) -> None:
+def test_with_server_another_identity_in_the_default_profile_is_refused(home: ModuleHome) -> None:
     home.config.write_text(home.config.read_text() + "\n[default]\ncredential_process = /bin/other\n")
     done = home.run("exec", "--server", "--profile", "demo", "--", "true")
     assert done.returncode == 4
@@ -188,7 +190,7 @@ print(len(keys) >= 4, session.get_credentials().method)
 """
 
 
-def test_with_server_a_long_running_program_survives_three_expiries(home: Home) -> None:
+def test_with_server_a_long_running_program_survives_three_expiries(home: ModuleHome) -> None:
     """One client in one process, which a refusal would end: the world takes no key beyond its time."""
     world = home.world
     world.credential_lifetime = 4

@@ -11,7 +11,7 @@ import sys
 import pytest
 import requests
 
-from tests.cli.conftest import Home
+from tests.cli.home import ModuleHome
 from tests.serve.test_exec import READ_OBJECT
 
 pytestmark = pytest.mark.thorough
@@ -26,13 +26,15 @@ def _variables(line_count: int, process: subprocess.Popen[str]) -> dict[str, str
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
-def test_a_shell_that_sets_what_is_printed_has_credentials_until_the_end(home: Home, number: int, code: int) -> None:
+def test_a_shell_that_sets_what_is_printed_has_credentials_until_the_end(
+    home: ModuleHome, number: int, code: int
+) -> None:
     process = home.start("serve", "--profile", "demo")
     variables = _variables(4, process)
     world = home.world
     done = subprocess.run(
         [sys.executable, "-c", READ_OBJECT, world.bucket, world.object_key, world.endpoint_url],
-        env=home.environment | variables,
+        env=home.environment() | variables,
         capture_output=True,
         text=True,
     )
@@ -51,7 +53,7 @@ def test_a_shell_that_sets_what_is_printed_has_credentials_until_the_end(home: H
         ("dotenv", "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:"),
     ],
 )
-def test_every_shell_is_spoken_to_in_its_way(home: Home, style: str, start: str) -> None:
+def test_every_shell_is_spoken_to_in_its_way(home: ModuleHome, style: str, start: str) -> None:
     process = home.start("serve", "--profile", "demo", "--format", style)
     assert process.stdout is not None
     assert process.stdout.readline().startswith(start)
@@ -59,7 +61,7 @@ def test_every_shell_is_spoken_to_in_its_way(home: Home, style: str, start: str)
     process.communicate(timeout=60)
 
 
-def test_a_sign_out_by_another_process_is_honoured_at_once(home: Home) -> None:
+def test_a_sign_out_by_another_process_is_honoured_at_once(home: ModuleHome) -> None:
     process = home.start("serve", "--profile", "demo")
     variables = _variables(4, process)
 
@@ -80,7 +82,7 @@ def test_a_sign_out_by_another_process_is_honoured_at_once(home: Home) -> None:
     process.communicate(timeout=60)
 
 
-def test_what_would_come_before_the_endpoint_is_named(home: Home) -> None:
+def test_what_would_come_before_the_endpoint_is_named(home: ModuleHome) -> None:
     process = home.start("serve", variables={"AWS_PROFILE": "demo"})
     _variables(4, process)
     assert process.stderr is not None
@@ -89,7 +91,7 @@ def test_what_would_come_before_the_endpoint_is_named(home: Home) -> None:
     process.communicate(timeout=60)
 
 
-def test_without_credentials_nothing_is_served(home: Home) -> None:
+def test_without_credentials_nothing_is_served(home: ModuleHome) -> None:
     (home.path / "token").unlink()
     done = home.run("serve", "--profile", "demo")
     assert done.returncode not in (0, 1)
@@ -97,12 +99,12 @@ def test_without_credentials_nothing_is_served(home: Home) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_the_completion_script_completes_commands(home: Home) -> None:
+def test_the_completion_script_completes_commands(home: ModuleHome) -> None:
     done = home.run("completion", "zsh")
     assert "_COGNITO_FEDERATION_COMPLETE=zsh_complete cognito-federation" in done.stdout
     asked = {"_COGNITO_FEDERATION_COMPLETE": "zsh_complete", "COMP_WORDS": "cognito-federation cons", "COMP_CWORD": "1"}
     program = os.path.join(os.path.dirname(sys.executable), "cognito-federation")
     completed = subprocess.run(
-        [program], env=home.environment | asked, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        [program], env=home.environment() | asked, capture_output=True, text=True, stdin=subprocess.DEVNULL
     )
     assert "console" in completed.stdout
