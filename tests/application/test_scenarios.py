@@ -125,7 +125,7 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
             "signing_in_as_somebody_else_replaces_everything",
         ),
         "application/test_renewal.py": ("somebody_elses_sign_in_in_the_same_cache_is_never_taken_for_ones_own",),
-        "cache/test_small_parts.py": ("everything_that_shapes_credentials_is_in_their_key",),
+        "cache/test_freshness_keys_and_files.py": ("everything_that_shapes_credentials_is_in_their_key",),
         "flows/test_single_flight.py": ("profiles_of_two_pools_have_two_identities",),
     },
     "15. Damage, permissions, read-only places, atomic writes": {
@@ -137,7 +137,7 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
             "files_are_0600_in_directories_0700_whatever_the_umask",
             "in_a_read_only_directory_what_is_warm_and_what_is_cold_is_served",
         ),
-        "cache/test_small_parts.py": ("a_private_file_gives_back_what_was_written",),
+        "cache/test_freshness_keys_and_files.py": ("a_private_file_gives_back_what_was_written",),
     },
     "16. In botocore: first and last in the chain, no recursion, unsigned, aware of time zones": {
         "botocore_plugin/test_places_in_the_chain.py": (
