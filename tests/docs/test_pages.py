@@ -13,6 +13,8 @@ from botocore_cognito_federation.errors import CognitoFederationError
 
 from .pages import PAGES, ROOT, blocks, rows
 
+pytestmark = pytest.mark.thorough
+
 IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 README = ROOT / "README.md"
 COMMAND = re.compile(r"(?:^|[ `(/\"])cognito-federation ((?:--)?[a-z][^`\n|)]*(?:\\\n[^`\n|)]*)*)", re.MULTILINE)
