@@ -453,5 +453,5 @@ def _somebody_else() -> TemporaryError:
 def _busy(holder: str) -> StorageError:
     return StorageError(
         f"{holder} has been renewing these credentials for more than {LOCK_TIMEOUT:g} s",
-        remedy="Try again; if it stays, end that process",
+        remedy="Try again; if it persists, end that process",
     )

@@ -68,7 +68,7 @@ def why_unusable(directory: str) -> str | None:
     if not os.path.lexists(directory):
         parent = os.path.dirname(directory)
         if os.path.isdir(parent) and not _may_make_in(parent):
-            return f"root makes nothing in {parent}, which belongs to another user"
+            return f"root creates nothing in {parent}, which belongs to another user"
         return None
     try:
         inside = [entry.path for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False)]
@@ -94,7 +94,7 @@ def make_private_directories(path: str) -> None:
         missing.append(path)
         path = os.path.dirname(path)
     if missing and not _may_make_in(path or "."):
-        raise PermissionError(errno.EACCES, f"root makes nothing in {path}, which belongs to another user")
+        raise PermissionError(errno.EACCES, f"root creates nothing in {path}, which belongs to another user")
     for directory in reversed(missing):
         with contextlib.suppress(FileExistsError):
             os.mkdir(directory, 0o700)

@@ -100,7 +100,7 @@ def login_token(
             raise ConfigurationError("Guests have no token", remedy="Pass 'guest' alone, or the token's own provider")
         return None
     if not isinstance(token, str):
-        what = "has no token" if token is None else f"has a token that is no text but {type(token).__name__}"
+        what = "has no token" if token is None else f"has a token that is not a str but {type(token).__name__}"
         raise ConfigurationError(f"The sign-in with {provider.name} {what}", remedy="Pass the token the provider gave")
     if provider.kind == "developer" and not identity_id:
         raise ConfigurationError(
@@ -138,7 +138,7 @@ def user_mapping(user: Mapping[str, Any] | None, token: LoginToken | None) -> di
         copied = json.loads(json.dumps(dict(user)))
     except (TypeError, ValueError):
         raise ConfigurationError(
-            "user holds what cannot be stored", remedy="Pass names with texts, numbers, lists and mappings"
+            "user holds what cannot be stored", remedy="Pass names with strings, numbers, lists and mappings"
         ) from None
     assert isinstance(copied, dict)
     return copied

@@ -68,7 +68,7 @@ def _digest_of(rest: bytes) -> bytes:
 
 def _integer(text: str) -> int:
     if len(text) > _MOST_DIGITS:
-        raise ValueError("an integer of that many digits is no number of anything")
+        raise ValueError("an integer with that many digits is damage")
     return int(text)
 
 

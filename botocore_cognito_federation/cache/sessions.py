@@ -269,7 +269,7 @@ def held_for_too_long(store: Store, key: str, limit: float) -> StorageError:
     """The error of a process that has waited for the lock of a session."""
     return StorageError(
         f"{store.holder(f'session-{key}')} has held this session for more than {limit:g} s",
-        remedy="Try again; if it stays, end that process",
+        remedy="Try again; if it persists, end that process",
     )
 
 

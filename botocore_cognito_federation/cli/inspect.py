@@ -159,7 +159,7 @@ def _failed_lately(settings: Settings) -> list[str]:
     failed = last_failure(CacheQuery(settings.profile, os.environ))
     if failed is None or time.time() - failed[0] >= _NOTE_LIFE:
         return []
-    return [f"credential_process failed lately: {failed[1]}"]
+    return [f"credential_process failed recently: {failed[1]}"]
 
 
 @click.command("status")

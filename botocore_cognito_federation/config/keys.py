@@ -320,7 +320,7 @@ def _logins(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
     names = read.get("logins", ())
     if len(names) > _MOST_LINKED:
         raise ConfigurationError(
-            f"{_at('logins', origins)} names {len(names)} sessions; Cognito takes ten logins, the own one among them"
+            f"{_at('logins', origins)} names {len(names)} sessions; Cognito takes ten, the profile's own included"
         )
     if len(set(names)) < len(names):
         raise ConfigurationError(f"{_at('logins', origins)} names a session twice")
@@ -352,6 +352,6 @@ def _provider_and_source(read: Mapping[str, Any], origins: Mapping[str, Origin])
         raise _contradiction(("developer_user", source), origins, "a developer login has one source")
     if not provider and source is None and not any(name in read for name in ("issuer", "login_key", "user_pool_id")):
         raise ConfigurationError(
-            "The configuration says neither who signs people in nor where a login token comes from",
+            "The configuration names neither an identity provider nor a token source",
             remedy="Add cognito_provider (or a token source such as cognito_token_file) to the profile or its session",
         )

@@ -53,7 +53,7 @@ def shadows(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckRes
         what, _, remedy = sentence.rpartition(". ")
         yield CheckResult("precedence", "error", what, remedy, ConfigurationError.exit_code)
     if not found:
-        yield CheckResult("precedence", "ok", "Nothing comes before this profile")
+        yield CheckResult("precedence", "ok", "Nothing takes precedence over this profile")
 
 
 def helper(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckResult]:
@@ -105,7 +105,7 @@ def places(settings: Settings, store: Store, environ: Mapping[str, str]) -> Iter
             yield CheckResult("store", "warning", f"{why}, so each call starts anew", remedy)
         for name, holder in files.holders():
             what = f"{holder} holds the lock {name}, for which other processes wait"
-            yield CheckResult("locks", "note", what, "If it stays, end that process")
+            yield CheckResult("locks", "note", what, "If it persists, end that process")
     for path in (Files.of(environ).config, os.path.dirname(Files.of(environ).config)):
         with contextlib.suppress(OSError):
             mode = os.stat(path).st_mode

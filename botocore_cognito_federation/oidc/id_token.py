@@ -116,7 +116,7 @@ def _header(token: str, error: type[CognitoFederationError]) -> dict[str, Any]:
     if not isinstance(algorithm, str) or algorithm not in {*_ACCEPTED, *_VERIFIED_THEN_REFUSED}:
         raise _proves_nothing(algorithm, error)
     if not isinstance(header.get("kid", ""), str):
-        raise error("The ID token has a key ID (kid) that is not a text")  # RFC 7515, section 4.1.4
+        raise error("The ID token has a key ID (kid) that is not a string")  # RFC 7515, section 4.1.4
     if "crit" in header:
         raise error("The ID token demands extensions (crit) that are not understood")  # RFC 7515, section 4.1.11
     return header

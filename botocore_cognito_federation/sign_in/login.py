@@ -234,7 +234,7 @@ def _sign_in_only(
         if found is not None and found.signed_in_at >= began_at and not options.force:
             return found, True
         if waited and options.only_joins:
-            raise SignInFailedError("The sign-in that was under way came to nothing", remedy="Sign in again")
+            raise SignInFailedError("The sign-in that was under way did not succeed", remedy="Sign in again")
         check_storable(store)
         session = _sign_in_here(settings, store, screen, options, environment)
     forget_failures(store, environment.environ)

@@ -165,7 +165,7 @@ def test_a_coroutine_function_runs_although_a_loop_runs_in_this_thread() -> None
         ({}, "no text under 'token'"),
         ({"token": None}, "no text under 'token'"),
         ({"token": 5}, "no text under 'token'"),
-        ({"token": "t", "identity_id": 5}, "identity_id that is not a text"),
+        ({"token": "t", "identity_id": 5}, "identity_id that is not a string"),
         ({"token": "t", "expires_at": 3600}, "it is a time, not a duration"),
         ({"token": "t", "expires_at": "soon"}, "must be a number"),
         ({"token": "t", "expires_at": float("nan")}, "must be a number"),
