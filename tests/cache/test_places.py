@@ -98,7 +98,7 @@ def test_root_makes_no_cache_in_the_home_of_another_user(home: Home) -> None:
     os.chown(home.path / ".aws", OTHER, OTHER)
     assert home.ask().key
     assert not home.cache.exists()
-    assert "root makes nothing in" in home.run("status", "--profile", "demo").out.decode()
+    assert "root creates nothing in" in home.run("status", "--profile", "demo").out.decode()
 
 
 @root_only
