@@ -320,7 +320,8 @@ def _logins(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
     names = read.get("logins", ())
     if len(names) > _MOST_LINKED:
         raise ConfigurationError(
-            f"{_at('logins', origins)} names {len(names)} sessions; Cognito takes ten, the profile's own included"
+            f"{_at('logins', origins)} names {len(names)} sessions; "
+            "Cognito takes ten logins, the profile's own included"
         )
     if len(set(names)) < len(names):
         raise ConfigurationError(f"{_at('logins', origins)} names a session twice")
