@@ -130,11 +130,43 @@ def hold_signals() -> None:
     for number in _SIGNALS:
         before = signal.getsignal(number)
         if before in _DEFAULTS:
-            signal.signal(number, _ending_with(before))
+            ending = _ending_with(before)
+            _endings.add(ending)
+            signal.signal(number, ending)
 
 
 _Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
 _DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
+#: The handlers of `hold_signals`, which end the process as the default ones do.
+_endings: set[_Handler] = set()
+
+
+@contextmanager
+def before_death(act: Callable[[], None]) -> Iterator[None]:
+    """Call `act` before SIGTERM or SIGHUP ends this process, where it would do so without a word to Python.
+
+    Signals that a program handles or ignores are left alone, and so are processes that come here in another thread
+    than their main one.
+    """
+    before: dict[int, _Handler] = {}
+
+    def handle(number: int, _: FrameType | None) -> None:
+        act()
+        signal.signal(number, before[number])
+        signal.raise_signal(number)
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)):
+            handler = signal.getsignal(number)
+            if handler == signal.SIG_DFL or handler in _endings:
+                before[number] = handler
+                signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is handle:
+                signal.signal(number, handler)
 
 
 def _ending_with(before: _Handler) -> Callable[[int, FrameType | None], None]:
