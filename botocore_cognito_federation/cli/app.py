@@ -80,7 +80,9 @@ def run(arguments: list[str] | None = None) -> int:
     for stream in filter(None, (sys.stdout, sys.stderr)):  # one that was closed at the start is None
         try:
             stream.flush()
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+                _say("stdout cannot be written, so the output is lost")
             # Python would try once more at its exit, and end with 120.
             with contextlib.suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import click
 
@@ -41,6 +40,4 @@ def print_data(text: str) -> None:
 
 
 def _print(text: str, *, err: bool = False) -> None:
-    if sys.stdout is None and not err:
-        raise CognitoFederationError("stdout is closed, so nothing can be printed")
     click.echo(text, err=err)

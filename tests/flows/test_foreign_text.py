@@ -317,9 +317,3 @@ def test_commands_print_by_the_functions_that_clean_and_by_nothing_else() -> Non
             name = node.func if isinstance(node, ast.Call) else None
             assert not (isinstance(name, ast.Attribute) and name.attr in ("echo", "secho")), path
             assert not (isinstance(name, ast.Name) and name.id == "print"), path
-
-
-def test_a_command_whose_stdout_is_closed_fails(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    monkeypatch.setattr("sys.stdout", None)
-    assert run(["version"]) == 1
-    assert capsys.readouterr().err == "stdout is closed, so nothing can be printed\n"
