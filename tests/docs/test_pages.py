@@ -11,7 +11,7 @@ import pytest
 from botocore_cognito_federation.cli import app
 from botocore_cognito_federation.errors import CognitoFederationError
 
-from .pages import PAGES, ROOT, blocks, rows
+from .pages import PAGES, ROOT, blocks, names, rows
 
 pytestmark = pytest.mark.thorough
 
