@@ -69,7 +69,7 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
     "7. A refusal of the exchange keeps the token that a good refresh brought": {
         "application/test_renewal.py": ("an_exchange_that_fails_after_a_good_refresh_keeps_the_new_token",),
         "application/test_handlers.py": ("an_oidc_handler_spends_refresh_tokens_and_tells_of_each_rotation_first",),
-        "login/test_living_on.py": ("a_process_killed_after_the_rotated_token_was_kept_loses_nothing",),
+        "sign_in/test_living_on.py": ("a_process_killed_after_the_rotated_token_was_kept_loses_nothing",),
     },
     "8. Seven attempts over 13 s; NonRetryableError stops at one; there is a deadline": {
         "application/test_renewal.py": (

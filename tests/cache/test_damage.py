@@ -30,7 +30,7 @@ from botocore_cognito_federation.cache.sessions import Session
 from tests.home import Home, retimed
 
 KINDS = (CREDENTIALS, DOCUMENTS, FAILURES, EPOCHS, IDENTITIES, INDEX, LINKS, NOTES, SECRETS, SESSIONS)
-LASTING = (EPOCHS, IDENTITIES, INDEX, LINKS, SECRETS, SESSIONS)
+LASTING = (EPOCHS, IDENTITIES, INDEX, LINKS, SECRETS, SESSIONS, CREDENTIALS)
 KEY = cache_key({"of": "ada"})
 DOCUMENT = {"format": 7, "who": "ada", "expires_at": 1800000000.5, "kind": "x", "key": "y", "linked": [{"key": "k"}]}
 READ_BACK = {name: value for name, value in DOCUMENT.items() if name != "format"}
@@ -93,7 +93,7 @@ def test_damage_is_noted_once_and_the_file_of_a_sign_in_stays(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_cannot_be_fetched_again_is_read_in_the_format_before_and_rewritten(tmp_path: Path, kind: str) -> None:
+def test_sign_ins_and_credentials_are_read_in_the_format_before_and_rewritten(tmp_path: Path, kind: str) -> None:
     store = FileStore(str(tmp_path))
     (tmp_path / kind).mkdir(mode=0o700)
     path = tmp_path / kind / f"{KEY}.json"

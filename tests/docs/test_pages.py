@@ -11,7 +11,7 @@ import pytest
 from botocore_cognito_federation.cli import app
 from botocore_cognito_federation.errors import CognitoFederationError
 
-from .pages import PAGES, ROOT, blocks, rows
+from .pages import PAGES, ROOT, blocks, names, rows
 
 pytestmark = pytest.mark.thorough
 
@@ -110,3 +110,9 @@ def test_no_page_is_longer_than_its_lines_nor_names_this_machine(page: Path) -> 
     text = page.read_text(encoding="utf-8")
     assert [line for line in text.splitlines() if len(line) > 120 and not line.startswith("|")] == []
     assert str(Path.home()) not in text or Path.home() == Path("/")
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_every_test_file_that_a_page_names_is_there(page: Path) -> None:
+    named = names(page, r"\btests/(?:[\w.]+/)*\w+\.py\b")
+    assert {path for path in named if not (ROOT / path).is_file()} == set()

@@ -37,6 +37,7 @@ NOT_ASKED = {
     "AWS_SECRET_KEY": "taken from the child of exec",
     "AWS_SECURITY_TOKEN": "taken from the child of exec",
     "AWS_SESSION_TOKEN": "given to the child of exec",
+    "AWS_TOKEN": "taken from the child of exec",
     "AWS_WEB_IDENTITY_TOKEN_FILE": "looked at only to warn of what comes before the profile",
 }
 #: Read by botocore for us.
