@@ -5,7 +5,8 @@ was changed, a file that was cut off and an entry that was copied to another pla
 
     {"format":2,"digest":"<SHA-256 of the rest>","place":"sessions/<key>","scope":"…", …}
 
-The format before, 1, had none of this. It is still read for what cannot be fetched again, and goes with the next write.
+The format before, 1, had none of this. It is still read for sign-ins, what belongs to them, and credentials, and goes
+with the next write.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from .base import EPOCHS, FORMAT, IDENTITIES, LINKS, SECRETS, SESSIONS
+from .base import CREDENTIALS, EPOCHS, FORMAT, IDENTITIES, LINKS, SECRETS, SESSIONS
 
 #: The kind of the files that name what is in a keyring; see `keyring_store`.
 INDEX = "keyring"
@@ -24,8 +25,9 @@ _DIGEST_LENGTH = 64
 _REST = len(_BEGINNING) + _DIGEST_LENGTH
 _MARKS = frozenset({"format", "digest", "place"})
 _OLD_FORMAT = 1
-#: Kinds whose documents of the old format are read: sign-ins, secrets, links, a guest's identity, sign-outs.
-_OLD_KINDS = frozenset({SESSIONS, SECRETS, LINKS, IDENTITIES, EPOCHS, INDEX})
+#: Kinds whose documents of the old format are read: what cannot be fetched again, and credentials, so that a sign-out
+#: finds those too.
+_OLD_KINDS = frozenset({SESSIONS, SECRETS, LINKS, IDENTITIES, EPOCHS, CREDENTIALS, INDEX})
 #: Digits of an integer that is still a number of seconds or bytes; `float` raises OverflowError from 309 on.
 _MOST_DIGITS = 20
 

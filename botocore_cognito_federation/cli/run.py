@@ -152,7 +152,14 @@ def _dotenv(name: str, value: str) -> str:
 
 @click.command("export")
 @profile_option
-@click.option("--format", "style", type=click.Choice(FORMATS), default="process", show_default=True)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(FORMATS),
+    default="process",
+    show_default=True,
+    help="How to print them.",
+)
 def export_command(profile: str | None, style: str) -> None:
     """Print credentials for a shell: eval "$(cognito-federation export --format env)"."""
     settings = load_settings(profile)

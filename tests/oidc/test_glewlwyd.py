@@ -37,6 +37,8 @@ from tests.oidc.person import Person, sign_in
 from tests.servers import glewlwyd
 from tests.servers.glewlwyd import Glewlwyd
 
+pytestmark = pytest.mark.thorough
+
 PartyOf = Callable[..., OIDCClient]
 
 
