@@ -180,8 +180,9 @@ def calling_before_the_end(act: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         for number, handler in handlers.items():
+            before = handler.before
             if signal.getsignal(number) is handler:
-                signal.signal(number, handler.before)
+                signal.signal(number, before)
 
 
 @contextmanager
