@@ -24,7 +24,7 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 from .._util.files import is_own
-from .._util.interruption import before_death
+from .._util.interruption import calling_before_the_end
 from .._util.subprocess import environment_without_chain
 from ..errors import ConfigurationError
 from .sandboxed_browsers import is_wsl, why_no_file_is_read
@@ -129,7 +129,7 @@ class PrivatePage:
         return Path(self._path).as_uri()
 
     def __enter__(self) -> PrivatePage:
-        self._cleanup.enter_context(before_death(self.remove))
+        self._cleanup.enter_context(calling_before_the_end(self.remove))
         try:
             self._write()
         except BaseException:
