@@ -64,7 +64,7 @@ def _stop_in_the_product() -> None:
     for owner, method, name in (
         (federation.CredentialFetcher, "_login", "token.obtained"),
         (federation.CredentialFetcher, "_exchange", "exchange.done"),
-        (kept.Kept, "put_credentials", "credentials.kept"),
+        (kept.CredentialCache, "put_credentials", "credentials.kept"),
         (files, "_acquire", "lock.taken"),
     ):
         setattr(owner, method, _then(getattr(owner, method), name))
