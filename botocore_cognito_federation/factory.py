@@ -1,4 +1,4 @@
-"""Puts the parts together: from settings to a federation."""
+"""Constructs everything: from the settings of a configuration to the fetcher of its credentials."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -15,19 +15,19 @@ from .errors import ConfigurationError
 from .fetcher import CredentialFetcher
 from .identity_pool.aws import Clients, Clock
 from .identity_pool.client import IdentityPool, Login
-from .identity_pool.linked_logins import LinkedLogins
 from .login_tokens.base import SourceContext
-from .login_tokens.registry import open_provider, source_of
+from .login_tokens.registry import source_of
+from .login_tokens.session import SIGN_IN
 
 if TYPE_CHECKING:
-    from botocore.credentials import ReadOnlyCredentials
     from botocore.session import Session
 
     from .cache.base import Store
     from .config.settings import Settings
     from .credentials import FederatedCredentials
     from .events import Events
-    from .login_tokens.base import LoginTokenProvider
+    from .identity_pool.linked_logins import LinkedLogins
+    from .login_tokens.base import LoginTokenProvider, SourceDeclaration
 
 
 def system_clock() -> Clock:
@@ -45,8 +45,9 @@ def fetcher_for(
     only_for: str | None = None,
     last: FederatedCredentials | None = None,
     time_left: Callable[[], float] | None = None,
+    open_session: Callable[[str], Session] | None = None,
 ) -> CredentialFetcher:
-    """The federation of a configuration; no network, no disk, nothing started.
+    """Construct the fetcher of a configuration; no network, no disk, nothing started.
 
     Args:
         settings: the configuration.
@@ -58,65 +59,92 @@ def fetcher_for(
         only_for: see `CredentialFetcher`.
         last: see `CredentialFetcher`.
         time_left: seconds the caller has for a person to sign in; None where it can wait.
+        open_session: opens a botocore session for another profile (``cognito_developer_profile``); the default knows
+            only what botocore knows, and no profile of this tool that has no ``credential_process``.
     """
     variables = os.environ if environ is None else environ
     patience = system_clock()
     clients = Clients(settings, session or partial(_session_of, settings.profile))
     kept = store_for(settings, variables) if store is None else store
     declared = source_of(settings)
+    context = SourceContext(kept, variables, patience, clients, open_session or _session_of, time_left)
     return CredentialFetcher(
         settings,
-        source=cache(
-            lambda: open_provider(
-                settings, SourceContext(kept, variables, patience, clients, _credentials_of, time_left)
-            )
-        ),
-        pool=IdentityPool(settings, clients, patience),
+        source=cache(partial(_open_provider, declared, settings, context)),
+        pool=IdentityPool(settings, clients, patience, new_token=declared.remedy(settings)),
         store=kept,
         patience=patience,
         answers_by_claims=partial(declared.answers_by_claims, settings, variables),
         events=events,
-        linked=_linked_logins(settings, kept, variables, patience) if settings.logins else None,
+        linked=_linked_logins(settings, context) if settings.logins else None,
         only_for=only_for,
         last=last,
     )
 
 
-def linking_for(settings: Settings, *, environ: Mapping[str, str] | None = None) -> Linking:
-    """What links and unlinks the sessions of ``cognito_logins``."""
+def identity_pool_for(settings: Settings, session: Callable[[], Session] | None = None) -> IdentityPool:
+    """Construct the identity pool of a configuration.
 
+    Args:
+        settings: the configuration.
+        session: see `fetcher_for`.
+    """
+    clients = Clients(settings, session or partial(_session_of, settings.profile))
+    return IdentityPool(settings, clients, system_clock(), new_token=source_of(settings).remedy(settings))
+
+
+def linking_for(
+    settings: Settings,
+    *,
+    environ: Mapping[str, str] | None = None,
+    open_session: Callable[[str], Session] | None = None,
+) -> Linking:
+    """Construct what links and unlinks the sessions of ``cognito_logins``.
+
+    Args:
+        settings: the configuration.
+        environ: the process environment.
+        open_session: see `fetcher_for`.
+    """
     variables = os.environ if environ is None else environ
     store, patience = store_for(settings, variables), system_clock()
+    clients = Clients(settings, partial(_session_of, settings.profile))
+    context = SourceContext(store, variables, patience, clients, open_session or _session_of)
     return Linking(
-        fetcher_for(settings, store=store, environ=variables),
-        _linked_logins(settings, store, variables, patience),
-        IdentityPool(settings, Clients(settings, partial(_session_of, settings.profile)), patience),
+        fetcher_for(settings, store=store, environ=variables, open_session=open_session),
+        _linked_logins(settings, context),
+        identity_pool_for(settings),
     )
 
 
-def _linked_logins(settings: Settings, store: Store, environ: Mapping[str, str], patience: Clock) -> LinkedLogins:
+def _open_provider(
+    declared: SourceDeclaration, settings: Settings, context: SourceContext
+) -> LoginTokenProvider | None:
+    """The login token provider, which signs in by itself where people sign in and ``cognito_auto_login`` says so."""
+    provider = declared.open(settings, context)
+    if declared is not SIGN_IN or provider is None or settings.auto_login == "never":
+        return provider
+    from .sign_in.auto import AutomaticLogin
+
+    return AutomaticLogin(provider, settings, context)
+
+
+def _linked_logins(settings: Settings, context: SourceContext) -> LinkedLogins:
     from .config.loader import settings_of_linked_session
     from .identity_pool.linked_logins import LinkedLogins
 
-    def open_session(name: str) -> tuple[Settings, LoginTokenProvider | None]:
+    def open_linked(name: str) -> tuple[Settings, LoginTokenProvider | None]:
         other = settings_of_linked_session(settings, name)
         clients = Clients(other, partial(_session_of, settings.profile))
-        return other, source_of(other).open(other, SourceContext(store, environ, patience, clients, _credentials_of))
+        return other, source_of(other).open(other, replace(context, clients=clients, time_left=None))
 
-    return LinkedLogins(settings, store, open_session)
+    return LinkedLogins(settings, context.store, open_linked)
 
 
 def _session_of(profile: str | None) -> Session:
     from botocore.session import Session
 
     return Session(profile=profile)
-
-
-def _credentials_of(profile: str) -> ReadOnlyCredentials:
-    # The one way back up: another profile's credentials come from botocore's chain, and it may be one of ours.
-    from .botocore_plugin.install import credentials_of_profile
-
-    return credentials_of_profile(profile)
 
 
 @dataclass(frozen=True)

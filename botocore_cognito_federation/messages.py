@@ -72,10 +72,3 @@ def in_arguments(remedy: str) -> str:
 def said_to(settings: Settings, remedy: str) -> str:
     """A remedy in the words of whoever made the configuration."""
     return in_arguments(remedy) if of_an_application(settings) else remedy
-
-
-def new_token_remedy(settings: Settings) -> str:
-    """What a person does when the login token is good for nothing."""
-    from .login_tokens.registry import source_of
-
-    return source_of(settings).remedy(settings)

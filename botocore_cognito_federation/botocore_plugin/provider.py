@@ -16,6 +16,8 @@ from .credentials import METHOD
 from .deferred import ready_credentials
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from botocore.session import Session
 
 
@@ -29,6 +31,7 @@ class CognitoFederationProvider(CredentialProvider):
         in_use: False for the parent of a ``source_profile``, which variables do not touch.
         files: the configuration files as `process.configuration_files` saw them before the session read them; None
             where nobody looked.
+        open_session: opens a session for another profile, which may be one of this tool; the default knows none.
     """
 
     METHOD = METHOD
@@ -41,11 +44,13 @@ class CognitoFederationProvider(CredentialProvider):
         *,
         in_use: bool = True,
         files: tuple[str, str, str, str] | None = None,
+        open_session: Callable[[str], Session] | None = None,
     ) -> None:
         self._session = session
         self._profile_name = profile_name
         self._in_use = in_use
         self._files = files
+        self._open_session = open_session or _plain_session
 
     def load(self) -> Any:
         """Credentials, or None for a profile that is not ours.
@@ -55,11 +60,13 @@ class CognitoFederationProvider(CredentialProvider):
         """
         profile = self._profile_name or self._session.get_config_variable("profile")
         query = self._question(profile)
-        found = ready_credentials(query, self._session, profile) if query is not None else None
+        found = ready_credentials(query, self._session, profile, self._open_session) if query is not None else None
         if found is None:
             from .shared import credentials_of_session
 
-            found = credentials_of_session(self._session, profile, in_use=self._in_use, query=query)
+            found = credentials_of_session(
+                self._session, profile, in_use=self._in_use, query=query, open_session=self._open_session
+            )
         if found is not None:
             _count_feature()
         return found
@@ -71,6 +78,12 @@ class CognitoFederationProvider(CredentialProvider):
         own = [expanded(str(self._session.get_config_variable(name))) for name in ("config_file", "credentials_file")]
         query = CacheQuery(profile or "default", os.environ)
         return query if query.files == self._files and own == [*query.files[:2]] else None
+
+
+def _plain_session(profile: str) -> Session:
+    from botocore.session import Session
+
+    return Session(profile=profile)
 
 
 def _count_feature() -> None:

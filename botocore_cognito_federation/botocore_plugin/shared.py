@@ -16,24 +16,20 @@ from .._fast_path import cache_directory, state_of_variable
 from .._util.concurrency import ForkSafeLock
 from .._util.subprocess import check_profile_recursion
 from ..cache import store_for
-from ..cache.answers import putting_answers
 from ..cache.sessions import current_epoch
 from ..config.loader import settings_of_session
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
-from ..factory import fetcher_for
 from ..fetcher import user_fingerprint
 from ..identity_pool.client import Login
 from ..login_tokens.registry import source_of, token_at_hand
 from .credentials import RefreshableCognitoCredentials
-from .deferred import SessionFactory, pop_unregistered
+from .deferred import SessionFactory, fetch_for, pop_unregistered
 
 if TYPE_CHECKING:
     from botocore.session import Session
 
     from .._fast_path import CacheQuery
-    from ..credentials import FederatedCredentials
-    from ..fetcher import FetchResult
     from .deferred import DeferredConfiguration
 
 _Key = tuple[Settings, str, tuple[str, ...]]
@@ -60,7 +56,7 @@ class _Entry:
 
     whose: _Owner
     credentials: RefreshableCognitoCredentials
-    beside: SessionFactory
+    sessions: SessionFactory
 
 
 #: The least recently asked for first.
@@ -71,12 +67,21 @@ _shared_lock = ForkSafeLock()
 
 
 def credentials_of_session(
-    session: Session, profile: str | None, *, in_use: bool, query: CacheQuery | None
+    session: Session,
+    profile: str | None,
+    *,
+    in_use: bool,
+    query: CacheQuery | None,
+    open_session: Callable[[str], Session],
 ) -> RefreshableCognitoCredentials | None:
     """The credentials of a session's profile, or None where the profile is not ours.
 
     Args:
-        question: what ``credential-process`` would be asked; None where an answer must not be kept for it.
+        session: the session.
+        profile: the name of its profile.
+        in_use: see `CognitoFederationProvider`.
+        query: what ``credential-process`` would be asked; None where no answer may be stored for it.
+        open_session: see `CognitoFederationProvider`.
 
     Raises:
         CognitoFederationError: the profile is ours and wrong.
@@ -85,18 +90,13 @@ def credentials_of_session(
     if settings is None:
         return None
     check_profile_recursion(os.environ, settings.profile)
-    return shared_credentials(settings, session, query)
+    return _shared_credentials(settings, query, SessionFactory(session, settings.profile, open_session), session)
 
 
-def shared_credentials(
-    settings: Settings, session: Session, query: CacheQuery | None = None
+def _shared_credentials(
+    settings: Settings, query: CacheQuery | None, sessions: SessionFactory, session: Session
 ) -> RefreshableCognitoCredentials:
-    """The credentials object of a configuration: the same one for every session of this process.
-
-    Args:
-        session: the one that asks; see `Beside`.
-        question: see `credentials_of_session`.
-    """
+    """The credentials object of a configuration: the same one for every session of this process."""
     key = _key(settings, os.environ)
     whose = _owner(settings)
     with _shared_lock:
@@ -105,10 +105,9 @@ def shared_credentials(
                 _take_in(credentials, later)
         entry = _shared.pop(key, None)
         if entry is None or entry.whose != whose:
-            beside = SessionFactory(session, settings.profile)
-            fetch = serving(settings, query, beside, who=whose.who)
-            entry = _Entry(whose, RefreshableCognitoCredentials(fetch), beside)
-        entry.beside.share(session)
+            fetch = fetch_for(settings, query, sessions, who=whose.who)
+            entry = _Entry(whose, RefreshableCognitoCredentials(fetch), sessions)
+        entry.sessions.share(session)
         _keep(key, entry)
         return entry.credentials
 
@@ -127,26 +126,6 @@ def _keep(key: _Key, entry: _Entry) -> None:
     _shared[key] = entry
     if len(_shared) > _MOST_KEPT:
         del _shared[next(iter(_shared))]
-
-
-def serving(
-    settings: Settings,
-    query: CacheQuery | None,
-    session: Callable[[], Session],
-    *,
-    who: str = "",
-    last: FederatedCredentials | None = None,
-) -> Callable[[], FetchResult]:
-    """What serves the credentials of a configuration to one identity, and keeps them ready for others who ask.
-
-    Args:
-        question: see `credentials_of_session`.
-        session: see `Beside`.
-        who: whose they are so far; see `federation.Served`.
-        last: see `federation.Federation`.
-    """
-    fetch = fetcher_for(settings, session=session, only_for=who, last=last).fetch
-    return fetch if query is None else putting_answers(query, settings, fetch)
 
 
 def _owner(settings: Settings) -> _Owner:

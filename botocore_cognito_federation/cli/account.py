@@ -11,6 +11,7 @@ from datetime import datetime
 import click
 from botocore.session import Session as BotocoreSession
 
+from ..botocore_plugin.install import session_of_other_profile
 from ..cache import everything_stored, store_for
 from ..cache.base import CREDENTIALS, SESSIONS, Store
 from ..cache.sessions import Sessions
@@ -22,7 +23,8 @@ from ..identity_pool.aws import Clients, call
 from ..identity_pool.errors import CallContext
 from ..messages import span
 from ..sign_in.browser import parse_browser_command
-from ..sign_in.login import Environment, LoginOptions, SignedIn, sign_in
+from ..sign_in.interactive import Environment, LoginOptions
+from ..sign_in.login import SignedIn, sign_in
 from ..sign_in.logout import SignedOut, forget_scope, sign_out
 from ..sign_in.terminal import TerminalScreen, read_line
 from .app import chosen_settings, json_option, profile_option, session_option
@@ -72,6 +74,7 @@ def run_login(settings: Settings, options: LoginOptions) -> None:
         screen=screen,
         options=options,
         environment=Environment(os.environ),
+        open_session=session_of_other_profile,
     )
     screen.say(report(settings, signed_in))
 
@@ -187,7 +190,7 @@ def identity_of(settings: Settings) -> dict[str, str | None]:
         CognitoFederationError: there are no credentials, or STS cannot be asked.
     """
     store = store_for(settings, os.environ)
-    credentials = fetcher_for(settings, store=store).credentials()
+    credentials = fetcher_for(settings, store=store, open_session=session_of_other_profile).credentials()
     clients = Clients(settings, lambda: BotocoreSession(profile=settings.profile))
     client = clients.sts(access_key=credentials.access_key, secret_key=credentials.secret_key, token=credentials.token)
     answer = call(
@@ -229,7 +232,7 @@ def login_token(settings: Settings) -> tuple[str, dict[str, object]]:
     Raises:
         CognitoFederationError: there is none.
     """
-    login = fetcher_for(settings).login()
+    login = fetcher_for(settings, open_session=session_of_other_profile).login()
     if login is None:
         raise ConfigurationError("Guests have no login token")
     return login.token.value, dict(login.token.claims)

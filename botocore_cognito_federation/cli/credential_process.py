@@ -88,7 +88,18 @@ def _serving(query: CacheQuery, settings: Settings, session: Session) -> Callabl
     # The session that has read the configuration does for the calls too, unless variables say it all and the profile
     # is in no file: botocore refuses such a name.
     same = settings.profile == query.profile
-    return fetcher_for(settings, session=(lambda: session) if same else None, time_left=time_left).fetch
+    return fetcher_for(
+        settings,
+        session=(lambda: session) if same else None,
+        time_left=time_left,
+        open_session=_session_of_other_profile,
+    ).fetch
+
+
+def _session_of_other_profile(profile: str) -> Session:
+    from ..botocore_plugin.install import session_of_other_profile  # few profiles name another one
+
+    return session_of_other_profile(profile)
 
 
 def _failed(query: CacheQuery, bindings: str | None, error: CognitoFederationError) -> tuple[int, str]:

@@ -7,6 +7,7 @@ import os
 import click
 
 from .._fast_path import cache_directory
+from ..botocore_plugin.install import session_of_other_profile
 from ..cache.answers import forget_answers
 from ..config.loader import load_settings
 from ..config.settings import Settings
@@ -28,7 +29,7 @@ def link_command(profile: str | None, names: tuple[str, ...], yes: bool) -> None
             f"This makes the users of session {' and '.join(chosen)} one identity with the user of {settings.scope}."
             " Cognito merges the identities they have, which cannot be undone. Run it again with --yes to do it."
         )
-    linking = linking_for(settings)
+    linking = linking_for(settings, open_session=session_of_other_profile)
     try:
         for name in chosen:
             key, identity_id = linking.link(name)
@@ -67,6 +68,6 @@ def unlink_command(profile: str | None, name: str, yes: bool) -> None:
             f"This takes the user of session {name} off the identity; signed in alone, that user is somebody new to the"
             " identity pool. Run it again with --yes to do it."
         )
-    key = linking_for(settings).unlink(name)
+    key = linking_for(settings, open_session=session_of_other_profile).unlink(name)
     forget_answers(cache_directory(os.environ))
     click.echo(f"Unlinked {key} (session {name}) from {settings.scope}", err=True)

@@ -16,6 +16,7 @@ import click
 
 from .._fast_path import CacheQuery
 from .._util.http import HttpClient
+from ..botocore_plugin.install import session_of_other_profile
 from ..config.loader import load_settings
 from ..config.settings import Settings
 from ..errors import ConfigurationError, SignInFailedError
@@ -57,7 +58,7 @@ def exec_command(profile: str | None, server: bool, words: tuple[str, ...]) -> i
 
 
 def _with_variables(settings: Settings, argv: list[str]) -> int:
-    credentials = fetcher_for(settings).credentials()
+    credentials = fetcher_for(settings, open_session=session_of_other_profile).credentials()
     if _on_terminal():
         left = span(credentials.expires_at - time.time())
         click.echo(f"The credentials live for {left}; with --server they are renewed", err=True)
@@ -67,7 +68,7 @@ def _with_variables(settings: Settings, argv: list[str]) -> int:
 
 def _with_endpoint(settings: Settings, argv: list[str]) -> int:
     refuse_other_default_credentials(settings)
-    endpoint = Endpoint(fetcher_for(settings))
+    endpoint = Endpoint(fetcher_for(settings, open_session=session_of_other_profile))
     # Somebody who has to sign in learns it here, and not from the program's SDK.
     endpoint.credentials()
     variables = endpoint.variables() | region_variables(settings.region_name)
@@ -155,7 +156,7 @@ def _dotenv(name: str, value: str) -> str:
 def export_command(profile: str | None, style: str) -> None:
     """Print credentials for a shell: eval "$(cognito-federation export --format env)"."""
     settings = load_settings(profile)
-    credentials = fetcher_for(settings).credentials()
+    credentials = fetcher_for(settings, open_session=session_of_other_profile).credentials()
     if style == "process":
         click.echo(json.dumps(credentials.process_document(), indent=2))
     else:
@@ -176,7 +177,7 @@ def export_command(profile: str | None, style: str) -> None:
 def serve_command(profile: str | None, port: int, style: str) -> int:
     """Serve credentials to every SDK on this machine that is given the printed variables."""
     settings = load_settings(profile)
-    with Endpoint(fetcher_for(settings), port=port) as endpoint:
+    with Endpoint(fetcher_for(settings, open_session=session_of_other_profile), port=port) as endpoint:
         endpoint.credentials()
         stopping = _stop_on_sigterm()
         click.echo(formatted(endpoint.variables() | region_variables(settings.region_name), style))
@@ -247,7 +248,9 @@ def console_command(
     if "?" in endpoint or "#" in endpoint:
         raise ConfigurationError("--endpoint-url has a query or fragment", remedy="Give the address without it")
     http = HttpClient(ca_bundle=settings.ca_bundle)
-    url = sign_in_url(fetcher_for(settings).credentials(), page, endpoint=endpoint, http=http)
+    url = sign_in_url(
+        fetcher_for(settings, open_session=session_of_other_profile).credentials(), page, endpoint=endpoint, http=http
+    )
     if show:
         click.echo(url)
         return

@@ -28,7 +28,7 @@ from ..config.writer import profile_section
 from ..errors import ConfigurationError
 from ..messages import shell_command
 from ..oidc.client import secret_key
-from ..sign_in.login import check_storable
+from ..sign_in.interactive import check_storable
 from .app import json_option
 
 #: The keys with a flag of their own, and what to say about each; every other one goes with --set.
@@ -162,7 +162,7 @@ def configure_command(
         _keep_client_secret(plan.settings, store)
     _say_what_is_next(plan, changed=changed, files=files)
     if asks and signs_people_in(plan.settings) and click.confirm("Sign in now?", default=True, err=True):
-        from ..sign_in.login import LoginOptions
+        from ..sign_in.interactive import LoginOptions
         from .account import run_login
 
         run_login(load_settings(name), LoginOptions())

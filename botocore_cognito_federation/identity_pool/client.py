@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Any
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, TokenRefreshError
 from ..login_token import LoginToken
-from ..messages import new_token_remedy, of_an_application, said_to
+from ..messages import of_an_application, said_to
 from .aws import Answer, Clock, call
 from .errors import CallContext, clock_skew
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
     from .aws import Clients
+
+#: What mends a useless login token where an application signs its users in itself.
+NEW_TOKEN_OF_AN_APPLICATION = "Sign in again with a new login token"
 
 
 @dataclass(frozen=True)
@@ -115,12 +118,22 @@ class Exchanged:
 
 
 class IdentityPool:
-    """The identity pool of one configuration."""
+    """The identity pool of one configuration.
 
-    def __init__(self, settings: Settings, clients: Clients, patience: Clock) -> None:
+    Args:
+        settings: the configuration.
+        clients: makes the clients of AWS.
+        patience: the clock.
+        new_token: what a person does when the login token is good for nothing.
+    """
+
+    def __init__(
+        self, settings: Settings, clients: Clients, patience: Clock, *, new_token: str = NEW_TOKEN_OF_AN_APPLICATION
+    ) -> None:
         self._settings = settings
         self._clients = clients
         self._patience = patience
+        self._new_token = new_token
 
     def get_id(self, login: Login | None) -> str:
         """The identity ID of a login (GetId); a new guest identity when there is none.
@@ -233,7 +246,7 @@ class IdentityPool:
         return CallContext(
             pool=self._settings.identity_pool_id,
             profile="" if of_an_application(self._settings) else self._settings.profile or "default",
-            new_token=new_token_remedy(self._settings),
+            new_token=self._new_token,
             login_key=login.key if login else "",
             claims=login.token.claims if login else {},
             identity_id=identity_id,

@@ -11,7 +11,7 @@ from ..errors import TokenRefreshError
 from ..login_token import LoginToken, checked_text, expiry_seconds
 
 if TYPE_CHECKING:
-    from botocore.credentials import ReadOnlyCredentials
+    from botocore.session import Session
 
     from ..cache.base import Store
     from ..config.settings import Settings
@@ -99,7 +99,7 @@ class SourceContext:
         environ: the process environment.
         patience: clock and dice.
         clients: makes the clients of AWS.
-        credentials_of: gives the credentials of another profile, where the configuration names one.
+        open_session: opens a botocore session for another profile, where the configuration names one.
         time_left: seconds the caller has for a person to sign in; None where it can wait.
     """
 
@@ -107,7 +107,7 @@ class SourceContext:
     environ: Mapping[str, str]
     patience: Clock
     clients: Clients
-    credentials_of: Callable[[str], ReadOnlyCredentials]
+    open_session: Callable[[str], Session]
     time_left: Callable[[], float] | None = None
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..cache.sessions import Session
 from ..errors import ConfigurationError, SignInRequiredError, StorageError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, unverified_claims
-from ..messages import SIGN_IN_AGAIN, login_command, naming_login, of_an_application
+from ..messages import SIGN_IN_AGAIN, login_command, naming_login
 from .base import Now, RefreshContext, SourceContext, SourceDeclaration, fixed_by_configuration
 
 if TYPE_CHECKING:
@@ -243,9 +243,7 @@ def _open(settings: Settings, context: SourceContext) -> RefreshTokenProvider:
 
 
 def _remedy(settings: Settings) -> str:
-    # An application signs its users in itself.
-    again = "Sign in again with a new login token"
-    return again if of_an_application(settings) else f"Run: {login_command(settings)}"
+    return f"Run: {login_command(settings)}"
 
 
 #: People sign in. Its tokens were verified where they were obtained. Nothing is bound: a sign-out and a sign-in of

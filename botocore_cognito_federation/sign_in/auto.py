@@ -149,7 +149,7 @@ def _tried(
 ) -> bool:
     from ..messages import login_command
     from ..oidc.flows import DEFAULT_TIMEOUT
-    from .login import Environment, LoginOptions, sign_in_only
+    from .interactive import Environment, LoginOptions, sign_in_only
     from .terminal import TerminalScreen
 
     screen = TerminalScreen(terminal if terminal is not None else _nowhere())

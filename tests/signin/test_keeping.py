@@ -15,8 +15,8 @@ from botocore_cognito_federation.errors import ConfigurationError, SignInFailedE
 from botocore_cognito_federation.identity_providers import resolve
 from botocore_cognito_federation.oidc.client import AuthenticationResult
 from botocore_cognito_federation.oidc.flows import SignInPrompt
-from botocore_cognito_federation.sign_in import login as perform
-from botocore_cognito_federation.sign_in.login import Environment, LoginOptions, sign_in_only
+from botocore_cognito_federation.sign_in import interactive as perform
+from botocore_cognito_federation.sign_in.interactive import Environment, LoginOptions, sign_in_only
 from botocore_cognito_federation.sign_in.session_writer import SessionWriter
 
 NOW = 1_800_000_000.0
