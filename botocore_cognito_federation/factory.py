@@ -15,7 +15,7 @@ from .errors import ConfigurationError
 from .fetcher import CredentialFetcher
 from .identity_pool.aws import Clients, Clock
 from .identity_pool.client import IdentityPool, Login
-from .login_tokens.base import SourceContext
+from .login_tokens.base import RefreshContext, SourceContext
 from .login_tokens.registry import source_of
 from .login_tokens.session import SIGN_IN
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .credentials import FederatedCredentials
     from .events import Events
     from .identity_pool.linked_logins import LinkedLogins
+    from .login_token import LoginToken
     from .login_tokens.base import LoginTokenProvider, SourceDeclaration
 
 
@@ -133,10 +134,11 @@ def _linked_logins(settings: Settings, context: SourceContext) -> LinkedLogins:
     from .config.loader import settings_of_linked_session
     from .identity_pool.linked_logins import LinkedLogins
 
-    def open_linked(name: str) -> tuple[Settings, LoginTokenProvider | None]:
+    def open_linked(name: str) -> tuple[Settings, Callable[[], LoginToken] | None]:
         other = settings_of_linked_session(settings, name)
         clients = Clients(other, partial(_session_of, settings.profile))
-        return other, source_of(other).open(other, replace(context, clients=clients, time_left=None))
+        provider = source_of(other).open(other, replace(context, clients=clients, time_left=None))
+        return other, None if provider is None else partial(provider.fetch, RefreshContext())
 
     return LinkedLogins(settings, context.store, open_linked)
 

@@ -225,9 +225,9 @@ def _open(settings: Settings, context: SourceContext) -> RefreshTokenProvider:
         return oidc_client(settings, store, environ)
 
     def pool() -> UserPool:
-        from ..oidc.client import user_pool
+        from ..user_pool import user_pool_of
 
-        return user_pool(settings, store, environ)
+        return user_pool_of(settings, store, environ)
 
     def refresher() -> Refresher:
 

@@ -28,7 +28,7 @@ from ..errors import (
 )
 from ..messages import login_command, naming_login
 from ..oidc.authorization import Redirect, loopback_redirect
-from ..oidc.client import Now, OIDCClient, oidc_client, user_pool
+from ..oidc.client import Now, OIDCClient, oidc_client
 from ..oidc.device import sign_in_with_device
 from ..oidc.flows import DEFAULT_TIMEOUT, sign_in_with_browser, sign_in_with_paste
 from .browser import can_open_browser, open_browser
@@ -306,11 +306,12 @@ class _Attempt:
             )
 
     def _by_password(self) -> None:
+        from ..user_pool import user_pool_of
         from .password import session_of_tokens, sign_in_with_password
 
         name = self.options.login_hint or self.settings.username
         with self.screen.dialogue(self.options.timeout) as ask:
-            pool = user_pool(self.settings, self.store, self.environment.environ)
+            pool = user_pool_of(self.settings, self.store, self.environment.environ)
             tokens = sign_in_with_password(pool, name, ask)
         now = self.environment.clock.now()
         session = session_of_tokens(tokens, signed_in_at=now, sign_out_epoch=self.keeper.sign_out_epoch)

@@ -13,7 +13,7 @@ from ..cache.base import CREDENTIALS, SESSIONS, Store
 from ..cache.sessions import Session, Sessions, begin_epoch, end_sign_in
 from ..config.settings import Settings
 from ..errors import CognitoFederationError, StorageError
-from ..oidc.client import oidc_client, user_pool
+from ..oidc.client import oidc_client
 from ..oidc.tokens import Revocation, revoke
 
 #: Seconds to wait for a renewal in flight, whose refresh token is the one to revoke.
@@ -97,10 +97,10 @@ def revoke_session(settings: Settings, store: Store, environ: Mapping[str, str],
     """Revoke a refresh token where it came from; what hinders that is in the answer."""
     try:
         if settings.signs_in_by_password:
-            from ..user_pool import UserPoolTokens
+            from ..user_pool import UserPoolTokens, user_pool_of
 
             tokens = UserPoolTokens("", "", refresh_token, 0.0, settings.username or "")
-            user_pool(settings, store, environ).revoke(tokens)
+            user_pool_of(settings, store, environ).revoke(tokens)
             return Revocation(True)
         party = oidc_client(settings, store, environ)
     except CognitoFederationError as failure:

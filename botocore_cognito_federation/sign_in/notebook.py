@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
-from ..cache import store_for
 from ..botocore_plugin.install import session_of_other_profile
+from ..cache import store_for
 from ..config.loader import load_settings
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, SignInFailedError
