@@ -204,6 +204,8 @@ def write_all(descriptor: int, data: bytes) -> bool:
 
 def exit_with(code: int, text: str) -> None:
     """Print the object on stdout, or the message on stderr, and end the process with nothing left to flush."""
+    if code:  # a message, perhaps read back from a file: a terminal would take its control characters for commands
+        text = "".join(c if c.isprintable() else " " for c in text[:4000])
     written = write_all(2 if code else 1, f"{text}\n".encode("utf-8", "surrogateescape"))
     os._exit(code if written else code or 1)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from math import isfinite
 from typing import Any, TypedDict
+
+from .messages import shown_time
 
 
 class Essential(TypedDict):
@@ -17,7 +19,7 @@ class Essential(TypedDict):
     aws_session_token: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FederatedCredentials:
     """AWS credentials that an identity pool vended.
 
@@ -32,14 +34,22 @@ class FederatedCredentials:
         authenticated: False only for guests.
     """
 
-    access_key: str = field(repr=False)
-    secret_key: str = field(repr=False)
-    token: str = field(repr=False)
+    access_key: str
+    secret_key: str
+    token: str
     expires_at: float
     issued_at: float
     identity_id: str
     account_id: str | None = None
     authenticated: bool = True
+
+    def __repr__(self) -> str:
+        # Times as people read them, since notebooks show this; and no part of the credentials.
+        return (
+            f"FederatedCredentials(identity_id={self.identity_id!r}, account_id={self.account_id!r},"
+            f" authenticated={self.authenticated!r}, issued={shown_time(self.issued_at)},"
+            f" expires={shown_time(self.expires_at)})"
+        )
 
     @property
     def expiration(self) -> datetime:

@@ -10,10 +10,19 @@ and inner exceptions are re-raised ``from None``.
 
 from __future__ import annotations
 
+import functools
+import inspect
+import traceback
+from collections.abc import Callable, Iterator
 from enum import Enum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from botocore.exceptions import CredentialRetrievalError
+
+#: Characters of what happened, and of the remedy.
+_LONGEST = 2000
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class CognitoFederationError(CredentialRetrievalError):
@@ -30,15 +39,18 @@ class CognitoFederationError(CredentialRetrievalError):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, what: str, *, remedy: str = "") -> None:
-        self.what = what
-        self.remedy = remedy
+        # Imported here: a program that finds credentials ready makes no error.
+        from .messages import printable
+
+        # Configuration, claims and answers of services are quoted in errors, and errors go to terminals and files.
+        self.what = printable(str(what), _LONGEST)
+        self.remedy = printable(str(remedy), _LONGEST)
         super().__init__(provider="cognito-federation", error_msg=self.line)
 
     @property
     def line(self) -> str:
         """What happened and what mends it, as the one line a command prints on stderr."""
-        text = f"{self.what}. {self.remedy}" if self.remedy else self.what
-        return " ".join(text.split())
+        return f"{self.what}. {self.remedy}" if self.remedy else self.what
 
     def __str__(self) -> str:
         return self.line
@@ -55,6 +67,73 @@ def without_frames(error: CognitoFederationError) -> CognitoFederationError:
     """
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
+
+
+def clears_frames(function: _Function) -> _Function:
+    """Decorate a function that is handed a secret: whatever it raises leaves no local variable behind.
+
+    Crash reporters and notebooks show the local variables of every frame that an exception has passed. The traceback
+    keeps its files and lines; the frames of this function and of all that it called are emptied. An error of this
+    package also loses the inner exceptions that led to it, whose text may quote anything.
+    """
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except BaseException as error:
+            del args, kwargs
+            _clear(error)
+            raise
+
+    @functools.wraps(function)
+    async def awaited(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await function(*args, **kwargs)
+        except BaseException as error:
+            del args, kwargs
+            _clear(error)
+            raise
+
+    return awaited if inspect.iscoroutinefunction(function) else call  # type: ignore[return-value]
+
+
+class ClearsFrames:
+    """Base of classes whose public methods are handed secrets: each is decorated with `clears_frames`.
+
+    Methods that an application's own subclass adds are left as they are.
+    """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.__module__.partition(".")[0] != __package__.partition(".")[0]:
+            return
+        for name, member in list(vars(cls).items()):
+            public = not name.startswith("_") or name in ("__init__", "__call__")
+            if public and inspect.isfunction(member) and not getattr(member, "__isabstractmethod__", False):
+                setattr(cls, name, clears_frames(member))
+            elif public and isinstance(member, classmethod):
+                setattr(cls, name, classmethod(clears_frames(member.__func__)))
+
+
+def _clear(error: BaseException) -> None:
+    for each in _chain(error):
+        traceback.clear_frames(each.__traceback__)
+    if isinstance(error, CognitoFederationError):
+        error.__cause__ = error.__context__ = None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and every error that led to it, each once."""
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        each = waiting.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        waiting += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]
 
 
 #: What the words of an error are kept in; the last is botocore's.

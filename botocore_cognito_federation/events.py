@@ -7,8 +7,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from .errors import CognitoFederationError, reworded
 
 logger = logging.getLogger(__name__)
 
@@ -103,9 +105,13 @@ class Events:
     def emit(self, event: Event) -> None:
         """Tell every subscriber; what a subscriber raises is logged and stops nothing.
 
+        An error is told by its words: the frames of the one that is on its way still hold what was handed to them.
+
         Listeners are not told of what one of them causes under the same name: asking again after a failure would
         otherwise never end.
         """
+        if isinstance(event.error, CognitoFederationError) and event.error.__traceback__ is not None:
+            event = replace(event, error=reworded(event.error))
         if self._here.waiting is not None:
             self._here.waiting.append(event)
         elif event.name not in self._here.told:

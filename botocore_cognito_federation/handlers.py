@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .errors import clears_frames
+
 if TYPE_CHECKING:
     from .application.token_provider import GrantHandler, KeepRotated
     from .login_tokens.base import LoginTokenProvider
@@ -24,6 +26,7 @@ __all__ = ["amazon", "facebook", "google", "oidc", "token_command", "token_env",
 Handler = Callable[[], Mapping[str, Any]]
 
 
+@clears_frames
 def oidc(
     issuer: str,
     client_id: str,
@@ -47,6 +50,7 @@ def oidc(
     return GrantHandler(issuer, client_id, refresh_token, client_secret, on_rotation=on_rotation)
 
 
+@clears_frames
 def google(
     client_id: str,
     refresh_token: str | Callable[[], str],
@@ -58,6 +62,7 @@ def google(
     return oidc("google", client_id, refresh_token, client_secret, on_rotation=on_rotation)
 
 
+@clears_frames
 def amazon(
     client_id: str,
     refresh_token: str | Callable[[], str],
@@ -69,6 +74,7 @@ def amazon(
     return oidc("amazon", client_id, refresh_token, client_secret, on_rotation=on_rotation)
 
 
+@clears_frames
 def facebook(
     client_id: str,
     access_token: str | Callable[[], str],

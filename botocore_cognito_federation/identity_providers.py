@@ -10,6 +10,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, NoReturn
 
+from ._util.urls import LOCALHOST, UnsafeURLError, parse_url
+from .messages import shown_url
+
 if TYPE_CHECKING:
     from .errors import ConfigurationError
 
@@ -324,18 +327,16 @@ def _with_issuer(provider: IdentityProvider, issuer: str) -> IdentityProvider:
 
 
 def _check_issuer(url: str, setting: str) -> None:
-    match = _ISSUER.match(url)
-    if match is None:
+    if _ISSUER.match(url) is None:
         _refuse(
-            f"{setting} is not an issuer: {url[:100]!r}",
+            f"{setting} is not an issuer: {shown_url(url)[:100]!r}",
             "Write a domain or an https URL, without query, fragment or user name",
         )
-    scheme, host = match.group(1), re.sub(r":\d+\Z", "", match.group(2))
-    if scheme == "http" and not (host == "[::1]" or re.match(r"127(\.\d{1,3}){3}\Z", host)):
-        _refuse(
-            f"{setting} is http to {host[:100]}: only a literal loopback address is spoken to without TLS",
-            "Use the https URL of the issuer (or 127.0.0.1)",
-        )
+    try:
+        # localhost is looked at when it is resolved: an issuer that calls itself so cannot be called otherwise.
+        parse_url(url, plain_http_hosts=(LOCALHOST,))
+    except UnsafeURLError as flaw:
+        _refuse(f"{setting} {flaw}", flaw.remedy)
 
 
 def _check_login_key(key: str | None) -> None:

@@ -128,9 +128,12 @@ def unverified_claims(token: str) -> Mapping[str, Any] | None:
 
 
 def _segment(text: str) -> Mapping[str, Any] | None:
+    # Unpadded base64url and UTF-8 (RFC 7515, section 2): identity pools refuse what is written otherwise.
+    if "=" in text or not text.isascii():
+        return None
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        value = json.loads(raw)
+        value = json.loads(raw.decode("utf-8"))
     except (binascii.Error, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -1,24 +1,105 @@
-"""What others have said or configured, made safe to show."""
+"""Text that others have said or configured, made safe to show.
+
+A terminal takes control characters for commands, and a line break in a name forges a line. Errors are cleaned when they
+are made (`errors`), names when somebody is named (`display_name`), and every line for people once more where it leaves
+(`cli.output`, `sign_in.screens`). Documents and JSON keep the text as it came.
+"""
 
 from __future__ import annotations
 
 import re
 import shlex
+import unicodedata
+from collections.abc import Iterable
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .config.settings import Settings
 
+#: Characters of a message that somebody else wrote: enough for AWS's longest sentences.
+LONGEST_TEXT = 300
+#: Characters of a service's message that are looked at: its last words may be the ones that tell what it means.
+LONGEST_ANSWER_TEXT = 2000
+#: Characters of an error code: OAuth's and AWS's are names of at most 60.
+LONGEST_CODE = 64
 
-def printable(text: str, limit: int) -> str:
-    """Text of another party made safe to show: printable characters only, one line, at most `limit` characters."""
-    clean = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * limit]).split())
+#: Categories of characters that separate words: controls, line and paragraph separators, kinds of spaces.
+_SEPARATORS = frozenset({"Cc", "Zl", "Zp", "Zs"})
+#: Categories that show nothing: direction and zero-width characters, surrogates, private and unassigned ones.
+_INVISIBLE = frozenset({"Cf", "Cs", "Co", "Cn"})
+
+
+def printable(text: object, limit: int = LONGEST_TEXT) -> str:
+    """Make text of another party safe for a terminal, a log and a message.
+
+    Controls (C0, DEL and C1, so every escape sequence) become spaces; characters that only change how others look
+    (bidirectional and zero-width ones) are removed, and a character carries two accents at most.
+
+    Args:
+        text: what the other party sent; anything but a string counts as nothing.
+        limit: characters at most.
+
+    Returns:
+        One line of visible characters; where it was longer it ends in an ellipsis.
+    """
+    if not isinstance(text, str):
+        return ""
+    clean = " ".join(_cleaned(text[: 4 * limit]).split())
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def _shown(text: str) -> list[str]:
+    found: list[str] = []
+    accents = 0
+    for character in text:
+        category = unicodedata.category(character)
+        # A pile of combining marks covers the lines above it ("Zalgo text").
+        accents = accents + 1 if category in ("Mn", "Me") else 0
+        if category in _INVISIBLE or accents > 2:
+            continue
+        found.append(" " if category in _SEPARATORS else character)
+    return found
+
+
+def masked(text: object, secrets: Iterable[str | None]) -> str:
+    """Replace what was sent and must not come back, before anything else changes the text and hides a match."""
+    if not isinstance(text, str):
+        return ""
+    for secret in sorted((each for each in secrets if each), key=len, reverse=True):
+        text = text.replace(secret, "…")
+    return text
+
+
+#: Characters of one line for people; what is longer ends in an ellipsis.
+LONGEST_LINE = 4000
+_LONGEST_NAME = 200
+
+
+def shown_line(text: str, limit: int = LONGEST_LINE) -> str:
+    """One line of output: printable characters only, its own spacing kept, at most `limit` characters."""
+    clean = _cleaned(text[: limit + 1])
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def shown_lines(text: str) -> str:
+    """Several lines of output, each as `shown_line` has it."""
+    return "\n".join(shown_line(line) for line in text.split("\n"))
+
+
+def display_name(candidates: Iterable[object]) -> str:
+    """The first of several claims that is a text with something to show in it; empty where none is."""
+    shown = (printable(each, _LONGEST_NAME) for each in candidates if isinstance(each, str))
+    return next(filter(None, shown), "")
 
 
 def shown_url(url: str) -> str:
     """A URL that somebody configured, without what may be secret in it: a name and password, and the query."""
-    return re.sub(r"(?<=//)[^/]*@", "", url.partition("?")[0])
+    return printable(re.sub(r"(?<=//)[^/]*@", "", url.partition("?")[0]), LONGEST_TEXT)
+
+
+def _cleaned(text: str) -> str:
+    return text if text.isprintable() else "".join(_shown(text))
 
 
 def span(seconds: float) -> str:
@@ -29,6 +110,14 @@ def span(seconds: float) -> str:
     if whole < 7200:
         return f"{round(whole / 60)} min"
     return f"{round(whole / 3600)} h" if whole < 172_800 else f"{round(whole / 86_400)} days"
+
+
+def shown_time(seconds: float) -> str:
+    """A time in seconds since the epoch as ISO 8601 in UTC; the number itself where it is not a time."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, tz=timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+    except (OverflowError, ValueError, OSError):  # infinity, or a year that datetime does not have
+        return repr(seconds)
 
 
 _LOGIN = "cognito-federation login"

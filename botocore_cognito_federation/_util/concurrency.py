@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from ..errors import TokenRefreshError
 
@@ -212,3 +212,64 @@ def _answer(call: Callable[[], T], answers: queue.SimpleQueue[tuple[T | None, Ba
         answers.put((call(), None))
     except BaseException as failure:  # noqa: BLE001 - it is raised where somebody waits for it
         answers.put((None, failure))
+
+
+class DeadlineExceeded(Exception):
+    """The call has not ended in time.
+
+    Attributes:
+        worker: the thread that still makes the call, and whose result nobody will get.
+    """
+
+    def __init__(self, worker: threading.Thread) -> None:
+        super().__init__(f"{worker.name} did not end in time")
+        self.worker = worker
+
+
+class _Outcome(Generic[T]):
+    def __init__(self, call: Callable[[], T]) -> None:
+        self._call = call
+        self.done = False
+        self.result: T | None = None
+        self.failure: BaseException | None = None
+
+    def settle(self) -> None:
+        try:
+            self.result = self._call()
+        except BaseException as failure:  # noqa: BLE001 - raised in the waiting thread
+            self.failure = failure
+        self.done = True
+
+
+def call_within(
+    limit: float, call: Callable[[], T], *, name: str, monotonic: Callable[[], float] = time.monotonic
+) -> T:
+    """Call a function in a thread of its own and wait for it, at most `limit` seconds.
+
+    Nothing can end a thread that waits in a library. One whose time is over is left behind; it is a daemon, so that it
+    keeps no process alive. It runs in a copy of the caller's context variables.
+
+    Args:
+        limit: seconds.
+        name: of the thread.
+        monotonic: a clock in seconds.
+
+    Returns:
+        What `call` returned.
+
+    Raises:
+        DeadlineExceeded: it has not returned in time.
+        BaseException: whatever `call` raised.
+    """
+    outcome = _Outcome(call)
+    context = contextvars.copy_context()
+    worker = threading.Thread(target=context.run, args=(outcome.settle,), name=name, daemon=True)
+    deadline = monotonic() + limit
+    worker.start()
+    while worker.is_alive() and (left := deadline - monotonic()) > 0:
+        worker.join(min(left, _SLICE))
+    if not outcome.done:
+        raise DeadlineExceeded(worker)
+    if outcome.failure is not None:
+        raise outcome.failure
+    return outcome.result  # type: ignore[return-value]  # what `call` returned

@@ -1,20 +1,19 @@
-"""HTTP kept on its rails: every request this package makes itself goes through one small client.
+"""One small HTTP client for every request that this package makes itself.
 
-The rails (DESIGN, invariant 14): https, or http to a literal loopback address; no redirect is followed; no ``.netrc``;
-bodies up to 1 MiB; ten seconds to connect and thirty in all, also against a server that trickles; and no secret in an
-error or a log line. Whoever names a URL, a user or a discovery document, gets the same treatment.
+Its policy: https, or http to a literal loopback address; loopback never by proxy; no redirect is followed; no
+``.netrc``; plain bodies up to 1 MiB; ten seconds to connect and thirty in all, also against a server that trickles; and
+no secret in an error or a log line. It is the same for a URL of the configuration and one of a discovery document.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 import os
-import threading
+import socket
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -23,6 +22,8 @@ import requests.utils
 
 from ..errors import CognitoFederationError, ConfigurationError, TemporaryError, TokenRefreshError
 from ..messages import printable
+from .concurrency import DeadlineExceeded, call_within
+from .urls import LOCALHOST, UnsafeURLError, check_url, is_this_machine, loopback_addresses
 
 logger = logging.getLogger(__name__)
 
@@ -85,44 +86,6 @@ class HttpAnswer:
         return value
 
 
-def is_loopback(host: str) -> bool:
-    """Whether `host` is a loopback address written as an address; a name, even ``localhost``, resolves anywhere."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def check_url(url: str, *, plain_http_hosts: Collection[str] = (), whose: str = "the URL") -> SplitResult:
-    """Refuse a URL that is off the rails.
-
-    Args:
-        plain_http_hosts: hosts besides loopback that may be spoken to without TLS: the metadata services of clouds.
-        whose: what the URL is, for the message.
-
-    Raises:
-        ConfigurationError: not https (or http to loopback), no host, or characters that parsers read differently.
-    """
-    # A URL that two parsers split differently reaches another host than the one that was checked, so anything
-    # unusual is refused rather than interpreted: backslashes, spaces, controls, non-ASCII, user names.
-    if not isinstance(url, str) or not url or any(not "!" <= c <= "~" or c in '\\"<>^`{|}' for c in url):
-        raise ConfigurationError(f"{whose} is not a plain URL", remedy="Write it in ASCII, without spaces or quotes")
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    if not host or port == 0 or "@" in parts.netloc or "%" in parts.netloc:
-        raise ConfigurationError(f"{whose} is not a URL with a plain host name")
-    if parts.scheme == "https" or (parts.scheme == "http" and (is_loopback(host) or host in plain_http_hosts)):
-        return parts
-    raise ConfigurationError(
-        f"{whose} is {parts.scheme or 'a relative URL'}{' to ' + host if parts.scheme else ''}: only https is spoken,"
-        " and http to a literal loopback address (127.0.0.1 or [::1])",
-        remedy="Use the https URL of the server",
-    )
-
-
 @dataclass(frozen=True)
 class HttpClient:
     """Sends one request at a time and keeps nothing between them; safe to share by threads.
@@ -160,11 +123,12 @@ class HttpClient:
         Secrets belong in `form` or `headers`, never in the URL: urllib3 logs request targets.
 
         Raises:
-            ConfigurationError: the URL is off the rails, the server redirects, or a proxy or CA setting is unusable.
+            ConfigurationError: the URL may not be spoken to, the server redirects, or a proxy or CA setting is
+                unusable.
             TemporaryError: no answer in time, a network or TLS failure, 429 or 5xx.
-            TokenRefreshError: the body is larger than 1 MiB.
+            TokenRefreshError: the body is larger than 1 MiB, or compressed, which was not asked for.
         """
-        parts = check_url(url, plain_http_hosts=self.plain_http_hosts)
+        parts = check_url(url, plain_http_hosts=self.plain_http_hosts, whose=f"The URL at {_host_in(url)}")
         exchange = _Exchange(self, method, url, parts, form, headers)
         answer = exchange.run()
         logger.debug("%s %s%s: %s, %d bytes", method, answer.host, parts.path, answer.status, len(answer.body))
@@ -179,7 +143,28 @@ class HttpClient:
 
     def is_direct(self, host: str) -> bool:
         """Whether `host` is never asked by proxy: a proxy has another loopback and another link-local network."""
-        return is_loopback(host) or host in self.plain_http_hosts
+        return is_this_machine(host) or host in self.plain_http_hosts
+
+    def for_issuer(self, issuer: str | None) -> HttpClient:
+        """Return the client for the documents and endpoints of an issuer.
+
+        One that is called ``http://localhost`` in its own documents cannot be called otherwise; for it, and for no
+        other, the name is resolved, and each of its addresses must be loopback.
+        """
+        if issuer is None or not issuer.startswith("http:") or urlsplit(issuer).hostname != LOCALHOST:
+            return self
+        return replace(self, plain_http_hosts=self.plain_http_hosts | {LOCALHOST})
+
+
+class _Session(requests.Session):
+    """A session that takes a redirect for an answer.
+
+    NOTE: `allow_redirects=False` is not enough: requests then reads the whole body of the redirect, without a limit, to
+    have the next request at hand.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
 
 
 class _Exchange:
@@ -202,41 +187,35 @@ class _Exchange:
         self._client = client
         self._method = method
         self._url = url
+        self._parts = parts
         self._host = parts.netloc
         self._direct = client.is_direct(parts.hostname or "")
         self._form = dict(form) if form is not None else None
         self._headers = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
         self._deadline = client.monotonic() + client.total_timeout
-        self._answer: HttpAnswer | None = None
-        self._failure: BaseException | None = None
 
     def run(self) -> HttpAnswer:
-        worker = threading.Thread(target=self._work, name="cognito-federation-http", daemon=True)
-        worker.start()
-        # Short waits: on Windows Ctrl-C is only seen between them.
-        while worker.is_alive() and self._client.monotonic() < self._deadline:
-            worker.join(0.25)
-        if self._answer is not None:
-            return self._answer
-        if self._failure is not None:
-            raise self._translated(self._failure) from None
-        raise self._too_slow()
-
-    def _work(self) -> None:
+        limit, clock = self._client.total_timeout, self._client.monotonic
+        error: BaseException
         try:
-            self._answer = self._exchange()
-        except BaseException as failure:  # noqa: BLE001 - handed to the waiting thread, which raises it
-            self._failure = failure
+            return call_within(limit, self._exchange, name="cognito-federation-http", monotonic=clock)
+        except DeadlineExceeded:
+            error = self._too_slow()
+        except Exception as failure:  # noqa: BLE001 - requests raises whatever urllib3 and http.client raise
+            error = self._translated(failure)
+        # Raised here and not in an except clause: an error of requests as its context would hold the request.
+        raise error
 
     def _exchange(self) -> HttpAnswer:
-        with requests.Session() as session:
+        url, headers = self._reached()
+        with _Session() as session:
             session.trust_env = False  # the only switch requests has against .netrc; proxies and CA are handed over
-            proxies = {} if self._direct else requests.utils.get_environ_proxies(self._url)
+            proxies = {} if self._direct else requests.utils.get_environ_proxies(url)
             response = session.request(
                 self._method,
-                self._url,
+                url,
                 data=self._form,
-                headers=self._headers,
+                headers=headers,
                 timeout=(min(self._client.connect_timeout, self._client.total_timeout), self._client.total_timeout),
                 verify=self._client.certificates(),
                 proxies=proxies,
@@ -244,10 +223,36 @@ class _Exchange:
                 stream=True,
             )
             with response:
-                headers = {name.lower(): value for name, value in response.headers.items()}
-                return HttpAnswer(self._host, response.status_code, headers, self._read(response))
+                answered = {name.lower(): value for name, value in response.headers.items()}
+                status = response.status_code
+                # What a redirect or a server in trouble says besides its status is not looked at, so it is not read.
+                body = b"" if status in _REDIRECTS or _is_busy(status) else self._read(response)
+                return HttpAnswer(self._host, status, answered, body)
+
+    def _reached(self) -> tuple[str, dict[str, str]]:
+        """The URL and headers to send: over http an address in place of ``localhost``, the first that takes calls."""
+        if self._parts.scheme != "http" or self._parts.hostname != LOCALHOST:
+            return self._url, self._headers
+        port = self._parts.port or 80
+        try:
+            addresses = loopback_addresses(port)
+        except UnsafeURLError as flaw:
+            raise ConfigurationError(f"The URL at {self._host} {flaw}", remedy=flaw.remedy) from None
+        address = next((each for each in addresses if _listens(each, port)), addresses[0])
+        literal = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        return self._parts._replace(netloc=literal).geturl(), {**self._headers, "Host": self._host}
+
+    def _refuse_encoding(self, header: str) -> None:
+        """Refuse a compressed body: none was asked for, and a small one may decode to gigabytes."""
+        encoding = header.strip().lower()
+        if encoding not in ("", "identity"):
+            raise TokenRefreshError(
+                f"{self._host} answered with a compressed body ({printable(encoding, 40)}), which was not asked for",
+                remedy="Check whether a proxy changes its answers",
+            )
 
     def _read(self, response: requests.Response) -> bytes:
+        self._refuse_encoding(response.headers.get("Content-Encoding", ""))
         chunks: list[bytes] = []
         size = 0
         stream: Iterator[bytes] = response.iter_content(_CHUNK)
@@ -299,6 +304,22 @@ class _Exchange:
         return ConfigurationError(f"The request to {self._host} could not be made ({type(failure).__name__})")
 
 
+def _host_in(url: str) -> str:
+    """The host of a URL for a message, also of one that must not be spoken to."""
+    try:
+        return printable(urlsplit(url).netloc.rpartition("@")[2], 100) or "an unnamed host"
+    except ValueError:
+        return "an unnamed host"
+
+
+def _listens(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 def _refuse_redirect(answer: HttpAnswer) -> None:
     if answer.status not in _REDIRECTS:
         return
@@ -312,8 +333,12 @@ def _refuse_redirect(answer: HttpAnswer) -> None:
     )
 
 
+def _is_busy(status: int) -> bool:
+    return status == 429 or status >= 500
+
+
 def _refuse_busy(answer: HttpAnswer) -> None:
-    if answer.status != 429 and answer.status < 500:
+    if not _is_busy(answer.status):
         return
     wait = answer.headers.get("retry-after", "").strip()
     retry_after = float(wait) if wait.isascii() and wait.isdigit() and len(wait) < 7 else None

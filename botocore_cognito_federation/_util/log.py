@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, TextIO
 
 from ..errors import CognitoFederationError, StorageError
+from ..messages import shown_lines
 from .files import is_own
 
 if TYPE_CHECKING:
@@ -32,6 +33,13 @@ class _Quietly(_Handler):
         pass
 
 
+class _Formatter(logging.Formatter):
+    """Lines that a terminal can show; what continues a record is indented, so that no text forges a record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return shown_lines(super().format(record)).replace("\n", "\n    ")
+
+
 def start_debug_log(where: str) -> None:
     """Log what this package does.
 
@@ -45,7 +53,7 @@ def start_debug_log(where: str) -> None:
     if where.lower() not in ("1", "true", "yes"):
         stream = _private_file(os.path.expanduser(where))
     handler = _Quietly(stream)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(name)s: %(message)s"))
+    handler.setFormatter(_Formatter("%(asctime)s %(process)d %(name)s: %(message)s"))
     logger = logging.getLogger(_ROOT)
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)

@@ -31,7 +31,7 @@ def checked(name: str, value: str) -> Any:
         ConfigurationError: the key cannot hold it.
     """
     if not isinstance(value, str):
-        raise ConfigurationError(f"{name} must be a text, not {type(value).__name__}")
+        raise ConfigurationError(f"{name} must be a str, not {type(value).__name__}")
     try:
         return KEYS[name].read(value)
     except BadValue as bad:
@@ -105,7 +105,7 @@ def login_token(
     if provider.kind == "developer" and not identity_id:
         raise ConfigurationError(
             "A developer sign-in needs identity_id",
-            remedy="Pass the IdentityId that GetOpenIdTokenForDeveloperIdentity answered beside the token",
+            remedy="Pass the IdentityId that GetOpenIdTokenForDeveloperIdentity returned with the token",
         )
     if identity_id is not None:
         checked("identity_id", identity_id)
@@ -117,7 +117,7 @@ def login_token(
         raise ConfigurationError(error.what, remedy=error.remedy) from None
     if provider.token_kind == "id_token" and not checked_token.claims:
         raise ConfigurationError(
-            f"The token of {provider.name} is no JWT, which identity pools take from OpenID Connect providers",
+            f"The token of {provider.name} is not a JWT, the only kind that identity pools take from OpenID Connect",
             remedy="Pass the provider's ID token; access tokens are for 'facebook' and 'amazon'",
         )
     return checked_token
@@ -138,7 +138,7 @@ def user_mapping(user: Mapping[str, Any] | None, token: LoginToken | None) -> di
         copied = json.loads(json.dumps(dict(user)))
     except (TypeError, ValueError):
         raise ConfigurationError(
-            "user holds what cannot be kept", remedy="Pass names with texts, numbers, lists and mappings"
+            "user holds what cannot be stored", remedy="Pass names with texts, numbers, lists and mappings"
         ) from None
     assert isinstance(copied, dict)
     return copied

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 
 from .._util.concurrency import ForkSafeLock, refreshing, refuse_reentry
 from ..cache import store_for
@@ -95,7 +95,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         )
         self._handlers = RefreshHandlers(refresh_handlers)
         if isinstance(user_pool, str):
-            raise ConfigurationError("user_pool is a text", remedy=f"Pass UserPool({user_pool!r}, client_id)")
+            raise ConfigurationError("user_pool is a str", remedy=f"Pass UserPool({user_pool!r}, client_id)")
         self._user_pool = user_pool
         self._patience = patience or system_clock()
         # One's own, unlike that of the profiles of a process: each federation has a user of its own.
@@ -119,6 +119,12 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._settings.identity_pool_id!r})"
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError(
+            f"A {type(self).__name__} holds a sign-in and cannot be pickled or copied; send the profile's name and call"
+            " CognitoFederation.from_profile there, or send current_credentials(), which are not renewed there"
+        )
 
     @property
     def refresh_handlers(self) -> RefreshHandlers:
@@ -187,7 +193,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
                 return answer
             if not isinstance(answer, UserPoolTokens):
                 raise ConfigurationError(
-                    f"A {type(answer).__name__} is no sign-in to a user pool",
+                    f"A {type(answer).__name__} is not a sign-in to a user pool",
                     remedy="Pass the tokens or the challenge that the user pool answered",
                 )
             token = LoginToken.of(answer.id_token, expires_at=answer.expires_at)
@@ -213,7 +219,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         refuse_reentry(self, "The refresh handler")
         sign_in = self._current()
         if not isinstance(sign_in, SignIn) or not sign_in.record.by_user_pool:
-            raise NotSignedInError("Nobody is signed in through the user pool", remedy="Call sign_in first")
+            raise NotSignedInError("Not signed in through the user pool", remedy="Call sign_in first")
         with self._events.held(), refreshing(self):
             return sign_in.pool_tokens()
 
@@ -265,7 +271,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         try:
             self._store.write(DOCUMENTS, cache_key({"what": "writable"}), {})
         except StorageError as error:
-            logger.warning("The sign-in is kept in memory: %s", error.line)
+            logger.warning("The sign-in is stored in memory only: %s", error.line)
             self._store = MemoryStore()
 
     # --- inside -----------------------------------------------------------------------------------------------------
@@ -295,7 +301,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
                 mine = self._sign_in
         if mine.record.sign_in_id != record.sign_in_id:
             raise NotSignedInError(
-                "Somebody else has signed in with the same cache meanwhile",
+                "Another user has signed in with the same cache in the meantime",
                 remedy="Sign in again, or use cache='memory'",
             )
         return mine

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._util.concurrency import ForkSafeLock, refreshing, refuse_reentry
 from ..credentials import FederatedCredentials
-from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError
+from ..errors import ClearsFrames, CognitoFederationError, ConfigurationError, NotSignedInError
 from ..events import Callback, Event, Events
 from ..identity_pool.client import LinkedLogin
 from .arguments import Expiry, login_token, provider_key, resolved_provider
@@ -75,7 +75,7 @@ def unlink(sign_in: CurrentSignIn, identity_id: str, provider: IdentityProvider)
 Metadata = Mapping[str, str] | None
 
 
-class UserPoolSignIn(ABC):
+class UserPoolSignIn(ClearsFrames, ABC):
     """The members of a federation that has a user pool."""
 
     @abstractmethod
@@ -172,7 +172,7 @@ class UserPoolSignIn(ABC):
 _SIGN_IN = "Call federated_sign_in (or sign_in, with a user pool) first"
 
 
-class SignedIn(ABC):
+class SignedIn(ClearsFrames, ABC):
     """The members of a federation that are about whoever is signed in."""
 
     _settings: Settings
@@ -351,7 +351,7 @@ class SignedIn(ABC):
         else:
             if sign_in.is_current():
                 return served
-        raise NotSignedInError("Somebody signed out meanwhile", remedy=self._how_to_sign_in)
+        raise NotSignedInError("The user was signed out in the meantime", remedy=self._how_to_sign_in)
 
     def _credentials(self) -> ApplicationCredentials:
         from ..botocore_plugin.application import ApplicationCredentials

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._util.concurrency import ForkSafeLock
 from ..errors import (
+    ClearsFrames,
     CognitoFederationError,
     ConfigurationError,
     NonRetryableError,
@@ -229,7 +230,7 @@ class ApplicationTokenProvider(RefreshTokenProvider):
 KeepRotated = Callable[[str], object]
 
 
-class GrantHandler:
+class GrantHandler(ClearsFrames):
     """New login tokens of one user at one provider, for as long as the provider renews them.
 
     Args:

@@ -20,6 +20,7 @@ from ..errors import (
     StorageError,
     TemporaryError,
 )
+from ..messages import display_name
 from .base import CREDENTIALS, FAILURES, IDENTITIES, Store
 from .sessions import current_epoch, sign_in_epoch
 
@@ -300,6 +301,4 @@ def _tokens_in(document: Mapping[str, Any]) -> tuple[str, ...]:
 def _name_of(login: Login | None) -> str:
     """Who it is, as a person would say it; no secret."""
     claims = login.token.claims if login else {}
-    name = next((str(claims[name]) for name in ("email", "preferred_username", "name", "sub") if claims.get(name)), "")
-    # It comes from a token and goes to terminals, which take some characters for commands.
-    return "".join(letter if letter.isprintable() else " " for letter in name)[:256]
+    return display_name(map(claims.get, ("email", "preferred_username", "name", "sub")))

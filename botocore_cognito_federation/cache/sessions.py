@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import StorageError
 from ..login_token import LoginToken
+from ..messages import display_name
 from .base import CREDENTIALS, EPOCHS, FAILURES, SESSIONS, Store, forgotten_key, scope_key, session_key
 
 if TYPE_CHECKING:
@@ -159,10 +160,13 @@ class Session:
     @property
     def who(self) -> str:
         """Whom to name in a sentence."""
-        return next(
-            (self.user[name] for name in ("email", "name", "username") if self.user.get(name)),
-            self.subject or "somebody",
-        )
+        return display_name([*map(self.user.get, ("email", "name", "username")), self.subject]) or "somebody"
+
+    @property
+    def label(self) -> str:
+        """Whom to greet: the name, and the address where there is one."""
+        name, address = display_name([self.user.get("name")]) or self.who, display_name([self.user.get("email")])
+        return f"{name} ({address})" if address and address != name else name
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Session | None:

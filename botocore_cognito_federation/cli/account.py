@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -28,15 +27,13 @@ from ..sign_in.login import SignedIn, sign_in
 from ..sign_in.logout import SignedOut, forget_scope, sign_out
 from ..sign_in.terminal import TerminalScreen, read_line
 from .app import chosen_settings, json_option, profile_option, session_option
+from .output import print_data, print_json, print_line
 
 
 def report(settings: Settings, signed_in: SignedIn) -> str:
     """Who signed in, and until when that holds."""
     session, credentials = signed_in.session, signed_in.credentials
-    label = session.user.get("name") or session.who
-    address = session.user.get("email")
-    who = f"{label} ({address})" if address and address != label else label
-    first = f"{'Joined the sign-in of' if signed_in.joined else 'Signed in as'} {who}"
+    first = f"{'Joined the sign-in of' if signed_in.joined else 'Signed in as'} {session.label}"
     lines = [f"{first}, {settings.scope}"]
     if credentials is not None:
         until = credentials.expiration.astimezone()
@@ -64,7 +61,7 @@ def run_login(settings: Settings, options: LoginOptions) -> None:
     """
     if settings.cache == "memory":
         raise ConfigurationError(
-            "cognito_cache = memory keeps a sign-in in the process that made it, and this one ends now",
+            "cognito_cache = memory holds a sign-in only in the process that made it, and this one ends now",
             remedy="Set cognito_cache = file or keyring, or call botocore_cognito_federation.login() in Python",
         )
     screen = TerminalScreen(sys.stderr, read_line=lambda timeout: read_line(0, timeout))
@@ -90,7 +87,7 @@ def run_login(settings: Settings, options: LoginOptions) -> None:
 @click.option(
     "--timeout", type=click.FloatRange(1, 3600), default=300.0, show_default=True, metavar="S", help="Seconds to wait."
 )
-@click.option("--force", is_flag=True, help="Let somebody else than the one signed in so far sign in.")
+@click.option("--force", is_flag=True, help="Let another user than the one signed in so far sign in.")
 @click.option("--login-hint", metavar="U", help="The account the provider should suggest.")
 def login_command(
     profile: str | None,
@@ -144,13 +141,13 @@ def scopes_kept(store: Store) -> list[str]:
 
 def say(scope: str, done: SignedOut) -> None:
     """What happened, on stderr."""
-    click.echo(f"{scope}: {f'signed out {done.who}' if done.who else 'nobody was signed in'}", err=True)
+    print_line(f"{scope}: {f'signed out {done.who}' if done.who else 'no user was signed in'}", err=True)
     if done.revocation is not None and not done.revocation.revoked:
-        click.echo(f"  The refresh token was forgotten here but not revoked: {done.revocation.reason}", err=True)
+        print_line(f"  The refresh token was forgotten here but not revoked: {done.revocation.reason}", err=True)
     if done.credentials_until is not None:
         until = datetime.fromtimestamp(done.credentials_until).astimezone()
-        click.echo(
-            f"  AWS credentials that programs have already been given live until {until:%H:%M}; nothing ends them"
+        print_line(
+            f"  AWS credentials that programs already have are valid until {until:%H:%M}; nothing ends them"
             " before that",
             err=True,
         )
@@ -216,14 +213,14 @@ def identity_of(settings: Settings) -> dict[str, str | None]:
 @profile_option
 @json_option
 def whoami_command(profile: str | None, as_json: bool) -> None:
-    """Who AWS says this is (STS GetCallerIdentity), and who signed in."""
+    """Who AWS says you are (STS GetCallerIdentity), and who signed in."""
     identity = identity_of(chosen_settings(profile, None))
     if as_json:
-        click.echo(json.dumps(identity, indent=2))
+        print_json(identity)
         return
     for name, value in identity.items():
         if value is not None:
-            click.echo(f"{name.replace('_', ' '):12} {value}")
+            print_line(f"{name.replace('_', ' '):12} {value}")
 
 
 def login_token(settings: Settings) -> tuple[str, dict[str, object]]:
@@ -243,11 +240,11 @@ def login_token(settings: Settings) -> tuple[str, dict[str, object]]:
 @session_option
 @click.option("--claims", is_flag=True, help="Print the claims in it instead.")
 def token_command(profile: str | None, session: str | None, claims: bool) -> None:
-    """Print the login token. Whoever has it is you until it expires."""
+    """Print the login token. Any program that has it can act as you until it expires."""
     token, found = login_token(chosen_settings(profile, session))
     if not claims:
-        click.echo(token)
+        print_data(token)
         return
     if not found:
         raise ConfigurationError("The login token of this provider is not a JWT and has no claims to show")
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    print_json(found)

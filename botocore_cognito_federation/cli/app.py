@@ -18,6 +18,8 @@ from .._version import __version__
 from ..config.loader import load_session_settings, load_settings
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
+from ..messages import shown_line
+from .output import print_data, print_line
 
 #: Command -> (module, one line of help). The module is imported when its command runs.
 _COMMANDS = {
@@ -30,15 +32,15 @@ _COMMANDS = {
     "console": ("run", "Open the AWS console, signed in."),
     "serve": ("run", "Serve credentials to the SDKs of this machine, on loopback."),
     "status": ("inspect", "What is signed in and cached, until when; no network."),
-    "whoami": ("account", "Who AWS says this is; asks STS."),
+    "whoami": ("account", "Who AWS says you are; asks STS."),
     "token": ("account", "Print the login token, or its claims."),
-    "doctor": ("inspect", "Find everything that can be wrong, each with its remedy."),
+    "doctor": ("inspect", "Check for every known problem, and say how to fix it."),
     "explain": ("inspect", "The resolved settings, and where each came from."),
     "native": ("setup", "Let every Python session of an environment have the credentials, with no code."),
     "link": ("link", "Make the sign-ins of several sessions one identity."),
     "unlink": ("link", "Take a linked sign-in off the identity."),
-    "cache": ("inspect", "List or clear what is kept."),
-    "demo": ("setup", "Show the whole way on this machine, with no account and no internet."),
+    "cache": ("inspect", "List or clear what is cached."),
+    "demo": ("setup", "Show everything end to end on this machine, with no account and no internet."),
     "completion": ("app", "Print the completion script of a shell."),
     "version": ("app", "Print the version."),
 }
@@ -92,6 +94,8 @@ def _ended_with(arguments: list[str] | None) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
+        # It quotes arguments, and scripts put anything into those.
+        error.message = shown_line(error.message)  # type: ignore[misc,unused-ignore]
         with contextlib.suppress(OSError):
             error.show()
         return error.exit_code
@@ -150,7 +154,7 @@ def version_command() -> None:
     """Print the version."""
     import botocore
 
-    click.echo(
+    print_line(
         f"cognito-federation {__version__} (Python {platform.python_version()}, botocore {botocore.__version__})"
     )
 
@@ -166,4 +170,4 @@ def completion_command(shell: str) -> None:
     maker = get_completion_class(shell)
     if maker is None:
         raise click.UsageError(f"click knows no completion for {shell}")
-    click.echo(maker(app, {}, "cognito-federation", _VARIABLE).source())
+    print_data(maker(app, {}, "cognito-federation", _VARIABLE).source())

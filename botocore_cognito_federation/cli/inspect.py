@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Mapping
@@ -34,6 +33,7 @@ from ..doctor.report import worst_exit_code
 from ..errors import StorageError
 from ..messages import login_command, shown_url, span
 from .app import chosen_settings, json_option, profile_option, session_option
+from .output import print_data, print_json, print_line
 
 #: Notes older than this concern nobody any more.
 _NOTE_LIFE = 86_400
@@ -89,7 +89,10 @@ def notes_of(store: Store) -> list[str]:
 
 def _at(document: Mapping[str, Any]) -> float:
     at = document.get("at")
-    return float(at) if isinstance(at, int | float) else 0.0
+    try:
+        return float(at) if isinstance(at, int | float) else 0.0
+    except OverflowError:  # JSON may hold integers that are longer than a float
+        return 0.0
 
 
 def sign_in_line(entry: Mapping[str, Any], *, naming_scope: bool) -> str:
@@ -143,18 +146,18 @@ def overview_of(settings: Settings | None, store: Store, warnings: list[str]) ->
 def say(found: Overview, settings: Settings | None) -> None:
     """The same for people."""
     for entry in found.sign_ins:
-        click.echo(f"  {sign_in_line(entry, naming_scope=settings is None)}")
+        print_line(f"  {sign_in_line(entry, naming_scope=settings is None)}")
     for entry in found.living:
         who = entry["who"] or entry["identity_id"]
-        click.echo(f"  AWS credentials for {who} ({entry['provider']}), {span(entry['seconds_left'])} left")
+        print_line(f"  AWS credentials for {who} ({entry['provider']}), {span(entry['seconds_left'])} left")
     if found.needs_sign_in:
-        click.echo(f"  nobody is signed in{f'. Run: {login_command(settings)}' if settings else ''}")
+        print_line(f"  not signed in{f'. Run: {login_command(settings)}' if settings else ''}")
     elif found.needs_sign_in is False and not found.living:
-        click.echo("  no AWS credentials kept; the next use gets them")
+        print_line("  no AWS credentials cached; the next use gets them")
     for note in found.notes:
-        click.echo(f"  note: {note}")
+        print_line(f"  note: {note}")
     for warning in found.warnings:
-        click.echo(f"  warning: {warning}")
+        print_line(f"  warning: {warning}")
 
 
 @click.command("status")
@@ -177,11 +180,11 @@ def status_command(profile: str | None, session: str | None, as_json: bool, ever
     if check:
         return 3 if found.needs_sign_in else 0
     if as_json:
-        click.echo(json.dumps(asdict(found), indent=2))
+        print_json(asdict(found))
         return 0
     if settings:
         shown = f"session {session}" if session else f"profile {settings.profile or 'default'}"
-        click.echo(f"{shown}, identity pool {settings.identity_pool_id}")
+        print_line(f"{shown}, identity pool {settings.identity_pool_id}")
     say(found, settings)
     return 0
 
@@ -231,7 +234,7 @@ def explain_command(profile: str | None, as_json: bool, keys: bool) -> None:
     """The resolved settings, and where each came from."""
     if keys:
         for key in KEYS.values():
-            click.echo(f"{key.full_name:32} {key.variable if key.has_variable else '(no variable)'}")
+            print_line(f"{key.full_name:32} {key.variable if key.has_variable else '(no variable)'}")
         return
     settings = load_settings(profile)
     rows = described(settings)
@@ -242,13 +245,13 @@ def explain_command(profile: str | None, as_json: bool, keys: bool) -> None:
             "settings": {name: {"value": value, "from": origin} for name, value, origin in rows},
             "warnings": warnings,
         }
-        click.echo(json.dumps(document, indent=2))
+        print_json(document)
         return
-    click.echo(f"profile {settings.profile or 'default'}")
+    print_line(f"profile {settings.profile or 'default'}")
     for name, value, origin in rows:
-        click.echo(f"  {name:28} {value}  ({origin})")
+        print_line(f"  {name:28} {value}  ({origin})")
     for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+        print_line(f"warning: {warning}", err=True)
 
 
 @click.command("doctor")
@@ -256,31 +259,31 @@ def explain_command(profile: str | None, as_json: bool, keys: bool) -> None:
 @json_option
 @click.option("--offline", is_flag=True, help="Look only at this machine.")
 def doctor_command(profile: str | None, as_json: bool, offline: bool) -> int:
-    """Find everything that can be wrong, each with its remedy. The exit code is that of the worst finding."""
+    """Check for every known problem, and say how to fix it. The exit code is that of the worst finding."""
     findings = run_checks(profile, os.environ, offline=offline)
     code = worst_exit_code(findings)
     if as_json:
-        click.echo(json.dumps({"exit_code": code, "findings": [finding.document() for finding in findings]}, indent=2))
+        print_json({"exit_code": code, "findings": [finding.document() for finding in findings]})
         return code
     for finding in findings:
-        click.echo(finding.line)
+        print_line(finding.line)
     return code
 
 
 @click.group("cache")
 def cache_command() -> None:
-    """List or clear what is kept."""
+    """List or clear what is cached."""
 
 
 @cache_command.command("path")
 def path() -> None:
     """Print the directory."""
-    click.echo(cache_directory(os.environ))
+    print_data(cache_directory(os.environ))
 
 
 @cache_command.command("list")
 def list_entries() -> None:
-    """List the AWS credentials that are kept; none of them is shown."""
+    """List the cached AWS credentials, without showing them."""
     for key, document in everything_stored(os.environ).documents(CREDENTIALS):
         kept = FederatedCredentials.from_document(document)
         if kept is None:
@@ -288,7 +291,7 @@ def list_entries() -> None:
         left = kept.expires_at - time.time()
         until = f"{span(left)} left" if left > 0 else "expired"
         who = document.get("who") or kept.identity_id
-        click.echo(f"{key[:12]}  {document.get('scope')}  {document.get('provider')}  {who}  {until}")
+        print_line(f"{key[:12]}  {document.get('scope')}  {document.get('provider')}  {who}  {until}")
 
 
 def _forget_shared(store: Store, settings: Settings) -> int:
@@ -330,4 +333,4 @@ def clear(profile: str | None, credentials: bool, everything: bool) -> None:
             store.delete(IDENTITIES, key)
     forget_answers(cache_directory(os.environ))
     also = f" and {signed_out} sign-in{'s' if signed_out != 1 else ''}" if signed_out else ""
-    click.echo(f"Forgot {forgotten} set{'s' if forgotten != 1 else ''} of AWS credentials{also}", err=True)
+    print_line(f"Forgot {forgotten} set{'s' if forgotten != 1 else ''} of AWS credentials{also}", err=True)

@@ -14,6 +14,7 @@ from ..config.settings import Settings
 from ..errors import ConfigurationError
 from ..factory import linking_for
 from .app import profile_option
+from .output import print_line
 
 
 @click.command("link")
@@ -33,7 +34,7 @@ def link_command(profile: str | None, names: tuple[str, ...], yes: bool) -> None
     try:
         for name in chosen:
             key, identity_id = linking.link(name)
-            click.echo(f"Linked {key} (session {name}) to {settings.scope}: identity {identity_id}", err=True)
+            print_line(f"Linked {key} (session {name}) to {settings.scope}: identity {identity_id}", err=True)
     finally:
         forget_answers(cache_directory(os.environ))
 
@@ -58,16 +59,16 @@ def sessions_to_link(settings: Settings, names: tuple[str, ...]) -> tuple[str, .
 @click.command("unlink")
 @profile_option
 @click.option("--session", "name", required=True, metavar="NAME", help="The linked session.")
-@click.option("--yes", is_flag=True, help="Do it: its user becomes somebody new.")
+@click.option("--yes", is_flag=True, help="Do it: its user becomes a new user.")
 def unlink_command(profile: str | None, name: str, yes: bool) -> None:
     """Take a linked session off the profile's identity."""
     settings = load_settings(profile)
     sessions_to_link(settings, (name,))
     if not yes:
         raise click.UsageError(
-            f"This takes the user of session {name} off the identity; signed in alone, that user is somebody new to the"
+            f"This takes the user of session {name} off the identity; signed in alone, that user is a new one to the"
             " identity pool. Run it again with --yes to do it."
         )
     key = linking_for(settings, open_session=session_of_other_profile).unlink(name)
     forget_answers(cache_directory(os.environ))
-    click.echo(f"Unlinked {key} (session {name}) from {settings.scope}", err=True)
+    print_line(f"Unlinked {key} (session {name}) from {settings.scope}", err=True)

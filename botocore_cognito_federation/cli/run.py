@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -37,6 +36,7 @@ from ..serve.endpoint import Endpoint
 from ..sign_in.browser import can_open_browser, open_browser
 from .app import profile_option
 from .credential_process import answer_and_end
+from .output import print_data, print_json, print_line
 
 
 @click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -48,12 +48,12 @@ def exec_command(profile: str | None, server: bool, words: tuple[str, ...]) -> i
     settings = load_settings(profile)
     argv = list(words) or [_shell()]
     if not words and _on_terminal():
-        click.echo(f"Starting {argv[0]} with credentials of {settings.profile or 'default'}; leave it to end", err=True)
+        print_line(f"Starting {argv[0]} with credentials of {settings.profile or 'default'}; leave it to end", err=True)
     try:
         return _with_endpoint(settings, argv) if server else _with_variables(settings, argv)
     except OSError as error:
         code, reason = launch_failure(error)
-        click.echo(f"{argv[0]} cannot be started: {reason}", err=True)
+        print_line(f"{argv[0]} cannot be started: {reason}", err=True)
         return code
 
 
@@ -61,7 +61,7 @@ def _with_variables(settings: Settings, argv: list[str]) -> int:
     credentials = fetcher_for(settings, open_session=session_of_other_profile).credentials()
     if _on_terminal():
         left = span(credentials.expires_at - time.time())
-        click.echo(f"The credentials live for {left}; with --server they are renewed", err=True)
+        print_line(f"The credentials are valid for {left}; with --server they are renewed", err=True)
     environment = base_environment(os.environ) | credential_variables(credentials, settings.region_name)
     return replace_by(argv, environment)
 
@@ -122,8 +122,8 @@ def formatted(variables: dict[str, str], style: str) -> str:
 
 
 def _line(name: str, value: str, style: str) -> str:
-    if "\n" in value or "\r" in value:
-        raise ConfigurationError(f"{name} holds a line break and cannot be exported")
+    if not value.isprintable():
+        raise ConfigurationError(f"{name} holds a line break or another control character and cannot be exported")
     if style == "env":
         return f"export {name}={shlex.quote(value)}"
     if style == "env-no-export":
@@ -158,9 +158,9 @@ def export_command(profile: str | None, style: str) -> None:
     settings = load_settings(profile)
     credentials = fetcher_for(settings, open_session=session_of_other_profile).credentials()
     if style == "process":
-        click.echo(json.dumps(credentials.process_document(), indent=2))
+        print_json(credentials.process_document())
     else:
-        click.echo(formatted(credential_variables(credentials, settings.region_name), style))
+        print_data(formatted(credential_variables(credentials, settings.region_name), style))
 
 
 @click.command("serve")
@@ -180,12 +180,12 @@ def serve_command(profile: str | None, port: int, style: str) -> int:
     with Endpoint(fetcher_for(settings, open_session=session_of_other_profile), port=port) as endpoint:
         endpoint.credentials()
         stopping = _stop_on_sigterm()
-        click.echo(formatted(endpoint.variables() | region_variables(settings.region_name), style))
+        print_data(formatted(endpoint.variables() | region_variables(settings.region_name), style))
         sys.stdout.flush()
         for line in _in_the_way(settings):
-            click.echo(f"warning: {line}", err=True)
+            print_line(f"warning: {line}", err=True)
         if sys.stderr.isatty():
-            click.echo(
+            print_line(
                 f"Serving {settings.profile or 'default'} on 127.0.0.1:{endpoint.port}; Ctrl-C ends it", err=True
             )
         return _wait(stopping)
@@ -225,7 +225,7 @@ def _in_the_way(settings: Settings) -> list[str]:
 @profile_option
 @click.option("--service", metavar="NAME", help="The service to land on, e.g. s3.")
 @click.option("--destination", metavar="URL", help="The page of the console to land on.")
-@click.option("--print", "show", is_flag=True, help="Print the address; whoever opens it is signed in.")
+@click.option("--print", "show", is_flag=True, help="Print the address; it signs in any browser that opens it.")
 @click.option("--endpoint-url", metavar="URL", help="Another sign-in endpoint, e.g. a region's; default is AWS's own.")
 def console_command(
     profile: str | None, service: str | None, destination: str | None, show: bool, endpoint_url: str | None
@@ -252,7 +252,7 @@ def console_command(
         fetcher_for(settings, open_session=session_of_other_profile).credentials(), page, endpoint=endpoint, http=http
     )
     if show:
-        click.echo(url)
+        print_data(url)
         return
     with OneShotRedirect(url, random=secrets.token_urlsafe) as redirect:
         if not open_browser(redirect.url):

@@ -26,10 +26,11 @@ from ..config.loader import load_settings
 from ..config.settings import Settings
 from ..config.writer import profile_section
 from ..errors import ConfigurationError
-from ..messages import shell_command
+from ..messages import shell_command, shown_line
 from ..oidc.client import secret_key
 from ..sign_in.interactive import check_storable
 from .app import json_option
+from .output import print_json, print_line
 
 #: The keys with a flag of their own, and what to say about each; every other one goes with --set.
 _FLAGS = {
@@ -71,7 +72,7 @@ def _asked(wanted: dict[str, str], current: dict[str, str]) -> dict[str, str]:
         if name in answers or (name == "client_id" and merged.get("provider") == "guest"):
             continue
         default = current.get(name)
-        shown = f"{question} [{default or 'none'}]"
+        shown = f"{question} [{shown_line(default or 'none')}]"
         answer = click.prompt(shown, default=default or "", show_default=False, err=True).strip()
         if answer and answer != default:
             answers[name] = answer
@@ -102,8 +103,8 @@ def _move_what_is_kept(settings: Settings, store: Store) -> None:
     if isinstance(store, KeyringStore | FilesAfterKeyring):
         moved = move_scope(settings.scope, store)
         if moved:
-            click.echo(
-                f"Moved what was kept for {settings.scope} ({moved}) to cognito_cache = {settings.cache}", err=True
+            print_line(
+                f"Moved what was stored for {settings.scope} ({moved}) to cognito_cache = {settings.cache}", err=True
             )
 
 
@@ -111,14 +112,14 @@ def _say_what_is_next(plan: Plan, *, changed: bool, files: Files) -> None:
     settings, changes = plan.settings, plan.changes
     done = "Wrote" if changed else "Nothing to change:"
     section = profile_section(changes.profile)
-    click.echo(f"{done} [{section}] and [cognito-session {changes.session}] in {files.config}", err=True)
+    print_line(f"{done} [{section}] and [cognito-session {changes.session}] in {files.config}", err=True)
     uris = redirect_uris(settings)
     if uris:
-        click.echo("Register these redirect URIs at the identity provider, exactly as they are:", err=True)
+        print_line("Register these redirect URIs at the identity provider, exactly as they are:", err=True)
         for uri in uris:
-            click.echo(f"  {uri}", err=True)
+            print_line(f"  {uri}", err=True)
     if signs_people_in(settings):
-        click.echo(f"Then run: {shell_command('cognito-federation', 'login', '--profile', changes.profile)}", err=True)
+        print_line(f"Then run: {shell_command('cognito-federation', 'login', '--profile', changes.profile)}", err=True)
 
 
 @_key_options
@@ -128,7 +129,7 @@ def _say_what_is_next(plan: Plan, *, changed: bool, files: Files) -> None:
 @click.option("--region", metavar="R", help="The profile's region; default is the pool's.")
 @click.option("--set", "pairs", metavar="KEY=VALUE", multiple=True, help="Any other key; may be repeated.")
 @click.option("--command", "executable", metavar="PATH", help="The program for credential_process.")
-@click.option("--client-secret-stdin", is_flag=True, help="Read the OAuth client's secret from stdin and keep it.")
+@click.option("--client-secret-stdin", is_flag=True, help="Read the OAuth client's secret from stdin and store it.")
 @click.option("--offline", is_flag=True, help="Do not ask the provider for its discovery document.")
 @click.option("--no-input", is_flag=True, help="Ask nothing, also on a terminal.")
 def configure_command(
@@ -184,7 +185,7 @@ def enable_command(python: str | None) -> None:
     """From now on botocore in that environment knows profiles with cognito_* keys."""
     place = enable(examine(python, os.environ))
     after = examine(python, os.environ)
-    click.echo(f"Wrote {place}", err=True)
+    print_line(f"Wrote {place}", err=True)
     if not after.active:
         raise click.ClickException(f"{after.executable} does not run it; does it start with -S, or another site?")
 
@@ -196,9 +197,9 @@ def disable_command(python: str | None) -> None:
     environment = examine(python, os.environ)
     removed = disable(environment)
     for place in removed:
-        click.echo(f"Removed {place}", err=True)
+        print_line(f"Removed {place}", err=True)
     if not removed:
-        click.echo(f"It is not enabled for {environment.executable}", err=True)
+        print_line(f"It is not enabled for {environment.executable}", err=True)
 
 
 @native_command.command("status")
@@ -209,8 +210,6 @@ def status(python: str | None, as_json: bool) -> int:
     environment = examine(python, os.environ)
     files = environment.files()
     if as_json:
-        import json
-
         document = {
             "python": environment.executable,
             "active": environment.active,
@@ -218,21 +217,21 @@ def status(python: str | None, as_json: bool) -> int:
             "package": environment.package,
             "botocore": environment.botocore,
         }
-        click.echo(json.dumps(document, indent=2))
+        print_json(document)
         return 0 if environment.active else 1
     if environment.active:
-        click.echo(f"active in {environment.executable}: {', '.join(map(str, files))}")
+        print_line(f"active in {environment.executable}: {', '.join(map(str, files))}")
         return 0
-    click.echo(f"not active in {environment.executable}")
+    print_line(f"not active in {environment.executable}")
     if files and environment.package is None:
-        click.echo(f"{files[0]} is there and does nothing: the package is not installed", err=True)
+        print_line(f"{files[0]} is there and does nothing: the package is not installed", err=True)
     return 1
 
 
 @click.command("demo")
 @click.option("--serve", is_flag=True, help="Keep it running and print the exports for your own tools.")
 def demo_command(serve: bool) -> None:
-    """Show the whole way on this machine, with no account and no internet."""
+    """Show everything end to end on this machine, with no account and no internet."""
     from ..demo import moto_account  # noqa: F401 - imported first: it says which extra is missing
 
     if serve:

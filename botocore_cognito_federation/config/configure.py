@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .._util.http import HttpClient
 from ..cache.base import Store
@@ -21,11 +22,11 @@ from ..identity_providers import IdentityProvider
 from ..oidc.authorization import loopback_redirect
 from ..oidc.client import StoredDocuments
 from ..oidc.discovery import discover
+from .files import expanded_path, read_config, read_sections
 from .keys import KEYS, PREFIX, TOKEN_SOURCES, BadValue
-from .loader import check_parsable
 from .precedence import SESSION_SECTION, Layers, resolve
 from .settings import Settings
-from .writer import profile_section, read_text, section_values, update_text, with_section
+from .writer import profile_section, update_text, with_section
 
 _PLAIN = re.compile(r"(?:[A-Za-z]:)?[A-Za-z0-9_./\\+@~-]+\Z")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.+@-]+\Z")
@@ -77,7 +78,8 @@ def find_executable(*, which: Callable[[str], str | None] = shutil.which, argv0:
     if found:
         raise _needs_quotes(found[0])
     raise ConfigurationError(
-        f"The program {_NAME} is not found beside this Python nor on the PATH", remedy="Name it with --command PATH"
+        f"The program {_NAME} is found neither next to this Python nor on the PATH",
+        remedy="Name it with --command PATH",
     )
 
 
@@ -159,7 +161,7 @@ class Files:
         """Where botocore looks."""
 
         def at(variable: str, name: str) -> str:
-            return os.path.expanduser(environ.get(variable) or os.path.join("~", ".aws", name))
+            return expanded_path(environ.get(variable) or os.path.join("~", ".aws", name))
 
         return cls(at("AWS_CONFIG_FILE", "config"), at("AWS_SHARED_CREDENTIALS_FILE", "credentials"))
 
@@ -183,6 +185,20 @@ class Changes:
         text = with_section(text, SESSION_SECTION + self.session, self.session_changes)
         return with_section(text, profile_section(self.profile), self.profile_changes)
 
+    def expected(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """What botocore has to read in the changed file, where it read `config` before."""
+        title = SESSION_SECTION + self.session
+        profiles = config["profiles"]
+        return {
+            **config,
+            **({title: {**_section(config, title), **self.session_changes}} if self._has_session(config) else {}),
+            "profiles": {**profiles, self.profile: {**_section(profiles, self.profile), **self.profile_changes}},
+        }
+
+    def _has_session(self, config: Mapping[str, Any]) -> bool:
+        """A section without a key to set is not made."""
+        return bool(self.session_changes) or SESSION_SECTION + self.session in config
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -198,10 +214,10 @@ def current_values(files: Files, profile: str, session: str | None) -> tuple[str
     Raises:
         ConfigurationError: the file cannot be read.
     """
-    text = _text(files)
-    own = section_values(text, profile_section(profile))
+    config = read_config(files.config)
+    own = _texts(_section(config["profiles"], profile))
     name = session or own.get("cognito_session") or profile
-    values = {**section_values(text, SESSION_SECTION + name), **own}
+    values = {**_texts(_section(config, SESSION_SECTION + name)), **own}
     ours = {key[len(PREFIX) :]: value for key, value in values.items() if key.startswith(PREFIX)}
     return name, {**ours, "region": own["region"]} if "region" in own else ours
 
@@ -213,10 +229,10 @@ def make_plan(request: Request, files: Files) -> Plan:
         ConfigurationError: no AWS tool can read the file, the profile has another credential style, a value does not
             fit its key, the keys make no configuration, or there is no program for ``credential_process``.
     """
-    text = _text(files)
-    own = section_values(text, profile_section(request.profile))
+    config = read_config(files.config)
+    own = _section(config["profiles"], request.profile)
     refuse_other_styles(request.profile, own, files)
-    session = request.session or own.get("cognito_session") or request.profile
+    session = request.session or str(own.get("cognito_session") or request.profile)
     _check_name(session)
     for name, value in request.keys.items():
         _check_value(name, value)
@@ -224,9 +240,8 @@ def make_plan(request: Request, files: Files) -> Plan:
     in_profile = {name for name in request.keys if PREFIX + name in own}
     profile_changes = {PREFIX + name: request.keys[name] for name in request.keys if name in in_profile}
     session_changes = {PREFIX + name: request.keys[name] for name in request.keys if name not in in_profile}
-    pool = request.keys.get("identity_pool_id") or section_values(text, SESSION_SECTION + session).get(
-        "cognito_identity_pool_id", own.get("cognito_identity_pool_id", "")
-    )
+    shared = _section(config, SESSION_SECTION + session)
+    pool = request.keys.get("identity_pool_id") or str({**own, **shared}.get("cognito_identity_pool_id", ""))
     region = request.region or ("" if own.get("region") else pool.partition(":")[0])
     if region:
         _check_line("region", region)
@@ -236,19 +251,11 @@ def make_plan(request: Request, files: Files) -> Plan:
         "credential_process": helper_command(request.profile, request.executable),
     }
     changes = Changes(request.profile, session, profile_changes, session_changes)
-    return Plan(changes, _settings_of(changes, changes.applied(text), files))
+    expected = changes.expected(config)
+    return Plan(changes, resolve(Layers(request.profile, expected, files.config, {}, {})))
 
 
-def _settings_of(changes: Changes, text: str, files: Files) -> Settings:
-    session_section = SESSION_SECTION + changes.session
-    full_config = {
-        "profiles": {changes.profile: section_values(text, profile_section(changes.profile))},
-        session_section: section_values(text, session_section),
-    }
-    return resolve(Layers(changes.profile, full_config, files.config, {}, {}))
-
-
-def refuse_other_styles(profile: str, own: Mapping[str, str], files: Files) -> None:
+def refuse_other_styles(profile: str, own: Mapping[str, Any], files: Files) -> None:
     """Leave alone a profile that gets its credentials in another way.
 
     Raises:
@@ -259,9 +266,9 @@ def refuse_other_styles(profile: str, own: Mapping[str, str], files: Files) -> N
         if key in own:
             raise ConfigurationError(f"Profile {profile!r} has {style} ({key})", remedy=remedy)
     helper = own.get("credential_process")
-    if helper is not None and not is_ours(helper):
+    if helper is not None and not is_ours(str(helper)):
         raise ConfigurationError(f"Profile {profile!r} has another credential_process", remedy=remedy)
-    if "aws_access_key_id" in section_values(read_text(files.credentials), profile):
+    if "aws_access_key_id" in read_sections(files.credentials).get(profile, {}):
         raise ConfigurationError(
             f"{files.credentials} has static keys for profile {profile!r}, which every client uses first",
             remedy="Choose another --profile, or remove that section first",
@@ -302,28 +309,64 @@ def redirect_uris(settings: Settings) -> list[str]:
 def write_plan(plan: Plan, files: Files, store: Store) -> bool:
     """Put the plan into the file; whether anything changed.
 
+    What botocore reads in the new file is compared with what it read before: every foreign setting has to have its
+    value, and every setting of the plan the planned one. Else the file stays as it is.
+
     Raises:
-        ConfigurationError: the profile has got another credential style meanwhile.
+        ConfigurationError: the profile has got another credential style meanwhile, or the file is written in a way in
+            which it cannot be changed safely.
         StorageError: the file cannot be written.
     """
-
     profile = plan.changes.profile
+    expected: dict[str, Any] = {}
 
     def edit(text: str) -> str:
-        check_parsable(files.config)
-        refuse_other_styles(profile, section_values(text, profile_section(profile)), files)
-        return plan.changes.applied(text)
+        before = read_config(files.config)
+        refuse_other_styles(profile, _section(before["profiles"], profile), files)
+        expected.update(plan.changes.expected(before))
+        after = plan.changes.applied(text)
+        if after == text and before != expected:
+            raise _unsafe(files)
+        return after
 
-    return update_text(files.config, edit, store)
+    def check(path: str) -> None:
+        try:
+            found = read_config(path)
+        except ConfigurationError:
+            raise _unsafe(files) from None
+        if {**_EMPTY_CONFIG, **found} != {**_EMPTY_CONFIG, **expected}:
+            raise _unsafe(files)
+
+    return update_text(files.config, edit, store, check=check)
 
 
-def _text(files: Files) -> str:
-    check_parsable(files.config)
-    return read_text(files.config)
+#: What botocore adds to each file that it reads.
+_EMPTY_CONFIG: Mapping[str, Any] = {"profiles": {}, "sso_sessions": {}, "services": {}}
+
+
+def _unsafe(files: Files) -> ConfigurationError:
+    return ConfigurationError(
+        f"{files.config} is written in a way in which a change could damage other settings; it was not changed",
+        remedy="Let every key begin its line without spaces in front, and remove a [DEFAULT] section",
+    )
+
+
+def _section(sections: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = sections.get(name, {})
+    return found if isinstance(found, Mapping) else {}
+
+
+def _texts(section: Mapping[str, Any]) -> dict[str, str]:
+    """A section without its indented blocks."""
+    return {key: value for key, value in section.items() if isinstance(value, str)}
 
 
 def _check_name(session: str) -> None:
-    if any(c in session for c in "[]\"'#;\\\r\n") or not session.strip() or session != " ".join(session.split()):
+    if (
+        any(c in session for c in "[]\"'#;\\")
+        or not session.isprintable()
+        or session != " ".join(session.split() or "-")
+    ):
         raise ConfigurationError(f"{session!r} cannot be the name of a [cognito-session]", remedy="Change --session")
 
 
@@ -333,13 +376,24 @@ def _check_value(name: str, value: str) -> None:
         raise ConfigurationError(
             f"There is no key {PREFIX}{name}", remedy="The keys are listed by: cognito-federation explain --keys"
         )
-    _check_line(key.full_name, value)
+    _check_line(key.full_name, value, in_quotes=name.endswith("_command"))
     try:
         key.read(value)
     except BadValue as bad:
         raise ConfigurationError(f"{key.full_name} {bad}") from None
 
 
-def _check_line(name: str, value: str) -> None:
+def _check_line(name: str, value: str, *, in_quotes: bool = False) -> None:
+    """Refuse a value that some reader of the file would take for another one.
+
+    ``#`` and ``;`` begin a comment for the SDKs that take comments behind a value, and programs whose parser replaces
+    ``%`` choke on one; botocore does neither.
+    """
     if value != value.strip() or not value or any(c in value for c in "\r\n\x00"):
         raise ConfigurationError(f"{name} must be one line and not empty")
+    if not value.isprintable():  # what is not UTF-8 has come as surrogates, which are not printable
+        raise ConfigurationError(f"{name} holds bytes that are not UTF-8, or control or invisible characters")
+    if value.startswith(("#", ";")) or re.search(r"\s[#;]", value):
+        raise ConfigurationError(f"{name} holds # or ; where AWS tools take it for a comment")
+    if value.strip("%") != value or (not in_quotes and value.strip("\"'") != value):
+        raise ConfigurationError(f"{name} begins or ends with a quote or %, which AWS tools read differently")

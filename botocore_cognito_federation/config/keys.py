@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
+from .._util.urls import LOCALHOST, UnsafeURLError, parse_url
 from ..errors import ConfigurationError
 from ..identity_providers import is_developer
 from ..login_tokens import registry
@@ -123,29 +122,20 @@ def _name_value_pairs(value: str) -> tuple[tuple[str, str], ...]:
 
 def _url(value: str) -> str:
     """https, or http to a literal loopback address: a token must not cross a network in the clear."""
-    try:
-        parts = urlsplit(value)
-        host = parts.hostname or ""
-        parts.port  # noqa: B018 - reading it is what checks it
-    except ValueError:
-        raise BadValue("must be a URL") from None
-    if parts.username or parts.password:
-        raise BadValue("must not hold a user name or a password")
-    if parts.scheme == "https" and host:
-        return value
-    if parts.scheme == "http" and is_loopback(host):
-        return value
-    raise BadValue("must be an https URL (http only to a literal loopback address such as 127.0.0.1)")
+    return _safe_url(value, ())
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host is loopback by what it says itself: ``localhost`` or a literal loopback address."""
-    if host == "localhost":
-        return True
+def _issuer_url(value: str) -> str:
+    """The same, and http to ``localhost``: an issuer's name is in its own documents and cannot be written otherwise."""
+    return _safe_url(value, (LOCALHOST,))
+
+
+def _safe_url(value: str, plain_http_hosts: tuple[str, ...]) -> str:
     try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+        parse_url(value, plain_http_hosts=plain_http_hosts)
+    except UnsafeURLError as flaw:
+        raise BadValue(f"{flaw}. {flaw.remedy}".removesuffix(". ")) from None
+    return value
 
 
 def _token_url(value: str) -> str:
@@ -183,7 +173,7 @@ _ALL = (
     ),
     Key("session", _text(256)),
     Key("provider", _text(255)),
-    Key("issuer", _url),
+    Key("issuer", _issuer_url),
     Key("login_key", _text(128)),
     Key("client_id", _text(255)),
     Key("client_secret_env", _VARIABLE_NAME),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
-import contextlib
 import difflib
 import os
 from collections.abc import Mapping
@@ -12,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
 from ..messages import run_with_profile, shown_url
+from .endpoints import check_endpoint, configured_endpoint, is_true
+from .files import has_section, parse_trouble
 from .precedence import SESSION_SECTION, Layers, has_our_keys, is_ours, resolve
 
 if TYPE_CHECKING:
@@ -70,12 +70,18 @@ def settings_of_config(
         return None
     settings = resolve(layers)
     section = layers.profile_section
+    cognito = configured_endpoint(full_config, section, variables, service="cognito-identity")
+    sts = configured_endpoint(full_config, section, variables, service="sts")
+    if cognito is not None and settings.endpoint_url is None:
+        check_endpoint(cognito)
+    if sts is not None and (settings.flow == "basic" or settings.assume_role_arn is not None):
+        check_endpoint(sts)
     settings = replace(
         settings,
-        endpoint=settings.endpoint_url or _configured_endpoint(full_config, section, variables),
-        sts_endpoint=_configured_endpoint(full_config, section, variables, service="sts"),
-        fips=_is_true(variables.get("AWS_USE_FIPS_ENDPOINT") or section.get("use_fips_endpoint")),
-        dual_stack=_is_true(variables.get("AWS_USE_DUALSTACK_ENDPOINT") or section.get("use_dualstack_endpoint")),
+        endpoint=settings.endpoint_url or (cognito.url if cognito else None),
+        sts_endpoint=sts.url if sts else None,
+        fips=is_true(variables.get("AWS_USE_FIPS_ENDPOINT") or section.get("use_fips_endpoint")),
+        dual_stack=is_true(variables.get("AWS_USE_DUALSTACK_ENDPOINT") or section.get("use_dualstack_endpoint")),
         ca_bundle=_text(section.get("ca_bundle")),
     )
     _check_endpoint(settings)
@@ -221,7 +227,8 @@ def load_session_settings(name: str, *, environ: Mapping[str, str] | None = None
         flags["identity_pool_id"] = _pool_of_who_uses(name, everything)
     settings = resolve(Layers(None, full_config, str(session.get_config_variable("config_file")), {}, flags))
     variables = os.environ if environ is None else environ
-    return replace(settings, endpoint=settings.endpoint_url or _configured_endpoint(full_config, {}, variables))
+    found = configured_endpoint(full_config, {}, variables, service="cognito-identity")
+    return replace(settings, endpoint=settings.endpoint_url or (found.url if found else None))
 
 
 def _full_config(session: Session) -> Mapping[str, Any]:
@@ -234,86 +241,5 @@ def _full_config(session: Session) -> Mapping[str, Any]:
     return config
 
 
-def _configured_endpoint(
-    full_config: Mapping[str, Any],
-    section: Mapping[str, Any],
-    environ: Mapping[str, str],
-    *,
-    service: str = "cognito_identity",
-) -> str | None:
-    """Where botocore's configured endpoints send a service, in botocore's own order of precedence."""
-    ignored = environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") or section.get("ignore_configured_endpoint_urls")
-    if _is_true(ignored):
-        return None
-    services = full_config.get("services", {}).get(section.get("services"), {})
-    own = services.get(service, {}) if isinstance(services, Mapping) else {}
-    candidates = (
-        environ.get(f"AWS_ENDPOINT_URL_{service.upper()}"),
-        environ.get("AWS_ENDPOINT_URL"),
-        own.get("endpoint_url") if isinstance(own, Mapping) else None,
-        section.get("endpoint_url"),
-    )
-    return next((url for url in candidates if isinstance(url, str) and url), None)
-
-
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
-
-
-def _is_true(text: object) -> bool:
-    return isinstance(text, str) and text.lower() == "true"
-
-
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-
-def check_parsable(path: str) -> None:
-    """Refuse a configuration file that AWS tools cannot read; one that is not there is none.
-
-    Raises:
-        ConfigurationError: naming the line.
-    """
-    from botocore.configloader import load_config
-    from botocore.exceptions import ConfigNotFound, ConfigParseError
-
-    try:
-        load_config(path)
-    except ConfigNotFound:
-        return
-    except ConfigParseError:
-        raise ConfigurationError(parse_trouble(path)) from None
-
-
-def parse_trouble(path: str) -> str:
-    """Which line of a configuration file every AWS tool refuses, and why. No value is quoted: it may be a secret."""
-    shown = f"{path} cannot be parsed by any AWS tool"
-    try:
-        with open(path, "rb") as file:
-            start = file.read(3)
-        if start == _BYTE_ORDER_MARK:
-            return f"{shown}: it begins with a byte order mark. Save it as UTF-8 without BOM"
-        configparser.RawConfigParser().read([path], encoding="utf-8")
-    except configparser.DuplicateOptionError as error:
-        return (
-            f"{shown}: line {error.lineno} sets {error.option!r} of [{error.section}] a second time. Remove one of them"
-        )
-    except configparser.DuplicateSectionError as error:
-        return f"{shown}: line {error.lineno} begins [{error.section}] a second time. Join the two"
-    except configparser.MissingSectionHeaderError as error:
-        return f"{shown}: line {error.lineno} stands before the first [section]"
-    except configparser.ParsingError as error:
-        lines = ", ".join(str(line) for line, _ in error.errors)
-        return f"{shown}: line {lines} is not key = value"
-    except UnicodeDecodeError:
-        return f"{shown}: it is not UTF-8 text"
-    except OSError as error:
-        return f"{path} cannot be read: {error.strerror}"
-    return f"{shown}: an indented block holds a line that is not key = value"
-
-
-def has_section(path: str, title: str) -> bool:
-    """Whether a file has a section, also one whose title botocore cannot split into words and leaves out."""
-    parser = configparser.RawConfigParser(strict=False)
-    with contextlib.suppress(configparser.Error, UnicodeDecodeError, OSError):
-        parser.read([path], encoding="utf-8")
-    return parser.has_section(title)

@@ -6,7 +6,6 @@ reads neither files nor the process environment.
 
 from __future__ import annotations
 
-import configparser
 import difflib
 import os
 import re
@@ -17,6 +16,7 @@ from typing import Any
 from .. import identity_providers
 from ..errors import ConfigurationError
 from ..messages import run_with_profile, shell_command
+from .files import expanded_path, read_config, read_sections
 from .keys import KEYS, OTHER_VARIABLES, PREFIX, TOKEN_SOURCES, VARIABLE_PREFIX, BadValue, check_together
 from .settings import Origin, Settings
 
@@ -269,24 +269,25 @@ def find_overrides(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         found.append(
             "AWS_ACCESS_KEY_ID is set: clients without an explicit profile use it instead of this profile. Unset it"
         )
-    shared = os.path.expanduser(environ.get("AWS_SHARED_CREDENTIALS_FILE") or os.path.join("~", ".aws", "credentials"))
-    if _has_static_keys(shared, profile):
+    shared = expanded_path(environ.get("AWS_SHARED_CREDENTIALS_FILE") or os.path.join("~", ".aws", "credentials"))
+    if "aws_access_key_id" in _sections(shared).get(profile, {}):
         found.append(f"{shared} has static keys in [{profile}], which every client uses instead. Remove that section")
-    config = os.path.expanduser(environ.get("AWS_CONFIG_FILE") or os.path.join("~", ".aws", "config"))
+    config = expanded_path(environ.get("AWS_CONFIG_FILE") or os.path.join("~", ".aws", "config"))
     section = "default" if profile == "default" else f"profile {profile}"
-    if _has_static_keys(config, section):
+    own = _profile(config, profile)
+    if "aws_access_key_id" in own:
         found.append(
             f"{config} has aws_access_key_id in [{section}], which the JavaScript and C++ SDKs use instead. Remove it"
         )
     for key in _EARLIER_IN_THE_CHAIN:
-        if _value(config, section, key) is not None:
+        if key in own:
             found.append(f"[{section}] has {key}, which AWS clients act on before this sign-in. Remove it")
     if environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") and environ.get("AWS_ROLE_ARN"):
         found.append(
             "AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN are set: clients without an explicit profile use them"
             " instead of this profile. Unset them"
         )
-    if _value(config, section, "credential_process") is None:
+    if "credential_process" not in own:
         found.append(
             f"[{section}] has no credential_process, so only Python with install() or `native enable` uses it."
             f" {run_with_profile(profile, 'configure')}"
@@ -294,14 +295,16 @@ def find_overrides(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     return found
 
 
-def _has_static_keys(path: str, section: str) -> bool:
-    return _value(path, section, "aws_access_key_id") is not None
-
-
-def _value(path: str, section: str, key: str) -> str | None:
-    parser = configparser.RawConfigParser(strict=False)
+def _sections(path: str) -> dict[str, Any]:
     try:
-        parser.read([path], encoding="utf-8")
-    except (configparser.Error, UnicodeDecodeError, OSError):
-        return None
-    return parser.get(section, key, fallback=None)
+        return read_sections(path)
+    except ConfigurationError:
+        return {}
+
+
+def _profile(path: str, name: str) -> Mapping[str, Any]:
+    try:
+        found = read_config(path)["profiles"].get(name, {})
+    except ConfigurationError:
+        return {}
+    return found if isinstance(found, Mapping) else {}

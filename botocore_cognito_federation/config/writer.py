@@ -1,8 +1,9 @@
-"""The text of an AWS configuration file, changed line by line: what is not asked for stays as it is, byte for byte.
+"""The text of an AWS configuration file, changed line by line: everything else stays as it is, byte for byte.
 
 A parser that reads and writes the file would lose comments, order and spacing. So only the lines that set a key are
-looked for, by the rules of Python's `configparser`, which botocore reads the file with: a header starts in the first
-column, a key too, an indented line continues the value before it, and ``#`` and ``;`` begin a comment.
+looked for, by the rules of Python's `configparser`, with which botocore reads the file: a line that is indented deeper
+than the key before it continues that key's value, and ``#`` and ``;`` begin a comment line. What botocore reads in the
+changed file is compared before the file is replaced (`configuration.write_plan`).
 """
 
 from __future__ import annotations
@@ -14,33 +15,40 @@ import secrets
 import shlex
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from configparser import RawConfigParser
 from dataclasses import dataclass
 
 from ..cache.base import Store, cache_key
 from ..errors import ConfigurationError, StorageError
 
-_HEADER = re.compile(r"\[(?P<name>.+)\]")
-_OPTION = re.compile(r"(?P<key>[^\s:=][^:=]*?)\s*[:=]\s*(?P<value>.*)")
+_HEADER = RawConfigParser.SECTCRE
+_OPTION = RawConfigParser.OPTCRE
 _COMMENTS = ("#", ";")
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """One key of a section: the lines from `start` up to `end`."""
+    """One key of a section: the lines from `start` up to `end`, the first of them behind `indent`."""
 
     key: str
     value: str
     start: int
     end: int
+    indent: str
 
 
 @dataclass(frozen=True)
 class _Section:
-    """One section: its header stands on line `start`, the last line that belongs to a key ends before `end`."""
+    """One section: its header stands on line `start`, the last line that belongs to a key ends before `end`.
+
+    Attributes:
+        indent: what a new key has in front. A deeper header below would otherwise continue that key's value.
+    """
 
     name: str
     start: int
     entries: tuple[_Entry, ...]
+    indent: str
 
     @property
     def end(self) -> int:
@@ -50,12 +58,6 @@ class _Section:
 def profile_section(profile: str) -> str:
     """The section of a profile in ``~/.aws/config``."""
     return "default" if profile == "default" else f"profile {profile}"
-
-
-def section_values(text: str, section: str) -> dict[str, str]:
-    """The keys of a section (lower case) and their values; empty where there is no such section."""
-    found = _find(_lines(text), section)
-    return {entry.key: entry.value for entry in found.entries} if found else {}
 
 
 def with_section(text: str, section: str, changes: Mapping[str, str | None]) -> str:
@@ -80,11 +82,12 @@ def with_section(text: str, section: str, changes: Mapping[str, str | None]) -> 
     for key, value in changes.items():
         entry = known.get(key.lower())
         if entry is None:
-            added += [] if value is None else [f"{key} = {value}{ending}"]
+            added += [] if value is None else [f"{found.indent}{key} = {value}{ending}"]
         elif value is None:
             replaced[entry.start] = (entry.end, [])
         elif entry.value != value:
-            replaced[entry.start] = (entry.end, [f"{key} = {value}{_line_ending(lines[entry.end - 1]) or ending}"])
+            break_after = _line_ending(lines[entry.end - 1]) or ending
+            replaced[entry.start] = (entry.end, [f"{entry.indent}{key} = {value}{break_after}"])
     if added:
         end = found.end
         if not _line_ending(lines[end - 1]):
@@ -124,41 +127,67 @@ def _ending(lines: list[str]) -> str:
 
 
 def _find(lines: list[str], section: str) -> _Section | None:
-    wanted = _normal(section)
-    return next((found for found in _sections(lines) if _normal(found.name) == wanted), None)
+    wanted, found = _identity(section), None
+    for each in _sections(lines):
+        if _identity(each.name) == wanted:
+            found = each  # of two spellings of one profile, botocore takes the last
+    return found
 
 
-def _normal(section: str) -> tuple[str, ...]:
-    """A header's words as botocore reads them: ``[profile dev]``, ``[profile "dev"]``, ``[profile  dev]`` are one."""
-    try:
-        words = tuple(shlex.split(section))
-    except ValueError:
-        return (section,)
-    return ("default",) if words == ("profile", "default") else words
+def _identity(header: str) -> tuple[str, str]:
+    """What botocore takes a header for: ``[profile dev]`` and ``[profile "dev"]`` are one profile.
+
+    As in botocore's `build_profile_map`, the headers of other sections are taken letter by letter.
+    """
+    if header == "default":
+        return "profile", header
+    if header.startswith("profile"):
+        try:
+            words = shlex.split(header)
+        except ValueError:
+            words = []
+        if len(words) == 2:
+            return "profile", words[1]
+    return "section", header
 
 
 def _sections(lines: list[str]) -> Iterator[_Section]:
-    name, start, entries = "", -1, list[_Entry]()
+    name, start, indent, level = "", -1, "", 0
+    entries: list[_Entry] = []
+    values: list[list[str]] = []
+
+    def finished(next_indent: str) -> _Section:
+        whole = [
+            _Entry(entry.key, "\n".join(value).rstrip(), entry.start, entry.end, entry.indent)
+            for entry, value in zip(entries, values, strict=True)
+        ]
+        return _Section(name, start, tuple(whole), whole[-1].indent if whole else max(indent, next_indent, key=len))
+
     for number, line in enumerate(lines):
-        content = line.rstrip("\r\n")
-        stripped = content.strip()
+        stripped = line.strip()
         if not stripped or stripped.startswith(_COMMENTS):
+            if not stripped and values:
+                values[-1].append("")
             continue
-        if content[0].isspace() and entries:
+        front = line[: len(line) - len(line.lstrip())]
+        if entries and len(front) > level:
             last = entries[-1]
-            entries[-1] = _Entry(last.key, f"{last.value}\n{stripped}".strip("\n"), last.start, number + 1)
+            values[-1].append(stripped)
+            entries[-1] = _Entry(last.key, "", last.start, number + 1, last.indent)
             continue
+        level = len(front)
         header = _HEADER.match(stripped)
         if header is not None:
             if start >= 0:
-                yield _Section(name, start, tuple(entries))
-            name, start, entries = header["name"], number, []
+                yield finished(front)
+            name, start, indent, entries, values = header["header"], number, front, [], []
             continue
         option = _OPTION.match(stripped)
         if option is not None and start >= 0:
-            entries.append(_Entry(option["key"].strip().lower(), option["value"].strip(), number, number + 1))
+            entries.append(_Entry(option["option"].rstrip().lower(), "", number, number + 1, front))
+            values.append([option["value"].strip()])
     if start >= 0:
-        yield _Section(name, start, tuple(entries))
+        yield finished("")
 
 
 def _refuse_what_is_not_flat(key: str, value: str | None) -> None:
@@ -186,13 +215,17 @@ def read_text(path: str) -> str:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def update_text(path: str, edit: Callable[[str], str], store: Store) -> bool:
+def update_text(
+    path: str, edit: Callable[[str], str], store: Store, *, check: Callable[[str], None] = lambda _: None
+) -> bool:
     """Change a configuration file; whether there was anything to change.
 
     Args:
         path: the file; where it is a link, its target is replaced and the link stays.
         edit: from the old text to the new one; called while no other process of ours changes the file.
         store: gives the lock.
+        check: called with the path of the new file before that replaces the old one; what it raises leaves the old
+            one as it is.
 
     Raises:
         ConfigurationError: it cannot be read.
@@ -207,15 +240,15 @@ def update_text(path: str, edit: Callable[[str], str], store: Store) -> bool:
         if after == before:
             return False
         try:
-            _replace(target, after.encode("utf-8", "surrogateescape"))
+            _replace(target, before, after.encode("utf-8", "surrogateescape"), check)
         except OSError as error:
             raise StorageError(
-                f"{target} cannot be written: {error.strerror}", remedy="Mend its permissions, or set AWS_CONFIG_FILE"
+                f"{target} cannot be written: {error.strerror}", remedy="Fix its permissions, or set AWS_CONFIG_FILE"
             ) from None
     return True
 
 
-def _replace(path: str, content: bytes) -> None:
+def _replace(path: str, before: str, content: bytes, check: Callable[[str], None]) -> None:
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     status = None
     with contextlib.suppress(FileNotFoundError):
@@ -234,6 +267,9 @@ def _replace(path: str, content: bytes) -> None:
             if hasattr(os, "chown"):
                 with contextlib.suppress(OSError):
                     os.chown(temporary, status.st_uid, status.st_gid)
+        check(temporary)
+        if read_text(path) != before:
+            raise StorageError(f"Another program has just changed {path}", remedy="Try again")
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):

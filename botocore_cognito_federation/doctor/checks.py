@@ -23,10 +23,11 @@ from ..cache import store_for
 from ..cache.base import NOTES, Store
 from ..cache.sessions import Sessions
 from ..config.configure import Files, check_provider, is_ours, signs_people_in
+from ..config.files import read_config
 from ..config.loader import load_settings
 from ..config.precedence import find_overrides
 from ..config.settings import Settings
-from ..config.writer import profile_section, read_text, section_values
+from ..config.writer import profile_section
 from ..errors import CognitoFederationError, ConfigurationError, SignInRequiredError, StorageError, TemporaryError
 from ..factory import fetcher_for, identity_pool_for
 from ..identity_pool.aws import Clients
@@ -38,6 +39,8 @@ from ..sign_in.interactive import check_storable
 from .report import CheckResult, by_severity
 
 _NOTE_LIFE = 86_400
+#: JSON may hold integers that are longer than a float; no time is later than this.
+_END_OF_TIME = 1e12
 
 
 def shadows(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckResult]:
@@ -55,7 +58,7 @@ def helper(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckResu
     profile = settings.profile or "default"
     name = "credential_process"
     configure = run_with_profile(profile, "configure")
-    command = section_values(read_text(Files.of(environ).config), profile_section(profile)).get(name)
+    command = read_config(Files.of(environ).config)["profiles"].get(profile, {}).get(name)
     if command is None:
         what = f"[{profile_section(profile)}] has no credential_process: only Python with install() uses the profile"
         yield CheckResult(name, "warning", what, configure)
@@ -100,7 +103,7 @@ def notes(store: Store) -> Iterator[CheckResult]:
     """What happened lately and was worth a word."""
     for _, document in store.documents(NOTES):
         at = document.get("at")
-        if isinstance(at, int | float) and time.time() - at < _NOTE_LIFE:
+        if isinstance(at, int | float) and 0 <= at < _END_OF_TIME and time.time() - at < _NOTE_LIFE:
             yield CheckResult("notes", "note", f"{document.get('text')} ({span(max(0.0, time.time() - at))} ago)")
 
 
@@ -221,8 +224,9 @@ def clocks(settings: Settings, clients: Clients) -> Iterator[CheckResult]:
         addresses["the identity provider"] = f"{issuer}/.well-known/openid-configuration"
     with suppress_wire_logs():
         addresses["Cognito"] = str(clients.cognito_identity().meta.endpoint_url)
+    http = HttpClient(ca_bundle=settings.ca_bundle)
     for whose, address in addresses.items():
-        yield from _clock(whose, address, HttpClient(ca_bundle=settings.ca_bundle))
+        yield from _clock(whose, address, http.for_issuer(address))
 
 
 def _clock(whose: str, address: str, http: HttpClient) -> Iterator[CheckResult]:

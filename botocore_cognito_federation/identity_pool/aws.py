@@ -1,4 +1,6 @@
-"""botocore clients for our own calls: unsigned, nested, patient, and never resolving credentials.
+"""botocore clients for our own calls, to identity pools, user pools and STS: one factory, one set of limits.
+
+They are unsigned and nested, and never resolve credentials.
 
 A client made without ``UNSIGNED`` resolves credentials, which would start the very provider that is asking
 (boto/botocore#1472).
@@ -9,8 +11,9 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -18,21 +21,20 @@ from typing import TYPE_CHECKING, Any
 from botocore.loaders import JSONFileLoader, Loader
 
 from .._util.log import suppress_wire_logs
+from .._util.urls import UnsafeURLError, is_loopback, parse_url
 from .._version import __version__
 from ..errors import CognitoFederationError, ConfigurationError, FederationRefusedError, Retry, TemporaryError
-from ..messages import shown_url
+from ..messages import LONGEST_ANSWER_TEXT, LONGEST_CODE, masked, printable, shown_url
+from .aws_http import ATTEMPTS, CONNECT_TIMEOUT, READ_TIMEOUT, call_limit, limit_answers
 from .errors import CallContext, Explanation, explain
 
 if TYPE_CHECKING:
+    from botocore.config import Config
     from botocore.credentials import ReadOnlyCredentials
     from botocore.session import Session
 
     from ..config.settings import Settings
 
-#: Three attempts of at most 5 + 10 s stay under the 50 s that a credential helper has.
-_CONNECT_TIMEOUT = 5
-_READ_TIMEOUT = 10
-_ATTEMPTS = 3
 #: Connections that a client keeps; they are opened as they are needed, and a server's threads share a client.
 _CONNECTIONS = 50
 #: Ways to call Cognito that one process keeps at once: pools' regions, endpoints, and variables that change.
@@ -72,7 +74,7 @@ class Clients:
 
     def sts(self, *, access_key: str, secret_key: str, token: str) -> Any:
         """A client that signs with the given credentials, for AssumeRole."""
-        return _make(
+        return make_client(
             self._session(),
             "sts",
             region_name=self._sts_region,
@@ -83,7 +85,7 @@ class Clients:
 
     def signing_cognito_identity(self, credentials: ReadOnlyCredentials) -> Any:
         """A client that signs with the given credentials, for GetOpenIdTokenForDeveloperIdentity."""
-        return _make(
+        return make_client(
             self._session(),
             "cognito-identity",
             region_name=self._settings.pool_region,
@@ -99,7 +101,7 @@ class Clients:
             self._lock, self._process, self._kept = threading.Lock(), os.getpid(), {}
         with self._lock:
             if service not in self._kept:
-                self._kept[service] = _make(self._session(), service, **arguments)
+                self._kept[service] = make_client(self._session(), service, **arguments)
             return self._kept[service]
 
     @property
@@ -130,23 +132,61 @@ def _shapes_calls(variable: str) -> bool:
     return variable.startswith("AWS_") or variable.lower().endswith("_proxy") or variable in _OTHERS
 
 
-def _make(session: Session, service: str, **arguments: Any) -> Any:
+def make_client(session: Session, service: str, **arguments: Any) -> Any:
+    """Make a botocore client whose calls have our limits, and whose endpoint may be spoken to.
+
+    Args:
+        session: a botocore session, whose endpoint, proxy and certificate settings apply.
+        service: such as ``cognito-idp``.
+        arguments: of ``create_client``; without ``aws_access_key_id`` the client is unsigned.
+
+    Raises:
+        ConfigurationError: the session's configuration does not give a client, or its endpoint may not be spoken to;
+            the message names where the endpoint was set.
+    """
+    from botocore.config import Config
+    from botocore.utils import get_environ_proxies
+
+    config = _limits(signed="aws_access_key_id" in arguments)
+    client = _created(session, service, config=config, **arguments)
+    url = client.meta.endpoint_url
+    try:
+        host = parse_url(url).hostname or ""
+    except UnsafeURLError as flaw:
+        raise _unsafe_endpoint(session, service, flaw) from None
+    if is_loopback(host) and (client.meta.config.proxies or get_environ_proxies(url)):
+        # A proxy has another loopback than this machine, whatever NO_PROXY says.
+        client = _created(session, service, config=config.merge(Config(proxies={})), **arguments)
+    return limit_answers(client)
+
+
+def _limits(*, signed: bool) -> Config:
     from botocore import UNSIGNED
     from botocore.config import Config
-    from botocore.exceptions import BotoCoreError
 
-    signed = "aws_access_key_id" in arguments
-    config = Config(
+    return Config(
         signature_version=None if signed else UNSIGNED,
-        connect_timeout=_CONNECT_TIMEOUT,
-        read_timeout=_READ_TIMEOUT,
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
         max_pool_connections=_CONNECTIONS,
         # Cognito throttles with HTTP 400, which botocore's legacy mode never retries.
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         user_agent_extra=f"lib/botocore-cognito-federation#{__version__}",
     )
+
+
+def _unsafe_endpoint(session: Session, service: str, flaw: UnsafeURLError) -> ConfigurationError:
+    from ..config.endpoints import configured_endpoint, unsafe_endpoint
+
+    found = configured_endpoint(session.full_config, session.get_scoped_config(), os.environ, service=service)
+    return unsafe_endpoint(service, found.origin if found else f"The endpoint of {service}", flaw)
+
+
+def _created(session: Session, service: str, **arguments: Any) -> Any:
+    from botocore.exceptions import BotoCoreError
+
     try:
-        return _nested_client(session, service, config=config, **arguments)
+        return _nested_client(session, service, **arguments)
     except BotoCoreError as error:
         # Of the profile's other keys, such as an sso_session that is not there; its text quotes only names.
         raise ConfigurationError(f"botocore can make no client for {service}: {error}") from None
@@ -170,8 +210,10 @@ logger = logging.getLogger(__name__)
 #: Further attempts by class.
 _FURTHER_ATTEMPTS = {Retry.TRANSIENT: 2, Retry.BRIEF: 2}
 _FIRST_PAUSE = 0.2
-#: What botocore's parsers raise at a body that is no JSON object, such as a proxy's page or ``null``.
-UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
+#: What botocore's parsers raise at a body that is not the service's: a proxy's page, ``null``, a time of 1e999.
+_UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError, OSError)
+#: Shorter strings of a request are words of the configuration, and masking them would spoil messages.
+_SHORTEST_SECRET = 16
 
 
 @dataclass(frozen=True)
@@ -191,7 +233,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Answer:
-    """A complete answer.
+    """A complete answer; each member has the type that the service's model gives it.
 
     Attributes:
         body: the parsed answer.
@@ -202,15 +244,61 @@ class Answer:
     server_time: float | None
 
 
+@dataclass(frozen=True)
+class ErrorAnswer:
+    """An error that a service answered, its texts cleaned and cut.
+
+    Attributes:
+        code: such as ``NotAuthorizedException``; empty where it had none.
+        message: the service's words, without the secrets that were sent.
+        status: the HTTP status.
+        server_time: as in `Answer`.
+        retried: whether botocore has tried it several times already.
+    """
+
+    code: str
+    message: str
+    status: int
+    server_time: float | None = None
+    retried: bool = False
+
+
+class NotTheServiceError(TemporaryError):
+    """What answered is not the service: a proxy's page, or an answer whose members are not those of the model."""
+
+
+def ask(
+    operation: Callable[..., Any], arguments: Mapping[str, Any], *, whom: str = "AWS", secrets: Iterable[str] = ()
+) -> Answer | ErrorAnswer:
+    """Make one call, with botocore's own attempts.
+
+    Args:
+        operation: a method of a botocore client.
+        arguments: its arguments.
+        whom: the service in words, for messages.
+        secrets: what of the arguments no message may show.
+
+    Raises:
+        TemporaryError: no connection, no answer in time, or `NotTheServiceError`.
+        ConfigurationError: the call cannot be made at all.
+    """
+    with call_limit():
+        outcome = _outcome(operation, arguments, whom, secrets)
+    if isinstance(outcome, CognitoFederationError):
+        # Raised here and not in an except clause: an error of botocore as its context would hold the request.
+        raise outcome
+    return outcome
+
+
 def call(
-    operation: Callable[..., Mapping[str, Any]],
+    operation: Callable[..., Any],
     *,
     arguments: Mapping[str, Any],
     needs: tuple[str, ...],
     facts: CallContext,
     patience: Clock,
 ) -> Answer:
-    """Call one operation.
+    """Call one operation of an identity pool or of STS.
 
     Args:
         operation: a method of a botocore client.
@@ -224,94 +312,152 @@ def call(
         TemporaryError: network, throttling, 5xx, or an answer that is not Cognito's.
         ConfigurationError: the call cannot be made at all.
     """
-    attempt = 0
-    while True:
-        try:
-            return _once(operation, arguments, needs, replace(facts, now=patience.now()))
-        except _Refused as refused:
-            diagnosis, retried = refused.diagnosis, refused.retried
-        if retried or attempt >= _FURTHER_ATTEMPTS.get(diagnosis.retry, 0):
-            raise _public(diagnosis)
-        attempt += 1
-        logger.debug("%s; trying again", diagnosis.cause)
-        patience.sleep(_FIRST_PAUSE * 2**attempt * (0.5 + patience.dice()))
+    secrets = _secrets_of(arguments)
+    with call_limit():
+        for further in range(max(_FURTHER_ATTEMPTS.values()) + 1):
+            outcome = _outcome(operation, arguments, "AWS", secrets)
+            diagnosis = _diagnosis_of(outcome, needs, replace(facts, now=patience.now()))
+            if isinstance(outcome, Answer) and diagnosis is None:
+                return outcome
+            if diagnosis is None:
+                break
+            retried = isinstance(outcome, ErrorAnswer) and outcome.retried
+            if retried or further >= _FURTHER_ATTEMPTS.get(diagnosis.retry, 0):
+                raise _public(diagnosis)
+            logger.debug("%s; trying again", diagnosis.cause)
+            patience.sleep(_FIRST_PAUSE * 2 ** (further + 1) * (0.5 + patience.dice()))
+    assert isinstance(outcome, CognitoFederationError), "everything else has a diagnosis"
+    raise outcome
 
 
-class _Refused(Exception):
-    """One refused call.
-
-    Attributes:
-        diagnosis: what it means.
-        retried: whether botocore has tried it several times already.
-    """
-
-    def __init__(self, diagnosis: Explanation, *, retried: bool = False) -> None:
-        super().__init__(diagnosis.cause)
-        self.diagnosis = diagnosis
-        self.retried = retried
+def _secrets_of(arguments: Mapping[str, Any]) -> list[str]:
+    """The login tokens in the arguments of an identity pool or of STS."""
+    values = [*arguments.get("Logins", {}).values(), arguments.get("WebIdentityToken")]
+    return [value for value in values if isinstance(value, str) and len(value) >= _SHORTEST_SECRET]
 
 
-def _once(
-    operation: Callable[..., Mapping[str, Any]],
-    arguments: Mapping[str, Any],
-    needs: tuple[str, ...],
-    facts: CallContext,
-) -> Answer:
+def _outcome(
+    operation: Callable[..., Any], arguments: Mapping[str, Any], whom: str, secrets: Iterable[str]
+) -> Answer | ErrorAnswer | CognitoFederationError:
     from botocore import exceptions
 
     try:
         with suppress_wire_logs():
             body = operation(**arguments)
     except exceptions.ClientError as error:
-        retries = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
-        raise _Refused(_diagnosis_of(error, facts), retried=bool(retries)) from None
+        return _error_answer(error.response, secrets)
     except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
-        raise _unreachable(error) from None
+        return _unreachable(error, whom)
     except exceptions.ParamValidationError:
         # botocore's text would quote the arguments, the login token among them.
-        raise ConfigurationError("A value of the configuration does not fit the service's parameters") from None
+        return ConfigurationError("A value of the configuration does not fit the service's parameters")
+    except CognitoFederationError as error:
+        return error.with_traceback(None)
     except exceptions.BotoCoreError as error:
-        if isinstance(error, CognitoFederationError):
-            raise
-        raise _other(error) from None
-    except UNREADABLE:
-        raise _Refused(
-            Explanation("What answered is not AWS", "Check HTTPS_PROXY and the endpoint settings", Retry.TRANSIENT)
-        ) from None
-    missing = [name for name in needs if not _has(body, name)]
-    if missing:
-        # botocore parses a truncated 200 to an empty answer without an error.
-        raise _Refused(
-            Explanation(
-                f"AWS answered 200 without {' and '.join(missing)}",
-                "Try again; if it stays, something between here and AWS cuts answers short",
-                Retry.TRANSIENT,
-            )
-        )
+        return _other(error, whom)
+    except _UNREADABLE:
+        return _not_the_service(whom)
+    if not _is_of_the_service(body, operation):
+        return _not_the_service(whom)
     return Answer(body, _date_of(body))
+
+
+def _is_of_the_service(body: object, operation: Callable[..., Any]) -> bool:
+    """Whether an answer with HTTP 200 may be read.
+
+    botocore reads HTML as an answer without members, which would look like success where an operation answers nothing;
+    and it hands on members of any type that JSON has.
+    """
+    if not isinstance(body, Mapping):
+        return False
+    headers = body.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    shape = _output_shape(operation)
+    return "html" not in str(headers.get("content-type", "")).lower() and (shape is None or _fits(body, shape))
+
+
+def _output_shape(operation: Callable[..., Any]) -> Any:
+    """What the service's model says of an operation's answer; None for a client that is not botocore's."""
+    meta = getattr(getattr(operation, "__self__", None), "meta", None)
+    name = getattr(meta, "method_to_api_mapping", {}).get(getattr(operation, "__name__", ""))
+    return meta.service_model.operation_model(name).output_shape if meta is not None and name else None
+
+
+_PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "long": (int,),
+    "float": (int, float),
+    "double": (int, float),
+    "timestamp": (datetime,),
+    "blob": (bytes,),
+}
+
+
+def _fits(value: object, shape: Any) -> bool:
+    """Whether a parsed value has the type its shape says; members that are not there fit."""
+    kind = shape.type_name
+    if kind == "structure":
+        return isinstance(value, Mapping) and all(
+            _fits(value[name], member) for name, member in shape.members.items() if value.get(name) is not None
+        )
+    if kind == "list":
+        return isinstance(value, list) and all(_fits(entry, shape.member) for entry in value)
+    if kind == "map":
+        return isinstance(value, Mapping) and all(_fits(entry, shape.value) for entry in value.values())
+    if kind == "boolean" or isinstance(value, bool):
+        return kind == "boolean" and isinstance(value, bool)
+    return isinstance(value, _PYTHON_TYPES.get(kind, (object,)))
+
+
+def _diagnosis_of(
+    outcome: Answer | ErrorAnswer | CognitoFederationError, needs: tuple[str, ...], facts: CallContext
+) -> Explanation | None:
+    """What is wrong with an outcome; None for a complete answer and for an error that says it itself."""
+    if isinstance(outcome, ErrorAnswer):
+        facts = replace(facts, server_time=outcome.server_time)
+        return explain(outcome.code, outcome.message, outcome.status, facts)
+    if isinstance(outcome, NotTheServiceError):
+        return Explanation(outcome.what, outcome.remedy, Retry.TRANSIENT)
+    if isinstance(outcome, CognitoFederationError):
+        return None
+    missing = [name for name in needs if not _has(outcome.body, name)]
+    if not missing:
+        return None
+    # botocore parses a truncated 200 to an empty answer without an error.
+    return Explanation(
+        f"AWS answered 200 without {' and '.join(missing)}",
+        "Try again; if it stays, something between here and AWS cuts answers short",
+        Retry.TRANSIENT,
+    )
 
 
 def _has(body: Mapping[str, Any], dotted: str) -> bool:
     value: Any = body
     for name in dotted.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
-    return bool(value)
+    # Keys, tokens and identity IDs are printable ASCII; anything else would be printed, exported and sent on.
+    return value.isascii() and value.isprintable() and bool(value) if isinstance(value, str) else bool(value)
 
 
-def _diagnosis_of(error: Any, facts: CallContext) -> Explanation:
-    answer = error.response
+def _error_answer(answer: Mapping[str, Any], secrets: Iterable[str]) -> ErrorAnswer:
     details = answer.get("Error", {})
-    status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
+    metadata = answer.get("ResponseMetadata", {})
     # Policies of an organization answer with a capital M, which botocore leaves where it stands.
-    message = str(details.get("Message") or answer.get("message") or answer.get("Message") or "")
-    return explain(str(details.get("Code", "")), message, status, replace(facts, server_time=_date_of(answer)))
+    message = details.get("Message") or answer.get("message") or answer.get("Message")
+    return ErrorAnswer(
+        code=printable(masked(details.get("Code"), secrets), LONGEST_CODE),
+        message=printable(masked(message, secrets), LONGEST_ANSWER_TEXT),
+        status=int(metadata.get("HTTPStatusCode") or 0),
+        server_time=_date_of(answer),
+        retried=bool(metadata.get("RetryAttempts", 0)),
+    )
 
 
 def _date_of(answer: Mapping[str, Any]) -> float | None:
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     try:
         return parsedate_to_datetime(headers["date"]).timestamp()
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
 
 
@@ -323,10 +469,10 @@ def _public(diagnosis: Explanation) -> CognitoFederationError:
     return error
 
 
-def _unreachable(error: Any) -> TemporaryError:
+def _unreachable(error: Any, whom: str) -> TemporaryError:
     from botocore import exceptions
 
-    where = shown_url(str(error.kwargs.get("endpoint_url") or "AWS"))
+    where = shown_url(str(error.kwargs.get("endpoint_url") or whom))
     if isinstance(error, exceptions.SSLError):
         return TemporaryError(
             f"The certificate of {where} could not be verified",
@@ -341,15 +487,19 @@ def _unreachable(error: Any) -> TemporaryError:
     )
 
 
-def _other(error: Any) -> CognitoFederationError:
+def _other(error: Any, whom: str) -> CognitoFederationError:
     from botocore import exceptions
 
     if isinstance(error, exceptions.NoRegionError | exceptions.UnknownRegionError | exceptions.InvalidRegionError):
-        return ConfigurationError("The region of the identity pool is not one botocore can call")
+        return ConfigurationError(f"The region of {whom} is not one botocore can call")
     name = type(error).__name__
     if name == "ResponseParserError":
-        return TemporaryError("What answered is not AWS", remedy="Check HTTPS_PROXY and the endpoint settings")
+        return _not_the_service(whom)
     return ConfigurationError(f"botocore cannot make the call ({name})", remedy="Run: cognito-federation explain")
+
+
+def _not_the_service(whom: str) -> NotTheServiceError:
+    return NotTheServiceError(f"What answered is not {whom}", remedy="Check HTTPS_PROXY and the endpoint settings")
 
 
 _ITS_OWN = Loader.BUILTIN_DATA_PATH

@@ -68,13 +68,13 @@ class CallContext:
             if self.profile
             else "call sign_out and sign in again",
             "new_token": self.new_token,
-            "key": self.login_key or "none",
+            "key": printable(self.login_key, 200) or "none",
             "iss": _shown(issuer) or "none",
             "iss_key": _shown(derive_login_key(issuer)) or "none",
             "aud": _shown(", ".join(map(str, audience)) if isinstance(audience, list) else str(audience)) or "none",
             "azp": f" and azp {_shown(str(party))}" if party else "",
-            "identity": self.identity_id or "none",
-            "role": self.role_arn or "of the pool",
+            "identity": printable(self.identity_id, 100) or "none",
+            "role": printable(self.role_arn, 200) or "of the pool",
         }
 
 
@@ -311,6 +311,10 @@ _EXPIRED_AT = re.compile(r"expired: (\d{6,12}) >= (\d{1,12})")
 #: AWS refuses signatures that are five minutes off; half of that is worth a word.
 _SKEW_WORTH_A_WORD = 150
 _LONGEST_WAIT = 366 * 86_400
+#: A JWT. It begins where no letter of one stands before it, or each letter of a long word would be tried as a start.
+_TOKEN = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")
+#: Error codes are names; the longest of Cognito's and STS's has 41 characters.
+_LONGEST_CODE = 64
 
 
 def explain(code: str, message: str, status: int, facts: CallContext) -> Explanation:
@@ -322,6 +326,7 @@ def explain(code: str, message: str, status: int, facts: CallContext) -> Explana
         status: the HTTP status.
         facts: the call's circumstances.
     """
+    code = printable(code, _LONGEST_CODE)
     text = message.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     words = facts.words()
     for rule in _RULES:
@@ -379,5 +384,8 @@ def _not_yet_valid(facts: CallContext) -> str:
 
 def _shown(text: str) -> str:
     """Text from another party, without what was sent and without tokens."""
-    text = re.sub(r"[Vv]alue '.*?' at '", "value at '", text, flags=re.DOTALL)  # validation errors quote what was sent
-    return printable(re.sub(r"[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*", "(token)", text), 200)
+    # Validation errors quote what was sent. Both steps are linear: an answer may be long.
+    start, end = text.lower().find("value '"), text.rfind("' at '")
+    if 0 <= start < end:
+        text = text[:start] + "value at '" + text[end + len("' at '") :]
+    return printable(_TOKEN.sub("(token)", text), 200)

@@ -6,7 +6,6 @@ or calls back takes nothing away but this renewal.
 
 from __future__ import annotations
 
-import contextvars
 import importlib
 import importlib.util
 import inspect
@@ -22,7 +21,7 @@ from functools import partial
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import TYPE_CHECKING, Any
 
-from .._util.concurrency import asks_for_itself, refreshing, refuse_reentry
+from .._util.concurrency import DeadlineExceeded, asks_for_itself, call_within, refreshing, refuse_reentry
 from ..errors import CognitoFederationError, ConfigurationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, checked_text, expiry_seconds
 from .base import Now, RefreshContext, SourceContext, SourceDeclaration, WorkloadTokenProvider, fixed_by_configuration
@@ -127,27 +126,18 @@ class HandlerTokenProvider(WorkloadTokenProvider):
         if left_behind is not None and left_behind.is_alive():
             raise TemporaryError(f"{self._name} has not returned from an earlier call yet")
         outcome = _Outcome()
-        # A thread of its own, since nothing else can be left when it does not return; a daemon, so that it does not
-        # keep the process either.
-        inherited = contextvars.copy_context()
-        worker = threading.Thread(
-            target=inherited.run,
-            args=(outcome.take, self._function, context, deadline - self._monotonic()),
-            name="cognito-federation refresh handler",
-            daemon=True,
+        limit = deadline - self._monotonic()
+        call = partial(outcome.take, self._function, context, limit)
+        try:
+            call_within(limit, call, name="cognito-federation refresh handler", monotonic=self._monotonic)
+        except DeadlineExceeded as late:
+            self._left_behind = late.worker
+        else:
+            if not isinstance(outcome.failure, _NeverReturned):
+                return outcome
+        raise TemporaryError(
+            f"{self._name} did not return within {self._time_limit:g} s", remedy="Give its own calls a time limit"
         )
-        worker.start()
-        while worker.is_alive() and self._monotonic() < deadline:
-            # Short waits: on Windows Ctrl-C is only seen between them.
-            worker.join(max(0.0, min(0.25, deadline - self._monotonic())))
-        if worker.is_alive():
-            self._left_behind = worker
-        if worker.is_alive() or isinstance(outcome.failure, _NeverReturned):
-            raise TemporaryError(
-                f"{self._name} did not return within {self._time_limit:g} s",
-                remedy="Give its own calls a time limit",
-            )
-        return outcome
 
     def _public(self, failure: BaseException) -> CognitoFederationError:
         """Our own words for what a handler raised: its text may hold a token."""

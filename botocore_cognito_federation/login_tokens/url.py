@@ -5,7 +5,6 @@ Each is one GET without a credential of ours; the platform knows its caller by a
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -13,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
+from .._util.http import HttpAnswer, HttpClient
+from .._util.urls import LOCALHOST, is_link_local
 from ..errors import ConfigurationError, TokenRefreshError
 from ..login_token import LoginToken, decoded
 from .base import (
@@ -112,7 +113,7 @@ def azure(environ: Mapping[str, str], audience: str | None) -> PlatformRequest:
     if endpoint and secret:
         url = f"{endpoint}?{urlencode({'api-version': '2019-08-01', **parameters})}"
         return PlatformRequest(
-            url, {"X-IDENTITY-HEADER": secret}, "access_token", plain_http_hosts=_link_local(url), remedy=remedy
+            url, {"X-IDENTITY-HEADER": secret}, "access_token", plain_http_hosts=_given_hosts(url), remedy=remedy
         )
     if endpoint:
         raise ConfigurationError(
@@ -130,13 +131,16 @@ def azure(environ: Mapping[str, str], audience: str | None) -> PlatformRequest:
     )
 
 
-def _link_local(url: str) -> frozenset[str]:
-    """The host of a URL, if it is a literal link-local address: App Service gives such an endpoint to containers."""
+def _given_hosts(url: str) -> frozenset[str]:
+    """The host of an address that Azure gives its own containers, where it is link-local or ``localhost``.
+
+    App Service gives a link-local one, Container Apps and Functions give ``http://localhost:PORT``.
+    """
     try:
         host = urlsplit(url).hostname or ""
-        return frozenset({host}) if ipaddress.ip_address(host).is_link_local else frozenset()
     except ValueError:
         return frozenset()
+    return frozenset({host}) if is_link_local(host) or host == LOCALHOST else frozenset()
 
 
 #: Name -> how its request is made.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from .._util.http import is_loopback
+from .._util.urls import is_this_machine
 from ..errors import ConfigurationError, SignInFailedError
 from ..messages import SIGN_IN_AGAIN, printable
 from .client import OIDCClient, provider_error
@@ -64,7 +64,7 @@ def loopback_redirect(uri: str | None, ports: tuple[int, ...]) -> Redirect:
     except ValueError:
         host, port = "", None
     plain = not (parts.query or parts.fragment or "@" in parts.netloc or parts.path.startswith(("/done", "/start/")))
-    if parts.scheme != "http" or not (host == "localhost" or is_loopback(host)) or not plain:
+    if parts.scheme != "http" or not is_this_machine(host) or not plain:
         raise ConfigurationError(
             "cognito_redirect_uri must be http to 127.0.0.1, [::1] or localhost for a sign-in with the browser here",
             remedy="Set cognito_redirect_uri = http://127.0.0.1:<port>/callback, or sign in with --remote",

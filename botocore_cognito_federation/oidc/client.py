@@ -17,7 +17,7 @@ from ..cache.base import DOCUMENTS, SECRETS, Store, cache_key
 from ..errors import ConfigurationError, StorageError
 from ..identity_providers import IdentityProvider, TokenKind
 from ..login_token import decoded
-from ..messages import printable
+from ..messages import LONGEST_CODE, masked, printable
 from .discovery import CachedDocument, DocumentCache, MemoryDocuments, ProviderMetadata, discover
 
 if TYPE_CHECKING:
@@ -58,6 +58,9 @@ class OIDCClient:
     authorization_parameters: tuple[tuple[str, str], ...] = ()
     documents: DocumentCache = field(default_factory=MemoryDocuments, repr=False)
     clock: Now = field(default_factory=Now, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "http", self.http.for_issuer(self.provider.issuer))
 
     def metadata(self) -> ProviderMetadata:
         """See `discovery.discover`."""
@@ -139,7 +142,7 @@ class AuthenticationResult:
 
 def _claim(claims: Mapping[str, Any], name: str) -> str | None:
     value = claims.get(name)
-    return printable(value, 100) or None if isinstance(value, str) else None
+    return printable(value, 100) or None
 
 
 def oidc_client(settings: Settings, store: Store, environ: Mapping[str, str] | None = None) -> OIDCClient:
@@ -257,13 +260,8 @@ def provider_error(code: object, description: object, *, secrets: Iterable[str |
     Args:
         secrets: what was sent to it and must not come back to the screen.
     """
-    text = description if isinstance(description, str) else ""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "…")
-    text = _TOKEN_LIKE.sub("…", text)
-    found = printable(code, 64) if isinstance(code, str) else ""
-    return ProviderError(_TOKEN_LIKE.sub("…", found), printable(text, 200))
+    text = _TOKEN_LIKE.sub("…", masked(description, secrets))
+    return ProviderError(_TOKEN_LIKE.sub("…", printable(code, LONGEST_CODE)), printable(text, 200))
 
 
 def error_in(answer: HttpAnswer, *, secrets: Iterable[str | None] = ()) -> ProviderError:

@@ -15,7 +15,7 @@ from .authorization import configured_parameters
 from .client import AuthenticationResult, OIDCClient, ProviderError, TokenAnswer, error_in
 from .discovery import ProviderMetadata
 from .flows import DEFAULT_TIMEOUT, Accept, Announce, SignInPrompt
-from .tokens import post, secrets_of, token_answer, validate_response
+from .tokens import post, secrets_of, text_of_token, token_answer, validate_response
 
 DEFAULT_INTERVAL = 5.0
 """Seconds between polls where the provider names none (RFC 8628, section 3.2)."""
@@ -169,16 +169,16 @@ def _refused(answer: HttpAnswer, error: ProviderError) -> SignInFailedError | Co
 
 def _device_authorization(answer: HttpAnswer) -> DeviceAuthorization:
     body = answer.json_object(error=SignInFailedError)
-    device_code = body.get("device_code")
+    device_code = text_of_token(body, "device_code")
     user_code = body.get("user_code")
     # Google calls it verification_url, the name in the drafts of RFC 8628.
     uri = body.get("verification_uri", body.get("verification_url"))
-    usable = isinstance(device_code, str) and isinstance(user_code, str) and user_code.isprintable()
-    if not usable or not 0 < len(str(user_code)) <= 64 or not _is_showable(uri):
+    usable = isinstance(user_code, str) and user_code.isprintable() and 0 < len(user_code) <= 64
+    if device_code is None or not usable or not _is_showable(uri):
         raise SignInFailedError(f"{answer.host} answered without a usable device code", remedy="Sign in another way")
     complete = body.get("verification_uri_complete")
     return DeviceAuthorization(
-        device_code=str(device_code),
+        device_code=device_code,
         user_code=str(user_code),
         verification_uri=str(uri),
         verification_uri_complete=complete if _is_showable(complete) else None,

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
-from .._util.http import HttpAnswer, HttpClient, check_url
-from ..errors import ConfigurationError, TemporaryError
+from .._util.http import HttpAnswer, HttpClient
+from .._util.urls import LOCALHOST, check_url, is_this_machine
+from ..errors import CognitoFederationError, ConfigurationError
 from ..identity_providers import IdentityProvider
 from ..messages import printable
 
@@ -83,6 +85,7 @@ def document(
     Raises:
         ConfigurationError: the server has no such document.
         TemporaryError: the server cannot be asked now.
+        TokenRefreshError: it answered with far too much, or compressed.
     """
     kept = cache.get(url)
     # A document "from the future" is one of a clock that has been set back since: a miss.
@@ -93,7 +96,7 @@ def document(
             return value, kept
     try:
         return _fetched(http, cache, url, now)
-    except (ConfigurationError, TemporaryError):
+    except CognitoFederationError:
         # RFC 5861, section 4: what answers wrongly for a while takes no renewal away that the last answer allows.
         value = kept.value() if kept is not None and recent else None
         if kept is None or value is None or not kept.fetched_at <= now < kept.fresh_until + STALE_IF_ERROR:
@@ -182,7 +185,7 @@ def discover(http: HttpClient, provider: IdentityProvider, cache: DocumentCache,
 
     Raises:
         ConfigurationError: nobody can sign in there, the document names another issuer, or an endpoint of it is off
-            the rails of `http.check_url`.
+            the rule of `_util.urls`.
         TemporaryError: the provider cannot be asked now.
     """
     if provider.endpoints is not None:
@@ -196,9 +199,10 @@ def discover(http: HttpClient, provider: IdentityProvider, cache: DocumentCache,
     if provider.issuer is None:
         raise ConfigurationError(f"There is no sign-in with {provider.name}", remedy=provider.no_sign_in_reason)
     url = provider.issuer.removesuffix("/") + _PATH
+    http = http.for_issuer(provider.issuer)
     value, fetched = document(http, cache, url, now=now)
     issuer = _checked_issuer(value, provider)
-    _check_endpoints(value)
+    _check_endpoints(value, issuer)
     return ProviderMetadata(
         issuer=issuer,
         issuers=(issuer, *provider.issuer_aliases),
@@ -237,10 +241,22 @@ def _checked_issuer(value: Mapping[str, Any], provider: IdentityProvider) -> str
     return found
 
 
-def _check_endpoints(value: Mapping[str, Any]) -> None:
+def _check_endpoints(value: Mapping[str, Any], issuer: str) -> None:
+    """Refuse endpoints that may not be spoken to, also those that are never used.
+
+    A provider on another machine must not send requests of ours, with a path of its choosing, to a service of this
+    one; so only an issuer on this machine may name endpoints on it.
+    """
+    own = urlsplit(issuer).hostname or ""
     for name, endpoint in value.items():
         if (name.endswith("_endpoint") or name == "jwks_uri") and endpoint is not None:
-            check_url(endpoint, whose=f"the {printable(name, 60)} of the discovery document")
+            whose = f"The {printable(name, 60)} in the discovery document of {issuer}"
+            parts = check_url(endpoint, plain_http_hosts={LOCALHOST} & {own}, whose=whose)
+            if is_this_machine(parts.hostname or "") and not is_this_machine(own):
+                raise ConfigurationError(
+                    f"{whose} is on this machine, and the issuer is not",
+                    remedy="Check the issuer; report it to its owner",
+                )
 
 
 def _text(value: Mapping[str, Any], name: str) -> str | None:

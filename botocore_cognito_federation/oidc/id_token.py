@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ from .._util.http import HttpClient
 from ..errors import CognitoFederationError, SignInFailedError
 from ..messages import SIGN_IN_AGAIN, printable
 from .discovery import DocumentCache, document
+from .signing_keys import Candidates, matching_keys
 
 EXPIRY_LEEWAY = 60.0
 CLOCK_SKEW = 300.0
@@ -27,7 +29,7 @@ REFETCH_INTERVAL = 60.0
 
 _ACCEPTED = {"RS256": "sha256", "RS384": "sha384", "RS512": "sha512"}
 _VERIFIED_THEN_REFUSED = frozenset({"ES256", "ES384", "ES512", "ES256K", "PS256", "PS384", "PS512", "EdDSA"})
-_KEY_TYPE = {"R": "RSA", "P": "RSA", "E": "EC"}
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,8 @@ class KeySet:
     cache: DocumentCache = field(repr=False)
     jwks_uri: str
 
-    def candidates(self, key_id: str | None, algorithm: str, *, now: float, anew: bool = False) -> list[jwt.PyJWK]:
-        """The keys a token with this header may be signed with; empty if there is none.
+    def candidates(self, key_id: str | None, algorithm: str, *, now: float, anew: bool = False) -> Candidates:
+        """The keys a token with this header may be signed with.
 
         Args:
             anew: what was cached did not do: fetch again, but at most once in 60 seconds, so that tokens with
@@ -65,7 +67,7 @@ class KeySet:
         """
         not_before = now - REFETCH_INTERVAL if anew else None
         value, _ = document(self.http, self.cache, self.jwks_uri, now=now, not_before=not_before)
-        return _matching(value, key_id, algorithm)
+        return matching_keys(value, key_id, algorithm)
 
 
 def verify_id_token(
@@ -102,38 +104,64 @@ def verify_id_token(
 
 
 def _header(token: str, error: type[CognitoFederationError]) -> dict[str, Any]:
-    try:
-        header = jwt.get_unverified_header(token)
-    except jwt.exceptions.PyJWTError:
+    segments = token.split(".")
+    header = _json_object(segments[0]) if len(segments) == 3 and all(map(_BASE64URL.fullmatch, segments)) else None
+    if header is None:
+        if len(segments) == 3 and not segments[2] and (unsigned := _json_object(segments[0])) is not None:
+            raise _proves_nothing(unsigned.get("alg"), error)
         raise error(
             "The provider's ID token is not a JSON Web Token", remedy="An identity pool needs a signed, unencrypted one"
-        ) from None
-    algorithm = header.get("alg")
-    if algorithm not in _ACCEPTED and algorithm not in _VERIFIED_THEN_REFUSED:
-        # "none" and HS*: the first proves nothing, the second could be made by anybody who knows the public key.
-        raise error(
-            f"The ID token is signed with {printable(str(algorithm), 20)!r}, which proves nothing about its origin",
-            remedy="Set the ID token signing algorithm of the client to RS256 at the identity provider",
         )
+    algorithm = header.get("alg")
+    if not isinstance(algorithm, str) or algorithm not in {*_ACCEPTED, *_VERIFIED_THEN_REFUSED}:
+        raise _proves_nothing(algorithm, error)
+    if not isinstance(header.get("kid", ""), str):
+        raise error("The ID token has a key ID (kid) that is not a text")  # RFC 7515, section 4.1.4
     if "crit" in header:
         raise error("The ID token demands extensions (crit) that are not understood")  # RFC 7515, section 4.1.11
     return header
+
+
+def _proves_nothing(algorithm: object, error: type[CognitoFederationError]) -> CognitoFederationError:
+    """The error for "none" and HS*: the first proves nothing, the second anybody makes who knows the public key."""
+    named = printable(algorithm, 20) if isinstance(algorithm, str) else type(algorithm).__name__
+    return error(
+        f"The ID token is signed with {named!r}, which proves nothing about its origin",
+        remedy="Set the ID token signing algorithm of the client to RS256 at the identity provider",
+    )
+
+
+def _json_object(segment: str) -> dict[str, Any] | None:
+    """The JSON object in a segment of a token, read as strictly as identity pools do (RFC 7515, section 2)."""
+    raw = _decoded(segment)
+    try:
+        value = json.loads(raw.decode("utf-8")) if raw is not None else None
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _decoded(text: object) -> bytes | None:
+    """What unpadded base64url stands for; None for everything else."""
+    if not isinstance(text, str) or not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
+        return None
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def _verified_claims(
     token: str, header: Mapping[str, Any], keys: KeySet, now: float, error: type[CognitoFederationError]
 ) -> dict[str, Any]:
     key_id, algorithm = header.get("kid"), str(header["alg"])
-    if not isinstance(key_id, str):
-        key_id = None
     # The second round is for keys that rotated since the cached document, under a new `kid` or under none at all.
     for anew in (False, True):
         candidates = keys.candidates(key_id, algorithm, now=now, anew=anew)
-        for key in candidates:
+        for key in candidates.keys:
             claims = _signed_claims(token, key, algorithm)
             if claims is not None:
                 return claims
-    if not candidates:
+    if candidates.passed_over and not candidates.keys:
+        raise error(candidates.passed_over, remedy="Report it to the provider, who must replace the key")
+    if not candidates.keys:
         raise error(
             "The ID token is signed with a key that the provider does not publish",
             remedy="Sign in again in a minute; a key that was just rotated is published late",
@@ -143,35 +171,18 @@ def _verified_claims(
 
 def _signed_claims(token: str, key: jwt.PyJWK, algorithm: str) -> dict[str, Any] | None:
     try:
-        claims = json.loads(jwt.PyJWS().decode(token, key=key.key, algorithms=[algorithm]))
-    except (jwt.exceptions.PyJWTError, ValueError, TypeError, RecursionError):
+        jwt.PyJWS().decode(token, key=key.key, algorithms=[algorithm])
+    except (jwt.exceptions.PyJWTError, ValueError, TypeError):
         return None
-    return claims if isinstance(claims, dict) else None
-
-
-def _matching(jwks: Mapping[str, Any], key_id: str | None, algorithm: str) -> list[jwt.PyJWK]:
-    found = []
-    entries = jwks.get("keys")
-    for entry in entries if isinstance(entries, list) else ():
-        if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
-            continue
-        if key_id is not None and entry.get("kid") != key_id:
-            continue
-        wanted = "OKP" if algorithm == "EdDSA" else _KEY_TYPE[algorithm[0]]
-        if entry.get("kty") != wanted or entry.get("alg", algorithm) != algorithm:
-            continue
-        try:
-            found.append(jwt.PyJWK(entry, algorithm=algorithm))
-        except (jwt.exceptions.PyJWTError, ValueError, TypeError, KeyError):
-            continue
-    return found
+    return _json_object(token.split(".")[1])
 
 
 def _check_origin(claims: Mapping[str, Any], expected: Expectation, error: type[CognitoFederationError]) -> None:
     issuer = claims.get("iss")
     if issuer not in expected.issuers:
+        named = printable(issuer, 200) or type(issuer).__name__
         raise error(
-            f"The ID token was issued by {printable(str(issuer), 200)}, not by {expected.issuers[0]}",
+            f"The ID token was issued by {named}, not by {expected.issuers[0]}",
             remedy="Set cognito_issuer to the issuer of this provider, exactly as its tokens spell it",
         )
     audience = claims.get("aud")

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from ..messages import printable
+
 Mood = Literal["good", "bad", "neutral"]
 
 _STYLE = """
@@ -62,13 +64,13 @@ class Page:
 
 def signed_in(user: str) -> Page:
     """The sign-in worked; `user` as the provider named them."""
-    return Page("good", "You are signed in", "Signed in as", emphasis=user)
+    return Page("good", "You are signed in", "Signed in as", emphasis=printable(user, 200))
 
 
 def failed(what: str, remedy: str) -> Page:
     """The sign-in did not finish."""
     # No full stop after the remedy: it often ends in a command, which people copy.
-    return Page("bad", "The sign-in did not finish", f"{what}.", remedy=remedy)
+    return Page("bad", "The sign-in did not finish", f"{printable(what, 2000)}.", remedy=printable(remedy, 2000))
 
 
 WORKING = Page(

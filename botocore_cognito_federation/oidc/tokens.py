@@ -141,13 +141,13 @@ def token_answer(
     body = answer.json_object(error=error)
     now = party.clock.now()
     life = _lifetime(body.get("expires_in"))
-    access, new = _token(body, "access_token"), _token(body, "refresh_token")
+    access, new = text_of_token(body, "access_token"), text_of_token(body, "refresh_token")
     if party.provider.long_lived_exchange and sent is not None:
         new = access
-    if access is None and _token(body, "id_token") is None:
+    if access is None and text_of_token(body, "id_token") is None:
         raise error(f"{answer.host} answered without any token", remedy=SIGN_IN_AGAIN)
     return TokenAnswer(
-        id_token=_token(body, "id_token"),
+        id_token=text_of_token(body, "id_token"),
         access_token=access,
         refresh_token=new or sent,
         expires_at=None if life is None else now + life,
@@ -155,7 +155,8 @@ def token_answer(
     )
 
 
-def _token(body: Mapping[str, Any], name: str) -> str | None:
+def text_of_token(body: Mapping[str, Any], name: str) -> str | None:
+    """Read a token of an answer; None where it is not there, or is no text that can be sent on."""
     value = body.get(name)
     return value if isinstance(value, str) and value.isascii() and value.isprintable() and value.strip() else None
 

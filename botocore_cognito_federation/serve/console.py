@@ -15,8 +15,9 @@ from http import HTTPStatus
 from types import TracebackType
 from urllib.parse import urlencode, urlsplit
 
-from .._util.http import HttpClient, check_url
+from .._util.http import HttpClient
 from .._util.loopback import ADDRESS, Request, Response, RouteServer
+from .._util.urls import check_url
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, FederationRefusedError, SignInFailedError
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from ..errors import SignInFailedError
+from ..messages import shown_lines
 
 #: How often an empty line is no answer.
 _EMPTY_LINES = 3
@@ -67,7 +68,7 @@ class Dialogue:
         self._deadline = monotonic() + timeout
 
     def say(self, text: str) -> None:
-        self._device.write(f"{text}\n")
+        self._device.write(f"{shown_lines(text)}\n")
 
     def reveal(self, text: str) -> None:
         self.say(text)
@@ -75,7 +76,7 @@ class Dialogue:
     def question(self, text: str, *, secret: bool = False) -> str:
         for _ in range(_EMPTY_LINES):
             try:
-                line = self._device.ask(f"{text}: ", shown=not secret, deadline=self._deadline)
+                line = self._device.ask(f"{shown_lines(text)}: ", shown=not secret, deadline=self._deadline)
             except (OSError, EOFError):
                 break
             except UnicodeDecodeError:

@@ -18,7 +18,8 @@ from ..botocore_plugin.install import session_of_other_profile
 from ..cache import store_for
 from ..config.loader import load_settings
 from ..credentials import FederatedCredentials
-from ..errors import ConfigurationError, SignInFailedError
+from ..errors import ConfigurationError, SignInFailedError, clears_frames
+from ..messages import shown_lines
 from ..oidc.flows import DEFAULT_TIMEOUT, SignInPrompt
 from .dialogue import Questions
 from .interactive import Environment, LoginOptions
@@ -29,6 +30,7 @@ Display = Callable[[Mapping[str, str]], None]
 """Shows one thing in the forms given, by MIME type."""
 
 
+@clears_frames
 def login(
     profile: str | None = None,
     *,
@@ -137,10 +139,11 @@ class CellScreen:
         """Nothing runs beside the cell."""
 
     def say(self, text: str) -> None:
-        self._display({"text/plain": text, "text/html": f"<p>{html.escape(text)}</p>"})
+        shown = shown_lines(text)
+        self._display({"text/plain": shown, "text/html": f"<p>{html.escape(shown)}</p>"})
 
     def announce(self, prompt: SignInPrompt) -> None:
-        self._display({"text/plain": wording(prompt), "text/html": _markup(prompt)})
+        self._display({"text/plain": shown_lines(wording(prompt)), "text/html": shown_lines(_markup(prompt))})
 
     def ask(self, prompt: SignInPrompt) -> str:
         self.announce(prompt)
@@ -164,7 +167,7 @@ class CellScreen:
 
     def question(self, text: str, *, secret: bool = False) -> str:
         try:
-            return (self._read_secret if secret else self._read)(f"{text}: ")
+            return (self._read_secret if secret else self._read)(f"{shown_lines(text)}: ")
         except (EOFError, OSError, RuntimeError):
             raise SignInFailedError(
                 "This kernel takes no input", remedy="Set cognito_grant = auth-code, or sign in on a terminal"

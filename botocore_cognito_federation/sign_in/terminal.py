@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Protocol, TextIO
 
 from ..errors import SignInFailedError
+from ..messages import shown_lines
 from ..oidc.flows import SignInPrompt
 from .dialogue import Questions, terminal_dialogue
 
@@ -141,7 +142,7 @@ class TerminalScreen:
             self._countdown = None
 
     def say(self, text: str) -> None:
-        print(text, file=self._out, flush=True)
+        print(shown_lines(text), file=self._out, flush=True)
 
     def announce(self, prompt: SignInPrompt) -> None:
         self.say(wording(prompt))

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import ConfigurationError
+from ..errors import ClearsFrames, ConfigurationError
 from . import checks
 from .api import Api, delivery, member
 from .models import AutoSignIn, Challenge, CodeDelivery, SignUp, UserPoolTokens
@@ -31,12 +31,12 @@ def access_token(tokens: UserPoolTokens | str) -> str:
     value = tokens.access_token if isinstance(tokens, UserPoolTokens) else tokens
     if not isinstance(value, str):
         raise ConfigurationError(
-            f"a {type(value).__name__} is no sign-in", remedy="Pass the tokens of a sign-in, or their access token"
+            f"a {type(value).__name__} is not a sign-in", remedy="Pass the tokens of a sign-in, or their access token"
         )
     return checks.token(value, "access_token")
 
 
-class AccountOperations(ABC):
+class AccountOperations(ClearsFrames, ABC):
     """What a person does with an account, beside signing in. Base of `UserPool`, which brings the rest."""
 
     _api: Api

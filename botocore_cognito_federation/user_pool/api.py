@@ -1,4 +1,4 @@
-"""One call to the cognito-idp service: the client, made late and unsigned; what is silenced; what errors become."""
+"""One call to the cognito-idp service: the client, made late and unsigned, and what a refusal becomes."""
 
 from __future__ import annotations
 
@@ -9,24 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import botocore.session
-import botocore.utils
-from botocore import UNSIGNED
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    HTTPClientError,
-    ParamValidationError,
-    SSLError,
-)
-from botocore.exceptions import ConnectionError as BotoConnectionError
-from botocore.parsers import ResponseParserError
-
-from .._util.log import suppress_wire_logs
-from .._version import __version__
-from ..errors import CognitoFederationError, ConfigurationError, SignInFailedError, TemporaryError, TokenRefreshError
-from ..identity_pool.aws import UNREADABLE
+from ..errors import CognitoFederationError, SignInFailedError, TemporaryError, TokenRefreshError
+from ..identity_pool.aws import Answer, ErrorAnswer, ask, make_client
 from . import checks
 from .errors import Refusal, explain
 from .models import CodeDelivery, Device, UserPoolTokens, claims
@@ -64,23 +48,13 @@ class ClientFactory(Protocol):
     def __call__(self, *, session: Any, region_name: str, endpoint_url: str | None) -> Any: ...
 
 
-def make_client(*, session: Any, region_name: str, endpoint_url: str | None) -> Any:
-    """An unsigned cognito-idp client: these operations take no AWS credentials, so none are looked for.
+def make_user_pool_client(*, session: Any, region_name: str, endpoint_url: str | None) -> Any:
+    """Make an unsigned cognito-idp client: these operations take no AWS credentials, so none are looked for."""
+    if session is None:
+        from botocore.session import Session
 
-    Legacy retries do not retry Cognito's throttling, which comes as HTTP 400; standard ones do. Where botocore has
-    `create_nested_client`, it keeps client plugins from starting themselves again.
-    """
-    create = getattr(botocore.utils, "create_nested_client", None)
-    config = Config(
-        signature_version=UNSIGNED,
-        retries={"mode": "standard"},
-        user_agent_extra=f"botocore-cognito-federation/{__version__}",
-        connect_timeout=10,
-        read_timeout=30,
-    )
-    options = {"region_name": region_name, "endpoint_url": endpoint_url, "config": config}
-    session = session or botocore.session.Session()
-    return create(session, "cognito-idp", **options) if create else session.create_client("cognito-idp", **options)
+        session = Session()
+    return make_client(session, "cognito-idp", region_name=region_name, endpoint_url=endpoint_url)
 
 
 @dataclass(frozen=True)
@@ -146,16 +120,14 @@ class Api:
         self, operation: str, request: Mapping[str, Any], expected: Callable[[Refusal], bool]
     ) -> dict[str, Any] | None:
         """As `call`, but None for a refusal that the caller expects and knows what to do about."""
-        client = self._ready_client()
-        outcome = _invoke(getattr(client, _METHODS[operation]), operation, request)
-        if isinstance(outcome, dict):
-            return outcome
-        if isinstance(outcome, Refusal):
-            if expected(outcome):
-                return None
-            outcome = explain(outcome, _secrets(request))
-        # Raised here and not in an except clause: an error of botocore as its context would hold the request.
-        raise outcome
+        method = getattr(self._ready_client(), _METHODS[operation])
+        outcome = ask(method, request, whom="the user pool", secrets=_secrets(request))
+        if isinstance(outcome, Answer):
+            return dict(outcome.body)
+        refusal = _refusal(operation, request, outcome)
+        if expected(refusal):
+            return None
+        raise explain(refusal)
 
     def _ready_client(self) -> Any:
         with self._lock:
@@ -165,67 +137,16 @@ class Api:
 
     def _made(self) -> Any:
         app = self.app
-        try:
-            client = self._factory(session=self._session, region_name=app.region, endpoint_url=app.endpoint_url)
-        except BotoCoreError as error:
-            reason = str(error)
-        except ValueError:
-            reason = "an endpoint URL is malformed"
-        else:
-            # botocore also takes an endpoint from the environment and the config file.
-            checks.endpoint_url(getattr(getattr(client, "meta", None), "endpoint_url", None))
-            return client
-        raise ConfigurationError(
-            f"botocore cannot make a client for the user pool: {reason}",
-            remedy="Check the AWS profile in use and the endpoint settings",
-        )
+        client = self._factory(session=self._session, region_name=app.region, endpoint_url=app.endpoint_url)
+        # A client that the application has made is held to the same rule.
+        checks.endpoint_url(getattr(getattr(client, "meta", None), "endpoint_url", None))
+        return client
 
 
-def _invoke(
-    method: Callable[..., dict[str, Any]], operation: str, request: Mapping[str, Any]
-) -> dict[str, Any] | Refusal | CognitoFederationError:
-    try:
-        with suppress_wire_logs():
-            answer = method(**request)
-    except ClientError as error:
-        return _refusal(operation, request, error)
-    except ParamValidationError:
-        return ConfigurationError(f"botocore does not accept the parameters of {operation}")
-    except SSLError:
-        return TemporaryError(
-            f"{operation}: no trusted TLS connection to the user pool", remedy="Behind a proxy, set ca_bundle"
-        )
-    except (BotoConnectionError, HTTPClientError) as error:
-        reason = type(error).__name__
-        return TemporaryError(f"{operation}: the user pool cannot be reached ({reason})", remedy="Check the network")
-    except (ResponseParserError, *UNREADABLE):
-        return _not_the_pool(operation)
-    except BotoCoreError as error:
-        return ConfigurationError(f"{operation} could not be sent ({type(error).__name__})")
-    return answer if _is_json(answer) else _not_the_pool(operation)
-
-
-def _is_json(answer: Mapping[str, Any]) -> bool:
-    """Whether the answer is not a proxy's page: botocore reads HTML with status 200 as an answer without members.
-
-    For operations that answer nothing, such as ChangePassword, that would look like success.
-    """
-    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    return "html" not in str(headers.get("content-type", "")).lower()
-
-
-def _not_the_pool(operation: str) -> TemporaryError:
-    return TemporaryError(
-        f"{operation}: what answered is not the user pool", remedy="Check the network and its proxies"
-    )
-
-
-def _refusal(operation: str, request: Mapping[str, Any], error: ClientError) -> Refusal:
-    body: Mapping[str, Any] = error.response.get("Error", {})
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+def _refusal(operation: str, request: Mapping[str, Any], error: ErrorAnswer) -> Refusal:
     flow = request.get("AuthFlow")
     name = f"{operation}:{flow}" if flow == "REFRESH_TOKEN_AUTH" else operation
-    return Refusal(name, str(body.get("Code", "")), str(body.get("Message", "")), int(status))
+    return Refusal(name, error.code, error.message, error.status)
 
 
 def _secrets(value: object, key: str = "") -> list[str]:
@@ -240,6 +161,10 @@ def _secrets(value: object, key: str = "") -> list[str]:
 def _flat(lists: Iterator[list[str]]) -> Iterator[str]:
     for entries in lists:
         yield from entries
+
+
+#: A claim may be any number that JSON can write; seconds since the epoch are not that many.
+_NO_TIME_FROM = 1e12
 
 
 def member(answer: Mapping[str, Any], key: str, operation: str) -> Any:
@@ -294,15 +219,15 @@ def _tokens(
     access_token = str(member(result, "AccessToken", "sign-in"))
     body = claims(id_token)
     _check_origin(app, body, wrong)
-    name = claims(access_token).get("username") or body.get("cognito:username") or username
+    names = (claims(access_token).get("username"), body.get("cognito:username"))
     end = body.get("exp")
-    lifetime = result.get("ExpiresIn") or 0
+    is_time = isinstance(end, int | float) and not isinstance(end, bool) and 0 <= end < _NO_TIME_FROM
     return UserPoolTokens(
         id_token=id_token,
         access_token=access_token,
         refresh_token=str(refresh_token),
-        expires_at=float(end) if isinstance(end, int | float) else now + float(lifetime),
-        username=str(name),
+        expires_at=float(end) if is_time else now + float(result.get("ExpiresIn") or 0),  # type: ignore[arg-type]
+        username=next((name for name in names if isinstance(name, str) and name), username),
         device=device,
     )
 

@@ -5,13 +5,12 @@ Limits are those of the cognito-idp service model. No message here quotes a valu
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
+from .._util.urls import LOCALHOST, check_url
 from ..errors import ConfigurationError
 
 _POOL_ID = re.compile(r"[\w-]+_[0-9a-zA-Z]+")
@@ -98,21 +97,18 @@ def endpoint_url(value: object) -> str | None:
     """https, or http to a literal loopback address: a password goes there."""
     if value is None:
         return None
-    parts = urlsplit(text("endpoint_url", value, 2048, spaces=False))
-    if not parts.hostname or parts.username is not None or parts.password is not None:
-        raise _refuse("endpoint_url", "is not a URL with a host and without a password")
-    if parts.scheme == "https" or (parts.scheme == "http" and _loopback(parts.hostname)):
-        return str(value)
-    raise _refuse(
-        "endpoint_url", "must be https, or http to a literal loopback address", "Write 127.0.0.1 for localhost"
-    )
+    url = text("endpoint_url", value, 2048, spaces=False)
+    check_url(url, whose="endpoint_url")
+    return url
 
 
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def issuer(value: object) -> str | None:
+    """As `endpoint_url`, and http to ``localhost``, which an issuer may be called in its own tokens."""
+    if value is None:
+        return None
+    url = text("issuer", value, 2048, spaces=False)
+    check_url(url, plain_http_hosts=(LOCALHOST,), whose="issuer")
+    return url
 
 
 def metadata(value: object, name: str = "client_metadata") -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigurationError
 from . import checks
 from .accounts import AccountOperations, Metadata, access_token
-from .api import Api, AppClient, ClientFactory, make_client, member
+from .api import Api, AppClient, ClientFactory, make_user_pool_client, member
 from .auth import (
     SignIn,
     check_flow,
@@ -49,7 +49,7 @@ class UserPool(AccountOperations):
         documents: where the issuer's keys wait between tokens; default is as long as this object lives.
         session: a botocore session for the client's proxy, CA and endpoint settings; a new one otherwise.
         clock: seconds since the epoch.
-        client_factory: makes the cognito-idp client; see `api.make_client`.
+        client_factory: makes the cognito-idp client; see `api.make_user_pool_client`.
         random_bytes: a source fit for keys.
         http: fetches the issuer's keys.
 
@@ -73,7 +73,7 @@ class UserPool(AccountOperations):
         documents: DocumentCache | None = None,
         session: Any = None,
         clock: Callable[[], float] = time.time,
-        client_factory: ClientFactory = make_client,
+        client_factory: ClientFactory = make_user_pool_client,
         random_bytes: Callable[[int], bytes] = os.urandom,
         http: HttpClient | None = None,
     ) -> None:
@@ -86,7 +86,7 @@ class UserPool(AccountOperations):
         self._default_metadata = checks.metadata(client_metadata)
         self._clock = clock
         self._api = Api(app, session, client_factory)
-        self._verify = IdTokenVerifier(self._api, clock, issuer=issuer, http=http, documents=documents)
+        self._verify = IdTokenVerifier(self._api, clock, issuer=checks.issuer(issuer), http=http, documents=documents)
         self._sign_in = SignIn(self._api, clock, random_bytes, self._verify)
 
     def __repr__(self) -> str:

@@ -13,7 +13,7 @@ from ..errors import (
     TemporaryError,
     TokenRefreshError,
 )
-from ..messages import printable
+from ..messages import masked, printable
 
 
 class RefreshTokenReusedError(SignInRequiredError):
@@ -76,7 +76,7 @@ class Rule:
 
 REFRESH = ("GetTokensFromRefreshToken", "InitiateAuth:REFRESH_TOKEN_AUTH")
 _AGAIN = "Sign in again"
-_RESTART = "Begin the sign-in again; a session of the user pool lives 3 to 15 minutes and takes one answer"
+_RESTART = "Begin the sign-in again; a session of the user pool is valid for 3 to 15 minutes and takes one answer"
 _SECRET = "Pass the app client's client_secret"
 _CLIENT = "Look at the app client of the user pool"
 _TRIGGER = "Look at the user pool's Lambda triggers and their logs"
@@ -119,7 +119,7 @@ RULES: tuple[Rule, ...] = (
         "invalid refresh token",
         SignInRequiredError,
         "the user pool does not accept the refresh token",
-        "Sign in again; on a pool that remembers devices, keep the device beside the tokens",
+        "Sign in again; on a pool that remembers devices, store the device with the tokens",
     ),
     Rule(
         _DENIED,
@@ -417,6 +417,4 @@ def explain(refusal: Refusal, secrets: Collection[str] = ()) -> CognitoFederatio
 
 def _quoted(message: str, secrets: Collection[str]) -> str:
     """The service's words on one line, shortened, without the request's secrets."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        message = message.replace(secret, "***")
-    return printable(message, 300).rstrip(".")
+    return printable(masked(message, secrets), 300).rstrip(".")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from ..errors import SignInFailedError
+from ..login_token import unverified_claims
+from ..messages import shown_time
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -34,7 +34,7 @@ class Device:
     needs_confirmation: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class UserPoolTokens:
     """The tokens of a signed-in user.
 
@@ -47,12 +47,17 @@ class UserPoolTokens:
         device: the device of this sign-in, on a pool that tracks devices.
     """
 
-    id_token: str = field(repr=False)
-    access_token: str = field(repr=False)
-    refresh_token: str = field(repr=False)
+    id_token: str
+    access_token: str
+    refresh_token: str
     expires_at: float
     username: str
     device: Device | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"UserPoolTokens(username={self.username!r}, expires={shown_time(self.expires_at)}, device={self.device!r})"
+        )
 
     @property
     def device_key(self) -> str | None:
@@ -91,13 +96,13 @@ class Challenge:
     def choices(self) -> tuple[str, ...]:
         """The kinds of MFA to choose from (SELECT_MFA_TYPE) or that can be set up (MFA_SETUP)."""
         text = self.parameters.get("MFAS_CAN_CHOOSE") or self.parameters.get("MFAS_CAN_SETUP")
-        return tuple(str(kind) for kind in _json_list(text))
+        return tuple(_json_list(text))
 
     @property
     def required_attributes(self) -> tuple[str, ...]:
         """The attributes NEW_PASSWORD_REQUIRED wants, without their ``userAttributes.`` prefix."""
         wanted = _json_list(self.parameters.get("requiredAttributes"))
-        return tuple(str(name).removeprefix("userAttributes.") for name in wanted)
+        return tuple(name.removeprefix("userAttributes.") for name in wanted)
 
     def otpauth_uri(self, issuer: str) -> str:
         """The URI for a QR code that authenticator applications read; it holds the secret."""
@@ -105,12 +110,12 @@ class Challenge:
         return f"otpauth://totp/{label}?secret={self.totp_secret}&issuer={quote(issuer, safe='')}"
 
 
-def _json_list(text: str | None) -> list[Any]:
+def _json_list(text: str | None) -> list[str]:
     try:
         value = json.loads(text or "[]")
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
-    return value if isinstance(value, list) else []
+    return [entry for entry in value if isinstance(entry, str)] if isinstance(value, list) else []
 
 
 @dataclass(frozen=True)
@@ -153,12 +158,7 @@ class SignUp:
 
 def claims(token: str) -> Mapping[str, Any]:
     """The claims of a JWT, its signature not verified; empty where it is no JWT."""
-    parts = token.split(".")
-    try:
-        body = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (IndexError, ValueError, binascii.Error):
-        return _NOTHING
-    return body if isinstance(body, dict) else _NOTHING
+    return unverified_claims(token) or _NOTHING
 
 
 def login_key(id_token: str) -> str:

@@ -74,7 +74,8 @@ class IdTokenVerifier:
         issuer = next((each for each in issuers if each == named), issuers[0])
         if self._documents is None:
             self._documents = MemoryDocuments()
-        keys = KeySet(self._http or HttpClient(), self._documents, f"{issuer}/.well-known/jwks.json")
+        http = (self._http or HttpClient()).for_issuer(issuer)
+        keys = KeySet(http, self._documents, f"{issuer}/.well-known/jwks.json")
         verified = verify_id_token(
             tokens.id_token, keys, Expectation((issuer,), app.client_id), now=self._clock(), error=error
         )

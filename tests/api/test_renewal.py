@@ -318,7 +318,7 @@ def test_a_later_process_finds_the_sign_in_with_cache_file_and_renews_it(
 def test_somebody_elses_sign_in_in_the_same_cache_is_never_taken_for_ones_own(world: World, make: Maker) -> None:
     ada = signed_in(world, make, cache="file")
     make(cache="file").federated_sign_in(world.provider.login_key, world.provider.issue("bob"))
-    with pytest.raises(NotSignedInError, match="Somebody else"):
+    with pytest.raises(NotSignedInError, match="Another user"):
         ada.current_credentials()
 
 

@@ -190,7 +190,7 @@ def test_a_new_account_that_signs_in_by_itself_is_federated_and_renewed(site: Si
     clock.ahead = 3500
     assert federation.current_credentials().identity_id == before.identity_id
     assert federation.federated_info()["token"] != first
-    with pytest.raises(ConfigurationError, match="SignUp is no sign-in"):
+    with pytest.raises(ConfigurationError, match="SignUp is not a sign-in"):
         federation.federate(new)  # type: ignore[arg-type]
     challenge = Challenge("SMS_MFA", {}, "session", "ada")
     assert federation.federate(challenge) is challenge

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
-from botocore_cognito_federation._util.http import HttpAnswer
+from botocore_cognito_federation._util.http import HttpAnswer, HttpClient
 from botocore_cognito_federation.errors import (
     ConfigurationError,
     SignInFailedError,
@@ -201,7 +201,7 @@ def _scripted(answers: list[str], clock: FakeClock) -> OIDCClient:
 
     left = list(answers)
 
-    class Scripted:
+    class Scripted(HttpClient):
         def post_form(self, *args: Any, **more: Any) -> HttpAnswer:
             answer = left.pop(0) if left else ""
             if answer == "network":
@@ -213,6 +213,6 @@ def _scripted(answers: list[str], clock: FakeClock) -> OIDCClient:
     return OIDCClient(
         resolve("op.example"),
         Client("c"),
-        http=Scripted(),  # type: ignore[arg-type]  # two methods are all that is used
+        http=Scripted(),
         clock=Now(clock, clock, clock.sleep),
     )

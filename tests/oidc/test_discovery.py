@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
 
-from botocore_cognito_federation._util.http import HttpAnswer, HttpClient
+from botocore_cognito_federation._util.http import MAXIMUM_BODY, HttpAnswer, HttpClient
 from botocore_cognito_federation.errors import ConfigurationError, TemporaryError
 from botocore_cognito_federation.identity_providers import resolve
-from botocore_cognito_federation.oidc.client import OIDCClient
+from botocore_cognito_federation.oidc.client import Client, OIDCClient
 from botocore_cognito_federation.oidc.discovery import CachedDocument, MemoryDocuments, discover, document, lifetime
 from tests.oidc.fake_provider import FakeProvider
 
@@ -69,6 +71,71 @@ def test_every_endpoint_a_document_names_is_kept_on_the_rails(
     provider.discovery_changes[name] = value
     with pytest.raises(ConfigurationError, match=name):
         party.metadata()
+
+
+class Published(HttpClient):
+    """Answers with one discovery document, whatever is asked."""
+
+    document: dict[str, Any]
+
+    def request(self, method: str, url: str, **_: Any) -> HttpAnswer:
+        return HttpAnswer("h", 200, {}, json.dumps(self.document).encode())
+
+    def for_issuer(self, issuer: str | None) -> HttpClient:
+        return self
+
+
+@pytest.mark.parametrize("name", ["token_endpoint", "jwks_uri", "device_authorization_endpoint", "some_endpoint"])
+@pytest.mark.parametrize(
+    ("issuer", "endpoint", "says"),
+    [
+        ("https://sso.example.com", "http://127.0.0.1:9200/_delete", "on this machine, and the issuer is not"),
+        ("https://sso.example.com", "https://127.0.0.1:9200/_delete", "on this machine, and the issuer is not"),
+        ("https://sso.example.com", "https://localhost/x", "on this machine, and the issuer is not"),
+        ("https://sso.example.com", "http://[::1]/x", "on this machine, and the issuer is not"),
+        ("https://sso.example.com", "http://localhost/x", "localhost"),
+        ("http://127.0.0.1:3000", "http://localhost:3000/x", r"Write http://127\.0\.0\.1:3000"),
+        ("https://sso.example.com", "https://169.254.169.254/x", "link-local"),
+        ("http://127.0.0.1:3000", "http://169.254.169.254/x", "link-local"),
+        ("http://localhost:3000", "https://[fe80::1]/x", "link-local"),
+        ("http://127.0.0.1:3000", "http://127.0.0.1:9200/x", None),
+        ("http://127.0.0.1:3000", "https://sso.example.com/x", None),
+        ("http://localhost:3000", "http://localhost:9200/x", None),
+        ("http://localhost:3000", "http://127.0.0.1:9200/x", None),
+    ],
+)
+def test_only_an_issuer_on_this_machine_names_endpoints_on_it_and_none_names_a_link_local_one(
+    name: str, issuer: str, endpoint: str, says: str | None
+) -> None:
+    endpoints = {each: f"{issuer}/{each}" for each in ("authorization_endpoint", "token_endpoint", "jwks_uri")}
+    http = Published()
+    object.__setattr__(http, "document", {"issuer": issuer, **endpoints, name: endpoint})
+    party = OIDCClient(resolve(issuer), Client("c"), http)
+    if says is None:
+        party.metadata()
+        return
+    with pytest.raises(ConfigurationError, match=rf"(?s){name}.*{says}"):
+        party.metadata()
+
+
+def test_an_issuer_that_calls_itself_localhost_is_found_by_that_name(
+    provider: FakeProvider, httpserver: HTTPServer
+) -> None:
+    provider.issuer = f"http://localhost:{httpserver.port}"
+    party = OIDCClient(resolve(provider.issuer), Client("c"))
+    assert party.metadata().token_endpoint == f"{provider.issuer}/token"
+    assert resolve(provider.issuer).login_key == f"localhost:{httpserver.port}"
+
+
+def test_a_document_that_is_suddenly_too_large_takes_away_nothing_that_the_last_one_allows(
+    httpserver: HTTPServer,
+) -> None:
+    url = httpserver.url_for("/document")
+    httpserver.expect_oneshot_request("/document").respond_with_json({"issuer": "i"})
+    httpserver.expect_request("/document").respond_with_data(b" " * (MAXIMUM_BODY + 1))
+    http, cache = HttpClient(), MemoryDocuments()
+    value, first = document(http, cache, url, now=NOW)
+    assert document(http, cache, url, now=first.fresh_until + 10) == (value, first)
 
 
 @pytest.mark.parametrize("name", ["issuer", "token_endpoint", "jwks_uri"])

@@ -12,6 +12,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -23,7 +24,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
 
-from botocore_cognito_federation._util.http import MAXIMUM_BODY, HttpAnswer, HttpClient, ServerBusyError, check_url
+from botocore_cognito_federation._util.http import MAXIMUM_BODY, HttpAnswer, HttpClient, ServerBusyError
+from botocore_cognito_federation._util.urls import check_url
 from botocore_cognito_federation.errors import (
     ConfigurationError,
     SignInFailedError,
@@ -73,6 +75,17 @@ def test_https_and_http_to_literal_loopback_pass(url: str) -> None:
         "file:///etc/passwd",
         "ftp://example.com/",
         "",
+        "http://127.1/",
+        "http://0x7f.1/",
+        "https://2852039166/",
+        "https://example.0x1/",
+        "https://0.0.0.0/",
+        "https://[::]/",
+        "https://169.254.169.254/",
+        "https://[fe80::1]/",
+        "https://[::ffff:169.254.169.254]/",
+        "https://[fd00:ec2::254]/",
+        "http://[::ffff:127.0.0.1%25lo]/",
     ],
 )
 def test_every_other_url_is_refused(url: str) -> None:
@@ -137,11 +150,71 @@ def test_a_body_up_to_the_limit_is_read_and_one_byte_more_is_refused(httpserver:
         HttpClient().get(httpserver.url_for("/more"))
 
 
-def test_a_compressed_bomb_is_cut_off_too(httpserver: HTTPServer) -> None:
-    bomb = gzip.compress(b"\0" * (20 * MAXIMUM_BODY))
-    httpserver.expect_request("/x").respond_with_data(bomb, headers={"Content-Encoding": "gzip"})
-    with pytest.raises(TokenRefreshError, match="more than"):
+@pytest.mark.parametrize("encoding", ["gzip", "gzip, gzip", "x-gzip", "deflate", "br", "GZIP"])
+def test_a_body_in_an_encoding_that_was_not_asked_for_is_refused_before_it_is_decoded(
+    httpserver: HTTPServer, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bomb = gzip.compress(gzip.compress(b"\0" * (20 * MAXIMUM_BODY)))
+    httpserver.expect_request("/x").respond_with_data(bomb, headers={"Content-Encoding": encoding})
+    decoders = "urllib3.response._get_decoder"
+    monkeypatch.setattr(decoders, lambda *_: pytest.fail("a decoder was made"))
+    with pytest.raises(TokenRefreshError, match=r"compressed body \(.+\), which was not asked for"):
         HttpClient().get(httpserver.url_for("/x"))
+
+
+def test_a_body_that_says_it_has_no_encoding_is_read(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/x").respond_with_data(b"plain", headers={"Content-Encoding": "identity"})
+    assert HttpClient().get(httpserver.url_for("/x")).body == b"plain"
+
+
+@pytest.mark.parametrize("status", [302, 503])
+def test_the_body_of_a_redirect_or_of_a_server_in_trouble_is_not_read_at_all(status: int) -> None:
+    head = f"HTTP/1.1 {status} X\r\nLocation: https://a.example/\r\nContent-Length: {2**30}\r\n\r\n".encode()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sent = []
+
+        def serve() -> None:
+            client, _ = listener.accept()
+            with client, contextlib.suppress(OSError):
+                client.recv(65536)
+                client.sendall(head)
+                while len(sent) < 1024:
+                    client.sendall(b"z" * 65536)
+                    sent.append(65536)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        with pytest.raises((ConfigurationError, ServerBusyError)):
+            HttpClient().get(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        thread.join(10)
+    assert sum(sent) < 16 * 2**20
+
+
+def test_localhost_is_reached_only_for_an_issuer_that_is_called_so_and_only_where_it_is_this_machine(
+    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issuer = f"http://localhost:{httpserver.port}"
+    httpserver.expect_request("/x", headers={"Host": f"localhost:{httpserver.port}"}).respond_with_data("here")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(ConfigurationError, match=rf"Write http://127\.0\.0\.1:{httpserver.port}"):
+        HttpClient().get(f"{issuer}/x")
+    for other in (None, "https://localhost", "https://sso.example.com", "http://127.0.0.1:1"):
+        with pytest.raises(ConfigurationError, match="is http to localhost"):
+            HttpClient().for_issuer(other).get(f"{issuer}/x")
+    assert HttpClient().for_issuer(issuer).get(f"{issuer}/x").body == b"here"
+
+    real = socket.getaddrinfo
+
+    def elsewhere(host: Any, *rest: Any, **more: Any) -> Any:
+        found = real(host, *rest, **more)
+        other = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("203.0.113.7", 1))
+        return [*found, other] if host == "localhost" else found
+
+    monkeypatch.setattr(socket, "getaddrinfo", elsewhere)
+    with pytest.raises(ConfigurationError, match=r"resolves to 203\.0\.113\.7 here"):
+        HttpClient().for_issuer(issuer).get(f"{issuer}/x")
 
 
 @pytest.fixture
@@ -335,3 +408,21 @@ def test_printable_text_is_one_line_without_controls_and_never_longer_than_asked
     shown = printable(text, limit)
     assert len(shown) <= limit
     assert shown.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("a\x1b[2Jb", "a [2Jb"),
+        ("a\x9b2Jb\x7fc", "a 2Jb c"),
+        ("one\r\ntwo\u2028three\x85four", "one two three four"),
+        ("pay\u202eliam\u2066x\u200b\u200d\ufeff", "payliamx"),
+        ("e" + "\u0301" * 50, "e\u0301\u0301"),
+        ("\udc80\ue000\U000e0041ok", "ok"),
+        ("x" * 400, "x" * 299 + "…"),
+        (["a list"], ""),
+        (None, ""),
+    ],
+)
+def test_controls_direction_marks_and_piles_of_accents_are_taken_out_of_foreign_text(said: object, shown: str) -> None:
+    assert printable(said) == shown

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -136,11 +140,127 @@ def test_keys_of_another_use_algorithm_or_shape_are_passed_over(
         verify(provider, keys, provider.key.sign(provider.claims()))
 
 
+def segment(value: object) -> str:
+    raw = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def signed(key: SigningKey, head: bytes | dict[str, Any], claims: bytes | dict[str, Any]) -> str:
+    """A token whose header and claims are any bytes, with a good signature."""
+    start = f"{segment(head)}.{segment(claims)}"
+    return f"{start}.{segment(key.private.sign(start.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(["alg", "kid", "typ", "crit", "cty", "x5c", "jwk"]), _JSON)
+def test_a_header_member_of_any_type_is_refused_in_words_or_does_not_matter(
+    provider: FakeProvider, keys: KeySet, member: str, value: object
+) -> None:
+    token = signed(provider.key, {"alg": "RS256", "kid": provider.key.kid, member: value}, provider.claims())
+    with contextlib.suppress(SignInFailedError):
+        verify(provider, keys, token)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(["iss", "aud", "azp", "sub", "exp", "iat", "nbf", "nonce", "at_hash", "email"]), _JSON)
+def test_a_claim_of_any_type_is_refused_in_words_or_does_not_matter(
+    provider: FakeProvider, keys: KeySet, member: str, value: object
+) -> None:
+    token = signed(provider.key, {"alg": "RS256", "kid": provider.key.kid}, {**provider.claims(), member: value})
+    with contextlib.suppress(SignInFailedError):
+        verify(provider, keys, token, nonce="n", subject="user-1", access_token="a")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(["kty", "n", "e", "kid", "use", "alg", "key_ops", "d", "p", "oth", "x5c"]), _JSON, st.booleans())
+def test_a_member_of_a_key_of_any_type_is_refused_in_words_or_does_not_matter(
+    provider: FakeProvider, member: str, value: object, whole: bool
+) -> None:
+    provider.published = [provider.key.jwk(**{member: value}) if whole else value]  # type: ignore[list-item]
+    keys = KeySet(HttpClient(), MemoryDocuments(), f"{provider.issuer}/jwks")
+    with contextlib.suppress(SignInFailedError):
+        verify(provider, keys, provider.key.sign(provider.claims()))
+
+
+def test_an_algorithm_that_is_a_list_is_the_providers_fault(provider: FakeProvider, keys: KeySet) -> None:
+    with pytest.raises(SignInFailedError, match="'list', which proves nothing"):
+        verify(provider, keys, signed(provider.key, {"alg": ["RS256"], "kid": "k"}, provider.claims()))
+    with pytest.raises(SignInFailedError, match=r"\(kid\) that is not a text"):
+        verify(provider, keys, signed(provider.key, {"alg": "RS256", "kid": 7}, provider.claims()))
+
+
+def test_a_key_that_is_published_with_its_private_part_proves_nothing(provider: FakeProvider, keys: KeySet) -> None:
+    private = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(provider.key.private))
+    provider.published = [{**provider.key.jwk(), **{name: private[name] for name in ("d", "p", "q", "dp", "dq", "qi")}}]
+    with pytest.raises(SignInFailedError, match="published with its private part"):
+        verify(provider, keys, provider.key.sign(provider.claims()))
+
+
+@pytest.mark.parametrize("bits", [1024, 2047])
+def test_an_rsa_key_under_2048_bits_proves_nothing_and_nothing_is_warned_of(
+    provider: FakeProvider, keys: KeySet, bits: int, recwarn: pytest.WarningsRecorder
+) -> None:
+    short = SigningKey("short", rsa.generate_private_key(public_exponent=65537, key_size=bits))
+    provider.published = [short.jwk()]
+    with pytest.raises(SignInFailedError, match=f"short has {bits} bits"):
+        verify(provider, keys, signed(short, {"alg": "RS256", "kid": "short"}, provider.claims()))
+    assert not [str(each.message) for each in recwarn if "key" in str(each.message).lower()]
+
+
+def test_a_good_key_beside_a_worthless_one_is_taken(provider: FakeProvider, keys: KeySet) -> None:
+    provider.published = [{**provider.key.jwk(), "d": "AAAA"}, provider.key.jwk()]
+    assert verify(provider, keys, provider.key.sign(provider.claims()))
+
+
+@pytest.mark.parametrize("operations", [["encrypt"], [], "verify", [["verify"]], {"verify": 1}])
+def test_a_key_for_other_operations_is_passed_over(provider: FakeProvider, keys: KeySet, operations: object) -> None:
+    provider.published = [provider.key.jwk(key_ops=operations)]
+    with pytest.raises(SignInFailedError, match="does not publish"):
+        verify(provider, keys, provider.key.sign(provider.claims()))
+
+
+def test_a_key_for_verification_is_taken(provider: FakeProvider, keys: KeySet) -> None:
+    provider.published = [provider.key.jwk(key_ops=["sign", "verify"])]
+    assert verify(provider, keys, provider.key.sign(provider.claims()))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-8-sig", "latin-1"])
+@pytest.mark.parametrize("part", ["header", "claims"])
+def test_a_token_in_another_encoding_than_utf_8_is_refused_as_identity_pools_do(
+    provider: FakeProvider, keys: KeySet, encoding: str, part: str
+) -> None:
+    head, claims = {"alg": "RS256", "kid": provider.key.kid, "x": "é"}, provider.claims(name="Zoé")
+    parts = [json.dumps(each, ensure_ascii=False).encode() for each in (head, claims)]
+    odd = json.dumps(head if part == "header" else claims, ensure_ascii=False).encode(encoding)
+    assert verify(provider, keys, signed(provider.key, parts[0], parts[1]))["name"] == "Zoé"
+    parts[0 if part == "header" else 1] = odd
+    with pytest.raises(SignInFailedError):
+        verify(provider, keys, signed(provider.key, parts[0], parts[1]))
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+@pytest.mark.parametrize("spoil", [lambda part: f"{part}=", lambda part: f"{part}==", lambda part: f"{part}\n"])
+def test_padding_and_line_ends_in_a_token_are_refused_as_identity_pools_do(
+    provider: FakeProvider, keys: KeySet, index: int, spoil: Callable[[str], str]
+) -> None:
+    parts = provider.key.sign(provider.claims()).split(".")
+    parts[index] = spoil(parts[index])
+    with pytest.raises(SignInFailedError):
+        verify(provider, keys, ".".join(parts))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"iss": "https://evil.example"}, r"issued by https://evil\.example"),
-        ({"iss": None}, "issued by None"),
+        ({"iss": None}, "issued by NoneType"),
         ({"aud": "other"}, "for another client"),
         ({"aud": ["other"]}, "for another client"),
         ({"aud": None}, "for another client"),

@@ -102,7 +102,6 @@ def test_the_arn_of_an_oidc_provider_is_answered_with_what_to_write() -> None:
         "",
         "gogle",
         "http://sso.example.com",
-        "http://localhost:3000",
         "https://x.example.com?a=b",
         "https://a@b.example",
         "x.example.com#f",

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from botocore_cognito_federation.cache.file import FileStore
-from botocore_cognito_federation.config.writer import section_values, update_text, with_section
+from botocore_cognito_federation.config.writer import update_text, with_section
 
 WORDS = st.text("abcdefgh", min_size=1, max_size=6)
 _TEXTS = st.text("abc=:;#[]/%é漢", min_size=1, max_size=8)
@@ -67,7 +67,7 @@ def test_every_other_line_stays_byte_for_byte(file: tuple[str, list[str]], secti
     if section not in names:
         assert after.startswith(text)
         return
-    known = section_values(text, f"profile {section}")
+    known = parsed(text)[f"profile {section}"]
     if key not in known:
         (number,) = [n for n in range(len(after_lines)) if after_lines[:n] + after_lines[n + 1 :] == before_lines][:1]
         assert after_lines[number] == f"{key} = {value}"
@@ -80,8 +80,7 @@ def test_a_key_removed_takes_only_its_own_lines(file: tuple[str, list[str]], dat
     if not names:
         return
     section = data.draw(st.sampled_from(names))
-    values = section_values(text, f"profile {section}")
-    assert values == parsed(text)[f"profile {section}"]
+    values = parsed(text)[f"profile {section}"]
     if values:
         key = data.draw(st.sampled_from(sorted(values)))
         expected = parsed(text)
@@ -89,10 +88,20 @@ def test_a_key_removed_takes_only_its_own_lines(file: tuple[str, list[str]], dat
         assert parsed(with_section(text, f"profile {section}", {key: None})) == expected
 
 
-def test_headers_are_found_however_they_are_quoted() -> None:
-    for header in ('[profile "my team"]', "[profile 'my team']", "[ profile  my\\ team ]"):
-        assert section_values(f"{header}\nregion = x\n", 'profile "my team"') == {"region": "x"}
-    assert section_values("[profile default]\nregion = x\n", "default") == {"region": "x"}
+@pytest.mark.parametrize("header", ['[profile "my team"]', "[profile 'my team']", "[profile  my\\ team ]"])
+def test_a_profile_is_found_however_its_header_is_quoted(header: str) -> None:
+    text = f"{header}\nregion = x\n"
+    assert with_section(text, 'profile "my team"', {"region": "y"}) == f"{header}\nregion = y\n"
+
+
+def test_of_two_headers_of_one_profile_the_one_that_botocore_reads_is_changed() -> None:
+    text = "[default]\nregion = a\n[profile default]\nregion = b\n"
+    assert with_section(text, "default", {"region": "c"}) == text.replace("b", "c")
+
+
+def test_headers_of_other_sections_are_taken_letter_by_letter_as_botocore_takes_them() -> None:
+    text = '[cognito-session "corp"]\ncognito_client_id = a\n'
+    assert with_section(text, "cognito-session corp", {"cognito_client_id": "b"}).startswith(text)
 
 
 @pytest.mark.parametrize("value", ["two\nlines", "", " padded ", "nul\0"])

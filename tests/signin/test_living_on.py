@@ -156,11 +156,11 @@ def test_logout_forgets_revokes_and_says_what_lives_on(own_home: Home, own_provi
     done = own_home.run("logout")
     assert done.code == 0
     assert "session corp: signed out ada@example.com" in done.err
-    assert "AWS credentials that programs have already been given live until" in done.err
+    assert "AWS credentials that programs already have are valid until" in done.err
     assert own_provider.journal("grant revoked")
     assert refresh_token not in own_home.texts()
     assert own_home.run("credential-process").code == 3
-    assert "nobody was signed in" in own_home.run("logout", "--session", "corp").err
+    assert "no user was signed in" in own_home.run("logout", "--session", "corp").err
 
 
 def test_a_revocation_that_fails_still_forgets(own_home: Home, own_provider: OidcProvider) -> None:

@@ -47,13 +47,13 @@ def test_status_token_and_whoami_tell_who_is_signed_in(home: Home, world: World)
 
 
 def test_status_says_whether_the_next_use_needs_a_sign_in(home: Home) -> None:
-    assert "  nobody is signed in. Run: cognito-federation login --profile dev\n" in home.run("status").out
+    assert "  not signed in. Run: cognito-federation login --profile dev\n" in home.run("status").out
     assert home.run("status", "--check").code == 3
     home.login()
     assert home.run("status", "--check") == Done(0, "", "")
     home.run("cache", "clear", "--credentials")
     assert home.run("status", "--check").code == 0
-    assert "  no AWS credentials kept; the next use gets them\n" in home.run("status").out
+    assert "  no AWS credentials cached; the next use gets them\n" in home.run("status").out
     home.run("logout")
     assert json.loads(home.run("status", "--json").out)["needs_sign_in"] is True
     home.write(cognito_token_file=str(home.directory / "token"))

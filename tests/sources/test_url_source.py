@@ -72,6 +72,14 @@ def test_headers_come_from_the_variable_and_the_audience_is_a_parameter(metadata
     assert seen.headers["x-colour"] == "blue: green"
 
 
+def test_the_endpoint_on_localhost_that_azure_gives_its_containers_is_asked(metadata: MetadataServer) -> None:
+    metadata.says(json.dumps({"access_token": "opaque-token"}))
+    port = metadata.host.rpartition(":")[2]
+    environ = {"IDENTITY_ENDPOINT": f"http://localhost:{port}/msi/token", "IDENTITY_HEADER": SECRET}
+    assert source("azure", environ, audience="x").fetch(RefreshContext()).value == "opaque-token"
+    assert metadata.seen[0].headers["host"] == f"localhost:{port}"
+
+
 def test_headers_may_be_json_and_are_read_anew_each_time(metadata: MetadataServer) -> None:
     metadata.says("opaque-token")
     environ = {"HEADERS": json.dumps({"X-Key": "first"})}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import json
 import os
 import threading
 import time
@@ -19,7 +20,7 @@ from botocore_cognito_federation.credentials import FederatedCredentials, is_fre
 from botocore_cognito_federation.errors import CognitoFederationError, Retry, TemporaryError, TokenRefreshError
 from botocore_cognito_federation.identity_pool import errors as diagnosis
 from botocore_cognito_federation.identity_pool.client import Login
-from botocore_cognito_federation.login_token import MOST_CHARACTERS, LoginToken
+from botocore_cognito_federation.login_token import MOST_CHARACTERS, LoginToken, unverified_claims
 from botocore_cognito_federation.login_tokens.base import RefreshContext, parse_output
 from botocore_cognito_federation.login_tokens.local import CommandTokenProvider, variables_of
 
@@ -140,6 +141,21 @@ def test_whatever_a_service_says_there_is_one_printable_line(code, message, stat
 
 
 # What token sources say
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_claims_that_are_not_plain_utf_8_are_no_claims(encoding):
+    import base64
+
+    def token(text, coding):
+        parts = (json.dumps(part).encode(coding) for part in ({"alg": "RS256"}, text))
+        return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts) + ".c2ln"
+
+    good = token({"sub": "ada"}, "utf-8")
+    assert unverified_claims(good) == {"sub": "ada"}
+    assert unverified_claims(token({"sub": "ada"}, encoding)) is None
+    head, claims, signature = good.split(".")
+    assert unverified_claims(f"{head}.{claims}=.{signature}") is None
 
 
 @given(st.text() | st.text('{}":, token0123456789eE.\\u', max_size=60))

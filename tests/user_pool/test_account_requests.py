@@ -17,7 +17,7 @@ from botocore_cognito_federation.user_pool import (
     UserPool,
     UserPoolTokens,
 )
-from botocore_cognito_federation.user_pool.api import make_client
+from botocore_cognito_federation.user_pool.api import make_user_pool_client
 
 from . import wire as w
 from .srp_pool import SrpPool
@@ -255,7 +255,7 @@ def test_threads_share_one_client(wire: w.Wire) -> None:
     made: list[Any] = []
 
     def factory(**options: Any) -> Any:
-        made.append(make_client(**options))
+        made.append(make_user_pool_client(**options))
         return made[-1]
 
     pool = wire.pool(client_factory=factory)

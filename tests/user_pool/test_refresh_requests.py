@@ -8,7 +8,7 @@ import pytest
 
 from botocore_cognito_federation.errors import SignInRequiredError, TemporaryError, TokenRefreshError
 from botocore_cognito_federation.user_pool import Device, RefreshTokenReusedError, UserPoolTokens
-from botocore_cognito_federation.user_pool.api import make_client
+from botocore_cognito_federation.user_pool.api import make_user_pool_client
 
 from . import wire as w
 
@@ -69,7 +69,7 @@ def test_an_endpoint_without_the_operation_is_asked_by_refresh_token_auth(wire: 
 def test_a_botocore_without_the_operation_uses_refresh_token_auth(wire: w.Wire) -> None:
     class OldClient:
         def __init__(self, **options: Any) -> None:
-            self.initiate_auth = make_client(**options).initiate_auth
+            self.initiate_auth = make_user_pool_client(**options).initiate_auth
 
     wire.answers["InitiateAuth"] = [w.tokens(RefreshToken=None)]
     wire.pool(client_factory=OldClient).refresh(w.TOKENS)

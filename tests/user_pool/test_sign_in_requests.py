@@ -65,7 +65,7 @@ def test_the_calls_are_unsigned_and_name_this_library(wire: w.Wire, monkeypatch:
     SrpPool(wire)
     wire.pool(session=None).sign_in("ada", "right password")
     assert all("Authorization" not in headers for headers in wire.headers)
-    assert all("botocore-cognito-federation/" in headers["User-Agent"] for headers in wire.headers)
+    assert all("lib/botocore-cognito-federation#" in headers["User-Agent"] for headers in wire.headers)
 
 
 def test_no_aws_credentials_are_even_looked_for(wire: w.Wire, monkeypatch: pytest.MonkeyPatch) -> None:

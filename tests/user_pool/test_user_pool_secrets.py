@@ -215,7 +215,7 @@ def test_the_same_call_without_the_filter_would_have_logged_them(
     wire: w.Wire, seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The tests above can fail: this is what botocore logs on its own."""
-    monkeypatch.setattr("botocore_cognito_federation.user_pool.api.suppress_wire_logs", contextlib.nullcontext)
+    monkeypatch.setattr("botocore_cognito_federation.identity_pool.aws.suppress_wire_logs", contextlib.nullcontext)
     successful(wire)
     wire.pool(client_secret=w.SECRET).refresh(TOKENS)
     assert CANARIES["refresh_token"] in seen.getvalue()

@@ -1,0 +1,135 @@
+"""Limits for botocore's own HTTP: the whole of an attempt and of a call has a time, and an answer a size.
+
+botocore's time limits count anew at each byte, name resolution has none, and an answer is read whole. Our calls to AWS
+therefore go through a session that wraps botocore's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+from urllib.parse import urlsplit
+
+from .._util.concurrency import DeadlineExceeded, call_within
+from .._util.urls import check_url
+from ..errors import TemporaryError
+
+#: Seconds: to connect, for the server's next byte, and for one attempt from name resolution to the last byte.
+CONNECT_TIMEOUT = 5
+READ_TIMEOUT = 10
+ATTEMPT_LIMIT = 15.0
+ATTEMPTS = 3
+#: Seconds for all attempts of one call: with botocore's pauses (3 s at most) under the 50 s of a credential helper.
+CALL_LIMIT = ATTEMPTS * ATTEMPT_LIMIT
+
+#: The largest answer of Cognito or STS has some 60 KB: a login token of the longest kind, and what stands around it.
+MAXIMUM_ANSWER = 1024 * 1024
+_CHUNK = 16 * 1024
+
+_DEADLINE: ContextVar[float | None] = ContextVar("botocore_cognito_federation_deadline", default=None)
+
+
+@contextmanager
+def call_limit() -> Iterator[None]:
+    """Give what is sent inside `CALL_LIMIT` seconds, all attempts together."""
+    token = _DEADLINE.set(time.monotonic() + CALL_LIMIT)
+    try:
+        yield
+    finally:
+        _DEADLINE.reset(token)
+
+
+def limit_answers(client: Any) -> Any:
+    """Let a botocore client send by `LimitedSession`, and return it."""
+    endpoint = client._endpoint  # botocore has no public way to hand a session over
+    endpoint.http_session = LimitedSession(endpoint.http_session)
+    return client
+
+
+class LimitedSession:
+    """Stands in front of the HTTP session of a botocore client.
+
+    Args:
+        session: botocore's own.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def close(self) -> None:
+        self._session.close()
+
+    def send(self, request: Any) -> Any:
+        """Send a request and read its answer within the limits.
+
+        Raises:
+            ConfigurationError: the URL may not be spoken to; what botocore made of its settings is looked at last.
+            TemporaryError: the answer is larger than 1 MiB.
+            botocore.exceptions.HTTPClientError: as botocore's session; `ReadTimeoutError` where the time is over.
+        """
+        from botocore.exceptions import ReadTimeoutError
+
+        check_url(request.url, whose="The endpoint that botocore has found")
+        deadline = time.monotonic() + ATTEMPT_LIMIT
+        whole = _DEADLINE.get()
+        deadline = deadline if whole is None else min(deadline, whole)
+        request.stream_output = True  # the body is left to `_read`
+        try:
+            left = deadline - time.monotonic()
+            return call_within(left, lambda: self._answer(request, deadline), name="cognito-federation-aws")
+        except DeadlineExceeded:
+            pass
+        # Raised here and not in the except clause, whose context would hold the request.
+        raise ReadTimeoutError(endpoint_url=request.url, error="time limit")
+
+    def _answer(self, request: Any, deadline: float) -> Any:
+        from botocore.awsrequest import AWSResponse
+
+        response = self._session.send(request)
+        try:
+            body = _read(response.raw, request, deadline)
+        except BaseException:
+            response.raw.close()  # what is left of the answer must not be taken for the next one
+            raise
+        return AWSResponse(response.url, response.status_code, response.headers, _ReadAlready(body))
+
+
+class _ReadAlready:
+    """A body that has been read, in the place of urllib3's response."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self, *_: object, **__: object) -> Iterator[bytes]:
+        yield self._body
+
+    def read(self, *_: object, **__: object) -> bytes:
+        body, self._body = self._body, b""
+        return body
+
+
+def _read(raw: Any, request: Any, deadline: float) -> bytes:
+    from botocore import exceptions
+    from urllib3 import exceptions as urllib3
+
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        for chunk in raw.stream(_CHUNK):
+            size += len(chunk)
+            if size > MAXIMUM_ANSWER:
+                raise TemporaryError(
+                    f"{urlsplit(request.url).netloc} answered with more than {MAXIMUM_ANSWER:,} bytes; it is not AWS",
+                    remedy="Check HTTPS_PROXY and the endpoint settings",
+                )
+            if time.monotonic() > deadline:
+                raise exceptions.ReadTimeoutError(endpoint_url=request.url, error="time limit")
+            chunks.append(chunk)
+    except urllib3.ReadTimeoutError as error:
+        raise exceptions.ReadTimeoutError(endpoint_url=request.url, error=error) from None
+    except urllib3.HTTPError as error:
+        raise exceptions.ConnectionClosedError(error=error, request=request, endpoint_url=request.url) from None
+    return b"".join(chunks)
