@@ -11,17 +11,20 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from .cache import store_for
+from .cache.credentials import CredentialCache
 from .errors import ConfigurationError
 from .fetcher import CredentialFetcher
 from .identity_pool.aws import Clients, Clock
 from .identity_pool.client import IdentityPool, Login
 from .login_tokens.base import RefreshContext, SourceContext
-from .login_tokens.registry import source_of
+from .login_tokens.registry import bindings_of_answer, source_of
 from .login_tokens.session import SIGN_IN
 
 if TYPE_CHECKING:
     from botocore.session import Session
 
+    from ._fast_path import CacheQuery
+    from .cache.answers import AnswerWriter
     from .cache.base import Store
     from .config.settings import Settings
     from .credentials import FederatedCredentials
@@ -32,8 +35,8 @@ if TYPE_CHECKING:
 
 
 def system_clock() -> Clock:
-    """The real clock and dice; the clock is looked up at each call, so that tests can move it."""
-    return Clock(sleep=time.sleep, dice=random.random, now=lambda: time.time())
+    """The real clock."""
+    return Clock(sleep=time.sleep, dice=random.random, now=time.time)
 
 
 def fetcher_for(
@@ -47,6 +50,7 @@ def fetcher_for(
     last: FederatedCredentials | None = None,
     time_left: Callable[[], float] | None = None,
     open_session: Callable[[str], Session] | None = None,
+    answers: AnswerWriter | None = None,
 ) -> CredentialFetcher:
     """Construct the fetcher of a configuration; no network, no disk, nothing started.
 
@@ -62,6 +66,7 @@ def fetcher_for(
         time_left: seconds the caller has for a person to sign in; None where it can wait.
         open_session: opens a botocore session for another profile (``cognito_developer_profile``); the default knows
             only what botocore knows, and no profile of this tool that has no ``credential_process``.
+        answers: see `CredentialFetcher`.
     """
     variables = os.environ if environ is None else environ
     patience = system_clock()
@@ -73,14 +78,27 @@ def fetcher_for(
         settings,
         source=cache(partial(_open_provider, declared, settings, context)),
         pool=IdentityPool(settings, clients, patience, new_token=declared.remedy(settings)),
-        store=kept,
-        patience=patience,
+        cache=CredentialCache(settings, kept, patience),
+        clock=patience,
         answers_by_claims=partial(declared.answers_by_claims, settings, variables),
         events=events,
         linked=_linked_logins(settings, context) if settings.logins else None,
+        answers=answers,
         only_for=only_for,
         last=last,
     )
+
+
+def answer_writer_for(settings: Settings, query: CacheQuery) -> AnswerWriter:
+    """Construct what stores credentials ready to print.
+
+    Args:
+        settings: the configuration.
+        query: what ``credential-process`` would be asked, taken before the configuration was read.
+    """
+    from .cache.answers import AnswerWriter
+
+    return AnswerWriter(query, settings, partial(bindings_of_answer, settings, os.environ))
 
 
 def identity_pool_for(settings: Settings, session: Callable[[], Session] | None = None) -> IdentityPool:

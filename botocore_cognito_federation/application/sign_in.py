@@ -9,6 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..cache.credentials import CredentialCache
 from ..cache.sessions import Session, Sessions, drop_old_marks, end_sign_in
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError, TemporaryError
@@ -114,8 +115,8 @@ class SignIn:
             self._settings,
             source=lambda: self._source,
             pool=self.pool,
-            store=context.store,
-            patience=context.patience,
+            cache=CredentialCache(self._settings, context.store, context.patience),
+            clock=context.patience,
             # Its token was exchanged when the user signed in, and what renews it answers for that same user.
             answers_by_claims=lambda: True,
             events=self._forwarding(),

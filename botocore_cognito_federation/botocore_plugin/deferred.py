@@ -94,10 +94,10 @@ class DeferredConfiguration:
 
     def _is_of_this_generation(self) -> bool:
         """Whether nobody has signed out since the answer."""
-        from ..cache.answers import bindings_of
+        from ..cache.answers import state_of
 
         # With no token source they are the generations alone, which come first.
-        return self._answer.bindings.startswith(bindings_of(self.settings(), (), self._question) or FIELD)
+        return self._answer.bindings.startswith(state_of(self._question, self.settings(), ()) or FIELD)
 
     def _last(self) -> FederatedCredentials | None:
         """What the answer held, if nobody has signed out since."""
@@ -136,11 +136,16 @@ def fetch_for(
         who: a digest of the user; see `CredentialFetcher`.
         last: see `CredentialFetcher`.
     """
-    from ..cache.answers import putting_answers
-    from ..factory import fetcher_for
+    from ..factory import answer_writer_for, fetcher_for
 
-    fetcher = fetcher_for(settings, session=sessions, only_for=who, last=last, open_session=sessions.open_other)
-    return fetcher.fetch if query is None else putting_answers(query, settings, fetcher.fetch)
+    return fetcher_for(
+        settings,
+        session=sessions,
+        only_for=who,
+        last=last,
+        open_session=sessions.open_other,
+        answers=answer_writer_for(settings, query) if query is not None else None,
+    ).fetch
 
 
 class SessionFactory:

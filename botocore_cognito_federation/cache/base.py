@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
-from weakref import WeakValueDictionary
-
-from .._util.concurrency import ForkSafeLock
-from ..errors import StorageError
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -158,28 +153,3 @@ def _who(settings: Settings, login: Login | None) -> dict[str, object]:
     for mark in login.linked:
         who[f"linked {mark.key}"] = mark.subject
     return who
-
-
-#: One lock an entry for the threads of this process, enough where the store cannot have locks. It lives as long as
-#: somebody waits for it or holds it: a server sees new users, and so new entries, without end.
-_thread_locks: WeakValueDictionary[str, ForkSafeLock] = WeakValueDictionary()
-_finding = ForkSafeLock()
-
-
-@contextmanager
-def single_flight(store: Store, key: str, *, timeout: float) -> Iterator[bool]:
-    """Hold the turn to renew what stands under `key`; what it gives is whether it was had within `timeout` seconds."""
-    with _finding:
-        mine = _thread_locks.setdefault(key, ForkSafeLock())
-    if not mine.acquire(timeout):
-        yield False
-        return
-    try:
-        with contextlib.ExitStack() as stack:
-            try:
-                taken = stack.enter_context(store.lock(key, timeout=timeout))
-            except StorageError:
-                taken = True  # no place for a lock: the threads of this process still take turns
-            yield taken
-    finally:
-        mine.release()

@@ -8,11 +8,12 @@ import os
 import platform
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import get_completion_class
 
+from .._fast_path import CacheQuery
 from .._util.log import VARIABLE, start_debug_log, unexpected
 from .._version import __version__
 from ..config.loader import load_session_settings, load_settings
@@ -20,6 +21,9 @@ from ..config.settings import Settings
 from ..errors import CognitoFederationError
 from ..messages import shown_line
 from .output import print_data, print_line
+
+if TYPE_CHECKING:
+    from ..fetcher import CredentialFetcher
 
 #: Command -> (module, one line of help). The module is imported when its command runs.
 _COMMANDS = {
@@ -142,6 +146,23 @@ def chosen_settings(profile: str | None, session: str | None) -> Settings:
     if profile is not None and session is not None:
         raise click.UsageError("--profile and --session exclude each other")
     return load_settings(profile) if session is None else load_session_settings(session)
+
+
+def fetcher_of_profile(profile: str | None) -> tuple[Settings, CredentialFetcher]:
+    """The settings that ``--profile`` names, and the fetcher of its credentials.
+
+    What it fetches is stored ready to print too: a helper that is started next finds it.
+
+    Raises:
+        ConfigurationError: there is no such profile, or it is wrong.
+    """
+    from ..botocore_plugin.install import session_of_other_profile
+    from ..factory import answer_writer_for, fetcher_for
+
+    query = CacheQuery(profile, os.environ)  # before the configuration is read
+    settings = load_settings(profile)
+    answers = answer_writer_for(settings, query)
+    return settings, fetcher_for(settings, answers=answers, open_session=session_of_other_profile)
 
 
 def json_option(function: F) -> F:

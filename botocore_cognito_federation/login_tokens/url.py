@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
-from .._util.http import HttpAnswer, HttpClient
 from .._util.urls import LOCALHOST, is_link_local
 from ..errors import ConfigurationError, TokenRefreshError
 from ..login_token import LoginToken, decoded

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from botocore_cognito_federation.cache.base import CREDENTIALS, FAILURES, IDENTITIES
+from botocore_cognito_federation.cache.credentials import CredentialCache
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.memory import MemoryStore
 from botocore_cognito_federation.cache.sessions import begin_epoch, current_epoch, forget_credentials
@@ -110,8 +111,8 @@ class Bench:
             self.settings,
             source=lambda: self.source,
             pool=self.pool,
-            store=self.store,
-            patience=patience,
+            cache=CredentialCache(self.settings, self.store, patience),
+            clock=patience,
             answers_by_claims=lambda: self.answers_by_claims,
             **more,
         )

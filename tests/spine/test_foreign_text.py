@@ -17,7 +17,7 @@ import botocore_cognito_federation
 from botocore_cognito_federation import CognitoFederationError, TemporaryError
 from botocore_cognito_federation._util.log import start_debug_log
 from botocore_cognito_federation.cache.base import CREDENTIALS, cache_key
-from botocore_cognito_federation.cache.credentials import FailureCache
+from botocore_cognito_federation.cache.failures import FailureCache
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.memory import MemoryStore
 from botocore_cognito_federation.cache.sessions import Session, Sessions
@@ -198,10 +198,10 @@ def test_a_remembered_failure_that_was_changed_on_disk_is_printed_clean(home: An
 def test_a_remembered_failure_read_back_from_a_store_is_clean() -> None:
     store = MemoryStore()
     memory = FailureCache(store, now=time.time, dice=lambda: 0.5)
-    memory.remember("key", TemporaryError("x"), has_valid_credentials=False)
+    memory.put("key", TemporaryError("x"), has_valid_credentials=False)
     document = dict(store.read("failures", "key") or {})
     store.write("failures", "key", {**document, "what": LONG, "remedy": HOSTILE})
-    found = memory.recall("key")
+    found = memory.get("key")
     assert found is not None
     clean(found.error.line)
     assert "\n" not in found.error.line
