@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from .cache import store_for
 from .cache.credentials import CredentialCache
 from .errors import ConfigurationError
+from .events import Events
 from .fetcher import CredentialFetcher
 from .identity_pool.aws import Clients, Clock
 from .identity_pool.client import IdentityPool, Login
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from .cache.base import Store
     from .config.settings import Settings
     from .credentials import FederatedCredentials
-    from .events import Events
     from .identity_pool.linked_logins import LinkedLogins
     from .login_token import LoginToken
     from .login_tokens.base import LoginTokenProvider, SourceDeclaration
@@ -81,7 +81,7 @@ def fetcher_for(
         cache=CredentialCache(settings, kept, patience),
         clock=patience,
         answers_by_claims=partial(declared.answers_by_claims, settings, variables),
-        events=events,
+        events=events or Events(),
         linked=_linked_logins(settings, context) if settings.logins else None,
         answers=answers,
         only_for=only_for,

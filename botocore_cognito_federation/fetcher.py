@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ._util.concurrency import ForkGuard, refreshing, refuse_reentry
@@ -81,6 +81,7 @@ class _Last:
     user: str = ""
 
 
+@dataclass(eq=False, repr=False)
 class CredentialFetcher:
     """Fetches the credentials of one configuration.
 
@@ -100,34 +101,19 @@ class CredentialFetcher:
         last: what such an object holds already, and no sign-out has ended since.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        source: Callable[[], LoginTokenProvider | None],
-        pool: IdentityPool,
-        cache: CredentialCache,
-        clock: Clock,
-        answers_by_claims: Callable[[], bool] = lambda: False,
-        events: Events | None = None,
-        linked: LinkedLogins | None = None,
-        answers: AnswerWriter | None = None,
-        only_for: str | None = None,
-        last: FederatedCredentials | None = None,
-    ) -> None:
-        self._settings = settings
-        self._source = source
-        self._answers_by_claims = answers_by_claims
-        self._pool = pool
-        self._cache = cache
-        self._now = clock.now
-        self._events = events or Events()
-        self._linked = linked
-        self._answers = answers
-        self._only_for = only_for
-        self._last: _Last | None = None
-        self._last_before = last
-        self._last_token: LoginToken | None = None
+    settings: Settings
+    source: Callable[[], LoginTokenProvider | None]
+    pool: IdentityPool
+    cache: CredentialCache
+    clock: Clock
+    answers_by_claims: Callable[[], bool] = lambda: False
+    events: Events = field(default_factory=Events)
+    linked: LinkedLogins | None = None
+    answers: AnswerWriter | None = None
+    only_for: str | None = None
+    last: FederatedCredentials | None = None
+    _last: _Last | None = field(default=None, init=False)
+    _last_token: LoginToken | None = field(default=None, init=False, repr=False)
 
     def credentials(self) -> FederatedCredentials:
         """Credentials that are fresh, or still usable where they cannot be renewed.
@@ -145,11 +131,11 @@ class CredentialFetcher:
         """
         try:
             with _gate.first_time():
-                if self._answers is None:
+                if self.answers is None:
                     return self._fetch()
-                state = self._answers.begin()  # before the token is read
+                state = self.answers.begin()  # before the token is read
                 result = self._fetch()
-                self._answers.put(state, result)
+                self.answers.put(state, result)
                 return result
         except CognitoFederationError as error:
             raise without_frames(error) from None
@@ -164,9 +150,9 @@ class CredentialFetcher:
             CognitoFederationError: the token could not be exchanged.
         """
         try:
-            login = self._login() if self._settings.identity_id is None else None
-            entry = self._cache.entry(login)
-            with self._cache.lock(entry, timeout=LOCK_TIMEOUT) as taken:
+            login = self._login() if self.settings.identity_id is None else None
+            entry = self.cache.entry(login)
+            with self.cache.lock(entry, timeout=LOCK_TIMEOUT) as taken:
                 if not taken:
                     raise _busy()
                 with refreshing(entry.key):
@@ -187,25 +173,25 @@ class CredentialFetcher:
 
     def sign_out_epoch(self) -> str:
         """What changes with each sign-out: credentials of another epoch must not be used any more."""
-        return self._cache.sign_out_epoch()
+        return self.cache.sign_out_epoch()
 
     # --- whose credentials, and from where -------------------------------------------------------------------------
 
     def _fetch(self) -> FetchResult:
-        asked_at = self._now()
+        asked_at = self.clock.now()
         sign_out_epoch = self.sign_out_epoch()
-        if self._last_before is not None:
-            self._last = _Last(self._last_before, sign_out_epoch, self._only_for or "")
-            self._last_before = None
+        if self.last is not None:
+            self._last = _Last(self.last, sign_out_epoch, self.only_for or "")
+            self.last = None
         try:
             entry, login = self._asked_for(asked_at)
         except CognitoFederationError as error:
             return self._last_or_raise(error)
-        if self._only_for and entry.user and entry.user != self._only_for:
+        if self.only_for and entry.user and entry.user != self.only_for:
             raise FederationRefusedError(
                 "The token source answers with another user's token than before", remedy="Make a new session for them"
             )
-        cached = self._cache.get(entry)
+        cached = self.cache.get(entry)
         if cached is not None and self._is_fresh(cached):
             logger.debug("Credentials %s… are fresh", entry.key[:12])
             result = self._fresh(cached)
@@ -214,8 +200,8 @@ class CredentialFetcher:
             logger.debug("Credentials %s… are to be renewed; they are %s", entry.key[:12], state)
             result = self._renewed(entry, login, cached, asked_at)
         self._last = _Last(result.credentials, sign_out_epoch, entry.user)
-        if self._only_for is not None:
-            self._only_for = entry.user or self._only_for
+        if self.only_for is not None:
+            self.only_for = entry.user or self.only_for
         return replace(result, who=entry.user)
 
     def _asked_for(self, asked_at: float) -> tuple[Entry, Login | None]:
@@ -224,41 +210,41 @@ class CredentialFetcher:
         Raises:
             CognitoFederationError: no token can be had.
         """
-        believed = self._answers_by_claims()
-        if believed and self._settings.identity_id is not None:
-            return self._cache.entry(None), None
+        believed = self.answers_by_claims()
+        if believed and self.settings.identity_id is not None:
+            return self.cache.entry(None), None
         asked, new = self._known_login(), None
         if asked is None:
             usable = self._last is not None and is_usable(self._last.credentials, asked_at)
             asked = new = self._login(has_valid_credentials=usable)
-        return self._cache.entry(asked, claims_are_believed=believed), new
+        return self.cache.entry(asked, claims_are_believed=believed), new
 
     def _known_login(self) -> Login | None:
         """The login that is asked for, as far as its provider knows it without asking for a token."""
-        source = self._source()
+        source = self.source()
         token = source.cached_token() if source is not None else None
         if token is None:
             return None
-        login = Login.of(token, self._settings)
-        return self._linked.marked(login) if self._linked is not None else login
+        login = Login.of(token, self.settings)
+        return self.linked.marked(login) if self.linked is not None else login
 
     def _login(self, attempt: int = 1, *, has_valid_credentials: bool = False) -> Login | None:
-        source = self._source()
+        source = self.source()
         if source is None:
             return None
-        provider, last = self._settings.provider, self._last_token
+        provider, last = self.settings.provider, self._last_token
         context = RefreshContext(
             provider=(provider.login_key or provider.name) if provider else None,
-            identity_id=self._settings.identity_id or (last.identity_id if last else None),
+            identity_id=self.settings.identity_id or (last.identity_id if last else None),
             previous_expires_at=last.expires_at if last else None,
             attempt=attempt,
             has_valid_credentials=has_valid_credentials,
         )
         logger.debug("Asking %s for a login token (attempt %d)", source.description, attempt)
         self._last_token = source.fetch(context)
-        login = Login.of(self._last_token, self._settings)
-        if self._linked is not None:
-            login = self._linked.joined(login)
+        login = Login.of(self._last_token, self.settings)
+        if self.linked is not None:
+            login = self.linked.joined(login)
         logger.debug("Got a login token for %s, expiring at %s", login.key, login.token.expires_at)
         return login
 
@@ -269,22 +255,22 @@ class CredentialFetcher:
     ) -> FetchResult:
         own = None if cached is not None else self._last_of(entry)
         at_hand = cached or own
-        usable = at_hand is not None and is_usable(at_hand, self._now())
+        usable = at_hand is not None and is_usable(at_hand, self.clock.now())
         if not usable:
             refuse_reentry(entry.key, "What renews these credentials")
-        with self._cache.lock(entry, timeout=0 if usable else LOCK_TIMEOUT) as taken:
+        with self.cache.lock(entry, timeout=0 if usable else LOCK_TIMEOUT) as taken:
             if not taken:
                 if at_hand is not None and usable:
                     logger.debug("Another process is renewing them; returning what is usable")
-                    return FetchResult(at_hand, self._now() + _WHILE_ANOTHER_RENEWS, only_here=own is not None)
+                    return FetchResult(at_hand, self.clock.now() + _WHILE_ANOTHER_RENEWS, only_here=own is not None)
                 raise _busy()
             sign_out_epoch = self.sign_out_epoch()
-            cached = self._cache.get(entry)
+            cached = self.cache.get(entry)
             if cached is not None and self._is_fresh(cached):
                 return self._fresh(cached)
             at_hand = cached or own
-            failure = self._cache.failure(entry)
-            if failure is not None and failure.concerns(asked_at, self._now()):
+            failure = self.cache.failure(entry)
+            if failure is not None and failure.concerns(asked_at, self.clock.now()):
                 return replace(self._usable_or_raise(at_hand, failure), only_here=cached is None)
             try:
                 with refreshing(entry.key):
@@ -307,18 +293,18 @@ class CredentialFetcher:
             exchanged = self._exchange(login)
         credentials = exchanged.credentials
         logger.debug("Exchanged for credentials of %s until %s", credentials.identity_id, credentials.expiration)
-        if not is_usable(credentials, self._now()):
+        if not is_usable(credentials, self.clock.now()):
             raise TemporaryError(_expired_on_arrival(exchanged), remedy="Set the clock (timedatectl set-ntp true)")
-        self._cache.put(entry, credentials, login, sign_out_epoch)
+        self.cache.put(entry, credentials, login, sign_out_epoch)
         # The last look, as late as it can be: a sign-out wins until the credentials are returned.
-        if self._cache.has_signed_out_since(sign_out_epoch):
+        if self.cache.has_signed_out_since(sign_out_epoch):
             self._refuse_other_user(entry, self._known_login())
         if exchanged.clock_ahead is not None:
             side = "ahead of" if exchanged.clock_ahead > 0 else "behind"
-            self._cache.warn(
+            self.cache.warn(
                 f"This machine's clock is {abs(round(exchanged.clock_ahead))} s {side} AWS's; set the clock"
             )
-        self._events.emit(
+        self.events.emit(
             Event(
                 "credentials-refresh",
                 provider=login.key if login else None,
@@ -329,21 +315,21 @@ class CredentialFetcher:
         return credentials
 
     def _exchange(self, login: Login | None) -> Exchanged:
-        fixed = fixed_identity(self._settings, login)
+        fixed = fixed_identity(self.settings, login)
         if fixed is not None:
-            return self._pool.exchange(fixed, login)
-        known = self._cache.identity_id(login)
+            return self.pool.exchange(fixed, login)
+        known = self.cache.identity_id(login)
         if known is not None:
             try:
-                return self._adopted(login, known, self._pool.exchange(known, login))
+                return self._adopted(login, known, self.pool.exchange(known, login))
             except FederationRefusedError as refused:
                 if refused.retry is not Retry.IDENTITY:
                     raise
-                self._cache.forget_identity_id(login)
-        identity_id = self._pool.get_id(login)
+                self.cache.forget_identity_id(login)
+        identity_id = self.pool.get_id(login)
         logger.debug("GetId answered %s", identity_id)
-        self._cache.put_identity_id(login, identity_id)
-        return self._adopted(login, identity_id, self._pool.exchange(identity_id, login), before=known)
+        self.cache.put_identity_id(login, identity_id)
+        return self._adopted(login, identity_id, self.pool.exchange(identity_id, login), before=known)
 
     def _adopted(
         self, login: Login | None, asked_for: str, exchanged: Exchanged, *, before: str | None = None
@@ -351,9 +337,9 @@ class CredentialFetcher:
         """Cognito may answer another identity than the one asked for, after a merge; the answer counts from then on."""
         answered, before = exchanged.credentials.identity_id, before or asked_for
         if answered != asked_for:
-            self._cache.put_identity_id(login, answered)
+            self.cache.put_identity_id(login, answered)
         if answered != before:
-            self._events.emit(Event("identity-changed", identity_id=answered, previous_identity_id=before))
+            self.events.emit(Event("identity-changed", identity_id=answered, previous_identity_id=before))
         return exchanged
 
     def _newer_login(self, login: Login | None, refused: FederationRefusedError) -> Login:
@@ -378,21 +364,21 @@ class CredentialFetcher:
         Raises:
             TemporaryError: another user is.
         """
-        if login is not None and self._settings.identity_id is None and not self._cache.is_of(entry, login):
+        if login is not None and self.settings.identity_id is None and not self.cache.is_of(entry, login):
             raise TemporaryError("Somebody else signed in meanwhile", remedy="Try again")
 
     def _failed(self, entry: Entry, at_hand: FederatedCredentials | None, error: CognitoFederationError) -> FetchResult:
         logger.debug("Renewing failed: %s", error.line)
-        usable = at_hand is not None and is_usable(at_hand, self._now())
-        failure = self._cache.put_failure(entry, error, has_valid_credentials=usable)
-        self._events.emit(
+        usable = at_hand is not None and is_usable(at_hand, self.clock.now())
+        failure = self.cache.put_failure(entry, error, has_valid_credentials=usable)
+        self.events.emit(
             Event("credentials-refresh-failure", identity_id=at_hand.identity_id if at_hand else None, error=error)
         )
         return self._usable_or_raise(at_hand, failure)
 
     def _usable_or_raise(self, at_hand: FederatedCredentials | None, failure: Failure) -> FetchResult:
-        if at_hand is not None and failure.keeps_valid_credentials and is_usable(at_hand, self._now()):
-            self._cache.warn(f"Served credentials that could not be renewed: {failure.error.line}")
+        if at_hand is not None and failure.keeps_valid_credentials and is_usable(at_hand, self.clock.now()):
+            self.cache.warn(f"Served credentials that could not be renewed: {failure.error.line}")
             return FetchResult(at_hand, min(failure.retry_at, usable_until(at_hand)))
         raise failure.error
 
@@ -400,7 +386,7 @@ class CredentialFetcher:
         """Without a token nothing says whose credentials are asked for, except for those this object returned last."""
         if isinstance(error, SignInRequiredError):
             raise error  # the sign-out was meant for these too
-        failure = Failure.of(error, at=self._now(), rest=RETRY_DELAY)
+        failure = Failure.of(error, at=self.clock.now(), rest=RETRY_DELAY)
         return replace(self._usable_or_raise(self._current_last(), failure), only_here=True)
 
     def _last_of(self, entry: Entry) -> FederatedCredentials | None:
@@ -409,7 +395,7 @@ class CredentialFetcher:
         Clients that hold such an object have these credentials already. No one else gets them for a token that only
         claims to be that user's.
         """
-        is_theirs = self._only_for is not None and self._last is not None and self._last.user == entry.user != ""
+        is_theirs = self.only_for is not None and self._last is not None and self._last.user == entry.user != ""
         return self._current_last() if is_theirs else None
 
     def _current_last(self) -> FederatedCredentials | None:
@@ -417,10 +403,10 @@ class CredentialFetcher:
         return last.credentials if last is not None and last.sign_out_epoch == self.sign_out_epoch() else None
 
     def _fresh(self, credentials: FederatedCredentials) -> FetchResult:
-        return FetchResult(credentials, refresh_at(credentials, self._settings.refresh_window))
+        return FetchResult(credentials, refresh_at(credentials, self.settings.refresh_window))
 
     def _is_fresh(self, credentials: FederatedCredentials) -> bool:
-        return is_fresh(credentials, self._settings.refresh_window, self._now())
+        return is_fresh(credentials, self.settings.refresh_window, self.clock.now())
 
 
 def _expired_on_arrival(exchanged: Exchanged) -> str:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 
 from .._util.concurrency import ForkSafeLock, refreshing, refuse_reentry
 from ..cache import store_for
-from ..cache.base import DOCUMENTS, cache_key
-from ..cache.memory import MemoryStore
+from ..cache.base import DOCUMENTS, MemoryStore, cache_key
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError
 from ..events import NAMES, Event, Events

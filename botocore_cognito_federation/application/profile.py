@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..cache.sessions import Session, Sessions, current_epoch, end_sign_in
+from ..cache.base import current_epoch, end_sign_in
+from ..cache.sessions import Session, Sessions
 from ..errors import CognitoFederationError, NotSignedInError
 from ..events import Event, Events
 from ..factory import identity_pool_for

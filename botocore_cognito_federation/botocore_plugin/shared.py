@@ -16,8 +16,8 @@ from .._fast_path import cache_directory, state_of_variable
 from .._util.concurrency import ForkSafeLock
 from .._util.subprocess import check_profile_recursion
 from ..cache import store_for
+from ..cache.base import current_epoch
 from ..cache.credentials import user_fingerprint
-from ..cache.sessions import current_epoch
 from ..config.loader import settings_of_session
 from ..config.settings import Settings
 from ..errors import CognitoFederationError

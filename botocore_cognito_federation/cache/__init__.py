@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .._fast_path import cache_directory as default_directory
-from .base import Store
+from .base import MemoryStore, Store
 from .file import FileStore
-from .memory import MemoryStore
 
 if TYPE_CHECKING:
     from ..config.settings import Settings

@@ -6,15 +6,15 @@ import contextlib
 import json
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._fast_path import ENTRY, FIELD, MAGIC, CacheQuery, bound, read_answer, still_bound
 from .._util.files import make_directory, read_private, remove, write_private
 from ..credentials import usable_until
 from ..errors import CognitoFederationError, StorageError
-from .base import EPOCHS
+from .base import EPOCHS, epoch_keys
 from .failures import retry_delay_after
-from .sessions import epoch_keys
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -31,6 +31,7 @@ def process_text(result: FetchResult) -> str:
     return json.dumps(result.credentials.process_document(), separators=(",", ":"))
 
 
+@dataclass(eq=False, repr=False)
 class AnswerWriter:
     """Stores what is fetched for one configuration ready to print, for ``credential-process``.
 
@@ -45,22 +46,19 @@ class AnswerWriter:
         state: what the last fetch that was begun depends on; None where no answer may be stored.
     """
 
-    def __init__(
-        self, query: CacheQuery, settings: Settings, bindings: Callable[[], tuple[Binding, ...] | None]
-    ) -> None:
-        self._query = query
-        self._settings = settings
-        self._bindings = bindings
-        self.state: str | None = ""
+    query: CacheQuery
+    settings: Settings
+    bindings: Callable[[], tuple[Binding, ...] | None]
+    state: str | None = ""
 
     def begin(self) -> str | None:
         """What an answer depends on, in the state of now; None where none may be stored.
 
         To be taken before the token is read: a token that is replaced meanwhile then makes the answer out of date.
         """
-        current = CacheQuery(self._query.profile, os.environ).fingerprint == self._query.fingerprint
-        bindings = self._bindings() if current and self._settings.cache == "file" else None
-        self.state = None if bindings is None else state_of(self._query, self._settings, bindings)
+        current = CacheQuery(self.query.profile, os.environ).fingerprint == self.query.fingerprint
+        bindings = self.bindings() if current and self.settings.cache == "file" else None
+        self.state = None if bindings is None else state_of(self.query, self.settings, bindings)
         return self.state
 
     def put(self, state: str | None, result: FetchResult) -> None:
@@ -69,7 +67,7 @@ class AnswerWriter:
             return
         credentials = result.credentials
         _write(
-            self._query,
+            self.query,
             state,
             (credentials.issued_at, result.refresh_at, usable_until(credentials)),
             "credentials",
@@ -79,10 +77,10 @@ class AnswerWriter:
         )
         if not still_bound(state):
             with contextlib.suppress(StorageError):
-                remove(self._query.path)
+                remove(self.query.path)
 
     def _is_stored(self, result: FetchResult) -> bool:
-        stored = read_answer(self._query)
+        stored = read_answer(self.query)
         return stored is not None and (stored.kind, stored.refresh_at) == ("credentials", result.refresh_at)
 
 

@@ -10,7 +10,8 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -18,9 +19,18 @@ from .._util.concurrency import ForkSafeLock
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, StorageError
 from ..messages import display_name
-from .base import CREDENTIALS, IDENTITIES, Store, cache_key, credentials_key, identity_key
+from .base import (
+    CREDENTIALS,
+    IDENTITIES,
+    Store,
+    cache_key,
+    credentials_key,
+    current_epoch,
+    identity_key,
+    sign_in_epoch,
+    sign_in_part,
+)
 from .failures import Failure, FailureCache
-from .sessions import current_epoch, sign_in_epoch, sign_in_part
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -56,6 +66,7 @@ class _Unwritten:
     tokens: tuple[str, ...]
 
 
+@dataclass(eq=False, repr=False)
 class CredentialCache:
     """The cache of one configuration.
 
@@ -65,32 +76,35 @@ class CredentialCache:
         clock: the clock.
     """
 
-    def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
-        self._settings = settings
-        self._store = store
-        self._failures = FailureCache(store, now=clock.now, dice=clock.dice)
-        self._unwritten: dict[str, _Unwritten] = {}
+    settings: Settings
+    store: Store
+    clock: Clock
+    _unwritten: dict[str, _Unwritten] = field(default_factory=dict, init=False)
+
+    @cached_property
+    def _failures(self) -> FailureCache:
+        return FailureCache(self.store, now=self.clock.now, dice=self.clock.dice)
 
     def entry(self, login: Login | None, *, claims_are_believed: bool = True) -> Entry:
         """The entry of a login; that of the guest without one."""
         token = None if claims_are_believed or login is None else login.token.digest
-        return Entry(credentials_key(self._settings, login), user_fingerprint(login), token)
+        return Entry(credentials_key(self.settings, login), user_fingerprint(login), token)
 
     def is_of(self, entry: Entry, login: Login) -> bool:
         """Whether an entry is that of a login."""
-        return entry.key == credentials_key(self._settings, login)
+        return entry.key == credentials_key(self.settings, login)
 
     def sign_out_epoch(self) -> str:
         """What changes with each sign-out, and each time credentials are forgotten."""
-        return current_epoch(self._store, self._settings.scope)
+        return current_epoch(self.store, self.settings.scope)
 
     def has_signed_out_since(self, sign_out_epoch: str) -> bool:
         """Whether a sign-out has ended this epoch. To forget only the credentials is no sign-out."""
-        return sign_in_part(sign_out_epoch) != sign_in_epoch(self._store, self._settings.scope)
+        return sign_in_part(sign_out_epoch) != sign_in_epoch(self.store, self.settings.scope)
 
     def get(self, entry: Entry) -> FederatedCredentials | None:
         """The credentials of an entry that no sign-out has made invalid, whatever their age."""
-        document = self._store.read(CREDENTIALS, entry.key)
+        document = self.store.read(CREDENTIALS, entry.key)
         stored = here = None
         if document and self._is_current(document) and entry.token in (None, *_tokens_in(document)):
             stored = FederatedCredentials.from_document(document)
@@ -117,22 +131,22 @@ class CredentialCache:
         document = {
             **credentials.document(),
             "tokens": tokens,
-            "scope": self._settings.scope,
+            "scope": self.settings.scope,
             "generation": sign_out_epoch,
-            "profile": self._settings.profile,
-            "pool": self._settings.identity_pool_id,
+            "profile": self.settings.profile,
+            "pool": self.settings.identity_pool_id,
             "provider": login.key if login else "guest",
             "who": _name_of(login),
         }
         try:
-            self._store.write(CREDENTIALS, key, document)
+            self.store.write(CREDENTIALS, key, document)
             self._unwritten.pop(key, None)
             if sign_out_epoch != self.sign_out_epoch():
-                self._store.delete(CREDENTIALS, key)
+                self.store.delete(CREDENTIALS, key)
         except StorageError as error:
             # A read-only or full place still works, once per process.
             self._unwritten[key] = _Unwritten(credentials, sign_out_epoch, tokens)
-            self._store.warn(error.line)
+            self.store.warn(error.line)
         self._failures.forget(key)
 
     @contextmanager
@@ -146,7 +160,7 @@ class CredentialCache:
         try:
             with contextlib.ExitStack() as stack:
                 try:
-                    taken = stack.enter_context(self._store.lock(entry.key, timeout=timeout))
+                    taken = stack.enter_context(self.store.lock(entry.key, timeout=timeout))
                 except StorageError:
                     taken = True  # no place for a lock: the threads of this process still take turns
                 yield taken
@@ -163,7 +177,7 @@ class CredentialCache:
 
     def identity_id(self, login: Login | None) -> str | None:
         """The identity ID of a login."""
-        document = self._store.read(IDENTITIES, identity_key(self._settings, login))
+        document = self.store.read(IDENTITIES, identity_key(self.settings, login))
         identity_id = document.get("identity_id") if document else None
         return identity_id if isinstance(identity_id, str) and _IDENTITY_ID.fullmatch(identity_id) else None
 
@@ -171,33 +185,33 @@ class CredentialCache:
         """Store the identity ID of a login; one that cannot be stored is looked up again."""
         document = {
             "identity_id": identity_id,
-            "pool": self._settings.identity_pool_id,
-            "scope": self._settings.scope,
+            "pool": self.settings.identity_pool_id,
+            "scope": self.settings.scope,
         }
         with contextlib.suppress(StorageError):
-            self._store.write(IDENTITIES, identity_key(self._settings, login), document)
+            self.store.write(IDENTITIES, identity_key(self.settings, login), document)
 
     def forget_identity_id(self, login: Login | None) -> None:
         """Forget an identity ID that Cognito no longer takes."""
         with contextlib.suppress(StorageError):
-            self._store.delete(IDENTITIES, identity_key(self._settings, login))
+            self.store.delete(IDENTITIES, identity_key(self.settings, login))
 
     def warn(self, text: str) -> None:
         """Remember something worth a word for ``status`` and ``doctor``; never raises."""
-        self._store.warn(text)
+        self.store.warn(text)
 
     def _exchanged_tokens(self, key: str, login: Login | None, sign_out_epoch: str) -> tuple[str, ...]:
         """The digests of the tokens that the credentials of a key answer to, now that `login` was exchanged too."""
         if login is None:
             return ()
-        document, unwritten = self._store.read(CREDENTIALS, key), self._unwritten.get(key)
+        document, unwritten = self.store.read(CREDENTIALS, key), self._unwritten.get(key)
         before = _tokens_in(document) if document and self._is_current(document) else ()
         here = unwritten.tokens if unwritten and unwritten.sign_out_epoch == sign_out_epoch else ()
         return tuple(dict.fromkeys((login.token.digest, *here, *before)))[:_MOST_TOKENS]
 
     def _is_current(self, document: Mapping[str, Any]) -> bool:
         """Whether no sign-out came since the renewal that wrote the document began."""
-        return document.get("generation") == current_epoch(self._store, str(document.get("scope")))
+        return document.get("generation") == current_epoch(self.store, str(document.get("scope")))
 
 
 #: One lock an entry for the threads of this process, enough where the store cannot have locks. It goes with the last

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._util.failpoints import reach
@@ -37,11 +38,11 @@ _KEPT_FOR = {
 }
 
 
+@dataclass(eq=False)
 class FileStore:
     """`Store` in a directory of this user. Nothing is touched before the first read or write."""
 
-    def __init__(self, directory: str) -> None:
-        self.directory = directory
+    directory: str
 
     def read(self, kind: str, key: str) -> Mapping[str, Any] | None:
         path = self._path(kind, key)

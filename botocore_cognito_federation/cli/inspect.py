@@ -13,15 +13,20 @@ import click
 from .._fast_path import cache_directory
 from ..cache import everything_stored, store_for
 from ..cache.answers import forget_answers
-from ..cache.base import CREDENTIALS, FAILURES, IDENTITIES, NOTES, SESSIONS, Store
-from ..cache.sessions import (
+from ..cache.base import (
+    CREDENTIALS,
     EVERYTHING,
-    Session,
+    FAILURES,
+    IDENTITIES,
+    NOTES,
+    SESSIONS,
+    Store,
     begin_epoch,
     delete_sign_ins,
     forget_credentials,
     sign_in_epoch,
 )
+from ..cache.sessions import Session
 from ..config.configure import signs_people_in
 from ..config.keys import KEYS
 from ..config.loader import load_settings

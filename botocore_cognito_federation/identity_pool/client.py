@@ -117,23 +117,21 @@ class Exchanged:
     clock_ahead: float | None
 
 
+@dataclass(frozen=True, repr=False)
 class IdentityPool:
     """The identity pool of one configuration.
 
     Args:
         settings: the configuration.
         clients: makes the clients of AWS.
-        patience: the clock.
+        clock: the clock.
         new_token: what a person does when the login token is good for nothing.
     """
 
-    def __init__(
-        self, settings: Settings, clients: Clients, patience: Clock, *, new_token: str = NEW_TOKEN_OF_AN_APPLICATION
-    ) -> None:
-        self._settings = settings
-        self._clients = clients
-        self._patience = patience
-        self._new_token = new_token
+    settings: Settings
+    clients: Clients
+    clock: Clock
+    new_token: str = NEW_TOKEN_OF_AN_APPLICATION
 
     def get_id(self, login: Login | None) -> str:
         """The identity ID of a login (GetId); a new guest identity when there is none.
@@ -141,10 +139,10 @@ class IdentityPool:
         Raises:
             FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
         """
-        arguments: dict[str, Any] = {"IdentityPoolId": self._settings.identity_pool_id, **_logins(login)}
-        if self._settings.account_id:
-            arguments["AccountId"] = self._settings.account_id
-        answer = self._call(self._clients.cognito_identity().get_id, arguments, ("IdentityId",), login, "")
+        arguments: dict[str, Any] = {"IdentityPoolId": self.settings.identity_pool_id, **_logins(login)}
+        if self.settings.account_id:
+            arguments["AccountId"] = self.settings.account_id
+        answer = self._call(self.clients.cognito_identity().get_id, arguments, ("IdentityId",), login, "")
         return str(answer.body["IdentityId"])
 
     def exchange(self, identity_id: str, login: Login | None) -> Exchanged:
@@ -153,18 +151,18 @@ class IdentityPool:
         Raises:
             FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
         """
-        if self._settings.flow == "basic":
+        if self.settings.flow == "basic":
             exchanged = self._basic(identity_id, login)
         else:
             exchanged = self._enhanced(identity_id, login)
-        if self._settings.assume_role_arn is None:
+        if self.settings.assume_role_arn is None:
             return exchanged
         further = assume_role(
             exchanged.credentials,
-            settings=self._settings,
-            clients=self._clients,
+            settings=self.settings,
+            clients=self.clients,
             facts=self._facts(login, identity_id),
-            patience=self._patience,
+            patience=self.clock,
         )
         return replace(exchanged, credentials=further)
 
@@ -175,12 +173,12 @@ class IdentityPool:
             FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
         """
         arguments = {"IdentityId": identity_id, "LoginsToRemove": [key], **_logins(login)}
-        self._call(self._clients.cognito_identity().unlink_identity, arguments, (), login, identity_id)
+        self._call(self.clients.cognito_identity().unlink_identity, arguments, (), login, identity_id)
 
     def _enhanced(self, identity_id: str, login: Login | None) -> Exchanged:
         arguments: dict[str, Any] = {"IdentityId": identity_id, **_logins(login)}
-        if self._settings.role_arn:
-            arguments["CustomRoleArn"] = self._settings.role_arn
+        if self.settings.role_arn:
+            arguments["CustomRoleArn"] = self.settings.role_arn
         needs = (
             "IdentityId",
             "Credentials.AccessKeyId",
@@ -188,7 +186,7 @@ class IdentityPool:
             "Credentials.SessionToken",
             "Credentials.Expiration",
         )
-        operation = self._clients.cognito_identity().get_credentials_for_identity
+        operation = self.clients.cognito_identity().get_credentials_for_identity
         answer = self._call(operation, arguments, needs, login, identity_id)
         vended = answer.body["Credentials"]
         credentials = FederatedCredentials(
@@ -196,9 +194,9 @@ class IdentityPool:
             secret_key=vended["SecretKey"],
             token=vended["SessionToken"],
             expires_at=vended["Expiration"].timestamp(),
-            issued_at=self._patience.now(),
+            issued_at=self.clock.now(),
             identity_id=answer.body["IdentityId"],
-            account_id=self._settings.account_id,
+            account_id=self.settings.account_id,
             authenticated=login is not None,
         )
         return Exchanged(credentials, self._clock_ahead(answer, login))
@@ -207,16 +205,16 @@ class IdentityPool:
         token, adopted = self._open_id_token(identity_id, login)
         facts = self._facts(login, adopted)
         vended, server_time = assume_role_with_web_identity(
-            token, settings=self._settings, clients=self._clients, facts=facts, patience=self._patience
+            token, settings=self.settings, clients=self.clients, facts=facts, patience=self.clock
         )
         credentials = FederatedCredentials(
             access_key=vended["AccessKeyId"],
             secret_key=vended["SecretAccessKey"],
             token=vended["SessionToken"],
             expires_at=vended["Expiration"].timestamp(),
-            issued_at=self._patience.now(),
+            issued_at=self.clock.now(),
             identity_id=adopted,
-            account_id=self._settings.account_id,
+            account_id=self.settings.account_id,
             authenticated=login is not None,
         )
         return Exchanged(credentials, self._clock_ahead(Answer({}, server_time), login))
@@ -227,7 +225,7 @@ class IdentityPool:
             # A developer token is the pool's own token already (GetOpenIdTokenForDeveloperIdentity).
             return login.token.value, login.token.identity_id
         arguments = {"IdentityId": identity_id, **_logins(login)}
-        operation = self._clients.cognito_identity().get_open_id_token
+        operation = self.clients.cognito_identity().get_open_id_token
         answer = self._call(operation, arguments, ("IdentityId", "Token"), login, identity_id)
         return str(answer.body["Token"]), str(answer.body["IdentityId"])
 
@@ -240,18 +238,18 @@ class IdentityPool:
         identity_id: str,
     ) -> Answer:
         facts = self._facts(login, identity_id)
-        return call(operation, arguments=arguments, needs=needs, facts=facts, patience=self._patience)
+        return call(operation, arguments=arguments, needs=needs, facts=facts, patience=self.clock)
 
     def _facts(self, login: Login | None, identity_id: str) -> CallContext:
         return CallContext(
-            pool=self._settings.identity_pool_id,
-            profile="" if of_an_application(self._settings) else self._settings.profile or "default",
-            new_token=self._new_token,
+            pool=self.settings.identity_pool_id,
+            profile="" if of_an_application(self.settings) else self.settings.profile or "default",
+            new_token=self.new_token,
             login_key=login.key if login else "",
             claims=login.token.claims if login else {},
             identity_id=identity_id,
-            role_arn=self._settings.role_arn or "",
-            now=self._patience.now(),
+            role_arn=self.settings.role_arn or "",
+            now=self.clock.now(),
         )
 
     def _clock_ahead(self, answer: Answer, login: Login | None) -> float | None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from .._fast_path import cache_directory
 from ..cache.answers import forget_answers
-from ..cache.base import CREDENTIALS, SESSIONS, Store
-from ..cache.sessions import Session, Sessions, begin_epoch, end_sign_in
+from ..cache.base import CREDENTIALS, SESSIONS, Store, begin_epoch, end_sign_in
+from ..cache.sessions import Session, Sessions
 from ..config.settings import Settings
 from ..errors import CognitoFederationError, StorageError
 from ..oidc.client import oidc_client

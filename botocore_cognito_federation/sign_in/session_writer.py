@@ -6,8 +6,8 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..cache.base import CREDENTIALS, Store
-from ..cache.sessions import Session, Sessions, end_sign_in
+from ..cache.base import CREDENTIALS, Store, end_sign_in
+from ..cache.sessions import Session, Sessions
 from ..config.settings import Settings
 from ..errors import SignInFailedError, StorageError
 from ..oidc.client import AuthenticationResult

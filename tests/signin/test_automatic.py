@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import pytest
 
-from botocore_cognito_federation.cache.memory import MemoryStore
+from botocore_cognito_federation.cache.base import MemoryStore
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError
 from botocore_cognito_federation.factory import system_clock

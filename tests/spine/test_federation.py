@@ -8,11 +8,17 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from botocore_cognito_federation.cache.base import CREDENTIALS, FAILURES, IDENTITIES
+from botocore_cognito_federation.cache.base import (
+    CREDENTIALS,
+    FAILURES,
+    IDENTITIES,
+    MemoryStore,
+    begin_epoch,
+    current_epoch,
+    forget_credentials,
+)
 from botocore_cognito_federation.cache.credentials import CredentialCache
 from botocore_cognito_federation.cache.file import FileStore
-from botocore_cognito_federation.cache.memory import MemoryStore
-from botocore_cognito_federation.cache.sessions import begin_epoch, current_epoch, forget_credentials
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.credentials import FederatedCredentials
 from botocore_cognito_federation.errors import (
