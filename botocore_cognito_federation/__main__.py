@@ -6,27 +6,37 @@ A plain ``credential-process`` goes by `process`, which is all that is imported 
 import os
 import sys
 
-from ._fast_path import CacheQuery, answer_or_wait_for_lock, occupy_standard_streams
+from ._fast_path import CacheQuery, answer_or_wait_for_lock, fail, occupy_standard_streams
 
 
 def main() -> None:
     """Run the command line; ends the process with its exit code."""
+    if "PYTHONPATH" in os.environ and not sys.flags.ignore_environment:
+        from ._util.callers_path import leave_out_callers_path
+
+        leave_out_callers_path()
     occupy_standard_streams()
     arguments = sys.argv[1:]
     asked = _profile_of(arguments[1:]) if arguments[:1] == ["credential-process"] else None
-    if asked is None or os.environ.get("COGNITO_FEDERATION_DEBUG"):
+    if asked is None:
         from .cli import main as command_line
 
         command_line()
         return
+    query = CacheQuery(asked[0], os.environ)
     try:
-        query = CacheQuery(asked[0], os.environ)
-        answer_or_wait_for_lock(query)
+        log = os.environ.get("COGNITO_FEDERATION_DEBUG")
+        if not log:
+            answer_or_wait_for_lock(query)
         from .cli.credential_process import answer_and_end
 
-        answer_and_end(query)
+        answer_and_end(query, log)
     except KeyboardInterrupt:
         os._exit(130)
+    except Exception as error:  # noqa: BLE001 - a traceback would quote values that may be secret
+        # A module that cannot be imported, most of all: what comes after that reports its own failures.
+        what = f"{type(error).__name__} {getattr(error, 'name', None) or ''}".strip()
+        fail(query, 1, f"botocore-cognito-federation cannot run ({what}). Install it again")
 
 
 def _profile_of(arguments: "list[str]") -> "tuple[str | None] | None":
@@ -41,4 +51,8 @@ def _profile_of(arguments: "list[str]") -> "tuple[str | None] | None":
 
 
 if __name__ == "__main__":
+    if not sys.flags.isolated:
+        from ._util.callers_path import leave_out_current_directory
+
+        leave_out_current_directory()
     main()

@@ -9,6 +9,7 @@ wait here, importing nothing, for what it leaves: an answer or a failure.
 An answer file is text, one field a line, so that it can be read without a parser:
 
     magic                       this format
+    checksum                    of everything behind it, so that a changed byte makes the file a miss
     fingerprint                 of the configuration that produced it
     bindings                    the token source and the sign-out generation it depends on
     issued refresh_at until     seconds since the epoch
@@ -26,7 +27,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MAGIC = "botocore-cognito-federation answer 2"
+MAGIC = "botocore-cognito-federation answer 3"
+#: Checksums are remainders by the largest prime of 128 bits: each byte counts, at each place, and nothing is imported.
+_PRIME = 2**128 - 159
 FIELD = "\x1f"
 ENTRY = "\x1e"
 
@@ -35,6 +38,7 @@ CHAIN_VARIABLE = "_COGNITO_FEDERATION_PROFILE_CHAIN"
 #: Seconds to wait for the process that is renewing; SDKs end a helper after 60.
 LOCK_TIMEOUT = 54.0
 _CLOCK_STEP = 5.0
+_END_OF_TIME = 1e12
 _SECOND = 10**9
 #: Nanoseconds after which a file's time of change says whether it was changed again; FAT counts in two seconds.
 _SETTLED = 3 * _SECOND
@@ -80,7 +84,11 @@ class CacheQuery:
 
 
 class CachedAnswer:
-    """The content of an answer file; see the module's text for the fields."""
+    """The content of an answer file; see the module's text for the fields.
+
+    Raises:
+        ValueError: the fields do not belong together.
+    """
 
     __slots__ = ("bindings", "code", "issued", "kind", "refresh_at", "text", "until", "who")
 
@@ -88,10 +96,12 @@ class CachedAnswer:
         issued, refresh_at, until = times.split()
         self.issued, self.refresh_at, self.until = float(issued), float(refresh_at), float(until)
         self.bindings, self.kind, self.code, self.who, self.text = bindings, kind, int(code), who, text
+        if (self.code == 0) != (kind == "credentials") or not self.issued - _CLOCK_STEP <= self.until < _END_OF_TIME:
+            raise ValueError("an answer ends with status 0 if it is credentials, and at some time")
 
     def is_fresh(self, now: float) -> bool:
         """Whether it can be handed out with no thought of asking anew."""
-        return self.issued - _CLOCK_STEP <= now < self.refresh_at and self.kind != "ask"
+        return self.issued - _CLOCK_STEP <= now < min(self.refresh_at, self.until) and self.kind != "ask"
 
 
 def expanded(path: str) -> str:
@@ -165,6 +175,8 @@ def still_bound(bindings: str) -> bool:
 
 def read_answer(query: CacheQuery) -> "CachedAnswer | None":
     """The answer kept for exactly this question, or None: no file, not ours, not private, damaged, or out of date."""
+    if not os.path.isabs(query.path):
+        return None  # nothing is read from the working directory; the store refuses the place, with the reason
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(query.path, flags)
@@ -180,14 +192,22 @@ def read_answer(query: CacheQuery) -> "CachedAnswer | None":
     finally:
         os.close(descriptor)
     try:
-        fields = content.decode(errors="surrogateescape").split("\n")
-        magic, fingerprint, bindings, times, kind, code, who, text, end = fields
+        beginning, kept_checksum, rest = content.split(b"\n", 2)
+        if beginning != MAGIC.encode() or kept_checksum != checksum(rest):
+            return None
+        fields = rest.decode(errors="surrogateescape").split("\n")
+        fingerprint, bindings, times, kind, code, who, text, end = fields
         answer = CachedAnswer(bindings, times, kind, code, who, text)
     except ValueError:
         return None
-    if magic != MAGIC or fingerprint != query.fingerprint or end:
+    if fingerprint != query.fingerprint or end:
         return None
     return answer if still_bound(bindings) else None
+
+
+def checksum(content: bytes) -> bytes:
+    """What changes with each byte of an answer file."""
+    return b"%032x" % (int.from_bytes(content, "little") % _PRIME)
 
 
 def write_all(descriptor: int, data: bytes) -> bool:
@@ -210,6 +230,20 @@ def exit_with(code: int, text: str) -> None:
     os._exit(code if written else code or 1)
 
 
+def fail(query: CacheQuery, code: int, text: str) -> None:
+    """End the process with a failure, or with what ``cognito_fail_closed`` puts in its place."""
+    from .fail_closed import answer_in_place_of
+
+    instead = answer_in_place_of(code, query.profile, query.files[0], os.environ)
+    exit_with(0 if instead else code, instead or text)
+
+
+def _finish_with(query: CacheQuery, answer: CachedAnswer) -> None:
+    if answer.code:
+        fail(query, answer.code, answer.text)
+    exit_with(0, answer.text)
+
+
 def occupy_standard_streams() -> None:
     """Fill what is closed of stdin, stdout and stderr, so that no lock, file or socket of ours becomes one of them.
 
@@ -229,10 +263,10 @@ def _exit_if_answered(query: CacheQuery) -> "CachedAnswer | None":
         return None
     now = time()
     if answer.is_fresh(now):
-        exit_with(answer.code, answer.text)
+        _finish_with(query, answer)
     if answer.kind == "failure" and query.asked_at <= answer.issued <= now + _CLOCK_STEP:
         # The attempt that failed ended after this process asked: it was its attempt too.
-        exit_with(answer.code, answer.text)
+        _finish_with(query, answer)
     return answer
 
 
@@ -244,7 +278,7 @@ def exit_at_deadline(query: CacheQuery) -> None:
     answer = read_answer(query)
     if answer is not None and _lives(answer):
         exit_with(0, answer.text)
-    exit_with(7, "No answer came in time. Check the network and try again")
+    fail(query, 7, "No answer came in time. Check the network and try again")
 
 
 def _lives(answer: "CachedAnswer | None") -> bool:
@@ -252,22 +286,41 @@ def _lives(answer: "CachedAnswer | None") -> bool:
 
 
 def _open_lock(query: CacheQuery) -> "int | None":
-    """The lock file of the answer, or None where there can be none."""
+    """The lock file of the answer, or None where there can be none.
+
+    Nothing is made in a place of another user, who could not use it any more: root's lock file would stand there.
+    """
     directory = os.path.dirname(query.path)
-    for path in (query.directory, directory):
-        try:
-            os.mkdir(path, 0o700)
-        except FileExistsError:
-            pass
-        except OSError:
-            return None
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    if not os.path.isabs(directory):
+        return None
     try:
-        if hasattr(os, "geteuid") and os.stat(directory).st_uid != os.geteuid():
-            return None
-        return os.open(f"{query.path}.lock", flags, 0o600)
+        for place in (query.directory, directory):
+            if not _is_own_place(place):
+                return None
+        descriptor = os.open(f"{query.path}.lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        if os.name != "nt" and os.fstat(descriptor).st_mode & 0o777 != 0o600:
+            os.fchmod(descriptor, 0o600)
     except OSError:
         return None
+    return descriptor
+
+
+def _is_own_place(path: str) -> bool:
+    """Make a directory unless it is there; whether it belongs to this user, as the store demands it too."""
+    if not hasattr(os, "geteuid"):
+        if not os.path.isdir(path):
+            os.mkdir(path)
+        return True
+    me = os.geteuid()
+    if not os.path.lexists(path):
+        if me == 0 and os.stat(os.path.dirname(path)).st_uid != 0:
+            return False
+        try:
+            os.mkdir(path, 0o700)
+            os.chmod(path, 0o700)  # the umask may take rights from the owner too
+        except FileExistsError:
+            pass
+    return os.lstat(path).st_uid == os.stat(path).st_uid == me
 
 
 def _try_lock(descriptor: int) -> bool:
@@ -306,12 +359,25 @@ def _wait_for_lock(query: CacheQuery) -> "int | None":
         if answer is not None and answer.kind == "ask":
             return None
         if monotonic() > deadline:
-            exit_with(
-                8, "Another process has been renewing these credentials for too long. Try again, or end that process"
-            )
+            from .cache.lock_holder import holder_words
+
+            holder = holder_words(os.pread(lock, 200, 1) if hasattr(os, "pread") else b"")
+            fail(query, 8, f"{holder} has been renewing these credentials for too long. Try again, or end that process")
         sleep(pause)
     _exit_if_answered(query)
+    _leave_name(lock)
     return lock
+
+
+def _leave_name(lock: int) -> None:
+    """Say in the lock file who holds it; behind the byte that is locked, which Windows lets no process read."""
+    from .cache.lock_holder import lock_holder  # this process goes the long way, and imports it there anyway
+
+    try:
+        os.ftruncate(lock, 0)
+        os.write(lock, b" " + lock_holder())
+    except OSError:
+        pass  # without space for a name, the message says "Another process"
 
 
 def _asked_by_itself(query: CacheQuery) -> bool:

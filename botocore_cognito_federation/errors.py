@@ -34,9 +34,12 @@ class CognitoFederationError(CredentialRetrievalError):
 
     Attributes:
         exit_code: the exit status of the command line for this error.
+        retry_at: when a failure that was remembered may be tried again, seconds since the epoch; None where nothing
+            was remembered.
     """
 
     exit_code: ClassVar[int] = 1
+    retry_at: float | None = None
 
     def __init__(self, what: str, *, remedy: str = "") -> None:
         # Imported here: a program that finds credentials ready makes no error.

@@ -11,6 +11,8 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from .cache import store_for
+from .cache.base import MemoryStore
+from .cache.beside_doubles import StoreBesideDoubles
 from .cache.credentials import CredentialCache
 from .errors import ConfigurationError
 from .events import Events
@@ -71,7 +73,9 @@ def fetcher_for(
     variables = os.environ if environ is None else environ
     patience = system_clock()
     clients = Clients(settings, session or partial(_session_of, settings.profile))
-    kept = store_for(settings, variables) if store is None else store
+    kept: Store = store_for(settings, variables) if store is None else store
+    if not isinstance(kept, MemoryStore):
+        kept = StoreBesideDoubles(kept)
     declared = source_of(settings)
     context = SourceContext(kept, variables, patience, clients, open_session or _session_of, time_left)
     return CredentialFetcher(

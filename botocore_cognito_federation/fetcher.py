@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ._util.concurrency import ForkGuard, refreshing, refuse_reentry
+from ._util.concurrency import prepare_for_forks, refreshing, refuse_reentry
 from .cache.failures import RETRY_DELAY, Failure
 from .credentials import FederatedCredentials, is_fresh, is_usable, refresh_at, usable_until
 from .errors import (
@@ -50,7 +50,6 @@ logger = logging.getLogger(__name__)
 LOCK_TIMEOUT = 52.0
 #: Seconds after which to look again for what another process renews, while the credentials at hand are usable.
 _WHILE_ANOTHER_RENEWS = 1.0
-_gate = ForkGuard()
 
 
 @dataclass(frozen=True)
@@ -115,6 +114,9 @@ class CredentialFetcher:
     _last: _Last | None = field(default=None, init=False)
     _last_token: LoginToken | None = field(default=None, init=False, repr=False)
 
+    def __post_init__(self) -> None:
+        prepare_for_forks()
+
     def credentials(self) -> FederatedCredentials:
         """Credentials that are fresh, or still usable where they cannot be renewed.
 
@@ -130,13 +132,12 @@ class CredentialFetcher:
             CognitoFederationError: there are none; the error says why, and what to do.
         """
         try:
-            with _gate.first_time():
-                if self.answers is None:
-                    return self._fetch()
-                state = self.answers.begin()  # before the token is read
-                result = self._fetch()
-                self.answers.put(state, result)
-                return result
+            if self.answers is None:
+                return self._fetch()
+            state = self.answers.begin()  # before the token is read
+            result = self._fetch()
+            self.answers.put(state, result)
+            return result
         except CognitoFederationError as error:
             raise without_frames(error) from None
 
@@ -154,7 +155,7 @@ class CredentialFetcher:
             entry = self.cache.entry(login)
             with self.cache.lock(entry, timeout=LOCK_TIMEOUT) as taken:
                 if not taken:
-                    raise _busy()
+                    raise _busy(self.cache.holder(entry))
                 with refreshing(entry.key):
                     return self._renew(entry, login, self.sign_out_epoch(), has_valid_credentials=False)
         except CognitoFederationError as error:
@@ -263,14 +264,16 @@ class CredentialFetcher:
                 if at_hand is not None and usable:
                     logger.debug("Another process is renewing them; returning what is usable")
                     return FetchResult(at_hand, self.clock.now() + _WHILE_ANOTHER_RENEWS, only_here=own is not None)
-                raise _busy()
+                raise _busy(self.cache.holder(entry))
             sign_out_epoch = self.sign_out_epoch()
             cached = self.cache.get(entry)
             if cached is not None and self._is_fresh(cached):
                 return self._fresh(cached)
             at_hand = cached or own
             failure = self.cache.failure(entry)
-            if failure is not None and failure.concerns(asked_at, self.clock.now()):
+            now = self.clock.now()
+            still_usable = at_hand is not None and is_usable(at_hand, now)
+            if failure is not None and failure.concerns(asked_at, now, has_valid_credentials=still_usable):
                 return replace(self._usable_or_raise(at_hand, failure), only_here=cached is None)
             try:
                 with refreshing(entry.key):
@@ -369,8 +372,8 @@ class CredentialFetcher:
 
     def _failed(self, entry: Entry, at_hand: FederatedCredentials | None, error: CognitoFederationError) -> FetchResult:
         logger.debug("Renewing failed: %s", error.line)
-        usable = at_hand is not None and is_usable(at_hand, self.clock.now())
-        failure = self.cache.put_failure(entry, error, has_valid_credentials=usable)
+        served_until = usable_until(at_hand) if at_hand is not None else None
+        failure = self.cache.put_failure(entry, error, served_until=served_until)
         self.events.emit(
             Event("credentials-refresh-failure", identity_id=at_hand.identity_id if at_hand else None, error=error)
         )
@@ -380,6 +383,7 @@ class CredentialFetcher:
         if at_hand is not None and failure.keeps_valid_credentials and is_usable(at_hand, self.clock.now()):
             self.cache.warn(f"Served credentials that could not be renewed: {failure.error.line}")
             return FetchResult(at_hand, min(failure.retry_at, usable_until(at_hand)))
+        failure.error.retry_at = failure.retry_at
         raise failure.error
 
     def _last_or_raise(self, error: CognitoFederationError) -> FetchResult:
@@ -416,8 +420,8 @@ def _expired_on_arrival(exchanged: Exchanged) -> str:
     return f"The new credentials have already expired by this machine's clock{why}"
 
 
-def _busy() -> StorageError:
+def _busy(holder: str) -> StorageError:
     return StorageError(
-        f"Another process has been renewing these credentials for more than {LOCK_TIMEOUT:g} s",
+        f"{holder} has been renewing these credentials for more than {LOCK_TIMEOUT:g} s",
         remedy="Try again; if it stays, end that process",
     )

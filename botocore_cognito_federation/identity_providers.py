@@ -55,7 +55,7 @@ class IdentityProvider:
         scopes: asked for by default, cut to what discovery advertises.
         authorization_parameters: further parameters of every authorization request.
         redirect_ports: default callback ports; 0 is an ephemeral one (RFC 8252, section 7.3).
-        asks_consent_for_refresh_token: a missing refresh token is asked for again with ``prompt=consent``.
+        asks_consent_for_refresh_token: it gives a refresh token only after ``prompt=consent``, which is asked for then.
         long_lived_exchange: an access token is exchanged for a long-lived one, which later renews itself.
         endpoints: for ``oauth2``.
         refresh_remedy: the setting at the provider without which sessions do not renew themselves.
@@ -178,6 +178,7 @@ _ALIAS_OF_DOMAIN = {
 }
 
 _DEVELOPER_DOMAIN = re.compile(r"cognito-identity(-us-gov|\.[a-z]{2,4}(-[a-z]+)+-\d)?\.amazonaws\.(com|com\.cn|eu)\Z")
+_ENTRA = frozenset({"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"})
 _PRINCIPALS = {
     "us-gov-west-1": "cognito-identity-us-gov.amazonaws.com",
     "us-gov-east-1": "cognito-identity.us-gov-east-1.amazonaws.com",
@@ -314,7 +315,14 @@ def _open_id(provider: str) -> IdentityProvider:
             f"Use one of {', '.join(sorted([*_NAMED, 'saml', 'user-pool']))}, a domain or an issuer URL",
         )
     _check_issuer(url, "cognito_provider")
-    return replace(_OIDC, name=derive_login_key(url), issuer=url)
+    return replace(
+        _OIDC,
+        name=derive_login_key(url),
+        issuer=url,
+        # Entra ID issues refresh tokens for offline_access without it; with it, users whose tenant leaves consent to
+        # administrators are refused (Microsoft identity platform, "prompt" in the OAuth 2.0 authorization code flow).
+        asks_consent_for_refresh_token=derive_login_key(url).partition("/")[0].lower() not in _ENTRA,
+    )
 
 
 def _with_issuer(provider: IdentityProvider, issuer: str) -> IdentityProvider:

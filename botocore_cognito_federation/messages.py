@@ -99,7 +99,7 @@ def shown_url(url: str) -> str:
 
 
 def _cleaned(text: str) -> str:
-    return text if text.isprintable() else "".join(_shown(text))
+    return text if text.isascii() and text.isprintable() else "".join(_shown(text))
 
 
 def span(seconds: float) -> str:

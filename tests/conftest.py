@@ -18,6 +18,8 @@ from typing import Any
 import botocore.session
 import pytest
 
+from botocore_cognito_federation._fast_path import MAGIC, checksum
+from botocore_cognito_federation.cache.documents import decoded, encoded
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.demo.home import child_environment
 from botocore_cognito_federation.demo.serve import find_executable
@@ -238,10 +240,8 @@ class Home:
     def age(self, *, seconds_left: float) -> None:
         """Let the kept credentials be an hour old but for so many seconds, and nothing be ready to print."""
         for path in self.documents("credentials"):
-            document = json.loads(path.read_text())
             expires_at = time.time() + seconds_left
-            document.update(expires_at=expires_at, issued_at=expires_at - 3600)
-            path.write_text(json.dumps(document))
+            rewritten(path, expires_at=expires_at, issued_at=expires_at - 3600)
         self.forget_answers()
 
     def federation(self, profile: str = "demo") -> CredentialFetcher:
@@ -250,6 +250,23 @@ class Home:
 
     def everything_stored(self) -> bytes:
         return b"\n".join(path.read_bytes() for path in sorted(self.cache.rglob("*")) if path.is_file())
+
+
+def rewritten(path: Path, **changes: Any) -> dict[str, Any]:
+    """Change a document of the store as the product would write it; answers what it holds now."""
+    kind, key = path.parent.name, path.stem
+    document = {**decoded(kind, key, path.read_bytes()), **changes}
+    path.write_bytes(encoded(kind, key, document))
+    return document
+
+
+def retimed(answer: Path, *, issued: float, refresh_at: float, until: float | None = None) -> None:
+    """Give an answer that is kept ready other times, as the product would write them; `until` stays unless given."""
+    lines = answer.read_text().split("\n")
+    before = lines[4].split()
+    lines[4] = f"{issued} {refresh_at} {before[2] if until is None else until}"
+    rest = "\n".join(lines[2:]).encode()
+    answer.write_bytes(b"\n".join((MAGIC.encode(), checksum(rest), rest)))
 
 
 def finished(process: subprocess.Popen[bytes]) -> Result:

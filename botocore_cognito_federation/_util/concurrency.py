@@ -1,7 +1,8 @@
 """Threads and forks: what another thread holds at the fork would stay held in the child for ever.
 
-A lock of ours is one that the child finds open. The locks of Python's imports are not ours: a module that another
-thread was importing can never be imported in the child, so a fork waits a moment for the first renewal, which imports.
+A lock of this package is one that the child finds open. The locks of Python's imports are not: a module that another
+thread was importing at the fork could never be imported in the child, and renewals import what they need when it is
+needed. So the child forgets what nobody is there to finish, and imports it anew. The parent waits for nothing.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import contextvars
 import os
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from types import ModuleType
+from typing import Any, Generic, TypeVar
 
 from ..errors import TokenRefreshError
 
@@ -24,11 +27,12 @@ class ForkSafeLock:
 
     def __init__(self) -> None:
         # By process: setdefault gives all threads of a new child the same lock.
-        self._locks = {os.getpid(): threading.Lock()}
+        self._locks = {os.getpid(): self._new()}
 
     def acquire(self, timeout: float) -> bool:
         """Take the lock within `timeout` seconds (0 does not wait); says whether it was taken."""
-        return self._own().acquire(timeout=max(timeout, 0)) if timeout > 0 else self._own().acquire(blocking=False)
+        lock = self._own()
+        return bool(lock.acquire(timeout=timeout) if timeout > 0 else lock.acquire(blocking=False))
 
     def release(self) -> None:
         """Give the lock back; nothing, in a child that was forked while its parent held it."""
@@ -36,8 +40,11 @@ class ForkSafeLock:
         if lock is not None:
             lock.release()
 
-    def _own(self) -> threading.Lock:
-        return self._locks.setdefault(os.getpid(), threading.Lock())
+    def _own(self) -> Any:
+        return self._locks.get(os.getpid()) or self._locks.setdefault(os.getpid(), self._new())
+
+    def _new(self) -> Any:
+        return threading.Lock()
 
     def __enter__(self) -> ForkSafeLock:
         self._own().acquire()
@@ -47,48 +54,105 @@ class ForkSafeLock:
         self.release()
 
 
-#: Seconds a fork waits for imports under way; those of a renewal take a fraction of one, and its network calls follow.
-_PATIENCE_OF_A_FORK = 1.0
+class ForkSafeRLock(ForkSafeLock):
+    """The same, which a thread that holds it may take again."""
+
+    def _new(self) -> Any:
+        return threading.RLock()
 
 
-class ForkGuard:
-    """Keeps forks out for a moment while threads do something for the first time, and import what it needs."""
+class _Unfinished:
+    """Imports modules anew that were half imported at the fork, each in the module object that others may have.
 
-    def __init__(self) -> None:
-        self._turn = threading.Condition()
-        self._inside: set[int] = set()
-        self._done = False
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(before=self._wait, after_in_parent=self._go_on, after_in_child=self._open_anew)
+    A finder and a loader of `sys.meta_path`: the stock ones would make a second object, without the submodules that
+    have been imported already.
+    """
 
-    @contextmanager
-    def first_time(self) -> Iterator[None]:
-        """Be inside, unless what is done there has been done in this process before."""
-        me = threading.get_ident()
-        if self._done or me in self._inside:  # a refresh handler may ask another federation
-            yield
-            return
-        with self._turn:
-            self._inside.add(me)
-        try:
-            yield
-            self._done = True
-        finally:
-            turn = self._turn  # another one in a child that a signal handler forks here
-            with turn:
-                self._inside.discard(me)
-                turn.notify_all()
+    def __init__(self, modules: dict[str, ModuleType]) -> None:
+        self._modules = modules
 
-    def _wait(self) -> None:
-        me = {threading.get_ident()}
-        self._turn.acquire()
-        self._turn.wait_for(lambda: self._inside <= me, timeout=_PATIENCE_OF_A_FORK)
+    def find_spec(self, name: str, path: object = None, target: object = None) -> Any:
+        module = self._modules.pop(name, None)
+        if module is None or module.__spec__ is None:
+            return None
+        spec: Any = module.__spec__
+        spec.loader = _Again(spec.loader, module)
+        return spec
 
-    def _go_on(self) -> None:
-        self._turn.release()
 
-    def _open_anew(self) -> None:
-        self._turn, self._inside = threading.Condition(), set()
+class _Again:
+    """The loader of a module that executes it once more."""
+
+    def __init__(self, loader: Any, module: ModuleType) -> None:
+        self._loader = loader
+        self._module = module
+
+    def create_module(self, spec: object) -> ModuleType:
+        return self._module
+
+    def exec_module(self, module: Any) -> None:
+        module.__spec__.loader = module.__loader__ = self._loader
+        self._loader.exec_module(module)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+
+def forget_unfinished_imports() -> None:
+    """In a forked child, let modules be imported anew that another thread of the parent was importing.
+
+    NOTE: Python keeps the locks of imports in `importlib._bootstrap`, by name, each with the thread that holds it
+    (CPython 3.3 to 3.14), and makes new ones only for what is not there. An implementation without them has no such
+    locks to forget.
+    """
+    machinery = sys.modules.get("_frozen_importlib")
+    locks: dict[str, Any] | None = getattr(machinery, "_module_locks", None)
+    if not locks:
+        return
+    me = threading.get_ident()
+    unfinished: dict[str, ModuleType] = {}
+    for name, reference in tuple(locks.items()):
+        if getattr(reference(), "owner", None) == me:
+            continue
+        locks.pop(name, None)
+        module = sys.modules.get(name)
+        if module is None:
+            continue
+        if getattr(module.__spec__, "_initializing", False):
+            unfinished[name] = sys.modules.pop(name)
+        else:
+            _attach(name, module)
+    if unfinished:
+        sys.meta_path.insert(0, _Unfinished(unfinished))
+    # Who waits for which lock: a new thread may have the number of one that is gone. A weak dictionary since 3.12.
+    waiting = getattr(machinery, "_blocking_on", None)
+    waiting = getattr(waiting, "data", waiting)
+    if isinstance(waiting, dict):
+        for thread in tuple(waiting):
+            if thread != me:
+                waiting.pop(thread, None)
+
+
+def _attach(name: str, module: ModuleType) -> None:
+    """Do the last step of an import, which makes a submodule an attribute of its package."""
+    parent, _, child = name.rpartition(".")
+    package = sys.modules.get(parent)
+    if package is not None and not hasattr(package, child):
+        setattr(package, child, module)
+
+
+_prepared = False
+
+
+def prepare_for_forks() -> None:
+    """Call this before anything is imported for a renewal; from then on a forked child can import what it needs.
+
+    Not done when this module is imported: a program that finds its credentials ready has nothing called at a fork.
+    """
+    global _prepared
+    if not _prepared and hasattr(os, "register_at_fork"):
+        _prepared = True
+        os.register_at_fork(after_in_child=forget_unfinished_imports)
 
 
 @dataclass(eq=False)

@@ -1,6 +1,6 @@
 """Files that only their owner reads: 0600 in directories of 0700, opened without following links, written whole.
 
-What is ours but too open is mended and noted. What belongs to somebody else is a miss and is never overwritten.
+What belongs to this user but is too open is corrected and noted. What belongs to another user is never overwritten.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 
 from ..errors import StorageError
-from .failpoints import reach
 
 Note = Callable[[str], None]
 
@@ -26,19 +25,18 @@ _WRITE_FLAGS = (
 TEMPORARY_MARK = ".tmp-"
 #: Seconds; a read takes less than one of them.
 _WINDOWS_PAUSES = (0.002, 0.01, 0.05, 0.2, 0.5)
+_OTHER_USER = "Run this as its owner, or set COGNITO_FEDERATION_CACHE_DIR"
 _OUT_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 def make_directory(path: str, note: Note) -> None:
-    """Make a directory of ours, 0700, or make sure that an existing one is.
+    """Make a directory and its missing parents, each 0700 from its first moment, or check one that exists.
 
     Raises:
-        StorageError: it cannot be made, or belongs to somebody else.
+        StorageError: it cannot be made, or belongs to another user.
     """
     try:
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(path, 0o700)
+        make_private_directories(path)
         status = os.lstat(path)
         if stat.S_ISLNK(status.st_mode) and is_own(status):
             status = os.stat(path)
@@ -46,15 +44,73 @@ def make_directory(path: str, note: Note) -> None:
         raise StorageError(
             f"The cache directory {path} cannot be made: {error.strerror}", remedy="Set COGNITO_FEDERATION_CACHE_DIR"
         ) from None
-    if not stat.S_ISDIR(status.st_mode) or not is_own(status):
+    if not stat.S_ISDIR(status.st_mode):
         raise StorageError(
-            f"The cache directory {path} is not a directory of this user",
+            f"The cache directory {path} is not a directory",
             remedy="Remove what stands there, or set COGNITO_FEDERATION_CACHE_DIR",
         )
-    if os.name != "nt" and status.st_mode & 0o077:
+    if not is_own(status):
+        raise StorageError(
+            f"The cache directory {path} is not a directory of this user: {_owners(status)}",
+            remedy="Run this as its owner, give it back to this user (chown), or set COGNITO_FEDERATION_CACHE_DIR",
+        )
+    if os.name != "nt" and (status.st_mode & 0o077 or not status.st_mode & 0o700):
         with contextlib.suppress(OSError):
             os.chmod(path, 0o700)
-            note(f"{path} was open to other users; its mode is 0700 now")
+            note(f"{path} had the mode {stat.S_IMODE(status.st_mode):04o}; it is 0700 now")
+
+
+def why_unusable(directory: str) -> str | None:
+    """Why nothing can be kept in a directory, or in one of those inside it; None where something can.
+
+    Nothing is made or changed. Directories inside that root has left in a user's place make each call start anew.
+    """
+    if not os.path.lexists(directory):
+        parent = os.path.dirname(directory)
+        if os.path.isdir(parent) and not _may_make_in(parent):
+            return f"root makes nothing in {parent}, which belongs to another user"
+        return None
+    try:
+        inside = [entry.path for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False)]
+        for path in (directory, *sorted(inside)):
+            status = os.stat(path)
+            if not is_own(status):
+                return f"{path} is not a directory of this user: {_owners(status)}"
+            if not os.access(path, os.W_OK):
+                return f"{path} cannot be written"
+    except OSError as error:
+        return f"{directory} cannot be used: {error.strerror}"
+    return None
+
+
+def make_private_directories(path: str) -> None:
+    """Make a directory and its missing parents, each 0700 from its first moment, whatever the umask says.
+
+    Raises:
+        OSError: one cannot be made, or root would make it inside a directory of another user.
+    """
+    missing = []
+    while path and not os.path.isdir(path) and not os.path.lexists(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    if missing and not _may_make_in(path or "."):
+        raise PermissionError(errno.EACCES, f"root makes nothing in {path}, which belongs to another user")
+    for directory in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(directory, 0o700)
+            if os.name != "nt" and os.lstat(directory).st_mode & 0o700 != 0o700:
+                os.chmod(directory, 0o700)  # a umask may take rights from the owner too
+
+
+def _may_make_in(parent: str) -> bool:
+    """Whether a directory made here will belong to the user whose home it is: root's would lock that user out."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return True
+    return os.stat(parent).st_uid == 0
+
+
+def _owners(status: os.stat_result) -> str:
+    return f"it belongs to user {status.st_uid}, and this is user {os.geteuid()}"
 
 
 def is_own(status: os.stat_result) -> bool:
@@ -62,29 +118,42 @@ def is_own(status: os.stat_result) -> bool:
     return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
 
 
-def read_private(path: str, note: Note) -> bytes | None:
-    """The content of a file of ours, or None where there is none to be trusted.
+def read_private(path: str, note: Note, *, must_tell: bool = False) -> bytes | None:
+    """The content of a file of this user, or None where there is none to be trusted.
+
+    Args:
+        path: the file.
+        note: is told why a file that is there counts as missing.
+        must_tell: whether a file that cannot be read, or belongs to another user, is an error and no miss: what it
+            holds cannot be fetched again, and calling it missing would mislead.
 
     Raises:
-        StorageError: this process can open no file at all; that tells nothing about this one.
+        StorageError: this process can open no file at all; that tells nothing about this one. Or see `must_tell`.
     """
     try:
         descriptor = os.open(path, _READ_FLAGS)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         if error.errno in _OUT_OF_FILES:
             raise StorageError(
                 f"{path} cannot be opened: {error.strerror}", remedy="Raise the limit of open files (ulimit -n)"
             ) from None
+        if must_tell and error.errno != errno.ELOOP:  # a link in place of the file is damage
+            raise _cannot_read(path, error) from None
         note(f"{path} could not be opened ({error.strerror}); it counts as missing")
         return None
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or not is_own(status):
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        note(f"{path} is not a regular file of this user; it counts as missing")
+        note(f"{path} is not a regular file; it counts as missing")
         return None
     with os.fdopen(descriptor, "rb") as file:
+        if not is_own(status):
+            if must_tell:
+                raise StorageError(f"{path} is not yours: {_owners(status)}", remedy=_OTHER_USER)
+            note(f"{path} is not a file of this user; it counts as missing")
+            return None
         if os.name != "nt" and status.st_mode & 0o077:
             with contextlib.suppress(OSError):
                 os.fchmod(descriptor, 0o600)
@@ -92,41 +161,126 @@ def read_private(path: str, note: Note) -> bytes | None:
         try:
             content = file.read(_MOST_BYTES + 1)
         except OSError as error:
+            if must_tell:
+                raise _cannot_read(path, error) from None
             note(f"{path} could not be read ({error.strerror}); it counts as missing")
             return None
-    return content if len(content) <= _MOST_BYTES else None
+    if len(content) > _MOST_BYTES:
+        note(f"{path} is too long; it counts as missing")
+        return None
+    return content
+
+
+class Reservation:
+    """A file beside another one that holds the disk space its successor needs, until it takes its place.
+
+    A write that must not fail for want of space is prepared by this before anything is spent for its content. The
+    blocks are written and synchronised, so that neither other processes nor a quota can take them.
+
+    Args:
+        path: the file to be replaced.
+        size: bytes to hold.
+
+    Raises:
+        StorageError: there is not that much space, or the file cannot be replaced.
+    """
+
+    def __init__(self, path: str, size: int) -> None:
+        _refuse_foreign(path)
+        self._path = path
+        self._temporary: str | None = _temporary_name(path)
+        try:
+            _create(self._temporary, b"\xff" * size, sync=True)
+        except OSError as error:
+            self.release()
+            raise _cannot_write(path, error) from None
+
+    def commit(self, content: bytes) -> None:
+        """Put the content in place of the file, in the space that is held; a later call writes as usual.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        temporary, self._temporary = self._temporary, None
+        if temporary is None:
+            write_private(self._path, content)
+            return
+        try:
+            _overwrite(temporary, content)
+            _put_in_place(temporary, self._path, lasting=True)
+        except FileNotFoundError:
+            # A sign-out removes what it finds beside the file too; the write then counts as one that came after it.
+            write_private(self._path, content)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise _cannot_write(self._path, error) from None
+
+    def release(self) -> None:
+        """Give the space back if it was not used."""
+        temporary, self._temporary = self._temporary, None
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
 
 
 def write_private(path: str, content: bytes, *, lasting: bool = True) -> None:
-    """Put a file in place whole: a temporary file beside it, fsync, rename.
+    """Put a private file in place whole; see `replace_file`.
 
     Args:
+        path: the file.
+        content: what it is to hold.
         lasting: whether it must be there after the power fails. What can be fetched again need not: waiting for the
             disk takes longer than fetching it.
 
     Raises:
         StorageError: it cannot be written; what was there before is untouched.
     """
+    _refuse_foreign(path)
     try:
-        if not is_own(os.lstat(path)):
-            raise StorageError(f"{path} belongs to another user and is not overwritten", remedy="Remove it")
-    except FileNotFoundError:
-        pass
+        replace_file(path, content, lasting=lasting)
     except OSError as error:
         raise _cannot_write(path, error) from None
-    temporary = f"{path}{TEMPORARY_MARK}{secrets.token_hex(6)}"
+
+
+def replace_file(
+    path: str,
+    content: bytes,
+    *,
+    lasting: bool = True,
+    mode: int = 0o600,
+    like: os.stat_result | None = None,
+    check: Callable[[str], None] | None = None,
+) -> None:
+    """Put a file in place whole or not at all: a temporary file beside it, fsync, rename.
+
+    Args:
+        path: the file.
+        content: what it is to hold.
+        lasting: whether it must be there after the power fails.
+        mode: the permissions it has from the moment it stands there.
+        like: a file whose mode and, where possible, owner it gets instead.
+        check: called with the path of the new file before that takes its place; what it raises leaves the old one.
+
+    Raises:
+        OSError: it cannot be written; what was there before is untouched.
+    """
+    temporary = _temporary_name(path)
     try:
-        reach("write.begun")
-        _write(temporary, content, sync=lasting)
-        reach("write.written")
-        _replace(temporary, path)
-        if lasting:
-            _sync_directory(os.path.dirname(path))
-        reach("write.replaced")
-    except OSError as error:
+        _create(temporary, content, sync=lasting)
+        if like is not None and hasattr(os, "chown"):
+            with contextlib.suppress(OSError):
+                os.chown(temporary, like.st_uid, like.st_gid)
+        mode = mode if like is None else stat.S_IMODE(like.st_mode)
+        if mode != 0o600:
+            os.chmod(temporary, mode)
+        if check is not None:
+            check(temporary)
+        _put_in_place(temporary, path, lasting=lasting)
+    except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
-        raise _cannot_write(path, error) from None
+        raise
 
 
 def remove(path: str) -> None:
@@ -137,26 +291,78 @@ def remove(path: str) -> None:
     """
     try:
         os.unlink(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
         raise StorageError(f"{path} cannot be removed: {error.strerror}") from None
 
 
-def _write(path: str, content: bytes, *, sync: bool) -> None:
+def remove_with_leftovers(path: str) -> None:
+    """Remove a file, and what killed writes of it have left beside it.
+
+    Raises:
+        StorageError: one is there and cannot be removed.
+    """
+    remove(path)
+    directory, name = os.path.split(path)
+    with contextlib.suppress(OSError):
+        for other in os.listdir(directory):
+            if other.startswith(name + TEMPORARY_MARK):
+                remove(os.path.join(directory, other))
+
+
+def _temporary_name(path: str) -> str:
+    return f"{path}{TEMPORARY_MARK}{secrets.token_hex(6)}"
+
+
+def _refuse_foreign(path: str) -> None:
+    try:
+        if not is_own(os.lstat(path)):
+            raise StorageError(f"{path} belongs to another user and is not overwritten", remedy=_OTHER_USER)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise _cannot_write(path, error) from None
+
+
+def _create(path: str, content: bytes, *, sync: bool) -> None:
     descriptor = os.open(path, _WRITE_FLAGS, 0o600)
     try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        if sync:
-            os.fsync(descriptor)
+        if os.name != "nt" and os.fstat(descriptor).st_mode & 0o777 != 0o600:
+            os.fchmod(descriptor, 0o600)  # a umask may take rights from the owner too
+        _write_all(descriptor, content, sync=sync)
     finally:
         os.close(descriptor)
 
 
+def _overwrite(path: str, content: bytes) -> None:
+    """Write over what is there, so that its blocks are used, and cut off the rest."""
+    flags = os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    try:
+        _write_all(descriptor, content, sync=False)
+        os.ftruncate(descriptor, len(content))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, content: bytes, *, sync: bool) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    if sync:
+        os.fsync(descriptor)
+
+
+def _put_in_place(temporary: str, path: str, *, lasting: bool) -> None:
+    _replace(temporary, path)
+    if lasting:
+        _sync_directory(os.path.dirname(path))
+
+
 def _replace(temporary: str, path: str) -> None:
-    """`os.replace`; Windows refuses it for the moment in which somebody reads the file that is replaced."""
+    """`os.replace`; Windows refuses it for the moment in which another process reads the file that is replaced."""
     for pause in _WINDOWS_PAUSES if os.name == "nt" else ():
         try:
             os.replace(temporary, path)
@@ -169,15 +375,21 @@ def _replace(temporary: str, path: str) -> None:
 def _sync_directory(path: str) -> None:
     if os.name == "nt":
         return
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path or ".", os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
+def _cannot_read(path: str, error: OSError) -> StorageError:
+    return StorageError(
+        f"{path} cannot be read: {error.strerror}", remedy="Check its permissions and the disk, and try again"
+    )
+
+
 def _cannot_write(path: str, error: OSError) -> StorageError:
     return StorageError(
         f"{path} cannot be written: {error.strerror}",
-        remedy="Free space, mend its permissions, or set COGNITO_FEDERATION_CACHE_DIR",
+        remedy="Free space, change its permissions, or set COGNITO_FEDERATION_CACHE_DIR",
     )

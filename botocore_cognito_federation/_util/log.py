@@ -77,16 +77,39 @@ def unexpected(error: Exception) -> CognitoFederationError:
 def _private_file(path: str) -> TextIO:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     try:
+        existed = os.path.lexists(path)
         # Non-blocking, so that a pipe without a reader cannot hold the helper up.
         descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
         status = os.fstat(descriptor)
-        if os.name != "nt" and stat.S_ISREG(status.st_mode) and status.st_mode & 0o077 and is_own(status):
-            os.fchmod(descriptor, 0o600)
-        return os.fdopen(descriptor, "a", encoding="utf-8")
+        if not existed and os.name != "nt" and status.st_mode & 0o777 != 0o600 and is_own(status):
+            os.fchmod(descriptor, 0o600)  # the umask may take rights from the owner too
+            status = os.fstat(descriptor)
     except OSError as error:
         raise StorageError(
             f"The debug log {path} cannot be opened: {error.strerror}", remedy=f"Change {VARIABLE}"
         ) from None
+    try:
+        _refuse_what_others_read(path, status)
+    except StorageError:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "a", encoding="utf-8")
+
+
+def _refuse_what_others_read(path: str, status: os.stat_result) -> None:
+    """Write nothing to a file that other users may read, or have open already.
+
+    Raises:
+        StorageError: it is one.
+    """
+    if os.name == "nt" or stat.S_ISCHR(status.st_mode):  # a terminal, or /dev/null
+        return
+    if not is_own(status):
+        raise StorageError(f"The debug log {path} belongs to another user", remedy=f"Change {VARIABLE}")
+    if stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
+        raise StorageError(
+            f"The debug log {path} is open to other users", remedy=f"Run: chmod 600 {path}, or change {VARIABLE}"
+        )
 
 
 _QUIET: ContextVar[bool] = ContextVar("botocore_cognito_federation_quiet", default=False)

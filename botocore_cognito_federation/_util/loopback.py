@@ -1,10 +1,15 @@
-"""A listening socket on loopback that nobody can hold up: its threads, its time limits, how many it serves at once."""
+"""The HTTP server on loopback that every part of the package uses: slow, many or hostile clients do not hold it up.
+
+What it answers is decided by the route it is given. It speaks one request a connection, reads no bodies, writes each
+answer in one piece, names no product, and quotes nothing that a client sent.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
 import secrets
+import selectors
 import socket
 import socketserver
 import threading
@@ -13,121 +18,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import Message
 from http import HTTPStatus
+from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, ClassVar
 
 logger = logging.getLogger(__name__)
 
+ADDRESS = "127.0.0.1"
+
+BROWSER_PATIENCE = 10.0
+"""Seconds after which a browser that has not come is taken for one that cannot."""
+
+BROWSER_TIME = 60.0
+"""Seconds a browser has to come at all."""
+
 #: The deadline of a client that has sent its request: it waits for us, not we for it.
 _NO_DEADLINE = float("inf")
-
-
-class LoopbackServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """Binds in the constructor, serves from `start` to `stop`. Its handler tells it of each complete request.
-
-    NOTE: not `http.server.HTTPServer`, which asks the name service for the name of the address when it binds.
-
-    Attributes:
-        request_time: seconds a client has to send its request, however it spreads them.
-        maximum_connections: how many are served at a time.
-
-    Args:
-        address: a literal address, IPv4 or IPv6.
-        port: 0 for one that the system chooses.
-        handler: what reads the requests.
-
-    Raises:
-        OSError: the port is in use, or the address is none of this machine's.
-    """
-
-    daemon_threads = True
-    block_on_close = False
-    # SO_REUSEADDR lets a second process take over the port on Windows; elsewhere it only skips TIME_WAIT.
-    allow_reuse_address = os.name != "nt"
-
-    request_time: ClassVar[float]
-    maximum_connections: ClassVar[int]
-
-    def __init__(self, address: str, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
-        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self._deadlines: dict[socket.socket, float] = {}
-        self._deadlines_lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        super().__init__((address, port), handler)
-
-    @property
-    def port(self) -> int:
-        port: int = self.socket.getsockname()[1]
-        return port
-
-    def start(self) -> None:
-        name = f"cognito-federation server on port {self.port}"
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.1,), name=name, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop listening; connections that are still open are cut."""
-        if self._thread is not None:
-            self.shutdown()
-        self.server_close()
-        self._cut(lambda deadline: True)
-
-    def mark_request_complete(self, client: socket.socket) -> None:
-        """The request of a client is complete."""
-        with self._deadlines_lock:
-            if client in self._deadlines:
-                self._deadlines[client] = _NO_DEADLINE
-
-    def server_bind(self) -> None:
-        if self.address_family == socket.AF_INET6:
-            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
-        if exclusive is not None:
-            self.socket.setsockopt(socket.SOL_SOCKET, exclusive, 1)
-        super().server_bind()
-
-    def service_actions(self) -> None:
-        """Called by `serve_forever` ten times a second."""
-        now = time.monotonic()
-        self._cut(lambda deadline: deadline < now)
-
-    def verify_request(self, request: Any, client_address: Any) -> bool:
-        with self._deadlines_lock:
-            if len(self._deadlines) >= self.maximum_connections and not self._make_room(self._deadlines):
-                return False
-            self._deadlines[request] = time.monotonic() + self.request_time
-        return True
-
-    def _make_room(self, deadlines: dict[socket.socket, float]) -> bool:
-        """Whether a connection was ended in favour of a new one: here none is."""
-        return False
-
-    def shutdown_request(self, request: Any) -> None:
-        with self._deadlines_lock:
-            self._deadlines.pop(request, None)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that breaks off is no news; the stock one prints a traceback."""
-        logger.debug("A connection to the server on loopback broke off")
-
-    def _cut(self, overdue: Callable[[float], bool]) -> None:
-        with self._deadlines_lock:
-            late = [client for client, deadline in self._deadlines.items() if overdue(deadline)]
-        for client in late:
-            close_abruptly(client)
-
-
-def close_abruptly(client: socket.socket) -> None:
-    """End a connection from our side; its thread notices."""
-    try:
-        client.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        logger.debug("A connection was gone before it was cut")
-
-
-ADDRESS = "127.0.0.1"
+#: Seconds a connection has to send its request when all places are taken. An honest client needs milliseconds.
+_GRACE_WHEN_FULL = 0.25
 
 
 @dataclass(frozen=True)
@@ -144,29 +53,66 @@ class Request:
     target: str
     headers: Message
 
+    @property
+    def path(self) -> str:
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> str:
+        return self.target.partition("?")[2]
+
     def only(self, name: str) -> str | None:
-        """The value of a header that was sent exactly once; None otherwise."""
+        """Return the value of a header that was sent exactly once; None otherwise."""
         values = self.headers.get_all(name, [])
         return str(values[0]) if len(values) == 1 else None
 
-    def is_for(self, port: int) -> bool:
-        """Whether it names this server as its host; anything else is a site whose name was made to lead here."""
-        host = self.only("Host")
-        return host is not None and host.lower() in (f"{ADDRESS}:{port}", f"localhost:{port}")
+    def cookie(self, name: str) -> str | None:
+        """Return the value of a cookie; None where it was not sent, or the header cannot be read."""
+        cookies: SimpleCookie = SimpleCookie()
+        for header in self.headers.get_all("Cookie", []):
+            for pair in str(header).split(";"):  # one by one: a foreign cookie that is malformed must not hide ours
+                try:
+                    cookies.load(pair)
+                except CookieError:
+                    continue
+        return cookies[name].value if name in cookies else None
+
+    def is_for(self, port: int, *hosts: str) -> bool:
+        """Return whether it names this server as its host.
+
+        Any other name is one of a site that was made to resolve to loopback (DNS rebinding); such a page sends its own
+        name, with a port or without. The AWS Common Runtime leaves the port out (RFC 9110, section 7.2, asks for it).
+
+        Args:
+            hosts: the names the server has; default ``127.0.0.1`` and ``localhost``.
+        """
+        host = (self.only("Host") or "").strip().lower()
+        names = hosts or (ADDRESS, "localhost")
+        return host in names or host in [f"{name}:{port}" for name in names]
 
     def has_target(self, target: str) -> bool:
-        """Whether it asks for exactly this target, compared in constant time."""
+        """Return whether it asks for exactly this target, compared in constant time."""
         return secrets.compare_digest(self.target.encode("utf-8", "surrogateescape"), target.encode())
 
 
 @dataclass(frozen=True)
 class Response:
-    """An answer; never to be kept by anybody."""
+    """An answer. No browser or proxy may store it.
+
+    Attributes:
+        location: where it redirects to.
+        policy: its Content-Security-Policy.
+        headers: further ones.
+        sent: called once it is on its way.
+    """
 
     status: HTTPStatus
     body: bytes = b""
     content_type: str = "application/json"
     location: str | None = None
+    policy: str = "default-src 'none'; frame-ancestors 'none'"
+    headers: tuple[tuple[str, str], ...] = ()
+    sent: Callable[[], None] | None = None
 
 
 Route = Callable[[Request], Response]
@@ -174,28 +120,52 @@ Route = Callable[[Request], Response]
 Refusal = Callable[[HTTPStatus], Response]
 
 
-class RouteServer(LoopbackServer):
-    """Listens from the constructor on, serves inside ``with``. Too many connections cut the oldest without a request.
+class LoopbackServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """Listens from the constructor on; serves from `start` to `stop`, or inside ``with``.
+
+    When all places are taken, the oldest connection without a request gives way to the next one. Clients that have sent
+    a request are served, and those for which there is no place wait in the backlog of the socket.
+
+    NOTE: not `http.server.HTTPServer`, which asks the name service for the name of the address when it binds.
+
+    Attributes:
+        request_time: seconds a client has to send its request, however it spreads them.
+        maximum_connections: how many are served at a time.
 
     Args:
         route: makes the answers, in a thread for each request.
         refusal: makes the answer to what is not a request.
+        address: a literal address, IPv4 or IPv6.
         port: 0 for one that the system chooses.
 
     Raises:
-        OSError: the port is in use.
+        OSError: the port is in use, or the address is none of this machine's.
     """
 
+    daemon_threads = True
+    block_on_close = False
+    # SO_REUSEADDR lets a second process take over the port on Windows; elsewhere it only skips TIME_WAIT.
+    allow_reuse_address = os.name != "nt"
     request_queue_size = 128
-    request_time = 5.0
-    maximum_connections = 128
 
-    def __init__(self, route: Route, refusal: Refusal, *, port: int = 0) -> None:
+    request_time: ClassVar[float] = 5.0
+    maximum_connections: ClassVar[int] = 128
+
+    def __init__(self, route: Route, refusal: Refusal, *, address: str = ADDRESS, port: int = 0) -> None:
         self.route = route
         self.refusal = refusal
-        super().__init__(ADDRESS, port, _Handler)
+        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._deadlines: dict[socket.socket, float] = {}
+        self._places = threading.Condition()
+        self._thread: threading.Thread | None = None
+        super().__init__((address, port), _Handler)
 
-    def __enter__(self) -> RouteServer:
+    @property
+    def port(self) -> int:
+        port: int = self.socket.getsockname()[1]
+        return port
+
+    def __enter__(self) -> LoopbackServer:
         self.start()
         return self
 
@@ -204,19 +174,99 @@ class RouteServer(LoopbackServer):
     ) -> None:
         self.stop()
 
-    def _make_room(self, deadlines: dict[socket.socket, float]) -> bool:
-        oldest = next((client for client, deadline in deadlines.items() if deadline != float("inf")), None)
-        if oldest is None:
-            return False
-        del deadlines[oldest]
-        close_abruptly(oldest)
-        return True
+    def start(self) -> None:
+        name = f"cognito-federation server on port {self.port}"
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.1,), name=name, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening; connections that are still open are cut."""
+        if self._thread is not None:
+            self.shutdown()
+        self.server_close()
+        self._cut(lambda deadline: True)
+
+    def mark_request_complete(self, client: socket.socket) -> None:
+        """Note that the request of a client is complete."""
+        with self._places:
+            if client in self._deadlines:
+                self._deadlines[client] = _NO_DEADLINE
+
+    def server_bind(self) -> None:
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)
+        if exclusive is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, exclusive, 1)
+        super().server_bind()
+
+    def service_actions(self) -> None:
+        """Called by `serve_forever` ten times a second."""
+        now = time.monotonic()
+        self._cut(lambda deadline: deadline < now)
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Accept a connection, once there is a place for it; an OSError makes `serve_forever` come back later."""
+        with self._places:
+            if len(self._deadlines) >= self.maximum_connections and not self._make_room():
+                self._places.wait(0.05)
+                raise BlockingIOError("all places are taken")
+        client, address = super().get_request()
+        with self._places:
+            self._deadlines[client] = time.monotonic() + self.request_time
+        return client, address
+
+    def _make_room(self) -> bool:
+        """End the oldest connection that had time to send a request and did not; return whether there was one."""
+        old = time.monotonic() - _GRACE_WHEN_FULL + self.request_time
+        for client, deadline in self._deadlines.items():
+            if deadline < old and not _has_unread_data(client):
+                del self._deadlines[client]
+                close_abruptly(client)
+                return True
+        return False
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._places:
+            self._deadlines.pop(request, None)
+            self._places.notify()
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log that a client broke off; the stock one prints a traceback."""
+        logger.debug("A connection to the server on loopback broke off")
+
+    def _cut(self, overdue: Callable[[float], bool]) -> None:
+        with self._places:
+            late = [client for client, deadline in self._deadlines.items() if overdue(deadline)]
+        for client in late:
+            close_abruptly(client)
+
+
+def close_abruptly(client: socket.socket) -> None:
+    """End a connection from our side; its thread notices."""
+    try:
+        client.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        logger.debug("A connection was gone before it was cut")
+
+
+def _has_unread_data(client: socket.socket) -> bool:
+    """Return whether a request may lie in the socket that its thread has not come to read."""
+    # Not select.select, which takes no descriptor above 1023.
+    selector: selectors.BaseSelector = getattr(selectors, "PollSelector", selectors.SelectSelector)()
+    try:
+        with selector:
+            selector.register(client, selectors.EVENT_READ)
+            return bool(selector.select(0))
+    except (OSError, ValueError):
+        return False
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: RouteServer
+    server: LoopbackServer
     protocol_version = "HTTP/1.1"
-    timeout = RouteServer.request_time
+    timeout = LoopbackServer.request_time
     disable_nagle_algorithm = True
 
     def _answer(self) -> None:
@@ -226,7 +276,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = do_PATCH = _answer
 
     def handle_expect_100(self) -> bool:
-        return True  # no body is read, so nobody is told to send one
+        return True  # no body is read, so no client is told to send one
 
     def _send(self, response: Response) -> None:
         self.close_connection = True
@@ -235,22 +285,25 @@ class _Handler(BaseHTTPRequestHandler):
             f"Content-Type: {response.content_type}",
             f"Content-Length: {len(response.body)}",
             "Cache-Control: no-store",
-            "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'",
+            f"Content-Security-Policy: {response.policy}",
             "Referrer-Policy: no-referrer",
             "X-Content-Type-Options: nosniff",
             "X-Frame-Options: DENY",
             "Connection: close",
+            *(f"{name}: {value}" for name, value in response.headers),
         ]
         if response.location is not None:
             head.append(f"Location: {response.location}")
         body = b"" if self.command == "HEAD" else response.body
         # One write: a head and a body sent apart wait for the client's delayed acknowledgement in between.
         self.wfile.write("\r\n".join([*head, "", ""]).encode("ascii") + body)
+        if response.sent is not None:
+            response.sent()
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """The stock one quotes what the client sent."""
+        """Refuse malformed requests; the stock one quotes what the client sent."""
         self.command = getattr(self, "command", None) or ""
         self._send(self.server.refusal(HTTPStatus(code)))
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Request lines hold the secret path."""
+        """Log nothing: request lines hold codes and secret paths."""

@@ -1,7 +1,11 @@
-"""A guard against helpers that start themselves: the chain of profiles, in the environment of what we start.
+"""The environment of every program that this package starts: commands of the configuration, and users' own programs.
 
-A token command may use another profile, whose helper starts in turn. A profile that comes up twice, or a chain more
-than four long, would never end (aws/aws-cli#8860).
+It holds the chain of profiles, a guard against helpers that start themselves: a token command may use another profile,
+whose helper starts in turn. A profile that comes up twice, or a chain more than four long, would never end
+(aws/aws-cli#8860).
+
+It does not hold the library path of a frozen program. One made by PyInstaller, such as the AWS CLI 2, runs with the
+path of its bundle; handed down, that makes foreign programs load the bundle's libraries and crash.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -20,6 +25,12 @@ from .._fast_path import FIELD as _SEPARATOR
 from ..errors import ConfigurationError, TemporaryError, TokenRefreshError
 
 _MOST = 4
+
+#: What a frozen program changes for itself; it leaves the value from before in NAME_ORIG, where there was one
+#: (PyInstaller manual, "LD_LIBRARY_PATH / LIBPATH considerations").
+_LIBRARY_PATHS = ("LD_LIBRARY_PATH", "LIBPATH", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH")
+#: Stands in every bundle of PyInstaller.
+_MARK_OF_A_BUNDLE = "base_library.zip"
 
 
 def environment_for_children(environ: Mapping[str, str], profile: str | None) -> dict[str, str]:
@@ -31,12 +42,33 @@ def environment_for_children(environ: Mapping[str, str], profile: str | None) ->
     """
     check_profile_recursion(environ, profile)
     chain = _chain(environ)
-    return {**environ, VARIABLE: _SEPARATOR.join((*chain, profile or "default"))}
+    return {**without_frozen_libraries(environ), VARIABLE: _SEPARATOR.join((*chain, profile or "default"))}
 
 
 def environment_without_chain(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment for a user's own program, which begins a chain of its own."""
-    return {name: value for name, value in environ.items() if name != VARIABLE}
+    """The environment for a user's own program (a browser, say), which begins a chain of its own."""
+    return {name: value for name, value in without_frozen_libraries(environ).items() if name != VARIABLE}
+
+
+def without_frozen_libraries(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment with the library paths that were there before a frozen program changed them."""
+    found = dict(environ)
+    for name in _LIBRARY_PATHS:
+        changed = found.get(name)
+        before = found.pop(f"{name}_ORIG", None)
+        if before is None and changed is not None:
+            # No value from before: this is the frozen program itself, or one that was started by it.
+            frozen = getattr(sys, "frozen", False)
+            before = "" if frozen else os.pathsep.join(p for p in changed.split(os.pathsep) if not _is_bundle(p))
+        if before:
+            found[name] = before
+        elif before is not None:
+            found.pop(name, None)
+    return found
+
+
+def _is_bundle(folder: str) -> bool:
+    return bool(folder) and os.path.exists(os.path.join(folder, _MARK_OF_A_BUNDLE))
 
 
 def check_profile_recursion(environ: Mapping[str, str], profile: str | None) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.credentials import ReadOnlyCredentials, RefreshableCredentials
 
-from .._util.concurrency import ForkSafeLock
+from .._util.concurrency import ForkSafeLock, prepare_for_forks
 from ..errors import CognitoFederationError, StorageError
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class RefreshableCognitoCredentials(RefreshableCredentials):
             self._renew()
 
     def _renew(self) -> None:
+        prepare_for_forks()
         asked_at = self._clock()
         if not self._turns.acquire(0):
             if self.is_usable():

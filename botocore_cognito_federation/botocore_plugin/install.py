@@ -38,6 +38,10 @@ def install() -> None:
 
     From here on profiles with ``cognito_*`` keys work in boto3 without a process being started. Calling it again does
     nothing.
+
+    NOTE: A worker process that starts as a new interpreter (multiprocessing by spawn or forkserver, loky, dask, ray)
+    knows nothing of it. It is served by the profile's ``credential_process``, or installs the provider itself:
+    ``initializer=install``. Python offers no way to reach it from here that is not a patch of multiprocessing.
     """
     import botocore
 

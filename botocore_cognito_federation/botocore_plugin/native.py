@@ -7,16 +7,16 @@ still runs without a word, is silent then.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .._util.files import replace_file
+from .._util.subprocess import environment_without_chain
 from ..errors import ConfigurationError, StorageError
 
 FILE_NAME = "botocore_cognito_federation_native.pth"
@@ -100,7 +100,8 @@ def examine(python: str | None, environ: Mapping[str, str]) -> Environment:
         ConfigurationError: it cannot be started, or is no Python.
     """
     executable = python or sys.executable
-    clean = {name: value for name, value in environ.items() if not name.startswith(("PYTHON", "__PYVENV"))}
+    variables = environment_without_chain(environ)
+    clean = {name: value for name, value in variables.items() if not name.startswith(("PYTHON", "__PYVENV"))}
     remedy = "Name an interpreter, such as .venv/bin/python"
     try:
         answer = subprocess.run(
@@ -181,16 +182,7 @@ def disable(environment: Environment) -> list[Path]:
 
 def _write(place: Path) -> None:
     """In one step: an interpreter that starts meanwhile must not run half a line. `site` ignores other suffixes."""
-    descriptor, temporary = tempfile.mkstemp(dir=place.parent, prefix=".cognito-federation-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-            stream.write(LINE)
-        os.chmod(temporary, 0o644)  # other users of the environment must read it, as all of it
-        os.replace(temporary, place)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+    replace_file(str(place), LINE.encode("ascii"), mode=0o644)  # other users of the environment must read it
 
 
 def _unwritable(place: Path, error: OSError) -> StorageError:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.credentials import CredentialProvider
 
 from .._fast_path import CHAIN_VARIABLE, CacheQuery, expanded
+from .._util.concurrency import prepare_for_forks
 from .credentials import METHOD
 from .deferred import ready_credentials
 
@@ -62,6 +63,7 @@ class CognitoFederationProvider(CredentialProvider):
         query = self._question(profile)
         found = ready_credentials(query, self._session, profile, self._open_session) if query is not None else None
         if found is None:
+            prepare_for_forks()
             from .shared import credentials_of_session
 
             found = credentials_of_session(

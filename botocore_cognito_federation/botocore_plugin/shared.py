@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from .._fast_path import cache_directory, state_of_variable
 from .._util.concurrency import ForkSafeLock
+from .._util.doubles import double_of_aws
 from .._util.subprocess import check_profile_recursion
 from ..cache import store_for
 from ..cache.base import current_epoch
@@ -147,4 +148,4 @@ def _key(settings: Settings, environ: Mapping[str, str]) -> _Key:
     bindings = source_of(settings).bindings(settings)
     read = (f"{each.name}={state_of_variable(each.name, environ)}" for each in bindings if each.kind == "variable")
     files = (each.name for each in bindings if each.kind != "variable")
-    return settings, cache_directory(environ), (*files, *read)
+    return settings, cache_directory(environ), (*files, *read, double_of_aws() or "")

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._fast_path import ENTRY, FIELD, MAGIC, CacheQuery, bound, read_answer, still_bound
+from .._fast_path import ENTRY, FIELD, MAGIC, CacheQuery, bound, checksum, read_answer, still_bound
+from .._util.doubles import double_of_aws
 from .._util.files import make_directory, read_private, remove, write_private
 from ..credentials import usable_until
 from ..errors import CognitoFederationError, StorageError
 from .base import EPOCHS, epoch_keys
 from .failures import retry_delay_after
+from .file import FileStore
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 ANSWERS = "answers"
 #: The line of an answer file that holds its kind, counted from 0; see `process`.
-_KIND_LINE = 4
+_KIND_LINE = 5
 
 
 def process_text(result: FetchResult) -> str:
@@ -104,6 +106,12 @@ def put_failure(query: CacheQuery, state: str | None, error: CognitoFederationEr
     _write(query, state, (at, retry_at, retry_at), "failure", error.exit_code, error.line)
 
 
+def last_failure(query: CacheQuery) -> tuple[float, str] | None:
+    """When the last ``credential-process`` of a profile failed, and its message; None where it did not fail."""
+    answer = read_answer(query)
+    return (answer.issued, answer.text) if answer is not None and answer.kind == "failure" else None
+
+
 def _write(
     query: CacheQuery,
     bindings: str | None,
@@ -113,14 +121,25 @@ def _write(
     text: str,
     who: str = FIELD,
 ) -> None:
-    """Best effort: without a place for it, the next process goes the long way too."""
+    """Best effort: without a place for it, the next process goes the long way too.
+
+    Not what a test double has answered: real processes would print it.
+    """
+    if double_of_aws() is not None:
+        return
     if bindings is None:
-        bindings, kind, code, text, who = "", "ask", 0, "", FIELD
-    fields = (MAGIC, query.fingerprint, bindings, " ".join(map(repr, times)), kind, str(code), who, text, "")
-    with contextlib.suppress(StorageError):
-        make_directory(query.directory, lambda _: None)
-        make_directory(os.path.dirname(query.path), lambda _: None)
-        write_private(query.path, "\n".join(fields).encode("utf-8", "surrogateescape"), lasting=False)
+        bindings, kind, code, text, who = "", "ask", 1, "", FIELD
+    if not os.path.isabs(query.directory):
+        return  # the store refuses it, with the reason
+    fields = (query.fingerprint, bindings, " ".join(map(repr, times)), kind, str(code), who, text, "")
+    rest = "\n".join(fields).encode("utf-8", "surrogateescape")
+    store = FileStore(query.directory)
+    try:
+        make_directory(query.directory, store.warn)
+        make_directory(os.path.dirname(query.path), store.warn)
+        write_private(query.path, b"\n".join((MAGIC.encode(), checksum(rest), rest)), lasting=False)
+    except StorageError as error:
+        store.warn(f"No answer can be kept ready, so each call starts anew: {error.line}")
 
 
 def forget_failed_answers(directory: str) -> None:

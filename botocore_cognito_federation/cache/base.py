@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..identity_pool.client import Login
 
 #: Written into every document. A later format that today's code cannot read is a miss, not an error.
-FORMAT = 1
+FORMAT = 2
 
 CREDENTIALS = "credentials"
 IDENTITIES = "identities"
@@ -39,6 +39,8 @@ LINKS = "links"
 
 #: What a keyring takes instead of files.
 SECRET_KINDS = frozenset({CREDENTIALS, SESSIONS, SECRETS})
+#: What nothing can fetch again. A file of these that cannot be read is an error: "nobody is signed in" would mislead.
+LASTING_SECRETS = frozenset({SESSIONS, SECRETS})
 
 
 class Store(Protocol):
@@ -74,6 +76,23 @@ class Store(Protocol):
         Raises:
             StorageError: this place cannot have locks.
         """
+        ...
+
+    def reserved(
+        self, kind: str, key: str, document: Mapping[str, Any]
+    ) -> AbstractContextManager[Callable[[Mapping[str, Any]], None]]:
+        """Prove that successors of a document can be written, and hold the space for them until the context ends.
+
+        What cannot be had again, such as a refresh token, is spent inside only. The context gives the function that
+        writes a successor, which may be twice as long as the document. Until then the document stays as it is.
+
+        Raises:
+            StorageError: a successor could not be written.
+        """
+        ...
+
+    def holder(self, name: str) -> str:
+        """Name the process that holds the lock `name`, for a sentence: "Process 12 (aws)", else "Another process"."""
         ...
 
     def warn(self, text: str) -> None:
@@ -117,6 +136,15 @@ class MemoryStore:
         finally:
             if taken:
                 lock.release()
+
+    @contextmanager
+    def reserved(
+        self, kind: str, key: str, document: Mapping[str, Any]
+    ) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+        yield lambda successor: self.write(kind, key, successor)
+
+    def holder(self, name: str) -> str:
+        return "Another thread"
 
     def warn(self, text: str) -> None:
         if text not in self.notes:

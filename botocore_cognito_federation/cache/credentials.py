@@ -167,13 +167,17 @@ class CredentialCache:
         finally:
             lock.release()
 
+    def holder(self, entry: Entry) -> str:
+        """Name the process that holds the lock of an entry, for a sentence."""
+        return self.store.holder(entry.key)
+
     def failure(self, entry: Entry) -> Failure | None:
         """The last failure to renew an entry, however old."""
         return self._failures.get(entry.key, token=entry.token)
 
-    def put_failure(self, entry: Entry, error: CognitoFederationError, *, has_valid_credentials: bool) -> Failure:
+    def put_failure(self, entry: Entry, error: CognitoFederationError, *, served_until: float | None) -> Failure:
         """Remember a failure to renew an entry; see `FailureCache.put`."""
-        return self._failures.put(entry.key, error, has_valid_credentials=has_valid_credentials, token=entry.token)
+        return self._failures.put(entry.key, error, served_until=served_until, token=entry.token)
 
     def identity_id(self, login: Login | None) -> str | None:
         """The identity ID of a login."""

@@ -1,4 +1,8 @@
-"""The remembered failure: after one process failed, the others neither try at once nor wait for the same end."""
+"""The remembered failure: after one process failed, the others neither try at once nor wait for the same end.
+
+It must not outlive its reason. A failure that spares credentials keeps callers from trying only as long as these are
+served; from then on it answers those who waited for the attempt, and others for a short moment.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,7 @@ from .base import FAILURES, Store
 RETRY_DELAY = 30.0
 #: The same where nothing lives: long enough for clients that ask four times in a row, short enough for a person.
 SHORT_RETRY_DELAY = 3.0
+_LONGEST_JITTER = 1.25
 _END_OF_TIME = 1e12
 
 _CLASSES: dict[str, type[CognitoFederationError]] = {
@@ -54,14 +59,21 @@ class Failure:
     def of(cls, error: CognitoFederationError, *, at: float, rest: float = 0.0, token: str | None = None) -> Failure:
         return cls(at, at + rest, error, _keeps_valid_credentials(error), token)
 
-    def concerns(self, asked_at: float, now: float) -> bool:
+    def concerns(self, asked_at: float, now: float, *, has_valid_credentials: bool) -> bool:
         """Whether somebody who asked at `asked_at` gets this failure for an answer.
 
         They do while nobody should try, and when the failed attempt ended after they asked: then it was theirs too.
+
+        Args:
+            has_valid_credentials: whether there are credentials that are served in the meantime.
         """
         if not self.at <= now + 1:
             return False
-        return now < self.retry_at <= self.at + 2 * RETRY_DELAY or self.at >= asked_at
+        return now < self._rest_ends(has_valid_credentials) or self.at >= asked_at
+
+    def _rest_ends(self, has_valid_credentials: bool) -> float:
+        longest = (RETRY_DELAY if has_valid_credentials else SHORT_RETRY_DELAY) * _LONGEST_JITTER
+        return min(self.retry_at, self.at + longest)
 
 
 class FailureCache:
@@ -74,20 +86,23 @@ class FailureCache:
         self._here: dict[str, Failure] = {}
 
     def put(
-        self, key: str, error: CognitoFederationError, *, has_valid_credentials: bool, token: str | None = None
+        self, key: str, error: CognitoFederationError, *, served_until: float | None, token: str | None = None
     ) -> Failure:
         """Note a failure; only a temporary one keeps later callers from trying.
 
         Args:
             key: of the credentials that could not be had.
             error: why.
-            has_valid_credentials: whether there are others that are served meanwhile.
+            served_until: until when credentials are served in spite of it; None where there are none.
             token: digest of the only token it is about; None where it is about the user.
         """
-        rest = 0.0
-        if has_valid_credentials or isinstance(error, TemporaryError):
-            rest = (RETRY_DELAY if has_valid_credentials else SHORT_RETRY_DELAY) * (0.75 + self._dice() / 2)
-        failure = Failure.of(error, at=self._now(), rest=rest, token=token)
+        now, rest = self._now(), 0.0
+        jitter = _LONGEST_JITTER - self._dice() / 2
+        if served_until is not None and now < served_until and _keeps_valid_credentials(error):
+            rest = min(RETRY_DELAY * jitter, served_until - now)
+        elif isinstance(error, TemporaryError):
+            rest = SHORT_RETRY_DELAY * jitter
+        failure = Failure.of(error, at=now, rest=rest, token=token)
         self._here[key] = failure
         with contextlib.suppress(StorageError):
             self._store.write(
@@ -133,8 +148,13 @@ class FailureCache:
 
 
 def retry_delay_after(error: CognitoFederationError) -> tuple[float, float]:
-    """When an error that reached a caller happened, and until when the next ones get it too: a temporary one's rest."""
+    """When an error that reached a caller happened, and until when the next ones get it too: a temporary one's rest.
+
+    That of a failure which was remembered already is not made longer by telling it once more.
+    """
     now = time.time()
+    if error.retry_at is not None:
+        return now, min(error.retry_at, now + SHORT_RETRY_DELAY)
     return now, now + (SHORT_RETRY_DELAY if isinstance(error, TemporaryError) else 0.0)
 
 

@@ -4,25 +4,47 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .._util.failpoints import reach
-from .._util.files import TEMPORARY_MARK, make_directory, read_private, remove, write_private
+from .._util.files import (
+    TEMPORARY_MARK,
+    Reservation,
+    make_directory,
+    read_private,
+    remove,
+    remove_with_leftovers,
+    why_unusable,
+    write_private,
+)
 from ..errors import StorageError
-from .base import CREDENTIALS, DOCUMENTS, FAILURES, FORMAT, IDENTITIES, NOTES, cache_key
+from .base import (
+    CREDENTIALS,
+    DOCUMENTS,
+    EPOCHS,
+    FAILURES,
+    IDENTITIES,
+    LASTING_SECRETS,
+    LINKS,
+    NOTES,
+    SECRETS,
+    SESSIONS,
+    cache_key,
+)
+from .documents import INDEX, DamagedError, decoded, encoded
+from .lock_holder import UNKNOWN_HOLDER, holder_words, lock_holder
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
 _LOCKS = "locks"
 _ANSWERS = "answers"
+_HOLDER = "holder"
 _DAY = 86_400
 #: Kinds whose loss costs a call and nothing else.
 _FETCHED = frozenset({CREDENTIALS, IDENTITIES, FAILURES, NOTES, DOCUMENTS})
@@ -36,6 +58,12 @@ _KEPT_FOR = {
     IDENTITIES: 400 * _DAY,
     _LOCKS: 30 * _DAY,
 }
+#: Kinds of which only temporary files are forgotten, those that killed writes have left.
+_NEVER_OLD = frozenset({SESSIONS, SECRETS, LINKS, EPOCHS, INDEX, ""})
+#: Seconds after which a temporary file is no write under way any more.
+_LONGEST_WRITE = 3600
+#: Bytes by which a successor may be longer than twice the document: tokens differ in length.
+_ROOM = 4096
 
 
 @dataclass(eq=False)
@@ -46,29 +74,46 @@ class FileStore:
 
     def read(self, kind: str, key: str) -> Mapping[str, Any] | None:
         path = self._path(kind, key)
-        content = read_private(path, self.warn if kind != NOTES else _ignore)
+        note = self.warn if kind != NOTES else _ignore
+        content = read_private(path, note, must_tell=kind in LASTING_SECRETS)
         if content is None:
             return None
         try:
-            document = json.loads(content)
-        except (ValueError, RecursionError):
-            document = None
-        if not isinstance(document, dict) or document.get("format") != FORMAT:
-            if kind != NOTES:
-                self.warn(f"{path} is damaged or of another version; it counts as missing")
+            return decoded(kind, key, content)
+        except DamagedError as error:
+            note(f"{path} counts as missing: {error}")
             return None
-        return document
 
     def write(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
-        make_directory(self.directory, self.warn if kind != NOTES else _ignore)
-        make_directory(os.path.join(self.directory, kind), _ignore)
-        content = json.dumps({"format": FORMAT, **document}, ensure_ascii=True, separators=(",", ":"))
-        write_private(self._path(kind, key), content.encode(), lasting=kind not in _FETCHED)
+        self._make_place(kind)
+        write_private(self._path(kind, key), encoded(kind, key, document), lasting=kind not in _FETCHED)
         if kind == CREDENTIALS:
-            self._prune_daily()
+            self.prune_daily()
 
     def delete(self, kind: str, key: str) -> None:
-        remove(self._path(kind, key))
+        remove_with_leftovers(self._path(kind, key))
+
+    def delete_all(self, kind: str) -> None:
+        """Forget every file of a kind, damaged ones and what killed writes have left too.
+
+        Raises:
+            StorageError: one is there and cannot be removed.
+        """
+        directory = os.path.join(self.directory, kind)
+        for name in _names(directory):
+            remove(os.path.join(directory, name))
+
+    @contextmanager
+    def reserved(
+        self, kind: str, key: str, document: Mapping[str, Any]
+    ) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+        self._make_place(kind)
+        size = 2 * len(encoded(kind, key, document)) + _ROOM
+        reservation = Reservation(self._path(kind, key), size)
+        try:
+            yield lambda successor: reservation.commit(encoded(kind, key, successor))
+        finally:
+            reservation.release()
 
     def documents(self, kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         for name in _names(os.path.join(self.directory, kind)):
@@ -95,22 +140,50 @@ class FileStore:
             raise StorageError(
                 f"The lock {lock.lock_file} cannot be taken: {why}", remedy=_remedy_for_lock(lock.lock_file)
             ) from None
+        holder = self._holder_file(name)
         try:
             with contextlib.suppress(OSError):
                 os.utime(lock.lock_file)
-            reach("lock.taken")
+            # Words only: no decision is ever taken from what stands there.
+            with contextlib.suppress(StorageError):
+                write_private(holder, lock_holder(), lasting=False)
             yield True
         finally:
+            with contextlib.suppress(OSError):
+                os.unlink(holder)
             lock.release()
+
+    def holder(self, name: str) -> str:
+        return holder_words(read_private(self._holder_file(name), _ignore) or b"")
+
+    def holders(self) -> Iterator[tuple[str, str]]:
+        """Name each lock that a running process holds, and that process in words."""
+        for file in _names(os.path.join(self.directory, _LOCKS)):
+            name, dot, suffix = file.rpartition(".")
+            words = self.holder(name) if dot and suffix == _HOLDER else ""
+            if words and words != UNKNOWN_HOLDER:
+                yield name, words
+
+    def why_unusable(self) -> str | None:
+        """Why nothing can be kept here; None where something can. Nothing is made or changed."""
+        return why_unusable(self.directory)
 
     def warn(self, text: str) -> None:
         with contextlib.suppress(StorageError):
             self.write(NOTES, cache_key({"text": text}), {"text": text, "at": time.time()})
 
+    def _make_place(self, kind: str) -> None:
+        note = self.warn if kind != NOTES else _ignore
+        make_directory(self.directory, note)
+        make_directory(os.path.join(self.directory, kind), _ignore)
+
+    def _holder_file(self, name: str) -> str:
+        return os.path.join(self.directory, _LOCKS, f"{name}.{_HOLDER}")
+
     def _path(self, kind: str, key: str) -> str:
         return os.path.join(self.directory, kind, f"{key}.json")
 
-    def _prune_daily(self) -> None:
+    def prune_daily(self) -> None:
         """Once a day, forget what nothing has touched for long, and temporary files of processes that were killed."""
         marker = os.path.join(self.directory, "pruned")
         with contextlib.suppress(OSError, StorageError):
@@ -121,14 +194,16 @@ class FileStore:
             except FileNotFoundError:
                 pass
             write_private(marker, b"", lasting=False)
-            for kind, life in _KEPT_FOR.items():
-                directory = os.path.join(self.directory, kind)
-                for name in _names(directory):
-                    path = os.path.join(directory, name)
-                    limit = 3600 if TEMPORARY_MARK in name else life
-                    with contextlib.suppress(OSError):
-                        if now - os.lstat(path).st_mtime > limit:
-                            os.unlink(path)
+            for kind in (*_KEPT_FOR, *_NEVER_OLD):
+                self._prune(os.path.join(self.directory, kind), _KEPT_FOR.get(kind), now)
+
+    def _prune(self, directory: str, life: float | None, now: float) -> None:
+        for name in _names(directory):
+            path = os.path.join(directory, name)
+            limit = _LONGEST_WRITE if TEMPORARY_MARK in name else life
+            with contextlib.suppress(OSError):
+                if limit is not None and now - os.lstat(path).st_mtime > limit:
+                    os.unlink(path)
 
 
 def _remedy_for_lock(path: str) -> str:

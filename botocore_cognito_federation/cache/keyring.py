@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from ..errors import StorageError
-from .base import CREDENTIALS, FORMAT, SECRET_KINDS, cache_key
+from .base import CREDENTIALS, SECRET_KINDS, Store, cache_key
+from .documents import INDEX, DamagedError, decoded, encoded
 from .file import FileStore
 from .keyring_backend import Backend, KeyringItems, name_of, probe, system_backend
 
-#: The kind of the files that name the items.
-INDEX = "keyring"
 _TRIED_OUT = cache_key({"what": "the keyring that was tried out"})
 #: Seconds after their expiry for which credentials stay in the keyring.
 _CREDENTIALS_KEPT = 2 * 86_400
@@ -32,7 +30,8 @@ class KeyringStore:
     """`Store` whose `SECRET_KINDS` are in the keyring. Nothing is touched before the first read or write.
 
     Args:
-        files: holds the rest, and what another configuration has left there: it is moved on its first use.
+        files: holds the rest. Secrets that another configuration has left there are not looked at; `move_scope`
+            takes them over when ``configure`` changes ``cognito_cache``.
         backend: gives the keyring on first need.
     """
 
@@ -48,7 +47,7 @@ class KeyringStore:
     def read(self, kind: str, key: str) -> Mapping[str, Any] | None:
         if kind not in SECRET_KINDS:
             return self.files.read(kind, key)
-        return self._arrived(kind, key) or self.read_here(kind, key)
+        return self.read_here(kind, key)
 
     def write(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
         if kind not in SECRET_KINDS:
@@ -56,15 +55,24 @@ class KeyringStore:
             return
         items = self._items()
         self._name(kind, key, document)
-        items.write(self._item(kind, key), json.dumps({**document, "format": FORMAT}, separators=(",", ":")))
-        self.files.delete(kind, key)
+        items.write(self._item(kind, key), encoded(kind, key, document).decode("ascii"))
         if kind == CREDENTIALS:
             self._forget_expired(key)
+            self.files.prune_daily()
+
+    @contextmanager
+    def reserved(
+        self, kind: str, key: str, document: Mapping[str, Any]
+    ) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+        # No keyring sells space in advance; one that takes the document now is as good a proof as there is.
+        self.write(kind, key, document)
+        yield lambda successor: self.write(kind, key, successor)
 
     def delete(self, kind: str, key: str) -> None:
-        self.files.delete(kind, key)
         if kind in SECRET_KINDS:
             self.delete_here(kind, key)
+        else:
+            self.files.delete(kind, key)
 
     def documents(self, kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         if kind not in SECRET_KINDS:
@@ -78,6 +86,9 @@ class KeyringStore:
     def lock(self, name: str, *, timeout: float) -> AbstractContextManager[bool]:
         return self.files.lock(name, timeout=timeout)
 
+    def holder(self, name: str) -> str:
+        return self.files.holder(name)
+
     def warn(self, text: str) -> None:
         self.files.warn(text)
 
@@ -85,6 +96,10 @@ class KeyringStore:
         """The keys of what the keyring holds of a kind; the keyring itself is not asked."""
         named = [entry for _, entry in self.files.documents(INDEX) if entry.get("kind") == kind]
         return [str(entry["key"]) for entry in named if isinstance(entry.get("key"), str)]
+
+    def holds_anything(self) -> bool:
+        """Whether the keyring holds any document; the keyring itself is not asked."""
+        return any("key" in entry for _, entry in self.files.documents(INDEX))
 
     def holds(self, kind: str, key: str) -> bool:
         """Whether the keyring holds a document; the keyring itself is not asked."""
@@ -100,13 +115,10 @@ class KeyringStore:
             return None
         text = self._items().read(self._item(kind, key))
         try:
-            document = json.loads(text) if text is not None else None
-        except ValueError:
-            document = None
-        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            return decoded(kind, key, (text or "").encode("utf-8", "surrogatepass"))
+        except DamagedError:
             self.warn(f"An item of the keyring ({kind}) is missing or damaged; it counts as missing")
             return None
-        return document
 
     def delete_here(self, kind: str, key: str) -> None:
         """Forget a document in the keyring, whatever the files hold.
@@ -117,22 +129,6 @@ class KeyringStore:
         if self.holds(kind, key):
             self._items().delete(self._item(kind, key))
             self.files.delete(INDEX, _name_of(kind, key))
-
-    def _arrived(self, kind: str, key: str) -> Mapping[str, Any] | None:
-        """What lies in a file although its place is here now.
-
-        A file is newer than the item, because moving it removes it: a process that began before ``cognito_cache`` was
-        changed has written it since.
-        """
-        document = self.files.read(kind, key)
-        if document is not None:
-            # Not while somebody is about to renew it: what they keep must not be written over. A place that cannot be
-            # written or has no locks: what is in the file still counts.
-            with contextlib.suppress(StorageError), self.files.lock(f"session-{key}", timeout=0) as taken:
-                latest = self.files.read(kind, key) if taken else None
-                if latest is not None:
-                    self.write(kind, key, latest)
-        return document
 
     def _items(self) -> KeyringItems:
         if self._made is None:
@@ -178,60 +174,59 @@ def _name_of(kind: str, key: str) -> str:
 _LOCK_TIMEOUT = 45.0
 
 
-class FilesAfterKeyring(FileStore):
-    """`FileStore` that also finds what was kept in the keyring before, and moves it on its first use.
+class AllStores:
+    """Everything that several stores hold, for commands about all profiles; a `Store` that only forgets.
 
     Args:
-        directory: see `FileStore`.
-        backend: gives the keyring; not called unless a file says that it holds what is looked for.
+        first: takes notes, sign-out marks and locks.
+        others: further stores.
     """
 
-    def __init__(self, directory: str, backend: Callable[[], Backend] = system_backend) -> None:
-        super().__init__(directory)
-        self.keyring = KeyringStore(FileStore(directory), backend)
+    def __init__(self, first: Store, *others: Store) -> None:
+        self._first = first
+        self._stores = (first, *others)
 
     def read(self, kind: str, key: str) -> Mapping[str, Any] | None:
-        if kind in SECRET_KINDS and self.keyring.holds(kind, key):
-            # The item is newer than a file, because moving it removes it; see `KeyringStore`.
-            document = self.keyring.read_here(kind, key)
-            if document is not None:
-                self._move(kind, key)
-                return document
-        return super().read(kind, key)
-
-    def _move(self, kind: str, key: str) -> None:
-        """Take a document over, unless somebody is about to renew it: what they keep must not be written over."""
-        # A place that cannot be written or has no locks: what is in the keyring still counts.
-        with contextlib.suppress(StorageError), self.lock(f"session-{key}", timeout=0) as taken:
-            document = self.keyring.read_here(kind, key) if taken and self.keyring.holds(kind, key) else None
-            if document is not None:
-                self.write(kind, key, document)
+        found = (store.read(kind, key) for store in self._stores)
+        return next((document for document in found if document is not None), None)
 
     def write(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
-        super().write(kind, key, document)
-        if kind in SECRET_KINDS:
-            self.keyring.delete_here(kind, key)
+        self._first.write(kind, key, document)
 
     def delete(self, kind: str, key: str) -> None:
-        super().delete(kind, key)
-        if kind in SECRET_KINDS:
-            self.keyring.delete_here(kind, key)
+        for store in self._stores:
+            store.delete(kind, key)
 
     def documents(self, kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        elsewhere = set(self.keyring.keys(kind)) if kind in SECRET_KINDS else set()
-        for key, document in super().documents(kind):
-            if key not in elsewhere:
-                yield key, document
-        for key in sorted(elsewhere):
-            moved = self.keyring.read_here(kind, key)
-            if moved is not None:
-                yield key, moved
+        for number, store in enumerate(self._stores):
+            # What is no secret lies in the same files for a keyring as for files.
+            if number == 0 or kind in SECRET_KINDS:
+                yield from store.documents(kind)
+
+    def lock(self, name: str, *, timeout: float) -> AbstractContextManager[bool]:
+        return self._first.lock(name, timeout=timeout)
+
+    def reserved(
+        self, kind: str, key: str, document: Mapping[str, Any]
+    ) -> AbstractContextManager[Callable[[Mapping[str, Any]], None]]:
+        return self._first.reserved(kind, key, document)
+
+    def holder(self, name: str) -> str:
+        return self._first.holder(name)
+
+    def warn(self, text: str) -> None:
+        self._first.warn(text)
 
 
-def move_scope(scope: str, store: FilesAfterKeyring | KeyringStore) -> int:
-    """Move the sign-ins and client secrets of a scope to `store`, where its configuration keeps them from now on.
+def move_scope(scope: str, source: Store, target: Store) -> int:
+    """Move the sign-ins and client secrets of a scope from one store to another, when ``cognito_cache`` changes.
 
     AWS credentials are not moved but forgotten in the place they were: they are fetched again.
+
+    Args:
+        scope: whose they are.
+        source: where they have been.
+        target: where the configuration has them from now on.
 
     Returns:
         How many documents were moved.
@@ -241,27 +236,19 @@ def move_scope(scope: str, store: FilesAfterKeyring | KeyringStore) -> int:
     """
     moved = 0
     for kind in sorted(SECRET_KINDS):
-        for key, document in list(_elsewhere(store, kind)):
+        for key, document in list(source.documents(kind)):
             if document.get("scope") != scope:
                 continue
             if kind == CREDENTIALS:
-                store.delete(kind, key)
+                source.delete(kind, key)
                 continue
-            with store.lock(f"session-{key}", timeout=_LOCK_TIMEOUT) as taken:
+            with target.lock(f"session-{key}", timeout=_LOCK_TIMEOUT) as taken:
                 if not taken:
-                    raise StorageError("A process is renewing the sign-in that is to be moved", remedy="Try again")
-                newest = store.read(kind, key)
+                    who = target.holder(f"session-{key}")
+                    raise StorageError(f"{who} is renewing the sign-in that is to be moved", remedy="Try again")
+                newest = source.read(kind, key)
                 if newest is not None:
-                    store.write(kind, key, newest)
+                    target.write(kind, key, newest)
+                    source.delete(kind, key)
                     moved += 1
     return moved
-
-
-def _elsewhere(store: FilesAfterKeyring | KeyringStore, kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    if isinstance(store, KeyringStore):
-        yield from store.files.documents(kind)
-        return
-    for key in store.keyring.keys(kind):
-        document = store.keyring.read_here(kind, key)
-        if document is not None:
-            yield key, document

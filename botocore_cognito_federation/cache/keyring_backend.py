@@ -1,7 +1,7 @@
 """The operating system's keyring: which backend it is, whether it may be trusted with secrets, and that it works.
 
 The package `keyring` picks a backend by itself. Some of its choices keep secrets in plain files, keep nothing at all,
-or ask for a password on the terminal; those are refused by name instead of being used without a word.
+or ask for a password on the terminal. Those, and what is derived from them, are refused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SERVICE = "botocore-cognito-federation"
 
 _INSTALL = 'Run: pip install "botocore-cognito-federation[keyring]", or set cognito_cache = file'
 _FILE_INSTEAD = "or set cognito_cache = file"
-#: Modules whose backends are no keyring, and why.
+#: Modules whose backends, and what is derived from them, are no keyring, and why.
 _REFUSED = {
     "keyring.backends.fail": "this machine has no keyring that can be reached",
     "keyring.backends.null": "it forgets everything it is given",
@@ -103,9 +103,10 @@ def checked(backend: Any) -> Backend:
     Raises:
         StorageError: naming it and saying why.
     """
-    module = type(backend).__module__
+    # Whatever is made of a refused class keeps secrets as that one does, in whichever module it is.
+    modules = [ancestor.__module__ for ancestor in type(backend).__mro__]
     for refused, why in _REFUSED.items():
-        if backend is None or module == refused or module.startswith(f"{refused}."):
+        if backend is None or any(module == refused or module.startswith(f"{refused}.") for module in modules):
             shown = "none" if backend is None else name_of(backend)
             why = _REFUSED["keyring.backends.fail"] if backend is None else why
             raise StorageError(

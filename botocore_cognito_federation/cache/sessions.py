@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ..errors import StorageError
 from ..login_token import LoginToken
 from ..messages import display_name
 from .base import SESSIONS, Store, session_key, sign_in_epoch
@@ -122,7 +124,30 @@ class Sessions:
         Raises:
             StorageError: it could not be kept.
         """
-        document: dict[str, Any] = {
+        self.store.write(SESSIONS, self.key, self._document(session))
+        self._leave_nothing_after_a_sign_out(session)
+
+    @contextmanager
+    def reserved(self, session: Session) -> Iterator[Callable[[Session], None]]:
+        """Prove that a successor of a session can be kept, and hold the space for it; the context gives its writer.
+
+        Raises:
+            StorageError: it could not be kept.
+        """
+        with self.store.reserved(SESSIONS, self.key, self._document(session)) as write:
+
+            def write_successor(successor: Session) -> None:
+                write(self._document(successor))
+                self._leave_nothing_after_a_sign_out(successor)
+
+            yield write_successor
+
+    def _leave_nothing_after_a_sign_out(self, session: Session) -> None:
+        if self.leave_nothing and session.sign_out_epoch != self.sign_out_epoch():
+            self.delete()
+
+    def _document(self, session: Session) -> dict[str, Any]:
+        return {
             "scope": self.settings.scope,
             "sign_in_id": session.sign_in_id,
             "subject": session.subject,
@@ -134,9 +159,6 @@ class Sessions:
             "signed_in_at": session.signed_in_at,
             "generation": session.sign_out_epoch,
         }
-        self.store.write(SESSIONS, self.key, document)
-        if self.leave_nothing and session.sign_out_epoch != self.sign_out_epoch():
-            self.delete()
 
     def delete(self) -> None:
         """Forget the session.
@@ -145,6 +167,14 @@ class Sessions:
             StorageError: it is there and could not be removed.
         """
         self.store.delete(SESSIONS, self.key)
+
+
+def held_for_too_long(store: Store, key: str, limit: float) -> StorageError:
+    """The error of a process that has waited for the lock of a session."""
+    return StorageError(
+        f"{store.holder(f'session-{key}')} has held this session for more than {limit:g} s",
+        remedy="Try again; if it stays, end that process",
+    )
 
 
 def _text(value: object) -> str | None:

@@ -11,8 +11,9 @@ import click
 from botocore.session import Session as BotocoreSession
 
 from ..botocore_plugin.install import session_of_other_profile
-from ..cache import everything_stored, store_for
+from ..cache import default_directory, everything_stored, other_stores, store_for
 from ..cache.base import CREDENTIALS, SESSIONS, Store
+from ..cache.file import FileStore
 from ..cache.sessions import Sessions
 from ..config.loader import load_session_settings, load_settings
 from ..config.settings import Settings
@@ -162,7 +163,7 @@ def logout_command(profile: str | None, session: str | None, everything: bool, n
     """Sign out: forget tokens and AWS credentials, and revoke the refresh token at the provider (RFC 7009)."""
     if not everything:
         settings = chosen_settings(profile, session)
-        say(settings.scope, _signed_out(settings, not no_revoke))
+        _sign_out_everywhere(settings, not no_revoke)
         return
     if profile is not None or session is not None:
         raise click.UsageError("--all goes without --profile and --session")
@@ -170,14 +171,21 @@ def logout_command(profile: str | None, session: str | None, everything: bool, n
     for scope in scopes_kept(store):
         found = settings_of_scope(scope)
         if found is not None:
-            say(scope, _signed_out(found, not no_revoke))
+            _sign_out_everywhere(found, not no_revoke)
         forgotten = forget_scope(scope, store=store, environ=os.environ)
         if found is None or forgotten.who is not None:
             say(scope, forgotten)
+    # What is damaged names no scope, and may hold tokens all the same.
+    FileStore(default_directory(os.environ)).delete_all(SESSIONS)
 
 
-def _signed_out(settings: Settings, revoking: bool) -> SignedOut:
-    return sign_out(settings, store=store_for(settings, os.environ), environ=os.environ, revoking=revoking)
+def _sign_out_everywhere(settings: Settings, revoking: bool) -> None:
+    """Sign out where the configuration keeps things, and where another configuration has left the same sign-in."""
+    store = store_for(settings, os.environ)
+    say(settings.scope, sign_out(settings, store=store, environ=os.environ, revoking=revoking))
+    for other in other_stores(store, os.environ):
+        if Sessions(settings, other).read_whatever_generation() is not None:
+            say(settings.scope, sign_out(settings, store=other, environ=os.environ, revoking=revoking))
 
 
 def identity_of(settings: Settings) -> dict[str, str | None]:

@@ -77,11 +77,16 @@ def app(debug: bool) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit code. What cannot be written any more is dropped, and the code still says it."""
+    if sys.stdout is None:
+        # Closed at the start: `main` has filled its place with something that takes no writing, and that is to be said.
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - it is open as long as the process
     code = _ended_with(arguments)
     for stream in filter(None, (sys.stdout, sys.stderr)):  # one that was closed at the start is None
         try:
             stream.flush()
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            if stream is sys.stdout and not isinstance(error, BrokenPipeError):
+                _say("stdout cannot be written, so the output is lost")
             # Python would try once more at its exit, and end with 120.
             with contextlib.suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 from botocore.session import Session
 
-from .._fast_path import CacheQuery, exit_at_deadline, exit_with
-from .._util.log import unexpected
+from .._fast_path import CacheQuery, exit_at_deadline, exit_with, fail
+from .._util.callers_path import offer_callers_path_to_handlers
+from .._util.interruption import hold_signals, wait_for_work
+from .._util.log import start_debug_log, unexpected
 from .._util.subprocess import check_profile_recursion, environment_for_children
 from ..cache.answers import process_text, put_failure, put_no_answer
 from ..config.loader import load_settings
@@ -32,13 +34,28 @@ if TYPE_CHECKING:
 HELPER_TIME = 50.0
 #: Seconds after which it gives up whatever it is doing.
 _LAST_MOMENT = 57.0
+#: Seconds more for a refresh token that has been sent, before the answer is given up.
+_LAST_WAIT = 1.5
 
 
-def answer_and_end(query: CacheQuery) -> None:
-    """Print the answer and end the process, before the SDK that waits for it ends it."""
+def answer_and_end(query: CacheQuery, log: str | None = None) -> None:
+    """Print the answer and end the process, before the SDK that waits for it ends it.
+
+    Args:
+        log: where to log each step; see `debug_log`. None where nothing is logged, or where that has begun.
+    """
+    if log:
+        try:
+            start_debug_log(log)
+        except CognitoFederationError as error:
+            fail(query, error.exit_code, error.line)
     stdout = os.dup(1)
 
+    hold_signals()
+    offer_callers_path_to_handlers()
+
     def give_up() -> None:
+        wait_for_work(_LAST_WAIT)
         os.dup2(stdout, 1)  # a refresh handler may be running, with its output put away
         exit_at_deadline(query)
 
@@ -47,7 +64,9 @@ def answer_and_end(query: CacheQuery) -> None:
     watchdog.start()
     code, text = answer(query)
     watchdog.cancel()
-    exit_with(code, text)
+    if code:
+        fail(query, code, text)
+    exit_with(0, text)
 
 
 def answer(query: CacheQuery) -> tuple[int, str]:
@@ -73,13 +92,13 @@ def answer(query: CacheQuery) -> tuple[int, str]:
             os.environ.update(environment_for_children(os.environ, settings.profile))
         with _stdout_kept_clean() if runs_here else nullcontext():
             result = _fetcher(query, settings, session, answers).fetch()
+        if answers.state is None:
+            put_no_answer(query)
+        return 0, process_text(result)
     except CognitoFederationError as error:
         return _failed(query, answers, error)
     except Exception as error:  # noqa: BLE001 - a traceback would quote values that may be secret
         return _failed(query, answers, unexpected(error))
-    if answers.state is None:
-        put_no_answer(query)
-    return 0, process_text(result)
 
 
 def _fetcher(query: CacheQuery, settings: Settings, session: Session, answers: AnswerWriter) -> CredentialFetcher:

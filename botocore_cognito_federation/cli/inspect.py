@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from .._fast_path import cache_directory
-from ..cache import everything_stored, store_for
-from ..cache.answers import forget_answers
+from .._fast_path import CacheQuery
+from ..cache import default_directory, everything_stored, store_for
+from ..cache.answers import forget_answers, last_failure
 from ..cache.base import (
     CREDENTIALS,
     EVERYTHING,
@@ -21,11 +21,10 @@ from ..cache.base import (
     NOTES,
     SESSIONS,
     Store,
-    begin_epoch,
-    delete_sign_ins,
     forget_credentials,
     sign_in_epoch,
 )
+from ..cache.file import FileStore
 from ..cache.sessions import Session
 from ..config.configure import signs_people_in
 from ..config.keys import KEYS
@@ -148,8 +147,8 @@ def overview_of(settings: Settings | None, store: Store, warnings: list[str]) ->
     return replace(found, needs_sign_in=not signed_in and (settings is None or signs_people_in(settings)))
 
 
-def say(found: Overview, settings: Settings | None) -> None:
-    """The same for people."""
+def say(found: Overview, settings: Settings | None, *, keeps: bool) -> None:
+    """Print an overview for people; `keeps` says whether the next use can keep what it gets."""
     for entry in found.sign_ins:
         print_line(f"  {sign_in_line(entry, naming_scope=settings is None)}")
     for entry in found.living:
@@ -158,11 +157,19 @@ def say(found: Overview, settings: Settings | None) -> None:
     if found.needs_sign_in:
         print_line(f"  not signed in{f'. Run: {login_command(settings)}' if settings else ''}")
     elif found.needs_sign_in is False and not found.living:
-        print_line("  no AWS credentials cached; the next use gets them")
+        print_line(f"  no AWS credentials cached{'; the next use gets them' if keeps else ''}")
     for note in found.notes:
         print_line(f"  note: {note}")
     for warning in found.warnings:
         print_line(f"  warning: {warning}")
+
+
+def _failed_lately(settings: Settings) -> list[str]:
+    """What the helper said last, which a program that started it may not have shown."""
+    failed = last_failure(CacheQuery(settings.profile, os.environ))
+    if failed is None or time.time() - failed[0] >= _NOTE_LIFE:
+        return []
+    return [f"credential_process failed lately: {failed[1]}"]
 
 
 @click.command("status")
@@ -175,7 +182,13 @@ def status_command(profile: str | None, session: str | None, as_json: bool, ever
     """What is signed in and cached, until when, as whom; no network."""
     settings = None if everything else chosen_settings(profile, session)
     store = store_for(settings, os.environ) if settings else everything_stored(os.environ)
-    warnings = find_overrides(settings, os.environ) if settings and session is None else []
+    warnings = []
+    if settings and session is None:
+        warnings = [*find_overrides(settings, os.environ), *_failed_lately(settings)]
+    why = None
+    if settings is None or settings.cache != "memory":
+        why = FileStore(default_directory(os.environ)).why_unusable()
+        warnings += [f"{why}. Until that is changed, each call starts anew"] if why else []
     try:
         found = overview_of(settings, store, warnings)
     except StorageError as error:
@@ -190,7 +203,7 @@ def status_command(profile: str | None, session: str | None, as_json: bool, ever
     if settings:
         shown = f"session {session}" if session else f"profile {settings.profile or 'default'}"
         print_line(f"{shown}, identity pool {settings.identity_pool_id}")
-    say(found, settings)
+    say(found, settings, keeps=why is None)
     return 0
 
 
@@ -228,7 +241,7 @@ def described(settings: Settings) -> list[tuple[str, str, str]]:
 def _shown(value: object) -> str:
     if isinstance(value, tuple):
         return " ".join("=".join(item) if isinstance(item, tuple) else str(item) for item in value)
-    return str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @click.command("explain")
@@ -283,7 +296,7 @@ def cache_command() -> None:
 @cache_command.command("path")
 def path() -> None:
     """Print the directory."""
-    print_data(cache_directory(os.environ))
+    print_data(default_directory(os.environ))
 
 
 @cache_command.command("list")
@@ -314,21 +327,18 @@ def _forget_shared(store: Store, settings: Settings) -> int:
 
 @cache_command.command("clear")
 @profile_option
-@click.option("--credentials", is_flag=True, help="Keep the sign-in, forget the AWS credentials only.")
+@click.option("--credentials", is_flag=True, help="Forget the AWS credentials only, not the identity IDs.")
 @click.option("--all", "everything", is_flag=True, help="Of every profile.")
 def clear(profile: str | None, credentials: bool, everything: bool) -> None:
-    """Forget the sign-in, AWS credentials and identity IDs; `logout` also revokes, and should be the first choice."""
+    """Forget AWS credentials and identity IDs, which the next use fetches again. The sign-in stays: `logout` ends it.
+
+    A sign-in that was only forgotten here would go on at the provider, with a refresh token that nothing can revoke.
+    """
     settings = None if everything else load_settings(profile)
     if settings is None:
         store, scope = everything_stored(os.environ), EVERYTHING
-        scopes = {str(document.get("scope")) for _, document in store.documents(SESSIONS)}
     else:
         store, scope = store_for(settings, os.environ), settings.scope
-        scopes = {scope}
-    signed_out = 0
-    for name in () if credentials else scopes:
-        begin_epoch(store, name)
-        signed_out += delete_sign_ins(store, name)
     forgotten = forget_credentials(store, scope) + (_forget_shared(store, settings) if settings else 0)
     for key, _ in list(store.documents(FAILURES)):
         store.delete(FAILURES, key)
@@ -336,6 +346,8 @@ def clear(profile: str | None, credentials: bool, everything: bool) -> None:
         # Another profile's stay: a guest whose identity ID is forgotten never gets that identity again.
         if not credentials and scope in (EVERYTHING, document.get("scope")):
             store.delete(IDENTITIES, key)
-    forget_answers(cache_directory(os.environ))
-    also = f" and {signed_out} sign-in{'s' if signed_out != 1 else ''}" if signed_out else ""
-    print_line(f"Forgot {forgotten} set{'s' if forgotten != 1 else ''} of AWS credentials{also}", err=True)
+    forget_answers(default_directory(os.environ))
+    print_line(f"Forgot {forgotten} set{'s' if forgotten != 1 else ''} of AWS credentials", err=True)
+    staying = [document for _, document in store.documents(SESSIONS) if scope in (EVERYTHING, document.get("scope"))]
+    if staying:
+        print_line("The sign-in stays. To end it, run: cognito-federation logout", err=True)

@@ -6,8 +6,8 @@ import os
 
 import click
 
-from .._fast_path import cache_directory
 from ..botocore_plugin.install import session_of_other_profile
+from ..cache import default_directory
 from ..cache.answers import forget_answers
 from ..config.loader import load_settings
 from ..config.settings import Settings
@@ -36,7 +36,7 @@ def link_command(profile: str | None, names: tuple[str, ...], yes: bool) -> None
             key, identity_id = linking.link(name)
             print_line(f"Linked {key} (session {name}) to {settings.scope}: identity {identity_id}", err=True)
     finally:
-        forget_answers(cache_directory(os.environ))
+        forget_answers(default_directory(os.environ))
 
 
 def sessions_to_link(settings: Settings, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -70,5 +70,5 @@ def unlink_command(profile: str | None, name: str, yes: bool) -> None:
             " identity pool. Run it again with --yes to do it."
         )
     key = linking_for(settings, open_session=session_of_other_profile).unlink(name)
-    forget_answers(cache_directory(os.environ))
+    forget_answers(default_directory(os.environ))
     print_line(f"Unlinked {key} (session {name}) from {settings.scope}", err=True)

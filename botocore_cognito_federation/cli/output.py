@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import click
 
@@ -14,6 +13,11 @@ from ..messages import shown_line
 def print_line(text: str, *, err: bool = False) -> None:
     """Print one line for people; whatever is in it, it stays one line and moves no cursor."""
     _print(shown_line(text), err=err)
+
+
+def print_heading(text: str) -> None:
+    """Print one line for people in bold."""
+    _print(click.style(shown_line(text), bold=True))
 
 
 def print_json(value: object) -> None:
@@ -36,6 +40,4 @@ def print_data(text: str) -> None:
 
 
 def _print(text: str, *, err: bool = False) -> None:
-    if sys.stdout is None and not err:
-        raise CognitoFederationError("stdout is closed, so nothing can be printed")
     click.echo(text, err=err)

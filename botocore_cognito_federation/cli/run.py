@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from types import FrameType
 
 import click
 
@@ -24,14 +25,14 @@ from ..serve.child import (
     base_environment,
     credential_variables,
     default_profile_has_credentials,
+    forwarded_signals,
     launch_failure,
     region_variables,
     replace_by,
-    run_beside,
 )
 from ..serve.console import OneShotRedirect, destination_of, guests_have_no_console, partition_of, sign_in_url
 from ..serve.endpoint import Endpoint
-from ..sign_in.browser import can_open_browser, open_browser
+from ..sign_in.browser import BrowserLauncher, can_open_browser
 from .app import fetcher_of_profile, profile_option
 from .credential_process import answer_and_end
 from .output import print_data, print_json, print_line
@@ -69,9 +70,9 @@ def _with_endpoint(settings: Settings, fetcher: CredentialFetcher, argv: list[st
     endpoint = Endpoint(fetcher)
     # Somebody who has to sign in learns it here, and not from the program's SDK.
     endpoint.credentials()
-    variables = endpoint.variables() | region_variables(settings.region_name)
-    with endpoint:
-        return run_beside(argv, base_environment(os.environ) | variables)
+    with forwarded_signals() as run, endpoint:
+        variables = endpoint.variables() | region_variables(settings.region_name)
+        return run(argv, base_environment(os.environ) | variables)
 
 
 def refuse_other_default_credentials(settings: Settings) -> None:
@@ -175,9 +176,11 @@ def export_command(profile: str | None, style: str) -> None:
 def serve_command(profile: str | None, port: int, style: str) -> int:
     """Serve credentials to every SDK on this machine that is given the printed variables."""
     settings, fetcher = fetcher_of_profile(profile)
-    with Endpoint(fetcher, port=port) as endpoint:
-        endpoint.credentials()
-        stopping = _stop_on_sigterm()
+    endpoint = Endpoint(fetcher, port=port)
+    endpoint.credentials()
+    # Before there is anything to clean up, and until it is cleaned up, no signal ends this process at once.
+    stopping = _Stopping()
+    with endpoint:
         print_data(formatted(endpoint.variables() | region_variables(settings.region_name), style))
         sys.stdout.flush()
         for line in _in_the_way(settings):
@@ -186,29 +189,35 @@ def serve_command(profile: str | None, port: int, style: str) -> int:
             print_line(
                 f"Serving {settings.profile or 'default'} on 127.0.0.1:{endpoint.port}; Ctrl-C ends it", err=True
             )
-        return _wait(stopping)
+        return stopping.wait()
 
 
-def _wait(stopping: threading.Event) -> int:
-    try:
-        while not stopping.wait(0.5):
+class _Stopping:
+    """The signals that end the command, from the constructor on; what was ignored (nohup) stays ignored."""
+
+    def __init__(self) -> None:
+        self._signal = 0
+        self._stopping = threading.Event()
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._received)
+
+    def wait(self) -> int:
+        """Wait for one of them; the exit code."""
+        while not self._stopping.wait(0.5):
             """Short waits: on Windows Ctrl-C is only seen between them."""
-    except KeyboardInterrupt:
-        return 130  # caught here, because click would print an empty line
-    return 0
+        return 130 if self._signal == signal.SIGINT else 0
 
-
-def _stop_on_sigterm() -> threading.Event:
-    """What a service manager sends; Ctrl-C stays a KeyboardInterrupt."""
-    stopping = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    return stopping
+    def _received(self, number: int, frame: FrameType | None) -> None:
+        self._signal = self._signal or number
+        self._stopping.set()
 
 
 def _in_the_way(settings: Settings) -> list[str]:
     from botocore.session import Session
 
-    ours = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN")
+    ours = Endpoint.VARIABLES
     found = [
         f"{name} is set here; where it is set too, SDKs use it before the endpoint. Unset it there"
         for name in SHADOWS
@@ -250,10 +259,19 @@ def console_command(
     if show:
         print_data(url)
         return
-    with OneShotRedirect(url, random=secrets.token_urlsafe) as redirect:
-        if not open_browser(redirect.url):
-            raise SignInFailedError("The browser did not start", remedy="Use --print and open the address yourself")
-        redirect.wait()
+    launcher = BrowserLauncher(say=_say)
+    with OneShotRedirect(url, random=secrets.token_urlsafe) as redirect, launcher:
+        by_hand = f"Open this URL in a browser on this machine:\n\n  {redirect.url}\n"
+        if launcher.open(redirect.url):
+            redirect.wait(unopened=lambda: _say(f"No browser has come yet. {by_hand}"))
+        else:
+            _say(by_hand)
+            redirect.wait()
+
+
+def _say(text: str) -> None:
+    for line in text.splitlines():
+        print_line(line, err=True)
 
 
 @click.command("credential-process")

@@ -8,7 +8,7 @@ import sys
 import click
 
 from ..botocore_plugin.native import disable, enable, examine
-from ..cache import store_for
+from ..cache import other_stores, store_for
 from ..cache.base import SECRETS, Store
 from ..config.configure import (
     Files,
@@ -30,7 +30,7 @@ from ..messages import shell_command, shown_line
 from ..oidc.client import secret_key
 from ..sign_in.interactive import check_storable
 from .app import json_option
-from .output import print_json, print_line
+from .output import print_heading, print_json, print_line
 
 #: The keys with a flag of their own, and what to say about each; every other one goes with --set.
 _FLAGS = {
@@ -98,14 +98,15 @@ def _keep_client_secret(settings: Settings, store: Store) -> None:
 
 def _move_what_is_kept(settings: Settings, store: Store) -> None:
     """Where ``cognito_cache`` has changed, what was kept goes with it."""
-    from ..cache.keyring import FilesAfterKeyring, KeyringStore, move_scope
+    from ..cache.keyring import move_scope
 
-    if isinstance(store, KeyringStore | FilesAfterKeyring):
-        moved = move_scope(settings.scope, store)
-        if moved:
-            print_line(
-                f"Moved what was stored for {settings.scope} ({moved}) to cognito_cache = {settings.cache}", err=True
-            )
+    if settings.cache == "memory":
+        return
+    moved = sum(move_scope(settings.scope, other, store) for other in other_stores(store, os.environ))
+    if moved:
+        print_line(
+            f"Moved what was stored for {settings.scope} ({moved}) to cognito_cache = {settings.cache}", err=True
+        )
 
 
 def _say_what_is_next(plan: Plan, *, changed: bool, files: Files) -> None:
@@ -128,7 +129,12 @@ def _say_what_is_next(plan: Plan, *, changed: bool, files: Files) -> None:
 @click.option("--session", metavar="NAME", help="The [cognito-session] to write; default is the profile's.")
 @click.option("--region", metavar="R", help="The profile's region; default is the pool's.")
 @click.option("--set", "pairs", metavar="KEY=VALUE", multiple=True, help="Any other key; may be repeated.")
-@click.option("--command", "executable", metavar="PATH", help="The program for credential_process.")
+@click.option(
+    "--command",
+    "executable",
+    metavar="PATH",
+    help="The program for credential_process: a path, or a command without quotes.",
+)
 @click.option("--client-secret-stdin", is_flag=True, help="Read the OAuth client's secret from stdin and store it.")
 @click.option("--offline", is_flag=True, help="Do not ask the provider for its discovery document.")
 @click.option("--no-input", is_flag=True, help="Ask nothing, also on a terminal.")
@@ -241,4 +247,4 @@ def demo_command(serve: bool) -> None:
         return
     from ..demo.walkthrough import walk
 
-    walk(click.echo, lambda line: click.secho(line, bold=True))
+    walk(print_line, print_heading)

@@ -1,4 +1,7 @@
-"""``credential_process`` as every SDK's parser takes it: an absolute path without spaces or quotes.
+"""``credential_process`` as every SDK's parser takes it: absolute paths without spaces or quotes.
+
+The line starts Python with ``-I``. A helper is started with the environment of whoever calls, and what its
+``PYTHONPATH``, ``PYTHONHOME`` or current directory holds is meant for another program.
 
 AWS documents double quotes around a path with spaces, and the SDKs read them differently (aws-sdk-go-v2#3208,
 aws-sdk-net#4413, aws-tools-for-powershell#393). A path that needs none works everywhere.
@@ -9,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -19,7 +23,7 @@ from .._util.http import HttpClient
 from ..cache.base import Store
 from ..errors import ConfigurationError
 from ..identity_providers import IdentityProvider
-from ..oidc.authorization import loopback_redirect
+from ..oidc.authorization import loopback_redirect, redirect_uri_of_its_own
 from ..oidc.client import StoredDocuments
 from ..oidc.discovery import discover
 from .files import expanded_path, read_config, read_sections
@@ -31,13 +35,20 @@ from .writer import profile_section, update_text, with_section
 _PLAIN = re.compile(r"(?:[A-Za-z]:)?[A-Za-z0-9_./\\+@~-]+\Z")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.+@-]+\Z")
 _NAME = "cognito-federation"
+_MODULE = "botocore_cognito_federation"
+#: From the strictest on: ``-I`` has no user site either, where the package may be installed; ``-E`` has.
+_ISOLATIONS = ("-I", "-E")
+#: Seconds for a program to say its version.
+_PROBE_TIME = 30.0
 
 
 def helper_command(profile: str, executable: str | None = None) -> str:
     """The value of ``credential_process`` for a profile.
 
     Args:
-        executable: path of the program; default is the one that runs, or the one beside this Python, or on the PATH.
+        executable: path of the program, or a whole command such as ``/opt/venv/bin/python -I -m
+            botocore_cognito_federation``; default is the program that runs, or the one beside this Python, or on the
+            PATH, started by its own interpreter with ``-I``.
 
     Raises:
         ConfigurationError: there is none, or its path or the profile's name needs quotes.
@@ -47,15 +58,83 @@ def helper_command(profile: str, executable: str | None = None) -> str:
             f"The profile name {profile!r} would need quotes in credential_process, which SDKs read differently",
             remedy="Use letters, digits and . _ + @ - in the name",
         )
-    path = plain_path(executable) if executable is not None else find_executable()
-    return f"{path} credential-process --profile {profile}"
+    words = _given(executable) if executable is not None else _found()
+    return " ".join([*words, "credential-process", "--profile", profile])
 
 
 def is_ours(command: str) -> bool:
     """Whether a ``credential_process`` starts this program."""
     words = command.replace('"', " ").split()
     program = re.split(r"[/\\]", words[0])[-1] if words else ""
-    return program.removesuffix(".exe") == _NAME or (_NAME in command and "credential-process" in command)
+    named = _NAME in command or _MODULE in words
+    return program.removesuffix(".exe") == _NAME or (named and "credential-process" in command)
+
+
+def _given(command: str) -> list[str]:
+    """The words of ``--command``: a path, or a program with its arguments."""
+    program, *arguments = command.split()
+    if not arguments or os.path.isfile(os.path.expanduser(command)):
+        return _isolated(plain_path(command))
+    if os.path.basename(program) == program:
+        program = shutil.which(program) or program
+    quoted = [word for word in arguments if not _PLAIN.match(word)]
+    if quoted:
+        raise _needs_quotes(quoted[0])
+    return [plain_path(program), *arguments]
+
+
+def _found() -> list[str]:
+    try:
+        return _isolated(find_executable())
+    except ConfigurationError:
+        # No console script, as after ``pip install --target``: the package by its name, where that is enough.
+        words = _first_that_runs(sys.executable, ["-m", _MODULE])
+        if words is None:
+            raise
+        return words
+
+
+def _isolated(program: str) -> list[str]:
+    """The program started by its own interpreter with the caller's Python variables off, where that is possible."""
+    if os.name == "nt":
+        beside = os.path.dirname(os.path.abspath(program)) == os.path.dirname(os.path.abspath(sys.executable))
+        words = _first_that_runs(sys.executable, ["-m", _MODULE]) if beside else None
+    else:
+        interpreter = _interpreter_of(program)
+        words = _first_that_runs(interpreter, [program]) if interpreter is not None else None
+    return words or [program]
+
+
+def _interpreter_of(script: str) -> str | None:
+    """The Python of a script's first line; None where it is no Python script, or names no plain absolute path."""
+    with open(script, "rb") as stream:
+        first = stream.readline(4096)
+    words = first[2:].decode("utf-8", "surrogateescape").split() if first.startswith(b"#!") else []
+    if len(words) != 1 or "python" not in os.path.basename(words[0]) or not os.path.isabs(words[0]):
+        return None
+    return words[0]
+
+
+def _first_that_runs(interpreter: str, arguments: list[str]) -> list[str] | None:
+    """The strictest way in which the program starts; None where none does, or where a path needs quotes."""
+    if not _PLAIN.match(interpreter):
+        return None
+    for isolation in _ISOLATIONS:
+        words = [interpreter, isolation, *arguments]
+        try:
+            done = subprocess.run(
+                [*words, "version"],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_PROBE_TIME,
+                check=False,
+                cwd=os.path.abspath(os.sep),
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            continue
+        if done.returncode == 0 and done.stdout.strip():
+            return words
+    return None
 
 
 def find_executable(*, which: Callable[[str], str | None] = shutil.which, argv0: str | None = None) -> str:
@@ -251,8 +330,21 @@ def make_plan(request: Request, files: Files) -> Plan:
         "credential_process": helper_command(request.profile, request.executable),
     }
     changes = Changes(request.profile, session, profile_changes, session_changes)
-    expected = changes.expected(config)
-    return Plan(changes, resolve(Layers(request.profile, expected, files.config, {}, {})))
+    settings = _settings_of(changes, config, files)
+    is_new = not any(key.startswith(PREFIX) for key in {*own, *shared})
+    if is_new and settings.provider is not None and _needs_redirect_uri_of_its_own(settings):
+        session_changes[f"{PREFIX}redirect_uri"] = redirect_uri_of_its_own(settings.provider)
+        settings = _settings_of(changes, config, files)
+    return Plan(changes, settings)
+
+
+def _settings_of(changes: Changes, config: Mapping[str, Any], files: Files) -> Settings:
+    return resolve(Layers(changes.profile, changes.expected(config), files.config, {}, {}))
+
+
+def _needs_redirect_uri_of_its_own(settings: Settings) -> bool:
+    """Whether people sign in by a redirect, and none is configured. Old profiles keep what is registered for them."""
+    return signs_people_in(settings) and not settings.signs_in_by_password and settings.redirect_uri is None
 
 
 def refuse_other_styles(profile: str, own: Mapping[str, Any], files: Files) -> None:

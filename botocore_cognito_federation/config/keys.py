@@ -99,6 +99,12 @@ def _number(least: int, most: int, unit: str) -> Reader:
     return read
 
 
+def _truth(value: str) -> bool:
+    if value.lower() not in ("true", "false"):
+        raise BadValue("must be true or false")
+    return value.lower() == "true"
+
+
 def _words(value: str) -> tuple[str, ...]:
     return tuple(value.replace(",", " ").split())
 
@@ -213,6 +219,7 @@ _ALL = (
     Key("endpoint_url", _url),
     Key("cache", _one_of(_CACHES)),
     Key("auto_login", _one_of(_AUTO_LOGIN)),
+    Key("fail_closed", _truth),
     Key("refresh_window", _number(0, 43200, "seconds")),
     Key("user_pool_id", _pattern(r"[\w-]+_[0-9a-zA-Z]+", "a user pool ID such as eu-west-1_AbCdEfGhI", 1, 55)),
     Key("username", _text(128)),

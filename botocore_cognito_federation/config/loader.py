@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 from collections.abc import Mapping
@@ -131,6 +132,24 @@ def load_settings(
     if settings is None:
         raise _not_ours(name, known)
     return settings
+
+
+def every_settings(environ: Mapping[str, str] | None = None) -> list[Settings]:
+    """The settings of each profile that is a configuration; one that is wrong is left out."""
+    from botocore.session import Session
+
+    session = Session()
+    found = []
+    try:
+        profiles = _full_config(session).get("profiles", {})
+    except ConfigurationError:
+        return []
+    for name, section in profiles.items():
+        if isinstance(section, Mapping) and has_our_keys(section):
+            with contextlib.suppress(ConfigurationError):
+                settings = settings_of_session(session, name, environ=environ)
+                found.extend([settings] if settings is not None else [])
+    return found
 
 
 def _not_ours(name: str, profiles: Mapping[str, Any]) -> ConfigurationError:

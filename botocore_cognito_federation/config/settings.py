@@ -79,6 +79,7 @@ class Settings:
     cache: str = "file"
     auto_login: str = "never"
     refresh_window: int | None = None
+    fail_closed: bool = False
     user_pool_id: str | None = None
     username: str | None = None
     origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, hash=False, repr=False)

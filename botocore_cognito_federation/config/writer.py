@@ -11,13 +11,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import shlex
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from configparser import RawConfigParser
 from dataclasses import dataclass
 
+from .._util.files import make_private_directories, replace_file
 from ..cache.base import Store, cache_key
 from ..errors import ConfigurationError, StorageError
 
@@ -228,13 +227,17 @@ def update_text(
             one as it is.
 
     Raises:
-        ConfigurationError: it cannot be read.
+        ConfigurationError: it cannot be read, or this user has no home directory.
         StorageError: it cannot be written; what was there before is untouched.
     """
+    if path.startswith("~"):
+        # It could not be expanded; botocore would look for it in the working directory.
+        raise ConfigurationError(f"There is no home directory for {path}", remedy="Set HOME, or set AWS_CONFIG_FILE")
     target = os.path.realpath(path)
-    with store.lock(f"config-{cache_key({'file': target})[:16]}", timeout=_LOCK_TIMEOUT) as taken:
+    lock = f"config-{cache_key({'file': target})[:16]}"
+    with store.lock(lock, timeout=_LOCK_TIMEOUT) as taken:
         if not taken:
-            raise StorageError(f"Another process is changing {path}", remedy="Try again")
+            raise StorageError(f"{store.holder(lock)} is changing {path}", remedy="Try again")
         before = read_text(target)
         after = edit(before)
         if after == before:
@@ -243,35 +246,22 @@ def update_text(
             _replace(target, before, after.encode("utf-8", "surrogateescape"), check)
         except OSError as error:
             raise StorageError(
-                f"{target} cannot be written: {error.strerror}", remedy="Fix its permissions, or set AWS_CONFIG_FILE"
+                f"{target} cannot be written: {error.strerror}", remedy="Change its permissions, or set AWS_CONFIG_FILE"
             ) from None
     return True
 
 
 def _replace(path: str, before: str, content: bytes, check: Callable[[str], None]) -> None:
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    status = None
+    make_private_directories(os.path.dirname(path))
+    like = None
     with contextlib.suppress(FileNotFoundError):
-        status = os.stat(path)
+        like = os.stat(path)
         if not os.access(path, os.W_OK):
             raise PermissionError(13, "it is write-protected")
-    temporary = f"{path}.{secrets.token_hex(6)}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if status is not None:
-            os.chmod(temporary, stat.S_IMODE(status.st_mode))
-            if hasattr(os, "chown"):
-                with contextlib.suppress(OSError):
-                    os.chown(temporary, status.st_uid, status.st_gid)
+
+    def unchanged_and_checked(temporary: str) -> None:
         check(temporary)
         if read_text(path) != before:
             raise StorageError(f"Another program has just changed {path}", remedy="Try again")
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+
+    replace_file(path, content, like=like, check=unchanged_and_checked)

@@ -16,11 +16,14 @@ from email.utils import parsedate_to_datetime
 
 from botocore.session import Session
 
+from .._fast_path import CacheQuery
 from .._util.http import HttpClient, ServerBusyError
 from .._util.log import suppress_wire_logs
 from ..botocore_plugin.install import session_of_other_profile
-from ..cache import store_for
+from ..cache import answers as ready_answer
+from ..cache import default_directory, store_for
 from ..cache.base import NOTES, Store
+from ..cache.file import FileStore
 from ..cache.sessions import Sessions
 from ..config.configure import Files, check_provider, is_ours, signs_people_in
 from ..config.files import read_config
@@ -36,6 +39,7 @@ from ..identity_providers import derive_login_key
 from ..messages import login_command, run_with_profile, span
 from ..oidc.authorization import Redirect, loopback_redirect
 from ..sign_in.interactive import check_storable
+from .other_identities import other_identities
 from .report import CheckResult, by_severity
 
 _NOTE_LIFE = 86_400
@@ -60,7 +64,10 @@ def helper(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckResu
     configure = run_with_profile(profile, "configure")
     command = read_config(Files.of(environ).config)["profiles"].get(profile, {}).get(name)
     if command is None:
-        what = f"[{profile_section(profile)}] has no credential_process: only Python with install() uses the profile"
+        what = (
+            f"[{profile_section(profile)}] has no credential_process: only Python with install() uses the profile, "
+            "and worker processes that start as new interpreters do not"
+        )
         yield CheckResult(name, "warning", what, configure)
         return
     words = _words(command)
@@ -91,6 +98,15 @@ def places(settings: Settings, store: Store, environ: Mapping[str, str]) -> Iter
         yield CheckResult("store", "ok", f"cognito_cache = {settings.cache} keeps and forgets")
     except StorageError as error:
         yield CheckResult.of("store", error)
+    if settings.cache != "memory":
+        files = FileStore(default_directory(environ))
+        why = files.why_unusable()
+        if why is not None:
+            remedy = "Give it back to this user (chown), or set COGNITO_FEDERATION_CACHE_DIR"
+            yield CheckResult("store", "warning", f"{why}, so each call starts anew", remedy)
+        for name, holder in files.holders():
+            what = f"{holder} holds the lock {name}, for which other processes wait"
+            yield CheckResult("locks", "note", what, "If it stays, end that process")
     for path in (Files.of(environ).config, os.path.dirname(Files.of(environ).config)):
         with contextlib.suppress(OSError):
             mode = os.stat(path).st_mode
@@ -105,6 +121,14 @@ def notes(store: Store) -> Iterator[CheckResult]:
         at = document.get("at")
         if isinstance(at, int | float) and 0 <= at < _END_OF_TIME and time.time() - at < _NOTE_LIFE:
             yield CheckResult("notes", "note", f"{document.get('text')} ({span(max(0.0, time.time() - at))} ago)")
+
+
+def last_failure(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckResult]:
+    """What the helper said last, which a program that started it may not have shown."""
+    failed = ready_answer.last_failure(CacheQuery(settings.profile, environ))
+    if failed is not None and time.time() - failed[0] < _NOTE_LIFE:
+        ago = span(max(0.0, time.time() - failed[0]))
+        yield CheckResult("credential_process", "note", f"It failed {ago} ago: {failed[1]}")
 
 
 def names(settings: Settings) -> Iterator[CheckResult]:
@@ -332,6 +356,8 @@ def _looks(
     yield lambda: names(settings)
     yield lambda: sign_in(settings, store)
     yield lambda: redirect_ports(settings)
+    yield lambda: other_identities(settings, environ, offline=offline)
+    yield lambda: last_failure(settings, environ)
     yield lambda: notes(store)
     if offline:
         return

@@ -21,7 +21,15 @@ from functools import partial
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import TYPE_CHECKING, Any
 
-from .._util.concurrency import DeadlineExceeded, asks_for_itself, call_within, refreshing, refuse_reentry
+from .._util import callers_path
+from .._util.concurrency import (
+    DeadlineExceeded,
+    ForkSafeRLock,
+    asks_for_itself,
+    call_within,
+    refreshing,
+    refuse_reentry,
+)
 from ..errors import CognitoFederationError, ConfigurationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, checked_text, expiry_seconds
 from .base import Now, RefreshContext, SourceContext, SourceDeclaration, WorkloadTokenProvider, fixed_by_configuration
@@ -236,7 +244,6 @@ def _place_of(failure: BaseException) -> str:
 
 
 def _open(settings: Settings, context: SourceContext) -> HandlerTokenProvider:
-
     named = settings.refresh_handler
     assert named is not None, "selected by its key"
     return HandlerTokenProvider(
@@ -257,7 +264,7 @@ HANDLER = SourceDeclaration(
 )
 
 
-_one_at_a_time = threading.RLock()
+_one_at_a_time = ForkSafeRLock()
 
 
 def imported_handler(named: str) -> Callable[..., Any]:
@@ -290,6 +297,7 @@ def imported_handler(named: str) -> Callable[..., Any]:
 
 
 def _module(name: str) -> Any:
+    sys.path += [entry for entry in callers_path.for_handlers if entry not in sys.path]
     top = name.partition(".")[0]
     if top not in sys.modules:
         spec = _spec_outside_current_directory(top)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from ..cache.sessions import Session
+from ..cache.sessions import Session, Sessions, held_for_too_long
 from ..errors import ConfigurationError, SignInRequiredError, StorageError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, unverified_claims
 from ..messages import SIGN_IN_AGAIN, login_command, naming_login
@@ -111,9 +111,7 @@ class RefreshTokenProvider:
         try:
             with self._store.lock(f"session-{self._sessions.key}", timeout=_LOCK_TIMEOUT) as taken:
                 if not taken:
-                    raise StorageError(
-                        f"Another process has held this session for {_LOCK_TIMEOUT:g} s", remedy="Try again"
-                    )
+                    raise held_for_too_long(self._store, self._sessions.key, _LOCK_TIMEOUT)
                 return self._next_token(context, token if context.attempt > 1 else None)
         except (TemporaryError, StorageError) as error:
             if token is not None and context.attempt == 1 and self._is_alive(token):
@@ -153,29 +151,11 @@ class RefreshTokenProvider:
             if token is not None and self._is_alive(token):
                 return token
             raise self._sign_in(f"The session of {session.who} has ended, and there is no refresh token to renew it")
-        from .._util.failpoints import reach
-
-        # The proof that what comes back can be kept: a read-only home must not burn the session of another host.
-        self._sessions.write(session)
-
-        def keep(refresh_token: str | None) -> None:
-            reach("token.obtained")
-            self._sessions.write(replace(session, refresh_token=refresh_token or session.refresh_token))
-            reach("token.kept")
-
-        try:
-            renewed = self._renewal()(session, keep)
-        except SignInRequiredError as error:
-            raise SignInRequiredError(error.what, remedy=self._remedy(error.remedy)) from None
-        except TokenRefreshError as error:
-            raise type(error)(error.what, remedy=error.remedy and self._remedy(error.remedy)) from None
-        kept = replace(
-            session,
-            login_token=renewed.login_token,
-            token_expires_at=renewed.expires_at,
-            refresh_token=renewed.refresh_token or session.refresh_token,
-        )
-        self._sessions.write(kept)
+        # The proof that what comes back can be kept, and the space for it: a full or read-only home must not burn the
+        # session, which may be another host's too.
+        with self._sessions.reserved(session) as write:
+            kept = self._spent(session, write)
+            write(kept)
         if self._sessions.read() is None:
             # Signing out wins over a renewal in flight; whoever signed out waits for our lock and revokes what came.
             raise self._sign_in(f"{session.who} signed out meanwhile")
@@ -183,6 +163,25 @@ class RefreshTokenProvider:
         token = kept.token()
         assert token is not None, "a renewal brings a token"
         return token
+
+    def _spent(self, session: Session, write: Callable[[Session], None]) -> Session:
+        """Spend the refresh token; the session that comes of it, whose own refresh token is on disk already."""
+
+        def keep(refresh_token: str | None) -> None:
+            write(replace(session, refresh_token=refresh_token or session.refresh_token))
+
+        try:
+            renewed = self._renewal()(session, keep)
+        except SignInRequiredError as error:
+            raise SignInRequiredError(error.what, remedy=self._remedy(error.remedy)) from None
+        except TokenRefreshError as error:
+            raise type(error)(error.what, remedy=error.remedy and self._remedy(error.remedy)) from None
+        return replace(
+            session,
+            login_token=renewed.login_token,
+            token_expires_at=renewed.expires_at,
+            refresh_token=renewed.refresh_token or session.refresh_token,
+        )
 
     def _session(self) -> Session:
         session = self._sessions.read()

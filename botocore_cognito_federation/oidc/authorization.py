@@ -6,17 +6,21 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from .._util.urls import is_this_machine
 from ..errors import ConfigurationError, SignInFailedError
+from ..identity_providers import IdentityProvider
 from ..messages import SIGN_IN_AGAIN, printable
 from .client import OIDCClient, provider_error
 from .discovery import ProviderMetadata
 
 DEFAULT_REDIRECT_URI = "http://127.0.0.1/callback"
+
+#: Characters of a digest: short enough to be typed at a provider, long enough that two issuers never have the same.
+_DIGEST_LENGTH = 12
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,21 @@ class Redirect:
         if self.host == "localhost":
             return ("127.0.0.1", "::1")
         return (self.host.strip("[]"),)
+
+
+def issuer_of(provider: IdentityProvider) -> str:
+    """Return what tells authorization servers apart: the issuer without one trailing slash, or the name of one."""
+    return (provider.issuer or provider.login_key or provider.name).removesuffix("/")
+
+
+def redirect_uri_of_its_own(provider: IdentityProvider, host: str = "127.0.0.1") -> str:
+    """Return the `cognito_redirect_uri` that no other issuer shares: ``/callback/`` and a digest of the issuer.
+
+    RFC 9700, section 4.4.2: where each issuer has a redirect URI of its own, none can pass off an answer of another one
+    as its own (mix-up), also where providers do not name themselves in their answers (RFC 9207).
+    """
+    digest = hashlib.sha256(issuer_of(provider).encode()).hexdigest()[:_DIGEST_LENGTH]
+    return f"http://{host}/callback/{digest}"
 
 
 def loopback_redirect(uri: str | None, ports: tuple[int, ...]) -> Redirect:
@@ -112,6 +131,7 @@ class AuthorizationRequest:
         url: what the browser opens. Not for argv: other users of the machine see that.
         issuer: what `iss` in the answer must be; None for OAuth 2.0 providers.
         needs_iss: an answer without `iss` is refused.
+        prompt: the `prompt` parameter (OpenID Connect Core, section 3.1.2.1); None where it has none.
     """
 
     url: str = field(repr=False)
@@ -122,6 +142,7 @@ class AuthorizationRequest:
     code_verifier: str = field(repr=False)
     issuer: str | None
     needs_iss: bool
+    prompt: str | None = None
 
 
 def authorization_request(
@@ -136,7 +157,8 @@ def authorization_request(
     """A fresh request.
 
     Args:
-        prompt: `prompt` parameter, where `cognito_auth_params` does not set one.
+        prompt: `prompt` parameter, where `cognito_auth_params` does not set one; default is what `offline_access`
+            needs.
         random: text from that many random bytes.
 
     Raises:
@@ -150,6 +172,7 @@ def authorization_request(
     state, nonce, verifier = random(32), random(32), random(48)
     scopes = party.effective_scopes(metadata)
     parameters = dict(party.provider.authorization_parameters) | configured_parameters(party)
+    prompt = prompt or consent_for_offline_access(party, metadata, scopes)
     if prompt is not None:
         parameters.setdefault("prompt", prompt)
     if login_hint:
@@ -174,7 +197,19 @@ def authorization_request(
         code_verifier=verifier,
         issuer=metadata.issuer,
         needs_iss=metadata.answers_with_iss,
+        prompt=parameters.get("prompt"),
     )
+
+
+def consent_for_offline_access(party: OIDCClient, metadata: ProviderMetadata, scopes: Collection[str]) -> str | None:
+    """Return the `prompt` that a request for `offline_access` needs; None where it needs none.
+
+    OpenID Connect Core, section 11: without a request for consent a provider must ignore `offline_access`, and a strict
+    one refuses the whole request on a page of its own. `cognito_auth_params` may set another prompt.
+    """
+    asked = "offline_access" in scopes and party.provider.asks_consent_for_refresh_token
+    known = metadata.prompts_supported
+    return "consent" if asked and (known is None or "consent" in known) else None
 
 
 def read_answer(request: AuthorizationRequest, query: str) -> str:

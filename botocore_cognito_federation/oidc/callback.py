@@ -1,4 +1,4 @@
-"""The HTTP server that a browser comes back to: on which addresses and port, and how it speaks."""
+"""The servers that a browser comes back to: on which addresses and port of a redirect URI."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import errno
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler
 from types import TracebackType
-from typing import Any
 
-from .._util.loopback import LoopbackServer
+from .._util.loopback import LoopbackServer, Refusal, Request, Response, Route
 from ..errors import SignInFailedError
 from . import pages
 from .authorization import AuthorizationRequest, NotOurAnswerError, Redirect, read_answer
@@ -22,21 +20,7 @@ _NO_SUCH_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 _EPHEMERAL_TRIES = 5
 
 
-@dataclass(frozen=True)
-class Reply:
-    """An answer: a page, or a redirect to `location`. `sent` is called once it is on its way."""
-
-    status: HTTPStatus
-    page: pages.Page | None = None
-    location: str | None = None
-    sent: Callable[[], None] | None = None
-
-
-Route = Callable[[str, str | None, str, str], Reply]
-"""Method, Host header, path, query -> reply."""
-
-
-def listen(redirect: Redirect, route: Route) -> list[CallbackListener]:
+def listen(redirect: Redirect, route: Route, refusal: Refusal) -> list[LoopbackServer]:
     """Bind every address of `redirect` on the first of its ports that is free on all of them, and serve.
 
     Raises:
@@ -44,7 +28,7 @@ def listen(redirect: Redirect, route: Route) -> list[CallbackListener]:
     """
     for port in redirect.ports:
         for _ in range(_EPHEMERAL_TRIES if port == 0 else 1):
-            servers = _bound(redirect.addresses, port, route)
+            servers = _bound(redirect.addresses, port, route, refusal)
             if servers:
                 for server in servers:
                     server.start()
@@ -57,11 +41,11 @@ def listen(redirect: Redirect, route: Route) -> list[CallbackListener]:
     )
 
 
-def _bound(addresses: tuple[str, ...], port: int, route: Route) -> list[CallbackListener]:
-    servers: list[CallbackListener] = []
+def _bound(addresses: tuple[str, ...], port: int, route: Route, refusal: Refusal) -> list[LoopbackServer]:
+    servers: list[LoopbackServer] = []
     for address in addresses:
         try:
-            server = CallbackListener(address, port, route)
+            server = LoopbackServer(route, refusal, address=address, port=port)
         except OSError as failure:
             if servers and failure.errno in _NO_SUCH_ADDRESS:
                 continue  # a machine without IPv6: its browsers find localhost on 127.0.0.1
@@ -73,62 +57,30 @@ def _bound(addresses: tuple[str, ...], port: int, route: Route) -> list[Callback
     return servers
 
 
-class CallbackListener(LoopbackServer):
-    """One listening socket of the callback; it hands each request to `route`."""
-
-    request_queue_size = 16
-    request_time = 10.0
-    maximum_connections = 32
-
-    def __init__(self, address: str, port: int, route: Route) -> None:
-        self.route = route
-        super().__init__(address, port, Handler)
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Hands a request to the server's route; knows nothing about sign-ins."""
-
-    server: CallbackListener
-    timeout = CallbackListener.request_time
-
-    def _serve(self) -> None:
-        self.server.mark_request_complete(self.connection)
-        hosts = self.headers.get_all("Host", [])
-        path, _, query = self.path.partition("?")
-        host = hosts[0].strip().lower() if len(hosts) == 1 else None
-        self._send(self.server.route(self.command, host, path, query))
-
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = do_PATCH = _serve
-
-    def _send(self, reply: Reply) -> None:
-        body = b"" if reply.page is None or self.command == "HEAD" else pages.render(reply.page)
-        self.send_response_only(reply.status)
-        for name, value in pages.security_headers():
-            self.send_header(name, value)
-        if reply.location is not None:
-            self.send_header("Location", reply.location)
-        else:
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-        if reply.sent is not None:
-            reply.sent()
-
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Malformed requests get the same plain page; the stock one quotes them."""
-        self.command = getattr(self, "command", None) or ""
-        self._send(Reply(HTTPStatus(code), pages.NOTHING_HERE))
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: request lines carry codes."""
-
-
 DONE_WAIT = 75.0
 """Seconds `/done` waits for the outcome: two exchanges of 30 s with the provider, and some."""
 
 LINGER = 2.0
 """Seconds the server stays for a browser that has yet to fetch `/done`."""
+
+_COOKIE_LIFE = 4000
+"""Seconds: somewhat more than the longest sign-in there is."""
+
+
+@dataclass(frozen=True)
+class Reminder:
+    """What to do when a sign-in does not get on.
+
+    Attributes:
+        seconds: how long nothing has happened.
+        started: it is about a browser that has fetched the start page and has not come back; otherwise about a start
+            page that no browser has fetched.
+        act: called once, by the thread that waits.
+    """
+
+    seconds: float
+    started: bool
+    act: Callable[[], None]
 
 
 class CallbackServer:
@@ -149,19 +101,23 @@ class CallbackServer:
         self._redirect = redirect
         self._random = random
         self._monotonic = monotonic
-        self._servers: list[CallbackListener] = []
+        self._servers: list[LoopbackServer] = []
         self._changed = threading.Condition()
         self._request: AuthorizationRequest | None = None
-        self._launch_path = ""
-        self._launched = False
+        self._start_path = ""
+        self._cookie: tuple[str, str] | None = None
+        self._began_at = self._started_at = 0.0
+        self._arrived: Callable[[], None] | None = None
         self._code: str | None = None
         self._failure: SignInFailedError | None = None
+        self._spoiled: SignInFailedError | None = None
         self._answered = False
+        self._committed = False
         self._outcome: pages.Page | AuthorizationRequest | None = None
         self._outcome_seen = False
 
     def __enter__(self) -> CallbackServer:
-        self._servers = listen(self._redirect, self._reply)
+        self._servers = listen(self._redirect, self._reply, lambda s: pages.response(s, pages.NOTHING_HERE))
         return self
 
     def __exit__(
@@ -187,116 +143,169 @@ class CallbackServer:
         """The redirect URI with that port."""
         return self._redirect.uri(self.port)
 
-    def expect(self, request: AuthorizationRequest) -> str:
+    def expect(self, request: AuthorizationRequest, *, arrived: Callable[[], None] | None = None) -> str:
         """Wait for the answer to `request` from now on.
 
+        Args:
+            arrived: called once, by another thread, when a browser has fetched the start page.
+
         Returns:
-            The one-shot address for a browser launcher: it redirects to the provider once; being fetched a second
-            time ends the sign-in. What a launcher is given stands in the process list for everybody on the machine.
+            The address of the start page. It is on the redirect URI's own host, because the cookie that it sets has to
+            come back with the answer. It is a secret until a browser has fetched it.
         """
         with self._changed:
             self._request = request
-            self._launch_path = f"/start/{self._random(24)}"
-            self._launched = False
-        host = self._redirect.addresses[0]
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}{self._launch_path}"
+            self._start_path = f"/start/{self._random(24)}"
+            self._cookie = None
+            self._arrived = arrived
+            self._began_at = self._monotonic()
+        return f"http://{self._redirect.host}:{self.port}{self._start_path}"
 
     def go_on_with(self, request: AuthorizationRequest) -> None:
-        """The first answer was not enough: send the waiting browser on to `request`, and wait for its answer."""
+        """Send the waiting browser on to `request`, because the first answer was not enough; wait for its answer."""
         with self._changed:
             self._request, self._code, self._failure = request, None, None
             self._outcome = request
             self._changed.notify_all()
 
+    def commit(self) -> None:
+        """Note that the answer is taken. From here on a second browser at the start page spoils nothing.
+
+        Raises:
+            SignInFailedError: one has been there.
+        """
+        with self._changed:
+            if self._spoiled is not None:
+                raise self._spoiled
+            self._committed = True
+
     def finish(self, page: pages.Page) -> None:
-        """How the sign-in ended, for the browser that waits at `/done`."""
+        """Tell the browser that waits at `/done` how the sign-in ended."""
         with self._changed:
             self._outcome = page
             self._changed.notify_all()
 
-    def wait(self, timeout: float, cancel: threading.Event | None = None) -> str:
-        """The authorization code.
+    def wait(self, timeout: float, cancel: threading.Event | None = None, *, reminders: Sequence[Reminder] = ()) -> str:
+        """Return the authorization code.
 
         Args:
             timeout: seconds.
             cancel: ends the wait when set.
+            reminders: each is called at most once.
 
         Raises:
-            SignInFailedError: the provider refused, nobody finished in time, or the launch address was read by
-                somebody else.
+            SignInFailedError: the provider refused, nobody finished in time, or a second browser opened the start page.
         """
         deadline = self._monotonic() + timeout
-        with self._changed:
-            while True:
-                if self._failure is not None:
-                    raise self._failure
+        pending = list(reminders)
+        while True:
+            with self._changed:
+                failure = self._spoiled or self._failure
+                if failure is not None:
+                    raise failure
                 if self._code is not None:
                     return self._code
                 if cancel is not None and cancel.is_set():
                     raise SignInFailedError("The sign-in was cancelled", remedy="Start it again when you are ready")
                 left = deadline - self._monotonic()
                 if left <= 0:
-                    raise _nobody_came(timeout, self._redirect, self.port)
+                    raise _nobody_came(timeout, self._request, self._redirect, self.port)
                 self._changed.wait(min(left, 0.25))  # short: Ctrl-C on Windows and `cancel` are seen between waits
+                due = [reminder for reminder in pending if self._is_due(reminder)]
+            for reminder in due:
+                pending.remove(reminder)
+                reminder.act()
 
-    def _reply(self, method: str, host: str | None, path: str, query: str) -> Reply:
-        if host not in self._hosts():
-            return Reply(HTTPStatus.MISDIRECTED_REQUEST, pages.NOTHING_HERE)
-        if method != "GET":
-            return Reply(HTTPStatus.METHOD_NOT_ALLOWED, pages.NOTHING_HERE)
-        if path == "/done":
-            return self._done()
-        if path == (self._redirect.path or "/"):
-            return self._callback(query)
-        if self._launch_path and secrets.compare_digest(path.encode(), self._launch_path.encode()):
-            return self._launch()
-        return Reply(HTTPStatus.NOT_FOUND, pages.NOTHING_HERE)
+    def _is_due(self, reminder: Reminder) -> bool:
+        if self._answered or reminder.started != (self._cookie is not None):
+            return False
+        since = self._started_at if reminder.started else self._began_at
+        return self._monotonic() >= since + reminder.seconds
 
-    def _hosts(self) -> frozenset[str]:
-        # Any other Host is a page of another site whose name was made to resolve to loopback (DNS rebinding).
-        return frozenset(f"{name}:{self.port}" for name in ("127.0.0.1", "localhost", "[::1]", self._redirect.host))
+    def _reply(self, request: Request) -> Response:
+        # Any other Host is a page of another site whose name was made to resolve to loopback (DNS rebinding), or an
+        # address of this machine whose cookies are others.
+        if not request.is_for(self.port, self._redirect.host):
+            return pages.response(HTTPStatus.MISDIRECTED_REQUEST, pages.NOTHING_HERE)
+        if request.method != "GET":
+            return pages.response(HTTPStatus.METHOD_NOT_ALLOWED, pages.NOTHING_HERE)
+        if request.path == "/done":
+            return self._done(request)
+        if request.path == (self._redirect.path or "/"):
+            return self._callback(request)
+        if self._start_path and secrets.compare_digest(request.path.encode(), self._start_path.encode()):
+            return self._start(request)
+        return pages.response(HTTPStatus.NOT_FOUND, pages.NOTHING_HERE)
 
-    def _callback(self, query: str) -> Reply:
+    def _is_from_the_browser(self, request: Request) -> bool:
+        """Return whether a request comes from the browser that fetched the start page; the lock is held."""
+        if self._cookie is None:
+            return False
+        name, value = self._cookie
+        sent = request.cookie(name) or ""
+        return secrets.compare_digest(sent.encode("utf-8", "surrogateescape"), value.encode())
+
+    def _callback(self, request: Request) -> Response:
         with self._changed:
             if self._request is None:
-                return Reply(HTTPStatus.NOT_FOUND, pages.NOTHING_HERE)
+                return pages.response(HTTPStatus.NOT_FOUND, pages.NOTHING_HERE)
+            code, failure = None, None
             try:
-                code = read_answer(self._request, query)
+                code = read_answer(self._request, request.query)
             except NotOurAnswerError:
-                return Reply(HTTPStatus.BAD_REQUEST, pages.NOT_OURS)
-            except SignInFailedError as failure:
-                if self._code is None and self._failure is None:
-                    self._failure, self._outcome = failure, None
-            else:
-                if self._code is None and self._failure is None:
-                    self._code, self._outcome = code, None
+                return pages.response(HTTPStatus.BAD_REQUEST, pages.NOT_OURS)
+            except SignInFailedError as refused:
+                failure = refused
+            if not self._is_from_the_browser(request):
+                return pages.response(HTTPStatus.FORBIDDEN, pages.NOT_THIS_BROWSER)
+            if self._code is None and self._failure is None:
+                self._code, self._failure, self._outcome = code, failure, None
             self._answered = True
             self._changed.notify_all()
-        return Reply(HTTPStatus.SEE_OTHER, location="/done")
+        return pages.response(HTTPStatus.SEE_OTHER, location="/done")
 
-    def _launch(self) -> Reply:
+    def _start(self, request: Request) -> Response:
+        if "prefetch" in (request.headers.get("Sec-Purpose", "") + request.headers.get("Purpose", "")).lower():
+            # A browser that only prepares for a visit may do so with other cookies; it comes again.
+            return pages.response(HTTPStatus.SERVICE_UNAVAILABLE, pages.NOTHING_HERE)
         with self._changed:
-            if self._request is None or self._answered:
-                return Reply(HTTPStatus.GONE, pages.NOTHING_HERE)
-            if not self._launched:
-                self._launched = True
-                return Reply(HTTPStatus.FOUND, location=self._request.url)
-            self._failure = self._failure or SignInFailedError(
-                "The address given to the browser was opened twice, so the sign-in was stopped:"
-                " another user of this machine may have read it",
-                remedy="Sign in again; with --no-browser you open the printed URL yourself",
-            )
-            self._changed.notify_all()
-        return Reply(HTTPStatus.GONE, pages.USED)
+            if self._request is None or self._spoiled is not None:
+                return pages.response(HTTPStatus.GONE, pages.USED)
+            if self._cookie is None:
+                return self._first_visit(self._request)
+            if self._is_from_the_browser(request):  # reloaded, or opened in a second tab
+                return pages.response(HTTPStatus.FOUND, location="/done" if self._answered else self._request.url)
+            if not self._committed:
+                self._spoiled = _two_browsers()
+                self._changed.notify_all()
+        return pages.response(HTTPStatus.GONE, pages.USED)
 
-    def _done(self) -> Reply:
+    def _first_visit(self, request: AuthorizationRequest) -> Response:
+        # Cookies do not tell ports apart: the name is of this sign-in only, so that two at once do not disturb each
+        # other. Lax, because the provider's redirect is a navigation that another site begins.
+        name, value = self._cookie = f"cognito-federation-{self._random(8)}", self._random(32)
+        self._started_at = self._monotonic()
+        self._changed.notify_all()
+        cookie = f"{name}={value}; Path=/; Max-Age={_COOKIE_LIFE}; HttpOnly; SameSite=Lax"
+        return pages.response(
+            HTTPStatus.FOUND, location=request.url, headers=(("Set-Cookie", cookie),), sent=self._arrived
+        )
+
+    def _done(self, request: Request) -> Response:
         with self._changed:
-            if not self._answered:
-                return Reply(HTTPStatus.NOT_FOUND, pages.NOTHING_HERE)
+            if not self._answered or self._cookie is None:
+                return pages.response(HTTPStatus.NOT_FOUND, pages.NOTHING_HERE)
+            if not self._is_from_the_browser(request):
+                return pages.response(HTTPStatus.FORBIDDEN, pages.NOT_THIS_BROWSER)
             self._changed.wait_for(lambda: self._outcome is not None, timeout=DONE_WAIT)
             if isinstance(self._outcome, AuthorizationRequest):
-                return Reply(HTTPStatus.FOUND, location=self._outcome.url)
-            return Reply(HTTPStatus.OK, self._outcome or pages.WORKING, sent=self._saw_outcome)
+                return pages.response(HTTPStatus.FOUND, location=self._outcome.url)
+            if self._outcome is None:
+                return pages.response(HTTPStatus.OK, pages.WORKING)
+            forget = f"{self._cookie[0]}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
+            return pages.response(
+                HTTPStatus.OK, self._outcome, headers=(("Set-Cookie", forget),), sent=self._saw_outcome
+            )
 
     def _saw_outcome(self) -> None:
         with self._changed:
@@ -304,11 +313,30 @@ class CallbackServer:
             self._changed.notify_all()
 
 
-def _nobody_came(timeout: float, redirect: Redirect, port: int) -> SignInFailedError:
-    # Cognito and others show a page of their own for a redirect URI they do not know, and never come back.
-    known = "" if port in redirect.ports else ", or set cognito_redirect_ports to a port it knows"
+def _two_browsers() -> SignInFailedError:
     return SignInFailedError(
-        f"Nobody finished the sign-in within {timeout:g} seconds",
-        remedy="Sign in again. If the provider's page complained about the redirect,"
-        f" register {redirect.registration(port)} there{known}",
+        "The address of the sign-in was opened in two browsers, so the sign-in was stopped:"
+        " one of them may be another user's",
+        remedy="Sign in again and open it in one browser only; with --no-browser none opens by itself",
     )
+
+
+def when_the_page_shows_an_error(request: AuthorizationRequest, redirect: Redirect, port: int) -> str:
+    """Return what helps against an error on a page of the provider's own, which never comes back to this machine.
+
+    Cognito and others show one for a redirect URI they do not know (RFC 6749, section 4.1.2.1), strict ones for
+    `offline_access` without a request for consent.
+    """
+    known = "" if port in redirect.ports else ", or set cognito_redirect_ports to a port it knows"
+    prompt = "login" if request.prompt == "consent" else "consent"
+    return (
+        f"If the provider's page complained about the prompt or the consent, set cognito_auth_params = prompt={prompt};"
+        f" if about the redirect, register {redirect.registration(port)} there{known}"
+    )
+
+
+def _nobody_came(
+    timeout: float, request: AuthorizationRequest | None, redirect: Redirect, port: int
+) -> SignInFailedError:
+    helps = f". {when_the_page_shows_an_error(request, redirect, port)}" if request is not None else ""
+    return SignInFailedError(f"Nobody finished the sign-in within {timeout:g} seconds", remedy=f"Sign in again{helps}")

@@ -9,9 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .._util.http import HttpAnswer, ServerBusyError
+from .._util.interruption import uninterrupted
 from ..errors import ConfigurationError, SignInFailedError, TemporaryError
 from ..messages import SIGN_IN_AGAIN
-from .authorization import configured_parameters
+from .authorization import configured_parameters, consent_for_offline_access
 from .client import AuthenticationResult, OIDCClient, ProviderError, TokenAnswer, error_in
 from .discovery import ProviderMetadata
 from .flows import DEFAULT_TIMEOUT, Accept, Announce, SignInPrompt
@@ -73,10 +74,14 @@ def sign_in_with_device(
         )
     )
     answer = poll(party, metadata, device, limit, cancel)
-    signed_in = validate_response(party, metadata, answer)
-    if accept is not None:
-        accept(signed_in)
-    return signed_in
+
+    def finish() -> AuthenticationResult:
+        signed_in = validate_response(party, metadata, answer)
+        if accept is not None:
+            accept(signed_in)
+        return signed_in
+
+    return uninterrupted(finish)
 
 
 def authorize_device(party: OIDCClient, metadata: ProviderMetadata) -> DeviceAuthorization:
@@ -90,9 +95,11 @@ def authorize_device(party: OIDCClient, metadata: ProviderMetadata) -> DeviceAut
             f"{party.provider.name} has no sign-in by device code",
             remedy="Sign in with a browser on this machine, or with --remote",
         )
-    form = {**configured_parameters(party), "scope": " ".join(party.effective_scopes(metadata))}
-    if party.provider.asks_consent_for_refresh_token and "offline_access" in form["scope"].split():
-        form.setdefault("prompt", "consent")  # OpenID Connect Core, section 11; see sign_in
+    scopes = party.effective_scopes(metadata)
+    form = {**configured_parameters(party), "scope": " ".join(scopes)}
+    prompt = consent_for_offline_access(party, metadata, scopes)
+    if prompt is not None:
+        form.setdefault("prompt", prompt)
     answer = post(party, metadata, metadata.device_authorization_endpoint, form)
     if answer.status != 200:
         error = error_in(answer, secrets=secrets_of(party.client, form))

@@ -162,6 +162,8 @@ class ProviderMetadata:
         issuer: exactly what `iss` must be; None for OAuth 2.0 providers without ID tokens.
         issuers: every `iss` an ID token may carry: `issuer` and the provider's known aliases.
         scopes_supported: None where the document does not say.
+        prompts_supported: `prompt` values (OpenID Connect Initiating User Registration, section 4); None where the
+            document does not say.
         answers_with_iss: RFC 9207: an authorization response without `iss` is refused.
         fresh_until: epoch seconds until which the document need not be fetched again.
     """
@@ -175,6 +177,7 @@ class ProviderMetadata:
     revocation_endpoint: str | None = None
     userinfo_endpoint: str | None = None
     scopes_supported: frozenset[str] | None = None
+    prompts_supported: frozenset[str] | None = None
     token_endpoint_auth_methods: tuple[str, ...] = ("client_secret_basic",)
     answers_with_iss: bool = False
     fresh_until: float = 0.0
@@ -213,6 +216,7 @@ def discover(http: HttpClient, provider: IdentityProvider, cache: DocumentCache,
         revocation_endpoint=_text(value, "revocation_endpoint"),
         userinfo_endpoint=_text(value, "userinfo_endpoint"),
         scopes_supported=_texts(value, "scopes_supported"),
+        prompts_supported=_texts(value, "prompt_values_supported"),
         token_endpoint_auth_methods=tuple(
             sorted(_texts(value, "token_endpoint_auth_methods_supported") or {"client_secret_basic"})
         ),

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
+from .._util.interruption import uninterrupted
+from .._util.loopback import BROWSER_PATIENCE, BROWSER_TIME
 from ..errors import CognitoFederationError, SignInFailedError
 from . import pages
 from .authorization import AuthorizationRequest, Redirect, authorization_request, query_of_pasted, read_answer
-from .callback import CallbackServer
+from .callback import CallbackServer, Reminder, when_the_page_shows_an_error
 from .client import AuthenticationResult, OIDCClient
 from .discovery import ProviderMetadata
 from .tokens import exchange_code, exchange_for_long_lived, validate_response
@@ -24,11 +28,15 @@ class SignInPrompt:
     Attributes:
         kind: ``browser``: the answer comes to this machine; ``paste``: the redirected URL is to be pasted;
             ``device``: `user_code` is to be entered at `url`, on any device.
-        url: to open. Not a secret for the terminal, but not for argv either.
+        url: to open; for ``browser`` the start page of this machine, because the sign-in belongs to the browser that
+            fetches it. Not a secret for the terminal, but not for argv either.
         complete_url: `url` with the code filled in (RFC 8628, section 3.3.1), where the provider has one.
         browser_opened: a browser has been told to open it.
         expires_in: seconds until the sign-in gives up.
         again: what was pasted before held no answer; the address is the same.
+        stalled: why a browser sign-in that was announced before does not get on: ``unopened``: no browser has fetched
+            the address; ``unanswered``: one has, and nothing came back. Empty for an announcement.
+        helps: what to do when it is ``unanswered``.
     """
 
     kind: Literal["browser", "paste", "device"]
@@ -38,6 +46,8 @@ class SignInPrompt:
     browser_opened: bool = False
     expires_in: float = 0.0
     again: bool = False
+    stalled: Literal["", "unopened", "unanswered"] = ""
+    helps: str = ""
 
 
 DEFAULT_TIMEOUT = 300.0
@@ -53,6 +63,9 @@ logger = logging.getLogger(__name__)
 
 _PASTE_TRIES = 3
 
+ANSWER_TIME = 30.0
+"""Seconds a person has at the provider before they read what to do when its page shows an error."""
+
 OpenUrl = Callable[[str], bool]
 
 
@@ -62,6 +75,7 @@ def sign_in_with_browser(
     *,
     announce: Announce,
     open_url: OpenUrl | None,
+    arrived: Callable[[], None] | None = None,
     accept: Accept | None = None,
     timeout: float = DEFAULT_TIMEOUT,
     cancel: threading.Event | None = None,
@@ -70,16 +84,18 @@ def sign_in_with_browser(
     """Sign in with a browser that comes back to this machine.
 
     Args:
-        announce: shows the URL; called in every case, after the browser has been told to open.
-        open_url: opens an address in a browser and says whether it could; None where there is no browser. It gets
-            a one-shot loopback address, never the real one.
+        announce: shows the address of the start page; called in every case, after the browser has been told to open,
+            and again when the sign-in does not get on.
+        open_url: opens an address in a browser and says whether it could; None where there is no browser. It gets the
+            address of the start page, which no other user of the machine may learn before the browser is there.
+        arrived: called when a browser has fetched the start page, or so late that none will; perhaps twice.
         accept: the last word on the verified answer, before the browser is told that all is well: persist it here,
             refuse another user here. What it raises fails the sign-in, and the page says so.
         timeout: seconds for the user.
         cancel: ends the wait when set.
 
     Raises:
-        SignInFailedError: refused, cancelled, timed out, or an answer that does not hold.
+        SignInFailedError: refused, cancelled, timed out, opened in two browsers, or an answer that does not hold.
         ConfigurationError, TemporaryError: as the provider's endpoints have it.
         KeyboardInterrupt: at once; the port is free again.
     """
@@ -87,25 +103,52 @@ def sign_in_with_browser(
     deadline = party.clock.monotonic() + timeout
     with CallbackServer(redirect, monotonic=party.clock.monotonic) as server:
         request = authorization_request(party, metadata, server.redirect_uri, login_hint=login_hint)
-        launch = server.expect(request)
-        opened = _opened(open_url, launch)
-        announce(SignInPrompt("browser", request.url, browser_opened=opened, expires_in=timeout))
-        try:
-            code = server.wait(timeout, cancel)
-            answer = _redeem(party, metadata, request, code)
-            if _lacks_refresh_token(party, request, answer):
-                left = deadline - party.clock.monotonic()
-                answer = _with_consent(party, metadata, server, answer, left, cancel, login_hint)
+        start = server.expect(request, arrived=arrived)
+        prompt = SignInPrompt("browser", start, browser_opened=_opened(open_url, start), expires_in=timeout)
+        announce(prompt)
+        helps = when_the_page_shows_an_error(request, redirect, server.port)
+
+        def take(answer: AuthenticationResult) -> None:
+            server.commit()
             if accept is not None:
                 accept(answer)
-        except CognitoFederationError as error:
-            server.finish(pages.failed(error.what, error.remedy))
-            raise
-        except BaseException:
-            server.finish(pages.failed("The sign-in was stopped before its end", "Start it again"))
-            raise
+
+        with _failure_shown(server):
+            code = server.wait(timeout, cancel, reminders=_reminders(prompt, announce, arrived, helps))
+            answer, taken = _redeemed_and_taken(party, metadata, request, code, take)
+            if not taken:
+                left = deadline - party.clock.monotonic()
+                answer = _with_consent(party, metadata, server, answer, left, cancel, login_hint)
+                uninterrupted(partial(take, answer))
         server.finish(pages.signed_in(answer.user_label))
         return answer
+
+
+@contextmanager
+def _failure_shown(server: CallbackServer) -> Iterator[None]:
+    """Show the browser that waits why the sign-in failed, where it does."""
+    try:
+        yield
+    except CognitoFederationError as error:
+        server.finish(pages.failed(error.what, error.remedy))
+        raise
+    except BaseException:
+        server.finish(pages.failed("The sign-in was stopped before its end", "Start it again"))
+        raise
+
+
+def _reminders(
+    prompt: SignInPrompt, announce: Announce, arrived: Callable[[], None] | None, helps: str
+) -> list[Reminder]:
+    def stalled(why: Literal["unopened", "unanswered"]) -> Callable[[], None]:
+        return lambda: announce(replace(prompt, stalled=why, helps=helps))
+
+    found = [Reminder(ANSWER_TIME, True, stalled("unanswered"))]
+    if prompt.browser_opened:
+        found.append(Reminder(BROWSER_PATIENCE, False, stalled("unopened")))
+    if arrived is not None:
+        found.append(Reminder(BROWSER_TIME, False, arrived))
+    return found
 
 
 def sign_in_with_paste(
@@ -129,8 +172,9 @@ def sign_in_with_paste(
         SignInFailedError: nothing usable was pasted, the answer belongs to another sign-in, or it was refused.
     """
     metadata = party.metadata()
-    # A second round would be a second paste: the consent is asked for at once.
-    prompt = "consent" if party.provider.asks_consent_for_refresh_token else None
+    # A second round would be a second paste: Google's consent is asked for at once.
+    google = ("access_type", "offline") in party.provider.authorization_parameters
+    prompt = "consent" if google and party.provider.asks_consent_for_refresh_token else None
     request = authorization_request(party, metadata, redirect_uri, login_hint=login_hint, prompt=prompt)
     deadline = party.clock.monotonic() + timeout
     for number in range(_PASTE_TRIES):
@@ -140,10 +184,15 @@ def sign_in_with_paste(
             query = query_of_pasted(pasted)
         except ValueError:
             continue
-        answer = _redeem(party, metadata, request, read_answer(request, query))
-        if accept is not None:
-            accept(answer)
-        return answer
+        code = read_answer(request, query)
+
+        def finish(request: AuthorizationRequest = request, code: str = code) -> AuthenticationResult:
+            answer = _redeem(party, metadata, request, code)
+            if accept is not None:
+                accept(answer)
+            return answer
+
+        return uninterrupted(finish)
     raise SignInFailedError(
         "What was pasted is not the address the provider redirected to",
         remedy="Sign in again and copy the whole address bar, with code= and state= in it",
@@ -160,6 +209,21 @@ def _opened(open_url: OpenUrl | None, launch: str) -> bool:
         return False
 
 
+def _redeemed_and_taken(
+    party: OIDCClient, metadata: ProviderMetadata, request: AuthorizationRequest, code: str, take: Accept
+) -> tuple[AuthenticationResult, bool]:
+    """Redeem a code and keep what it brings, in one piece; False where the user is to be asked for consent first."""
+
+    def finish() -> tuple[AuthenticationResult, bool]:
+        answer = _redeem(party, metadata, request, code)
+        if _lacks_refresh_token(party, request, answer):
+            return answer, False
+        take(answer)
+        return answer, True
+
+    return uninterrupted(finish)
+
+
 def _redeem(
     party: OIDCClient, metadata: ProviderMetadata, request: AuthorizationRequest, code: str
 ) -> AuthenticationResult:
@@ -171,16 +235,14 @@ def _redeem(
 
 
 def _lacks_refresh_token(party: OIDCClient, request: AuthorizationRequest, answer: AuthenticationResult) -> bool:
-    """Whether asking for consent may bring the refresh token that did not come.
+    """Return whether asking for consent may bring the refresh token that did not come.
 
-    Google gives one at the first consent only; elsewhere `offline_access` may be dropped without consent
-    (OpenID Connect Core, section 11). Asking for consent at every sign-in would be the alternative.
+    Google gives one at the first consent only, and asking for consent at every sign-in would be the alternative. With
+    `offline_access` the request has asked for consent, or the provider knows no such prompt.
     """
     if answer.refresh_token is not None or not party.provider.asks_consent_for_refresh_token:
         return False
-    if any(name == "prompt" for name, _ in party.authorization_parameters):
-        return False
-    return "offline_access" in request.scopes or ("access_type", "offline") in party.provider.authorization_parameters
+    return request.prompt is None and ("access_type", "offline") in party.provider.authorization_parameters
 
 
 def _with_consent(

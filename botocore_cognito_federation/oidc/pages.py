@@ -7,9 +7,12 @@ import functools
 import hashlib
 import html
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Literal
 
+from .._util.loopback import Response
 from ..messages import printable
 
 Mood = Literal["good", "bad", "neutral"]
@@ -94,9 +97,18 @@ NOT_OURS = Page(
 )
 USED = Page(
     "bad",
-    "This link was opened twice",
-    "The sign-in was stopped: its link opens once, and something else on this machine may have read it.",
-    remedy="Start the sign-in again. If this recurs, use --no-browser and open the printed address yourself.",
+    "This sign-in was opened in two browsers",
+    "The sign-in was stopped: its address belongs to the one browser that opens it first, and another one did.",
+    remedy="Start the sign-in again and open it in one browser only; with --no-browser none opens by itself.",
+)
+NOT_THIS_BROWSER = Page(
+    "bad",
+    "Not the browser that began this sign-in",
+    "This browser did not open the address of the sign-in, or it keeps no cookies for this machine. Its answer was"
+    " ignored, and the sign-in still waits.",
+    remedy="Finish in the browser in which the sign-in began. If there is none, open the address that is shown where"
+    " you started the sign-in, and allow cookies.",
+    closing="You can close this tab.",
 )
 
 
@@ -126,19 +138,35 @@ def render(page: Page) -> bytes:
 """.encode("utf-8", "replace")
 
 
-@functools.cache
-def security_headers() -> tuple[tuple[str, str], ...]:
-    """What every answer carries: nothing is stored, framed, sniffed, fetched or told to another site."""
-    style = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+def response(
+    status: HTTPStatus,
+    page: Page | None = None,
+    *,
+    location: str | None = None,
+    headers: tuple[tuple[str, str], ...] = (),
+    sent: Callable[[], None] | None = None,
+) -> Response:
+    """The answer that shows a page, or redirects to `location`.
+
+    Args:
+        headers: further ones.
+        sent: called once it is on its way.
+    """
+    return Response(
+        status,
+        b"" if page is None else render(page),
+        content_type="text/html; charset=utf-8",
+        location=location,
+        policy=_policy(),
+        headers=(("Cross-Origin-Opener-Policy", "same-origin"), *headers),
+        sent=sent,
     )
+
+
+@functools.cache
+def _policy() -> str:
+    """The pages fetch nothing and run nothing; their one style is allowed by its digest."""
+    style = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
     return (
-        ("Cache-Control", "no-store"),
-        ("Content-Security-Policy", policy),
-        ("X-Content-Type-Options", "nosniff"),
-        ("X-Frame-Options", "DENY"),
-        ("Referrer-Policy", "no-referrer"),
-        ("Cross-Origin-Opener-Policy", "same-origin"),
-        ("Connection", "close"),
+        f"default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from .._util.http import HttpAnswer
+from .._util.interruption import uninterrupted
 from ..errors import (
     CognitoFederationError,
     ConfigurationError,
@@ -331,9 +332,14 @@ def refresh_tokens(
         SignInRequiredError, ConfigurationError, TemporaryError, TokenRefreshError: see `token_endpoint.refresh_grant`.
     """
     metadata = party.metadata()
-    answer = refresh_grant(party, metadata, refresh_token)
-    if persist is not None:
-        persist(answer)
+
+    def spend() -> TokenAnswer:
+        answer = refresh_grant(party, metadata, refresh_token)
+        if persist is not None:
+            persist(answer)
+        return answer
+
+    answer = uninterrupted(spend)
     return validate_response(party, metadata, answer, subject=subject, renewal=True, error=TokenRefreshError)
 
 

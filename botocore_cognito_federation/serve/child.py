@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ SHADOWS = (
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
     "AWS_SECURITY_TOKEN",  # botocore's older name of the same
+    "AWS_TOKEN",  # Rust's object_store takes it for the same
     "AWS_ACCESS_KEY",  # read by SDKs for Java and Go
     "AWS_SECRET_KEY",
     "AWS_CREDENTIAL_EXPIRATION",
@@ -55,15 +56,17 @@ _OF_A_PROFILE = (
 
 
 def base_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """An environment in which nothing takes precedence over what is added to it.
+    """An environment in which nothing takes precedence over what is added to it, or comes in its place when it fails.
 
-    Our own configuration variables go too: they were about a profile that the program no longer has.
+    Our own configuration variables go too: they were about a profile that the program no longer has. The role of the
+    machine is switched off: some SDKs go on to it when the credentials they were given cannot be renewed.
     """
     ours = {key.variable for key in KEYS.values()}
     dropped = {*SHADOWS, *ours}
     if os.name == "nt":
         dropped = {name.upper() for name in dropped}
-    return {name: value for name, value in environment_without_chain(environ).items() if name not in dropped}
+    left = {name: value for name, value in environment_without_chain(environ).items() if name not in dropped}
+    return {**left, "AWS_EC2_METADATA_DISABLED": "true"}
 
 
 def region_variables(region: str | None) -> dict[str, str]:
@@ -130,13 +133,27 @@ def run_beside(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     Raises:
         OSError: it cannot be started.
     """
-    program = _found(argv[0], environ)
+    with forwarded_signals() as run:
+        return run(argv, environ)
+
+
+@contextmanager
+def forwarded_signals() -> Iterator[Callable[[Sequence[str], Mapping[str, str]], int]]:
+    """Let no signal that can be forwarded end this process; gives what `run_beside` does.
+
+    For what has to be cleaned up after the program, however it is made to end.
+    """
     with _Forwarding() as forwarding:
-        # Descriptors stay open, as for a replaced process (a jobserver of make, say); all of ours close on exec.
-        child = subprocess.Popen([program, *argv[1:]], env=dict(environ), close_fds=os.name == "nt")
-        forwarding.to(child)
-        code = child.wait()
-    return code if code >= 0 else 128 - code
+
+        def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+            program = _found(argv[0], environ)
+            # Descriptors stay open, as for a replaced process (a jobserver of make, say); all of ours close on exec.
+            child = subprocess.Popen([program, *argv[1:]], env=dict(environ), close_fds=os.name == "nt")
+            forwarding.to(child)
+            code = child.wait()
+            return code if code >= 0 else 128 - code
+
+        yield run
 
 
 def _found(name: str, environ: Mapping[str, str]) -> str:

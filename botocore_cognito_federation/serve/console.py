@@ -16,15 +16,10 @@ from types import TracebackType
 from urllib.parse import urlencode, urlsplit
 
 from .._util.http import HttpClient
-from .._util.loopback import ADDRESS, Request, Response, RouteServer
+from .._util.loopback import ADDRESS, BROWSER_PATIENCE, BROWSER_TIME, LoopbackServer, Request, Response
 from .._util.urls import check_url
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, FederationRefusedError, SignInFailedError
-
-#: Seconds a browser has to come.
-BROWSER_TIME = 60.0
-#: Seconds for which a second visitor of the address is still noticed.
-_LINGER = 1.0
 
 _SERVICE = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 #: What users call a service -> its name in console addresses, where they differ.
@@ -120,8 +115,8 @@ def sign_in_url(credentials: FederatedCredentials, destination: str, *, endpoint
     if answer.status != HTTPStatus.OK:
         raise FederationRefusedError(
             f"{host} refused to sign these credentials in to the console (HTTP {answer.status})",
-            remedy="Check that the role still exists and the clock is right; cognito-federation cache clear gets new"
-            " credentials",
+            remedy="Check that the role still exists and the clock is right; cognito-federation cache clear"
+            " --credentials gets new ones",
         )
     token = answer.json_object(error=FederationRefusedError).get("SigninToken")
     if not isinstance(token, str) or not token:
@@ -138,16 +133,16 @@ def guests_have_no_console() -> FederationRefusedError:
 class OneShotRedirect:
     """An address on loopback that leads to another one, once; inside ``with``.
 
-    What a browser launcher is given stands in the process list for everybody on the machine; this address is worth
-    nothing after its first use, and a second use is noticed.
+    It is worth as much as what it leads to until a browser has fetched it, and nothing afterwards.
     """
 
     def __init__(self, target: str, *, random: Callable[[int], str]) -> None:
         self._target = target
         self._path = f"/{random(24)}"
         self._visits = 0
+        self._led = False
         self._changed = threading.Condition()
-        self._server = RouteServer(self._answer, _page)
+        self._server = LoopbackServer(self._answer, _page)
 
     def __enter__(self) -> OneShotRedirect:
         self._server.__enter__()
@@ -162,26 +157,42 @@ class OneShotRedirect:
     def url(self) -> str:
         return f"http://{ADDRESS}:{self._server.port}{self._path}"
 
-    def wait(self, timeout: float = BROWSER_TIME, linger: float = _LINGER) -> None:
-        """Until the browser has been sent on.
+    def wait(
+        self,
+        timeout: float = BROWSER_TIME,
+        *,
+        unopened: Callable[[], None] = lambda: None,
+        patience: float = BROWSER_PATIENCE,
+    ) -> None:
+        """Return once the browser has been sent on.
+
+        Args:
+            timeout: seconds.
+            unopened: called when no browser has come after `patience` seconds.
 
         Raises:
-            SignInFailedError: nobody came, or the address was used twice.
+            SignInFailedError: none came, or the address was used twice.
         """
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._visits > 0, timeout):
+        if not self._has_led(min(patience, timeout)):
+            unopened()
+            if not self._has_led(timeout - patience):
                 raise SignInFailedError(
                     f"No browser came within {timeout:g} seconds", remedy="Use --print and open the address yourself"
                 )
-            if self._changed.wait_for(lambda: self._visits > 1, linger):
+        with self._changed:
+            if self._visits > 1:
                 raise SignInFailedError(
-                    "The address given to the browser was opened twice: another user of this machine may be signed in"
+                    "The address for the browser was opened twice: another user of this machine may be signed in"
                     " to the console with your credentials",
                     remedy="If the console did not open, run cognito-federation logout; use --print from now on",
                 )
 
+    def _has_led(self, timeout: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self._led, max(timeout, 0.0))
+
     def _answer(self, request: Request) -> Response:
-        if not request.is_for(self._server.port):
+        if not request.is_for(self._server.port, ADDRESS):
             return _page(HTTPStatus.MISDIRECTED_REQUEST)
         if request.method != "GET":
             return _page(HTTPStatus.METHOD_NOT_ALLOWED)
@@ -190,8 +201,14 @@ class OneShotRedirect:
         with self._changed:
             self._visits += 1
             first = self._visits == 1
+        if not first:
+            return _page(HTTPStatus.GONE)
+        return Response(HTTPStatus.FOUND, location=self._target, sent=self._notify)
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._led = True
             self._changed.notify_all()
-        return Response(HTTPStatus.FOUND, location=self._target) if first else _page(HTTPStatus.GONE)
 
 
 def _page(status: HTTPStatus) -> Response:

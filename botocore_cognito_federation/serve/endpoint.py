@@ -1,8 +1,10 @@
 """The container-credentials endpoint on loopback: AWS credentials by HTTP for every SDK, renewed ahead of need.
 
 Every AWS SDK asks the address in ``AWS_CONTAINER_CREDENTIALS_FULL_URI`` with the header ``Authorization`` from
-``AWS_CONTAINER_AUTHORIZATION_TOKEN``, and asks again before the credentials expire. Some wait two seconds for an
-answer, so answers come from memory, and a thread renews what is there before it gets old, as long as somebody asks.
+``AWS_CONTAINER_AUTHORIZATION_TOKEN`` or from the file that ``AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`` names, and asks
+again before the credentials expire. An SDK that knows only one of the two would pass the endpoint over and go on to
+the role of the machine. Some wait two seconds for an answer, so answers come from memory, and a thread renews what is
+there before it gets old, as long as somebody asks.
 
 Who may ask: whoever knows path and token, which only the environment of the started program holds. A page in a browser
 can send requests to loopback too; it is refused by the Host it names and by the headers browsers add.
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import secrets
 import threading
 import time
@@ -21,9 +24,10 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from .._util.loopback import ADDRESS, Request, Response, RouteServer
+from .._util.loopback import ADDRESS, LoopbackServer, Request, Response
 from ..credentials import FederatedCredentials, is_usable
 from ..errors import CognitoFederationError, ConfigurationError, StorageError, TemporaryError
+from .token_file import TokenFile
 
 if TYPE_CHECKING:
     from typing import TypeGuard
@@ -145,7 +149,7 @@ class CredentialsInMemory:
 
 
 class Endpoint:
-    """The endpoint; serves inside ``with``.
+    """The endpoint; serves inside ``with``, as long as which the file with its token is there.
 
     Args:
         federation: whose credentials.
@@ -155,12 +159,20 @@ class Endpoint:
         ConfigurationError: the port cannot be used.
     """
 
+    #: The names of `variables`.
+    VARIABLES = (
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    )
+
     def __init__(self, federation: CredentialFetcher, *, port: int = 0, now: Callable[[], float] = time.time) -> None:
         self._credentials = CredentialsInMemory(federation, now=now)
         self._path = f"/{secrets.token_urlsafe(24)}"
         self._token = secrets.token_urlsafe(32)
+        self._token_file = TokenFile(self._token, os.environ)
         try:
-            self._server = RouteServer(self._answer, _refusal, port=port)
+            self._server = LoopbackServer(self._answer, _refusal, port=port)
         except (OSError, OverflowError):
             raise ConfigurationError(
                 f"Port {port} on {ADDRESS} cannot be listened on", remedy="Name another one, or none"
@@ -176,13 +188,11 @@ class Endpoint:
         return f"http://{ADDRESS}:{self.port}{self._path}"
 
     def variables(self) -> dict[str, str]:
-        """What a program's environment must hold to be served; both values are secrets."""
-        return {
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI": self.url,
-            "AWS_CONTAINER_AUTHORIZATION_TOKEN": self._token,
-        }
+        """What a program's environment must hold to be served; address and token are secrets. Valid inside ``with``."""
+        return dict(zip(self.VARIABLES, (self.url, self._token, self._token_file.path), strict=True))
 
     def __enter__(self) -> Endpoint:
+        self._token_file.__enter__()
         self._credentials.__enter__()
         self._server.__enter__()
         return self
@@ -192,6 +202,7 @@ class Endpoint:
     ) -> None:
         self._server.__exit__(kind, error, trace)
         self._credentials.__exit__(kind, error, trace)
+        self._token_file.__exit__(kind, error, trace)
 
     def credentials(self) -> FederatedCredentials:
         """What an answer would hold now.

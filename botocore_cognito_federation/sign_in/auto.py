@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
-from ..cache.base import FAILURES, Store, cache_key, scope_key
-from ..errors import CognitoFederationError, SignInFailedError, SignInRequiredError, StorageError
+from ..cache.base import Store
+from ..errors import CognitoFederationError, SignInFailedError, SignInRequiredError
+from .session_writer import Backoff
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -33,37 +34,8 @@ _RESERVE = 10.0
 #: Less than that is no time for a person.
 _LEAST = 10.0
 
-_FIRST_PAUSE = 300.0
-_LONGEST_PAUSE = 3600.0
 
 OpenTerminal = Callable[[], TextIO | None]
-
-
-class Backoff:
-    """How long to leave people alone after an automatic sign-in that failed: 5 minutes, doubling to an hour."""
-
-    def __init__(self, settings: Settings, store: Store, now: Callable[[], float]) -> None:
-        self._key = cache_key({"what": "automatic sign-in", "scope": scope_key(settings.scope)})
-        self._store = store
-        self._now = now
-
-    def left(self) -> float:
-        """Seconds until the next automatic sign-in may begin."""
-        document = self._store.read(FAILURES, self._key) or {}
-        at, pause = document.get("at"), document.get("pause")
-        if not isinstance(at, int | float) or not isinstance(pause, int | float):
-            return 0.0
-        now = self._now()
-        return max(0.0, at + pause - now) if at <= now + 1 else 0.0
-
-    def failed(self) -> None:
-        """Begin the next pause, twice as long as the last one; one that is on already is for the same failure."""
-        if self.left() > 0:
-            return
-        before = (self._store.read(FAILURES, self._key) or {}).get("pause")
-        pause = min(before * 2, _LONGEST_PAUSE) if isinstance(before, int | float) else _FIRST_PAUSE
-        with contextlib.suppress(StorageError):
-            self._store.write(FAILURES, self._key, {"at": self._now(), "pause": pause})
 
 
 class AutomaticLogin:
@@ -208,8 +180,10 @@ def foreground_terminal() -> TextIO | None:
 
 def _has_browser(environ: Mapping[str, str]) -> bool:
     from .browser import can_open_browser
+    from .sandboxed_browsers import why_no_file_is_read
 
-    return can_open_browser(environ)[0]
+    # One that is not opened needs somebody who reads the address.
+    return can_open_browser(environ)[0] and not why_no_file_is_read(environ)
 
 
 def _nowhere() -> TextIO:

@@ -1,24 +1,54 @@
-"""Opening a browser without surprises: no shell, nothing on our stdout, and an honest answer where there is none."""
+"""Opening a browser: without a shell, with nothing on our stdout, and without a secret in a command line.
+
+What a program is started with stands in the list of processes, which every user of the machine reads. So a browser is
+given the address of a private file, and the page in that file sends it on. A browser that cannot read such a file is
+not started; its user opens the address by hand.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import html
 import os
 import shlex
-import shutil
+import signal
+import stat
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 import webbrowser
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType, TracebackType
 from urllib.parse import urlsplit
 
+from .._util.files import is_own
+from .._util.subprocess import environment_without_chain
 from ..errors import ConfigurationError
+from .sandboxed_browsers import is_wsl, why_no_file_is_read
 
 LAUNCH_TIME = 2.0
 """Seconds a launcher has to fail; one that is still running then is a browser."""
 
-_WSL_INTEROP = "/proc/sys/fs/binfmt_misc/WSLInterop"
 _WEBBROWSER = "import sys, webbrowser; sys.exit(0 if webbrowser.open(sys.argv[1]) else 1)"
+
+_PREFIX = "cognito-federation-page-"
+_NAME = "sign-in.html"
+#: Seconds after which a page is one that a killed process has left.
+_ABANDONED = 3600.0
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="referrer" content="no-referrer">
+<meta http-equiv="refresh" content="0;url={address}">
+<title>Opening</title>
+</head>
+<body><p><a href="{address}" rel="noreferrer">Go on</a></p></body>
+</html>
+"""
 
 
 def can_open_browser(
@@ -26,9 +56,8 @@ def can_open_browser(
     *,
     platform: str = sys.platform,
     exists: Callable[[str], bool] = os.path.exists,
-    which: Callable[[str], str | None] = shutil.which,
 ) -> tuple[bool, str]:
-    """Whether a browser on this machine can be opened and come back here; else the reason, for the user.
+    """Whether there is a browser for this machine that can come back here; else the reason, for the user.
 
     ``BROWSER`` counts as a browser in containers and without a display, where it is set on purpose (development
     containers forward it), but not over SSH: the browser would open there and the user is here.
@@ -46,19 +75,11 @@ def can_open_browser(
         return True, ""
     if exists("/.dockerenv") or exists("/run/.containerenv"):
         return False, "this is a container"
-    if not platform.startswith("linux"):
+    if not platform.startswith("linux") or is_wsl(environ, exists=exists):
         return True, ""
-    if is_wsl(environ, exists=exists):
-        found = which("wslview") or which("powershell.exe")
-        return (True, "") if found else (False, "this is WSL, with neither wslview nor powershell.exe on the PATH")
     if environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"):
         return True, ""
     return False, "there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)"
-
-
-def is_wsl(environ: Mapping[str, str], *, exists: Callable[[str], bool] = os.path.exists) -> bool:
-    """Whether this is the Windows Subsystem for Linux, whose browser is on the Windows side."""
-    return bool(environ.get("WSL_DISTRO_NAME") or environ.get("WSL_INTEROP")) or exists(_WSL_INTEROP)
 
 
 def parse_browser_command(text: str) -> tuple[str, ...]:
@@ -74,56 +95,222 @@ def parse_browser_command(text: str) -> tuple[str, ...]:
         words = []
     words = [word.strip('"') for word in words] if os.name == "nt" else words
     if not words:
-        raise ConfigurationError("The browser command is empty or its quotes do not close", remedy="Mend it")
+        raise ConfigurationError("The browser command is empty or its quotes do not close", remedy="Correct it")
     return tuple(words)
 
 
-def open_browser(
-    url: str,
-    *,
-    command: Sequence[str] | None = None,
-    environ: Mapping[str, str] | None = None,
-    which: Callable[[str], str | None] = shutil.which,
-) -> bool:
-    """Open `url` and return whether a browser took it.
+class PrivatePage:
+    """A file that only this user reads, whose page sends a browser on to an address; inside ``with``.
+
+    The file has mode 0600 in a fresh directory of mode 0700. It is gone after ``with``, after `remove`, and when a
+    signal ends the process that would otherwise do so at once.
 
     Args:
-        url: the one-shot address of a sign-in; it stands in the process list.
+        address: http or https, a secret.
+        environ: the process environment, for the place of temporary files.
+
+    Raises:
+        OSError: on entering, the file cannot be made.
+    """
+
+    def __init__(self, address: str, environ: Mapping[str, str]) -> None:
+        if urlsplit(address).scheme not in ("http", "https") or any(not "!" <= c <= "~" for c in address):
+            raise ValueError("not an address for a browser")
+        self._address = address
+        self._environ = environ
+        self._path = ""
+        self._removed = False
+        self._cleanup = contextlib.ExitStack()
+        self._lock = threading.RLock()  # re-entered by a signal in the thread that holds it
+
+    @property
+    def uri(self) -> str:
+        """The ``file:`` address of the page, which tells nothing."""
+        return Path(self._path).as_uri()
+
+    def __enter__(self) -> PrivatePage:
+        self._cleanup.enter_context(_before_death(self.remove))
+        try:
+            self._write()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.remove()
+        self._cleanup.close()
+
+    def remove(self) -> None:
+        """Remove the file, from any thread and any number of times."""
+        with self._lock:
+            if self._path and not self._removed:
+                self._removed = True
+                _remove_page(os.path.dirname(self._path))
+
+    def _write(self) -> None:
+        place = _place_of_pages(self._environ)
+        _remove_abandoned(place)
+        folder = tempfile.mkdtemp(prefix=_PREFIX, dir=place)
+        self._path = os.path.join(folder, _NAME)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+        with os.fdopen(os.open(self._path, flags, 0o600), "w", encoding="utf-8") as file:
+            file.write(_PAGE.format(address=html.escape(self._address, quote=True)))
+
+
+def _place_of_pages(environ: Mapping[str, str]) -> str:
+    """The user's own runtime directory, which does not outlive the login to the machine; else that of temporary files.
+
+    XDG Base Directory Specification: it is owned by the user, with mode 0700. One that is not is no such directory.
+    """
+    place = environ.get("XDG_RUNTIME_DIR", "")
+    if os.path.isabs(place):
+        with contextlib.suppress(OSError):
+            status = os.lstat(place)
+            if stat.S_ISDIR(status.st_mode) and is_own(status) and not status.st_mode & 0o077:
+                return place
+    return tempfile.gettempdir()
+
+
+def _remove_page(folder: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(os.path.join(folder, _NAME))
+    with contextlib.suppress(OSError):
+        os.rmdir(folder)
+
+
+def _remove_abandoned(place: str) -> None:
+    """Remove what killed processes left; the addresses in it have long ceased to lead anywhere."""
+    with contextlib.suppress(OSError), os.scandir(place) as entries:
+        for entry in entries:
+            if entry.name.startswith(_PREFIX) and entry.is_dir(follow_symlinks=False):
+                status = entry.stat(follow_symlinks=False)
+                if is_own(status) and status.st_mtime < time.time() - _ABANDONED:
+                    _remove_page(entry.path)
+
+
+@contextlib.contextmanager
+def _before_death(act: Callable[[], None]) -> Iterator[None]:
+    """Call `act` before a signal ends this process, where it would do so without a word to Python.
+
+    Signals that a program handles or ignores are left alone, and so are processes that come here in another thread
+    than their main one.
+    """
+    handled: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        act()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+                signal.signal(number, handle)
+                handled.append(number)
+    try:
+        yield
+    finally:
+        for number in handled:
+            if signal.getsignal(number) is handle:
+                signal.signal(number, signal.SIG_DFL)
+
+
+class BrowserLauncher:
+    """Opens an address in a browser, by way of a private file; a context manager that removes the file.
+
+    Args:
+        command: argument vector with ``%s`` for the address (appended where there is none), run without a shell.
+        environ: of the browser; default is our own.
+        say: shows the user why no browser is opened.
+    """
+
+    def __init__(
+        self,
+        *,
+        command: Sequence[str] | None = None,
+        environ: Mapping[str, str] | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
+        self._command = command
+        self._environ = os.environ if environ is None else environ
+        self._say = say
+        self._page: PrivatePage | None = None
+
+    def __enter__(self) -> BrowserLauncher:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        page, self._page = self._page, None
+        if page is not None:
+            page.__exit__(kind, error, trace)
+
+    def open(self, address: str) -> bool:
+        """Open `address`, a secret, and return whether a browser took it. To be called once.
+
+        Raises:
+            ConfigurationError: the command cannot be started.
+        """
+        reason = why_no_file_is_read(self._environ, self._command)
+        page = PrivatePage(address, self._environ)
+        if not reason:
+            self._page = page
+            try:
+                page.__enter__()
+            except OSError as error:
+                reason = f"the private file for it cannot be made ({error.strerror})"
+        if reason:
+            if self._say is not None:
+                self._say(f"No browser is opened: {reason}, and would have to be told the address in public")
+            return False
+        opened = open_browser(page, command=self._command, environ=self._environ)
+        if not opened:
+            page.remove()
+        return opened
+
+    def arrived(self) -> None:
+        """Note that the browser has fetched the address: the file has done its duty."""
+        page = self._page
+        if page is not None:
+            page.remove()
+
+
+def open_browser(
+    page: PrivatePage, *, command: Sequence[str] | None = None, environ: Mapping[str, str] | None = None
+) -> bool:
+    """Open a private page and return whether a browser took it.
+
+    Args:
         command: argument vector with ``%s`` for the address (appended where there is none), run without a shell.
         environ: of the launcher; default is our own.
 
     Raises:
         ConfigurationError: `command` cannot be started.
     """
-    if urlsplit(url).scheme not in ("http", "https") or any(not "!" <= c <= "~" or c in "'\"`$" for c in url):
-        raise ValueError("not an address for a browser")
-    environ = os.environ if environ is None else environ
+    environ = environment_without_chain(os.environ if environ is None else environ)
     if command:
-        filled = [word.replace("%s", url) for word in command]
-        argv = filled if filled != list(command) else [*filled, url]
+        filled = [word.replace("%s", page.uri) for word in command]
+        argv = filled if filled != list(command) else [*filled, page.uri]
         try:
             return _launched(argv, environ)
         except OSError:
             raise ConfigurationError(
                 f"The browser command {command[0]!r} cannot be started", remedy="Check --browser-command"
             ) from None
-    argv = _default_launcher(url, environ, which)
+    # webbrowser runs in a process of its own because some launchers print to the stdout they inherit, and ours holds
+    # data; -I keeps the current folder off its sys.path. An embedded Python may have no executable, and that of a
+    # frozen one is no Python.
+    if not sys.executable or getattr(sys, "frozen", False):
+        return webbrowser.open(page.uri)
     try:
-        return _launched(argv, environ) if argv else webbrowser.open(url)
+        return _launched([sys.executable, "-I", "-c", _WEBBROWSER, page.uri], environ)
     except OSError:
         return False
-
-
-def _default_launcher(url: str, environ: Mapping[str, str], which: Callable[[str], str | None]) -> list[str]:
-    if sys.platform.startswith("linux") and not environ.get("BROWSER") and is_wsl(environ):
-        viewer, shell = which("wslview"), which("powershell.exe")
-        if viewer:
-            return [viewer, url]
-        if shell:
-            return [shell, "-NoProfile", "-NonInteractive", "-Command", f"Start-Process '{url}'"]
-    # webbrowser runs in a process of its own because some launchers print to the stdout they inherit, and ours holds
-    # data; -I keeps the current folder off its sys.path. An embedded Python may have no executable.
-    return [sys.executable, "-I", "-c", _WEBBROWSER, url] if sys.executable else []
 
 
 def _launched(argv: Sequence[str], environ: Mapping[str, str]) -> bool:

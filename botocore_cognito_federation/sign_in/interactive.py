@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Literal
 
-from .._fast_path import cache_directory
+from .._util.concurrency import BackendTimeoutError, TimeLimit
+from ..cache import default_directory
 from ..cache.answers import forget_failed_answers
 from ..cache.base import FAILURES, SECRETS, Store, cache_key, scope_key
 from ..cache.sessions import Session, Sessions
@@ -31,9 +31,10 @@ from ..oidc.authorization import Redirect, loopback_redirect
 from ..oidc.client import Now, OIDCClient, oidc_client
 from ..oidc.device import sign_in_with_device
 from ..oidc.flows import DEFAULT_TIMEOUT, sign_in_with_browser, sign_in_with_paste
-from .browser import can_open_browser, open_browser
+from .browser import BrowserLauncher, can_open_browser
 from .logout import revoke_session
 from .session_writer import SessionWriter
+from .shared_redirect import refuse_shared_redirect
 from .terminal import Screen
 
 Kind = Literal["browser", "device", "paste", "password"]
@@ -124,6 +125,8 @@ def choose_flow(
 
 logger = logging.getLogger(__name__)
 
+#: Seconds for revoking a refresh token that is given up; a person waits for the command to end.
+_REVOCATION_TIME = 5.0
 #: The port in a redirect that nobody listens on, where any port will do.
 _PASTE_PORT = 8400
 
@@ -199,7 +202,7 @@ def forget_failures(store: Store, environ: Mapping[str, str]) -> None:
     with contextlib.suppress(StorageError):
         for key, _ in list(store.documents(FAILURES)):
             store.delete(FAILURES, key)
-        forget_failed_answers(cache_directory(environ))
+        forget_failed_answers(default_directory(environ))
 
 
 @contextmanager
@@ -246,13 +249,40 @@ def _sign_in_here(
         screen.say(flow.why)
     keeper = SessionWriter(settings, store, force=options.force, now=environment.clock.now)
     attempt = _Attempt(settings, store, party, screen, options, environment, keeper)
-    with screen:
-        attempt.go(flow)
-    if keeper.replaced is not None and keeper.replaced.refresh_token is not None:
-        outcome = revoke_session(settings, store, environment.environ, keeper.replaced.refresh_token)
-        logger.debug("The session of the user before was revoked: %s", outcome)
-    assert keeper.session is not None, "a sign-in ends with an error or a kept session"
-    return keeper.session
+    try:
+        with screen:
+            attempt.go(flow)
+    finally:
+        if keeper.not_kept is not None:
+            _revoke_in_time(settings, store, environment, keeper.not_kept)
+    session, replaced = keeper.session, keeper.replaced
+    assert session is not None, "a sign-in ends with an error or a kept session"
+    if replaced is not None and (replaced.subject != session.subject or _revokes_one_sign_in(settings)):
+        _revoke_in_time(settings, store, environment, replaced)
+    return session
+
+
+def _revokes_one_sign_in(settings: Settings) -> bool:
+    """Whether revoking an earlier refresh token of a user leaves the one of the new sign-in as it is.
+
+    A Cognito user pool revokes the tokens of one sign-in (API reference, RevokeToken). Others end everything that the
+    user has given this client: Google takes the consent away, Auth0 deletes the grant, Keycloak detaches the client
+    from the browser's session. There the new sign-in would end with the old one.
+    """
+    return settings.user_pool_id is not None
+
+
+def _revoke_in_time(settings: Settings, store: Store, environment: Environment, session: Session) -> None:
+    """Revoke the refresh token of a session that nothing will know of any more, as well as it goes in a moment."""
+    token = session.refresh_token
+    if token is None:
+        return
+    try:
+        outcome = TimeLimit(_REVOCATION_TIME)(lambda: revoke_session(settings, store, environment.environ, token))
+    except BackendTimeoutError:
+        logger.debug("The provider has not answered a revocation within %g s", _REVOCATION_TIME)
+        return
+    logger.debug("Revoked the refresh token of a session that is not kept: %s", outcome)
 
 
 @dataclass(frozen=True)
@@ -277,6 +307,8 @@ class _Attempt:
 
     def _go(self, kind: Kind, opens: bool) -> None:
         timeout, cancel = self.options.timeout, self.environment.cancel
+        if kind in ("browser", "paste"):
+            refuse_shared_redirect(self.settings, self.party)
         if kind == "password":
             self._by_password()
         elif kind == "device":
@@ -293,15 +325,22 @@ class _Attempt:
                 timeout=timeout,
             )
         else:
-            opener = partial(open_browser, command=self.options.browser_command, environ=self.environment.environ)
+            self._by_browser(opens)
+
+    def _by_browser(self, opens: bool) -> None:
+        browser = BrowserLauncher(
+            command=self.options.browser_command, environ=self.environment.environ, say=self.screen.say
+        )
+        with browser:
             sign_in_with_browser(
                 self.party,
                 _redirect(self.settings, self.party, self.options),
                 announce=self.screen.announce,
-                open_url=opener if opens else None,
+                open_url=browser.open if opens else None,
+                arrived=browser.arrived,
                 accept=self.keeper,
-                timeout=timeout,
-                cancel=cancel,
+                timeout=self.options.timeout,
+                cancel=self.environment.cancel,
                 login_hint=self.options.login_hint,
             )
 

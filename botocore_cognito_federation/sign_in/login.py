@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .._fast_path import cache_directory
+from ..cache import default_directory
 from ..cache.answers import forget_answers
 from ..cache.base import Store
 from ..cache.sessions import Session
@@ -83,7 +83,7 @@ def sign_in(
         raise _though_signed_in(error, session) from None
     if not joined:
         with contextlib.suppress(StorageError):
-            forget_answers(cache_directory(environment.environ))
+            forget_answers(default_directory(environment.environ))
     return SignedIn(session, credentials, joined)
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .._fast_path import cache_directory
+from ..cache import default_directory
 from ..cache.answers import forget_answers
 from ..cache.base import CREDENTIALS, SESSIONS, Store, begin_epoch, end_sign_in
 from ..cache.sessions import Session, Sessions
@@ -52,10 +52,10 @@ def sign_out(settings: Settings, *, store: Store, environ: Mapping[str, str], re
     except StorageError:
         # A locked keyring gives nothing to revoke; what is in it counts for nothing from now on all the same.
         begin_epoch(store, settings.scope)
-        forget_answers(cache_directory(environ))
+        forget_answers(default_directory(environ))
         raise
     end_sign_in(store, settings.scope)
-    forget_answers(cache_directory(environ))
+    forget_answers(default_directory(environ))
     # A renewal in flight that finds itself signed out removes the session itself; then the token from before is
     # revoked, and with it the whole grant (RFC 7009, section 2.1).
     session = take_away(sessions, store) or before
@@ -73,7 +73,7 @@ def forget_scope(scope: str, *, store: Store, environ: Mapping[str, str]) -> Sig
     """
     until = _credentials_until(store, scope)
     end_sign_in(store, scope)
-    forget_answers(cache_directory(environ))
+    forget_answers(default_directory(environ))
     who = None
     for key, document in list(store.documents(SESSIONS)):
         if document.get("scope") == scope:

@@ -178,6 +178,8 @@ def _markup(prompt: SignInPrompt) -> str:
     """A link to click on; every part that comes from the provider is escaped, and only http and https get here."""
     if prompt.again:
         return f"<p>{html.escape(NOT_THE_ADDRESS)}</p>"
+    if prompt.stalled == "unanswered":
+        return f"<p>{html.escape(wording(prompt))}</p>"
     target = html.escape(prompt.complete_url or prompt.url, quote=True)
     link = f'<a href="{target}" target="_blank" rel="noopener noreferrer">'
     if prompt.kind == "device":
@@ -186,7 +188,8 @@ def _markup(prompt: SignInPrompt) -> str:
         return f"<p>{link}Sign in</a> and confirm the code <code>{code}</code> (or enter it at {shown}).</p>"
     if prompt.kind == "paste":
         return f"<p>{link}Sign in</a>, then copy the address of the page it ends on, which may not load.</p>"
-    return f"<p>{link}Sign in</a>{' (a browser opens by itself)' if prompt.browser_opened else ''}</p>"
+    opens = prompt.browser_opened and not prompt.stalled
+    return f"<p>{link}Sign in</a>{' (a browser opens by itself)' if opens else ''}</p>"
 
 
 def _by_input(timeout: float) -> str:

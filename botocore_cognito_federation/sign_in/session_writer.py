@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..cache.base import CREDENTIALS, Store, end_sign_in
-from ..cache.sessions import Session, Sessions
+from ..cache.base import CREDENTIALS, FAILURES, Store, cache_key, end_sign_in, scope_key
+from ..cache.sessions import Session, Sessions, held_for_too_long
 from ..config.settings import Settings
 from ..errors import SignInFailedError, StorageError
 from ..oidc.client import AuthenticationResult
@@ -15,6 +16,49 @@ from ..oidc.client import AuthenticationResult
 #: Seconds to wait for a renewal of the session that is about to be replaced.
 _LOCK_TIMEOUT = 45.0
 _SHOWN = ("name", "email", "preferred_username")
+
+
+_FIRST_PAUSE = 300.0
+_LONGEST_PAUSE = 3600.0
+
+
+#: Seconds after which a failure says nothing of the next one.
+_FORGOTTEN_AFTER = 4 * _LONGEST_PAUSE
+
+
+class Backoff:
+    """How long to leave people alone after an automatic sign-in that failed: 5 minutes, doubling to an hour."""
+
+    def __init__(self, settings: Settings, store: Store, now: Callable[[], float]) -> None:
+        self._key = cache_key({"what": "automatic sign-in", "scope": scope_key(settings.scope)})
+        self._store = store
+        self._now = now
+
+    def left(self) -> float:
+        """Seconds until the next automatic sign-in may begin."""
+        document = self._store.read(FAILURES, self._key) or {}
+        at, pause = document.get("at"), document.get("pause")
+        if not isinstance(at, int | float) or not isinstance(pause, int | float):
+            return 0.0
+        now = self._now()
+        return max(0.0, at + min(pause, _LONGEST_PAUSE) - now) if at <= now + 1 else 0.0
+
+    def failed(self) -> None:
+        """Begin the next pause, twice as long as the last one; one that is on already is for the same failure."""
+        if self.left() > 0:
+            return
+        document = self._store.read(FAILURES, self._key) or {}
+        at, before, now = document.get("at"), document.get("pause"), self._now()
+        pause = _FIRST_PAUSE
+        if isinstance(at, int | float) and isinstance(before, int | float) and at <= now + 1 <= at + _FORGOTTEN_AFTER:
+            pause = min(before * 2, _LONGEST_PAUSE)
+        with contextlib.suppress(StorageError):
+            self._store.write(FAILURES, self._key, {"at": now, "pause": pause})
+
+    def end(self) -> None:
+        """Forget the failures: somebody is there, and has signed in."""
+        with contextlib.suppress(StorageError):
+            self._store.delete(FAILURES, self._key)
 
 
 class SessionWriter:
@@ -28,7 +72,8 @@ class SessionWriter:
 
     Attributes:
         session: the session once it is kept.
-        replaced: the session of somebody else that had to go for it.
+        replaced: the session that had to go for it: another user's, or an earlier one of the same user.
+        not_kept: the session that could not be kept, or may not be; its refresh token is to be revoked.
     """
 
     def __init__(self, settings: Settings, store: Store, *, force: bool, now: Callable[[], float]) -> None:
@@ -40,6 +85,7 @@ class SessionWriter:
         self._sign_out_epoch = self._sessions.sign_out_epoch()
         self.session: Session | None = None
         self.replaced: Session | None = None
+        self.not_kept: Session | None = None
 
     def __call__(self, answer: AuthenticationResult) -> None:
         """Keep the session, before the person is told that all is well.
@@ -61,10 +107,15 @@ class SessionWriter:
         Raises:
             SignInFailedError, StorageError: as for an answer.
         """
+        self.not_kept = session
+        self._keep(session, label)
+        self.not_kept = None
+
+    def _keep(self, session: Session, label: str) -> None:
         # A renewal of the old session must not write over the new one.
         with self._store.lock(f"session-{self._sessions.key}", timeout=_LOCK_TIMEOUT) as taken:
             if not taken:
-                raise StorageError(f"Another process has held this session for {_LOCK_TIMEOUT:g} s", remedy="Try again")
+                raise held_for_too_long(self._store, self._sessions.key, _LOCK_TIMEOUT)
             if self._sessions.sign_out_epoch() != self._sign_out_epoch:
                 raise SignInFailedError("Somebody signed out during this sign-in", remedy="Sign in again")
             before = self._sessions.read()
@@ -72,10 +123,13 @@ class SessionWriter:
                 if session.refresh_token is None:
                     # Some providers give a refresh token at the first consent only, and that one still works.
                     session = replace(session, refresh_token=before.refresh_token)
+                elif before.refresh_token != session.refresh_token:
+                    self.replaced = before
             else:
                 self._make_room(before, session, label)
                 session = replace(session, sign_out_epoch=self._sessions.sign_out_epoch())
             self._sessions.write(session)
+        Backoff(self._settings, self._store, self._now).end()
         self.session = session
 
     def _make_room(self, before: Session | None, session: Session, label: str) -> None:

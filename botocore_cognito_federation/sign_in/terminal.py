@@ -90,6 +90,8 @@ def _line_by_thread(timeout: float) -> str:
         return ""
 
 
+_CLEAR_LINE = "\r\x1b[K"
+
 ReadLine = Callable[[float], str]
 """A line the person typed within so many seconds; empty at the end of the input."""
 
@@ -142,11 +144,14 @@ class TerminalScreen:
             self._countdown = None
 
     def say(self, text: str) -> None:
-        print(shown_lines(text), file=self._out, flush=True)
+        clean = shown_lines(text)
+        print(clean if self._countdown is None else f"{_CLEAR_LINE}{clean}", file=self._out, flush=True)
 
     def announce(self, prompt: SignInPrompt) -> None:
+        if prompt.stalled == "unanswered" and not self._out.isatty():
+            return  # for somebody who looks at the page and at the terminal in turn
         self.say(wording(prompt))
-        if self._out.isatty():
+        if self._out.isatty() and self._countdown is None:
             self._countdown = _Countdown(self._out, prompt.expires_in)
             self._countdown.start()
 
@@ -188,6 +193,10 @@ def wording(prompt: SignInPrompt) -> str:
             f"Open this URL in any browser and sign in:\n\n  {prompt.url}\n\n"
             "It ends on a page that may not load. Copy the whole address of that page."
         )
+    if prompt.stalled == "unopened":
+        return f"No browser has come yet. Open this URL on this machine:\n\n  {prompt.url}\n"
+    if prompt.stalled == "unanswered":
+        return f"The browser has not come back yet. {prompt.helps}\n"
     if prompt.browser_opened:
         return f"A browser opens for the sign-in. If it does not, open this URL on this machine:\n\n  {prompt.url}\n"
     return f"Open this URL in a browser on this machine:\n\n  {prompt.url}\n"
@@ -214,7 +223,7 @@ class _Countdown:
         while not self._over.is_set() and (left := round(self._deadline - self._monotonic())) > 0:
             self._write(f"\rWaiting for the sign-in, {left // 60}:{left % 60:02} left (Ctrl-C stops it) ")
             self._over.wait(1)
-        self._write("\r\x1b[K")
+        self._write(_CLEAR_LINE)
 
     def _write(self, text: str) -> None:
         try:

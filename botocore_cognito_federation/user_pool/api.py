@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import hmac
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from .._util.concurrency import ForkSafeLock
 from ..errors import CognitoFederationError, SignInFailedError, TemporaryError, TokenRefreshError
 from ..identity_pool.aws import Answer, ErrorAnswer, ask, make_client
 from . import checks
@@ -95,7 +95,7 @@ class Api:
         self._session = session
         self._factory = client_factory
         self._client: Any = None
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     def knows(self, operation: str) -> bool:
         """Whether the installed botocore has the operation (GetTokensFromRefreshToken came in 2025)."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .._util.interruption import uninterrupted
 from ..errors import CognitoFederationError, ConfigurationError, SignInFailedError, TokenRefreshError
 from . import checks, srp
 from .api import Api, member, refreshed, signed_in
@@ -275,12 +276,17 @@ def refresh(
     second is used only where the endpoint or the installed botocore does not have the first.
     """
     checks.token(old.refresh_token, "refresh_token")
-    answer = _renewed(api, old, metadata)
-    if answer is None:
-        answer = api.call("InitiateAuth", _classic(api, old, metadata))
-    result = member(answer, "AuthenticationResult", "refresh")
-    if persist is not None:
-        persist(str(result.get("RefreshToken") or old.refresh_token))
+
+    def spend() -> Mapping[str, Any]:
+        answer = _renewed(api, old, metadata)
+        if answer is None:
+            answer = api.call("InitiateAuth", _classic(api, old, metadata))
+        result: Mapping[str, Any] = member(answer, "AuthenticationResult", "refresh")
+        if persist is not None:
+            persist(str(result.get("RefreshToken") or old.refresh_token))
+        return result
+
+    result = uninterrupted(spend)
     renewed = refreshed(api.app, result, old, now)
     verify(renewed, TokenRefreshError)
     return renewed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .model import Client, Column, Commands, Compose, Installed, Program, Target
@@ -13,21 +13,29 @@ from .rooms import Rooms, Unavailable, version_of
 
 _PROGRAMS = Path(__file__).parent / "programs"
 _ONLY_PYTHON = "only a Python process can load the provider"
+_NO_PROFILE = "reads no profile; use exec --server"
+_WITH_PROFILES = (Column.PROCESS, Column.CHAIN, Column.STDIN, Column.BROKEN, Column.CLOSED)
 _NO_ROLES = "has no role_arn with source_profile; use cognito_assume_role_arn"
+_NONE: Mapping[str, str] = {}
 _OBJECTS_OF = "s3://{}/{}"
 
 
 def _script(
-    name: str, room: str, *requirements: str, shown: str, project: bool = False
+    name: str, room: str, *requirements: str, shown: str, project: bool = False, variables: Mapping[str, str] = _NONE
 ) -> Callable[[Rooms], Installed]:
     """A Python program in a virtual environment; `shown` is the package whose version counts."""
 
     def install(rooms: Rooms) -> Installed:
         python = str(rooms.python(room, *requirements, project=project) / "python")
         version = version_of(python, "-c", f"import importlib.metadata as m; print(m.version({shown!r}))")
-        return Installed((python, str(_PROGRAMS / name)), version)
+        return Installed((python, str(_PROGRAMS / name)), version, variables)
 
     return install
+
+
+def _duckdb(**variables: str) -> Callable[[Rooms], Installed]:
+    packages = ("duckdb", "duckdb-extensions", "duckdb-extension-httpfs", "duckdb-extension-aws")
+    return _script("use_duckdb.py", "duckdb", *packages, shown="duckdb", variables=variables)
 
 
 def _javascript(rooms: Rooms) -> Installed:
@@ -156,30 +164,63 @@ CLIENTS = (
         _AWS_CLI,
         {Column.NATIVE: "carries a botocore without register_initializer"},
     ),
-    Client("AWS SDK for JavaScript 3", "JavaScript", _javascript, Program(), {Column.NATIVE: _ONLY_PYTHON}),
+    Client(
+        "AWS SDK for JavaScript 3",
+        "JavaScript",
+        _javascript,
+        Program(),
+        {Column.NATIVE: _ONLY_PYTHON},
+        goes_on=frozenset({Column.BROKEN}),
+    ),
     Client(
         "pyarrow S3FileSystem",
         "C++",
         _script("use_pyarrow.py", "pyarrow", "pyarrow", shown="pyarrow"),
         Program(),
         {Column.NATIVE: _ONLY_PYTHON, Column.CHAIN: _NO_ROLES},
+        goes_on=frozenset({Column.BROKEN}),
     ),
     Client(
         "duckdb",
         "C++",
-        _script(
-            "use_duckdb.py",
-            "duckdb",
-            "duckdb",
-            "duckdb-extensions",
-            "duckdb-extension-httpfs",
-            "duckdb-extension-aws",
-            shown="duckdb",
-        ),
+        _duckdb(),
         Program(),
         {Column.NATIVE: _ONLY_PYTHON, Column.CHAIN: _NO_ROLES},
         # It renews when it is refused, not by the time.
         repeats=frozenset({"ExpiredToken"}),
+    ),
+    Client(
+        "duckdb, secret without CHAIN",
+        "C++",
+        _duckdb(MATRIX_NO_CHAIN="1"),
+        Program(),
+        dict.fromkeys(set(Column) - {Column.BROKEN, Column.CLOSED}, "the row above"),
+        goes_on=frozenset({Column.BROKEN}),
+    ),
+    Client(
+        "delta-rs",
+        "Rust (SDK)",
+        _script("use_deltalake.py", "deltalake", "deltalake", shown="deltalake"),
+        Program(),
+        {Column.NATIVE: _ONLY_PYTHON},
+    ),
+    Client(
+        "obstore",
+        "Rust (object_store)",
+        _script("use_obstore.py", "obstore", "obstore", shown="obstore"),
+        Program(),
+        {Column.NATIVE: _ONLY_PYTHON, **dict.fromkeys(_WITH_PROFILES, _NO_PROFILE)},
+    ),
+    Client(
+        "awscrt",
+        "C (Common Runtime)",
+        _script("use_awscrt.py", "awscrt", "awscrt", shown="awscrt"),
+        Program(),
+        {
+            Column.NATIVE: _ONLY_PYTHON,
+            Column.CHAIN: "asks STS at AWS itself, whatever variables say, so this run cannot answer it",
+        },
+        goes_on=frozenset({Column.BROKEN}),
     ),
     Client(
         "s5cmd",

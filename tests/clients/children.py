@@ -16,7 +16,13 @@ _SHOWN = 300
 
 
 class ChildFailed(Exception):
-    """A child did not do what it was asked for; the text has the end of its stderr."""
+    """A child did not do what it was asked for; the text has the end of its stderr.
+
+    Attributes:
+        late: whether it did nothing until the deadline.
+    """
+
+    late = False
 
 
 class Child:
@@ -51,7 +57,7 @@ class Child:
             ChildFailed: none came.
         """
         self.feed(line.encode() + b"\n")
-        return self._next()
+        return self.next()
 
     def feed(self, data: bytes) -> None:
         """Write to the child's input; a child that does not read is ended at the deadline.
@@ -89,7 +95,12 @@ class Child:
             raise self._failure(f"ended with {code}")
         return output.decode(errors="replace")
 
-    def _next(self) -> str:
+    def next(self) -> str:
+        """Answer the next line of its output.
+
+        Raises:
+            ChildFailed: none came.
+        """
         line = self._wait()
         if line is None:
             raise self._failure("gave no answer")
@@ -99,7 +110,9 @@ class Child:
         try:
             return self._lines.get(timeout=LOCK_TIMEOUT)
         except queue.Empty:
-            raise self._failure("gave no answer in time") from None
+            failure = self._failure("gave no answer in time")
+            failure.late = True
+            raise failure from None
 
     def _read(self) -> None:
         stream = self._process.stdout

@@ -11,10 +11,14 @@ data on stdin
 refresh while running
     One process makes requests before and after its credentials have expired; the world's journal must show two
     different keys of this client's identity, the second first used after the first had expired, and no refusal.
+when the sign-in breaks, the same with `cognito_fail_closed`, when the endpoint fails
+    The client's own credentials cannot be had, while a metadata service or a container endpoint offers those of another
+    identity, which may read the object. The client must fail, or, where the catalogue says so, it goes on.
 """
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -28,9 +32,24 @@ from botocore.config import Config
 from botocore_cognito_federation.demo import home as home_files
 from botocore_cognito_federation.demo.records import Call
 from botocore_cognito_federation.demo.world import World
+from botocore_cognito_federation.serve.endpoint import Endpoint
 
 from .children import LOCK_TIMEOUT, Child, ChildFailed
-from .model import ENDPOINT, NATIVE, PROCESS, Client, Column, Commands, Installed, Place, Program, Target, Way
+from .model import (
+    ENDPOINT,
+    NATIVE,
+    PLAIN,
+    PROCESS,
+    Client,
+    Column,
+    Commands,
+    Installed,
+    Place,
+    Program,
+    Reaction,
+    Target,
+    Way,
+)
 
 #: Seconds that credentials live in the column about refreshing.
 SHORT_LIFE = 15.0
@@ -60,13 +79,13 @@ class Cell:
         return f"{folder}/{self.subject}.txt"
 
 
-def prove(cell: Cell) -> None:
-    """Raise nothing where the column holds for the client.
+def prove(cell: Cell) -> Reaction | None:
+    """Raise nothing where the column holds for the client; in a column about failures, what the client does.
 
     Raises:
         ChildFailed: it does not.
     """
-    _PROOFS[cell.column](cell)
+    return _PROOFS[cell.column](cell)
 
 
 def _reads_by(way: Way) -> Callable[[Cell], None]:
@@ -130,17 +149,76 @@ def _refreshes_by(cell: Cell, way: Way) -> None:
         raise ChildFailed(f"by {way.column.value}: {failure}") from None
 
 
+def _breaks(cell: Cell, *, closed: bool) -> Reaction:
+    """The credential process fails, with each of the other identities in reach in turn."""
+    reactions = set()
+    for name, others in (("machine", cell.place.others.machine), ("container", cell.place.others.container)):
+        run = _Run(cell, PROCESS, PROCESS.profile, name)
+        run.break_sign_in()
+        run.variables.update(others)
+        if closed:
+            run.variables["COGNITO_FEDERATION_FAIL_CLOSED"] = "true"
+        reactions.add(_reaction(cell, run))
+    return _expected(cell, Reaction.GOES_ON if Reaction.GOES_ON in reactions else Reaction.RAISES)
+
+
+def _endpoint_breaks(cell: Cell) -> Reaction:
+    """The endpoint answers an error, with the role of the machine in reach."""
+    helper = _Run(cell, PROCESS, PROCESS.profile, "endpoint")
+    with helper.start([str(cell.place.executable), "serve", "--profile", "demo"]) as serving:
+        variables = dict(shlex.split(serving.next())[1].split("=", 1) for _ in Endpoint.VARIABLES)
+        helper.break_sign_in()
+        with helper.start([str(cell.place.executable), "logout", "--profile", "demo"]) as logout:
+            logout.finish()
+        run = _Run(cell, PLAIN, None, "machine")
+        run.variables.update({**cell.place.others.machine, **variables})
+        return _expected(cell, _reaction(cell, run))
+
+
+def _reaction(cell: Cell, run: _Run) -> Reaction:
+    """What the client does when it is asked for the object.
+
+    Raises:
+        ChildFailed: it does neither: it answers something else, or does not answer.
+    """
+    key = cell.world.facts.object_key
+    expected = _stored(cell.world, key).decode().strip()
+    try:
+        if isinstance(cell.client.drive, Program):
+            with run.start(run.program) as child:
+                found = child.ask(f"get {key}")
+        else:
+            with run.start(cell.client.drive.get(run.program, run.target, key)) as child:
+                found = child.finish().strip()
+    except ChildFailed as failure:
+        if failure.late:
+            raise
+        return Reaction.RAISES
+    _expect(expected, found)
+    return Reaction.GOES_ON
+
+
+def _expected(cell: Cell, found: Reaction) -> Reaction:
+    """The reaction, if it is the one that the catalogue tells of."""
+    expected = Reaction.GOES_ON if cell.column in cell.client.goes_on else Reaction.RAISES
+    if found is not expected:
+        raise ChildFailed(f"expected that it {expected.value}, found that it {found.value}")
+    return found
+
+
 class _Run:
     """One process of a cell: its command line, its environment, its own cache and login token."""
 
-    def __init__(self, cell: Cell, way: Way, profile: str | None) -> None:
+    def __init__(self, cell: Cell, way: Way, profile: str | None, name: str = "") -> None:
         self._cell = cell
         self._way = way
+        #: What this process has beyond the variables of every run.
+        self.variables: dict[str, str] = {}
         facts = cell.world.facts
         self.program = cell.installed.start_by(way)
         self.target = Target(facts.endpoint_url, facts.region, facts.bucket, profile)
-        self._folder = cell.place.cells / f"{cell.subject}-{way.column.value}"
-        self._subject = f"{cell.subject}-{way.column.value}"
+        self._subject = f"{cell.subject}-{way.column.value}{name}"
+        self._folder = cell.place.cells / self._subject
         self._folder.mkdir(mode=0o700, parents=True)
         self._token = cell.world.provider.issue(self._subject)
         home_files.write_private(self._folder / "token", self._token)
@@ -149,6 +227,10 @@ class _Run:
         if self._way is ENDPOINT:
             command = [str(self._cell.place.executable), "exec", "--server", "--profile", "demo", "--", *command]
         return Child(list(command), self._environment())
+
+    def break_sign_in(self) -> None:
+        """Take the login token away."""
+        (self._folder / "token").unlink()
 
     def identity(self) -> str:
         """The identity ID that the world gives this run's subject."""
@@ -182,7 +264,7 @@ class _Run:
             found["AWS_PROFILE"] = self.target.profile
         if self._way is NATIVE:
             found["MATRIX_NATIVE"] = "1"
-        return found
+        return found | self.variables
 
 
 class _Lasting:
@@ -300,11 +382,14 @@ def _expect(expected: str, found: str) -> None:
         raise ChildFailed(f"expected {expected!r}, found {found[:80]!r}")
 
 
-_PROOFS: Mapping[Column, Callable[[Cell], None]] = {
+_PROOFS: Mapping[Column, Callable[[Cell], Reaction | None]] = {
     Column.PROCESS: _reads_by(PROCESS),
     Column.NATIVE: _reads_by(NATIVE),
     Column.ENDPOINT: _reads_by(ENDPOINT),
     Column.CHAIN: _chains,
     Column.STDIN: _takes_input,
     Column.REFRESH: _refreshes,
+    Column.BROKEN: partial(_breaks, closed=False),
+    Column.CLOSED: partial(_breaks, closed=True),
+    Column.BROKEN_ENDPOINT: _endpoint_breaks,
 }

@@ -13,12 +13,14 @@ from urllib.parse import urlsplit
 from botocore_cognito_federation.demo.sessions import SESSION_SECONDS
 from botocore_cognito_federation.demo.world import World
 from tests.servers.aws_hosts import AwsHosts
+from tests.servers.own_network import is_possible, run_in_own_network
 
 from .catalogue import CLIENTS
 from .children import ChildFailed
 from .columns import SHORT_LIFE, Cell, prove
 from .model import Client, Column, Installed, Mark, Outcome, Place, Row
 from .rooms import Rooms, Unavailable
+from .stand_ins import StandIns
 
 #: A client is mostly start-up, which takes a core.
 _AT_ONCE = 3
@@ -42,10 +44,20 @@ def run(
         rooms = Rooms(Path(scratch))
         executable = rooms.python("boto3", "boto3", project=True) / "cognito-federation"
         found = {client.name: _installed(client, rooms) for client in wanted}
-        with World() as world, AwsHosts(Path(scratch), partial(_answers, world)) as hosts:
-            place = Place(Path(scratch) / "home", Path(scratch) / "cells", executable, hosts.variables)
-            world.write_home(place.home, str(executable))
-            return _rows(world, place, wanted, found, tuple(columns), progress or (lambda *_: None))
+
+        def drive() -> list[Row]:
+            with (
+                World() as world,
+                AwsHosts(Path(scratch), partial(_answers, world)) as hosts,
+                StandIns(world, own_network) as others,
+            ):
+                place = Place(Path(scratch) / "home", Path(scratch) / "cells", executable, hosts.variables, others)
+                world.write_home(place.home, str(executable))
+                return _rows(world, place, wanted, found, tuple(columns), progress or (lambda *_: None))
+
+        # The address of the metadata service must not be taken on the machine's own network.
+        own_network = is_possible()
+        return run_in_own_network(drive) if own_network else drive()
 
 
 def _answers(world: World, host: str) -> int | None:
@@ -106,10 +118,10 @@ def _outcome(
     if isinstance(installed, str):
         return Outcome(Mark.MISSING, installed)
     try:
-        prove(Cell(world, place, client, installed, column, environment))
+        reaction = prove(Cell(world, place, client, installed, column, environment))
     except ChildFailed as failure:
         return Outcome(Mark.FAILED, str(failure))
-    return Outcome(Mark.OK)
+    return Outcome(Mark.OK, reaction=reaction)
 
 
 def _version(installed: Installed | str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .rooms import Rooms
+    from .stand_ins import StandIns
 
 
 class Column(enum.Enum):
@@ -21,6 +22,9 @@ class Column(enum.Enum):
     CHAIN = "role chain"
     STDIN = "data on stdin"
     REFRESH = "refresh while running"
+    BROKEN = "when the sign-in breaks"
+    CLOSED = "the same with `cognito_fail_closed`"
+    BROKEN_ENDPOINT = "when the endpoint fails"
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ PROCESS = Way(Column.PROCESS, "demo", "chained")
 NATIVE = Way(Column.NATIVE, "demo-native", "chained-native")
 #: No profile at all: only the container endpoint's variables lead to credentials.
 ENDPOINT = Way(Column.ENDPOINT, None, None)
+#: No profile either, and the client is started by itself, with what variables it is given.
+PLAIN = Way(Column.BROKEN_ENDPOINT, None, None)
 WAYS = (PROCESS, NATIVE, ENDPOINT)
 
 
@@ -100,6 +106,7 @@ class Client:
     Attributes:
         lacks: for a column, why this client cannot by design.
         repeats: refusals after which it gets credentials anew and repeats the request, by its own design.
+        goes_on: the columns about failures in which it goes on to another identity.
     """
 
     name: str
@@ -108,9 +115,17 @@ class Client:
     drive: Program | Commands
     lacks: Mapping[Column, str]
     repeats: frozenset[str] = frozenset()
+    goes_on: frozenset[Column] = frozenset()
 
     def ways(self) -> tuple[Way, ...]:
         return tuple(way for way in WAYS if way.column not in self.lacks)
+
+
+class Reaction(enum.Enum):
+    """What a client does without the credentials it was to have, where those of another identity are in reach."""
+
+    RAISES = "raises"
+    GOES_ON = "**goes on**"
 
 
 class Mark(enum.Enum):
@@ -124,8 +139,21 @@ class Mark(enum.Enum):
 
 @dataclass(frozen=True)
 class Outcome:
+    """What came of a cell.
+
+    Attributes:
+        reason: why it is not ok.
+        reaction: in the columns about failures: what the client did.
+    """
+
     mark: Mark
     reason: str = ""
+    reaction: Reaction | None = None
+
+    @property
+    def text(self) -> str:
+        """How the table shows it."""
+        return self.reaction.value if self.reaction else self.mark.value
 
 
 @dataclass(frozen=True)
@@ -139,10 +167,12 @@ class Row:
 class Place:
     """Where the run keeps its files: the home with the config all clients read, and a folder a cell.
 
-    `hosts` are the variables by which AWS's own host names are answered on this machine.
+    `hosts` are the variables by which AWS's own host names are answered on this machine, `others` the identities in
+    reach of a client whose own sign-in fails.
     """
 
     home: Path
     cells: Path
     executable: Path
     hosts: Mapping[str, str]
+    others: StandIns

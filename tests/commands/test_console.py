@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
+import time
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -162,35 +164,85 @@ def test_keys_go_nowhere_without_tls(home: Home, endpoint: str) -> None:
 
 
 def _browser(tmp_path: Path, visits: int) -> dict[str, str]:
-    """A browser that only notes what it is given and where that leads."""
+    """A browser that only notes what it is given, where that page sends it, and where that leads."""
     script = tmp_path / "browser"
     script.write_text(
-        '#!/bin/sh\nprintf "%s" "$1" > "$0.argument"\n'
-        + 'curl -s -o /dev/null -w "%{http_code} %{redirect_url}\\n" --noproxy "*" "$1" >> "$0.led"\n' * visits
+        '#!/bin/sh\nprintf "%s" "$1" > "$0.argument"\npage="${1#file://}"\n'
+        'stat -c "%a %n" "$page" "$(dirname "$page")" > "$0.modes"\n'
+        """address=$(sed -n 's/.*http-equiv="refresh" content="0;url=\\([^"]*\\)".*/\\1/p' "$page")\n"""
+        + 'curl -s -o /dev/null -w "%{http_code} %{redirect_url}\\n" --noproxy "*" "$address" >> "$0.led"\n'
+        * visits
     )
     script.chmod(0o700)
     return {"BROWSER": f"{script} %s"}
 
 
-def test_the_browser_gets_an_address_that_leads_to_the_console_once(
+def test_the_browser_gets_a_private_file_that_leads_to_the_console_once(
     home: Home, sign_in: SignInEndpoint, tmp_path: Path
 ) -> None:
     browser = _browser(tmp_path, visits=1)
     done = home.run("console", "--profile", "demo", "--endpoint-url", sign_in.url, **browser)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert (tmp_path / "browser.argument").read_text().startswith("http://127.0.0.1:")
-    assert "signin-token" not in (tmp_path / "browser.argument").read_text()
+    argument = (tmp_path / "browser.argument").read_text()
+    assert argument.startswith("file:///")
+    assert not re.search(r"http|127\.0\.0\.1|signin", argument)
+    modes = [line.split()[0] for line in (tmp_path / "browser.modes").read_text().splitlines()]
+    assert modes == ["600", "700"]
+    assert not Path(argument.removeprefix("file://")).parent.exists()
     code, address = (tmp_path / "browser.led").read_text().split()
     assert code == "302"
     assert "SigninToken=signin-token" in address
 
 
-def test_an_address_that_is_opened_twice_is_reported(home: Home, sign_in: SignInEndpoint, tmp_path: Path) -> None:
-    browser = _browser(tmp_path, visits=2)
-    done = home.run("console", "--profile", "demo", "--endpoint-url", sign_in.url, **browser)
-    assert done.returncode == 5
-    assert "opened twice" in done.stderr
-    assert (tmp_path / "browser.led").read_text().splitlines()[1].split() == ["410"]
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads command lines as Linux shows them")
+def test_another_user_who_reads_every_command_line_learns_no_address(
+    home: Home, sign_in: SignInEndpoint, tmp_path: Path
+) -> None:
+    script = tmp_path / "slow-browser"
+    script.write_text(
+        f"#!/bin/sh\ntouch {tmp_path}/open; while [ ! -e {tmp_path}/seen ]; do sleep 0.05; done\nexit 1\n"
+    )
+    script.chmod(0o700)
+    process = home.start(
+        "console", "--profile", "demo", "--endpoint-url", sign_in.url, variables={"BROWSER": f"{script} %s"}
+    )
+    while not (tmp_path / "open").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if _is_there(path)]
+    assert [line for line in lines if str(script).encode() in line]
+    assert not [line for line in lines if str(script).encode() in line and b"http" in line.partition(b"file://")[2]]
+    process.terminate()
+    (tmp_path / "seen").touch()
+    process.communicate(timeout=30)
+    (argument,) = {re.search(rb"file://[^\0]*", line)[0].decode() for line in lines if b"file://" in line}
+    assert not Path(argument.removeprefix("file://")).exists()
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return bool(path.read_bytes())
+    except OSError:
+        return False
+
+
+def test_where_no_browser_starts_the_address_to_open_by_hand_is_shown(
+    home: Home, sign_in: SignInEndpoint, tmp_path: Path
+) -> None:
+    snap = tmp_path / "firefox"
+    snap.write_text('#!/bin/sh\nexec /snap/bin/firefox "$@"\n')
+    snap.chmod(0o700)
+    process = home.start(
+        "console", "--profile", "demo", "--endpoint-url", sign_in.url, variables={"BROWSER": f"{snap} %s"}
+    )
+    assert process.stderr is not None
+    assert "Snap" in process.stderr.readline()
+    assert "Open this URL in a browser on this machine" in process.stderr.readline()
+    address = [process.stderr.readline() for _ in range(2)][-1].strip()
+    led = requests.get(address, allow_redirects=False, timeout=10)
+    assert "SigninToken=signin-token" in led.headers["Location"]
+    process.communicate(timeout=30)
+    assert process.returncode == 0
 
 
 def test_without_a_browser_no_token_is_asked_for(home: Home, sign_in: SignInEndpoint) -> None:
@@ -218,7 +270,7 @@ def test_only_the_browser_finds_the_redirect() -> None:
         ):
             assert refused.status_code in (404, 405, 421)
             assert "Location" not in refused.headers
-        waiting = threading.Thread(target=redirect.wait, kwargs={"linger": 0.1})
+        waiting = threading.Thread(target=redirect.wait)
         waiting.start()
         led = session.get(redirect.url, allow_redirects=False)
         waiting.join(10)
@@ -226,9 +278,13 @@ def test_only_the_browser_finds_the_redirect() -> None:
         assert led.headers["Cache-Control"] == "no-store"
         assert led.headers["Referrer-Policy"] == "no-referrer"
         assert session.get(redirect.url, allow_redirects=False).status_code == 410
+        with pytest.raises(SignInFailedError, match="opened twice"):
+            redirect.wait()
 
 
 def test_a_browser_that_never_comes_is_said() -> None:
     one_shot = OneShotRedirect("https://console.aws.amazon.com/", random=lambda n: "r" * n)
+    told: list[bool] = []
     with one_shot as redirect, pytest.raises(SignInFailedError, match="--print"):
-        redirect.wait(timeout=0.1)
+        redirect.wait(timeout=0.1, patience=0.05, unopened=lambda: told.append(True))
+    assert told == [True]

@@ -8,10 +8,11 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from botocore_cognito_federation._util.loopback import RouteServer
+from botocore_cognito_federation._util.loopback import LoopbackServer
 from botocore_cognito_federation.cache.base import forget_credentials
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.config.loader import load_settings
@@ -88,8 +89,12 @@ def test_botocore_takes_its_credentials_from_it(endpoint: Endpoint, monkeypatch:
         ({"path": "//etc/passwd"}, 404),
         ({"Host": None}, 421),
         ({"Host": "attacker.example"}, 421),
-        ({"Host": "127.0.0.1"}, 421),
+        ({"Host": "attacker.example:{port}"}, 421),
+        ({"Host": "127.0.0.1.attacker.example"}, 421),
         ({"Host": "127.0.0.1:1"}, 421),
+        ({"Host": "127.0.0.1:"}, 421),
+        ({"Host": "127.0.0.1:{port}:{port}"}, 421),
+        ({"Host": ""}, 421),
         ({"Origin": "https://attacker.example"}, 403),
         ({"Origin": "null"}, 403),
         ({"Referer": "https://attacker.example/"}, 403),
@@ -103,12 +108,19 @@ def test_botocore_takes_its_credentials_from_it(endpoint: Endpoint, monkeypatch:
     ids=str,
 )
 def test_whoever_is_not_the_program_gets_nothing(endpoint: Endpoint, change: dict[str, str], status: int) -> None:
-    answered, headers, body = ask(endpoint, **change)
+    answered, headers, body = ask(
+        endpoint, **{name: value and value.replace("{port}", str(endpoint.port)) for name, value in change.items()}
+    )
     assert answered == status
     assert b"ASIA" not in body
     assert b"attacker" not in body
     assert "access-control-allow-origin" not in headers
     assert ask(endpoint)[0] == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.1:{port}", "LocalHost:{port}"])
+def test_a_client_may_leave_the_port_out_of_the_host_it_names(endpoint: Endpoint, host: str) -> None:
+    assert ask(endpoint, Host=host.replace("{port}", str(endpoint.port)))[0] == 200
 
 
 def raw(endpoint: Endpoint, request: bytes) -> bytes:
@@ -156,8 +168,16 @@ def test_slow_and_many_clients_do_not_hold_up_the_next(endpoint: Endpoint, monke
             client.close()
 
 
+def test_more_clients_at_once_than_there_are_places_wait_for_one(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LoopbackServer, "maximum_connections", 4)
+    with ThreadPoolExecutor(40) as pool:
+        assert {found[0] for found in pool.map(lambda _: ask(endpoint), range(200))} == {200}
+
+
 def test_a_client_that_trickles_is_cut(inside: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RouteServer, "request_time", 0.5)
+    monkeypatch.setattr(LoopbackServer, "request_time", 0.5)
     served = Endpoint(fetcher_for(load_settings("demo")))
     with served, socket.create_connection(("127.0.0.1", served.port), timeout=20) as client:
         assert _trickle(client) < 100

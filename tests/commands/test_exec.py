@@ -30,6 +30,7 @@ print(session.client("s3", endpoint_url=endpoint).get_object(Bucket=bucket, Key=
 def test_the_program_has_credentials_and_region_and_nothing_that_would_shadow_them(home: Home) -> None:
     before = {name: "stale" for name in SHADOWS if name not in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")}
     before |= {"AWS_PROFILE": "demo", CHAIN_VARIABLE: "other", "COGNITO_FEDERATION_CLIENT_ID": "demo-client"}
+    before |= {"AWS_EC2_METADATA_DISABLED": "false"}
     done = home.run("exec", "--", *PRINT_ENVIRONMENT, **before)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -38,8 +39,33 @@ def test_the_program_has_credentials_and_region_and_nothing_that_would_shadow_th
     assert found["AWS_REGION"] == found["AWS_DEFAULT_REGION"] == home.world.region
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", found["AWS_CREDENTIAL_EXPIRATION"])
     assert "stale" not in found.values()
+    assert found["AWS_EC2_METADATA_DISABLED"] == "true"
     assert not {"AWS_PROFILE", CHAIN_VARIABLE, "COGNITO_FEDERATION_CLIENT_ID"} & set(found)
     assert found["COGNITO_FEDERATION_CACHE_DIR"] == home.environment["COGNITO_FEDERATION_CACHE_DIR"]
+
+
+def test_the_program_and_a_token_command_get_the_library_path_from_before_a_frozen_caller(
+    home: Home, tmp_path: Path
+) -> None:
+    """As the AWS CLI 2 starts a credential helper: with the path of its bundle, and perhaps the one from before."""
+    bundle, shown = tmp_path / "dist", tmp_path / "shown"
+    bundle.mkdir()
+    (bundle / "base_library.zip").touch()
+    command = tmp_path / "token-command"
+    token = (home.path / "token").read_text()
+    command.write_text(f'#!/bin/sh\nprintf "%s" "${{LD_LIBRARY_PATH-none}}" > {shown}\nprintf "%s" "{token}"\n')
+    command.chmod(0o700)
+    home.config.write_text(home.config.read_text().replace("cognito_token_file", "#cognito_token_file"))
+    source = {"COGNITO_FEDERATION_CACHE": "memory"}
+    text = home.config.read_text().replace("[profile demo]", f"[profile demo]\ncognito_token_command = {command}", 1)
+    home.config.write_text(text)
+    for before, expected in ({"LD_LIBRARY_PATH_ORIG": "/before"}, "/before"), ({}, None):
+        variables = {**source, "LD_LIBRARY_PATH": f"{bundle}", **before}
+        done = home.run("exec", "--profile", "demo", "--", *PRINT_ENVIRONMENT, **variables)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout).get("LD_LIBRARY_PATH") == expected
+        assert "LD_LIBRARY_PATH_ORIG" not in json.loads(done.stdout)
+        assert shown.read_text() == (expected or "none")
 
 
 def test_quiet_where_nobody_reads_it(home: Home) -> None:

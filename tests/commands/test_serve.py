@@ -23,10 +23,10 @@ def _variables(line_count: int, process: subprocess.Popen[str]) -> dict[str, str
     return dict(word[1].split("=", 1) for word in words)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0), (signal.SIGHUP, 0)])
 def test_a_shell_that_sets_what_is_printed_has_credentials_until_the_end(home: Home, number: int, code: int) -> None:
     process = home.start("serve", "--profile", "demo")
-    variables = _variables(4, process)
+    variables = _variables(5, process)
     world = home.world
     done = subprocess.run(
         [sys.executable, "-c", READ_OBJECT, world.bucket, world.object_key, world.endpoint_url],
@@ -59,7 +59,7 @@ def test_every_shell_is_spoken_to_in_its_way(home: Home, style: str, start: str)
 
 def test_a_sign_out_by_another_process_is_honoured_at_once(home: Home) -> None:
     process = home.start("serve", "--profile", "demo")
-    variables = _variables(4, process)
+    variables = _variables(5, process)
 
     def ask() -> requests.Response:
         token = variables["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
@@ -80,7 +80,7 @@ def test_a_sign_out_by_another_process_is_honoured_at_once(home: Home) -> None:
 
 def test_what_would_come_before_the_endpoint_is_named(home: Home) -> None:
     process = home.start("serve", variables={"AWS_PROFILE": "demo"})
-    _variables(4, process)
+    _variables(5, process)
     assert process.stderr is not None
     assert "AWS_PROFILE is set" in process.stderr.readline()
     process.terminate()

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -88,6 +89,8 @@ class FakeProvider:
     token_changes_in_turn: list[dict[str, Any]] = field(default_factory=list)
     token_responses: list[Response] = field(default_factory=list)
     id_token: str | None = None
+    strict_consent: bool = False
+    on_token: Callable[[Any], None] | None = None
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     authorizations: list[dict[str, str]] = field(default_factory=list)
     jwks_fetches: int = 0
@@ -141,6 +144,8 @@ class FakeProvider:
         asked = {name: values[0] for name, values in parse_qs(request.query_string.decode()).items()}
         self.authorizations.append(asked)
         self.nonce = asked.get("nonce")
+        if self.strict_consent and "offline_access" in asked["scope"] and asked.get("prompt") != "consent":
+            return Response("offline_access needs prompt=consent", status=400)  # its own page: nothing comes back
         answer: dict[str, str | None] = {"code": "the-code", "state": asked["state"], "iss": self.issuer}
         answer.update(self.redirect_changes)
         if self.redirect_changes_in_turn:
@@ -149,6 +154,8 @@ class FakeProvider:
         return Response(status=302, headers={"Location": f"{asked['redirect_uri']}?{query}"})
 
     def _token(self, request: Request) -> Response:
+        if self.on_token is not None:
+            self.on_token(request)
         self.asked.append(("/token", {**request.form.to_dict(), **_authorization(request)}))
         if self.token_responses:
             return self.token_responses.pop(0)

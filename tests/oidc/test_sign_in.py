@@ -48,7 +48,7 @@ def test_a_sign_in_ends_with_verified_tokens_and_a_page_that_names_the_user(
     assert "Ada (ada@example.com)" in tab.page().text
     assert "code=" not in tab.page().url
     assert (shown[0].kind, shown[0].browser_opened) == ("browser", True)
-    assert shown[0].url.startswith(f"{provider.issuer}/authorize?")
+    assert urlsplit(shown[0].url).path.startswith("/start/")
 
 
 def test_the_exchange_sends_the_verifier_of_the_challenge_and_the_same_redirect(
@@ -206,21 +206,60 @@ def test_a_store_that_breaks_in_an_unexpected_way_still_ends_the_page(party: OID
     assert "secret detail" not in tab.page().text
 
 
-def test_a_launch_address_read_by_somebody_else_ends_the_sign_in(party: OIDCClient) -> None:
+def test_two_browsers_at_the_start_page_end_the_sign_in(party: OIDCClient) -> None:
     def read_twice(url: str) -> bool:
         for _ in range(2):
             requests.get(url, allow_redirects=False, timeout=10)
         return True
 
-    with pytest.raises(SignInFailedError, match="opened twice"):
+    with pytest.raises(SignInFailedError, match="opened in two browsers"):
         sign_in(party, read_twice)
+
+
+def test_another_user_who_is_first_at_the_start_page_and_finishes_is_found_out_when_the_own_browser_comes(
+    provider: FakeProvider, party: OIDCClient, tab: Tab
+) -> None:
+    kept: list[AuthenticationResult] = []
+    start: list[str] = []
+
+    def other_user(url: str) -> bool:
+        start.append(url)
+        return tab(url)
+
+    def own_browser_comes_late(answer: Any) -> None:
+        assert requests.get(start[0], allow_redirects=False, timeout=10).status_code == 410
+
+    # While the code of the other user is exchanged, the browser that was meant to be first opens the start page.
+    provider.on_token = own_browser_comes_late
+    with pytest.raises(SignInFailedError, match="opened in two browsers"):
+        sign_in(party, other_user, accept=kept.append)
+    assert not kept
+    assert "opened in two browsers" in tab.page().text
+
+
+def test_who_has_state_and_code_but_not_the_cookie_signs_nobody_in(
+    provider: FakeProvider, party: OIDCClient, tab: Tab
+) -> None:
+    """Even an attacker who reads every address of the browser, as a proxy's log has them, cannot answer for it."""
+
+    def eavesdropped(url: str) -> bool:
+        first = requests.get(url, allow_redirects=False, timeout=10)
+        answer = requests.get(first.headers["Location"], allow_redirects=False, timeout=10).headers["Location"]
+        refused = requests.get(answer, timeout=10)
+        assert refused.status_code == 403
+        assert "Not the browser" in refused.text
+        return True
+
+    with pytest.raises(SignInFailedError, match="Nobody finished"):
+        sign_in(party, eavesdropped, timeout=0.5)
+    assert not provider.asked
 
 
 def test_ctrl_c_is_immediate_and_frees_the_port(party: OIDCClient) -> None:
     ports: list[int] = []
 
     def interrupt(prompt: SignInPrompt) -> None:
-        ports.append(urlsplit(parse_qs(urlsplit(prompt.url).query)["redirect_uri"][0]).port or 0)
+        ports.append(urlsplit(prompt.url).port or 0)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -262,8 +301,86 @@ def test_a_cancelled_sign_in_frees_the_port_and_says_so(party: OIDCClient) -> No
 
 
 def wants_consent(provider: FakeProvider, party: OIDCClient) -> OIDCClient:
-    provider.discovery_changes["scopes_supported"] = ["openid", "offline_access"]
-    return party
+    """As Google: no `offline_access`, and a refresh token at the first consent only."""
+    like_google = replace(party.provider, authorization_parameters=(("access_type", "offline"),))
+    return replace(party, provider=like_google)
+
+
+def with_offline_access(provider: FakeProvider, prompts: list[str] | None) -> None:
+    provider.discovery_changes |= {"scopes_supported": ["openid", "offline_access"], "prompt_values_supported": prompts}
+
+
+@pytest.mark.parametrize("prompts", [None, ["none", "login", "consent"]])
+def test_a_provider_that_gives_offline_access_only_with_consent_is_asked_for_it_at_once(
+    provider: FakeProvider, party: OIDCClient, tab: Tab, prompts: list[str] | None
+) -> None:
+    provider.strict_consent = True
+    with_offline_access(provider, prompts)
+    assert sign_in(party, tab).refresh_token == "the-refresh-token"
+    assert [request.get("prompt") for request in provider.authorizations] == ["consent"]
+
+
+def test_a_provider_that_knows_no_consent_prompt_or_needs_none_is_not_asked_for_it(
+    provider: FakeProvider, party: OIDCClient, tab: Tab
+) -> None:
+    with_offline_access(provider, ["none", "login"])
+    assert sign_in(party, tab).refresh_token
+    with_offline_access(provider, None)
+    needs_none = replace(party, provider=replace(party.provider, asks_consent_for_refresh_token=False))
+    assert sign_in(needs_none, tab).refresh_token
+    assert [request.get("prompt") for request in provider.authorizations] == [None, None]
+
+
+def test_a_prompt_that_is_configured_is_the_one_that_is_sent(
+    provider: FakeProvider, party: OIDCClient, tab: Tab
+) -> None:
+    with_offline_access(provider, None)
+    sign_in(replace(party, authorization_parameters=(("prompt", "select_account"),)), tab)
+    assert [request.get("prompt") for request in provider.authorizations] == ["select_account"]
+
+
+def test_entra_gives_refresh_tokens_without_a_consent_that_administrators_keep_to_themselves() -> None:
+    assert not resolve("login.microsoftonline.com/tenant/v2.0").asks_consent_for_refresh_token
+    assert resolve("login.microsoftonline.com.example.com").asks_consent_for_refresh_token
+
+
+def test_an_error_on_the_providers_own_page_ends_with_what_to_do_about_it(
+    provider: FakeProvider, party: OIDCClient, tab: Tab
+) -> None:
+    provider.strict_consent = True
+    with_offline_access(provider, None)
+    party = replace(party, authorization_parameters=(("prompt", "login"),))
+    with pytest.raises(SignInFailedError, match="Nobody finished") as caught:
+        sign_in(party, tab, timeout=0.5)
+    assert "set cognito_auth_params = prompt=consent" in caught.value.remedy
+    assert "register http://127.0.0.1/callback" in caught.value.remedy
+
+
+def test_a_person_at_a_page_that_never_comes_back_is_told_what_helps(
+    provider: FakeProvider, party: OIDCClient, tab: Tab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("botocore_cognito_federation.oidc.flows.ANSWER_TIME", 0.0)
+    provider.strict_consent = True
+    with_offline_access(provider, ["login"])
+    shown: list[SignInPrompt] = []
+    with pytest.raises(SignInFailedError, match="Nobody finished"):
+        sign_in(party, tab, timeout=1, announce=shown.append)
+    assert [prompt.stalled for prompt in shown] == ["", "unanswered"]
+    assert "prompt=consent" in shown[1].helps
+
+
+def test_a_browser_that_does_not_come_is_reported_and_its_file_given_up(
+    party: OIDCClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("BROWSER_PATIENCE", "BROWSER_TIME"):
+        monkeypatch.setattr(f"botocore_cognito_federation.oidc.flows.{name}", 0.0)
+    shown: list[SignInPrompt] = []
+    given_up: list[bool] = []
+    with pytest.raises(SignInFailedError, match="Nobody finished"):
+        sign_in(party, lambda url: True, timeout=0.1, announce=shown.append, arrived=lambda: given_up.append(True))
+    assert [prompt.stalled for prompt in shown] == ["", "unopened"]
+    assert shown[0].url == shown[1].url
+    assert given_up == [True]
 
 
 def test_a_missing_refresh_token_is_asked_for_with_consent_in_the_same_tab(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.demo.world import World
 from tests.servers.oidc_provider import OidcProvider
 
@@ -122,6 +123,12 @@ class Done:
 
 def browser_options(user: str) -> tuple[str, str]:
     return "--browser-command", f"{sys.executable} {BROWSER} {user} %s"
+
+
+def change_cache(home: Home, cache: str) -> Done:
+    """Change ``cognito_cache`` as people do, who want to keep their sign-in."""
+    options = ("--set", f"cache={cache}", "--command", find_executable(), "--offline", "--no-input")
+    return home.run("configure", "--profile", "dev", *options)
 
 
 def finished(process: subprocess.Popen[str], text: str | None = None) -> Done:

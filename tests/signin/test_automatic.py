@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import pytest
 
 from botocore_cognito_federation.cache.base import MemoryStore
+from botocore_cognito_federation.cache.sessions import Session
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError
 from botocore_cognito_federation.factory import system_clock
@@ -21,6 +22,7 @@ from botocore_cognito_federation.login_tokens.base import RefreshContext, Source
 from botocore_cognito_federation.sign_in import auto as automatic
 from botocore_cognito_federation.sign_in import interactive as perform
 from botocore_cognito_federation.sign_in.auto import AutomaticLogin, Backoff, signed_in_automatically
+from botocore_cognito_federation.sign_in.session_writer import SessionWriter
 from tests.signin.places import BROWSER, Home, finished
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the tests use the terminal device of POSIX")
@@ -96,6 +98,18 @@ def test_always_takes_a_browser_in_place_of_a_terminal(settings_of: Any, attempt
     assert not bench.attempt({"SSH_TTY": "/dev/pts/1"})
 
 
+def test_always_needs_a_terminal_where_the_browser_cannot_be_opened_for_the_person(
+    settings_of: Any, attempts: Attempts, tmp_path: Path
+) -> None:
+    snap = tmp_path / "firefox"
+    snap.write_text('#!/bin/sh\nexec /snap/bin/firefox "$@"\n')
+    snap.chmod(0o755)
+    settings = settings_of("always")
+    assert not Bench(settings, tmp_path, terminal=False).attempt({"BROWSER": str(snap)})
+    assert attempts.count == 0
+    assert Bench(settings, tmp_path).attempt({"BROWSER": str(snap)})
+
+
 @pytest.mark.parametrize("ci", ["true", "1", "yes"])
 def test_never_in_ci(settings_of: Any, attempts: Attempts, tmp_path: Path, ci: str) -> None:
     assert not Bench(settings_of("always"), tmp_path).attempt({"CI": ci, "BROWSER": "firefox"})
@@ -138,6 +152,25 @@ def test_a_clock_that_was_set_back_does_not_make_the_pause_longer(settings_of: A
     assert pause.left() == 300
     bench.now -= 86_400
     assert pause.left() == 0
+
+
+def test_a_sign_in_ends_the_pause_and_a_failure_of_yesterday_makes_the_next_one_no_longer(
+    settings_of: Any, tmp_path: Path
+) -> None:
+    bench = Bench(settings_of("tty"), tmp_path)
+    pause = Backoff(bench.settings, bench.store, lambda: bench.now)
+    pause.failed()
+    bench.now += 301
+    pause.failed()
+    assert pause.left() == 600
+    keeper = SessionWriter(bench.settings, bench.store, force=False, now=lambda: bench.now)
+    keeper.keep(Session("id", "ada", {}, "a token", None, "a refresh token", bench.now, keeper.sign_out_epoch), "Ada")
+    assert pause.left() == 0
+    pause.failed()
+    assert pause.left() == 300
+    bench.now += 86_400
+    pause.failed()
+    assert pause.left() == 300
 
 
 def test_a_process_without_a_terminal_has_no_foreground_terminal() -> None:
@@ -191,7 +224,7 @@ def test_a_helper_signs_in_on_the_terminal_device_and_its_streams_stay_clean(hom
     assert json.loads(done.out)["Version"] == 1
     assert done.err == ""
     assert "session corp needs a sign-in" in shown
-    assert "/auth?" in shown
+    assert "/start/" in shown
     assert "signed in as ada@example.com" in shown
 
 

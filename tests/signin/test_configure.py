@@ -11,6 +11,8 @@ import pytest
 
 from botocore_cognito_federation.config.configure import find_executable, helper_command, is_ours
 from botocore_cognito_federation.errors import ConfigurationError
+from botocore_cognito_federation.identity_providers import resolve
+from botocore_cognito_federation.oidc.authorization import redirect_uri_of_its_own
 from tests.signin.places import Done, Home, finished
 
 BEFORE = """# my own notes
@@ -52,7 +54,9 @@ def test_what_it_writes_signs_in_and_serves_every_client(home: Home, program: Pa
     text = home.config.read_text()
     assert text.startswith(BEFORE)
     assert f"credential_process = {program} credential-process --profile dev\n" in text
-    assert "http://127.0.0.1/callback (with any port)" in done.err
+    own = redirect_uri_of_its_own(resolve(home.provider.issuer))
+    assert f"cognito_redirect_uri = {own}\n" in text
+    assert f"  {own} (with any port)\n" in done.err
     assert stat.S_IMODE(os.stat(home.config).st_mode) == 0o600
     again = configure(home, program)
     assert again.code == 0
@@ -61,6 +65,16 @@ def test_what_it_writes_signs_in_and_serves_every_client(home: Home, program: Pa
     assert home.login().code == 0
     found = finished(home.python("import boto3; print(boto3.client('s3').list_buckets()['Buckets'][0]['Name'])"))
     assert found.out.strip() == home.world.bucket, found.err
+
+
+def test_a_profile_that_is_there_already_keeps_the_redirect_uri_that_is_registered_for_it(
+    home: Home, program: Path
+) -> None:
+    assert configure(home, program, "--auth-params", "x=y").code == 0
+    assert "cognito_redirect_uri" not in home.config.read_text()
+    home.config.write_text("")
+    assert configure(home, program, "--redirect-uri", "http://localhost").code == 0
+    assert "cognito_redirect_uri = http://localhost\n" in home.config.read_text()
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import socket
 import sys
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.signin.places import Home
+from tests.sources.metadata_server import MetadataServer
 
 
 def examined(home: Home, *arguments: str, **variables: str) -> tuple[int, list[dict[str, Any]]]:
@@ -133,3 +135,43 @@ def test_guests_get_no_identity_from_an_examination(home: Home) -> None:
     home.world.reset_journal()
     examined(home)
     assert home.world.calls("GetId") == []
+
+
+def metadata_service(request: BaseHTTPRequestHandler) -> None:
+    """What botocore asks of it, with a role attached."""
+    document = '{"AccessKeyId": "ASIAX", "SecretAccessKey": "x", "Token": "x", "Expiration": "2099-01-01T00:00:00Z"}'
+    body = (document if request.path.endswith("/build-server") else "build-server").encode()
+    request.send_response(200)
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    request.wfile.write(body)
+
+
+def test_a_role_of_the_machine_that_programs_could_go_on_to_is_found(sound: Home) -> None:
+    with MetadataServer(metadata_service) as server:
+        reachable = {
+            "AWS_EC2_METADATA_DISABLED": "false",
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://{server.host}",
+        }
+        code, findings = examined(sound, **reachable)
+        assert code == 0
+        assert "The role build-server of this machine can be had" in bad(findings)["other identities"]
+        asked = len(server.seen)
+        for closed in ({"AWS_EC2_METADATA_DISABLED": "true"}, {"COGNITO_FEDERATION_FAIL_CLOSED": "true"}):
+            assert bad(examined(sound, **reachable | closed)[1]) == {}
+        assert bad(examined(sound, "--offline", **reachable)[1]) == {}
+        assert len(server.seen) == asked
+
+
+def test_a_metadata_service_that_never_answers_does_not_hold_the_examination_up(sound: Home) -> None:
+    with MetadataServer() as server:
+        server.trickles()
+        where = {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://{server.host}"}
+        assert bad(examined(sound, **where)[1]) == {}
+        assert server.seen
+
+
+def test_the_credentials_of_a_container_that_programs_could_go_on_to_are_found(sound: Home) -> None:
+    container = {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/x"}
+    assert "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is set" in bad(examined(sound, **container)[1])["other identities"]
+    assert bad(examined(sound, COGNITO_FEDERATION_FAIL_CLOSED="true", **container)[1]) == {}

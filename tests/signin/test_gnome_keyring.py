@@ -13,7 +13,7 @@ pytest.importorskip("secretstorage", reason="the Secret Service is a thing of Li
 from tests.servers import gnome_keyring
 from tests.servers.gnome_keyring import GnomeKeyring
 from tests.servers.oidc_provider import OidcProvider
-from tests.signin.places import Home, finished, later, renewals
+from tests.signin.places import Home, change_cache, finished, later, renewals
 
 #: The command line in a process that has less patience with a keyring than people need.
 _IMPATIENT = """
@@ -68,13 +68,13 @@ def test_a_sign_in_moves_to_files_and_back_with_nothing_left_behind(
 ) -> None:
     home = keyring_home
     assert home.login().code == 0
-    home.write(cognito_cache="file")
+    assert change_cache(home, "file").code == 0
     assert home.run("token").code == 0
     assert home.session_document()["subject"] == "ada"
     assert not [name for name in keyring.items() if name.startswith("sessions")]
     before = renewals(provider)
     assert later(home, 3610, "token").code == 0
-    home.write(cognito_cache="keyring")
+    assert change_cache(home, "keyring").code == 0
     done = later(home, 7220, "token")
     assert done.code == 0, done.err
     assert renewals(provider) == before + 2
@@ -109,4 +109,4 @@ def test_a_locked_keyring_with_nobody_to_ask_is_named_too_and_a_sign_in_does_not
     assert done.code == 8
     assert "SecretService" in done.err
     assert "Unlock it" in done.err
-    assert "/auth?" not in done.err
+    assert "/start/" not in done.err

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from botocore_cognito_federation.cache.base import CREDENTIALS, MemoryStore, begin_epoch
+from botocore_cognito_federation.cache.base import CREDENTIALS, SESSIONS, MemoryStore, begin_epoch
 from botocore_cognito_federation.cache.sessions import Sessions
 from botocore_cognito_federation.config.settings import Settings
-from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError
+from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, StorageError
 from botocore_cognito_federation.identity_providers import resolve
 from botocore_cognito_federation.oidc.client import AuthenticationResult
 from botocore_cognito_federation.oidc.flows import SignInPrompt
@@ -196,3 +197,86 @@ def test_one_who_only_joins_does_not_begin_after_waiting_in_vain(monkeypatch: py
         )
     assert Busy.tries == 2
     assert screen.said == ["Another sign-in of session corp is under way; waiting for it"]
+
+
+@pytest.fixture
+def revoked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The refresh tokens that the provider is asked to revoke."""
+    tokens: list[str] = []
+    monkeypatch.setattr(perform, "revoke_session", lambda *arguments: tokens.append(arguments[-1]))
+    monkeypatch.setattr(
+        perform.OIDCClient, "metadata", lambda self: type("M", (), {"device_authorization_endpoint": None})
+    )
+    return tokens
+
+
+def signed_in_by_pasting(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, store: MemoryStore, given: AuthenticationResult
+) -> None:
+    def pasted(party: Any, redirect_uri: str, *, accept: Any, **_: Any) -> None:
+        accept(given)
+
+    monkeypatch.setattr(perform, "sign_in_with_paste", pasted)
+    environment = Environment({}, can_open=no_browser)
+    sign_in_only(settings, store=store, screen=Screen(), options=LoginOptions(), environment=environment)
+
+
+@pytest.mark.parametrize(("pool", "expected"), [("eu-west-1_1", ["first"]), (None, [])])
+def test_the_next_sign_in_of_a_person_revokes_the_token_before_where_that_ends_no_more_than_it(
+    monkeypatch: pytest.MonkeyPatch, revoked: list[str], pool: str | None, expected: list[str]
+) -> None:
+    settings, store = replace(SETTINGS, user_pool_id=pool), MemoryStore()
+    for token in ("first", "second"):
+        signed_in_by_pasting(monkeypatch, settings, store, answer(refresh_token=token))
+        session = Sessions(settings, store).read()
+        assert session is not None
+        assert session.refresh_token == token
+    assert revoked == expected
+
+
+def test_the_same_token_again_is_not_revoked(monkeypatch: pytest.MonkeyPatch, revoked: list[str]) -> None:
+    settings, store = replace(SETTINGS, user_pool_id="eu-west-1_1"), MemoryStore()
+    for token in ("one", "one", None):
+        signed_in_by_pasting(monkeypatch, settings, store, answer(refresh_token=token))
+    assert revoked == []
+
+
+def test_a_sign_in_that_may_not_be_kept_leaves_no_token_that_nothing_knows_of(
+    monkeypatch: pytest.MonkeyPatch, revoked: list[str]
+) -> None:
+    store = MemoryStore()
+    signed_in_by_pasting(monkeypatch, SETTINGS, store, answer(refresh_token="of ada"))
+    with pytest.raises(SignInFailedError):
+        signed_in_by_pasting(monkeypatch, SETTINGS, store, answer("grace", refresh_token="of grace"))
+    assert revoked == ["of grace"]
+
+
+def test_a_sign_in_that_cannot_be_written_leaves_no_token_that_nothing_knows_of(
+    monkeypatch: pytest.MonkeyPatch, revoked: list[str]
+) -> None:
+    class Full(MemoryStore):
+        def write(self, kind: str, key: str, document: Any) -> None:
+            if kind == SESSIONS:
+                raise StorageError("The disk is full")
+            super().write(kind, key, document)
+
+    with pytest.raises(StorageError, match="The disk is full"):
+        signed_in_by_pasting(monkeypatch, SETTINGS, Full(), answer(refresh_token="lost"))
+    assert revoked == ["lost"]
+
+
+def test_a_provider_that_does_not_answer_a_revocation_holds_nothing_up(
+    monkeypatch: pytest.MonkeyPatch, revoked: list[str]
+) -> None:
+    silent = threading.Event()
+    monkeypatch.setattr(perform, "_REVOCATION_TIME", 0.05)
+    monkeypatch.setattr(perform, "revoke_session", lambda *_: silent.wait(60))
+    settings, store = replace(SETTINGS, user_pool_id="eu-west-1_1"), MemoryStore()
+    try:
+        for token in ("first", "second"):
+            signed_in_by_pasting(monkeypatch, settings, store, answer(refresh_token=token))
+    finally:
+        silent.set()
+    session = Sessions(settings, store).read()
+    assert session is not None
+    assert session.refresh_token == "second"

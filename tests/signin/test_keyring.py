@@ -19,11 +19,11 @@ from keyring.backends.null import Keyring as NullKeyring
 from botocore_cognito_federation._util.concurrency import TimeLimit
 from botocore_cognito_federation.cache.base import CREDENTIALS, IDENTITIES, SESSIONS
 from botocore_cognito_federation.cache.file import FileStore
-from botocore_cognito_federation.cache.keyring import FilesAfterKeyring, KeyringStore, move_scope
+from botocore_cognito_federation.cache.keyring import KeyringStore, move_scope
 from botocore_cognito_federation.cache.keyring_backend import KeyringItems, TimeLimitedBackend, checked, probe
 from botocore_cognito_federation.errors import StorageError
 from tests.signin import fake_keyring
-from tests.signin.places import Home
+from tests.signin.places import Home, change_cache
 
 
 class Memory:
@@ -122,22 +122,27 @@ def test_secrets_go_to_the_keyring_and_the_rest_to_files(store: KeyringStore, ba
     assert list(store.documents(SESSIONS)) == []
 
 
-def test_what_is_in_a_file_moves_into_the_keyring_and_back_on_first_use(store: KeyringStore, backend: Memory) -> None:
-    files = FilesAfterKeyring(store.directory, lambda: backend)
-    files.write(SESSIONS, "a" * 64, {"scope": "s", "refresh_token": "one"})
-    assert (store.read(SESSIONS, "a" * 64) or {})["refresh_token"] == "one"
-    assert FileStore(store.directory).read(SESSIONS, "a" * 64) is None
-    store.write(SESSIONS, "a" * 64, {"scope": "s", "refresh_token": "two"})
-    assert (files.read(SESSIONS, "a" * 64) or {})["refresh_token"] == "two"
-    assert backend.items == {}
-    assert (FileStore(store.directory).read(SESSIONS, "a" * 64) or {})["refresh_token"] == "two"
+def test_neither_store_reads_or_moves_what_the_other_holds(store: KeyringStore, backend: Memory) -> None:
+    store.files.write(SESSIONS, "a" * 64, {"scope": "s", "refresh_token": "in the file"})
+    assert store.read(SESSIONS, "a" * 64) is None
+    store.write(SESSIONS, "a" * 64, {"scope": "s", "refresh_token": "in the keyring"})
+    assert (store.files.read(SESSIONS, "a" * 64) or {})["refresh_token"] == "in the file"
+    assert (store.read(SESSIONS, "a" * 64) or {})["refresh_token"] == "in the keyring"
+    store.delete(SESSIONS, "a" * 64)
+    assert (store.files.read(SESSIONS, "a" * 64) or {})["refresh_token"] == "in the file"
 
 
-def test_a_file_written_after_the_change_is_the_newer_one(store: KeyringStore) -> None:
-    store.write(SESSIONS, "a" * 64, {"scope": "s", "refresh_token": "spent"})
-    FileStore(store.directory).write(SESSIONS, "a" * 64, {"scope": "s", "refresh_token": "rotated"})
-    assert (store.read(SESSIONS, "a" * 64) or {})["refresh_token"] == "rotated"
-    assert (store.read_here(SESSIONS, "a" * 64) or {})["refresh_token"] == "rotated"
+def test_an_item_with_a_changed_character_or_under_another_key_is_a_miss(store: KeyringStore, backend: Memory) -> None:
+    store.write(SESSIONS, "a" * 64, {"scope": "s", "refresh_token": "of ada"})
+    store.write(SESSIONS, "b" * 64, {"scope": "s", "refresh_token": "of bob"})
+    of_ada, of_bob = (next(name for name in backend.items if name.startswith(f"sessions-{key}")) for key in "ab")
+    backend.items[of_ada], good = backend.items[of_bob], backend.items[of_ada]
+    assert store.read(SESSIONS, "a" * 64) is None
+    for position in range(len(good)):
+        backend.items[of_ada] = good[:position] + ("x" if good[position] != "x" else "y") + good[position + 1 :]
+        assert (store.read(SESSIONS, "a" * 64) or {"refresh_token": "of ada"})["refresh_token"] == "of ada"
+    backend.items[of_ada] = good
+    assert (store.read(SESSIONS, "a" * 64) or {})["refresh_token"] == "of ada"
 
 
 def test_moving_a_scope_takes_its_sign_ins_and_forgets_its_credentials(store: KeyringStore, backend: Memory) -> None:
@@ -145,24 +150,32 @@ def test_moving_a_scope_takes_its_sign_ins_and_forgets_its_credentials(store: Ke
     files.write(SESSIONS, "a" * 64, {"scope": "mine", "refresh_token": "one"})
     files.write(SESSIONS, "b" * 64, {"scope": "other", "refresh_token": "two"})
     files.write(CREDENTIALS, "c" * 64, {"scope": "mine", "secret_key": "three"})
-    assert move_scope("mine", store) == 1
+    assert move_scope("mine", files, store) == 1
     assert store.holds(SESSIONS, "a" * 64)
     assert files.read(SESSIONS, "b" * 64) is not None
     assert files.read(CREDENTIALS, "c" * 64) is None
-    assert move_scope("mine", FilesAfterKeyring(store.directory, lambda: backend)) == 1
+    assert move_scope("mine", store, files) == 1
     assert files.read(SESSIONS, "a" * 64) is not None
     assert backend.items == {}
 
 
-def test_files_never_ask_a_keyring_that_holds_nothing(tmp_path: Path) -> None:
+def test_moving_takes_what_killed_writes_have_left_of_the_sign_in_too(store: KeyringStore) -> None:
+    store.files.write(SESSIONS, "a" * 64, {"scope": "mine", "refresh_token": "one"})
+    leftover = Path(store.directory) / "sessions" / f"{'a' * 64}.json.tmp-0123456789ab"
+    leftover.write_text("TOPSECRET")
+    assert move_scope("mine", store.files, store) == 1
+    assert not leftover.exists()
+
+
+def test_a_keyring_that_holds_nothing_is_never_asked(tmp_path: Path) -> None:
     def never() -> Any:
         raise AssertionError("the keyring was asked")
 
-    files = FilesAfterKeyring(str(tmp_path), never)
-    files.write(SESSIONS, "a" * 64, {"scope": "s"})
-    assert files.read(SESSIONS, "b" * 64) is None
-    assert len(list(files.documents(SESSIONS))) == 1
-    files.delete(SESSIONS, "a" * 64)
+    empty = KeyringStore(FileStore(str(tmp_path)), never)
+    assert not empty.holds_anything()
+    assert empty.read(SESSIONS, "b" * 64) is None
+    assert list(empty.documents(SESSIONS)) == []
+    empty.delete(SESSIONS, "a" * 64)
 
 
 @pytest.mark.parametrize("backend", [FailKeyring(), NullKeyring(), None])
@@ -176,6 +189,13 @@ def test_a_plain_file_backend_is_refused_by_name() -> None:
     plaintext = type("PlaintextKeyring", (), {"__module__": "keyrings.alt.file"})()
     with pytest.raises(StorageError, match=r"keyrings\.alt\.file\.PlaintextKeyring: it keeps secrets in files"):
         checked(plaintext)
+
+
+def test_a_backend_derived_from_a_plain_file_backend_is_refused_in_whichever_module_it_is() -> None:
+    plaintext = type("PlaintextKeyring", (), {"__module__": "keyrings.alt.file"})
+    derived = type("CorporateKeyring", (plaintext,), {"__module__": "corporate.secrets"})
+    with pytest.raises(StorageError, match=r"corporate\.secrets\.CorporateKeyring: it keeps secrets in files"):
+        checked(derived())
 
 
 def test_a_backend_that_forgets_is_found_by_the_round_trip() -> None:
@@ -210,14 +230,37 @@ def test_a_whole_life_in_the_keyring_leaves_no_secret_in_the_home(keyring_home: 
 def test_a_changed_cache_keeps_the_sign_in_both_ways(keyring_home: Home) -> None:
     home = keyring_home
     assert home.login().code == 0
-    home.write(cognito_cache="file")
+    assert "Moved what was kept for session corp (1) to cognito_cache = file" in change_cache(home, "file").err
     assert home.run("credential-process").code == 0
     assert home.session_document()["subject"] == "ada"
     assert not any("sessions" in name for name in kept(home))
-    home.write(cognito_cache="keyring")
+    assert change_cache(home, "keyring").code == 0
     assert home.run("token").code == 0
     assert not list((home.cache / "sessions").glob("*.json"))
     assert any("sessions" in name for name in kept(home))
+
+
+def test_a_variable_that_names_another_store_moves_no_secret_there(keyring_home: Home) -> None:
+    home = keyring_home.write(cognito_cache="file")
+    assert home.login().code == 0
+    document = home.session_document()
+    done = home.run("credential-process", COGNITO_FEDERATION_CACHE="keyring")
+    assert done.code == 3
+    assert not Path(home.more[fake_keyring.VARIABLE]).exists()
+    assert home.session_document() == document
+    assert home.run("credential-process").code == 0
+
+
+def test_a_logout_ends_the_sign_in_that_another_store_has_kept_too(keyring_home: Home) -> None:
+    home = keyring_home
+    assert home.login().code == 0
+    home.write(cognito_cache="file")
+    revoked = len(home.provider.journal("grant revoked"))
+    done = home.run("logout")
+    assert done.code == 0, done.err
+    assert "signed out ada@example.com" in done.err
+    assert kept(home) == {}
+    assert len(home.provider.journal("grant revoked")) == revoked + 1
 
 
 def test_a_sign_out_counts_although_the_keyring_is_locked_and_the_next_one_revokes(keyring_home: Home) -> None:
@@ -240,7 +283,7 @@ def test_a_sign_out_counts_although_the_keyring_is_locked_and_the_next_one_revok
 def test_a_keyring_that_does_not_work_is_said_before_anybody_signs_in(keyring_home: Home, backend: str) -> None:
     done = keyring_home.login(PYTHON_KEYRING_BACKEND=f"tests.signin.fake_keyring.{backend}")
     assert done.code == 8
-    assert "/auth?" not in done.err
+    assert "/start/" not in done.err
     assert backend in done.err
     assert "cannot keep" not in done.err
 

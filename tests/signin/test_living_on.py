@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from botocore_cognito_federation.demo.world import World
+from tests.conftest import rewritten
 from tests.servers import oidc_provider
 from tests.servers.oidc_provider import OidcProvider
 from tests.signin.places import LATER, Done, Home, finished, later, renewals
+from tests.stopping import stop
 
 _HOUR = 3600
 
@@ -59,13 +61,13 @@ def test_a_renewal_uses_the_token_until_shortly_before_its_end(home: Home, provi
     assert renewals(provider) == before + 1
 
 
-@pytest.mark.parametrize(("failpoint", "command"), [("token.kept", "token"), ("exchange.done", "export")])
+@pytest.mark.parametrize(("point", "command"), [("sessions.replaced", "token"), ("exchange.done", "export")])
 def test_a_process_killed_after_the_rotated_token_was_kept_loses_nothing(
-    own_home: Home, own_provider: OidcProvider, failpoint: str, command: str
+    own_home: Home, own_provider: OidcProvider, point: str, command: str
 ) -> None:
     own_home.login()
     first = own_home.session_document()
-    killed = later(own_home, _HOUR + 10, command, _COGNITO_FEDERATION_FAILPOINT=f"{failpoint}:kill")
+    killed = later(own_home, _HOUR + 10, command, **stop(point, "kill"))
     assert killed.code == -9, killed
     kept = own_home.session_document()
     assert kept["refresh_token"] != first["refresh_token"]
@@ -76,7 +78,7 @@ def test_a_process_killed_after_the_rotated_token_was_kept_loses_nothing(
 
 def test_a_full_disk_is_found_before_the_refresh_token_is_spent(own_home: Home, own_provider: OidcProvider) -> None:
     own_home.login()
-    done = later(own_home, _HOUR + 10, "token", _COGNITO_FEDERATION_FAILPOINT="write.begun:full")
+    done = later(own_home, _HOUR + 10, "token", **stop("write.begun", "ENOSPC"))
     assert done.code == 8, done.err
     assert renewals(own_provider) == 0
     assert later(own_home, _HOUR + 20, "token").code == 0
@@ -130,7 +132,7 @@ def test_credentials_outlive_the_session_that_brought_them(own_home: Home, own_p
     own_home.login()
     first = json.loads(later(own_home, 2500, "export").out)["AccessKeyId"]
     (path,) = (own_home.cache / "sessions").glob("*.json")
-    path.write_text(json.dumps({**json.loads(path.read_text()), "refresh_token": "revoked"}))
+    rewritten(path, refresh_token="revoked")
     for ahead in (5000, 5100, 5900):  # renewals are due, and each finds the session ended
         assert json.loads(later(own_home, ahead, "export").out)["AccessKeyId"] == first
     assert len(own_provider.journal("refused")) == 1
@@ -185,7 +187,7 @@ def test_a_logout_wins_over_a_renewal_in_flight(own_home: Home, own_provider: Oi
     go = tmp_path / "go"
     own_home.world.clock_offset = _HOUR + 10
     own_provider.set_clock(_HOUR + 10)
-    held = {"_COGNITO_FEDERATION_FAILPOINT": f"token.kept:hold={go}"}
+    held = stop("sessions.replaced", f"hold={go}")
     refreshing = own_home.python(LATER, str(_HOUR + 10), "export", variables=held)
     while renewals(own_provider) == 0:
         assert refreshing.poll() is None
@@ -212,8 +214,7 @@ def kept_credentials(home: Home) -> list[str]:
 def let_ten_minutes_be_left(home: Home) -> None:
     """Of the credentials that are kept: they live, and are to be renewed."""
     (path,) = (home.cache / "credentials").glob("*.json")
-    document = json.loads(path.read_text())
-    path.write_text(json.dumps(document | {"expires_at": time.time() + 600, "issued_at": time.time() - 3000}))
+    rewritten(path, expires_at=time.time() + 600, issued_at=time.time() - 3000)
 
 
 @pytest.mark.parametrize("some_live", [False, True])
@@ -228,7 +229,7 @@ def test_a_logout_wins_over_an_exchange_in_flight_and_over_whoever_waits_for_it(
         own_home.run("cache", "clear", "--credentials")
     begun, kept = len(world.calls("GetCredentialsForIdentity")), kept_credentials(own_home)
     go = tmp_path / "go"
-    held = {"_COGNITO_FEDERATION_FAILPOINT": f"{point}:hold={go}"}
+    held = stop(point, f"hold={go}")
     waiting = own_home.start("credential-process", variables=held)
     while len(world.calls("GetCredentialsForIdentity")) == begun or (
         point == "credentials.kept" and kept_credentials(own_home) == kept
@@ -244,9 +245,15 @@ def test_a_logout_wins_over_an_exchange_in_flight_and_over_whoever_waits_for_it(
     assert "SecretAccessKey" not in own_home.texts()
 
 
-def test_clearing_credentials_keeps_the_sign_in_and_clearing_all_ends_it(home: Home) -> None:
+@pytest.mark.parametrize("options", [(), ("--credentials",), ("--all",)])
+def test_clearing_the_cache_keeps_the_sign_in_so_that_no_refresh_token_is_lost_unrevoked(
+    home: Home, options: tuple[str, ...]
+) -> None:
     home.login()
-    assert home.run("cache", "clear", "--credentials").code == 0
-    assert home.run("credential-process").code == 0
-    assert "and 1 sign-in" in home.run("cache", "clear").err
-    assert home.run("credential-process").code == 3
+    before = home.run("credential-process").out
+    done = home.run("cache", "clear", *options)
+    assert (done.code, done.out) == (0, "")
+    assert "The sign-in stays. To end it, run: cognito-federation logout" in done.err
+    after = home.run("credential-process")
+    assert after.code == 0
+    assert after.out != before

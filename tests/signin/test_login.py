@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
 import signal
+import stat
 import subprocess
+import sys
 import time
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from botocore_cognito_federation.demo.world import World
 from tests.servers.oidc_provider import OidcProvider
-from tests.servers.oidc_provider.browser import ScriptedBrowser
-from tests.signin.places import Done, Home, browser_options, finished
+from tests.servers.oidc_provider.browser import ScriptedBrowser, followed
+from tests.signin.places import BROWSER, Done, Home, browser_options, finished
 
 _LIST = "import boto3; print([b['Name'] for b in boto3.client('s3').list_buckets()['Buckets']])"
 
@@ -23,7 +29,7 @@ def test_a_login_leads_to_list_buckets(home: Home, world: World) -> None:
     done = home.login()
     assert done.code == 0, done.err
     assert done.out == ""
-    assert f"  {home.provider.issuer}/auth?" in done.err
+    assert re.search(r"^  http://127\.0\.0\.1:\d+/start/[\w-]{32}$", done.err, re.M)
     assert "Signed in as Ada (ada@example.com), session corp" in done.err
     assert "AWS credentials until " in done.err
     assert "\x1b" not in done.err
@@ -140,15 +146,14 @@ def test_two_logins_at_once_open_one_tab_and_the_second_joins(home: Home, provid
     assert [d.code for d in done] == [0, 0], done
     assert sum("Joined the sign-in of Ada" in d.err for d in done) == 1
     assert sum("is under way; waiting for it" in d.err for d in done) == 1
-    # One authorization request is two at this provider: the second asks for the consent that brings a refresh token.
-    assert sum(d.err.count("/auth?") for d in done) == 1
-    assert len(provider.journal("authorization")) - before <= 2
+    assert sum(d.err.count("/start/") for d in done) == 1
+    assert len(provider.journal("authorization")) - before == 1
 
 
 def test_ctrl_c_ends_a_login_at_once_and_the_next_one_works(home: Home) -> None:
     process = home.start("login", "--no-browser")
     assert process.stderr is not None
-    while "/auth?" not in process.stderr.readline():
+    while "/start/" not in process.stderr.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     done = finished(process)
@@ -156,6 +161,116 @@ def test_ctrl_c_ends_a_login_at_once_and_the_next_one_works(home: Home) -> None:
     assert "Traceback" not in done.err
     assert not list((home.cache / "sessions").glob("*.json"))
     assert home.login().code == 0
+
+
+#: A browser that waits to be let go before it reads the page it was given.
+SLOW_BROWSER = """#!/bin/sh
+echo "$1" > {folder}/given.new; mv {folder}/given.new {folder}/given
+while [ ! -e {folder}/go ]; do sleep 0.05; done
+exec {python} {browser} ada "$1"
+"""
+
+
+@pytest.fixture
+def slow_browser(tmp_path: Path) -> tuple[str, ...]:
+    script = tmp_path / "slow-browser"
+    script.write_text(SLOW_BROWSER.format(folder=tmp_path, python=sys.executable, browser=BROWSER))
+    script.chmod(0o755)
+    return "--browser-command", f"{script} %s"
+
+
+def given(folder: Path, process: subprocess.Popen[str]) -> Path:
+    """The page that the browser was given."""
+    while not (folder / "given").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    address = (folder / "given").read_text().strip()
+    assert urlsplit(address).scheme == "file"
+    return Path(urlsplit(address).path)
+
+
+def command_lines() -> str:
+    """What every user of the machine reads of every process."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(path.read_bytes().decode("utf-8", "replace"))
+    return "\n".join(found)
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads command lines as Linux shows them")
+def test_nothing_that_another_user_reads_leads_into_a_sign_in_and_the_page_is_gone_once_it_was_used(
+    home: Home, tmp_path: Path, slow_browser: tuple[str, ...]
+) -> None:
+    process = home.start("login", *slow_browser)
+    page = given(tmp_path, process)
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    assert stat.S_IMODE(page.parent.stat().st_mode) == 0o700
+    if os.geteuid() == 0:  # another user in truth
+        refused = subprocess.run(["cat", page], user=65534, capture_output=True, text=True, check=False)
+        assert (refused.returncode, refused.stdout) == (1, "")
+    start = followed(page.as_uri())
+    seen = command_lines()
+    assert str(page) in seen
+    assert start not in seen
+    assert urlsplit(start).path not in seen
+    # They know this code, find the port in /proc/net/tcp, and try what they can without the address.
+    origin = start.partition("/start/")[0]
+    for path in ("/start/", "/start", "/done", "/callback", "/callback?code=x&state=y", "/"):
+        answer = requests.get(origin + path, allow_redirects=False, timeout=10)
+        assert answer.status_code >= 400
+        assert not {"Location", "Set-Cookie"} & answer.headers.keys()
+    (tmp_path / "go").touch()
+    done = finished(process)
+    assert done.code == 0, done.err
+    assert "Signed in as Ada" in done.err
+    assert not page.parent.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -15), (signal.SIGHUP, -1)])
+def test_a_login_that_is_ended_takes_its_page_along(
+    home: Home, tmp_path: Path, slow_browser: tuple[str, ...], number: signal.Signals, code: int
+) -> None:
+    process = home.start("login", *slow_browser)
+    page = given(tmp_path, process)
+    assert page.exists()
+    process.send_signal(number)
+    (tmp_path / "go").touch()
+    assert finished(process).code == code
+    assert not page.parent.exists()
+
+
+def test_a_sign_in_opened_in_a_second_browser_is_stopped_and_nobody_is_signed_in(home: Home) -> None:
+    process = home.start("login", "--no-browser")
+    assert process.stderr is not None
+    start = ""
+    while "/start/" not in start:
+        start = process.stderr.readline().strip()
+        assert process.poll() is None
+    assert [requests.get(start, allow_redirects=False, timeout=10).status_code for _ in range(2)] == [302, 410]
+    done = finished(process)
+    assert done.code == 5
+    assert "opened in two browsers" in done.err
+    assert not list((home.cache / "sessions").glob("*.json"))
+
+
+def test_a_browser_that_cannot_read_the_page_is_not_started_and_the_shown_address_signs_in(
+    home: Home, tmp_path: Path
+) -> None:
+    snap = tmp_path / "firefox"
+    snap.write_text('#!/bin/sh\nexec /snap/bin/firefox "$@"\n')
+    snap.chmod(0o755)
+    process = home.start("login", "--browser-command", f"{snap} %s")
+    assert process.stderr is not None
+    lines = [process.stderr.readline()]
+    while "/start/" not in lines[-1]:
+        assert process.poll() is None, lines
+        lines.append(process.stderr.readline())
+    assert "the browser is a Snap package" in lines[0]
+    assert "Open this URL in a browser on this machine" in lines[1]
+    ScriptedBrowser().open(lines[-1].strip())
+    assert finished(process).code == 0
 
 
 def test_nobody_who_finishes_in_time_is_exit_5(home: Home) -> None:
@@ -196,6 +311,7 @@ def test_pasting_the_redirected_address_signs_in_and_rubbish_is_asked_for_again(
     assert done.code == 0, done.err
     assert done.err.count("That is not the address of the page the sign-in ended on") == 2
     assert "/auth?" not in done.err
+    assert "/start/" not in done.err
     assert "Signed in as Ada" in done.err
 
 
@@ -226,6 +342,7 @@ def test_a_place_that_cannot_be_written_is_said_before_anybody_signs_in(home: Ho
     done = home.login(COGNITO_FEDERATION_CACHE_DIR=str(home.directory / "file" / "below"))
     assert done.code == 8
     assert "/auth?" not in done.err
+    assert "/start/" not in done.err
 
 
 def test_a_pool_that_refuses_the_token_is_told_at_the_sign_in(home: Home) -> None:

@@ -61,7 +61,7 @@ def test_a_device_code_is_a_link_in_the_cell(home: Home, cell: list[Mapping[str,
 
 def test_a_link_comes_back_to_this_machine_with_no_browser(home: Home, cell: list[Mapping[str, str]]) -> None:
     assert login("dev", no_browser=True, timeout=60).authenticated
-    assert "/auth?" in "".join(forms["text/html"] for forms in cell)
+    assert "/start/" in "".join(forms["text/html"] for forms in cell)
 
 
 def test_nothing_of_a_provider_gets_into_the_page_as_markup() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -134,3 +136,24 @@ def test_the_way_to_sign_in(
         assert isinstance(expected, tuple)
         assert way.kind == expected[0]
         assert expected[1] in way.why
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_a_person_reads_what_helps_when_a_sign_in_does_not_get_on() -> None:
+    prompt = SignInPrompt("browser", "http://127.0.0.1:8400/start/x", browser_opened=True, expires_in=60.0)
+    unopened = replace(prompt, stalled="unopened", helps="Set this")
+    unanswered = replace(prompt, stalled="unanswered", helps="Set this")
+    terminal, pipe = Terminal(), io.StringIO()
+    for out in (terminal, pipe):
+        with TerminalScreen(out) as screen:
+            for shown in (prompt, unopened, unanswered):
+                screen.announce(shown)
+    assert "\x1b[KNo browser has come yet. Open this URL on this machine:\n\n  http://127" in terminal.getvalue()
+    assert "The browser has not come back yet. Set this\n" in terminal.getvalue()
+    assert "No browser has come yet." in pipe.getvalue()
+    assert "Set this" not in pipe.getvalue()
+    assert "\x1b" not in pipe.getvalue()

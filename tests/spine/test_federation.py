@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from botocore_cognito_federation.cache.base import (
     CREDENTIALS,
@@ -18,6 +21,7 @@ from botocore_cognito_federation.cache.base import (
     forget_credentials,
 )
 from botocore_cognito_federation.cache.credentials import CredentialCache
+from botocore_cognito_federation.cache.failures import retry_delay_after
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.credentials import FederatedCredentials
@@ -107,12 +111,13 @@ class Bench:
     source: Source = field(default_factory=lambda: Source([token()]))
     settings: Settings = field(default_factory=lambda: Settings(POOL, profile="p"))
     answers_by_claims: bool = False
+    dice: float = 0.5
 
     def __post_init__(self) -> None:
         self.pool = ScriptedPool(lambda: self.now)
 
     def federation(self, **more) -> CredentialFetcher:
-        patience = Clock(sleep=lambda _: None, dice=lambda: 0.5, now=lambda: self.now)
+        patience = Clock(sleep=lambda _: None, dice=lambda: self.dice, now=lambda: self.now)
         return CredentialFetcher(
             self.settings,
             source=lambda: self.source,
@@ -202,6 +207,75 @@ def test_only_a_definitive_answer_is_raised_over_the_living(bench, error, spared
             federation.fetch()
     # Nothing is deleted either way: what was kept is kept.
     assert [document["access_key"] for _, document in bench.store.documents(CREDENTIALS)] == ["AK1"]
+
+
+@pytest.mark.parametrize("left", [61, 65, 75, 95])
+def test_a_failure_in_the_last_minutes_is_no_reason_to_fail_once_the_service_answers_again(bench, left):
+    bench.federation().fetch()
+    bench.pool.always = TemporaryError("down")
+    bench.now = START + 3600 - left
+    assert bench.federation().credentials().access_key == "AK1"
+    bench.pool.always = None
+    for second in range(61):
+        bench.now = START + 3600 - left + second
+        assert bench.federation().credentials()
+
+
+def test_a_remembered_failure_is_for_those_who_waited_once_what_it_spared_is_gone(bench):
+    """Documents of earlier versions, and credentials that somebody has cleared meanwhile."""
+    bench.federation().fetch()
+    bench.pool.script = [TemporaryError("down")]
+    bench.now = START + 2500
+    bench.federation().fetch()
+    ((key, _),) = bench.store.documents(CREDENTIALS)
+    bench.store.delete(CREDENTIALS, key)
+    bench.now += 5
+    assert bench.federation().credentials().access_key == "AK3"
+
+
+def test_a_definitive_refusal_that_spares_nothing_keeps_nobody_from_trying(bench):
+    bench.federation().fetch()
+    bench.pool.script = [refused(Retry.NEVER)]
+    bench.now = START + 2500
+    with pytest.raises(FederationRefusedError):
+        bench.federation().fetch()
+    bench.now += 1
+    assert bench.federation().credentials().access_key == "AK3"
+
+
+@hypothesis.given(
+    dice=st.floats(0, 1),
+    down_from=st.integers(2300, 3700),
+    down_for=st.floats(0.5, 900),
+    pauses=st.lists(st.floats(0.1, 40), min_size=20, max_size=80),
+)
+def test_no_caller_fails_while_credentials_are_usable_nor_long_after_the_service_answers_again(
+    dice, down_from, down_for, pauses
+):
+    bench = Bench(MemoryStore(), dice=dice)
+    bench.federation().fetch()
+    bench.now, ends = START + 2250, START + 3540
+    failed_at = float("-inf")
+    for pause in pauses:
+        bench.now += pause
+        down = down_from <= bench.now - START < down_from + down_for
+        bench.pool.always = TemporaryError("down") if down else None
+        calls = len(bench.pool.asked)
+        try:
+            served = bench.federation().fetch()
+            ends = served.credentials.expires_at - 60
+            assert served.refresh_at <= ends
+        except TemporaryError:
+            assert bench.now >= ends
+            if len(bench.pool.asked) > calls:
+                failed_at = bench.now
+            assert down or bench.now < failed_at + 3.75 + 1e-6
+
+
+def test_a_failure_that_is_told_again_rests_no_longer_than_it_was_remembered():
+    error = TemporaryError("down")
+    error.retry_at = time.time() + 1
+    assert retry_delay_after(error)[1] == error.retry_at
 
 
 def test_a_failure_with_nothing_alive_is_shared_for_moments_only(bench):

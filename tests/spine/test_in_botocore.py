@@ -13,7 +13,7 @@ import pytest
 from botocore.credentials import CredentialResolver
 
 import botocore_cognito_federation as federation
-from botocore_cognito_federation._util.concurrency import ForkGuard, ForkSafeLock
+from botocore_cognito_federation._util.concurrency import ForkSafeLock
 from botocore_cognito_federation._util.subprocess import environment_for_children, environment_without_chain
 from botocore_cognito_federation.botocore_plugin import install as chain
 from botocore_cognito_federation.botocore_plugin import provider, shared
@@ -453,48 +453,6 @@ def test_a_chain_has_four_links_at_most_and_a_users_program_begins_its_own():
     with pytest.raises(ConfigurationError, match="its own"):
         environment_for_children(environ, "b")
     assert environment_for_children(environment_without_chain(environ), "b")
-
-
-@pytest.mark.parametrize("before", ["pass", "with gate.first_time(): pass  # as a handler does"])
-def test_a_fork_waits_for_what_another_thread_imports_for_its_first_renewal(home, before):
-    """The child could never import a module that was half imported at the fork."""
-    code = f"""
-        import os, sys, threading, time
-        from botocore_cognito_federation._util.concurrency import ForkGuard
-        gate, inside = ForkGuard(), threading.Event()
-        sys.path.insert(0, os.getcwd())
-        open("slowly.py", "w").write("import time; time.sleep(0.4)")
-        def first():
-            with gate.first_time():
-                {before}
-                inside.set()
-                import slowly
-        thread = threading.Thread(target=first)
-        thread.start()
-        inside.wait()
-        child = os.fork()
-        if not child:
-            import slowly
-            os._exit(7)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-    """
-    done = home.python(code)
-    assert done.out == b"7\n", done
-
-
-def test_two_threads_do_something_for_the_first_time_at_once():
-    gate, both = ForkGuard(), threading.Barrier(2, timeout=30)
-
-    def first():
-        with gate.first_time():
-            both.wait()
-
-    threads = [threading.Thread(target=first) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not both.broken
 
 
 def test_an_error_comes_without_the_variables_of_the_calls_that_led_to_it(inside):

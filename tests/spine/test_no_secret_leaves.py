@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import stat
 import subprocess
 
 import boto3
@@ -112,15 +111,6 @@ def test_a_debug_log_that_cannot_be_written_is_no_word_on_stderr_and_holds_nobod
     assert home.ask(COGNITO_FEDERATION_DEBUG="/dev/full").key
     os.mkfifo(tmp_path / "pipe")
     assert "debug log" in home.ask(COGNITO_FEDERATION_DEBUG=str(tmp_path / "pipe")).refused(8)
-
-
-def test_a_debug_log_that_others_can_read_is_made_private(home, tmp_path):
-    log = tmp_path / "log"
-    log.touch()
-    log.chmod(0o644)
-    assert home.ask(COGNITO_FEDERATION_DEBUG=str(log)).key
-    assert log.read_text()
-    assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from botocore_cognito_federation import _fast_path as process
-from botocore_cognito_federation._fast_path import MAGIC, CacheQuery, read_answer
+from botocore_cognito_federation._fast_path import MAGIC, CacheQuery, checksum, read_answer
 from botocore_cognito_federation._util import files as private_files
 from botocore_cognito_federation.errors import StorageError
 
@@ -65,9 +65,10 @@ def test_an_answer_is_read_as_bytes_whoever_owns_it(monkeypatch, tmp_path):
     environ = {"COGNITO_FEDERATION_CACHE_DIR": str(tmp_path), "AWS_CONFIG_FILE": str(tmp_path / "config")}
     query = CacheQuery("demo", environ)
     os.makedirs(os.path.dirname(query.path))
-    fields = (MAGIC, query.fingerprint, "", "1 2 3", "credentials", "0", "\x1f", "{}", "")
-    with open(query.path, "w") as file:
-        file.write("\n".join(fields))
+    fields = (query.fingerprint, "", "1 2 3", "credentials", "0", "\x1f", "{}", "")
+    rest = "\n".join(fields).encode()
+    with open(query.path, "wb") as file:
+        file.write(b"\n".join((MAGIC.encode(), checksum(rest), rest)))
     flags_used.clear()
     with windows():
         answer = read_answer(query)

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from botocore_cognito_federation._util.failpoints import VARIABLE
 from botocore_cognito_federation.cache.base import EPOCHS, MemoryStore, begin_epoch, forget_credentials, sign_in_epoch
 from tests.conftest import finished
+from tests.stopping import stop
 
 PROFILE = ("credential-process", "--profile", "demo")
 
@@ -21,7 +21,7 @@ PROFILE = ("credential-process", "--profile", "demo")
 @pytest.mark.parametrize("point", ["exchange.done", "credentials.kept"])
 def test_cache_clear_during_an_exchange_wins(inside, words, point, tmp_path):
     go_on = tmp_path / "go-on"
-    flight = inside.start(*PROFILE, **{VARIABLE: f"{point}:hold={go_on}"})
+    flight = inside.start(*PROFILE, **stop(point, f"hold={go_on}"))
     while inside.count("GetCredentialsForIdentity") == 0 or (point == "credentials.kept" and not kept(inside)):
         assert flight.poll() is None
         time.sleep(0.01)

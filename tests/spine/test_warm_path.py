@@ -16,7 +16,7 @@ from botocore_cognito_federation import _fast_path as process
 from botocore_cognito_federation._fast_path import CacheQuery, read_answer
 from botocore_cognito_federation.cli.credential_process import answer
 from botocore_cognito_federation.demo.serve import find_executable
-from tests.conftest import Home, Result, finished
+from tests.conftest import Home, Result, finished, retimed
 
 PROFILE = ("credential-process", "--profile", "demo")
 
@@ -143,7 +143,7 @@ DAMAGES = {
     "cut in half": lambda text: text[: len(text) // 2],
     "one byte short": lambda text: text[:-1],
     "a line more": lambda text: text + b"x\n",
-    "another magic": lambda text: text.replace(b"answer 2", b"answer 9", 1),
+    "another magic": lambda text: text.replace(b"answer 3", b"answer 9", 1),
     "binary": lambda text: b"\x00\xff" * 500,
     "times that are none": lambda text: text.replace(b"\ncredentials\n", b" x\ncredentials\n", 1),
 }
@@ -310,7 +310,7 @@ def test_with_stdout_closed_the_credentials_go_nowhere_else(home, closed):
     secret = json.loads(kept.read_text())["secret_key"].encode()
     holding = {path for path in home.cache.rglob("*") if path.is_file() and secret in path.read_bytes()}
     assert holding == {kept, *home.answers()}
-    assert all(path.stat().st_size == 0 for path in home.cache.rglob("*.lock"))
+    assert not any(b"{" in path.read_bytes() for path in home.cache.rglob("*.lock"))
 
 
 def test_with_stderr_closed_a_failure_keeps_its_exit_code(home):
@@ -371,10 +371,8 @@ def test_a_lock_that_somebody_holds_is_not_taken(ready):
 def test_whoever_waits_is_served_what_still_lives(ready):
     """The lock is held by this process for as long as the other one asks."""
     (path,) = ready.answers()
-    lines = path.read_text().split("\n")
     now = time.time()
-    lines[3] = f"{now - 2500} {now - 10} {now + 900}"  # to be renewed, but alive
-    path.write_text("\n".join(lines))
+    retimed(path, issued=now - 2500, refresh_at=now - 10, until=now + 900)  # to be renewed, but unexpired
     lock = process._open_lock(query())
     assert process._try_lock(lock)
     assert ready.ask().key
@@ -506,7 +504,7 @@ def test_after_a_holder_was_killed_one_of_those_who_wait_asks_for_all(home, hold
     assert home.count("GetCredentialsForIdentity") == 1
 
 
-def test_a_holder_that_was_stopped_is_waited_for_no_longer_than_sdks_wait(home, holder):
+def test_a_holder_that_was_stopped_is_waited_for_no_longer_than_sdks_wait_and_is_named(home, holder):
     program = """
         import sys
         from botocore_cognito_federation import _fast_path as process
@@ -516,7 +514,9 @@ def test_a_holder_that_was_stopped_is_waited_for_no_longer_than_sdks_wait(home, 
         from botocore_cognito_federation.__main__ import main
         main()
     """
-    assert "Another process has been renewing" in home.python(program).refused(8)
+    line = home.python(program).refused(8)
+    assert f"Process {holder.pid} (cognito-federation; it took the lock " in line
+    assert "has been renewing these credentials for too long" in line
 
 
 @pytest.mark.parametrize("name", ["COGNITO_FEDERATION_CLIENT_SECRET", "AWS_ENDPOINT_URL_S3"])

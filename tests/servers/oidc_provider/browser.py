@@ -5,14 +5,26 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass, field
-from urllib.parse import urljoin, urlsplit
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
 
 _FORM = re.compile(r"<form([^>]*)>(.*?)</form>", re.S)
 _INPUT = re.compile(r"<input([^>]*)>")
 _ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
+_REFRESH = re.compile(r'<meta http-equiv="refresh" content="0;url=([^"]*)">')
 _ABORT = re.compile(r'<a href="([^"]*/abort)"')
+
+
+def followed(url: str) -> str:
+    """Where a page of this machine's files sends a browser; any other address is its own."""
+    if urlsplit(url).scheme != "file":
+        return url
+    page = Path(unquote(urlsplit(url).path)).read_text(encoding="utf-8")
+    refresh = _REFRESH.search(page)
+    assert refresh, page
+    return html.unescape(refresh.group(1))
 
 
 @dataclass
@@ -26,7 +38,7 @@ class ScriptedBrowser:
 
     def open(self, url: str) -> requests.Response:
         """Open `url` and go on, through sign-in and consent, until a page has no form to fill in."""
-        answer = self._get(url)
+        answer = self._get(followed(url))
         for _ in range(30):
             if answer.is_redirect:
                 answer = self._get(urljoin(answer.url, answer.headers["location"]))

@@ -18,15 +18,13 @@ def enter_password(browser: Tab, user: str = "ada") -> None:
 
 
 def consent(browser: Tab) -> None:
-    # Not the page of the consent before, which stands until the next one has come.
-    browser.wait_for("!window.consented && document.querySelector('input[name=prompt][value=consent]')")
-    browser.evaluate("window.consented = true; document.querySelector('button[type=submit]').click()")
+    browser.wait_for("document.querySelector('input[name=prompt][value=consent]')")
+    browser.evaluate("document.querySelector('button[type=submit]').click()")
 
 
 def sign_in_and_consent(browser: Tab, user: str = "ada") -> None:
-    """As the one who signs in; the second consent is the round that brings the refresh token, in the same tab."""
+    """As the one who signs in, and allows what is asked for: a refresh token too."""
     enter_password(browser, user)
-    consent(browser)
     consent(browser)
 
 

@@ -9,6 +9,7 @@
 // POST /_test/clock?ahead=3600        the server's clock is so many seconds ahead of the machine's
 // POST /_test/fault?path=/token&status=503&times=1&retry_after=1&body=...   the next answers of a path
 
+import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
 
@@ -142,6 +143,9 @@ const server = createServer(async (request, response) => {
 
 server.listen(seconds('OP_PORT', 0), '127.0.0.1', () => {
   const origin = `http://127.0.0.1:${server.address().port}`;
+  // The redirect URI that configure makes for this issuer; see redirect_uri_of_its_own.
+  const digest = createHash('sha256').update(origin + prefix).digest('hex').slice(0, 12);
+  anyPort.push(`http://127.0.0.1/callback/${digest}`, `http://localhost/callback/${digest}`);
   const provider = new Provider(origin + prefix, configuration);
   provider.use(withoutForeignFonts);
   provider.on('grant.success', (ctx) => journal.push({ event: 'grant', type: ctx.oidc.params.grant_type }));

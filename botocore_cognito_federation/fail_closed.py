@@ -1,0 +1,95 @@
+"""``cognito_fail_closed``: what a ``credential-process`` that fails answers where clients must not go on to others.
+
+Some SDKs take a helper that fails for one that has nothing to offer, and go on to the role of the machine. For them the
+answer to a failure is a set of credentials that cannot sign for anybody: every request is refused, and the key ID,
+which errors and logs of AWS show, says why. It expires soon; one that had expired would count as a failure.
+
+Every failure comes here, also one that says that the configuration is wrong or that a module cannot be imported. So
+this file imports only what the interpreter has imported already, and reads the one key by itself, from whatever file
+there is.
+"""
+
+from time import gmtime, strftime, time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Seconds until a client asks again.
+LIFETIME = 60
+_REASONS = {
+    3: "SIGN_IN_REQUIRED",
+    4: "CONFIGURATION",
+    5: "SIGN_IN_REFUSED",
+    6: "REFUSED_BY_COGNITO_OR_STS",
+    7: "TEMPORARY",
+    8: "STORE_OR_LOCK",
+}
+_NO_SECRET = "no-secret-these-credentials-sign-for-no-identity"
+_KEY, _SESSION_KEY = "cognito_fail_closed", "cognito_session"
+_VARIABLE, _SESSION_VARIABLE = "COGNITO_FEDERATION_FAIL_CLOSED", "COGNITO_FEDERATION_SESSION"
+
+
+def key_id_of(code: int) -> str:
+    """The key ID that says why: IAM takes only letters, digits and underscores in one, and no real one looks like it.
+
+    Args:
+        code: the exit code of the failure. Nothing of its message is shown: key IDs end up in logs of other parties.
+    """
+    return f"FAILED_{_REASONS.get(code, 'UNEXPECTED')}_RUN_cognito_federation_doctor"
+
+
+def answer_in_place_of(code: int, profile: str, config: str, environ: "Mapping[str, str]") -> "str | None":
+    """What to print instead of a failure; None where ``cognito_fail_closed`` does not ask for it.
+
+    Args:
+        code: the exit code of the failure.
+        profile: the profile's name.
+        config: the path of the configuration file.
+    """
+    if not is_asked_for(profile, config, environ):
+        return None
+    expiration = strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(time() + LIFETIME))
+    # Without a session token: AWS would complain about that first, and not show the key ID.
+    return (
+        f'{{"Version":1,"AccessKeyId":"{key_id_of(code)}","SecretAccessKey":"{_NO_SECRET}",'
+        f'"Expiration":"{expiration}"}}'
+    )
+
+
+def is_asked_for(profile: str, config: str, environ: "Mapping[str, str]") -> bool:
+    """Whether the key is set, to anything but ``false``: a value that is no value is a failure too."""
+    value = environ.get(_VARIABLE)
+    if not value:
+        sections = _sections(config)
+        own = sections.get(_title(f"profile {profile}"), {})
+        session = environ.get(_SESSION_VARIABLE) or own.get(_SESSION_KEY)
+        shared = sections.get(_title(f"cognito-session {session}"), {}) if session else {}
+        value = own.get(_KEY) or shared.get(_KEY) or "false"
+    return value.strip().lower() != "false"
+
+
+def _sections(config: str) -> "dict[str, dict[str, str]]":
+    """The two keys by section; what can be read counts, also in a file that botocore refuses."""
+    try:
+        with open(config, "rb") as file:
+            text = file.read().decode("utf-8", "replace").removeprefix("\ufeff")
+    except OSError:
+        return {}
+    found: dict[str, dict[str, str]] = {}
+    section: dict[str, str] = {}
+    for line in text.splitlines():
+        if line.startswith("["):
+            section = found.setdefault(_title(line[1:].partition("]")[0]), {})
+        elif line[:1].strip():
+            end = min((place for place in (line.find("="), line.find(":")) if place > 0), default=len(line))
+            key = line[:end].strip().lower()
+            if key in (_KEY, _SESSION_KEY):
+                section[key] = line[end + 1 :].strip()
+    return found
+
+
+def _title(section: str) -> str:
+    """A section's title as botocore reads it: without quotes, its words apart by one space."""
+    words = section.replace('"', "").replace("'", "").split()
+    return " ".join(words[1:] if words == ["profile", "default"] else words)

@@ -1,0 +1,85 @@
+"""Stop a child process at one point, to prove that nothing is lost there; see `tests.stopping`.
+
+Python imports this file at its start where PYTHONPATH names the folder. Writes are found by what the process asks of
+the system: a temporary file made, and renamed. So the product has no hooks, and the tests no list of its functions.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+
+_POINT, _, _ACTION = os.environ.get("TESTS_STOP_AT", "").partition(":")
+_NAME, _, _COUNT = _POINT.partition("@")
+_seen = 0
+_make, _replace = os.open, os.replace
+
+
+def reach(name: str) -> None:
+    """Pass a point; the armed one kills this process, fails, or waits until a file exists."""
+    global _seen
+    if name != _NAME:
+        return
+    _seen += 1
+    if _seen != int(_COUNT or 1):
+        return
+    if _ACTION == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif _ACTION in errno.errorcode.values():
+        _seen -= 1  # a full disk stays full
+        number = getattr(errno, _ACTION)
+        raise OSError(number, os.strerror(number))
+    elif _ACTION.startswith("hold="):
+        while not os.path.exists(_ACTION[5:]):
+            time.sleep(0.01)
+    else:
+        raise ValueError(f"nothing can be done at a point that is called {_ACTION!r}")
+
+
+def _opened(path, flags, *arguments, **more):
+    # What holds the place of a lock's holder is words only, and written at each lock.
+    if flags & os.O_EXCL and ".tmp-" in str(path) and ".holder." not in str(path):
+        reach("write.begun")
+    return _make(path, flags, *arguments, **more)
+
+
+def _replaced(source, target, **more):
+    counts = not str(target).endswith(".holder")
+    if counts:
+        reach("write.written")
+    _replace(source, target, **more)
+    if counts:
+        reach("write.replaced")
+        reach(f"{os.path.basename(os.path.dirname(target))}.replaced")
+
+
+def _stop_in_the_product() -> None:
+    """Points that are steps of the product, and no writes."""
+    from botocore_cognito_federation import fetcher as federation
+    from botocore_cognito_federation.cache import credentials as kept
+    from botocore_cognito_federation.cache import file as files
+
+    for owner, method, name in (
+        (federation.CredentialFetcher, "_login", "token.obtained"),
+        (federation.CredentialFetcher, "_exchange", "exchange.done"),
+        (kept.Kept, "put_credentials", "credentials.kept"),
+        (files, "_acquire", "lock.taken"),
+    ):
+        setattr(owner, method, _then(getattr(owner, method), name))
+
+
+def _then(function, name):
+    def call(*arguments, **more):
+        result = function(*arguments, **more)
+        reach(name)
+        return result
+
+    return call
+
+
+if _NAME:
+    os.open, os.replace = _opened, _replaced
+    if _NAME in ("token.obtained", "exchange.done", "credentials.kept", "lock.taken"):
+        _stop_in_the_product()

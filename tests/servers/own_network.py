@@ -1,0 +1,52 @@
+"""A network of its own: loopback only, which also has the address of AWS's metadata service.
+
+Some clients know no other address of that service than 169.254.169.254. It must never be taken on the machine's own
+network, so what asks for it runs in a network namespace of Linux, which only root can make.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+METADATA_ADDRESS = "169.254.169.254"
+_CLONE_NEWNET = 0x40000000
+_Result = TypeVar("_Result")
+
+
+def is_possible() -> bool:
+    """Whether this process may make one."""
+    return sys.platform == "linux" and os.geteuid() == 0 and shutil.which("ip") is not None
+
+
+def run_in_own_network(function: Callable[[], _Result]) -> _Result:
+    """Run a function in a thread whose sockets, threads and child processes have a network of their own.
+
+    Raises:
+        OSError: the system does not allow it.
+    """
+    results: list[_Result] = []
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), "a network namespace was refused")
+            for command in ("link set lo up", f"addr add {METADATA_ADDRESS}/32 dev lo"):
+                subprocess.run(["ip", *command.split()], check=True, capture_output=True)
+            results.append(function())
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+    return results[0]
