@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import time
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from .cache import store_for
+from .cache import FileStore, default_directory, store_for
 from .cache.base import MemoryStore
 from .cache.beside_doubles import StoreBesideDoubles
 from .cache.credentials import CredentialCache
@@ -169,6 +170,45 @@ def _session_of(profile: str | None) -> Session:
     from botocore.session import Session
 
     return Session(profile=profile)
+
+
+def other_stores(store: Store, environ: Mapping[str, str]) -> list[Store]:
+    """The further stores in which something may be kept: files, each that a profile names, a keyring that holds items.
+
+    A configuration that has changed, or a variable, may have left a sign-in there.
+
+    Args:
+        store: the one that is known already.
+        environ: the process environment.
+
+    Raises:
+        ConfigurationError: see `default_directory`.
+    """
+    from .cache.keyring import KeyringStore
+    from .config.loader import every_settings
+
+    files = FileStore(default_directory(environ))
+    keyring = KeyringStore(files)
+    found: dict[type, Store] = {FileStore: files}
+    for settings in every_settings(environ):
+        with contextlib.suppress(ConfigurationError):
+            named = store_for(settings, environ)
+            found.setdefault(type(named), named)
+    if keyring.holds_anything():
+        found.setdefault(KeyringStore, keyring)
+    return [other for kind, other in found.items() if kind not in (type(store), MemoryStore)]
+
+
+def everything_stored(environ: Mapping[str, str]) -> Store:
+    """What all stores of this user hold together, for commands about all profiles.
+
+    Raises:
+        ConfigurationError: see `default_directory`.
+    """
+    from .cache.keyring import AllStores
+
+    files = FileStore(default_directory(environ))
+    return AllStores(files, *other_stores(files, environ))
 
 
 @dataclass(frozen=True)

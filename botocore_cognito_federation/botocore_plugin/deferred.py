@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .._fast_path import CachedAnswer
     from ..config.settings import Settings
     from ..credentials import FederatedCredentials
-    from ..fetcher import FetchResult
+    from ..fetcher import CredentialFetcher, FetchResult
 
     Place = tuple[str, str, tuple[str, ...]]
 
@@ -85,7 +85,7 @@ class DeferredConfiguration:
         """What the federation of these settings serves, to whom the answer belonged."""
         if self._serve is None:
             who = self._answer.who.partition(FIELD)[0]
-            self._serve = fetch_for(self.settings(), self._question, self.session, who=who, last=self._last())
+            self._serve = fetcher_of(self.settings(), self._question, self.session, who=who, last=self._last()).fetch
         return self._serve()
 
     def is_current(self) -> bool:
@@ -119,14 +119,14 @@ class DeferredConfiguration:
         )
 
 
-def fetch_for(
+def fetcher_of(
     settings: Settings,
     query: CacheQuery | None,
     sessions: SessionFactory,
     *,
-    who: str,
+    who: str = "",
     last: FederatedCredentials | None = None,
-) -> Callable[[], FetchResult]:
+) -> CredentialFetcher:
     """Construct what fetches the credentials of a configuration for one user, and stores them ready to print.
 
     Args:
@@ -145,7 +145,7 @@ def fetch_for(
         last=last,
         open_session=sessions.open_other,
         answers=answer_writer_for(settings, query) if query is not None else None,
-    ).fetch
+    )
 
 
 class SessionFactory:

@@ -25,7 +25,7 @@ from ..errors import CognitoFederationError
 from ..identity_pool.client import Login
 from ..login_tokens.registry import source_of, token_at_hand
 from .credentials import RefreshableCognitoCredentials
-from .deferred import SessionFactory, fetch_for, pop_unregistered
+from .deferred import SessionFactory, fetcher_of, pop_unregistered
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -99,15 +99,16 @@ def _shared_credentials(
 ) -> RefreshableCognitoCredentials:
     """The credentials object of a configuration: the same one for every session of this process."""
     key = _key(settings, os.environ)
-    whose = _owner(settings)
+    fetcher = fetcher_of(settings, query, sessions)
+    whose = _owner(settings, fetcher.sign_out_epoch())
     with _shared_lock:
         for credentials, later in pop_unregistered():
             with suppress(CognitoFederationError):
                 _take_in(credentials, later)
         entry = _shared.pop(key, None)
         if entry is None or entry.whose != whose:
-            fetch = fetch_for(settings, query, sessions, who=whose.who)
-            entry = _Entry(whose, RefreshableCognitoCredentials(fetch), sessions)
+            fetcher.only_for = whose.who
+            entry = _Entry(whose, RefreshableCognitoCredentials(fetcher.fetch), sessions)
         entry.sessions.share(session)
         _keep(key, entry)
         return entry.credentials
@@ -119,7 +120,14 @@ def _take_in(credentials: RefreshableCognitoCredentials, later: DeferredConfigur
     if later.is_current():
         key = _key(settings, later.environ)
         if key not in _shared:
-            _keep(key, _Entry(_owner(settings), credentials, later.session))
+            _keep(
+                key,
+                _Entry(
+                    _owner(settings, current_epoch(store_for(settings, os.environ), settings.scope)),
+                    credentials,
+                    later.session,
+                ),
+            )
 
 
 def _keep(key: _Key, entry: _Entry) -> None:
@@ -129,9 +137,8 @@ def _keep(key: _Key, entry: _Entry) -> None:
         del _shared[next(iter(_shared))]
 
 
-def _owner(settings: Settings) -> _Owner:
+def _owner(settings: Settings, sign_out_epoch: str) -> _Owner:
     """Whose the token is that a variable or a file holds now; the object is theirs, though it may be used later on."""
-    sign_out_epoch = current_epoch(store_for(settings, os.environ), settings.scope)
     try:
         token = token_at_hand(settings, os.environ)
         who = user_fingerprint(Login.of(token, settings)) if token is not None else ""

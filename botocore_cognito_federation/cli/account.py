@@ -11,14 +11,14 @@ import click
 from botocore.session import Session as BotocoreSession
 
 from ..botocore_plugin.install import session_of_other_profile
-from ..cache import default_directory, everything_stored, other_stores, store_for
+from ..cache import default_directory, store_for
 from ..cache.base import CREDENTIALS, SESSIONS, Store
 from ..cache.file import FileStore
 from ..cache.sessions import Sessions
 from ..config.loader import load_session_settings, load_settings
 from ..config.settings import Settings
 from ..errors import ConfigurationError
-from ..factory import fetcher_for, system_clock
+from ..factory import everything_stored, fetcher_for, other_stores, system_clock
 from ..identity_pool.aws import Clients, call
 from ..identity_pool.errors import CallContext
 from ..messages import span

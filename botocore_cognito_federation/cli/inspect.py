@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from .._fast_path import CacheQuery
-from ..cache import default_directory, everything_stored, store_for
+from ..cache import default_directory, store_for
 from ..cache.answers import forget_answers, last_failure
 from ..cache.base import (
     CREDENTIALS,
@@ -35,6 +35,7 @@ from ..credentials import FederatedCredentials
 from ..doctor.checks import run_checks
 from ..doctor.report import worst_exit_code
 from ..errors import StorageError
+from ..factory import everything_stored
 from ..messages import login_command, shown_url, span
 from .app import chosen_settings, json_option, profile_option, session_option
 from .output import print_data, print_json, print_line

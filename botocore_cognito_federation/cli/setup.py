@@ -8,7 +8,7 @@ import sys
 import click
 
 from ..botocore_plugin.native import disable, enable, examine
-from ..cache import other_stores, store_for
+from ..cache import store_for
 from ..cache.base import SECRETS, Store
 from ..config.configure import (
     Files,
@@ -26,6 +26,7 @@ from ..config.loader import load_settings
 from ..config.settings import Settings
 from ..config.writer import profile_section
 from ..errors import ConfigurationError
+from ..factory import other_stores
 from ..messages import shell_command, shown_line
 from ..oidc.client import secret_key
 from ..sign_in.interactive import check_storable

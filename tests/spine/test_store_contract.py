@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from botocore_cognito_federation.cache import everything_stored, store_for
+from botocore_cognito_federation.cache import store_for
 from botocore_cognito_federation.cache.base import CREDENTIALS, IDENTITIES, SECRETS, SESSIONS, MemoryStore, Store
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.keyring import AllStores, KeyringStore
 from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.factory import everything_stored
 from tests.conftest import Home
 
 
