@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from .cache import FileStore, default_directory, store_for
 from .cache.base import MemoryStore
-from .cache.beside_doubles import StoreBesideDoubles
 from .cache.credentials import CredentialCache
+from .cache.doubles import StoreBesideDoubles
 from .errors import ConfigurationError
 from .events import Events
 from .fetcher import CredentialFetcher

@@ -20,6 +20,8 @@ LAYERS = (
         "login_token",
         "_version",
         "_fast_path",
+        "fail_closed",
+        "cache.lock_holder",
         "_util.urls",
     ),
     ("_util", "config.endpoints", "config.settings"),

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from .._fast_path import cache_directory, state_of_variable
 from .._util.concurrency import ForkSafeLock
-from .._util.doubles import double_of_aws
 from .._util.subprocess import check_profile_recursion
 from ..cache import store_for
 from ..cache.base import current_epoch
 from ..cache.credentials import user_fingerprint
+from ..cache.doubles import double_of_aws
 from ..config.loader import settings_of_session
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
@@ -98,9 +98,9 @@ def _shared_credentials(
     settings: Settings, query: CacheQuery | None, sessions: SessionFactory, session: Session
 ) -> RefreshableCognitoCredentials:
     """The credentials object of a configuration: the same one for every session of this process."""
-    key = _key(settings, os.environ)
     fetcher = fetcher_of(settings, query, sessions)
     whose = _owner(settings, fetcher.sign_out_epoch())
+    key = _key(settings, os.environ)
     with _shared_lock:
         for credentials, later in pop_unregistered():
             with suppress(CognitoFederationError):

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._fast_path import ENTRY, FIELD, MAGIC, CacheQuery, bound, checksum, read_answer, still_bound
-from .._util.doubles import double_of_aws
 from .._util.files import make_directory, read_private, remove, write_private
 from ..credentials import usable_until
 from ..errors import CognitoFederationError, StorageError
 from .base import EPOCHS, epoch_keys
+from .doubles import double_of_aws
 from .failures import retry_delay_after
 from .file import FileStore
 
