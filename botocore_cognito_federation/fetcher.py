@@ -132,11 +132,11 @@ class CredentialFetcher:
             CognitoFederationError: there are none; the error says why, and what to do.
         """
         try:
-            if self.answers is None:
-                return self._fetch()
-            state = self.answers.begin()  # before the token is read
-            result = self._fetch()
-            self.answers.put(state, result)
+            sign_out_epoch = self.sign_out_epoch()
+            state = self.answers.begin() if self.answers is not None else None  # before the token is read
+            result = self._fetch(sign_out_epoch)
+            if self.answers is not None:
+                self.answers.put(state, result)
             return result
         except CognitoFederationError as error:
             raise without_frames(error) from None
@@ -178,9 +178,8 @@ class CredentialFetcher:
 
     # --- whose credentials, and from where -------------------------------------------------------------------------
 
-    def _fetch(self) -> FetchResult:
+    def _fetch(self, sign_out_epoch: str) -> FetchResult:
         asked_at = self.clock.now()
-        sign_out_epoch = self.sign_out_epoch()
         if self.last is not None:
             self._last = _Last(self.last, sign_out_epoch, self.only_for or "")
             self.last = None

@@ -39,8 +39,7 @@ from ..identity_providers import derive_login_key
 from ..messages import login_command, run_with_profile, span
 from ..oidc.authorization import Redirect, loopback_redirect
 from ..sign_in.interactive import check_storable
-from .other_identities import other_identities
-from .report import CheckResult, by_severity
+from .report import CheckResult, by_severity, other_identities
 
 _NOTE_LIFE = 86_400
 #: JSON may hold integers that are longer than a float; no time is later than this.
