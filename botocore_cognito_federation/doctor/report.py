@@ -1,4 +1,4 @@
-"""What a check found, and one that stands apart: which other identity a program could go on to when the helper fails."""
+"""What a check found; and which other identity a program could go on to when the helper fails."""
 
 from __future__ import annotations
 
