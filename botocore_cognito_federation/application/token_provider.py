@@ -219,12 +219,15 @@ class ApplicationTokenProvider(RefreshTokenProvider):
         if fixed is not None and token.identity_id not in (None, fixed):
             raise TokenRefreshError(f"{who} returned another identity_id than the one signed in with")
 
-    def _remedy(self, general: str) -> str:
+    def _remedy(self, error: CognitoFederationError | None) -> str:
         again = "sign_in" if self._record.by_user_pool else "federated_sign_in"
-        return general.replace("cognito-federation login", again) or f"Call {again} again"
+        if error is None or not error.remedy:
+            return f"Call {again} again"
+        data = error.sign_in_again
+        return f"Call {again} again{data.then}" if data is not None else error.remedy
 
     def _sign_in(self, what: str) -> SignInRequiredError:
-        return SignInRequiredError(what, remedy=self._remedy(""))
+        return SignInRequiredError(what, remedy=self._remedy(None))
 
 
 KeepRotated = Callable[[str], object]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, TokenRefreshError
 from ..login_token import LoginToken
-from ..messages import of_an_application, said_to
+from ..messages import SettingNames, of_an_application
 from .aws import Answer, Clock, call
 from .errors import CallContext, clock_skew
 
@@ -67,9 +67,8 @@ class Login:
         if (provider is None or provider.token_kind == "id_token") and not token.claims:
             raise TokenRefreshError(
                 "The login token is not a JWT, which identity pools take from OpenID Connect providers",
-                remedy=said_to(
-                    settings, "Send the provider's ID token; for Facebook or Amazon access tokens set cognito_provider"
-                ),
+                remedy="Send the provider's ID token; for Facebook or Amazon access tokens set"
+                f" {SettingNames.of(settings):provider}",
             )
         key = provider.login_key if provider is not None else None
         if key is None:
@@ -98,7 +97,7 @@ def fixed_identity(settings: Settings, login: Login | None) -> str | None:
     if fixed is None and login is not None and settings.provider is not None and settings.provider.name == "developer":
         raise ConfigurationError(
             "The developer login came without an identity ID",
-            remedy=said_to(settings, "Let its source give identity_id beside the token, or set cognito_identity_id"),
+            remedy=f"Let its source give identity_id beside the token, or set {SettingNames.of(settings):identity_id}",
         )
     return fixed
 

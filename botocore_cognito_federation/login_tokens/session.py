@@ -12,9 +12,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from ..cache.sessions import Session, Sessions, held_for_too_long
-from ..errors import ConfigurationError, SignInRequiredError, StorageError, TemporaryError, TokenRefreshError
+from ..errors import (
+    CognitoFederationError,
+    ConfigurationError,
+    SignInRequiredError,
+    StorageError,
+    TemporaryError,
+    TokenRefreshError,
+)
 from ..login_token import LoginToken, unverified_claims
-from ..messages import SIGN_IN_AGAIN, login_command, naming_login
+from ..messages import SIGN_IN_AGAIN, login_command
 from .base import Now, RefreshContext, SourceContext, SourceDeclaration, fixed_by_configuration
 
 if TYPE_CHECKING:
@@ -173,9 +180,9 @@ class RefreshTokenProvider:
         try:
             renewed = self._renewal()(session, keep)
         except SignInRequiredError as error:
-            raise SignInRequiredError(error.what, remedy=self._remedy(error.remedy)) from None
+            raise SignInRequiredError(error.what, remedy=self._remedy(error)) from None
         except TokenRefreshError as error:
-            raise type(error)(error.what, remedy=error.remedy and self._remedy(error.remedy)) from None
+            raise type(error)(error.what, remedy=error.remedy and self._remedy(error)) from None
         return replace(
             session,
             login_token=renewed.login_token,
@@ -192,11 +199,13 @@ class RefreshTokenProvider:
         return session
 
     def _sign_in(self, what: str) -> SignInRequiredError:
-        return SignInRequiredError(what, remedy=self._remedy(""))
+        return SignInRequiredError(what, remedy=self._remedy(None))
 
-    def _remedy(self, general: str) -> str:
-        """A provider's remedy with the command of this profile in it."""
-        return naming_login(general or SIGN_IN_AGAIN, self._login)
+    def _remedy(self, error: CognitoFederationError | None) -> str:
+        """The remedy of an error, with the command that signs in for this configuration."""
+        if error is None or not error.remedy:
+            return SIGN_IN_AGAIN.by(self._login)
+        return error.sign_in_again.by(self._login) if error.sign_in_again is not None else error.remedy
 
     def _is_fresh(self, session: Session, token: LoginToken) -> bool:
         if token.expires_at is None:

@@ -110,7 +110,7 @@ _OURS = frozenset(
         "state",
     }
 )
-_WHAT_HELPS = {
+_WHAT_HELPS: dict[str, str] = {
     "access_denied": "Sign in again and allow the access, or ask an administrator of the provider for it",
     "invalid_scope": "Set cognito_scopes to scopes this client may ask for",
     "unauthorized_client": "Allow the authorization code grant for this client at the provider",

@@ -26,7 +26,7 @@ from ..errors import (
     reworded,
     without_frames,
 )
-from ..messages import login_command, naming_login
+from ..messages import login_command
 from ..oidc.authorization import Redirect, loopback_redirect
 from ..oidc.client import Now, OIDCClient, oidc_client
 from ..oidc.device import sign_in_with_device
@@ -161,8 +161,10 @@ def sign_in_only(
     try:
         return _sign_in_only(settings, store, screen, options, environment)
     except CognitoFederationError as error:
-        # What knows no configuration has said what mends it.
-        raise without_frames(reworded(error, remedy=naming_login(error.remedy, login_command(settings)))) from None
+        # Parts that know no configuration leave the command to be named here.
+        if error.sign_in_again is not None:
+            error = reworded(error, remedy=error.sign_in_again.by(login_command(settings)))
+        raise without_frames(error) from None
 
 
 def _sign_in_only(
