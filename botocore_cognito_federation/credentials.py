@@ -124,6 +124,25 @@ GRACE = 60.0
 _CLOCK_STEP = 5.0
 
 
+@dataclass(frozen=True)
+class FetchResult:
+    """Credentials, and from when on it is worth asking again.
+
+    Attributes:
+        credentials: the credentials.
+        refresh_at: when they should be renewed, or when a renewal that failed may be tried again; seconds since
+            the epoch.
+        who: a digest of the user; empty where only the identity pool can say who it is.
+        only_here: whether they are what this fetcher returned last, while no token says whose are asked for or the
+            token could not be exchanged: for clients that have them already, and for no others.
+    """
+
+    credentials: FederatedCredentials
+    refresh_at: float
+    who: str = ""
+    only_here: bool = False
+
+
 def refresh_at(credentials: FederatedCredentials, window: int | None) -> float:
     """From when on the credentials should be renewed, seconds since the epoch.
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 def system_clock() -> Clock:
     """The real clock."""
-    return Clock(sleep=time.sleep, dice=random.random, now=time.time)
+    return Clock(sleep=time.sleep, random=random.random, now=time.time)
 
 
 def fetcher_for(
@@ -72,19 +72,19 @@ def fetcher_for(
         answers: see `CredentialFetcher`.
     """
     variables = os.environ if environ is None else environ
-    patience = system_clock()
+    clock = system_clock()
     clients = Clients(settings, session or partial(_session_of, settings.profile))
     kept: Store = store_for(settings, variables) if store is None else store
     if not isinstance(kept, MemoryStore):
         kept = StoreBesideDoubles(kept)
     declared = source_of(settings)
-    context = SourceContext(kept, variables, patience, clients, open_session or _session_of, time_left)
+    context = SourceContext(kept, variables, clock, clients, open_session or _session_of, time_left)
     return CredentialFetcher(
         settings,
         source=cache(partial(_open_provider, declared, settings, context)),
-        pool=IdentityPool(settings, clients, patience, new_token=declared.remedy(settings)),
-        cache=CredentialCache(settings, kept, patience),
-        clock=patience,
+        pool=IdentityPool(settings, clients, clock, new_token=declared.remedy(settings)),
+        cache=CredentialCache(settings, kept, clock),
+        clock=clock,
         answers_by_claims=partial(declared.answers_by_claims, settings, variables),
         events=events or Events(),
         linked=_linked_logins(settings, context) if settings.logins else None,
@@ -131,9 +131,9 @@ def linking_for(
         open_session: see `fetcher_for`.
     """
     variables = os.environ if environ is None else environ
-    store, patience = store_for(settings, variables), system_clock()
+    store, clock = store_for(settings, variables), system_clock()
     clients = Clients(settings, partial(_session_of, settings.profile))
-    context = SourceContext(store, variables, patience, clients, open_session or _session_of)
+    context = SourceContext(store, variables, clock, clients, open_session or _session_of)
     return Linking(
         fetcher_for(settings, store=store, environ=variables, open_session=open_session),
         _linked_logins(settings, context),

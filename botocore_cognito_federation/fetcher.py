@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from ._util.concurrency import prepare_for_forks, refreshing, refuse_reentry
 from .cache.failures import RETRY_DELAY, Failure
-from .credentials import FederatedCredentials, is_fresh, is_usable, refresh_at, usable_until
+from .credentials import FederatedCredentials, FetchResult, is_fresh, is_usable, refresh_at, usable_until
 from .errors import (
     CognitoFederationError,
     FederationRefusedError,
@@ -50,25 +50,6 @@ logger = logging.getLogger(__name__)
 LOCK_TIMEOUT = 52.0
 #: Seconds after which to look again for what another process renews, while the credentials at hand are usable.
 _WHILE_ANOTHER_RENEWS = 1.0
-
-
-@dataclass(frozen=True)
-class FetchResult:
-    """Credentials, and from when on it is worth asking again.
-
-    Attributes:
-        credentials: the credentials.
-        refresh_at: when they should be renewed, or when a renewal that failed may be tried again; seconds since
-            the epoch.
-        who: a digest of the user; empty where only the identity pool can say who it is.
-        only_here: whether they are what this fetcher returned last, while no token says whose are asked for or the
-            token could not be exchanged: for clients that have them already, and for no others.
-    """
-
-    credentials: FederatedCredentials
-    refresh_at: float
-    who: str = ""
-    only_here: bool = False
 
 
 @dataclass(frozen=True)
@@ -176,8 +157,6 @@ class CredentialFetcher:
         """What changes with each sign-out: credentials of another epoch must not be used any more."""
         return self.cache.sign_out_epoch()
 
-    # --- whose credentials, and from where -------------------------------------------------------------------------
-
     def _fetch(self, sign_out_epoch: str) -> FetchResult:
         asked_at = self.clock.now()
         if self.last is not None:
@@ -196,8 +175,7 @@ class CredentialFetcher:
             logger.debug("Credentials %s… are fresh", entry.key[:12])
             result = self._fresh(cached)
         else:
-            state = "still valid" if cached else "missing"
-            logger.debug("Credentials %s… are to be renewed; they are %s", entry.key[:12], state)
+            logger.debug("Credentials %s… are to be renewed", entry.key[:12])
             result = self._renewed(entry, login, cached, asked_at)
         self._last = _Last(result.credentials, sign_out_epoch, entry.user)
         if self.only_for is not None:
@@ -247,8 +225,6 @@ class CredentialFetcher:
             login = self.linked.joined(login)
         logger.debug("Got a login token for %s, expiring at %s", login.key, login.token.expires_at)
         return login
-
-    # --- renewing, with the lock, and what a failure means ----------------------------------------------------------
 
     def _renewed(
         self, entry: Entry, login: Login | None, cached: FederatedCredentials | None, asked_at: float
@@ -301,11 +277,9 @@ class CredentialFetcher:
         # The last look, as late as it can be: a sign-out wins until the credentials are returned.
         if self.cache.has_signed_out_since(sign_out_epoch):
             self._refuse_other_user(entry, self._known_login())
-        if exchanged.clock_ahead is not None:
-            side = "ahead of" if exchanged.clock_ahead > 0 else "behind"
-            self.cache.warn(
-                f"This machine's clock is {abs(round(exchanged.clock_ahead))} s {side} AWS's; set the clock"
-            )
+        if (ahead := exchanged.clock_ahead) is not None:
+            side = "ahead of" if ahead > 0 else "behind"
+            self.cache.warn(f"This machine's clock is {abs(round(ahead))} s {side} AWS's; set the clock")
         self.events.emit(
             Event(
                 "credentials-refresh",

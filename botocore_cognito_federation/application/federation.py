@@ -55,7 +55,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         assume_role_arn: a further role, assumed with the pool's credentials.
         duration_seconds, role_session_name: of the basic flow.
         refresh_window: seconds of life left under which credentials are renewed.
-        patience: clock, sleep and dice; the real ones by default.
+        clock: the clock; the real one by default.
 
     Raises:
         ConfigurationError: an argument is wrong.
@@ -77,7 +77,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         duration_seconds: int | None = None,
         role_session_name: str | None = None,
         refresh_window: int | None = None,
-        patience: Clock | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._settings = base_settings(
             identity_pool_id,
@@ -96,7 +96,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         if isinstance(user_pool, str):
             raise ConfigurationError("user_pool is a str", remedy=f"Pass UserPool({user_pool!r}, client_id)")
         self._user_pool = user_pool
-        self._patience = patience or system_clock()
+        self._clock = clock or system_clock()
         # One's own, unlike that of the profiles of a process: each federation has a user of its own.
         self._store: Store = MemoryStore() if cache == "memory" else store_for(self._settings, os.environ)
         self._events = Events()
@@ -168,7 +168,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         with self._telling_of_failure(provider):
             self._refuse_over_user_pool()
             resolved = resolved_provider(provider)
-            now = self._patience.now()
+            now = self._clock.now()
             checked = login_token(resolved, token, expires_at=expires_at, identity_id=identity_id, now=now)
             record = Record(
                 sign_in_id=secrets.token_hex(16),
@@ -279,7 +279,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         return Context(
             settings=self._settings,
             store=self._store,
-            patience=self._patience,
+            clock=self._clock,
             clients=lambda: shared_clients(self._settings, os.environ),
             events=self._events,
             handler_of=self._handlers.get,

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..cache.base import current_epoch, end_sign_in
 from ..cache.sessions import Session, Sessions
+from ..credentials import FetchResult
 from ..errors import CognitoFederationError, NotSignedInError
 from ..events import Event, Events
 from ..factory import identity_pool_for
-from ..fetcher import CredentialFetcher, FetchResult
+from ..fetcher import CredentialFetcher
 from ..identity_pool.client import Login
 from .arguments import user_mapping
 
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 class ProfileSignIn:
     """Whoever is signed in under a profile, as of now."""
 
-    def __init__(self, settings: Settings, store: Store, federation: CredentialFetcher, events: Events) -> None:
+    def __init__(self, settings: Settings, store: Store, fetcher: CredentialFetcher, events: Events) -> None:
         self._settings = settings
         self._store = store
-        self._federation = federation
+        self._fetcher = fetcher
         self._events = events
         self._sessions = Sessions(settings, store)
         self._sign_out_epoch = current_epoch(store, settings.scope)
@@ -42,15 +43,15 @@ class ProfileSignIn:
 
     def verify(self) -> FederatedCredentials:
         """Exchange the login of now, whatever is kept."""
-        return self._federation.fetch_fresh()
+        return self._fetcher.fetch_fresh()
 
     def fetch(self) -> FetchResult:
         """Credentials, renewed where needed."""
-        return self._federation.fetch()
+        return self._fetcher.fetch()
 
     def login(self) -> Login:
         """The login of now."""
-        login = self._federation.login()
+        login = self._fetcher.login()
         if login is None:
             raise NotSignedInError("Guests have no login")
         return login
@@ -71,7 +72,7 @@ class ProfileSignIn:
             "provider": provider.name if provider is not None else token.issuer if token is not None else None,
             "token": token.value if token is not None else None,
             "expires_at": token.expires_at if token is not None else None,
-            "identity_id": self._federation.credentials().identity_id,
+            "identity_id": self._fetcher.credentials().identity_id,
             "user": dict(named),
         }
 

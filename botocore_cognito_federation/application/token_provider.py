@@ -98,7 +98,7 @@ class ApplicationTokenProvider(RefreshTokenProvider):
         record: the sign-in.
         sessions, store: where its token is kept.
         renewers: who renews it.
-        patience: clock, sleep and dice.
+        clock: the clock.
         tell: emits an event of this sign-in.
     """
 
@@ -109,13 +109,13 @@ class ApplicationTokenProvider(RefreshTokenProvider):
         store: Store,
         *,
         renewers: Refreshers,
-        patience: Clock,
+        clock: Clock,
         emit: Emit,
     ) -> None:
-        super().__init__(sessions, store, refresher=self._pool_renewal, login="", clock=patience.now)
+        super().__init__(sessions, store, refresher=self._pool_renewal, login="", clock=clock.now)
         self._record = record
         self._renewers = renewers
-        self._patience = patience
+        self._timing = clock
         self._tell = emit
         self._called: HandlerTokenProvider | None = None
         self._called_function: Callable[..., Any] | None = None
@@ -195,9 +195,9 @@ class ApplicationTokenProvider(RefreshTokenProvider):
             self._called = HandlerTokenProvider(
                 handler,
                 name=f"The refresh handler of {self._record.provider}",
-                clock=self._patience.now,
-                sleep=self._patience.sleep,
-                dice=self._patience.dice,
+                clock=self._timing.now,
+                sleep=self._timing.sleep,
+                random=self._timing.random,
             )
         return self._called
 

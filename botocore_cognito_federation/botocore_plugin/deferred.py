@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from .._fast_path import CachedAnswer
     from ..config.settings import Settings
-    from ..credentials import FederatedCredentials
-    from ..fetcher import CredentialFetcher, FetchResult
+    from ..credentials import FederatedCredentials, FetchResult
+    from ..fetcher import CredentialFetcher
 
     Place = tuple[str, str, tuple[str, ...]]
 
@@ -56,7 +56,7 @@ class DeferredConfiguration:
         self, query: CacheQuery, answer: CachedAnswer, session: Session, profile: str | None, sessions: SessionFactory
     ) -> None:
         self.environ = dict(os.environ)
-        self._question = query
+        self._query = query
         self._answer = answer
         self._profile = profile
         self._full_config: Mapping[str, Any] | None = session.full_config
@@ -85,7 +85,7 @@ class DeferredConfiguration:
         """What the federation of these settings serves, to whom the answer belonged."""
         if self._serve is None:
             who = self._answer.who.partition(FIELD)[0]
-            self._serve = fetcher_of(self.settings(), self._question, self.session, who=who, last=self._last()).fetch
+            self._serve = fetcher_of(self.settings(), self._query, self.session, who=who, last=self._last()).fetch
         return self._serve()
 
     def is_current(self) -> bool:
@@ -97,7 +97,7 @@ class DeferredConfiguration:
         from ..cache.answers import state_of
 
         # With no token source they are the generations alone, which come first.
-        return self._answer.bindings.startswith(state_of(self._question, self.settings(), ()) or FIELD)
+        return self._answer.bindings.startswith(state_of(self._query, self.settings(), ()) or FIELD)
 
     def _last(self) -> FederatedCredentials | None:
         """What the answer held, if nobody has signed out since."""
@@ -194,10 +194,10 @@ def _nothing() -> None:
 def ready_credentials(
     query: CacheQuery, session: Session, profile: str | None, open_session: Callable[[str], Session]
 ) -> RefreshableCognitoCredentials | None:
-    """Credentials for the answer that is kept ready for a question; None where there is none that is fresh.
+    """Credentials for the answer that is kept ready for a query; None where there is none that is fresh.
 
     Args:
-        question: the question.
+        query: what ``credential-process`` would be asked.
         session: the session that asks it; it has read the configuration that the question is about.
         profile: its profile.
         open_session: see `CognitoFederationProvider`.

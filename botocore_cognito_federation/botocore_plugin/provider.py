@@ -60,7 +60,7 @@ class CognitoFederationProvider(CredentialProvider):
             CognitoFederationError: the profile is ours and wrong; botocore's chain ends here.
         """
         profile = self._profile_name or self._session.get_config_variable("profile")
-        query = self._question(profile)
+        query = self._query(profile)
         found = ready_credentials(query, self._session, profile, self._open_session) if query is not None else None
         if found is None:
             prepare_for_forks()
@@ -73,7 +73,7 @@ class CognitoFederationProvider(CredentialProvider):
             _count_feature()
         return found
 
-    def _question(self, profile: str | None) -> CacheQuery | None:
+    def _query(self, profile: str | None) -> CacheQuery | None:
         """What ``credential-process`` would be asked; None where this session may know another configuration."""
         if self._files is None or not self._in_use or CHAIN_VARIABLE in os.environ:
             return None

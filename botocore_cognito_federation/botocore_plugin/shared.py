@@ -55,7 +55,7 @@ class _Owner:
 class _Entry:
     """One credentials object, whose it is, and what makes the session of its calls."""
 
-    whose: _Owner
+    owner: _Owner
     credentials: RefreshableCognitoCredentials
     sessions: SessionFactory
 
@@ -99,16 +99,16 @@ def _shared_credentials(
 ) -> RefreshableCognitoCredentials:
     """The credentials object of a configuration: the same one for every session of this process."""
     fetcher = fetcher_of(settings, query, sessions)
-    whose = _owner(settings, fetcher.sign_out_epoch())
+    owner = _owner(settings, fetcher.sign_out_epoch())
     key = _key(settings, os.environ)
     with _shared_lock:
         for credentials, later in pop_unregistered():
             with suppress(CognitoFederationError):
                 _take_in(credentials, later)
         entry = _shared.pop(key, None)
-        if entry is None or entry.whose != whose:
-            fetcher.only_for = whose.who
-            entry = _Entry(whose, RefreshableCognitoCredentials(fetcher.fetch), sessions)
+        if entry is None or entry.owner != owner:
+            fetcher.only_for = owner.who
+            entry = _Entry(owner, RefreshableCognitoCredentials(fetcher.fetch), sessions)
         entry.sessions.share(session)
         _keep(key, entry)
         return entry.credentials

@@ -20,7 +20,7 @@ from .file import FileStore
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
-    from ..fetcher import FetchResult
+    from ..credentials import FetchResult
     from ..login_tokens.base import Binding
 
 ANSWERS = "answers"

@@ -83,7 +83,7 @@ class CredentialCache:
 
     @cached_property
     def _failures(self) -> FailureCache:
-        return FailureCache(self.store, now=self.clock.now, dice=self.clock.dice)
+        return FailureCache(self.store, now=self.clock.now, random=self.clock.random)
 
     def entry(self, login: Login | None, *, claims_are_believed: bool = True) -> Entry:
         """The entry of a login; that of the guest without one."""

@@ -79,10 +79,10 @@ class Failure:
 class FailureCache:
     """Failures by credentials key, in the store, and in this process where nothing can be written."""
 
-    def __init__(self, store: Store, *, now: Callable[[], float], dice: Callable[[], float]) -> None:
+    def __init__(self, store: Store, *, now: Callable[[], float], random: Callable[[], float]) -> None:
         self._store = store
         self._now = now
-        self._dice = dice
+        self._random = random
         self._here: dict[str, Failure] = {}
 
     def put(
@@ -97,7 +97,7 @@ class FailureCache:
             token: digest of the only token it is about; None where it is about the user.
         """
         now, rest = self._now(), 0.0
-        jitter = _LONGEST_JITTER - self._dice() / 2
+        jitter = _LONGEST_JITTER - self._random() / 2
         if served_until is not None and now < served_until and _keeps_valid_credentials(error):
             rest = min(RETRY_DELAY * jitter, served_until - now)
         elif isinstance(error, TemporaryError):

@@ -203,7 +203,7 @@ def identity_of(settings: Settings) -> dict[str, str | None]:
         arguments={},
         needs=("Account", "Arn", "UserId"),
         facts=CallContext(pool=settings.identity_pool_id, profile=settings.profile or "default"),
-        patience=system_clock(),
+        clock=system_clock(),
     )
     session = Sessions(settings, store).read()
     return {

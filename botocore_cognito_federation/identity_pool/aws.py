@@ -218,16 +218,16 @@ _SHORTEST_SECRET = 16
 
 @dataclass(frozen=True)
 class Clock:
-    """The clock and the dice, handed in so that tests hold them.
+    """The clock and the random, handed in so that tests hold them.
 
     Attributes:
         sleep: waits so many seconds.
-        dice: a number from 0 to 1.
+        random: a number from 0 to 1.
         now: seconds since the epoch.
     """
 
     sleep: Callable[[float], None]
-    dice: Callable[[], float]
+    random: Callable[[], float]
     now: Callable[[], float]
 
 
@@ -296,7 +296,7 @@ def call(
     arguments: Mapping[str, Any],
     needs: tuple[str, ...],
     facts: CallContext,
-    patience: Clock,
+    clock: Clock,
 ) -> Answer:
     """Call one operation of an identity pool or of STS.
 
@@ -305,7 +305,7 @@ def call(
         arguments: its arguments.
         needs: dotted names of what a complete answer holds.
         facts: the circumstances, for the diagnosis.
-        patience: clock and dice.
+        clock: the clock.
 
     Raises:
         FederationRefusedError: a definitive refusal; its `retry` says what else may help.
@@ -316,7 +316,7 @@ def call(
     with call_limit():
         for further in range(max(_FURTHER_ATTEMPTS.values()) + 1):
             outcome = _outcome(operation, arguments, "AWS", secrets)
-            diagnosis = _diagnosis_of(outcome, needs, replace(facts, now=patience.now()))
+            diagnosis = _diagnosis_of(outcome, needs, replace(facts, now=clock.now()))
             if isinstance(outcome, Answer) and diagnosis is None:
                 return outcome
             if diagnosis is None:
@@ -325,7 +325,7 @@ def call(
             if retried or further >= _FURTHER_ATTEMPTS.get(diagnosis.retry, 0):
                 raise _public(diagnosis)
             logger.debug("%s; trying again", diagnosis.cause)
-            patience.sleep(_FIRST_PAUSE * 2 ** (further + 1) * (0.5 + patience.dice()))
+            clock.sleep(_FIRST_PAUSE * 2 ** (further + 1) * (0.5 + clock.random()))
     assert isinstance(outcome, CognitoFederationError), "everything else has a diagnosis"
     raise outcome
 

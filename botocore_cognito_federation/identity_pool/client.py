@@ -161,7 +161,7 @@ class IdentityPool:
             settings=self.settings,
             clients=self.clients,
             facts=self._facts(login, identity_id),
-            patience=self.clock,
+            clock=self.clock,
         )
         return replace(exchanged, credentials=further)
 
@@ -204,7 +204,7 @@ class IdentityPool:
         token, adopted = self._open_id_token(identity_id, login)
         facts = self._facts(login, adopted)
         vended, server_time = assume_role_with_web_identity(
-            token, settings=self.settings, clients=self.clients, facts=facts, patience=self.clock
+            token, settings=self.settings, clients=self.clients, facts=facts, clock=self.clock
         )
         credentials = FederatedCredentials(
             access_key=vended["AccessKeyId"],
@@ -237,7 +237,7 @@ class IdentityPool:
         identity_id: str,
     ) -> Answer:
         facts = self._facts(login, identity_id)
-        return call(operation, arguments=arguments, needs=needs, facts=facts, patience=self.clock)
+        return call(operation, arguments=arguments, needs=needs, facts=facts, clock=self.clock)
 
     def _facts(self, login: Login | None, identity_id: str) -> CallContext:
         return CallContext(
@@ -273,7 +273,7 @@ _MOST_WEB_IDENTITY = 20_000
 
 
 def assume_role_with_web_identity(
-    token: str, *, settings: Settings, clients: Clients, facts: CallContext, patience: Clock
+    token: str, *, settings: Settings, clients: Clients, facts: CallContext, clock: Clock
 ) -> tuple[Mapping[str, Any], float | None]:
     """The credentials of the basic flow's role (STS AssumeRoleWithWebIdentity), and the answer's ``Date``.
 
@@ -296,12 +296,12 @@ def assume_role_with_web_identity(
     if settings.duration_seconds is not None:
         arguments["DurationSeconds"] = settings.duration_seconds
     operation = clients.unsigned_sts().assume_role_with_web_identity
-    answer = call(operation, arguments=arguments, needs=_NEEDS, facts=facts, patience=patience)
+    answer = call(operation, arguments=arguments, needs=_NEEDS, facts=facts, clock=clock)
     return answer.body["Credentials"], answer.server_time
 
 
 def assume_role(
-    credentials: FederatedCredentials, *, settings: Settings, clients: Clients, facts: CallContext, patience: Clock
+    credentials: FederatedCredentials, *, settings: Settings, clients: Clients, facts: CallContext, clock: Clock
 ) -> FederatedCredentials:
     """The credentials of ``cognito_assume_role_arn``, assumed with the pool's (STS AssumeRole; one hour at most).
 
@@ -315,7 +315,7 @@ def assume_role(
         arguments=arguments,
         needs=_NEEDS,
         facts=replace(facts, role_arn=settings.assume_role_arn or ""),
-        patience=patience,
+        clock=clock,
     )
     vended = answer.body["Credentials"]
     return replace(

@@ -97,7 +97,7 @@ class SourceContext:
     Attributes:
         store: where sign-ins are stored.
         environ: the process environment.
-        patience: clock and dice.
+        clock: the clock.
         clients: makes the clients of AWS.
         open_session: opens a botocore session for another profile, where the configuration names one.
         time_left: seconds the caller has for a person to sign in; None where it can wait.
@@ -105,7 +105,7 @@ class SourceContext:
 
     store: Store
     environ: Mapping[str, str]
-    patience: Clock
+    clock: Clock
     clients: Clients
     open_session: Callable[[str], Session]
     time_left: Callable[[], float] | None = None

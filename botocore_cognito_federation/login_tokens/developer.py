@@ -27,7 +27,7 @@ class DeveloperTokenProvider(WorkloadTokenProvider):
     Args:
         settings: the configuration.
         clients: makes the client that signs.
-        patience: clock and dice.
+        clock: the clock.
         open_session: opens a botocore session for another profile, which may be one of this tool.
     """
 
@@ -36,12 +36,12 @@ class DeveloperTokenProvider(WorkloadTokenProvider):
         settings: Settings,
         *,
         clients: Clients,
-        patience: Clock,
+        clock: Clock,
         open_session: Callable[[str], Session],
     ) -> None:
         self._settings = settings
         self._clients = clients
-        self._patience = patience
+        self._clock = clock
         self._open_session = open_session
 
     @property
@@ -72,7 +72,7 @@ class DeveloperTokenProvider(WorkloadTokenProvider):
             arguments=arguments,
             needs=("IdentityId", "Token"),
             facts=self._facts(),
-            patience=self._patience,
+            clock=self._clock,
         )
         identity_id = str(answer.body["IdentityId"])
         if settings.identity_id is not None and settings.identity_id != identity_id:
@@ -89,7 +89,7 @@ class DeveloperTokenProvider(WorkloadTokenProvider):
             pool=self._settings.identity_pool_id,
             profile=self._settings.developer_profile or "",
             login_key=self._settings.developer_provider or "",
-            now=self._patience.now(),
+            now=self._clock.now(),
         )
 
 
@@ -124,7 +124,7 @@ def credentials_of_profile(profile: str, open_session: Callable[[str], Session])
 
 def _open(settings: Settings, context: SourceContext) -> DeveloperTokenProvider:
     return DeveloperTokenProvider(
-        settings, clients=context.clients, patience=context.patience, open_session=context.open_session
+        settings, clients=context.clients, clock=context.clock, open_session=context.open_session
     )
 
 

@@ -246,7 +246,7 @@ def _open(settings: Settings, context: SourceContext) -> RefreshTokenProvider:
         store,
         refresher=refresher,
         login=login_command(settings),
-        clock=context.patience.now,
+        clock=context.clock.now,
     )
 
 

@@ -287,7 +287,7 @@ def _opening(name: str | None) -> Callable[[Settings, SourceContext], UrlTokenPr
             field=settings.token_field,
             headers_env=settings.token_headers_env,
             environ=context.environ,
-            clock=context.patience.now,
+            clock=context.clock.now,
             ca_bundle=settings.ca_bundle,
         )
 

@@ -70,7 +70,7 @@ class AutomaticLogin:
             return ask()
         except SignInRequiredError as required:
             around = self._context
-            now = around.patience.now
+            now = around.clock.now
             if not signed_in_automatically(self._settings, around.store, around.environ, now, around.time_left):
                 raise
             logger.debug("Signed in because of: %s", required.what)

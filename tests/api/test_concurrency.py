@@ -132,9 +132,9 @@ from botocore_cognito_federation import CognitoFederation, handlers
 from botocore_cognito_federation.identity_pool.aws import Patience
 
 pool, provider, url = sys.argv[1:]
-hour_later = Patience(sleep=time.sleep, dice=lambda: 0.5, now=lambda: time.time() + 3700)
+hour_later = Patience(sleep=time.sleep, random=lambda: 0.5, now=lambda: time.time() + 3700)
 renew = handlers.token_url(url)
-federation = CognitoFederation(pool, cache="file", refresh_handlers={provider: renew}, patience=hour_later)
+federation = CognitoFederation(pool, cache="file", refresh_handlers={provider: renew}, clock=hour_later)
 sys.stdin.readline()
 print(federation.current_credentials().access_key)
 """

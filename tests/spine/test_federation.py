@@ -117,7 +117,7 @@ class Bench:
         self.pool = ScriptedPool(lambda: self.now)
 
     def federation(self, **more) -> CredentialFetcher:
-        patience = Clock(sleep=lambda _: None, dice=lambda: self.dice, now=lambda: self.now)
+        patience = Clock(sleep=lambda _: None, random=lambda: self.dice, now=lambda: self.now)
         return CredentialFetcher(
             self.settings,
             source=lambda: self.source,

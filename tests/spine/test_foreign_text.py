@@ -101,7 +101,7 @@ def hostile_home(inside: Any, world: Any, request: pytest.FixtureRequest) -> Any
 
 
 def _document_of(sessions: Sessions) -> dict[str, Any]:
-    found = sessions._store.read("sessions", sessions.key)
+    found = sessions.store.read("sessions", sessions.key)
     assert found is not None
     return dict(found)
 
@@ -196,7 +196,7 @@ def test_a_remembered_failure_that_was_changed_on_disk_is_printed_clean(home: An
 
 def test_a_remembered_failure_read_back_from_a_store_is_clean() -> None:
     store = MemoryStore()
-    memory = FailureCache(store, now=time.time, dice=lambda: 0.5)
+    memory = FailureCache(store, now=time.time, random=lambda: 0.5)
     memory.put("key", TemporaryError("x"), served_until=None)
     document = dict(store.read("failures", "key") or {})
     store.write("failures", "key", {**document, "what": LONG, "remedy": HOSTILE})
