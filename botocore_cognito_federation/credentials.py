@@ -1,4 +1,4 @@
-"""AWS credentials as this product hands them out."""
+"""AWS credentials as they are handed out: their parts, until when they are fresh and usable, and what a fetch gives."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Text that others have said or configured, made safe to show.
+"""Words for people: foreign text made safe to show, spans and times, commands, and remedies.
 
 A terminal takes control characters for commands, and a line break in a name forges a line. Errors are cleaned when they
 are made (`errors`), names when somebody is named (`display_name`), and every line for people once more where it leaves
-(`cli.output`, `sign_in.screens`). Documents and JSON keep the text as it came.
+(`cli.output`, `sign_in.terminal`). Documents and JSON keep the text as it came.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One sign-in of an application: its record, its token, and the federation that renews its credentials."""
+"""One sign-in of an application: its record, its token, and the fetcher of its credentials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several logins on one identity: Cognito links what is sent together, and UnlinkIdentity takes one off."""
+"""What an application does with the user who is signed in: credentials, clients, linked logins, events, sign-out."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def link(sign_in: CurrentSignIn, identity_id: str, provider: IdentityProvider, t
 
     Raises:
         ConfigurationError: guests and developer identities are not linked this way, nor a login with itself.
-        FederationRefusedError, TemporaryError: see `identity_pool.IdentityPool.exchange`.
+        FederationRefusedError, TemporaryError: see `IdentityPool.exchange`.
     """
     if token is None:
         raise ConfigurationError("A guest login cannot be linked", remedy="Sign in as guest, then link a provider")
@@ -60,7 +60,7 @@ def unlink(sign_in: CurrentSignIn, identity_id: str, provider: IdentityProvider)
 
     Raises:
         ConfigurationError: it is the login of this very sign-in, which would lose its own identity.
-        FederationRefusedError, TemporaryError: see `identity_pool.IdentityPool.unlink`.
+        FederationRefusedError, TemporaryError: see `IdentityPool.unlink`.
     """
     own = sign_in.login()
     key = provider_key(provider)

@@ -1,4 +1,4 @@
-"""Which refresh handler renews the login tokens of which provider: an alias and its domain are one provider."""
+"""The login token of an application's sign-in, and which refresh handler renews it."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ class DeferredConfiguration:
         """Whether the token source is as it was when the answer was made, and nobody has signed out since."""
         return still_bound(self._answer.bindings)
 
-    def _is_of_this_generation(self) -> bool:
+    def _is_of_this_epoch(self) -> bool:
         """Whether nobody has signed out since the answer."""
         from ..cache.answers import state_of
 
@@ -103,7 +103,7 @@ class DeferredConfiguration:
         """What the answer held, if nobody has signed out since."""
         from ..credentials import FederatedCredentials
 
-        if not self._is_of_this_generation():
+        if not self._is_of_this_epoch():
             return None
         access_key, secret_key, token, account_id, expiration = _parts(self._answer)
         identity_id = self._answer.who.partition(FIELD)[2]

@@ -1,7 +1,7 @@
 """The credential provider: silent for every profile that is not ours, and for ours never a way past a failure.
 
-Where an answer is kept ready for exactly the question that a session asks, as `process` keeps it, its credentials are
-served and nothing else is imported: the configuration is resolved when they are to be renewed.
+Where an answer is stored ready for exactly the question that a session asks, as `_fast_path` reads it, its credentials
+are served and nothing else is imported: the configuration is resolved when they are to be renewed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class CognitoFederationProvider(CredentialProvider):
         profile_name: the profile; None for the session's own, looked up when credentials are loaded, because boto3
             sets it only after the session was made.
         in_use: False for the parent of a ``source_profile``, which variables do not touch.
-        files: the configuration files as `process.configuration_files` saw them before the session read them; None
+        files: the configuration files as `_fast_path.configuration_files` saw them before the session read them; None
             where nobody looked.
         open_session: opens a session for another profile, which may be one of this tool; the default knows none.
     """

@@ -41,9 +41,9 @@ class _Owner:
     """Whose credentials a session gets that is made now.
 
     Attributes:
-        generation: of the sign-outs.
+        sign_out_epoch: the sign-out epoch.
         token: digest of the login token that a variable or a file holds; empty where none does.
-        who: a digest of whose they are, as that token claims; see `federation.Served`.
+        who: a digest of whose they are, as that token claims; see `FetchResult`.
     """
 
     sign_out_epoch: str

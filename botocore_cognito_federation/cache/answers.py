@@ -1,4 +1,4 @@
-"""Stores credentials ready to print for `_fast_path`, and forgets what is stored."""
+"""Stores credentials and failures ready to print for `_fast_path`, and forgets what is stored."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..login_tokens.base import Binding
 
 ANSWERS = "answers"
-#: The line of an answer file that holds its kind, counted from 0; see `process`.
+#: The line of an answer file that holds its kind, counted from 0; see `_fast_path`.
 _KIND_LINE = 5
 
 

@@ -44,7 +44,7 @@ LASTING_SECRETS = frozenset({SESSIONS, SECRETS})
 
 
 class Store(Protocol):
-    """Documents, each under a kind and a key made by `key_of`."""
+    """Documents, each under a kind and a key made by `cache_key`."""
 
     def read(self, kind: str, key: str) -> Mapping[str, Any] | None:
         """The document, or None where there is none; damage is a miss."""
@@ -212,7 +212,7 @@ def forgotten_key(scope: str) -> str:
 
 
 def scope_key(scope: str) -> str:
-    """The key of a sign-out generation."""
+    """The key of a sign-out epoch."""
     return cache_key({"what": "scope", "scope": scope})
 
 
@@ -244,7 +244,7 @@ _LONGEST_FLIGHT = 3600.0
 
 
 def epoch_keys(scope: str) -> tuple[str, ...]:
-    """The keys of the documents that together are the generation of a scope.
+    """The keys of the documents that together are the epoch of a scope.
 
     A sign-out and a forgetting each write a document of their own, whole, so that neither can undo the other.
     """
@@ -252,19 +252,19 @@ def epoch_keys(scope: str) -> tuple[str, ...]:
 
 
 def current_epoch(store: Store, scope: str) -> str:
-    """The generation of a scope's AWS credentials; empty before anything was signed out of or forgotten."""
+    """The epoch of a scope's AWS credentials; empty before anything was signed out of or forgotten."""
     marks = [str((store.read(EPOCHS, key) or {}).get("generation", "")) for key in epoch_keys(scope)]
     return "/".join(marks) if any(marks) else ""
 
 
 def sign_in_epoch(store: Store, scope: str) -> str:
-    """The generation of a scope's sign-in, which forgetting credentials does not change; empty before a sign-out."""
+    """The epoch of a scope's sign-in, which forgetting credentials does not change; empty before a sign-out."""
     document = store.read(EPOCHS, scope_key(scope))
     return str(document.get("generation", "")) if document else ""
 
 
 def sign_in_part(sign_out_epoch: str) -> str:
-    """The part of a scope's generation that is its sign-in's; see `sign_in_epoch`."""
+    """The part of a scope's epoch that is its sign-in's; see `sign_in_epoch`."""
     return sign_out_epoch.partition("/")[0]
 
 

@@ -1,4 +1,4 @@
-"""The remembered failure: after one process failed, the others neither try at once nor wait for the same end.
+"""Remembered failures: after one process failed, the others neither try at once nor wait for the same end.
 
 It must not outlive its reason. A failure that spares credentials keeps callers from trying only as long as these are
 served; from then on it answers those who waited for the attempt, and others for a short moment.

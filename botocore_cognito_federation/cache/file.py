@@ -44,7 +44,7 @@ from .lock_holder import UNKNOWN_HOLDER, holder_words, lock_holder
 if TYPE_CHECKING:
     from filelock import FileLock
 
-#: The kind of the files that name what is in a keyring; see `keyring_store`.
+#: The kind of the files that name what is in a keyring; see `keyring`.
 INDEX = "keyring"
 _LOCKS = "locks"
 _ANSWERS = "answers"

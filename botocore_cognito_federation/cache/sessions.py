@@ -30,7 +30,7 @@ class Session:
         refresh_token: what renews it; None where the provider gave none or has ended the session.
         device_key: of a user pool that tracks devices; a renewal must name it.
         signed_in_at: seconds since the epoch.
-        generation: the sign-out generation in which the sign-in began.
+        sign_out_epoch: the sign-out epoch in which the sign-in began.
     """
 
     sign_in_id: str
@@ -110,7 +110,7 @@ class Sessions:
         session = Session.from_document(document) if document else None
         return session if session is not None and session.sign_out_epoch == self.sign_out_epoch() else None
 
-    def read_whatever_generation(self) -> Session | None:
+    def read_of_any_epoch(self) -> Session | None:
         """The session even if a sign-out has made it invalid: its refresh token is still to be revoked."""
         document = self.store.read(SESSIONS, self.key)
         return Session.from_document(document) if document else None

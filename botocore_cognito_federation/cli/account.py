@@ -1,4 +1,4 @@
-"""``login``: the interactive sign-in."""
+"""The commands about who is signed in: ``login``, ``logout``, ``whoami`` and ``token``."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def _sign_out_everywhere(settings: Settings, revoking: bool) -> None:
     store = store_for(settings, os.environ)
     say(settings.scope, sign_out(settings, store=store, environ=os.environ, revoking=revoking))
     for other in other_stores(store, os.environ):
-        if Sessions(settings, other).read_whatever_generation() is not None:
+        if Sessions(settings, other).read_of_any_epoch() is not None:
             say(settings.scope, sign_out(settings, store=other, environ=os.environ, revoking=revoking))
 
 

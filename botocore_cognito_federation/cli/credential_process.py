@@ -42,7 +42,7 @@ def answer_and_end(query: CacheQuery, log: str | None = None) -> None:
     """Print the answer and end the process, before the SDK that waits for it ends it.
 
     Args:
-        log: where to log each step; see `debug_log`. None where nothing is logged, or where that has begun.
+        log: where to log each step; see `start_debug_log`. None where nothing is logged, or where that has begun.
     """
     if log:
         try:

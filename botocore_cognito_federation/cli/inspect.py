@@ -1,4 +1,4 @@
-"""``status``: who is signed in and what is cached, until when; no network."""
+"""The commands that show what there is: ``status``, ``doctor``, ``explain`` and ``cache``."""
 
 from __future__ import annotations
 

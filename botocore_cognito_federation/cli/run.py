@@ -1,4 +1,4 @@
-"""``exec``: run a program with credentials in its environment, or beside an endpoint that renews them."""
+"""Commands that give credentials to programs: ``credential-process``, ``export``, ``exec``, ``serve``, ``console``."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ class IdentityPool:
         """The identity ID of a login (GetId); a new guest identity when there is none.
 
         Raises:
-            FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
+            FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
         """
         arguments: dict[str, Any] = {"IdentityPoolId": self.settings.identity_pool_id, **_logins(login)}
         if self.settings.account_id:
@@ -148,7 +148,7 @@ class IdentityPool:
         """Credentials for an identity, by the configured flow and with the configured roles.
 
         Raises:
-            FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
+            FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
         """
         if self.settings.flow == "basic":
             exchanged = self._basic(identity_id, login)
@@ -169,7 +169,7 @@ class IdentityPool:
         """Take the login under `key` off an identity (UnlinkIdentity).
 
         Raises:
-            FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
+            FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
         """
         arguments = {"IdentityId": identity_id, "LoginsToRemove": [key], **_logins(login)}
         self._call(self.clients.cognito_identity().unlink_identity, arguments, (), login, identity_id)
@@ -281,7 +281,7 @@ def assume_role_with_web_identity(
         token: the identity pool's own token (GetOpenIdToken).
 
     Raises:
-        FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
+        FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
     """
     if len(token) > _MOST_WEB_IDENTITY:
         raise ConfigurationError(
@@ -306,7 +306,7 @@ def assume_role(
     """The credentials of ``cognito_assume_role_arn``, assumed with the pool's (STS AssumeRole; one hour at most).
 
     Raises:
-        FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
+        FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
     """
     client = clients.sts(access_key=credentials.access_key, secret_key=credentials.secret_key, token=credentials.token)
     arguments = {"RoleArn": settings.assume_role_arn, "RoleSessionName": session_name(settings, facts)}

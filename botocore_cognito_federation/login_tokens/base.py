@@ -1,4 +1,4 @@
-"""What every refresh handler of a profile has in common: it knows how to get a login token, and nothing else."""
+"""What every token source has in common: its declaration, its provider, and how its output is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A login token from a file, read again every time: Kubernetes and other platforms rotate it in place."""
+"""Login tokens that are on this machine: in a file, in a variable, or printed by a command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A login token from a sign-in that is kept: handed out while it lives, renewed with its refresh token after that.
+"""The login token of a stored sign-in, renewed with its refresh token.
 
 A refresh token may be good for one use only. So it is spent by one process at a time, which has just proved that it
 can write the store, and what comes back is kept before anything else happens to it.

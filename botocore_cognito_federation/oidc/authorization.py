@@ -1,4 +1,4 @@
-"""Where the browser comes back to: the redirect URI and the ports it may have (RFC 8252, section 7.3)."""
+"""The authorization request and its answer: redirect URI, state, PKCE, issuer (RFC 6749, 7636, 8252, 9207)."""
 
 from __future__ import annotations
 

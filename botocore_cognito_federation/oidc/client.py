@@ -1,4 +1,4 @@
-"""Who we are to an identity provider, and what a sign-in or a renewal gives back."""
+"""The OpenID Connect client of a configuration, and what a sign-in or a renewal gives back."""
 
 from __future__ import annotations
 

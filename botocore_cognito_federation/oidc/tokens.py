@@ -329,7 +329,7 @@ def refresh_tokens(
     Raises:
         GrantEndedError: sign-in is needed, and the old refresh token may be forgotten.
         NoIdTokenError: sign-in is needed; `answer` holds the refresh token to keep.
-        SignInRequiredError, ConfigurationError, TemporaryError, TokenRefreshError: see `token_endpoint.refresh_grant`.
+        SignInRequiredError, ConfigurationError, TemporaryError, TokenRefreshError: see `refresh_tokens`.
     """
     metadata = party.metadata()
 

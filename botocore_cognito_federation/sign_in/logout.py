@@ -38,7 +38,7 @@ class SignedOut:
 def sign_out(settings: Settings, *, store: Store, environ: Mapping[str, str], revoking: bool = True) -> SignedOut:
     """Forget a sign-in and its AWS credentials, and revoke the refresh token.
 
-    A renewal in flight loses: what it brings belongs to the generation that ends here. A revocation that fails changes
+    A renewal in flight loses: what it brings belongs to the epoch that ends here. A revocation that fails changes
     nothing about the forgetting.
 
     Raises:
@@ -48,7 +48,7 @@ def sign_out(settings: Settings, *, store: Store, environ: Mapping[str, str], re
     sessions = Sessions(settings, store)
     try:
         until = _credentials_until(store, settings.scope)
-        before = sessions.read_whatever_generation()
+        before = sessions.read_of_any_epoch()
     except StorageError:
         # A locked keyring gives nothing to revoke; what is in it counts for nothing from now on all the same.
         begin_epoch(store, settings.scope)
@@ -88,7 +88,7 @@ def take_away(sessions: Sessions, store: Store) -> Session | None:
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(StorageError):  # without a place for locks it is forgotten all the same
             stack.enter_context(store.lock(f"session-{sessions.key}", timeout=_LOCK_TIMEOUT))
-        session = sessions.read_whatever_generation()
+        session = sessions.read_of_any_epoch()
         sessions.delete()
     return session
 

@@ -1,4 +1,4 @@
-"""The last word on a verified sign-in: whether this person may replace the one before, and keeping the session."""
+"""Stores a verified sign-in, if this person may replace the one before."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Backoff:
 
 
 class SessionWriter:
-    """Keeps the answer of one sign-in; an `oidc.prompts.Accept`.
+    """Keeps the answer of one sign-in; an `Accept` of `oidc.flows`.
 
     Args:
         settings: whose sign-in it is.
@@ -98,7 +98,7 @@ class SessionWriter:
 
     @property
     def sign_out_epoch(self) -> str:
-        """The sign-out generation in which the sign-in began."""
+        """The sign-out epoch in which the sign-in began."""
         return self._sign_out_epoch
 
     def keep(self, session: Session, label: str) -> None:
@@ -149,7 +149,7 @@ class SessionWriter:
                 f"{label} signed in, but {before.who} is signed in here ({self._settings.scope})",
                 remedy="To change over, add --force; to keep both, give each a [cognito-session] of its own",
             )
-        # A new generation: no answer kept ready for the one before is printed any more.
+        # A new epoch: no answer kept ready for the one before is printed any more.
         end_sign_in(self._store, self._settings.scope)
         self.replaced = before
 
