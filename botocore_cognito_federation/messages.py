@@ -2,7 +2,7 @@
 
 A terminal takes control characters for commands, and a line break in a name forges a line. Errors are cleaned when they
 are made (`errors`), names when somebody is named (`display_name`), and every line for people once more where it leaves
-(`cli.output`, `sign_in.terminal`). Documents and JSON keep the text as it came.
+(`cli.app`, `sign_in.terminal`). Documents and JSON keep the text as it came.
 """
 
 from __future__ import annotations

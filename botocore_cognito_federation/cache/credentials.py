@@ -13,9 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
 
-from .._util.concurrency import ForkSafeLock
+from .._util.concurrency import in_turn
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, StorageError
 from ..messages import display_name
@@ -152,20 +151,12 @@ class CredentialCache:
     @contextmanager
     def lock(self, entry: Entry, *, timeout: float) -> Iterator[bool]:
         """Hold the right to renew an entry; the context gives whether it was had within `timeout` seconds."""
-        with _finding:
-            lock = _thread_locks.setdefault(entry.key, ForkSafeLock())
-        if not lock.acquire(timeout):
-            yield False
-            return
-        try:
-            with contextlib.ExitStack() as stack:
-                try:
+        with in_turn(entry.key, timeout) as has_turn, contextlib.ExitStack() as stack:
+            taken = has_turn
+            if has_turn:
+                with contextlib.suppress(StorageError):  # no place for a lock: the threads still take turns
                     taken = stack.enter_context(self.store.lock(entry.key, timeout=timeout))
-                except StorageError:
-                    taken = True  # no place for a lock: the threads of this process still take turns
-                yield taken
-        finally:
-            lock.release()
+            yield taken
 
     def holder(self, entry: Entry) -> str:
         """Name the process that holds the lock of an entry, for a sentence."""
@@ -216,12 +207,6 @@ class CredentialCache:
     def _is_current(self, document: Mapping[str, Any]) -> bool:
         """Whether no sign-out came since the renewal that wrote the document began."""
         return document.get("generation") == current_epoch(self.store, str(document.get("scope")))
-
-
-#: One lock an entry for the threads of this process, enough where the store cannot have locks. It goes with the last
-#: thread that waits for it or holds it: a server sees new users, and so new entries, without end.
-_thread_locks: WeakValueDictionary[str, ForkSafeLock] = WeakValueDictionary()
-_finding = ForkSafeLock()
 
 
 def user_fingerprint(login: Login | None) -> str:

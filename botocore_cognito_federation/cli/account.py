@@ -27,8 +27,7 @@ from ..sign_in.interactive import Environment, LoginOptions
 from ..sign_in.login import SignedIn, sign_in
 from ..sign_in.logout import SignedOut, forget_scope, sign_out
 from ..sign_in.terminal import TerminalScreen, read_line
-from .app import chosen_settings, json_option, profile_option, session_option
-from .output import print_data, print_json, print_line
+from .app import chosen_settings, json_option, print_data, print_json, print_line, profile_option, session_option
 
 
 def report(settings: Settings, signed_in: SignedIn) -> str:

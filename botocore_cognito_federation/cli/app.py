@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 import os
 import platform
 import sys
@@ -20,7 +21,6 @@ from ..config.loader import load_session_settings, load_settings
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
 from ..messages import shown_line
-from .output import print_data, print_line
 
 if TYPE_CHECKING:
     from ..fetcher import CredentialFetcher
@@ -197,3 +197,36 @@ def completion_command(shell: str) -> None:
     if maker is None:
         raise click.UsageError(f"click knows no completion for {shell}")
     print_data(maker(app, {}, "cognito-federation", _VARIABLE).source())
+
+
+def print_line(text: str, *, err: bool = False) -> None:
+    """Print one line for people; whatever is in it, it stays one line and moves no cursor."""
+    _print(shown_line(text), err=err)
+
+
+def print_heading(text: str) -> None:
+    """Print one line for people in bold."""
+    _print(click.style(shown_line(text), bold=True))
+
+
+def print_json(value: object) -> None:
+    """Print a document as JSON: lossless, with everything escaped that is not a printable character."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    _print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
+
+
+def print_data(text: str) -> None:
+    """Print lines for a program, letter by letter.
+
+    Raises:
+        CognitoFederationError: a terminal would not show them as they are, so that they can be no token or setting.
+    """
+    if not all(line.isprintable() for line in text.split("\n")):
+        raise CognitoFederationError(
+            "What should be printed holds control characters", remedy="Run: cognito-federation doctor"
+        )
+    _print(text)
+
+
+def _print(text: str, *, err: bool = False) -> None:
+    click.echo(text, err=err)

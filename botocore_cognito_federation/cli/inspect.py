@@ -37,8 +37,7 @@ from ..doctor.report import worst_exit_code
 from ..errors import StorageError
 from ..factory import everything_stored
 from ..messages import login_command, shown_url, span
-from .app import chosen_settings, json_option, profile_option, session_option
-from .output import print_data, print_json, print_line
+from .app import chosen_settings, json_option, print_data, print_json, print_line, profile_option, session_option
 
 #: Notes older than this concern nobody any more.
 _NOTE_LIFE = 86_400

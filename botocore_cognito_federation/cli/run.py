@@ -33,9 +33,8 @@ from ..serve.child import (
 from ..serve.console import OneShotRedirect, destination_of, guests_have_no_console, partition_of, sign_in_url
 from ..serve.endpoint import Endpoint
 from ..sign_in.browser import BrowserLauncher, can_open_browser
-from .app import fetcher_of_profile, profile_option
+from .app import fetcher_of_profile, print_data, print_json, print_line, profile_option
 from .credential_process import answer_and_end
-from .output import print_data, print_json, print_line
 
 
 @click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

@@ -32,8 +32,7 @@ from ..factory import linking_for, other_stores
 from ..messages import shell_command, shown_line
 from ..oidc.client import secret_key
 from ..sign_in.interactive import check_storable
-from .app import json_option, profile_option
-from .output import print_heading, print_json, print_line
+from .app import json_option, print_heading, print_json, print_line, profile_option
 
 #: The keys with a flag of their own, and what to say about each; every other one goes with --set.
 _FLAGS = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigurationError
 from . import checks
 from .accounts import AccountOperations, Metadata, access_token
-from .api import Api, AppClient, ClientFactory, make_user_pool_client, member
+from .api import Api, AppClient, ClientFactory, IdTokenVerifier, make_user_pool_client, member
 from .auth import (
     SignIn,
     check_flow,
@@ -25,7 +25,6 @@ from .auth import (
 )
 from .errors import CodeMismatchError
 from .models import Challenge, Device, UserPoolTokens
-from .verification import IdTokenVerifier
 
 if TYPE_CHECKING:
     from .._util.http import HttpClient

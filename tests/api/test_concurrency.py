@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from botocore_cognito_federation import CognitoFederation, NotSignedInError, TokenRefreshError
-from botocore_cognito_federation.cache import credentials as single_flight
+from botocore_cognito_federation._util import concurrency as single_flight
 from botocore_cognito_federation.demo.world import World
 
 from .conftest import Maker, Time

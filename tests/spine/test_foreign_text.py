@@ -162,7 +162,7 @@ def test_json_is_valid_and_escapes_what_a_terminal_would_act_on(
 
 
 def test_json_keeps_letters_of_other_languages_readable(capfd: pytest.CaptureFixture[str]) -> None:
-    from botocore_cognito_federation.cli.output import print_json
+    from botocore_cognito_federation.cli.app import print_json
 
     print_json({"name": "Zoë 漢", "odd": "\u202e\U000e0041"})
     out = capfd.readouterr().out
