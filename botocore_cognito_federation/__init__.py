@@ -4,7 +4,7 @@ The public names are loaded on first use (PEP 562), so that importing the packag
 and every interpreter with the activation enabled go through here.
 """
 
-# No `from __future__ import annotations` here and in `process`: it loads a module, at every start of the helper.
+# No `from __future__ import annotations` here and in `_fast_path`: it loads a module, at every start of the helper.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import handlers as handlers

@@ -43,7 +43,7 @@ class Time:
 
     @property
     def patience(self) -> Clock:
-        return Clock(sleep=self.sleep, dice=lambda: 0.5, now=self.now)
+        return Clock(sleep=self.sleep, random=lambda: 0.5, now=self.now)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ Maker = Callable[..., CognitoFederation]
 @pytest.fixture
 def make(world: World, clock: Time) -> Maker:
     def made(pool: str | None = None, **options: Any) -> CognitoFederation:
-        return CognitoFederation(pool or world.pool_id, patience=clock.patience, **options)
+        return CognitoFederation(pool or world.pool_id, clock=clock.patience, **options)
 
     return made
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from botocore_cognito_federation import CognitoFederation, NotSignedInError, TokenRefreshError
-from botocore_cognito_federation.cache import base as single_flight
+from botocore_cognito_federation._util import concurrency as single_flight
 from botocore_cognito_federation.demo.world import World
 from tests.application.conftest import Maker, Time
 from tests.application.test_renewal import Handler, signed_in
@@ -133,9 +133,9 @@ from botocore_cognito_federation import CognitoFederation, handlers
 from botocore_cognito_federation.identity_pool.aws import Patience
 
 pool, provider, url = sys.argv[1:]
-hour_later = Patience(sleep=time.sleep, dice=lambda: 0.5, now=lambda: time.time() + 3700)
+hour_later = Patience(sleep=time.sleep, random=lambda: 0.5, now=lambda: time.time() + 3700)
 renew = handlers.token_url(url)
-federation = CognitoFederation(pool, cache="file", refresh_handlers={provider: renew}, patience=hour_later)
+federation = CognitoFederation(pool, cache="file", refresh_handlers={provider: renew}, clock=hour_later)
 sys.stdin.readline()
 print(federation.current_credentials().access_key)
 """

@@ -26,7 +26,7 @@ class Stopped:
 
     @property
     def patience(self) -> Clock:
-        return Clock(sleep=lambda seconds: None, dice=lambda: 0.5, now=self.now)
+        return Clock(sleep=lambda seconds: None, random=lambda: 0.5, now=self.now)
 
 
 class Counting:
@@ -47,7 +47,7 @@ def test_a_token_is_renewed_from_120_seconds_before_its_exp_on_and_at_exp_it_has
     stopped = Stopped(float(int(clock.now())))
     handler = Counting(world)
     federation = CognitoFederation(
-        world.pool_id, refresh_handlers={world.provider.login_key: handler}, patience=stopped.patience
+        world.pool_id, refresh_handlers={world.provider.login_key: handler}, clock=stopped.patience
     )
     end = int(stopped.at) + 2700 + seconds_left
     federation.federated_sign_in(world.provider.login_key, world.provider.issue("ada", exp=end))
@@ -63,7 +63,7 @@ def test_without_a_handler_a_token_is_tried_until_five_minutes_after_its_exp_bec
 ) -> None:
     stopped = Stopped(float(int(clock.now())))
     world.credential_lifetime = 600
-    federation = CognitoFederation(world.pool_id, patience=stopped.patience)
+    federation = CognitoFederation(world.pool_id, clock=stopped.patience)
     end = int(stopped.at) + 660
     federation.federated_sign_in(world.provider.login_key, world.provider.issue("ada", exp=end))
     world.reset_journal()

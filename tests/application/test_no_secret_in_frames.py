@@ -24,7 +24,7 @@ from botocore_cognito_federation import (
     UserPoolTokens,
     handlers,
 )
-from botocore_cognito_federation.application.profile import ProfileFederation
+from botocore_cognito_federation.application.federation import ProfileFederation
 from botocore_cognito_federation.application.token_provider import GrantHandler
 from botocore_cognito_federation.errors import ClearsFrames, clears_frames
 from botocore_cognito_federation.events import NAMES, Event

@@ -50,7 +50,7 @@ class Pool:
 
     def federation(self, region: str = "eu-west-1", **options: Any) -> CognitoFederation:
         return CognitoFederation(
-            f"{region}:{GUID}", endpoint_url=self.endpoint_url, patience=self.clock.patience, **options
+            f"{region}:{GUID}", endpoint_url=self.endpoint_url, clock=self.clock.patience, **options
         )
 
 

@@ -49,7 +49,7 @@ class Site:
             self.identity_pool_id,
             user_pool=self.live.user_pool(),
             endpoint_url=self.server.endpoint_url,
-            patience=clock.patience,
+            clock=clock.patience,
             **options,
         )
 
@@ -259,7 +259,7 @@ def test_a_later_process_without_the_user_pool_is_told_to_bring_it(site: Site, c
     site.federation(clock, cache="file").sign_in("ada", PASSWORD)
     clock.ahead = 3700
     without = CognitoFederation(
-        site.identity_pool_id, endpoint_url=site.server.endpoint_url, cache="file", patience=clock.patience
+        site.identity_pool_id, endpoint_url=site.server.endpoint_url, cache="file", clock=clock.patience
     )
     with pytest.raises(ConfigurationError, match="Pass user_pool"):
         without.current_credentials()

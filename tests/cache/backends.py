@@ -8,10 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from botocore_cognito_federation.cache.base import SECRET_KINDS, Store
+from botocore_cognito_federation.cache.base import SECRET_KINDS, MemoryStore, Store
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.keyring import AllStores, KeyringStore
-from botocore_cognito_federation.cache.memory import MemoryStore
 from tests.cache import fake_keyring
 
 

@@ -24,8 +24,7 @@ from botocore_cognito_federation.cache.base import (
     SESSIONS,
     cache_key,
 )
-from botocore_cognito_federation.cache.documents import INDEX
-from botocore_cognito_federation.cache.file import FileStore
+from botocore_cognito_federation.cache.file import INDEX, FileStore
 from botocore_cognito_federation.cache.sessions import Session
 from tests.home import Home, retimed
 

@@ -12,7 +12,7 @@ from botocore.configloader import build_profile_map, load_config, raw_config_par
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from botocore_cognito_federation.cache.memory import MemoryStore
+from botocore_cognito_federation.cache.base import MemoryStore
 from botocore_cognito_federation.config.configure import Files, Request, make_plan, write_plan
 from botocore_cognito_federation.config.precedence import find_overrides
 from botocore_cognito_federation.errors import CognitoFederationError, ConfigurationError

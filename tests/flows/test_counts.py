@@ -15,7 +15,7 @@ def profile(frame, event, argument):
     code = frame.f_code
     if "botocore_cognito_federation" not in code.co_filename: return
     if code.co_name in ("read_private", "cache_key"): counts[code.co_name] += 1
-    made = type(frame.f_locals.get("self")).__name__ if code.co_name == "__init__" else None
+    made = type(frame.f_locals.get("self")).__name__ if code.co_name == "__post_init__" else None
     if made == "CredentialFetcher": counts["CredentialFetcher"] += 1
 threading.setprofile(profile)
 sys.setprofile(profile)

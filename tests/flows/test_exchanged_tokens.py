@@ -9,9 +9,8 @@ from dataclasses import replace
 import pytest
 from werkzeug import Response
 
-from botocore_cognito_federation.cache.base import CREDENTIALS
+from botocore_cognito_federation.cache.base import CREDENTIALS, MemoryStore
 from botocore_cognito_federation.cache.file import FileStore
-from botocore_cognito_federation.cache.memory import MemoryStore
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.errors import FederationRefusedError, Retry, StorageError, TemporaryError
 from tests.botocore_plugin.test_ready_natively import told

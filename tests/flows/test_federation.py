@@ -11,11 +11,18 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from botocore_cognito_federation.cache.base import CREDENTIALS, FAILURES, IDENTITIES
-from botocore_cognito_federation.cache.credentials import retry_delay_after
+from botocore_cognito_federation.cache.base import (
+    CREDENTIALS,
+    FAILURES,
+    IDENTITIES,
+    MemoryStore,
+    begin_epoch,
+    current_epoch,
+    forget_credentials,
+)
+from botocore_cognito_federation.cache.credentials import CredentialCache
+from botocore_cognito_federation.cache.failures import retry_delay_after
 from botocore_cognito_federation.cache.file import FileStore
-from botocore_cognito_federation.cache.memory import MemoryStore
-from botocore_cognito_federation.cache.sessions import begin_epoch, current_epoch, forget_credentials
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.credentials import FederatedCredentials
 from botocore_cognito_federation.errors import (
@@ -110,13 +117,13 @@ class Bench:
         self.pool = ScriptedPool(lambda: self.now)
 
     def federation(self, **more) -> CredentialFetcher:
-        patience = Clock(sleep=lambda _: None, dice=lambda: self.dice, now=lambda: self.now)
+        patience = Clock(sleep=lambda _: None, random=lambda: self.dice, now=lambda: self.now)
         return CredentialFetcher(
             self.settings,
             source=lambda: self.source,
             pool=self.pool,
-            store=self.store,
-            patience=patience,
+            cache=CredentialCache(self.settings, self.store, patience),
+            clock=patience,
             answers_by_claims=lambda: self.answers_by_claims,
             **more,
         )

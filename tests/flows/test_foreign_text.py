@@ -16,10 +16,9 @@ import pytest
 import botocore_cognito_federation
 from botocore_cognito_federation import CognitoFederationError, TemporaryError
 from botocore_cognito_federation._util.log import start_debug_log
-from botocore_cognito_federation.cache.base import CREDENTIALS, cache_key
-from botocore_cognito_federation.cache.credentials import FailureCache
+from botocore_cognito_federation.cache.base import CREDENTIALS, MemoryStore, cache_key
+from botocore_cognito_federation.cache.failures import FailureCache
 from botocore_cognito_federation.cache.file import FileStore
-from botocore_cognito_federation.cache.memory import MemoryStore
 from botocore_cognito_federation.cache.sessions import Session, Sessions
 from botocore_cognito_federation.cli.account import report
 from botocore_cognito_federation.cli.app import run
@@ -102,7 +101,7 @@ def hostile_home(inside: Any, world: Any, request: pytest.FixtureRequest) -> Any
 
 
 def _document_of(sessions: Sessions) -> dict[str, Any]:
-    found = sessions._store.read("sessions", sessions.key)
+    found = sessions.store.read("sessions", sessions.key)
     assert found is not None
     return dict(found)
 
@@ -163,7 +162,7 @@ def test_json_is_valid_and_escapes_what_a_terminal_would_act_on(
 
 
 def test_json_keeps_letters_of_other_languages_readable(capfd: pytest.CaptureFixture[str]) -> None:
-    from botocore_cognito_federation.cli.output import print_json
+    from botocore_cognito_federation.cli.app import print_json
 
     print_json({"name": "Zoë 漢", "odd": "\u202e\U000e0041"})
     out = capfd.readouterr().out
@@ -197,7 +196,7 @@ def test_a_remembered_failure_that_was_changed_on_disk_is_printed_clean(home: An
 
 def test_a_remembered_failure_read_back_from_a_store_is_clean() -> None:
     store = MemoryStore()
-    memory = FailureCache(store, now=time.time, dice=lambda: 0.5)
+    memory = FailureCache(store, now=time.time, random=lambda: 0.5)
     memory.put("key", TemporaryError("x"), served_until=None)
     document = dict(store.read("failures", "key") or {})
     store.write("failures", "key", {**document, "what": LONG, "remedy": HOSTILE})

@@ -46,7 +46,7 @@ def source(function: Callable[..., Any], pauses: Pauses | None = None, **options
         name="The refresh handler of demo",
         clock=lambda: NOW,
         sleep=Pauses() if pauses is None else pauses,
-        dice=lambda: 0.5,
+        random=lambda: 0.5,
         **options,
     )
 
@@ -312,7 +312,7 @@ def test_a_handler_that_hangs_does_not_keep_the_process_alive(tmp_path: Any) -> 
 import time
 from botocore_cognito_federation.login_tokens.base import RefreshContext
 from botocore_cognito_federation.login_tokens.handler import HandlerTokenProvider
-handler = HandlerTokenProvider(lambda: time.sleep(3600), name="h", clock=time.time, sleep=time.sleep, dice=lambda: 0,
+handler = HandlerTokenProvider(lambda: time.sleep(3600), name="h", clock=time.time, sleep=time.sleep, random=lambda: 0,
                              time_limit=0.1)
 try:
     handler.fetch(RefreshContext())
@@ -457,7 +457,7 @@ def test_time_is_not_wasted_on_pauses_beyond_the_limit() -> None:
         raise ConnectionError
 
     handler_source = HandlerTokenProvider(
-        handler, name="h", clock=lambda: NOW, sleep=sleep, dice=lambda: 0.5, time_limit=60, monotonic=lambda: clock[0]
+        handler, name="h", clock=lambda: NOW, sleep=sleep, random=lambda: 0.5, time_limit=60, monotonic=lambda: clock[0]
     )
     with pytest.raises(TemporaryError):
         handler_source.fetch(RefreshContext())

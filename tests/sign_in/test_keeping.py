@@ -8,16 +8,15 @@ from typing import Any
 
 import pytest
 
-from botocore_cognito_federation.cache.base import CREDENTIALS, SESSIONS
-from botocore_cognito_federation.cache.memory import MemoryStore
-from botocore_cognito_federation.cache.sessions import Sessions, begin_epoch
+from botocore_cognito_federation.cache.base import CREDENTIALS, SESSIONS, MemoryStore, begin_epoch
+from botocore_cognito_federation.cache.sessions import Sessions
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, StorageError
 from botocore_cognito_federation.identity_providers import resolve
 from botocore_cognito_federation.oidc.client import AuthenticationResult
 from botocore_cognito_federation.oidc.flows import SignInPrompt
-from botocore_cognito_federation.sign_in import login as perform
-from botocore_cognito_federation.sign_in.login import Environment, LoginOptions, sign_in_only
+from botocore_cognito_federation.sign_in import interactive as perform
+from botocore_cognito_federation.sign_in.interactive import Environment, LoginOptions, sign_in_only
 from botocore_cognito_federation.sign_in.session_writer import SessionWriter
 
 pytestmark = pytest.mark.thorough
