@@ -10,7 +10,7 @@ import contextlib
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .. import errors
@@ -200,13 +200,13 @@ class HeldCredentials:
 
     Attributes:
         who: a digest of whose they are; see `federation.Served`.
-        tokens: digests of the tokens that were exchanged for them.
+        tokens: digests of the tokens they answer to, each with the end of that token's life.
     """
 
     credentials: FederatedCredentials
     sign_out_epoch: str
     who: str = ""
-    tokens: tuple[str, ...] = ()
+    tokens: Mapping[str, float] = field(default_factory=dict)
 
 
 class CredentialCache:
@@ -256,7 +256,7 @@ class CredentialCache:
 
         A sign-out that came meanwhile has forgotten what there was; nothing secret is to be left after it either.
         """
-        tokens = self._exchanged_tokens(key, login, sign_out_epoch)
+        tokens = self._exchanged_tokens(key, credentials, login, sign_out_epoch)
         document = {
             **credentials.document(),
             "tokens": tokens,
@@ -298,24 +298,35 @@ class CredentialCache:
         with contextlib.suppress(StorageError):
             self._store.delete(IDENTITIES, key)
 
-    def _exchanged_tokens(self, key: str, login: Login | None, sign_out_epoch: str) -> tuple[str, ...]:
-        """The digests of the tokens that the credentials of a key answer to, now that `login` was exchanged too."""
+    def _exchanged_tokens(
+        self, key: str, credentials: FederatedCredentials, login: Login | None, sign_out_epoch: str
+    ) -> dict[str, float]:
+        """The tokens that the credentials of a key answer to, now that `login` was exchanged too.
+
+        A token that was exchanged before is one of them only if it has not expired: it could have been exchanged for
+        these credentials as well. One that has expired must not open what a later token brought.
+        """
         if login is None:
-            return ()
+            return {}
         document, mine = self._store.read(CREDENTIALS, key), self._unkept.get(key)
-        before = _tokens_in(document) if document and self._is_current(document) else ()
-        here = mine.tokens if mine and mine.sign_out_epoch == sign_out_epoch else ()
-        return tuple(dict.fromkeys((login.token.digest, *here, *before)))[:_MOST_TOKENS]
+        before = _tokens_in(document) if document and self._is_current(document) else {}
+        here = mine.tokens if mine and mine.sign_out_epoch == sign_out_epoch else {}
+        # Nobody knows when an opaque token ends; it is exchanged anew once the credentials are gone that it brought.
+        end = login.token.expires_at if login.token.expires_at is not None else credentials.expires_at
+        others = {digest: life for digest, life in {**before, **here}.items() if life > credentials.issued_at}
+        others.pop(login.token.digest, None)
+        return {login.token.digest: end, **dict(list(others.items())[: _MOST_TOKENS - 1])}
 
     def _is_current(self, document: Mapping[str, Any]) -> bool:
         """Whether no sign-out came since the renewal that wrote the document began."""
         return document.get("generation") == current_epoch(self._store, str(document.get("scope")))
 
 
-def _tokens_in(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """The digests of exchanged tokens in a document of credentials; one from an earlier version has none."""
+def _tokens_in(document: Mapping[str, Any]) -> dict[str, float]:
+    """The exchanged tokens in a document of credentials; one from an earlier version has none."""
     tokens = document.get("tokens")
-    return tuple(each for each in tokens if isinstance(each, str)) if isinstance(tokens, list) else ()
+    found = tokens.items() if isinstance(tokens, dict) else ()
+    return {digest: end for digest, value in found if (end := _time(value)) is not None}
 
 
 def _name_of(login: Login | None) -> str:
