@@ -46,7 +46,7 @@ def test_the_program_has_credentials_and_region_and_nothing_that_would_shadow_th
 
 
 def test_the_program_calls_bedrock_with_the_credentials_it_was_given_and_with_no_bearer_token_of_another(
-    home: Home,
+    home: ModuleHome,
 ) -> None:
     program = """
 import boto3
