@@ -94,7 +94,7 @@ def places(settings: Settings, store: Store, environ: Mapping[str, str]) -> Iter
     """Whether things can be kept, and by whom else they could be changed."""
     try:
         check_storable(store)
-        yield CheckResult("store", "ok", f"cognito_cache = {settings.cache} stores and deletes")
+        yield CheckResult("store", "ok", f"cognito_cache = {settings.cache} can be written and deleted")
     except StorageError as error:
         yield CheckResult.of("store", error)
     if settings.cache != "memory":
@@ -106,12 +106,29 @@ def places(settings: Settings, store: Store, environ: Mapping[str, str]) -> Iter
         for name, holder in files.holders():
             what = f"{holder} holds the lock {name}, for which other processes wait"
             yield CheckResult("locks", "note", what, "If it persists, end that process")
-    for path in (Files.of(environ).config, os.path.dirname(Files.of(environ).config)):
+    where = Files.of(environ)
+    for path in dict.fromkeys(
+        (where.config, where.credentials, *map(os.path.dirname, (where.config, where.credentials)))
+    ):
         with contextlib.suppress(OSError):
-            mode = os.stat(path).st_mode
-            if os.name != "nt" and mode & (stat.S_IWOTH | stat.S_IWGRP):
-                what = f"{path} can be written by other users, who can make you start any program"
-                yield CheckResult("permissions", "warning", what, f"Run: chmod go-w {path}")
+            yield from _who_else_can_change(path)
+
+
+def _who_else_can_change(path: str) -> Iterator[CheckResult]:
+    """Whether another user can change a file or directory whose content can start programs.
+
+    Raises:
+        OSError: it is not there.
+    """
+    if os.name == "nt":
+        return
+    status = os.stat(path)
+    if status.st_uid not in (0, os.geteuid()):
+        what = f"{path} belongs to user {status.st_uid}, who can make you start any program"
+        yield CheckResult("permissions", "warning", what, "Give it back to this user (chown)")
+    elif status.st_mode & (stat.S_IWOTH | stat.S_IWGRP):
+        what = f"{path} can be written by other users, who can make you start any program"
+        yield CheckResult("permissions", "warning", what, f"Run: chmod go-w {path}")
 
 
 def notes(store: Store) -> Iterator[CheckResult]:

@@ -173,6 +173,13 @@ class SourceDeclaration:
         )
         return self.address_is_fixed(settings, environ) and (self.knows_user or provider_is_fixed)
 
+    def tells_users_apart(self, settings: Settings, environ: Mapping[str, str]) -> bool:
+        """Whether what is configured and bound says whose credentials are asked for, with no other party asked.
+
+        A command, a handler or a URL may answer for another user each time, and says so only when it is asked.
+        """
+        return self.has_ready_answer(settings, environ) or bool(settings.developer_user)
+
     def has_ready_answer(self, settings: Settings, environ: Mapping[str, str]) -> bool:
         """Whether an answer may be served again while the bindings are unchanged, without a token being asked for."""
         user_is_known = self.knows_user or settings.identity_id is not None

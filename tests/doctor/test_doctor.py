@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 from http.server import BaseHTTPRequestHandler
@@ -129,6 +130,19 @@ def test_a_configuration_others_can_write_is_found(sound: SignInHome) -> None:
     code, findings = examined(sound, "--offline")
     assert code == 0
     assert "can be written by other users" in bad(findings)["permissions"]
+
+
+def test_a_credentials_file_that_others_can_write_is_found_because_keys_in_it_count(sound: SignInHome) -> None:
+    credentials = sound.config.with_name("credentials")
+    credentials.write_text("[other]\nregion = eu-west-1\n")
+    credentials.chmod(0o622)
+    assert f"{credentials} can be written by other users" in bad(examined(sound, "--offline")[1])["permissions"]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can give a file to another user")
+def test_a_configuration_that_belongs_to_another_user_is_found(sound: SignInHome) -> None:
+    os.chown(sound.config, 65534, 65534)
+    assert "belongs to user 65534" in bad(examined(sound, "--offline")[1])["permissions"]
 
 
 def test_guests_get_no_identity_from_an_examination(home: SignInHome) -> None:
