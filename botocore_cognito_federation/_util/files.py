@@ -68,7 +68,7 @@ def why_unusable(directory: str) -> str | None:
     if not os.path.lexists(directory):
         parent = os.path.dirname(directory)
         if os.path.isdir(parent) and not _may_make_in(parent):
-            return f"root makes nothing in {parent}, which belongs to another user"
+            return f"root creates nothing in {parent}, which belongs to another user"
         return None
     try:
         inside = [entry.path for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False)]
@@ -109,7 +109,7 @@ def refuse_place_of_another_user(parent: str) -> None:
         OSError: this is root, and the directory belongs to another user; or there is none.
     """
     if not _may_make_in(parent):
-        raise PermissionError(errno.EACCES, f"root makes nothing in {parent}, which belongs to another user")
+        raise PermissionError(errno.EACCES, f"root creates nothing in {parent}, which belongs to another user")
 
 
 def _may_make_in(parent: str) -> bool:

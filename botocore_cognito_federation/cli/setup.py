@@ -99,7 +99,7 @@ def _keep_client_secret(settings: Settings, store: Store) -> None:
 
 
 def _move_what_is_kept(settings: Settings, store: Store) -> None:
-    """Where ``cognito_cache`` has changed, what was kept goes with it."""
+    """Where ``cognito_cache`` has changed, move what was stored."""
     from ..cache.keyring import move_scope
 
     if settings.cache == "memory":

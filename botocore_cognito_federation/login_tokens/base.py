@@ -215,11 +215,11 @@ def parse_output(text: str, *, source: str, field: str | None, now: float) -> Lo
     if not isinstance(token, str):
         wanted = f"field {field!r}" if field else "field 'token'"
         raise TokenRefreshError(
-            f"{source} holds JSON without a text {wanted}", remedy="Set cognito_token_field to the field of the token"
+            f"{source} holds JSON without a string {wanted}", remedy="Set cognito_token_field to the field of the token"
         )
     identity_id = answer.get("identity_id")
     if identity_id is not None and not isinstance(identity_id, str):
-        raise TokenRefreshError(f"{source} holds JSON whose identity_id is not a text")
+        raise TokenRefreshError(f"{source} holds JSON whose identity_id is not a string")
     return LoginToken.of(
         checked_text(token, source),
         expires_at=expiry_seconds(answer.get("expires_at"), now=now, name=f"expires_at of {source}"),

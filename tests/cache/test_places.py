@@ -99,7 +99,7 @@ def test_root_makes_no_cache_in_the_home_of_another_user(home: Home) -> None:
     os.chown(home.path / ".aws", OTHER, OTHER)
     assert home.ask().key
     assert not home.cache.exists()
-    assert "root makes nothing in" in home.run("status", "--profile", "demo").out.decode()
+    assert "root creates nothing in" in home.run("status", "--profile", "demo").out.decode()
 
 
 @root_only
@@ -116,7 +116,7 @@ def test_root_makes_no_file_in_a_directory_of_another_user(home: Home, tmp_path:
         done = home.run(*words, *pool, AWS_CONFIG_FILE=str(place / "config"))
         assert done.code == 8
         said = done.err.decode()
-    assert "root makes nothing in" in said
+    assert "root creates nothing in" in said
     assert list(place.iterdir()) == []
 
 
@@ -164,7 +164,7 @@ def test_a_directory_of_answers_that_root_has_left_is_named_by_doctor_and_status
         assert f"{home.cache / 'answers'} is not a directory of this user" in said, words
     home.forget_answers()
     home.ask()
-    assert "No answer can be kept ready" in home.run("status", "--profile", "demo").out.decode()
+    assert "No answer can be cached" in home.run("status", "--profile", "demo").out.decode()
 
 
 def test_a_cache_directory_that_depends_on_the_working_directory_is_refused(home: Home) -> None:

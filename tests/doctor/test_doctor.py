@@ -61,7 +61,7 @@ def test_a_broken_configuration_is_the_one_finding(home: SignInHome) -> None:
 def test_nobody_signed_in_is_exit_3_with_the_command(home: SignInHome) -> None:
     code, findings = examined(home)
     assert code == 3
-    assert bad(findings)["sign-in"] == "Nobody is signed in"
+    assert bad(findings)["sign-in"] == "Not signed in"
     assert "credential_process" in bad(findings)
     (found,) = [f for f in findings if f["check"] == "sign-in"]
     assert found["remedy"] == "Run: cognito-federation login --profile dev"
@@ -171,7 +171,7 @@ def test_a_role_of_the_machine_that_programs_could_go_on_to_is_found(sound: Sign
         }
         code, findings = examined(sound, **reachable)
         assert code == 0
-        assert "The role build-server of this machine can be had" in bad(findings)["other identities"]
+        assert "The role build-server of this machine is in reach" in bad(findings)["other identities"]
         asked = len(server.seen)
         for closed in ({"AWS_EC2_METADATA_DISABLED": "true"}, {"COGNITO_FEDERATION_FAIL_CLOSED": "true"}):
             assert bad(examined(sound, **reachable | closed)[1]) == {}
