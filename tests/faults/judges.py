@@ -87,21 +87,20 @@ def ended(process: subprocess.Popen[bytes], tally: Tally, since: float | None = 
     return Ended(process.returncode, out or b"", err or b"", time.monotonic() - began)
 
 
-def judge_answer(done: Ended, home: Home, tally: Tally, *, owners: dict[str, str], moved_clock: bool = False) -> bool:
+def judge_answer(done: Ended, home: Home, tally: Tally, *, moved_clock: bool = False) -> bool:
     """Judge what ``credential-process`` printed; whether it is an answer.
 
     Args:
-        owners: access key -> identity, of everything issued so far.
         moved_clock: expiry is not compared with this process's clock.
     """
     if done.code < 0:  # a signal of the bench ended it
-        if done.out and not _is_answer(done.out, home, owners, True):
+        if done.out and not _is_answer(done.out, home, True):
             tally.violation(BAD, f"killed, and it had printed {_cut(done.out)}")
         return False
     if done.code == 0:
-        if done.err or not _is_answer(done.out, home, owners, moved_clock):
-            document = _document(done.out)
-            kind = WRONG if document and owners.get(document.get("AccessKeyId", "")) not in (None, home.identity) else BAD
+        if done.err or not _is_answer(done.out, home, moved_clock):
+            key = (_document(done.out) or {}).get("AccessKeyId", "")
+            kind = WRONG if home.world.owner(key) not in (None, home.identity) else BAD
             tally.violation(kind, f"exit 0, stdout {_cut(done.out)}, stderr {_cut(done.err)}")
             return False
         return True
@@ -157,7 +156,7 @@ def _document(out: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _is_answer(out: bytes, home: Home, owners: dict[str, str], moved_clock: bool) -> bool:
+def _is_answer(out: bytes, home: Home, moved_clock: bool) -> bool:
     """Exactly one valid document, of the right user, that has not expired."""
     document = _document(out)
     if document is None or document.get("Version") != 1 or not _KEYS.issuperset(document):
@@ -167,7 +166,7 @@ def _is_answer(out: bytes, home: Home, owners: dict[str, str], moved_clock: bool
     ends = datetime.strptime(document["Expiration"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
     if not moved_clock and ends.timestamp() < time.time() - 1:
         return False
-    return owners.get(document["AccessKeyId"]) == home.identity
+    return home.world.owner(document["AccessKeyId"]) == home.identity
 
 
 def _cut(data: bytes, length: int = 120) -> str:

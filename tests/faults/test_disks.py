@@ -16,7 +16,7 @@ from tests.faults.world import FaultWorld, Home
 def goes_on(home: Home, tally: Tally) -> None:
     """With a good disk again, the next process answers."""
     done = ended(home.ask(), tally)
-    if not judge_answer(done, home, tally, owners=home.world.owners()):
+    if not judge_answer(done, home, tally):
         tally.violation(BAD, f"with a good disk again: {done}")
 
 
@@ -30,7 +30,7 @@ def test_system_calls_that_fail(bench: FaultWorld, scale: Scale, dice: random.Ra
         words = (str(ERRNOS[name]), call, str(passes), directory, "credential-process", "--profile", home.user)
         done = ended(home.python("-c", FAILING_CALLS, *words), tally)
         tally.count("failing calls")
-        judge_answer(done, home, tally, owners=bench.owners())
+        judge_answer(done, home, tally)
         # A disk may break between the provider's rotation and its storing, too; then the person is told.
         if not judge_sign_in(home, tally, unavoidable=done.code == 8):
             home.sign_in()
@@ -57,7 +57,7 @@ def test_disks_with_few_free_blocks(bench: FaultWorld, scale: Scale, tally: Tall
             with disk.filled(free):
                 done = ended(home.ask(), tally)
                 tally.count("disks")
-                judge_answer(done, home, tally, owners=bench.owners())
+                judge_answer(done, home, tally)
             if not judge_sign_in(home, tally):
                 home.sign_in()
             goes_on(home, tally)
@@ -78,7 +78,7 @@ def test_disks_that_are_read_only(bench: FaultWorld, scale: Scale, tally: Tally)
             with disk.read_only():
                 done = ended(home.ask(), tally)
                 tally.count("disks")
-                judge_answer(done, home, tally, owners=bench.owners())
+                judge_answer(done, home, tally)
                 if with_token and done.code != 8:
                     tally.violation(BAD, f"a renewal on a read-only disk: {done}")
             judge_sign_in(home, tally)

@@ -27,12 +27,11 @@ def killed(process: subprocess.Popen[bytes], after: float, tally: Tally) -> bool
     return False
 
 
-def usual_seconds(home: Home, tally: Tally, owners: dict[str, str]) -> float:
+def usual_seconds(home: Home, tally: Tally) -> float:
     """How long a renewal takes here when nothing disturbs it."""
     home.expire()
     done = ended(home.ask(), tally)
-    owners |= home.world.owners()
-    assert judge_answer(done, home, tally, owners=owners), done
+    assert judge_answer(done, home, tally), done
     return done.seconds
 
 
@@ -47,20 +46,17 @@ def test_renewals_killed(bench: FaultWorld, scale: Scale, dice: random.Random, t
         pytest.importorskip("keyring", reason="the extra keyring is not installed")
         home.use_keyring()
     home.sign_in()
-    owners: dict[str, str] = {}
-    longest = 1.2 * usual_seconds(home, tally, owners)
+    longest = 1.2 * usual_seconds(home, tally)
     for _ in range(scale(10, 300)):
         home.expire()
         process = home.ask()
         killed(process, dice.uniform(0, longest), tally)
         done = ended(process, tally)
-        owners |= bench.owners()
-        judge_answer(done, home, tally, owners=owners)
+        judge_answer(done, home, tally)
         if not judge_sign_in(home, tally, unavoidable=done.code < 0):
             home.sign_in()
         after = ended(home.ask(), tally)
-        owners |= bench.owners()
-        if not judge_answer(after, home, tally, owners=owners):
+        if not judge_answer(after, home, tally):
             tally.violation(BAD, f"after a kill: {after}")
     tally.holds()
 
@@ -68,13 +64,11 @@ def test_renewals_killed(bench: FaultWorld, scale: Scale, dice: random.Random, t
 def test_answers_of_the_warm_path_killed(bench: FaultWorld, scale: Scale, dice: random.Random, tally: Tally) -> None:
     home = bench.home("ada")
     home.sign_in()
-    owners = bench.owners()
     ended(home.ask(), tally)
-    owners |= bench.owners()
     for _ in range(scale(10, 100)):
         process = home.ask()
         killed(process, dice.uniform(0, 0.08), tally)
-        judge_answer(ended(process, tally), home, tally, owners=owners | bench.owners(forget=False))
+        judge_answer(ended(process, tally), home, tally)
     judge_sign_in(home, tally)
     tally.holds()
 
@@ -84,15 +78,13 @@ def test_sign_ins_killed(bench: FaultWorld, scale: Scale, dice: random.Random, t
     began = time.monotonic()
     home.sign_in()
     longest = 1.2 * (time.monotonic() - began)
-    owners: dict[str, str] = {}
     for _ in range(scale(4, 200)):
         process = home.start_login()
         killed(process, dice.uniform(0, longest), tally)
         ended(process, tally)
         judge_sign_in(home, tally)
         done = ended(home.ask(), tally)
-        owners |= bench.owners()
-        if not judge_answer(done, home, tally, owners=owners):
+        if not judge_answer(done, home, tally):
             tally.violation(LOST, f"after a killed sign-in: {done}")
             home.sign_in()
     tally.holds()

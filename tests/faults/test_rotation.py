@@ -21,13 +21,13 @@ def test_rounds_of_rotation(bench: FaultWorld, scale: Scale, dice: random.Random
     for _ in range(scale(3, 500)):
         home.expire()
         before, asked = serial_of(home.refresh_token), dice.randint(8, 32 if scale.full else 12)
-        bench.owners()
+        bench.newly_issued()
         processes = [home.ask() for _ in range(asked)]
         done = [ended(process, tally) for process in processes]
-        issued = bench.owners()
+        issued = bench.newly_issued()
         tally.count("rounds")
         for one in done:
-            if not judge_answer(one, home, tally, owners=issued):
+            if not judge_answer(one, home, tally):
                 tally.violation(BAD, f"in a round of {asked}: {one}")
         if len(issued) != 1:
             tally.violation(DOUBLE, f"{len(issued)} exchanges in a round of {asked}")

@@ -84,6 +84,7 @@ class FaultWorld:
     issuer: Relay
     folder: Path
     _homes: int = 0
+    _owners: dict[str, str] = field(default_factory=dict)
 
     def home(self, user: str = "ada", *, pool: Relay | None = None, issuer: Relay | None = None) -> Home:
         """A new home in which nobody has signed in yet."""
@@ -96,16 +97,26 @@ class FaultWorld:
         self.aws.trust_issuer(issuer.url, [CLIENT_ID])
         return pool, issuer
 
-    def owners(self, *, forget: bool = True) -> dict[str, str]:
-        """Access key -> identity, of everything that was issued since this was asked last.
+    def owner(self, access_key: str) -> str | None:
+        """The identity that an access key was issued to."""
+        if access_key not in self._owners:
+            self._note_issued()
+        return self._owners.get(access_key)
 
-        Args:
-            forget: begin anew; only while no process is asking.
-        """
-        calls = self.aws.calls("GetCredentialsForIdentity")
-        if forget:
-            self.aws.reset_journal()
-        return {call.access_key: call.identity_id for call in calls if call.access_key}
+    def newly_issued(self) -> list[str]:
+        """The access keys issued since this was asked last; only while no process is asking for one."""
+        found = self._note_issued()
+        self.aws.reset_journal()
+        return found
+
+    def _note_issued(self) -> list[str]:
+        issued = {
+            call.access_key: call.identity_id
+            for call in self.aws.calls("GetCredentialsForIdentity")
+            if call.access_key
+        }
+        self._owners.update(issued)
+        return list(issued)
 
 
 @contextlib.contextmanager
@@ -221,11 +232,11 @@ class Home:
 
     def sign_in(self) -> None:
         """Sign the user in; nothing may go wrong."""
-        self.world.owners()
+        self.world.newly_issued()
         process = self.start_login()
         code = process.wait(120)
         assert code == 0, f"login ended with {code}"
-        self.identity = next(iter(self.world.owners().values()))
+        self.identity = self.world.owner(self.world.newly_issued()[-1]) or ""
 
     @contextlib.contextmanager
     def inside(self) -> Iterator[tuple[Sessions, Store]]:
