@@ -45,6 +45,8 @@ class Relay:
         self.on_request: Hook | None = None
         self.on_answer: Hook | None = None
         self._open = True
+        self._busy = 0
+        self._changed = threading.Condition()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port = int(self._listener.getsockname()[1])
         self.url = f"http://127.0.0.1:{self.port}"
@@ -77,7 +79,24 @@ class Relay:
             if self.harm:
                 _spoil(client, self.harm)
             else:
-                self._pass_on(client, request)
+                with self._passing():
+                    self._pass_on(client, request)
+
+    def settle(self) -> None:
+        """Wait until every request that was passed on has had its answer, also those of processes that are gone."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._busy == 0, 60)
+
+    @contextlib.contextmanager
+    def _passing(self) -> Iterator[None]:
+        with self._changed:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._busy -= 1
+                self._changed.notify_all()
 
     def _pass_on(self, client: socket.socket, request: bytes) -> None:
         if self.on_request is not None:
@@ -90,6 +109,11 @@ class Relay:
                 self.on_answer(request)
             client.sendall(first)
             _pump(server, client)
+
+
+def seen_refresh(seen: threading.Event) -> Hook:
+    """A hook that sets an event when a refresh token passes."""
+    return lambda request: seen.set() if request.startswith(b"POST /token") else None
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:
@@ -150,6 +174,29 @@ def failing(target, *rest, **named):
 os.open = opened
 setattr(os, name, failing)
 sys.argv[1:] = words
+from botocore_cognito_federation.__main__ import main
+sys.exit(main())
+"""
+#: A program that runs a command of the product with a clock that jumps, by what a file says, once the file is there.
+#: The monotonic clock goes on as it does on a machine whose clock is set.
+JUMPING_CLOCK = """
+import os, sys, threading, time
+import time_machine
+path, *sys.argv[1:] = sys.argv[1:]
+
+def jump():
+    with open(path) as file:
+        time_machine.travel(time.time() + float(file.read()), tick=True).start()
+
+def watch():
+    while not os.path.exists(path):
+        time.sleep(0.005)
+    jump()
+
+if os.path.exists(path):
+    jump()
+else:
+    threading.Thread(target=watch, daemon=True).start()
 from botocore_cognito_federation.__main__ import main
 sys.exit(main())
 """

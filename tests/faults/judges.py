@@ -127,9 +127,10 @@ def judge_sign_in(home: Home, tally: Tally, *, unavoidable: bool = False) -> boo
     """Whether the sign-in of a home is whole: what is stored is what the provider takes next.
 
     Args:
-        unavoidable: a process was killed between the provider's rotation and its storing, which no client can prevent;
+        unavoidable: a process may have been cut off between the provider's rotation and its storing, which no client can prevent;
             it is counted, and is no violation.
     """
+    home.issuer.settle()
     token = home.refresh_token
     if not token:
         tally.violation(LOST, "no refresh token is stored")
@@ -141,7 +142,7 @@ def judge_sign_in(home: Home, tally: Tally, *, unavoidable: bool = False) -> boo
     if grant["ended"] or grant["serial"] != serial_of(token):
         behind = grant["serial"] - serial_of(token)
         if unavoidable and not grant["ended"] and behind == 1:
-            tally.count("killed between the provider's rotation and its storing")
+            tally.count("cut off between the provider's rotation and its storing")
             return False
         tally.violation(LOST, f"sign-in {number_of(token)} is {behind} rotations behind {grant['ended']!r}")
         return False

@@ -4,43 +4,40 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
-
-import pytest
+from pathlib import Path
 
 from tests.faults.conftest import Scale
+from tests.faults.injectors import JUMPING_CLOCK, seen_refresh
 from tests.faults.judges import Tally, ended, judge_answer, judge_sign_in
 from tests.faults.test_disks import goes_on
-from tests.faults.world import FaultWorld
-from tests.servers.moved_clock import MovedClock
+from tests.faults.world import FaultWorld, Home
 
 _DAY = 86_400.0
 JUMPS = (1.0, 90.0, 3600.0, _DAY, 400 * _DAY, 9000 * _DAY)
 
 
-@pytest.fixture
-def slow_provider(bench: FaultWorld) -> Iterator[FaultWorld]:
-    bench.provider.behave(wait_before=0.2)
-    yield bench
+def jump_to(jump: float, home: Home) -> Path:
+    """The file that makes the clock of the home's next process jump; there is none yet."""
+    path = home.path / "jump"
+    path.unlink(missing_ok=True)
+    path.with_suffix(".ready").write_text(str(jump))
+    return path
 
 
-def test_jumps_during_a_renewal(slow_provider: FaultWorld, scale: Scale, dice: random.Random, tally: Tally) -> None:
-    home = slow_provider.home("ada")
+def test_jumps_during_a_renewal(bench: FaultWorld, scale: Scale, dice: random.Random, tally: Tally) -> None:
+    home = bench.home("ada")
     home.sign_in()
-    clock = MovedClock(home.path / "clock")
+    bench.provider.behave(wait_before=0.2)
     cases = [jump * sign for jump in JUMPS for sign in (1, -1)]
     for jump in dice.sample(cases * 10, scale(4, 120)):
         home.expire()
-        seen = threading.Event()
-        home.issuer.on_request = lambda request, seen=seen: (  # type: ignore[misc]  # one of each round
-            seen.set() if request.startswith(b"POST /token") else None
-        )
-        process = home.ask(variables=clock.environment())
+        file, seen = jump_to(jump, home), threading.Event()
+        home.issuer.on_request = seen_refresh(seen)
+        process = home.python("-c", JUMPING_CLOCK, str(file), "credential-process", "--profile", home.user)
         seen.wait(30)
-        clock.advance(jump)
+        file.with_suffix(".ready").rename(file)
         tally.count("jumps")
         judge_answer(ended(process, tally), home, tally, moved_clock=True)
-        clock.advance(-jump)
         if not judge_sign_in(home, tally):
             home.sign_in()
         goes_on(home, tally)
@@ -53,13 +50,12 @@ def test_clocks_that_are_wrong_between_two_calls(
     """What is stored under a wrong clock neither serves dead credentials nor hides good ones under the right clock."""
     home = bench.home("ada")
     home.sign_in()
-    clock = MovedClock(home.path / "clock")
     for _ in range(scale(3, 80)):
-        jump = dice.choice(JUMPS) * dice.choice((1, -1))
         home.expire(token=dice.random() < 0.5)
-        clock.advance(jump)
-        judge_answer(ended(home.ask(variables=clock.environment()), tally), home, tally, moved_clock=True)
-        clock.advance(-jump)
+        file = jump_to(dice.choice(JUMPS) * dice.choice((1, -1)), home)
+        file.with_suffix(".ready").rename(file)
+        process = home.python("-c", JUMPING_CLOCK, str(file), "credential-process", "--profile", home.user)
+        judge_answer(ended(process, tally), home, tally, moved_clock=True)
         tally.count("jumps")
         if not judge_sign_in(home, tally):
             home.sign_in()

@@ -8,9 +8,10 @@ import threading
 import time
 
 from tests.faults.conftest import Scale
+from tests.faults.injectors import seen_refresh
 from tests.faults.judges import BAD, HANG, LIMIT, Tally, ended, judge_answer, judge_failure, judge_sign_in
 from tests.faults.test_disks import goes_on
-from tests.faults.world import FaultWorld, Home
+from tests.faults.world import FaultWorld
 
 #: Forks, or spawns, while a thread makes the first renewal of the process; prints how each child ended.
 _PARENT = """
@@ -53,13 +54,6 @@ if __name__ == "__main__":
 """
 
 
-def _wait_for_request(home: Home) -> threading.Event:
-    """An event that is set when a refresh token passes on its way to the provider."""
-    seen = threading.Event()
-    home.issuer.on_request = lambda request: seen.set() if request.startswith(b"POST /token") else None
-    return seen
-
-
 def test_renewals_stopped_and_continued(bench: FaultWorld, scale: Scale, dice: random.Random, tally: Tally) -> None:
     home = bench.home("ada")
     home.sign_in()
@@ -87,7 +81,8 @@ def test_renewals_that_stay_stopped(bench: FaultWorld, scale: Scale, tally: Tall
     home.sign_in()
     for _ in range(scale(1, 5)):
         home.expire()
-        seen = _wait_for_request(home)
+        seen = threading.Event()
+        home.issuer.on_request = seen_refresh(seen)
         bench.provider.behave(wait_before=1)
         holder = home.ask()
         assert seen.wait(30)
@@ -166,5 +161,3 @@ sys.exit(any(os.waitpid(worker, 0)[1] for worker in workers))
             tally.violation(BAD, f"{done.code}, {len(keys)} keys, {done.err[-300:]!r}")
         judge_sign_in(home, tally)
     tally.holds()
-
-

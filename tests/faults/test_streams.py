@@ -62,7 +62,15 @@ def test_closed_streams(bench: FaultWorld, tally: Tally, closed: tuple[int, ...]
     tally.holds()
 
 
-_COMMANDS = (("credential-process",), ("export",), ("token",), ("status",), ("whoami",), ("explain",), ("cache", "list"))
+_COMMANDS = (
+    ("credential-process",),
+    ("export",),
+    ("token",),
+    ("status",),
+    ("whoami",),
+    ("explain",),
+    ("cache", "list"),
+)
 
 
 @pytest.mark.parametrize("words", _COMMANDS, ids=" ".join)

@@ -35,6 +35,8 @@ from tests.signin import fake_keyring
 ROOT = Path(__file__).resolve().parents[2]
 _URL = re.compile(rb"http://127\.0\.0\.1:\d+/authorize\S+")
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+#: Held while this process's own environment is that of a home.
+_ENVIRONMENT = threading.RLock()
 _WORLD = """
 import sys
 from botocore_cognito_federation.demo.world import World
@@ -111,9 +113,7 @@ class FaultWorld:
 
     def _note_issued(self) -> list[str]:
         issued = {
-            call.access_key: call.identity_id
-            for call in self.aws.calls("GetCredentialsForIdentity")
-            if call.access_key
+            call.access_key: call.identity_id for call in self.aws.calls("GetCredentialsForIdentity") if call.access_key
         }
         self._owners.update(issued)
         return list(issued)
@@ -201,7 +201,8 @@ class Home:
         self.configure(cognito_cache="keyring")
 
     def environment(self, **variables: str) -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if name not in ("CI", "BROWSER")}
+        with _ENVIRONMENT:
+            inherited = {name: value for name, value in os.environ.items() if name not in ("CI", "BROWSER")}
         usual = child_environment(self.world.aws.facts, self.path, inherited)
         return {**usual, "AWS_PROFILE": self.user, **self.variables, **variables}
 
@@ -242,7 +243,7 @@ class Home:
     def inside(self) -> Iterator[tuple[Sessions, Store]]:
         """The stores of this home, opened in this process."""
         elsewhere = {"COGNITO_FEDERATION_CACHE_DIR": str(self.seen_from_here)} if self.seen_from_here else {}
-        with mock.patch.dict(os.environ, self.environment(**elsewhere), clear=True):
+        with _ENVIRONMENT, mock.patch.dict(os.environ, self.environment(**elsewhere), clear=True):
             settings = load_settings(self.user)
             if settings.cache == "keyring":
                 import keyring
