@@ -1,4 +1,4 @@
-"""What does harm: relays that spoil connections, system calls that fail, disks without room, namespaces to mount them in."""
+"""What does harm: relays that spoil connections, system calls that fail, clocks that jump, disks without room."""
 
 from __future__ import annotations
 

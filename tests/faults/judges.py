@@ -127,8 +127,8 @@ def judge_sign_in(home: Home, tally: Tally, *, unavoidable: bool = False) -> boo
     """Whether the sign-in of a home is whole: what is stored is what the provider takes next.
 
     Args:
-        unavoidable: a process may have been cut off between the provider's rotation and its storing, which no client can prevent;
-            it is counted, and is no violation.
+        unavoidable: a process may have been cut off between the provider's rotation and its storing, which no client
+            can prevent; it is counted, and is no violation.
     """
     home.issuer.settle()
     token = home.refresh_token

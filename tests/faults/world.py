@@ -1,4 +1,4 @@
-"""Where faults happen: a demo world and a strictly rotating provider as processes, relays before them, signed-in homes."""
+"""Where faults happen: a demo world and a strictly rotating provider as processes, with relays, and signed-in homes."""
 
 from __future__ import annotations
 
