@@ -62,15 +62,7 @@ def test_closed_streams(bench: FaultWorld, tally: Tally, closed: tuple[int, ...]
     tally.holds()
 
 
-_COMMANDS = (
-    ("credential-process",),
-    ("export",),
-    ("token",),
-    ("status",),
-    ("whoami",),
-    ("explain",),
-    ("cache", "list"),
-)
+_COMMANDS = (("credential-process",), ("export",), ("token",), ("status",), ("whoami",), ("explain",))
 
 
 @pytest.mark.parametrize("words", _COMMANDS, ids=" ".join)
