@@ -7,6 +7,8 @@ import signal
 import threading
 import time
 
+import pytest
+
 from tests.faults.conftest import Scale
 from tests.faults.injectors import seen_refresh
 from tests.faults.judges import BAD, HANG, LIMIT, Tally, ended, judge_answer, judge_failure, judge_sign_in
@@ -76,7 +78,13 @@ def test_renewals_stopped_and_continued(bench: FaultWorld, scale: Scale, dice: r
 
 
 def test_renewals_that_stay_stopped(bench: FaultWorld, scale: Scale, tally: Tally) -> None:
-    """Those who wait end within the limit and name the process that holds them up; afterwards all goes on."""
+    """Those who wait end within the limit and name the process that holds them up; afterwards all goes on.
+
+    The stopped process has sent a refresh token, and continues when the time of its request is over: what came back
+    meanwhile is not looked at, so that the sign-in may be lost.
+    """
+    if not scale.full:
+        pytest.skip("takes a helper's whole time; part of the full bench")
     home = bench.home("ada")
     home.sign_in()
     for _ in range(scale(1, 5)):
@@ -99,8 +107,8 @@ def test_renewals_that_stay_stopped(bench: FaultWorld, scale: Scale, tally: Tall
                 tally.violation(BAD, f"the stopped process {holder.pid} is not named: {done.err!r}")
         holder.send_signal(signal.SIGCONT)
         tally.count("stops")
-        ended(holder, tally)
-        if not judge_sign_in(home, tally):
+        ended(holder, tally, time.monotonic())
+        if not judge_sign_in(home, tally, unavoidable=True):
             home.sign_in()
         goes_on(home, tally)
     tally.holds()
