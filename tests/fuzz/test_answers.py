@@ -109,6 +109,7 @@ def test_key_sets(provider: Answers, body: bytes, status: int) -> None:
 
 
 @given(documents(_TOKENS), _STATUS)
+@example(json.dumps({"error": SECRET}).encode(), 400)
 @example(json.dumps({"error": "A\x1b[31mB"}).encode(), 400)
 @example(json.dumps({"error": "x" * 3000}).encode(), 400)
 def test_token_answers(provider: Answers, body: bytes, status: int) -> None:
