@@ -105,7 +105,10 @@ class Soak:
                 self.tally.count("signals")
             done = ended(process, self.tally)
             self.tally.count("calls")
-            if not judge_answer(done, self.home, self.tally) and not struck:
+            if struck and done.code:
+                # Python itself, when it is told to end while it starts, shows a traceback of its own.
+                judge_text(done.err.decode(errors="replace"), self.tally)
+            elif not judge_answer(done, self.home, self.tally):
                 self._failed(began, time.time(), f"exit {done.code}: {done.err.decode(errors='replace')}")
 
     def _judge_native(self, lines: list[bytes], text: str) -> None:
