@@ -24,7 +24,7 @@ def test_system_calls_that_fail(bench: FaultWorld, scale: Scale, dice: random.Ra
     home = bench.home("ada")
     home.sign_in()
     cases = list(itertools.product(ERRNOS, CALLS, range(scale(4, 16))))
-    for name, call, passes in dice.sample(cases, scale(10, len(cases))):
+    for name, call, passes in dice.sample(cases, scale(8, len(cases))):
         home.expire()
         directory = str(home.path / ".aws" / "cognito-federation")
         words = (str(ERRNOS[name]), call, str(passes), directory, "credential-process", "--profile", home.user)

@@ -47,7 +47,7 @@ def test_renewals_killed(bench: FaultWorld, scale: Scale, dice: random.Random, t
         home.use_keyring()
     home.sign_in()
     longest = 1.2 * usual_seconds(home, tally)
-    for _ in range(scale(10, 300)):
+    for _ in range(scale(6, 300)):
         home.expire()
         process = home.ask()
         killed(process, dice.uniform(0, longest), tally)

@@ -18,7 +18,7 @@ def test_rounds_of_rotation(bench: FaultWorld, scale: Scale, dice: random.Random
         pytest.importorskip("keyring", reason="the extra keyring is not installed")
         home.use_keyring()
     home.sign_in()
-    for _ in range(scale(3, 500)):
+    for _ in range(scale(2, 500)):
         home.expire()
         before, asked = serial_of(home.refresh_token), dice.randint(8, 32 if scale.full else 12)
         bench.newly_issued()

@@ -8,6 +8,7 @@ import random
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.faults.conftest import Scale
@@ -49,7 +50,7 @@ class Weather:
     spells: list[tuple[float, float | None]] = field(default_factory=list)
 
     @contextlib.contextmanager
-    def bad(self, relay: Relay, harm: str):  # type: ignore[no-untyped-def]  # a context manager
+    def bad(self, relay: Relay, harm: str) -> Iterator[None]:
         self.spells.append((time.time(), None))
         relay.harm = harm
         yield

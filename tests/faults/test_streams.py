@@ -29,7 +29,7 @@ def without(*descriptors: int) -> None:
 def test_few_descriptors(bench: FaultWorld, scale: Scale, tally: Tally) -> None:
     home = bench.home("ada")
     home.sign_in()
-    for number in range(FEWEST, 32, scale(8, 1) if not scale.full else 1):
+    for number in range(FEWEST, 32, 1 if scale.full else 8):
         for cold in (True, False):
             if cold:
                 home.expire()
