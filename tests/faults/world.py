@@ -28,9 +28,9 @@ from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.demo.home import child_environment
 from botocore_cognito_federation.demo.remote import RemoteWorld
 from botocore_cognito_federation.demo.serve import find_executable
+from tests.cache import fake_keyring
 from tests.faults.injectors import Relay
 from tests.servers.rotating_provider import CLIENT_ID
-from tests.signin import fake_keyring
 
 ROOT = Path(__file__).resolve().parents[2]
 _URL = re.compile(rb"\s+(http://127\.0\.0\.1:\S+)\s*")

@@ -16,9 +16,9 @@ from botocore_cognito_federation.oidc.client import Client, OIDCClient
 from botocore_cognito_federation.oidc.device import authorize_device
 from botocore_cognito_federation.oidc.discovery import MemoryDocuments
 from botocore_cognito_federation.oidc.tokens import refresh_tokens
-from tests.conftest import Home
 from tests.fuzz.conftest import SECRET, Answers, judged
 from tests.fuzz.shapes import ODD_TEXT, RAW, altered, documents
+from tests.home import Home
 from tests.oidc.fake_provider import CLIENT_ID, SigningKey
 
 _DISCOVERY = "/.well-known/openid-configuration"

@@ -18,9 +18,9 @@ from botocore_cognito_federation.cli.credential_process import answer
 from botocore_cognito_federation.config.keys import KEYS, PREFIX
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.login_tokens.base import parse_output
-from tests.conftest import Home
 from tests.fuzz.conftest import SECRET, judge_line, judged
 from tests.fuzz.shapes import ODD_TEXT, RAW, altered, bent, encoded
+from tests.home import Home
 
 _POOL = "eu-west-1:11111111-2222-3333-4444-555555555555"
 _GOOD = {

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from botocore_cognito_federation.oidc.authorization import Redirect
 from botocore_cognito_federation.oidc.callback import CallbackServer
 from botocore_cognito_federation.serve.endpoint import Endpoint
-from tests.conftest import Home
 from tests.fuzz.conftest import judged
 from tests.fuzz.shapes import ODD_TEXT, RAW
+from tests.home import Home
 
 _METHOD = st.sampled_from(["GET", "POST", "HEAD", "PUT", "get", "", "CONNECT"])
 _PATH = st.one_of(
