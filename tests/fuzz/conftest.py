@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from botocore_cognito_federation.errors import CognitoFederationError
+from botocore_cognito_federation.messages import LONGEST_LINE
 
 #: What stands in everything secret that a case holds.
 SECRET = "hunter2hunter2hunter2"
@@ -90,7 +91,7 @@ def judge_line(code: int, line: str) -> None:
     assert code in _EXIT_CODES, (code, line)
     assert SECRET not in line, line
     assert line.isprintable(), line
-    assert len(line) < 2000, line
+    assert len(line) <= LONGEST_LINE, line
 
 
 @dataclass

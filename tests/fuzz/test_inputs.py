@@ -46,6 +46,7 @@ def config_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @given(_LINES, st.one_of(st.none(), st.tuples(st.floats(0, 1), st.integers(0, 3), RAW)))
 @example({"cognito_redirect_ports": "9" * 400}, None)
+@example({}, (0.3125, 2, b"[" * 100_000))
 def test_configuration_files(config_file: Path, lines: dict[str, str], damage: tuple[float, int, bytes] | None) -> None:
     text = "[profile demo]\n" + "".join(f"{key} = {value}\n" for key, value in {**_GOOD, **lines}.items())
     content = text.encode("utf-8", "surrogateescape" if text.isascii() else "surrogatepass")
