@@ -25,8 +25,8 @@ from .base import FAILURES, Store
 
 #: Seconds for which a renewal is not tried again while credentials live, give or take a quarter.
 RETRY_DELAY = 30.0
-#: The same after a slow failure where no credentials are valid, for clients that ask four times in a row. A failure that
-#: came quickly is no reason to make anyone wait: the service may answer the next call.
+#: The same after a slow failure where no credentials are valid, for clients that ask four times in a row. After a quick
+#: failure the next caller tries again: the service may have recovered.
 SHORT_RETRY_DELAY = 3.0
 _SLOW = 5.0
 _LONGEST_JITTER = 1.25
