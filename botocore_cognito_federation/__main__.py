@@ -3,15 +3,15 @@
 A plain ``credential-process`` goes by `process`, which is all that is imported when an answer is ready.
 """
 
-import os
 import sys
 
-from ._fast_path import CacheQuery, answer_or_wait_for_lock, fail, occupy_standard_streams
+from ._fast_path import CacheQuery, answer_or_wait_for_lock, fail, occupy_standard_streams, variables
 
 
 def main() -> None:
     """Run the command line; ends the process with its exit code."""
-    if "PYTHONPATH" in os.environ and not sys.flags.ignore_environment:
+    environ = variables()
+    if "PYTHONPATH" in environ and not sys.flags.ignore_environment:
         from ._util.callers_path import leave_out_callers_path
 
         leave_out_callers_path()
@@ -19,24 +19,40 @@ def main() -> None:
     arguments = sys.argv[1:]
     asked = _profile_of(arguments[1:]) if arguments[:1] == ["credential-process"] else None
     if asked is None:
+        _run_site()
         from .cli import main as command_line
 
         command_line()
         return
-    query = CacheQuery(asked[0], os.environ)
+    query = CacheQuery(asked[0], environ)
     try:
-        log = os.environ.get("COGNITO_FEDERATION_DEBUG")
+        log = environ.get("COGNITO_FEDERATION_DEBUG")
         if not log:
             answer_or_wait_for_lock(query)
+        _run_site()
         from .cli.credential_process import answer_and_end
 
         answer_and_end(query, log)
     except KeyboardInterrupt:
+        import os
+
         os._exit(130)
     except Exception as error:  # noqa: BLE001 - a traceback would quote values that may be secret
         # A module that cannot be imported, most of all: what comes after that reports its own failures.
         what = f"{type(error).__name__} {getattr(error, 'name', None) or ''}".strip()
         fail(query, 1, f"botocore-cognito-federation cannot run ({what}). Install it again")
+
+
+def _run_site() -> None:
+    """Do what Python was told to leave out at its start, by ``-S``: find the packages that are installed.
+
+    In this process, not in another one by `os.execv`: the lock that it holds and the time at which it was asked stay
+    what they are, and Windows has no such call.
+    """
+    if sys.flags.no_site and "site" not in sys.modules:
+        import site
+
+        site.main()
 
 
 def _profile_of(arguments: "list[str]") -> "tuple[str | None] | None":

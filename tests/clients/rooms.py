@@ -124,6 +124,7 @@ class Rooms:
         copy.mkdir()
         for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
             shutil.copy(REPOSITORY / name, copy)
+        shutil.copytree(REPOSITORY / "scripts", copy / "scripts")
         package = "botocore_cognito_federation"
         shutil.copytree(REPOSITORY / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
         return copy
