@@ -49,10 +49,11 @@ def _run_site() -> None:
     In this process, not in another one by `os.execv`: the lock that it holds and the time at which it was asked stay
     what they are, and Windows has no such call.
     """
-    if sys.flags.no_site and "site" not in sys.modules:
+    if sys.flags.no_site:
         import site
 
-        site.main()
+        if site.ENABLE_USER_SITE is None:  # imported, as modules of Python do it, is not run
+            site.main()
 
 
 def _profile_of(arguments: "list[str]") -> "tuple[str | None] | None":
