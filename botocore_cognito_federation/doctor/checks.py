@@ -25,7 +25,7 @@ from ..cache.base import NOTES, Store
 from ..cache.file import FileStore
 from ..cache.sessions import Sessions
 from ..config.configure import Files, check_provider, is_ours, is_slow, signs_people_in
-from ..config.files import read_config
+from ..config.files import known_config
 from ..config.loader import load_settings
 from ..config.precedence import find_overrides
 from ..config.settings import Settings
@@ -61,7 +61,7 @@ def helper(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckResu
     profile = settings.profile or "default"
     name = "credential_process"
     configure = run_with_profile(profile, "configure")
-    command = read_config(Files.of(environ).config)["profiles"].get(profile, {}).get(name)
+    command = known_config(Files.of(environ).config)["profiles"].get(profile, {}).get(name)
     if command is None:
         what = (
             f"[{profile_section(profile)}] has no credential_process: only Python with install() uses the profile, "
