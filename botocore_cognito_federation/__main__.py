@@ -1,11 +1,23 @@
 """The way in: the console script ``cognito-federation``, and ``python -m botocore_cognito_federation``.
 
-A plain ``credential-process`` goes by `process`, which is all that is imported when an answer is ready.
+A plain ``credential-process`` goes by `_fast_path`, which is all that is imported when an answer is ready; so does a
+plain ``status --check``, which prompts of shells run.
 """
 
 import sys
 
-from ._fast_path import CacheQuery, answer_or_wait_for_lock, fail, occupy_standard_streams, variables
+from ._fast_path import (
+    CacheQuery,
+    answer_or_wait_for_lock,
+    exit_if_checked,
+    fail,
+    occupy_standard_streams,
+    variables,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def main() -> None:
@@ -19,6 +31,8 @@ def main() -> None:
     arguments = sys.argv[1:]
     asked = _profile_of(arguments[1:]) if arguments[:1] == ["credential-process"] else None
     if asked is None:
+        if arguments[:1] == ["status"] and "--check" in arguments and not environ.get("COGNITO_FEDERATION_DEBUG"):
+            _exit_if_checked(arguments[1:], environ)
         _run_site()
         from .cli import main as command_line
 
@@ -41,6 +55,14 @@ def main() -> None:
         # A module that cannot be imported, most of all: what comes after that reports its own failures.
         what = f"{type(error).__name__} {getattr(error, 'name', None) or ''}".strip()
         fail(query, 1, f"botocore-cognito-federation cannot run ({what}). Install it again")
+
+
+def _exit_if_checked(arguments: "list[str]", environ: "Mapping[str, str]") -> None:
+    """End a plain ``status --check`` whose answer is kept."""
+    arguments.remove("--check")
+    asked = _profile_of(arguments)
+    if asked is not None:
+        exit_if_checked(CacheQuery(asked[0], environ))
 
 
 def _run_site() -> None:

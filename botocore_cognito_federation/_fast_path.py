@@ -37,6 +37,8 @@ MAGIC = "botocore-cognito-federation answer 3"
 _PRIME = 2**128 - 159
 FIELD = "\x1f"
 ENTRY = "\x1e"
+#: What the name of a file ends in that holds the exit code of ``status --check``.
+CHECK = ".check"
 
 #: The chain of profiles whose commands lead to this process; see `profile_chain`.
 CHAIN_VARIABLE = "_COGNITO_FEDERATION_PROFILE_CHAIN"
@@ -218,13 +220,17 @@ def still_bound(bindings: str) -> bool:
     return True
 
 
-def read_answer(query: CacheQuery) -> "CachedAnswer | None":
-    """The answer kept for exactly this question, or None: no file, not ours, not private, damaged, or out of date."""
+def read_answer(query: CacheQuery, suffix: str = "") -> "CachedAnswer | None":
+    """The answer kept for exactly this question, or None: no file, not ours, not private, damaged, or out of date.
+
+    Args:
+        suffix: `CHECK` for the answer to ``status --check``.
+    """
     if not _is_absolute(query.path):
         return None  # nothing is read from the working directory; the store refuses the place, with the reason
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        descriptor = os.open(query.path, flags)
+        descriptor = os.open(query.path + suffix, flags)
     except OSError:
         return None
     try:
@@ -328,6 +334,15 @@ def exit_at_deadline(query: CacheQuery) -> None:
 
 def _lives(answer: "CachedAnswer | None") -> bool:
     return answer is not None and answer.kind == "credentials" and answer.issued - _CLOCK_STEP <= time() < answer.until
+
+
+def exit_if_checked(query: CacheQuery) -> None:
+    """End ``status --check`` where what is kept says whether the next use needs a sign-in."""
+    if _lives(read_answer(query)):
+        os._exit(0)
+    checked = read_answer(query, CHECK)
+    if checked is not None and checked.is_fresh(time()):
+        os._exit(checked.code)
 
 
 def _open_lock(query: CacheQuery) -> "int | None":
