@@ -26,7 +26,7 @@ settings = load_settings(profile)
 now = time.time()
 session = Session(
     sign_in_id="1", subject="ada", user={}, login_token=token, token_expires_at=now - 60, refresh_token=refresh_token,
-    signed_in_at=now - 3660, generation="",
+    signed_in_at=now - 3660, sign_out_epoch="",
 )
 Sessions(settings, store_for(settings, os.environ)).write(session)
 """
