@@ -4,7 +4,7 @@ The public names are loaded on first use (PEP 562), so that importing the packag
 and every interpreter with the activation enabled go through here.
 """
 
-# No `from __future__ import annotations` here and in `process`: it loads a module, at every start of the helper.
+# No `from __future__ import annotations` here and in `_fast_path`: it loads a module, at every start of the helper.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import handlers as handlers
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from .user_pool import UserPoolTokens as UserPoolTokens
     from .user_pool import WrongPasswordError as WrongPasswordError
 
+#: Each public name and the module that defines it. `__all__`, `dir()` and attribute access come from this table; the
+#: imports above, which type checkers need to see, are compared with it by a test.
 _HOME_OF = {
     "__version__": "_version",
     "AutoSignIn": "user_pool",
@@ -74,6 +76,8 @@ _HOME_OF = {
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
+        if name == "__all__":  # only `import *` asks for it
+            return sorted(_HOME_OF)
         home = _HOME_OF.get(name)
         if home is None:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,7 +11,7 @@ An answer file is text, one field a line, so that it can be read without a parse
     magic                       this format
     checksum                    of everything behind it, so that a changed byte makes the file a miss
     fingerprint                 of the configuration that produced it
-    bindings                    the token source and the sign-out generation it depends on
+    bindings                    the token source and the sign-out epoch it depends on
     issued refresh_at until     seconds since the epoch
     kind                        ``credentials``, ``failure`` or ``ask`` (nothing may be kept: ask each time)
     code                        exit status
@@ -40,7 +40,7 @@ ENTRY = "\x1e"
 #: What the name of a file ends in that holds the exit code of ``status --check``.
 CHECK = ".check"
 
-#: The chain of profiles whose commands lead to this process; see `profile_chain`.
+#: The chain of profiles whose commands lead to this process; see `check_profile_recursion`.
 CHAIN_VARIABLE = "_COGNITO_FEDERATION_PROFILE_CHAIN"
 #: Seconds to wait for the process that is renewing; SDKs end a helper after 60.
 LOCK_TIMEOUT = 54.0
@@ -442,7 +442,7 @@ def _leave_name(lock: int) -> None:
 
 
 def _asked_by_itself(query: CacheQuery) -> bool:
-    """Whether what this process would wait for waits for this process; `profile_chain` refuses it."""
+    """Whether what this process would wait for waits for this process; `check_profile_recursion` refuses it."""
     return query.profile in query.environ.get(CHAIN_VARIABLE, "").split(FIELD)
 
 

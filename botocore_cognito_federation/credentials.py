@@ -1,4 +1,4 @@
-"""AWS credentials as this product hands them out."""
+"""AWS credentials as they are handed out: their parts, until when they are fresh and usable, and what a fetch gives."""
 
 from __future__ import annotations
 
@@ -122,6 +122,25 @@ WINDOW = 1200.0
 GRACE = 60.0
 #: Seconds a clock may step back, as time synchronisation does, before what was issued "in the future" is a miss.
 _CLOCK_STEP = 5.0
+
+
+@dataclass(frozen=True)
+class FetchResult:
+    """Credentials, and from when on it is worth asking again.
+
+    Attributes:
+        credentials: the credentials.
+        refresh_at: when they should be renewed, or when a renewal that failed may be tried again; seconds since
+            the epoch.
+        who: a digest of the user; empty where only the identity pool can say who it is.
+        only_here: whether they are what this fetcher returned last, while no token says whose are asked for or the
+            token could not be exchanged: for clients that have them already, and for no others.
+    """
+
+    credentials: FederatedCredentials
+    refresh_at: float
+    who: str = ""
+    only_here: bool = False
 
 
 def refresh_at(credentials: FederatedCredentials, window: int | None) -> float:

@@ -15,9 +15,12 @@ import inspect
 import traceback
 from collections.abc import Callable, Iterator
 from enum import Enum
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from botocore.exceptions import CredentialRetrievalError
+
+if TYPE_CHECKING:
+    from .messages import SignInAgain
 
 #: Characters of what happened, and of the remedy.
 _LONGEST = 2000
@@ -33,6 +36,7 @@ class CognitoFederationError(CredentialRetrievalError):
         remedy: the command or configuration key that mends it; may be empty.
 
     Attributes:
+        sign_in_again: the remedy as data, where it is to sign in again and the command is not known yet.
         exit_code: the exit status of the command line for this error.
         retry_at: when a failure that was remembered may be tried again, seconds since the epoch; None where nothing
             was remembered.
@@ -41,13 +45,14 @@ class CognitoFederationError(CredentialRetrievalError):
     exit_code: ClassVar[int] = 1
     retry_at: float | None = None
 
-    def __init__(self, what: str, *, remedy: str = "") -> None:
+    def __init__(self, what: str, *, remedy: str | SignInAgain = "") -> None:
         # Imported here: a program that finds credentials ready makes no error.
         from .messages import printable
 
         # Configuration, claims and answers of services are quoted in errors, and errors go to terminals and files.
         self.what = printable(str(what), _LONGEST)
         self.remedy = printable(str(remedy), _LONGEST)
+        self.sign_in_again = None if isinstance(remedy, str) else remedy
         super().__init__(provider="cognito-federation", error_msg=self.line)
 
     @property
@@ -140,7 +145,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 #: What the words of an error are kept in; the last is botocore's.
-_WORDS = frozenset({"what", "remedy", "kwargs"})
+_WORDS = frozenset({"what", "remedy", "sign_in_again", "kwargs"})
 
 
 def reworded(

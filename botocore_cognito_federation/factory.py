@@ -1,40 +1,45 @@
-"""Puts the parts together: from settings to a federation."""
+"""Constructs everything: from the settings of a configuration to the fetcher of its credentials."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from .cache import store_for
-from .cache.beside_doubles import StoreBesideDoubles
-from .cache.memory import MemoryStore
+from .cache import FileStore, default_directory, store_for
+from .cache.base import MemoryStore
+from .cache.credentials import CredentialCache
+from .cache.doubles import StoreBesideDoubles
 from .errors import ConfigurationError
+from .events import Events
 from .fetcher import CredentialFetcher
 from .identity_pool.aws import Clients, Clock
 from .identity_pool.client import IdentityPool, Login
-from .identity_pool.linked_logins import LinkedLogins
-from .login_tokens.base import SourceContext
-from .login_tokens.registry import open_provider, source_of
+from .login_tokens.base import RefreshContext, SourceContext
+from .login_tokens.registry import bindings_of_answer, source_of
+from .login_tokens.session import SIGN_IN
 
 if TYPE_CHECKING:
-    from botocore.credentials import ReadOnlyCredentials
     from botocore.session import Session
 
+    from ._fast_path import CacheQuery
+    from .cache.answers import AnswerWriter
     from .cache.base import Store
     from .config.settings import Settings
     from .credentials import FederatedCredentials
-    from .events import Events
-    from .login_tokens.base import LoginTokenProvider
+    from .identity_pool.linked_logins import LinkedLogins
+    from .login_token import LoginToken
+    from .login_tokens.base import LoginTokenProvider, SourceDeclaration
 
 
 def system_clock() -> Clock:
-    """The real clock and dice; the clock is looked up at each call, so that tests can move it."""
-    return Clock(sleep=time.sleep, dice=random.random, now=lambda: time.time())
+    """The real clock."""
+    return Clock(sleep=time.sleep, random=random.random, now=time.time)
 
 
 def fetcher_for(
@@ -47,8 +52,10 @@ def fetcher_for(
     only_for: str | None = None,
     last: FederatedCredentials | None = None,
     time_left: Callable[[], float] | None = None,
+    open_session: Callable[[str], Session] | None = None,
+    answers: AnswerWriter | None = None,
 ) -> CredentialFetcher:
-    """The federation of a configuration; no network, no disk, nothing started.
+    """Construct the fetcher of a configuration; no network, no disk, nothing started.
 
     Args:
         settings: the configuration.
@@ -60,54 +67,103 @@ def fetcher_for(
         only_for: see `CredentialFetcher`.
         last: see `CredentialFetcher`.
         time_left: seconds the caller has for a person to sign in; None where it can wait.
+        open_session: opens a botocore session for another profile (``cognito_developer_profile``); the default knows
+            only what botocore knows, and no profile of this tool that has no ``credential_process``.
+        answers: see `CredentialFetcher`.
     """
     variables = os.environ if environ is None else environ
-    patience = system_clock()
+    clock = system_clock()
     clients = Clients(settings, session or partial(_session_of, settings.profile))
     kept: Store = store_for(settings, variables) if store is None else store
     if not isinstance(kept, MemoryStore):
         kept = StoreBesideDoubles(kept)
     declared = source_of(settings)
+    context = SourceContext(kept, variables, clock, clients, open_session or _session_of, time_left)
     return CredentialFetcher(
         settings,
-        source=cache(
-            lambda: open_provider(
-                settings, SourceContext(kept, variables, patience, clients, _credentials_of, time_left)
-            )
-        ),
-        pool=IdentityPool(settings, clients, patience),
-        store=kept,
-        patience=patience,
+        source=cache(partial(_open_provider, declared, settings, context)),
+        pool=IdentityPool(settings, clients, clock, new_token=declared.remedy(settings)),
+        cache=CredentialCache(settings, kept, clock),
+        clock=clock,
         answers_by_claims=partial(declared.answers_by_claims, settings, variables),
-        events=events,
-        linked=_linked_logins(settings, kept, variables, patience) if settings.logins else None,
+        events=events or Events(),
+        linked=_linked_logins(settings, context) if settings.logins else None,
+        answers=answers,
         only_for=only_for,
         last=last,
     )
 
 
-def linking_for(settings: Settings, *, environ: Mapping[str, str] | None = None) -> Linking:
-    """What links and unlinks the sessions of ``cognito_logins``."""
+def answer_writer_for(settings: Settings, query: CacheQuery) -> AnswerWriter:
+    """Construct what stores credentials ready to print.
 
+    Args:
+        settings: the configuration.
+        query: what ``credential-process`` would be asked, taken before the configuration was read.
+    """
+    from .cache.answers import AnswerWriter
+
+    return AnswerWriter(query, settings, partial(bindings_of_answer, settings, os.environ))
+
+
+def identity_pool_for(settings: Settings, session: Callable[[], Session] | None = None) -> IdentityPool:
+    """Construct the identity pool of a configuration.
+
+    Args:
+        settings: the configuration.
+        session: see `fetcher_for`.
+    """
+    clients = Clients(settings, session or partial(_session_of, settings.profile))
+    return IdentityPool(settings, clients, system_clock(), new_token=source_of(settings).remedy(settings))
+
+
+def linking_for(
+    settings: Settings,
+    *,
+    environ: Mapping[str, str] | None = None,
+    open_session: Callable[[str], Session] | None = None,
+) -> Linking:
+    """Construct what links and unlinks the sessions of ``cognito_logins``.
+
+    Args:
+        settings: the configuration.
+        environ: the process environment.
+        open_session: see `fetcher_for`.
+    """
     variables = os.environ if environ is None else environ
-    store, patience = store_for(settings, variables), system_clock()
+    store, clock = store_for(settings, variables), system_clock()
+    clients = Clients(settings, partial(_session_of, settings.profile))
+    context = SourceContext(store, variables, clock, clients, open_session or _session_of)
     return Linking(
-        fetcher_for(settings, store=store, environ=variables),
-        _linked_logins(settings, store, variables, patience),
-        IdentityPool(settings, Clients(settings, partial(_session_of, settings.profile)), patience),
+        fetcher_for(settings, store=store, environ=variables, open_session=open_session),
+        _linked_logins(settings, context),
+        identity_pool_for(settings),
     )
 
 
-def _linked_logins(settings: Settings, store: Store, environ: Mapping[str, str], patience: Clock) -> LinkedLogins:
+def _open_provider(
+    declared: SourceDeclaration, settings: Settings, context: SourceContext
+) -> LoginTokenProvider | None:
+    """The login token provider, which signs in by itself where people sign in and ``cognito_auto_login`` says so."""
+    provider = declared.open(settings, context)
+    if declared is not SIGN_IN or provider is None or settings.auto_login == "never":
+        return provider
+    from .sign_in.auto import AutomaticLogin
+
+    return AutomaticLogin(provider, settings, context)
+
+
+def _linked_logins(settings: Settings, context: SourceContext) -> LinkedLogins:
     from .config.loader import settings_of_linked_session
     from .identity_pool.linked_logins import LinkedLogins
 
-    def open_session(name: str) -> tuple[Settings, LoginTokenProvider | None]:
+    def open_linked(name: str) -> tuple[Settings, Callable[[], LoginToken] | None]:
         other = settings_of_linked_session(settings, name)
         clients = Clients(other, partial(_session_of, settings.profile))
-        return other, source_of(other).open(other, SourceContext(store, environ, patience, clients, _credentials_of))
+        provider = source_of(other).open(other, replace(context, clients=clients, time_left=None))
+        return other, None if provider is None else partial(provider.fetch, RefreshContext())
 
-    return LinkedLogins(settings, store, open_session)
+    return LinkedLogins(settings, context.store, open_linked)
 
 
 def _session_of(profile: str | None) -> Session:
@@ -116,11 +172,43 @@ def _session_of(profile: str | None) -> Session:
     return Session(profile=profile)
 
 
-def _credentials_of(profile: str) -> ReadOnlyCredentials:
-    # The one way back up: another profile's credentials come from botocore's chain, and it may be one of ours.
-    from .botocore_plugin.install import credentials_of_profile
+def other_stores(store: Store, environ: Mapping[str, str]) -> list[Store]:
+    """The further stores in which something may be kept: files, each that a profile names, a keyring that holds items.
 
-    return credentials_of_profile(profile)
+    A configuration that has changed, or a variable, may have left a sign-in there.
+
+    Args:
+        store: the one that is known already.
+        environ: the process environment.
+
+    Raises:
+        ConfigurationError: see `default_directory`.
+    """
+    from .cache.keyring import KeyringStore
+    from .config.loader import every_settings
+
+    files = FileStore(default_directory(environ))
+    keyring = KeyringStore(files)
+    found: dict[type, Store] = {FileStore: files}
+    for settings in every_settings(environ):
+        with contextlib.suppress(ConfigurationError):
+            named = store_for(settings, environ)
+            found.setdefault(type(named), named)
+    if keyring.holds_anything():
+        found.setdefault(KeyringStore, keyring)
+    return [other for kind, other in found.items() if kind not in (type(store), MemoryStore)]
+
+
+def everything_stored(environ: Mapping[str, str]) -> Store:
+    """What all stores of this user hold together, for commands about all profiles.
+
+    Raises:
+        ConfigurationError: see `default_directory`.
+    """
+    from .cache.keyring import AllStores
+
+    files = FileStore(default_directory(environ))
+    return AllStores(files, *other_stores(files, environ))
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
-"""The federation: what is fresh, who renews it, and what happens when that fails.
+"""Fetches the credentials of one configuration: from the cache while they are fresh, otherwise from the identity pool.
 
-Everything that may block, fail or be shared by processes goes through here. The whole decision: credentials that are
-fresh in the store are handed out. Otherwise whoever takes the lock of their entry looks again, because another process
-may have renewed them meanwhile; whoever cannot take it serves what still lives, or waits. The holder gets a login
-token, exchanges it, keeps the result before handing it out, and forgets earlier failures. If that fails, the failure is
-remembered so that nobody repeats it at once, and what still lives is served unless the failure is about the identity
-itself. A sign-out in between wins: what was begun before it is not kept as valid.
+The whole decision: `fetch` finds out whose credentials are asked for, asking for a login token only where nothing else
+can say it. Cached credentials that are fresh are returned. Otherwise one process takes the lock of their entry, looks
+into the cache again, because another one may have renewed them meanwhile, gets a login token, exchanges it, and stores
+the credentials before it returns them. A process that cannot take the lock returns what is still usable, or waits. A
+failure is remembered, so that the next process does not repeat it at once, and what is still usable is returned in
+spite of it, unless the failure is about the identity itself. A sign-out wins: what was begun before it is not stored
+as valid.
 
 What a token says about its user is believed only where no stranger can have put the token there. From any other source
 a token must itself have been exchanged before cached credentials answer to it.
@@ -15,14 +16,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ._util.concurrency import prepare_for_forks, refreshing, refuse_reentry
-from .cache.base import Store, cache_key, credentials_key, identity_key, single_flight
-from .cache.credentials import RETRY_DELAY, CredentialCache, Failure, FailureCache, HeldCredentials
-from .cache.sessions import sign_in_part
-from .credentials import FederatedCredentials, is_fresh, is_usable, refresh_at, usable_until
+from .cache.failures import RETRY_DELAY, Failure
+from .credentials import FederatedCredentials, FetchResult, is_fresh, is_usable, refresh_at, usable_until
 from .errors import (
     CognitoFederationError,
     FederationRefusedError,
@@ -33,315 +32,238 @@ from .errors import (
     without_frames,
 )
 from .events import Event, Events
-from .identity_pool.aws import Clock
 from .identity_pool.client import Exchanged, IdentityPool, Login, fixed_identity
 from .login_tokens.base import LoginTokenProvider, RefreshContext
 from .messages import span
 
 if TYPE_CHECKING:
+    from .cache.answers import AnswerWriter
+    from .cache.credentials import CredentialCache, Entry
     from .config.settings import Settings
+    from .identity_pool.aws import Clock
     from .identity_pool.linked_logins import LinkedLogins
     from .login_token import LoginToken
 
 logger = logging.getLogger(__name__)
 
-#: Seconds to wait for whoever is renewing the same credentials; a renewal that takes longer has its own time limits.
+#: Seconds to wait for the process that renews the same credentials; a renewal that takes longer has its own limits.
 LOCK_TIMEOUT = 52.0
-#: Seconds after which to look again for what another process is renewing, while the credentials at hand live.
+#: Seconds after which to look again for what another process renews, while the credentials at hand are usable.
 _WHILE_ANOTHER_RENEWS = 1.0
 
 
 @dataclass(frozen=True)
-class FetchResult:
-    """Credentials, and from when on it is worth asking again.
-
-    Attributes:
-        credentials: the credentials.
-        refresh_at: when they should be renewed, or when a renewal that failed may be tried again; seconds since
-            the epoch.
-        who: a digest of whose they are; empty where only the identity pool can say.
-        only_here: whether they are what this federation served last, while no token says whose are asked for or the
-            token could not be exchanged: for clients that hold them already, and for no others.
-    """
+class _Last:
+    """What this fetcher returned last, to whom, and in which sign-out epoch."""
 
     credentials: FederatedCredentials
-    refresh_at: float
-    who: str = ""
-    only_here: bool = False
+    sign_out_epoch: str
+    user: str = ""
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """Whose credentials are asked for.
-
-    Attributes:
-        key: the key of the credentials.
-        login: a login with a token newly had; None where none was needed to know the key.
-        who: a digest of the user; see `FetchResult`.
-        token: digest of the token that the cached credentials must have been exchanged for; None where its claims are
-            believed.
-    """
-
-    key: str
-    login: Login | None = None
-    who: str = ""
-    token: str | None = None
-
-
+@dataclass(eq=False, repr=False)
 class CredentialFetcher:
-    """The credentials of one configuration.
+    """Fetches the credentials of one configuration.
 
     Args:
         settings: the configuration.
-        source: gives the token source on first need; None where there is no login (guests).
-        answers_by_claims: whether the source is now one whose claims are to be believed, because no stranger can put
-            a token of his own there. Otherwise cached credentials answer only to a token that was itself exchanged.
+        source: gives the login token provider on first need; None where there is no login (guests).
         pool: turns a login into credentials.
-        store: where credentials, identity IDs and failures are kept.
-        patience: clock and dice.
-        events: who is told; default nobody.
-        linked: the logins that go with the source's own; default none.
-        only_for: for an object that clients hold while the variables of their process may change: whoever was served
-            first (`FetchResult.who`; empty where nobody was so far) is the only one ever served. None where anybody is.
-        last: what such an object holds already, and nobody has signed out since.
+        cache: where credentials, identity IDs and failures are stored.
+        clock: the clock.
+        answers_by_claims: whether the provider is now one whose claims are to be believed, because no stranger can put
+            a token of his own there. Otherwise cached credentials answer only to a token that was itself exchanged.
+        events: where events are emitted; default nowhere.
+        linked: the logins that go with the provider's own; default none.
+        answers: stores what is fetched ready to print, for ``credential-process``; default none.
+        only_for: for an object that clients hold while the variables of their process may change: the one user whose
+            credentials are ever returned (`FetchResult.who`; empty: the first user asked for). None for any user.
+        last: what such an object holds already, and no sign-out has ended since.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        source: Callable[[], LoginTokenProvider | None],
-        pool: IdentityPool,
-        store: Store,
-        patience: Clock,
-        answers_by_claims: Callable[[], bool] = lambda: False,
-        events: Events | None = None,
-        linked: LinkedLogins | None = None,
-        only_for: str | None = None,
-        last: FederatedCredentials | None = None,
-    ) -> None:
+    settings: Settings
+    source: Callable[[], LoginTokenProvider | None]
+    pool: IdentityPool
+    cache: CredentialCache
+    clock: Clock
+    answers_by_claims: Callable[[], bool] = lambda: False
+    events: Events = field(default_factory=Events)
+    linked: LinkedLogins | None = None
+    answers: AnswerWriter | None = None
+    only_for: str | None = None
+    last: FederatedCredentials | None = None
+    _last: _Last | None = field(default=None, init=False)
+    _last_token: LoginToken | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
         prepare_for_forks()
-        self._settings = settings
-        self._source = source
-        self._answers_by_claims = answers_by_claims
-        self._pool = pool
-        self._store = store
-        self._now = patience.now
-        self._events = events or Events()
-        self._failures = FailureCache(store, now=patience.now, dice=patience.dice)
-        self._kept = CredentialCache(settings, store)
-        self._last: HeldCredentials | None = None
-        self._linked = linked
-        self._only_for = only_for
-        self._last_before = last
-        self._last_token: LoginToken | None = None
 
     def credentials(self) -> FederatedCredentials:
-        """Credentials that are fresh, or that still live where they cannot be renewed.
+        """Credentials that are fresh, or still usable where they cannot be renewed.
 
         Raises:
-            CognitoFederationError: there are none; the error says why and what mends it.
+            CognitoFederationError: there are none; the error says why, and what to do.
         """
         return self.fetch().credentials
 
     def fetch(self) -> FetchResult:
-        """The same, with the time from which on it is worth asking again.
+        """Credentials, and the time from which on it is worth asking again; stored ready to print where they may be.
 
         Raises:
-            CognitoFederationError: there are none; the error says why and what mends it.
+            CognitoFederationError: there are none; the error says why, and what to do.
         """
         try:
-            return self._serve()
+            sign_out_epoch = self.sign_out_epoch()
+            state = self.answers.begin() if self.answers is not None else None  # before the token is read
+            result = self._fetch(sign_out_epoch)
+            if self.answers is not None:
+                self.answers.put(state, result)
+            return result
         except CognitoFederationError as error:
             raise without_frames(error) from None
 
-    def _serve(self) -> FetchResult:
-        asked_at = self._now()
-        sign_out_epoch = self.sign_out_epoch()
-        if self._last_before is not None:
-            self._last = HeldCredentials(self._last_before, sign_out_epoch, who=self._only_for or "")
-            self._last_before = None
-        try:
-            wanted = self._wanted(asked_at)
-        except CognitoFederationError as error:
-            return self._last_or_raise(error)
-        if self._only_for and wanted.who and wanted.who != self._only_for:
-            raise FederationRefusedError(
-                "The token source answers with another user's token than before", remedy="Make a new session for them"
-            )
-        held = self._held(wanted)
-        if held is not None and self._is_fresh(held):
-            logger.debug("Credentials %s… are fresh", wanted.key[:12])
-            served = self._fresh(held)
-        else:
-            logger.debug(
-                "Credentials %s… are to be renewed; they %s", wanted.key[:12], "live" if held else "are missing"
-            )
-            served = self._renewed(wanted, held, asked_at)
-        self._last = HeldCredentials(served.credentials, sign_out_epoch, who=wanted.who)
-        if self._only_for is not None:
-            self._only_for = wanted.who or self._only_for
-        return replace(served, who=wanted.who)
-
-    def _wanted(self, asked_at: float) -> _Wanted:
-        """Whose credentials are asked for. A token is asked for only where nothing else can say it.
-
-        Raises:
-            CognitoFederationError: no token can be had.
-        """
-        by_claims = self._answers_by_claims()
-        if by_claims and self._settings.identity_id is not None:
-            return _Wanted(credentials_key(self._settings, None))
-        asked, fetched = self._known_login(), None
-        if asked is None:
-            lives = self._last is not None and is_usable(self._last.credentials, asked_at)
-            asked = fetched = self._login(has_valid_credentials=lives)
-        token = None if by_claims or asked is None else asked.token.digest
-        return _Wanted(credentials_key(self._settings, asked), fetched, user_fingerprint(asked), token)
-
-    def _held(self, wanted: _Wanted) -> FederatedCredentials | None:
-        """The cached credentials that answer to what is asked for with."""
-        return self._kept.credentials(wanted.key, only_for_token=wanted.token)
-
-    def sign_out_epoch(self) -> str:
-        """What changes with each sign-out: whoever keeps credentials under another one has to drop them."""
-        return self._kept.sign_out_epoch()
-
     def fetch_fresh(self) -> FederatedCredentials:
-        """Credentials for the login token at hand, exchanged whatever is kept: so a token somebody brings is proven.
+        """Exchange the login token of now, whatever is cached: this proves a token that somebody brings.
 
-        Claims that nobody verified would otherwise choose whose kept credentials are handed out. Nothing that lives is
-        served in their place, and nobody else is told of a failure.
+        Claims that nothing verified would otherwise choose whose cached credentials are returned. Nothing else is
+        returned in their place, and no other process learns of a failure.
 
         Raises:
             CognitoFederationError: the token could not be exchanged.
         """
         try:
-            return self._exchange_now()
+            login = self._login() if self.settings.identity_id is None else None
+            entry = self.cache.entry(login)
+            with self.cache.lock(entry, timeout=LOCK_TIMEOUT) as taken:
+                if not taken:
+                    raise _busy(self.cache.holder(entry))
+                with refreshing(entry.key):
+                    return self._renew(entry, login, self.sign_out_epoch(), has_valid_credentials=False)
         except CognitoFederationError as error:
             raise without_frames(error) from None
 
-    def _exchange_now(self) -> FederatedCredentials:
-        login = self._login() if self._settings.identity_id is None else None
-        key = credentials_key(self._settings, login)
-        with single_flight(self._store, key, timeout=LOCK_TIMEOUT) as taken:
-            if not taken:
-                raise _busy(self._store.holder(key))
-            with refreshing(key):
-                return self._renew(key, login, self.sign_out_epoch(), has_valid_credentials=False)
-
     def login(self) -> Login | None:
-        """Who is signed in, with a token newly had; None for guests.
+        """The login of the one who is signed in, with a token newly had; None for guests.
 
         Raises:
-            CognitoFederationError: nobody is, or no token can be had.
+            CognitoFederationError: no one is signed in, or no token can be had.
         """
         try:
             return self._login()
         except CognitoFederationError as error:
             raise without_frames(error) from None
 
+    def sign_out_epoch(self) -> str:
+        """What changes with each sign-out: credentials of another epoch must not be used any more."""
+        return self.cache.sign_out_epoch()
+
+    def _fetch(self, sign_out_epoch: str) -> FetchResult:
+        asked_at = self.clock.now()
+        if self.last is not None:
+            self._last = _Last(self.last, sign_out_epoch, self.only_for or "")
+            self.last = None
+        try:
+            entry, login = self._asked_for(asked_at)
+        except CognitoFederationError as error:
+            return self._last_or_raise(error)
+        if self.only_for and entry.user and entry.user != self.only_for:
+            raise FederationRefusedError(
+                "The token source answers with another user's token than before", remedy="Make a new session for them"
+            )
+        cached = self.cache.get(entry)
+        if cached is not None and self._is_fresh(cached):
+            logger.debug("Credentials %s… are fresh", entry.key[:12])
+            result = self._fresh(cached)
+        else:
+            logger.debug("Credentials %s… are to be renewed", entry.key[:12])
+            result = self._renewed(entry, login, cached, asked_at)
+        self._last = _Last(result.credentials, sign_out_epoch, entry.user)
+        if self.only_for is not None:
+            self.only_for = entry.user or self.only_for
+        return replace(result, who=entry.user)
+
+    def _asked_for(self, asked_at: float) -> tuple[Entry, Login | None]:
+        """The entry that is asked for, and a login if a token had to be asked for to know it.
+
+        Raises:
+            CognitoFederationError: no token can be had.
+        """
+        believed = self.answers_by_claims()
+        if believed and self.settings.identity_id is not None:
+            return self.cache.entry(None), None
+        asked, new = self._known_login(), None
+        if asked is None:
+            usable = self._last is not None and is_usable(self._last.credentials, asked_at)
+            asked = new = self._login(has_valid_credentials=usable)
+        return self.cache.entry(asked, claims_are_believed=believed), new
+
     def _known_login(self) -> Login | None:
-        """Whose credentials are asked for, as far as that can be said without asking anybody."""
-        source = self._source()
+        """The login that is asked for, as far as its provider knows it without asking for a token."""
+        source = self.source()
         token = source.cached_token() if source is not None else None
         if token is None:
             return None
-        login = Login.of(token, self._settings)
-        return self._linked.marked(login) if self._linked is not None else login
+        login = Login.of(token, self.settings)
+        return self.linked.marked(login) if self.linked is not None else login
 
     def _login(self, attempt: int = 1, *, has_valid_credentials: bool = False) -> Login | None:
-        source = self._source()
+        source = self.source()
         if source is None:
             return None
-        provider = self._settings.provider
-        last = self._last_token
+        provider, last = self.settings.provider, self._last_token
         context = RefreshContext(
             provider=(provider.login_key or provider.name) if provider else None,
-            identity_id=self._settings.identity_id or (last.identity_id if last else None),
+            identity_id=self.settings.identity_id or (last.identity_id if last else None),
             previous_expires_at=last.expires_at if last else None,
             attempt=attempt,
             has_valid_credentials=has_valid_credentials,
         )
         logger.debug("Asking %s for a login token (attempt %d)", source.description, attempt)
         self._last_token = source.fetch(context)
-        login = Login.of(self._last_token, self._settings)
-        if self._linked is not None:
-            login = self._linked.joined(login)
+        login = Login.of(self._last_token, self.settings)
+        if self.linked is not None:
+            login = self.linked.joined(login)
         logger.debug("Got a login token for %s, expiring at %s", login.key, login.token.expires_at)
         return login
 
-    def _last_or_raise(self, error: CognitoFederationError) -> FetchResult:
-        """Without a token nobody can say whose credentials are asked for, except for those this object served last."""
-        if isinstance(error, SignInRequiredError):
-            raise error  # whoever signed out meant these too
-        last = self._last.credentials if self._last and self._last.sign_out_epoch == self.sign_out_epoch() else None
-        return replace(self._living_or_raise(last, Failure.of(error, at=self._now(), rest=RETRY_DELAY)), only_here=True)
-
-    def _own(self, wanted: _Wanted) -> FederatedCredentials | None:
-        """What this object served last to its one user, whose next token could not be exchanged so far.
-
-        Clients that hold such an object have these credentials already. Nobody else gets them for a token that only
-        claims to be that user's.
-        """
-        last = self._last
-        mine = self._only_for is not None and last is not None and last.who == wanted.who != ""
-        return last.credentials if mine and last is not None and last.sign_out_epoch == self.sign_out_epoch() else None
-
-    def _renewed(self, wanted: _Wanted, held: FederatedCredentials | None, asked_at: float) -> FetchResult:
-        key = wanted.key
-        own = None if held is not None else self._own(wanted)
-        living = held or own
-        usable = living is not None and is_usable(living, self._now())
+    def _renewed(
+        self, entry: Entry, login: Login | None, cached: FederatedCredentials | None, asked_at: float
+    ) -> FetchResult:
+        own = None if cached is not None else self._last_of(entry)
+        at_hand = cached or own
+        usable = at_hand is not None and is_usable(at_hand, self.clock.now())
         if not usable:
-            refuse_reentry(key, "What renews these credentials")
-        with single_flight(self._store, key, timeout=0 if usable else LOCK_TIMEOUT) as taken:
+            refuse_reentry(entry.key, "What renews these credentials")
+        with self.cache.lock(entry, timeout=0 if usable else LOCK_TIMEOUT) as taken:
             if not taken:
-                if living is not None and usable:
-                    logger.debug("Somebody else is renewing them; serving what lives")
-                    return FetchResult(living, self._now() + _WHILE_ANOTHER_RENEWS, only_here=own is not None)
-                raise _busy(self._store.holder(key))
+                if at_hand is not None and usable:
+                    logger.debug("Another process is renewing them; returning what is usable")
+                    return FetchResult(at_hand, self.clock.now() + _WHILE_ANOTHER_RENEWS, only_here=own is not None)
+                raise _busy(self.cache.holder(entry))
             sign_out_epoch = self.sign_out_epoch()
-            held = self._held(wanted)
-            if held is not None and self._is_fresh(held):
-                return self._fresh(held)
-            living = held or own
-            remembered = self._failures.get(key, token=wanted.token)
-            now = self._now()
-            lives = living is not None and is_usable(living, now)
-            if remembered is not None and remembered.concerns(asked_at, now, has_valid_credentials=lives):
-                return replace(self._living_or_raise(living, remembered), only_here=held is None)
+            cached = self.cache.get(entry)
+            if cached is not None and self._is_fresh(cached):
+                return self._fresh(cached)
+            at_hand = cached or own
+            failure = self.cache.failure(entry)
+            now = self.clock.now()
+            still_usable = at_hand is not None and is_usable(at_hand, now)
+            if failure is not None and failure.concerns(asked_at, now, has_valid_credentials=still_usable):
+                return replace(self._usable_or_raise(at_hand, failure), only_here=cached is None)
             try:
-                with refreshing(key):
-                    return self._fresh(self._renew(key, wanted.login, sign_out_epoch, has_valid_credentials=usable))
+                with refreshing(entry.key):
+                    return self._fresh(self._renew(entry, login, sign_out_epoch, has_valid_credentials=usable))
             except CognitoFederationError as error:
-                # What lived before a sign-out does not outlive it.
-                living = living if sign_out_epoch == self.sign_out_epoch() else None
-                return replace(self._failed(wanted, living, error), only_here=held is None)
-
-    def _failed(self, wanted: _Wanted, held: FederatedCredentials | None, error: CognitoFederationError) -> FetchResult:
-        logger.debug("Renewing failed: %s", error.line)
-        served_until = usable_until(held) if held is not None else None
-        failure = self._failures.put(wanted.key, error, served_until=served_until, token=wanted.token)
-        self._events.emit(
-            Event("credentials-refresh-failure", identity_id=held.identity_id if held else None, error=error)
-        )
-        return self._living_or_raise(held, failure)
-
-    def _living_or_raise(self, held: FederatedCredentials | None, failure: Failure) -> FetchResult:
-        if held is not None and failure.keeps_valid_credentials and is_usable(held, self._now()):
-            self._store.warn(f"Served credentials that could not be renewed: {failure.error.line}")
-            return FetchResult(held, min(failure.retry_at, usable_until(held)))
-        failure.error.retry_at = failure.retry_at
-        raise failure.error
+                if sign_out_epoch != self.sign_out_epoch():
+                    at_hand = None  # what was valid before a sign-out is not valid after it
+                return replace(self._failed(entry, at_hand, error), only_here=cached is None)
 
     def _renew(
-        self, key: str, login: Login | None, sign_out_epoch: str, *, has_valid_credentials: bool
+        self, entry: Entry, login: Login | None, sign_out_epoch: str, *, has_valid_credentials: bool
     ) -> FederatedCredentials:
         if login is None:
             login = self._login(has_valid_credentials=has_valid_credentials)
-            if self._settings.identity_id is None and credentials_key(self._settings, login) != key:
-                raise _somebody_else()
+            self._refuse_other_user(entry, login)
         try:
             exchanged = self._exchange(login)
         except FederationRefusedError as refused:
@@ -349,19 +271,16 @@ class CredentialFetcher:
             exchanged = self._exchange(login)
         credentials = exchanged.credentials
         logger.debug("Exchanged for credentials of %s until %s", credentials.identity_id, credentials.expiration)
-        if not is_usable(credentials, self._now()):
-            raise TemporaryError(_dead_on_arrival(exchanged), remedy="Set the clock (timedatectl set-ntp true)")
-        self._kept.put_credentials(key, credentials, login, sign_out_epoch)
-        # The last look, as late as it can be: a sign-out wins until the credentials are handed out.
-        if sign_in_part(sign_out_epoch) != self._kept.sign_in_epoch():
-            self._refuse_who_signed_out(key)
-        self._failures.forget(key)
-        if exchanged.clock_ahead is not None:
-            side = "ahead of" if exchanged.clock_ahead > 0 else "behind"
-            self._store.warn(
-                f"This machine's clock is {abs(round(exchanged.clock_ahead))} s {side} AWS's; set the clock"
-            )
-        self._events.emit(
+        if not is_usable(credentials, self.clock.now()):
+            raise TemporaryError(_expired_on_arrival(exchanged), remedy="Set the clock (timedatectl set-ntp true)")
+        self.cache.put(entry, credentials, login, sign_out_epoch)
+        # The last look, as late as it can be: a sign-out wins until the credentials are returned.
+        if self.cache.has_signed_out_since(sign_out_epoch):
+            self._refuse_other_user(entry, self._known_login())
+        if (ahead := exchanged.clock_ahead) is not None:
+            side = "ahead of" if ahead > 0 else "behind"
+            self.cache.warn(f"This machine's clock is {abs(round(ahead))} s {side} AWS's; set the clock")
+        self.events.emit(
             Event(
                 "credentials-refresh",
                 provider=login.key if login else None,
@@ -371,16 +290,33 @@ class CredentialFetcher:
         )
         return credentials
 
-    def _refuse_who_signed_out(self, key: str) -> None:
-        """A sign-out wins also over whoever waits for what was begun before it, unless nothing had to be signed in.
+    def _exchange(self, login: Login | None) -> Exchanged:
+        fixed = fixed_identity(self.settings, login)
+        if fixed is not None:
+            return self.pool.exchange(fixed, login)
+        known = self.cache.identity_id(login)
+        if known is not None:
+            try:
+                return self._adopted(login, known, self.pool.exchange(known, login))
+            except FederationRefusedError as refused:
+                if refused.retry is not Retry.IDENTITY:
+                    raise
+                self.cache.forget_identity_id(login)
+        identity_id = self.pool.get_id(login)
+        logger.debug("GetId answered %s", identity_id)
+        self.cache.put_identity_id(login, identity_id)
+        return self._adopted(login, identity_id, self.pool.exchange(identity_id, login), before=known)
 
-        Raises:
-            SignInRequiredError: nobody is signed in any more.
-            TemporaryError: somebody else is.
-        """
-        login = self._known_login()
-        if login is not None and self._settings.identity_id is None and credentials_key(self._settings, login) != key:
-            raise _somebody_else()
+    def _adopted(
+        self, login: Login | None, asked_for: str, exchanged: Exchanged, *, before: str | None = None
+    ) -> Exchanged:
+        """Cognito may answer another identity than the one asked for, after a merge; the answer counts from then on."""
+        answered, before = exchanged.credentials.identity_id, before or asked_for
+        if answered != asked_for:
+            self.cache.put_identity_id(login, answered)
+        if answered != before:
+            self.events.emit(Event("identity-changed", identity_id=answered, previous_identity_id=before))
+        return exchanged
 
     def _newer_login(self, login: Login | None, refused: FederationRefusedError) -> Login:
         """A login with another token than the refused one, where that may help; else the refusal goes on."""
@@ -398,56 +334,63 @@ class CredentialFetcher:
             )
         return newer
 
-    def _exchange(self, login: Login | None) -> Exchanged:
-        fixed = fixed_identity(self._settings, login)
-        if fixed is not None:
-            return self._pool.exchange(fixed, login)
-        key = identity_key(self._settings, login)
-        known = self._kept.identity(key)
-        if known is not None:
-            try:
-                return self._adopting(key, known, self._pool.exchange(known, login))
-            except FederationRefusedError as refused:
-                if refused.retry is not Retry.IDENTITY:
-                    raise
-                self._kept.forget_identity(key)
-        identity_id = self._pool.get_id(login)
-        logger.debug("GetId answered %s", identity_id)
-        self._kept.put_identity(key, identity_id)
-        return self._adopting(key, identity_id, self._pool.exchange(identity_id, login), before=known)
+    def _refuse_other_user(self, entry: Entry, login: Login | None) -> None:
+        """Refuse to go on where another user is signed in than the one whose entry it is.
 
-    def _adopting(self, key: str, asked_for: str, exchanged: Exchanged, *, before: str | None = None) -> Exchanged:
-        """Cognito may answer another identity than the one asked for, after a merge; the answer counts from then on."""
-        answered, before = exchanged.credentials.identity_id, before or asked_for
-        if answered != asked_for:
-            self._kept.put_identity(key, answered)
-        if answered != before:
-            self._events.emit(Event("identity-changed", identity_id=answered, previous_identity_id=before))
-        return exchanged
+        Raises:
+            TemporaryError: another user is.
+        """
+        if login is not None and self.settings.identity_id is None and not self.cache.is_of(entry, login):
+            raise TemporaryError("Somebody else signed in meanwhile", remedy="Try again")
+
+    def _failed(self, entry: Entry, at_hand: FederatedCredentials | None, error: CognitoFederationError) -> FetchResult:
+        logger.debug("Renewing failed: %s", error.line)
+        served_until = usable_until(at_hand) if at_hand is not None else None
+        failure = self.cache.put_failure(entry, error, served_until=served_until)
+        self.events.emit(
+            Event("credentials-refresh-failure", identity_id=at_hand.identity_id if at_hand else None, error=error)
+        )
+        return self._usable_or_raise(at_hand, failure)
+
+    def _usable_or_raise(self, at_hand: FederatedCredentials | None, failure: Failure) -> FetchResult:
+        if at_hand is not None and failure.keeps_valid_credentials and is_usable(at_hand, self.clock.now()):
+            self.cache.warn(f"Served credentials that could not be renewed: {failure.error.line}")
+            return FetchResult(at_hand, min(failure.retry_at, usable_until(at_hand)))
+        failure.error.retry_at = failure.retry_at
+        raise failure.error
+
+    def _last_or_raise(self, error: CognitoFederationError) -> FetchResult:
+        """Without a token nothing says whose credentials are asked for, except for those this object returned last."""
+        if isinstance(error, SignInRequiredError):
+            raise error  # the sign-out was meant for these too
+        failure = Failure.of(error, at=self.clock.now(), rest=RETRY_DELAY)
+        return replace(self._usable_or_raise(self._current_last(), failure), only_here=True)
+
+    def _last_of(self, entry: Entry) -> FederatedCredentials | None:
+        """What this object returned last to its one user, whose next token could not be exchanged so far.
+
+        Clients that hold such an object have these credentials already. No one else gets them for a token that only
+        claims to be that user's.
+        """
+        is_theirs = self.only_for is not None and self._last is not None and self._last.user == entry.user != ""
+        return self._current_last() if is_theirs else None
+
+    def _current_last(self) -> FederatedCredentials | None:
+        last = self._last
+        return last.credentials if last is not None and last.sign_out_epoch == self.sign_out_epoch() else None
 
     def _fresh(self, credentials: FederatedCredentials) -> FetchResult:
-        return FetchResult(credentials, refresh_at(credentials, self._settings.refresh_window))
+        return FetchResult(credentials, refresh_at(credentials, self.settings.refresh_window))
 
     def _is_fresh(self, credentials: FederatedCredentials) -> bool:
-        return is_fresh(credentials, self._settings.refresh_window, self._now())
+        return is_fresh(credentials, self.settings.refresh_window, self.clock.now())
 
 
-def user_fingerprint(login: Login | None) -> str:
-    """A digest of whose login it is; an opaque token names nobody, and its next one looks like another."""
-    if login is None or not login.token.claims.get("sub"):
-        return ""
-    return cache_key({"what": "who", "login": login.key, "subject": login.token.subject})
-
-
-def _dead_on_arrival(exchanged: Exchanged) -> str:
+def _expired_on_arrival(exchanged: Exchanged) -> str:
     """SDKs refuse credentials that have expired by this machine's clock, and would ask for new ones at each call."""
     ahead = exchanged.clock_ahead
     why = f", which is {span(ahead)} ahead of AWS's" if ahead is not None and ahead > 0 else ""
     return f"The new credentials have already expired by this machine's clock{why}"
-
-
-def _somebody_else() -> TemporaryError:
-    return TemporaryError("Somebody else signed in meanwhile", remedy="Try again")
 
 
 def _busy(holder: str) -> StorageError:

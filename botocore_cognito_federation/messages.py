@@ -1,8 +1,8 @@
-"""Text that others have said or configured, made safe to show.
+"""Words for people: foreign text made safe to show, spans and times, commands, and remedies.
 
 A terminal takes control characters for commands, and a line break in a name forges a line. Errors are cleaned when they
 are made (`errors`), names when somebody is named (`display_name`), and every line for people once more where it leaves
-(`cli.output`, `sign_in.screens`). Documents and JSON keep the text as it came.
+(`cli.app`, `sign_in.terminal`). Documents and JSON keep the text as it came.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 import shlex
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -120,9 +121,43 @@ def shown_time(seconds: float) -> str:
         return repr(seconds)
 
 
-_LOGIN = "cognito-federation login"
-#: What parts say that know no configuration; see `naming_login`.
-SIGN_IN_AGAIN = f"Sign in again: {_LOGIN}"
+@dataclass(frozen=True)
+class SignInAgain:
+    """The remedy of a part that knows no configuration; the part that knows one names what signs in for it.
+
+    Attributes:
+        then: what follows the command.
+    """
+
+    then: str = ""
+
+    def by(self, command: str) -> str:
+        """The remedy, with the command that signs in."""
+        return f"Run: {command}{self.then}"
+
+    def __str__(self) -> str:
+        return f"Sign in again: cognito-federation login{self.then}"
+
+
+SIGN_IN_AGAIN = SignInAgain()
+
+
+@dataclass(frozen=True)
+class SettingNames:
+    """The names of settings for the one who made a configuration: ``f"Set {names:flow} = enhanced"``.
+
+    Attributes:
+        prefix: ``cognito_`` for the keys of a profile; empty for the arguments of an application.
+    """
+
+    prefix: str = "cognito_"
+
+    @classmethod
+    def of(cls, settings: Settings) -> SettingNames:
+        return cls("" if of_an_application(settings) else "cognito_")
+
+    def __format__(self, name: str) -> str:
+        return f"{self.prefix}{name}"
 
 
 def shell_command(*words: str) -> str:
@@ -142,29 +177,6 @@ def login_command(settings: Settings) -> str:
     return shell_command("cognito-federation", "login", "--profile", settings.profile or "default")
 
 
-def naming_login(remedy: str, command: str) -> str:
-    """A remedy of a part that knows no configuration, with the command that signs in for one in it."""
-    general = remedy.replace(SIGN_IN_AGAIN, f"Run: {_LOGIN}")
-    return re.sub(rf"\b{_LOGIN}\b(?! --)", lambda _: command, general)
-
-
 def of_an_application(settings: Settings) -> bool:
     """Whether the configuration was made by an application, which has arguments and no profile with keys."""
     return not settings.origins
-
-
-def in_arguments(remedy: str) -> str:
-    """A remedy that names keys, for an application: its arguments have the names of the keys without their prefix."""
-    return re.sub(r"\bcognito_(\w+)", r"\1", remedy)
-
-
-def said_to(settings: Settings, remedy: str) -> str:
-    """A remedy in the words of whoever made the configuration."""
-    return in_arguments(remedy) if of_an_application(settings) else remedy
-
-
-def new_token_remedy(settings: Settings) -> str:
-    """What a person does when the login token is good for nothing."""
-    from .login_tokens.registry import source_of
-
-    return source_of(settings).remedy(settings)

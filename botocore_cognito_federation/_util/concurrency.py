@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 from ..errors import TokenRefreshError
 
@@ -52,6 +53,26 @@ class ForkSafeLock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+#: One lock a name for the threads of this process. It goes with the last thread that waits for it or holds it: a server
+#: sees new users, and so new names, without end.
+_thread_locks: WeakValueDictionary[str, ForkSafeLock] = WeakValueDictionary()
+_finding = ForkSafeLock()
+
+
+@contextmanager
+def in_turn(name: str, timeout: float) -> Iterator[bool]:
+    """Hold a name alone among the threads of this process; the context gives whether it was had within `timeout`."""
+    with _finding:
+        lock = _thread_locks.setdefault(name, ForkSafeLock())
+    if not lock.acquire(timeout):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
 
 
 class ForkSafeRLock(ForkSafeLock):

@@ -130,20 +130,59 @@ def hold_signals() -> None:
     for number in _SIGNALS:
         before = signal.getsignal(number)
         if before in _DEFAULTS:
-            signal.signal(number, _ending_with(before))
+            signal.signal(number, _Ending(before))
 
 
 _Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
 _DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 
 
-def _ending_with(before: _Handler) -> Callable[[int, FrameType | None], None]:
-    def end(number: int, _: FrameType | None) -> None:
+class _Ending:
+    """A signal handler that ends the process as the one before it does, once no work is under way.
+
+    Args:
+        before: the handler it stands in for.
+        act: called right before the end.
+    """
+
+    def __init__(self, before: _Handler, act: Callable[[], None] | None = None) -> None:
+        self.before = before
+        self._act = act
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
         wait_for_work()
-        signal.signal(number, before)
+        if self._act is not None:
+            self._act()
+        signal.signal(number, self.before)
         signal.raise_signal(number)
 
-    return end
+
+def _ends_at_once(handler: object) -> bool:
+    """Whether a handler ends the process without raising anything that the program could catch."""
+    return handler == signal.SIG_DFL or (isinstance(handler, _Ending) and handler.before == signal.SIG_DFL)
+
+
+@contextmanager
+def calling_before_the_end(act: Callable[[], None]) -> Iterator[None]:
+    """Call `act` before a signal ends this process, where it would do so without a word to Python.
+
+    Signals that a program handles or ignores are left alone, and so is a process that comes here in another thread
+    than its main one. Ctrl-C raises KeyboardInterrupt, which the caller's own cleaning up sees.
+    """
+    handlers: dict[int, _Ending] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in _SIGNALS:
+            before: _Handler = signal.getsignal(number)
+            if _ends_at_once(before):
+                handlers[number] = _Ending(before, act)
+                signal.signal(number, handlers[number])
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            before = handler.before
+            if signal.getsignal(number) is handler:
+                signal.signal(number, before)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from .. import identity_providers
@@ -197,18 +198,21 @@ def is_of_one_sign_in(scope: str) -> bool:
     return _SCOPE.fullmatch(scope) is not None
 
 
+@dataclass(eq=False, repr=False)
 class Records:
     """The current sign-in of one pool, in a store."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
-        self._store = store
-        self._key = cache_key(
-            {"what": "application", "pool": settings.identity_pool_id, "endpoint": settings.endpoint_url}
-        )
+    settings: Settings
+    store: Store
+
+    @cached_property
+    def _key(self) -> str:
+        settings = self.settings
+        return cache_key({"what": "application", "pool": settings.identity_pool_id, "endpoint": settings.endpoint_url})
 
     def read(self) -> Record | None:
         """The current sign-in; None where nobody is signed in, or the document is damaged (damage is a miss)."""
-        document = self._store.read(SESSIONS, self._key) or {}
+        document = self.store.read(SESSIONS, self._key) or {}
         sign_in_id, provider, user = (document.get(name) for name in ("sign_in_id", "provider", "user"))
         if not isinstance(sign_in_id, str) or not isinstance(provider, str) or not isinstance(user, dict):
             return None
@@ -228,7 +232,7 @@ class Records:
         Raises:
             StorageError: it could not be kept.
         """
-        self._store.write(
+        self.store.write(
             SESSIONS,
             self._key,
             {
@@ -249,7 +253,7 @@ class Records:
         Raises:
             StorageError: the document is there and could not be removed.
         """
-        self._store.delete(SESSIONS, self._key)
+        self.store.delete(SESSIONS, self._key)
 
 
 def _text(value: object) -> str | None:

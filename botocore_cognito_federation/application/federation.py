@@ -7,18 +7,19 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 
 from .._util.concurrency import ForkSafeLock, refreshing, refuse_reentry
 from ..cache import store_for
-from ..cache.base import DOCUMENTS, cache_key
-from ..cache.memory import MemoryStore
+from ..cache.base import DOCUMENTS, MemoryStore, cache_key
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError
-from ..events import Event, Events
-from ..factory import system_clock
+from ..events import NAMES, Event, Events
+from ..factory import fetcher_for, system_clock
 from ..identity_pool.aws import shared_clients
 from ..login_token import LoginToken
+from ..messages import login_command
 from .arguments import Expiry, Record, base_settings, login_token, resolved_provider, user_mapping
 from .sign_in import Context, CurrentSignIn, SignIn
 from .signed_in import SignedIn, UserPoolSignIn
@@ -27,8 +28,10 @@ from .token_provider import RefreshHandler, RefreshHandlers
 if TYPE_CHECKING:
     from ..botocore_plugin.application import ApplicationCredentials
     from ..cache.base import Store
+    from ..fetcher import CredentialFetcher
     from ..identity_pool.aws import Clock
     from ..user_pool import Challenge, UserPool, UserPoolTokens
+    from .profile import ProfileSignIn
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +55,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         assume_role_arn: a further role, assumed with the pool's credentials.
         duration_seconds, role_session_name: of the basic flow.
         refresh_window: seconds of life left under which credentials are renewed.
-        patience: clock, sleep and dice; the real ones by default.
+        clock: the clock; the real one by default.
 
     Raises:
         ConfigurationError: an argument is wrong.
@@ -74,7 +77,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         duration_seconds: int | None = None,
         role_session_name: str | None = None,
         refresh_window: int | None = None,
-        patience: Clock | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._settings = base_settings(
             identity_pool_id,
@@ -93,7 +96,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         if isinstance(user_pool, str):
             raise ConfigurationError("user_pool is a str", remedy=f"Pass UserPool({user_pool!r}, client_id)")
         self._user_pool = user_pool
-        self._patience = patience or system_clock()
+        self._clock = clock or system_clock()
         # One's own, unlike that of the profiles of a process: each federation has a user of its own.
         self._store: Store = MemoryStore() if cache == "memory" else store_for(self._settings, os.environ)
         self._events = Events()
@@ -112,8 +115,6 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         Raises:
             ConfigurationError: there is no such profile, or it is wrong.
         """
-        from .profile import ProfileFederation
-
         return ProfileFederation(profile)
 
     def __repr__(self) -> str:
@@ -168,7 +169,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         with self._telling_of_failure(provider):
             self._refuse_over_user_pool()
             resolved = resolved_provider(provider)
-            now = self._patience.now()
+            now = self._clock.now()
             checked = login_token(resolved, token, expires_at=expires_at, identity_id=identity_id, now=now)
             record = Record(
                 sign_in_id=secrets.token_hex(16),
@@ -279,7 +280,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         return Context(
             settings=self._settings,
             store=self._store,
-            patience=self._patience,
+            clock=self._clock,
             clients=lambda: shared_clients(self._settings, os.environ),
             events=self._events,
             handler_of=self._handlers.get,
@@ -320,3 +321,83 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
             name = provider if isinstance(provider, str) else None
             self._events.emit(Event("sign-in-failure", provider=name, error=error))
             raise
+
+
+class ProfileFederation(CognitoFederation):
+    """The federation of a profile. Signing in is the command line's part; everything else is as in `CognitoFederation`.
+
+    Args:
+        profile: its name; None for botocore's own order.
+
+    Raises:
+        ConfigurationError: there is no such profile, or it is wrong.
+    """
+
+    def __init__(self, profile: str | None) -> None:
+        from ..config.loader import load_settings
+
+        settings = load_settings(profile)
+        super().__init__(settings.identity_pool_id, region_name=settings.region_name)
+        self._settings = replace(settings, region_name=settings.region_name or settings.pool_region)
+        self._store = store_for(settings, os.environ)
+        self._profile_settings = settings
+        self._made: CredentialFetcher | None = None
+
+    def __repr__(self) -> str:
+        return f"CognitoFederation.from_profile({self._profile_settings.profile or 'default'!r})"
+
+    def federated_sign_in(
+        self,
+        provider: str,
+        token: str | None = None,
+        *,
+        expires_at: Expiry = None,
+        identity_id: str | None = None,
+        user: Mapping[str, Any] | None = None,
+    ) -> FederatedCredentials:
+        """Refused: a profile says itself how one signs in.
+
+        Raises:
+            ConfigurationError: always.
+        """
+        raise self._not_here()
+
+    def _federated(self, ask: Callable[[UserPool], UserPoolTokens | Challenge]) -> FederatedCredentials | Challenge:
+        raise self._not_here()
+
+    @property
+    def _how_to_sign_in(self) -> str:
+        if self._profile_settings.is_guest:
+            return "Set cognito_provider to the provider of the profile's users"
+        return f"Run: {login_command(self._profile_settings)}"
+
+    def _not_here(self) -> ConfigurationError:
+        return ConfigurationError(f"{self!r} signs in as its profile says", remedy=self._how_to_sign_in)
+
+    def _current(self) -> ProfileSignIn:
+        from .profile import ProfileSignIn
+
+        if self._made is None:
+            from ..botocore_plugin.install import session_of_other_profile
+
+            inner = Events()
+            for name in NAMES:
+                inner.on(name, self._events.emit)
+            self._made = fetcher_for(
+                self._profile_settings, store=self._store, events=inner, open_session=session_of_other_profile
+            )
+        return ProfileSignIn(self._profile_settings, self._store, self._made, self._events)
+
+    def link(self, provider: str, token: str, *, expires_at: Expiry = None) -> str:
+        """As in `CognitoFederation`; a guest's profile cannot become that of a user.
+
+        Raises:
+            ConfigurationError: the profile is a guest's.
+        """
+        if self._profile_settings.is_guest:
+            raise self._not_here()
+        return super().link(provider, token, expires_at=expires_at)
+
+    def _let_go(self) -> None:
+        # What served so far must not serve any more.
+        self._made = None

@@ -1,4 +1,4 @@
-"""One sign-in of an application: its record, its token, and the federation that renews its credentials."""
+"""One sign-in of an application: its record, its token, and the fetcher of its credentials."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..cache.sessions import Session, Sessions, drop_old_marks, end_sign_in
-from ..credentials import FederatedCredentials
+from ..cache.base import drop_old_marks, end_sign_in
+from ..cache.credentials import CredentialCache
+from ..cache.sessions import Session, Sessions
+from ..credentials import FederatedCredentials, FetchResult
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError, TemporaryError
 from ..events import NAMES, Event, Events
-from ..fetcher import CredentialFetcher, FetchResult
+from ..fetcher import CredentialFetcher
 from ..identity_pool.aws import Clients
 from ..identity_pool.client import IdentityPool, Login
 from ..login_token import LoginToken
@@ -39,7 +41,7 @@ class Context:
     Attributes:
         settings: pool, role, flow, endpoint.
         store: where everything is kept.
-        patience: clock, sleep and dice.
+        clock: the clock.
         clients: gives the clients for the calls to Cognito and STS.
         events: the application's subscriptions.
         handler_of: the refresh handler of a provider, or None.
@@ -48,7 +50,7 @@ class Context:
 
     settings: Settings
     store: Store
-    patience: Clock
+    clock: Clock
     clients: Callable[[], Clients]
     events: Events
     handler_of: Callable[[str], Callable[..., Any] | None]
@@ -108,14 +110,14 @@ class SignIn:
             context.settings, provider=provider, session=record.scope_name, identity_id=fixed, profile=None
         )
         self._sessions = Sessions(self._settings, context.store, leave_nothing=True)
-        self.pool = IdentityPool(self._settings, context.clients(), context.patience)
+        self.pool = IdentityPool(self._settings, context.clients(), context.clock)
         self._source = None if provider.kind == "guest" else self._made_source()
-        self._federation = CredentialFetcher(
+        self._fetcher = CredentialFetcher(
             self._settings,
             source=lambda: self._source,
             pool=self.pool,
-            store=context.store,
-            patience=context.patience,
+            cache=CredentialCache(self._settings, context.store, context.clock),
+            clock=context.clock,
             # Its token was exchanged when the user signed in, and what renews it answers for that same user.
             answers_by_claims=lambda: True,
             events=self._forwarding(),
@@ -127,7 +129,7 @@ class SignIn:
             self._sessions,
             self._around.store,
             renewers=Refreshers(lambda: self._around.handler_of(self.record.provider), self._pool_renewal()),
-            patience=self._around.patience,
+            clock=self._around.clock,
             emit=self.emit,
         )
 
@@ -175,7 +177,7 @@ class SignIn:
                 token_expires_at=token.expires_at,
                 refresh_token=refresh_token,
                 device_key=device_key,
-                signed_in_at=self._around.patience.now(),
+                signed_in_at=self._around.clock.now(),
                 sign_out_epoch=self._sessions.sign_out_epoch(),
             )
         )
@@ -186,7 +188,7 @@ class SignIn:
         Raises:
             CognitoFederationError: it was refused, or cannot be exchanged now.
         """
-        credentials = self._federation.fetch_fresh()
+        credentials = self._fetcher.fetch_fresh()
         self.note_identity(credentials)
         return credentials
 
@@ -198,12 +200,12 @@ class SignIn:
         """
         before = self._developer_identity()
         try:
-            served = self._federation.fetch()
+            served = self._fetcher.fetch()
         except TemporaryError:
             if before == self._developer_identity():
                 raise
             # The refresh handler moved a developer's user to another identity; under that one everything is new.
-            served = self._federation.fetch()
+            served = self._fetcher.fetch()
             changed = served.credentials.identity_id
             self.emit(Event("identity-changed", identity_id=changed, previous_identity_id=before))
         self.note_identity(served.credentials)
@@ -237,7 +239,7 @@ class SignIn:
         Raises:
             CognitoFederationError: it cannot be renewed, or guests were asked for theirs.
         """
-        login = self._federation.login()
+        login = self._fetcher.login()
         if login is None:
             raise NotSignedInError("Guests have no login", remedy="Call federated_sign_in with a provider's token")
         return login

@@ -1,4 +1,4 @@
-"""Several logins on one identity: Cognito links what is sent together, and UnlinkIdentity takes one off."""
+"""What an application does with the user who is signed in: credentials, clients, linked logins, events, sign-out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..botocore_plugin.application import ApplicationCredentials
     from ..config.settings import Settings
-    from ..fetcher import FetchResult
+    from ..credentials import FetchResult
     from ..identity_pool.aws import Clock
     from ..identity_providers import IdentityProvider
     from ..login_token import LoginToken
@@ -36,7 +36,7 @@ def link(sign_in: CurrentSignIn, identity_id: str, provider: IdentityProvider, t
 
     Raises:
         ConfigurationError: guests and developer identities are not linked this way, nor a login with itself.
-        FederationRefusedError, TemporaryError: see `identity_pool.IdentityPool.exchange`.
+        FederationRefusedError, TemporaryError: see `IdentityPool.exchange`.
     """
     if token is None:
         raise ConfigurationError("A guest login cannot be linked", remedy="Sign in as guest, then link a provider")
@@ -60,7 +60,7 @@ def unlink(sign_in: CurrentSignIn, identity_id: str, provider: IdentityProvider)
 
     Raises:
         ConfigurationError: it is the login of this very sign-in, which would lose its own identity.
-        FederationRefusedError, TemporaryError: see `identity_pool.IdentityPool.unlink`.
+        FederationRefusedError, TemporaryError: see `IdentityPool.unlink`.
     """
     own = sign_in.login()
     key = provider_key(provider)
@@ -189,7 +189,7 @@ class SignedIn(ClearsFrames, ABC):
     """The members of a federation that are about whoever is signed in."""
 
     _settings: Settings
-    _patience: Clock
+    _clock: Clock
     _events: Events
     _turns: ForkSafeLock
     _shared: ApplicationCredentials | None
@@ -239,7 +239,7 @@ class SignedIn(ClearsFrames, ABC):
             CognitoFederationError: they could not be renewed, and none live.
         """
         fresh = self._fresh
-        if fresh is not None and fresh.since <= self._patience.now() < fresh.until:
+        if fresh is not None and fresh.since <= self._clock.now() < fresh.until:
             return fresh.credentials
         return self._serve().credentials
 
@@ -281,7 +281,7 @@ class SignedIn(ClearsFrames, ABC):
         """
         sign_in = self._current()
         resolved = resolved_provider(provider)
-        checked = login_token(resolved, token, expires_at=expires_at, identity_id=None, now=self._patience.now())
+        checked = login_token(resolved, token, expires_at=expires_at, identity_id=None, now=self._clock.now())
         own = self.current_credentials().identity_id
         identity_id = link(sign_in, own, resolved, checked)
         if sign_in.is_guest:
@@ -363,7 +363,7 @@ class SignedIn(ClearsFrames, ABC):
 
     def _serve(self) -> FetchResult:
         refuse_reentry(self, "The refresh handler")
-        since, self._fresh = self._patience.now(), None
+        since, self._fresh = self._clock.now(), None
         pending = self._pending = object()
         sign_in = self._current()
         try:
@@ -390,7 +390,7 @@ class SignedIn(ClearsFrames, ABC):
 
         with self._turns:
             if self._shared is None:
-                self._shared = ApplicationCredentials(self._serve, self._patience.now, marker=self, events=self._events)
+                self._shared = ApplicationCredentials(self._serve, self._clock.now, marker=self, events=self._events)
             return self._shared
 
     def _forget_shared(self) -> None:

@@ -1,4 +1,4 @@
-"""Which refresh handler renews the login tokens of which provider: an alias and its domain are one provider."""
+"""The login token of an application's sign-in, and which refresh handler renews it."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class ApplicationTokenProvider(RefreshTokenProvider):
         record: the sign-in.
         sessions, store: where its token is kept.
         renewers: who renews it.
-        patience: clock, sleep and dice.
+        clock: the clock.
         tell: emits an event of this sign-in.
     """
 
@@ -109,13 +109,13 @@ class ApplicationTokenProvider(RefreshTokenProvider):
         store: Store,
         *,
         renewers: Refreshers,
-        patience: Clock,
+        clock: Clock,
         emit: Emit,
     ) -> None:
-        super().__init__(sessions, store, refresher=self._pool_renewal, login="", clock=patience.now)
+        super().__init__(sessions, store, refresher=self._pool_renewal, login="", clock=clock.now)
         self._record = record
         self._renewers = renewers
-        self._patience = patience
+        self._timing = clock
         self._tell = emit
         self._called: HandlerTokenProvider | None = None
         self._called_function: Callable[..., Any] | None = None
@@ -195,9 +195,9 @@ class ApplicationTokenProvider(RefreshTokenProvider):
             self._called = HandlerTokenProvider(
                 handler,
                 name=f"The refresh handler of {self._record.provider}",
-                clock=self._patience.now,
-                sleep=self._patience.sleep,
-                dice=self._patience.dice,
+                clock=self._timing.now,
+                sleep=self._timing.sleep,
+                random=self._timing.random,
             )
         return self._called
 
@@ -219,12 +219,15 @@ class ApplicationTokenProvider(RefreshTokenProvider):
         if fixed is not None and token.identity_id not in (None, fixed):
             raise TokenRefreshError(f"{who} returned another identity_id than the one signed in with")
 
-    def _remedy(self, general: str) -> str:
+    def _remedy(self, error: CognitoFederationError | None) -> str:
         again = "sign_in" if self._record.by_user_pool else "federated_sign_in"
-        return general.replace("cognito-federation login", again) or f"Call {again} again"
+        if error is None or not error.remedy:
+            return f"Call {again} again"
+        data = error.sign_in_again
+        return f"Call {again} again{data.then}" if data is not None else error.remedy
 
     def _sign_in(self, what: str) -> SignInRequiredError:
-        return SignInRequiredError(what, remedy=self._remedy(""))
+        return SignInRequiredError(what, remedy=self._remedy(None))
 
 
 KeepRotated = Callable[[str], object]

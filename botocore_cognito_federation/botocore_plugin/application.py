@@ -15,7 +15,7 @@ from .credentials import RefreshableCognitoCredentials
 if TYPE_CHECKING:
     from botocore.session import Session
 
-    from ..fetcher import FetchResult
+    from ..credentials import FetchResult
 
 
 class ApplicationCredentials(RefreshableCognitoCredentials):

@@ -20,7 +20,7 @@ from ..errors import CognitoFederationError, StorageError
 
 if TYPE_CHECKING:
     # Here and in the functions below: a program that finds its credentials ready never needs the federation.
-    from ..fetcher import FetchResult
+    from ..credentials import FetchResult
 
 METHOD = "cognito-federation"
 #: Of a federation that an application installed; see `application`.

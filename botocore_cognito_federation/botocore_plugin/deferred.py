@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from .._fast_path import CachedAnswer
     from ..config.settings import Settings
-    from ..credentials import FederatedCredentials
-    from ..fetcher import FetchResult
+    from ..credentials import FederatedCredentials, FetchResult
+    from ..fetcher import CredentialFetcher
 
     Place = tuple[str, str, tuple[str, ...]]
 
@@ -52,14 +52,16 @@ class DeferredConfiguration:
         session: makes the session of our own calls.
     """
 
-    def __init__(self, query: CacheQuery, answer: CachedAnswer, session: Session, profile: str | None) -> None:
+    def __init__(
+        self, query: CacheQuery, answer: CachedAnswer, session: Session, profile: str | None, sessions: SessionFactory
+    ) -> None:
         self.environ = dict(os.environ)
-        self._question = query
+        self._query = query
         self._answer = answer
         self._profile = profile
         self._full_config: Mapping[str, Any] | None = session.full_config
         self._config_file = str(session.get_config_variable("config_file"))
-        self.session = SessionFactory(session, profile)
+        self.session = sessions
         self._settings: Settings | None = None
         self._serve: Callable[[], FetchResult] | None = None
 
@@ -82,28 +84,26 @@ class DeferredConfiguration:
     def fetch(self) -> FetchResult:
         """What the federation of these settings serves, to whom the answer belonged."""
         if self._serve is None:
-            from .shared import serving
-
             who = self._answer.who.partition(FIELD)[0]
-            self._serve = serving(self.settings(), self._question, self.session, who=who, last=self._last())
+            self._serve = fetcher_of(self.settings(), self._query, self.session, who=who, last=self._last()).fetch
         return self._serve()
 
     def is_current(self) -> bool:
         """Whether the token source is as it was when the answer was made, and nobody has signed out since."""
         return still_bound(self._answer.bindings)
 
-    def _is_of_this_generation(self) -> bool:
+    def _is_of_this_epoch(self) -> bool:
         """Whether nobody has signed out since the answer."""
-        from ..cache.answers import bindings_of
+        from ..cache.answers import state_of
 
         # With no token source they are the generations alone, which come first.
-        return self._answer.bindings.startswith(bindings_of(self.settings(), (), self._question) or FIELD)
+        return self._answer.bindings.startswith(state_of(self._query, self.settings(), ()) or FIELD)
 
     def _last(self) -> FederatedCredentials | None:
         """What the answer held, if nobody has signed out since."""
         from ..credentials import FederatedCredentials
 
-        if not self._is_of_this_generation():
+        if not self._is_of_this_epoch():
             return None
         access_key, secret_key, token, account_id, expiration = _parts(self._answer)
         identity_id = self._answer.who.partition(FIELD)[2]
@@ -119,6 +119,35 @@ class DeferredConfiguration:
         )
 
 
+def fetcher_of(
+    settings: Settings,
+    query: CacheQuery | None,
+    sessions: SessionFactory,
+    *,
+    who: str = "",
+    last: FederatedCredentials | None = None,
+) -> CredentialFetcher:
+    """Construct what fetches the credentials of a configuration for one user, and stores them ready to print.
+
+    Args:
+        settings: the configuration.
+        query: see `shared.credentials_of_session`.
+        sessions: opens the sessions of our own calls.
+        who: a digest of the user; see `CredentialFetcher`.
+        last: see `CredentialFetcher`.
+    """
+    from ..factory import answer_writer_for, fetcher_for
+
+    return fetcher_for(
+        settings,
+        session=sessions,
+        only_for=who,
+        last=last,
+        open_session=sessions.open_other,
+        answers=answer_writer_for(settings, query) if query is not None else None,
+    )
+
+
 class SessionFactory:
     """Makes the session of our own calls, for the same profile, with what others have read of AWS's models.
 
@@ -127,10 +156,14 @@ class SessionFactory:
 
     They stay those of the sessions that have read them: credentials live as long as the process, and would hold them
     after the last client is gone, where the end of the program goes through them object by object, more than once.
+
+    Attributes:
+        open_other: opens a session for another profile.
     """
 
-    def __init__(self, session: Session, profile: str | None) -> None:
+    def __init__(self, session: Session, profile: str | None, open_other: Callable[[str], Session]) -> None:
         self._profile = profile
+        self.open_other = open_other
         self._loader: Callable[[], Any] = _nothing
         self.share(session)
 
@@ -158,13 +191,16 @@ def _nothing() -> None:
     """What a reference to an object that is gone gives."""
 
 
-def ready_credentials(query: CacheQuery, session: Session, profile: str | None) -> RefreshableCognitoCredentials | None:
-    """Credentials for the answer that is kept ready for a question; None where there is none that is fresh.
+def ready_credentials(
+    query: CacheQuery, session: Session, profile: str | None, open_session: Callable[[str], Session]
+) -> RefreshableCognitoCredentials | None:
+    """Credentials for the answer that is kept ready for a query; None where there is none that is fresh.
 
     Args:
-        question: the question.
+        query: what ``credential-process`` would be asked.
         session: the session that asks it; it has read the configuration that the question is about.
         profile: its profile.
+        open_session: see `CognitoFederationProvider`.
     """
     answer = read_answer(query)
     if answer is None or answer.kind != "credentials" or not answer.is_fresh(time()):
@@ -177,7 +213,7 @@ def ready_credentials(query: CacheQuery, session: Session, profile: str | None) 
             return found
         if _resolving or len(_ready) >= _MOST:
             return None
-        later = DeferredConfiguration(query, answer, session, profile)
+        later = DeferredConfiguration(query, answer, session, profile, SessionFactory(session, profile, open_session))
         found = RefreshableCognitoCredentials(later.fetch)
         *keys, expiration = _parts(answer)
         found.put(keys, expiration=expiration, usable_until=answer.until, refresh_at=answer.refresh_at)

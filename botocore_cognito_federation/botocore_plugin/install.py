@@ -14,10 +14,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ProfileNotFound
-
 from .._fast_path import configuration_files
-from ..errors import CognitoFederationError, ConfigurationError, TokenRefreshError
 from .credentials import APPLICATION_METHOD, METHOD
 from .provider import CognitoFederationProvider
 
@@ -28,7 +25,6 @@ if TYPE_CHECKING:
     from .application import ApplicationCredentials
 
     Files = tuple[str, str, str, str]
-    from botocore.credentials import ReadOnlyCredentials
 
 logger = logging.getLogger(__name__)
 
@@ -155,7 +151,7 @@ def decorate(
     _join_application(resolver, session)
     if any(provider.METHOD == METHOD for provider in resolver.providers):
         return resolver
-    make = partial(_provider_class(resolver), session)
+    make = partial(_provider_class(resolver), session, open_session=session_of_other_profile)
     # What may fail comes first, so that a chain is joined whole or not at all.
     assume_role: Any = resolver.get_provider("assume-role")
     parents = _ParentProfiles(assume_role._profile_provider_builder, make)
@@ -222,32 +218,3 @@ def _default_session() -> Session | None:
     default = getattr(boto3, "DEFAULT_SESSION", None)
     session: Session | None = getattr(default, "_session", None)
     return session
-
-
-def credentials_of_profile(profile: str) -> ReadOnlyCredentials:
-    """The credentials of another profile, by botocore's whole chain.
-
-    Raises:
-        ConfigurationError: there is no such profile, or it has no credentials.
-        TokenRefreshError: its credentials cannot be had now.
-        CognitoFederationError: it is a profile of ours, and that failed.
-    """
-    from ..messages import shell_command  # not for the sessions that find a cached answer
-
-    try:
-        found = session_of_other_profile(profile).get_credentials()
-        if found is not None:
-            return found.get_frozen_credentials()
-    except CognitoFederationError:
-        raise
-    except ProfileNotFound:
-        raise ConfigurationError(f"cognito_developer_profile names {profile!r}, which is no profile") from None
-    except BotoCoreError as error:
-        raise TokenRefreshError(
-            f"Profile {profile!r} (cognito_developer_profile) has no credentials for now ({type(error).__name__})",
-            remedy=f"Run: {shell_command('aws', 'sts', 'get-caller-identity', '--profile', profile)}",
-        ) from None
-    raise ConfigurationError(
-        f"Profile {profile!r} (cognito_developer_profile) has no credentials",
-        remedy=f"Run: {shell_command('aws', 'configure', '--profile', profile)}",
-    )

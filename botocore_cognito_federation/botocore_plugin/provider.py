@@ -1,7 +1,7 @@
 """The credential provider: silent for every profile that is not ours, and for ours never a way past a failure.
 
-Where an answer is kept ready for exactly the question that a session asks, as `process` keeps it, its credentials are
-served and nothing else is imported: the configuration is resolved when they are to be renewed.
+Where an answer is stored ready for exactly the question that a session asks, as `_fast_path` reads it, its credentials
+are served and nothing else is imported: the configuration is resolved when they are to be renewed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from .credentials import METHOD
 from .deferred import ready_credentials
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from botocore.session import Session
 
 
@@ -28,8 +30,9 @@ class CognitoFederationProvider(CredentialProvider):
         profile_name: the profile; None for the session's own, looked up when credentials are loaded, because boto3
             sets it only after the session was made.
         in_use: False for the parent of a ``source_profile``, which variables do not touch.
-        files: the configuration files as `process.configuration_files` saw them before the session read them; None
+        files: the configuration files as `_fast_path.configuration_files` saw them before the session read them; None
             where nobody looked.
+        open_session: opens a session for another profile, which may be one of this tool; the default knows none.
     """
 
     METHOD = METHOD
@@ -42,11 +45,13 @@ class CognitoFederationProvider(CredentialProvider):
         *,
         in_use: bool = True,
         files: tuple[str, str, str, str] | None = None,
+        open_session: Callable[[str], Session] | None = None,
     ) -> None:
         self._session = session
         self._profile_name = profile_name
         self._in_use = in_use
         self._files = files
+        self._open_session = open_session or _plain_session
 
     def load(self) -> Any:
         """Credentials, or None for a profile that is not ours.
@@ -55,24 +60,32 @@ class CognitoFederationProvider(CredentialProvider):
             CognitoFederationError: the profile is ours and wrong; botocore's chain ends here.
         """
         profile = self._profile_name or self._session.get_config_variable("profile")
-        query = self._question(profile)
-        found = ready_credentials(query, self._session, profile) if query is not None else None
+        query = self._query(profile)
+        found = ready_credentials(query, self._session, profile, self._open_session) if query is not None else None
         if found is None:
             prepare_for_forks()
             from .shared import credentials_of_session
 
-            found = credentials_of_session(self._session, profile, in_use=self._in_use, query=query)
+            found = credentials_of_session(
+                self._session, profile, in_use=self._in_use, query=query, open_session=self._open_session
+            )
         if found is not None:
             _count_feature()
         return found
 
-    def _question(self, profile: str | None) -> CacheQuery | None:
+    def _query(self, profile: str | None) -> CacheQuery | None:
         """What ``credential-process`` would be asked; None where this session may know another configuration."""
         if self._files is None or not self._in_use or CHAIN_VARIABLE in os.environ:
             return None
         own = [expanded(str(self._session.get_config_variable(name))) for name in ("config_file", "credentials_file")]
         query = CacheQuery(profile or "default", os.environ)
         return query if query.files == self._files and own == [*query.files[:2]] else None
+
+
+def _plain_session(profile: str) -> Session:
+    from botocore.session import Session
+
+    return Session(profile=profile)
 
 
 def _count_feature() -> None:

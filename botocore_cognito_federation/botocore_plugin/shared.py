@@ -14,27 +14,23 @@ from typing import TYPE_CHECKING
 
 from .._fast_path import cache_directory, state_of_variable
 from .._util.concurrency import ForkSafeLock
-from .._util.doubles import double_of_aws
 from .._util.subprocess import check_profile_recursion
 from ..cache import store_for
-from ..cache.answers import putting_answers
-from ..cache.sessions import current_epoch
+from ..cache.base import current_epoch
+from ..cache.credentials import user_fingerprint
+from ..cache.doubles import double_of_aws
 from ..config.loader import settings_of_session
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
-from ..factory import fetcher_for
-from ..fetcher import user_fingerprint
 from ..identity_pool.client import Login
 from ..login_tokens.registry import source_of, token_at_hand
 from .credentials import RefreshableCognitoCredentials
-from .deferred import SessionFactory, pop_unregistered
+from .deferred import SessionFactory, fetcher_of, pop_unregistered
 
 if TYPE_CHECKING:
     from botocore.session import Session
 
     from .._fast_path import CacheQuery
-    from ..credentials import FederatedCredentials
-    from ..fetcher import FetchResult
     from .deferred import DeferredConfiguration
 
 _Key = tuple[Settings, str, tuple[str, ...]]
@@ -45,9 +41,9 @@ class _Owner:
     """Whose credentials a session gets that is made now.
 
     Attributes:
-        generation: of the sign-outs.
+        sign_out_epoch: the sign-out epoch.
         token: digest of the login token that a variable or a file holds; empty where none does.
-        who: a digest of whose they are, as that token claims; see `federation.Served`.
+        who: a digest of whose they are, as that token claims; see `FetchResult`.
     """
 
     sign_out_epoch: str
@@ -59,9 +55,9 @@ class _Owner:
 class _Entry:
     """One credentials object, whose it is, and what makes the session of its calls."""
 
-    whose: _Owner
+    owner: _Owner
     credentials: RefreshableCognitoCredentials
-    beside: SessionFactory
+    sessions: SessionFactory
 
 
 #: The least recently asked for first.
@@ -72,12 +68,21 @@ _shared_lock = ForkSafeLock()
 
 
 def credentials_of_session(
-    session: Session, profile: str | None, *, in_use: bool, query: CacheQuery | None
+    session: Session,
+    profile: str | None,
+    *,
+    in_use: bool,
+    query: CacheQuery | None,
+    open_session: Callable[[str], Session],
 ) -> RefreshableCognitoCredentials | None:
     """The credentials of a session's profile, or None where the profile is not ours.
 
     Args:
-        question: what ``credential-process`` would be asked; None where an answer must not be kept for it.
+        session: the session.
+        profile: the name of its profile.
+        in_use: see `CognitoFederationProvider`.
+        query: what ``credential-process`` would be asked; None where no answer may be stored for it.
+        open_session: see `CognitoFederationProvider`.
 
     Raises:
         CognitoFederationError: the profile is ours and wrong.
@@ -86,30 +91,25 @@ def credentials_of_session(
     if settings is None:
         return None
     check_profile_recursion(os.environ, settings.profile)
-    return shared_credentials(settings, session, query)
+    return _shared_credentials(settings, query, SessionFactory(session, settings.profile, open_session), session)
 
 
-def shared_credentials(
-    settings: Settings, session: Session, query: CacheQuery | None = None
+def _shared_credentials(
+    settings: Settings, query: CacheQuery | None, sessions: SessionFactory, session: Session
 ) -> RefreshableCognitoCredentials:
-    """The credentials object of a configuration: the same one for every session of this process.
-
-    Args:
-        session: the one that asks; see `Beside`.
-        question: see `credentials_of_session`.
-    """
+    """The credentials object of a configuration: the same one for every session of this process."""
+    fetcher = fetcher_of(settings, query, sessions)
+    owner = _owner(settings, fetcher.sign_out_epoch())
     key = _key(settings, os.environ)
-    whose = _owner(settings)
     with _shared_lock:
         for credentials, later in pop_unregistered():
             with suppress(CognitoFederationError):
                 _take_in(credentials, later)
         entry = _shared.pop(key, None)
-        if entry is None or entry.whose != whose:
-            beside = SessionFactory(session, settings.profile)
-            fetch = serving(settings, query, beside, who=whose.who)
-            entry = _Entry(whose, RefreshableCognitoCredentials(fetch), beside)
-        entry.beside.share(session)
+        if entry is None or entry.owner != owner:
+            fetcher.only_for = owner.who
+            entry = _Entry(owner, RefreshableCognitoCredentials(fetcher.fetch), sessions)
+        entry.sessions.share(session)
         _keep(key, entry)
         return entry.credentials
 
@@ -120,7 +120,14 @@ def _take_in(credentials: RefreshableCognitoCredentials, later: DeferredConfigur
     if later.is_current():
         key = _key(settings, later.environ)
         if key not in _shared:
-            _keep(key, _Entry(_owner(settings), credentials, later.session))
+            _keep(
+                key,
+                _Entry(
+                    _owner(settings, current_epoch(store_for(settings, os.environ), settings.scope)),
+                    credentials,
+                    later.session,
+                ),
+            )
 
 
 def _keep(key: _Key, entry: _Entry) -> None:
@@ -130,29 +137,8 @@ def _keep(key: _Key, entry: _Entry) -> None:
         del _shared[next(iter(_shared))]
 
 
-def serving(
-    settings: Settings,
-    query: CacheQuery | None,
-    session: Callable[[], Session],
-    *,
-    who: str = "",
-    last: FederatedCredentials | None = None,
-) -> Callable[[], FetchResult]:
-    """What serves the credentials of a configuration to one identity, and keeps them ready for others who ask.
-
-    Args:
-        question: see `credentials_of_session`.
-        session: see `Beside`.
-        who: whose they are so far; see `federation.Served`.
-        last: see `federation.Federation`.
-    """
-    fetch = fetcher_for(settings, session=session, only_for=who, last=last).fetch
-    return fetch if query is None else putting_answers(query, settings, fetch)
-
-
-def _owner(settings: Settings) -> _Owner:
+def _owner(settings: Settings, sign_out_epoch: str) -> _Owner:
     """Whose the token is that a variable or a file holds now; the object is theirs, though it may be used later on."""
-    sign_out_epoch = current_epoch(store_for(settings, os.environ), settings.scope)
     try:
         token = token_at_hand(settings, os.environ)
         who = user_fingerprint(Login.of(token, settings)) if token is not None else ""

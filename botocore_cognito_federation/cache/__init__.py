@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .._fast_path import cache_directory
 from ..errors import ConfigurationError
-from .base import Store
+from .base import MemoryStore, Store
 from .file import FileStore
-from .memory import MemoryStore
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
 
-__all__ = ["FileStore", "MemoryStore", "Store", "default_directory", "everything_stored", "store_for"]
+__all__ = ["FileStore", "MemoryStore", "Store", "default_directory", "store_for"]
 
 #: ``cognito_cache = memory``: one store for whatever in this process uses the same directory.
 _in_memory: dict[str, MemoryStore] = {}
@@ -56,42 +54,3 @@ def store_for(settings: Settings, environ: Mapping[str, str]) -> Store:
 
         return KeyringStore(files)
     return files
-
-
-def other_stores(store: Store, environ: Mapping[str, str]) -> list[Store]:
-    """The further stores in which something may be kept: files, each that a profile names, a keyring that holds items.
-
-    A configuration that has changed, or a variable, may have left a sign-in there.
-
-    Args:
-        store: the one that is known already.
-        environ: the process environment.
-
-    Raises:
-        ConfigurationError: see `default_directory`.
-    """
-    from ..config.loader import every_settings
-    from .keyring import KeyringStore
-
-    files = FileStore(default_directory(environ))
-    keyring = KeyringStore(files)
-    found: dict[type, Store] = {FileStore: files}
-    for settings in every_settings(environ):
-        with contextlib.suppress(ConfigurationError):
-            named = store_for(settings, environ)
-            found.setdefault(type(named), named)
-    if keyring.holds_anything():
-        found.setdefault(KeyringStore, keyring)
-    return [other for kind, other in found.items() if kind not in (type(store), MemoryStore)]
-
-
-def everything_stored(environ: Mapping[str, str]) -> Store:
-    """What all stores of this user hold together, for commands about all profiles.
-
-    Raises:
-        ConfigurationError: see `default_directory`.
-    """
-    from .keyring import AllStores
-
-    files = FileStore(default_directory(environ))
-    return AllStores(files, *other_stores(files, environ))

@@ -1,4 +1,4 @@
-"""Keeping an answer ready to print for `process`, and forgetting the answers kept."""
+"""Stores credentials and failures ready to print for `_fast_path`, and forgets what is stored."""
 
 from __future__ import annotations
 
@@ -6,40 +6,88 @@ import contextlib
 import json
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._fast_path import CHECK, ENTRY, FIELD, MAGIC, CacheQuery, bound, checksum, read_answer, still_bound
-from .._util.doubles import double_of_aws
 from .._util.files import make_directory, read_private, remove, write_private
 from ..credentials import usable_until
 from ..errors import CognitoFederationError, StorageError
-from ..login_tokens.registry import bindings_of_answer
-from .base import CREDENTIALS, EPOCHS, SESSIONS
+from .base import CREDENTIALS, EPOCHS, SESSIONS, epoch_keys
+from .doubles import double_of_aws
+from .failures import retry_delay_after
 from .file import FileStore
-from .sessions import epoch_keys
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
-    from ..fetcher import FetchResult
+    from ..credentials import FetchResult
     from ..login_tokens.base import Binding
 
 ANSWERS = "answers"
-#: The line of an answer file that holds its kind, counted from 0; see `process`.
+#: The line of an answer file that holds its kind, counted from 0; see `_fast_path`.
 _KIND_LINE = 5
 
 
-def process_text(served: FetchResult) -> str:
+def process_text(result: FetchResult) -> str:
     """The one JSON object of the ``credential_process`` contract, on one line."""
-    return json.dumps(served.credentials.process_document(), separators=(",", ":"))
+    return json.dumps(result.credentials.process_document(), separators=(",", ":"))
 
 
-def bindings_of(settings: Settings, bindings: tuple[Binding, ...] | None, query: CacheQuery) -> str | None:
-    """What an answer depends on, in the state of now; None where no answer may be kept.
+@dataclass(eq=False, repr=False)
+class AnswerWriter:
+    """Stores what is fetched for one configuration ready to print, for ``credential-process``.
 
-    To be taken before the token is read: a token that is replaced meanwhile then makes the answer out of date.
+    An answer depends on the configuration files, on variables, on sign-outs, and on the token source: on its bindings.
+
+    Args:
+        query: what ``credential-process`` would be asked, taken before the configuration was read.
+        settings: what the configuration says.
+        bindings: gives the bindings of the token source; None where no answer may be stored.
+
+    Attributes:
+        state: what the last fetch that was begun depends on; None where no answer may be stored.
     """
-    if settings.cache != "file" or bindings is None:
-        return None
+
+    query: CacheQuery
+    settings: Settings
+    bindings: Callable[[], tuple[Binding, ...] | None]
+    state: str | None = ""
+
+    def begin(self) -> str | None:
+        """What an answer depends on, in the state of now; None where none may be stored.
+
+        To be taken before the token is read: a token that is replaced meanwhile then makes the answer out of date.
+        """
+        current = CacheQuery(self.query.profile, os.environ).fingerprint == self.query.fingerprint
+        bindings = self.bindings() if current and self.settings.cache == "file" else None
+        self.state = None if bindings is None else state_of(self.query, self.settings, bindings)
+        return self.state
+
+    def put(self, state: str | None, result: FetchResult) -> None:
+        """Store credentials until they should be renewed, and not past a sign-out that came meanwhile."""
+        if state is None or result.only_here or self._is_stored(result):
+            return
+        credentials = result.credentials
+        _write(
+            self.query,
+            state,
+            (credentials.issued_at, result.refresh_at, usable_until(credentials)),
+            "credentials",
+            0,
+            process_text(result),
+            FIELD.join((result.who, credentials.identity_id)),
+        )
+        if not still_bound(state):
+            with contextlib.suppress(StorageError):
+                remove(self.query.path)
+
+    def _is_stored(self, result: FetchResult) -> bool:
+        stored = read_answer(self.query)
+        return stored is not None and (stored.kind, stored.refresh_at) == ("credentials", result.refresh_at)
+
+
+def state_of(query: CacheQuery, settings: Settings, bindings: tuple[Binding, ...]) -> str | None:
+    """The state of what an answer depends on: the sign-outs, then the bindings; None where it cannot be written."""
     folder = os.path.join(query.directory, EPOCHS)
     epochs = (bound("file", os.path.join(folder, f"{key}.json")) for key in epoch_keys(settings.scope))
     entries = [*epochs, *(bound(binding.kind, binding.name) for binding in bindings)]
@@ -47,56 +95,15 @@ def bindings_of(settings: Settings, bindings: tuple[Binding, ...] | None, query:
     return None if "\n" in text or text.count(FIELD) != 2 * len(entries) else text
 
 
-def put_answer(query: CacheQuery, bindings: str | None, served: FetchResult) -> None:
-    """Keep credentials ready to print until they should be renewed, and not past a sign-out that came meanwhile."""
-    credentials = served.credentials
-    _write(
-        query,
-        bindings,
-        (credentials.issued_at, served.refresh_at, usable_until(credentials)),
-        "credentials",
-        0,
-        process_text(served),
-        FIELD.join((served.who, credentials.identity_id)),
-    )
-    if bindings is not None and not still_bound(bindings):
-        with contextlib.suppress(StorageError):
-            remove(query.path)
+def put_no_answer(query: CacheQuery) -> None:
+    """Let the processes of a query ask each for itself, without waiting for one another."""
+    _write(query, None, (0.0, 0.0, 0.0), "ask", 0, "")
 
 
-def putting_answers(
-    query: CacheQuery, settings: Settings, serve: Callable[[], FetchResult]
-) -> Callable[[], FetchResult]:
-    """`serve`, which then also keeps what it served ready for the question, for other processes and later ones.
-
-    Args:
-        question: the question, asked before the configuration was read that `settings` come from.
-        settings: what the configuration says.
-        serve: serves the credentials of `settings`.
-    """
-
-    def serve_and_keep() -> FetchResult:
-        now = CacheQuery(query.profile, os.environ)
-        same = now.fingerprint == query.fingerprint
-        bindings = bindings_of(settings, bindings_of_answer(settings, os.environ), now) if same else None
-        served = serve()
-        if bindings is not None and not served.only_here and not _is_kept(now, served):
-            put_answer(now, bindings, served)
-        return served
-
-    return serve_and_keep
-
-
-def _is_kept(query: CacheQuery, served: FetchResult) -> bool:
-    kept = read_answer(query)
-    return kept is not None and (kept.kind, kept.refresh_at) == ("credentials", served.refresh_at)
-
-
-def put_failure(
-    query: CacheQuery, bindings: str | None, error: CognitoFederationError, *, at: float, retry_at: float
-) -> None:
-    """Keep a failure for the processes that wait for this one, and, where it is temporary, for a moment longer."""
-    _write(query, bindings, (at, retry_at, retry_at), "failure", error.exit_code, error.line)
+def put_failure(query: CacheQuery, state: str | None, error: CognitoFederationError) -> None:
+    """Store a failure for the processes that wait for this one, and, where it is temporary, for a moment longer."""
+    at, retry_at = retry_delay_after(error)
+    _write(query, state, (at, retry_at, retry_at), "failure", error.exit_code, error.line)
 
 
 def last_failure(query: CacheQuery) -> tuple[float, str] | None:

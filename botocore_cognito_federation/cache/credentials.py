@@ -1,192 +1,40 @@
-"""The remembered failure: after one process failed, the others neither try at once nor wait for the same end.
+"""The credentials, identity IDs and failures of one configuration, whatever store they are in.
 
-It must not outlive its reason. A failure that spares credentials keeps callers from trying only as long as these are
-served; from then on it answers those who waited for the attempt, and others for a short moment.
+Those who fetch credentials see entries, one for each user and role, and no keys, documents or locks. Where the store
+cannot be written, what was fetched is cached in this process.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from .. import errors
+from .._util.concurrency import in_turn
 from ..credentials import FederatedCredentials
-from ..errors import (
-    CognitoFederationError,
-    ConfigurationError,
-    FederationRefusedError,
-    NonRetryableError,
-    Retry,
-    StorageError,
-    TemporaryError,
-)
+from ..errors import CognitoFederationError, StorageError
 from ..messages import display_name
-from .base import CREDENTIALS, FAILURES, IDENTITIES, Store
-from .sessions import current_epoch, sign_in_epoch
+from .base import (
+    CREDENTIALS,
+    IDENTITIES,
+    Store,
+    cache_key,
+    credentials_key,
+    current_epoch,
+    identity_key,
+    sign_in_epoch,
+    sign_in_part,
+)
+from .failures import Failure, FailureCache
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
+    from ..identity_pool.aws import Clock
     from ..identity_pool.client import Login
-
-#: Seconds for which a renewal is not tried again while credentials live, give or take a quarter.
-RETRY_DELAY = 30.0
-#: The same where nothing lives: long enough for clients that ask four times in a row, short enough for a person.
-SHORT_RETRY_DELAY = 3.0
-_LONGEST_JITTER = 1.25
-_END_OF_TIME = 1e12
-
-_CLASSES: dict[str, type[CognitoFederationError]] = {
-    name: value
-    for name, value in vars(errors).items()
-    if isinstance(value, type) and issubclass(value, CognitoFederationError)
-}
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A failure somebody had.
-
-    Attributes:
-        at: when, seconds since the epoch.
-        retry_at: until when nobody tries again.
-        error: what was raised.
-        keeps_valid_credentials: whether credentials that still live are served in spite of it.
-        token: digest of the only token it is about; None where it is about the user.
-    """
-
-    at: float
-    retry_at: float
-    error: CognitoFederationError
-    keeps_valid_credentials: bool
-    token: str | None = None
-
-    @classmethod
-    def of(cls, error: CognitoFederationError, *, at: float, rest: float = 0.0, token: str | None = None) -> Failure:
-        return cls(at, at + rest, error, _keeps_valid_credentials(error), token)
-
-    def concerns(self, asked_at: float, now: float, *, has_valid_credentials: bool) -> bool:
-        """Whether somebody who asked at `asked_at` gets this failure for an answer.
-
-        They do while nobody should try, and when the failed attempt ended after they asked: then it was theirs too.
-
-        Args:
-            has_valid_credentials: whether there are credentials that are served in the meantime.
-        """
-        if not self.at <= now + 1:
-            return False
-        return now < self._rest_ends(has_valid_credentials) or self.at >= asked_at
-
-    def _rest_ends(self, has_valid_credentials: bool) -> float:
-        longest = (RETRY_DELAY if has_valid_credentials else SHORT_RETRY_DELAY) * _LONGEST_JITTER
-        return min(self.retry_at, self.at + longest)
-
-
-class FailureCache:
-    """Failures by credentials key, in the store, and in this process where nothing can be written."""
-
-    def __init__(self, store: Store, *, now: Callable[[], float], dice: Callable[[], float]) -> None:
-        self._store = store
-        self._now = now
-        self._dice = dice
-        self._here: dict[str, Failure] = {}
-
-    def put(
-        self, key: str, error: CognitoFederationError, *, served_until: float | None, token: str | None = None
-    ) -> Failure:
-        """Note a failure; only a temporary one keeps later callers from trying.
-
-        Args:
-            key: of the credentials that could not be had.
-            error: why.
-            served_until: until when credentials are served in spite of it; None where there are none.
-            token: digest of the only token it is about; None where it is about the user.
-        """
-        now, rest = self._now(), 0.0
-        jitter = _LONGEST_JITTER - self._dice() / 2
-        if served_until is not None and now < served_until and _keeps_valid_credentials(error):
-            rest = min(RETRY_DELAY * jitter, served_until - now)
-        elif isinstance(error, TemporaryError):
-            rest = SHORT_RETRY_DELAY * jitter
-        failure = Failure.of(error, at=now, rest=rest, token=token)
-        self._here[key] = failure
-        with contextlib.suppress(StorageError):
-            self._store.write(
-                FAILURES,
-                key,
-                {
-                    "at": failure.at,
-                    "retry_at": failure.retry_at,
-                    "class": _public_class(error).__name__,
-                    "what": error.what,
-                    "remedy": error.remedy,
-                    "keeps_valid_credentials": failure.keeps_valid_credentials,
-                    "token": token,
-                },
-            )
-            # Kept for everybody: whoever mends the cause and clears it there clears it here too.
-            del self._here[key]
-        return failure
-
-    def get(self, key: str, *, token: str | None = None) -> Failure | None:
-        """The last failure under a key, however old, if it is about this token or, without one, about the user."""
-        failure = self._last(key)
-        return failure if failure is not None and failure.token == token else None
-
-    def _last(self, key: str) -> Failure | None:
-        kept = self._store.read(FAILURES, key)
-        here = self._here.get(key)
-        if kept is None:
-            return here
-        at, retry_at, name = _time(kept.get("at")), _time(kept.get("retry_at")), kept.get("class")
-        if at is None or retry_at is None or not isinstance(name, str) or name not in _CLASSES:
-            return here
-        error = _CLASSES[name](str(kept.get("what", "")), remedy=str(kept.get("remedy", "")))
-        token = kept.get("token")
-        keeps_valid_credentials = kept.get("keeps_valid_credentials") is True
-        return Failure(at, retry_at, error, keeps_valid_credentials, token if isinstance(token, str) else None)
-
-    def forget(self, key: str) -> None:
-        """A success ends what was remembered."""
-        self._here.pop(key, None)
-        with contextlib.suppress(StorageError):
-            self._store.delete(FAILURES, key)
-
-
-def retry_delay_after(error: CognitoFederationError) -> tuple[float, float]:
-    """When an error that reached a caller happened, and until when the next ones get it too: a temporary one's rest.
-
-    That of a failure which was remembered already is not made longer by telling it once more.
-    """
-    now = time.time()
-    if error.retry_at is not None:
-        return now, min(error.retry_at, now + SHORT_RETRY_DELAY)
-    return now, now + (SHORT_RETRY_DELAY if isinstance(error, TemporaryError) else 0.0)
-
-
-def _time(value: object) -> float | None:
-    """A number from a file that can be a time; JSON also has Infinity, and integers longer than a float."""
-    return float(value) if isinstance(value, int | float) and abs(value) < _END_OF_TIME else None
-
-
-def _keeps_valid_credentials(error: CognitoFederationError) -> bool:
-    """Whether credentials that still live outlive this failure.
-
-    They do when it says nothing about them: the network, a lock, a token that could not be had or has run out. They
-    do not when the configuration is wrong, when Cognito or STS refuse this very identity or role, or when a refresh
-    handler says that asking again is useless.
-    """
-    if isinstance(error, FederationRefusedError):
-        return error.retry is Retry.TOKEN
-    return not isinstance(error, ConfigurationError | NonRetryableError)
-
-
-def _public_class(error: CognitoFederationError) -> type[CognitoFederationError]:
-    return next(cls for cls in type(error).__mro__ if cls.__name__ in _CLASSES and _CLASSES[cls.__name__] is cls)
-
 
 #: Tokens of one user that cached credentials answer to at the same time; the oldest are exchanged anew.
 _MOST_TOKENS = 16
@@ -195,121 +43,177 @@ _IDENTITY_ID = re.compile(r"[\w-]{1,30}:[0-9a-f-]{1,50}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class HeldCredentials:
-    """Credentials this process holds itself, and the sign-out generation in which it got them.
+class Entry:
+    """The place of one user's credentials in the cache.
 
     Attributes:
-        who: a digest of whose they are; see `federation.Served`.
-        tokens: digests of the tokens that were exchanged for them.
+        key: the key of the credentials.
+        user: a digest of the user; empty where only the identity pool can say who it is.
+        token: digest of the token that the cached credentials must have been exchanged for; None where its claims are
+            believed.
     """
 
+    key: str
+    user: str = ""
+    token: str | None = None
+
+
+@dataclass(frozen=True)
+class _Unwritten:
     credentials: FederatedCredentials
     sign_out_epoch: str
-    who: str = ""
-    tokens: tuple[str, ...] = ()
+    tokens: tuple[str, ...]
 
 
+@dataclass(eq=False, repr=False)
 class CredentialCache:
-    """The kept credentials and identity IDs of one configuration.
+    """The cache of one configuration.
 
     Args:
         settings: the configuration.
-        store: where they are kept.
+        store: where everything is stored.
+        clock: the clock.
     """
 
-    def __init__(self, settings: Settings, store: Store) -> None:
-        self._settings = settings
-        self._store = store
-        self._unkept: dict[str, HeldCredentials] = {}
+    settings: Settings
+    store: Store
+    clock: Clock
+    _unwritten: dict[str, _Unwritten] = field(default_factory=dict, init=False)
+
+    @cached_property
+    def _failures(self) -> FailureCache:
+        return FailureCache(self.store, now=self.clock.now, random=self.clock.random)
+
+    def entry(self, login: Login | None, *, claims_are_believed: bool = True) -> Entry:
+        """The entry of a login; that of the guest without one."""
+        token = None if claims_are_believed or login is None else login.token.digest
+        return Entry(credentials_key(self.settings, login), user_fingerprint(login), token)
+
+    def is_of(self, entry: Entry, login: Login) -> bool:
+        """Whether an entry is that of a login."""
+        return entry.key == credentials_key(self.settings, login)
 
     def sign_out_epoch(self) -> str:
-        """The sign-out generation of now."""
-        return current_epoch(self._store, self._settings.scope)
+        """What changes with each sign-out, and each time credentials are forgotten."""
+        return current_epoch(self.store, self.settings.scope)
 
-    def sign_in_epoch(self) -> str:
-        """What changes with each sign-out and not when only credentials are forgotten."""
-        return sign_in_epoch(self._store, self._settings.scope)
+    def has_signed_out_since(self, sign_out_epoch: str) -> bool:
+        """Whether a sign-out has ended this epoch. To forget only the credentials is no sign-out."""
+        return sign_in_part(sign_out_epoch) != sign_in_epoch(self.store, self.settings.scope)
 
-    def credentials(self, key: str, *, only_for_token: str | None = None) -> FederatedCredentials | None:
-        """The credentials under a key that no sign-out has made invalid, whatever their age.
+    def get(self, entry: Entry) -> FederatedCredentials | None:
+        """The credentials of an entry that no sign-out has made invalid, whatever their age."""
+        document = self.store.read(CREDENTIALS, entry.key)
+        stored = here = None
+        if document and self._is_current(document) and entry.token in (None, *_tokens_in(document)):
+            stored = FederatedCredentials.from_document(document)
+        unwritten = self._unwritten.get(entry.key)
+        if unwritten and unwritten.sign_out_epoch == self.sign_out_epoch() and entry.token in (None, *unwritten.tokens):
+            here = unwritten.credentials
+        if stored is None or here is None:
+            return stored or here
+        return max(stored, here, key=lambda credentials: credentials.expires_at)
 
-        Args:
-            key: their key.
-            only_for_token: digest of the token that must have been exchanged for them; None where the claims of a
-                token are to be believed.
-        """
-        document = self._store.read(CREDENTIALS, key)
-        kept = here = None
-        if document and self._is_current(document) and only_for_token in (None, *_tokens_in(document)):
-            kept = FederatedCredentials.from_document(document)
-        mine = self._unkept.get(key)
-        if mine and mine.sign_out_epoch == self.sign_out_epoch() and only_for_token in (None, *mine.tokens):
-            here = mine.credentials
-        if kept is None or here is None:
-            return kept or here
-        return max(kept, here, key=lambda credentials: credentials.expires_at)
-
-    def put_credentials(
-        self, key: str, credentials: FederatedCredentials, login: Login | None, sign_out_epoch: str
-    ) -> None:
-        """Keep credentials, marked with the generation in which their renewal began and the token that was exchanged.
+    def put(self, entry: Entry, credentials: FederatedCredentials, login: Login | None, sign_out_epoch: str) -> None:
+        """Store credentials, and forget the failures before them.
 
         A sign-out that came meanwhile has forgotten what there was; nothing secret is to be left after it either.
+
+        Args:
+            entry: their place.
+            credentials: the credentials.
+            login: the login whose token was exchanged for them.
+            sign_out_epoch: the epoch in which fetching them began.
         """
+        key = entry.key
         tokens = self._exchanged_tokens(key, login, sign_out_epoch)
         document = {
             **credentials.document(),
             "tokens": tokens,
-            "scope": self._settings.scope,
+            "scope": self.settings.scope,
             "generation": sign_out_epoch,
-            "profile": self._settings.profile,
-            "pool": self._settings.identity_pool_id,
+            "profile": self.settings.profile,
+            "pool": self.settings.identity_pool_id,
             "provider": login.key if login else "guest",
             "who": _name_of(login),
         }
         try:
-            self._store.write(CREDENTIALS, key, document)
-            self._unkept.pop(key, None)
+            self.store.write(CREDENTIALS, key, document)
+            self._unwritten.pop(key, None)
             if sign_out_epoch != self.sign_out_epoch():
-                self._store.delete(CREDENTIALS, key)
+                self.store.delete(CREDENTIALS, key)
         except StorageError as error:
             # A read-only or full place still works, once per process.
-            self._unkept[key] = HeldCredentials(credentials, sign_out_epoch, tokens=tokens)
-            self._store.warn(error.line)
+            self._unwritten[key] = _Unwritten(credentials, sign_out_epoch, tokens)
+            self.store.warn(error.line)
+        self._failures.forget(key)
 
-    def identity(self, key: str) -> str | None:
-        """The identity ID under a key."""
-        document = self._store.read(IDENTITIES, key)
+    @contextmanager
+    def lock(self, entry: Entry, *, timeout: float) -> Iterator[bool]:
+        """Hold the right to renew an entry; the context gives whether it was had within `timeout` seconds."""
+        with in_turn(entry.key, timeout) as has_turn, contextlib.ExitStack() as stack:
+            taken = has_turn
+            if has_turn:
+                with contextlib.suppress(StorageError):  # no place for a lock: the threads still take turns
+                    taken = stack.enter_context(self.store.lock(entry.key, timeout=timeout))
+            yield taken
+
+    def holder(self, entry: Entry) -> str:
+        """Name the process that holds the lock of an entry, for a sentence."""
+        return self.store.holder(entry.key)
+
+    def failure(self, entry: Entry) -> Failure | None:
+        """The last failure to renew an entry, however old."""
+        return self._failures.get(entry.key, token=entry.token)
+
+    def put_failure(self, entry: Entry, error: CognitoFederationError, *, served_until: float | None) -> Failure:
+        """Remember a failure to renew an entry; see `FailureCache.put`."""
+        return self._failures.put(entry.key, error, served_until=served_until, token=entry.token)
+
+    def identity_id(self, login: Login | None) -> str | None:
+        """The identity ID of a login."""
+        document = self.store.read(IDENTITIES, identity_key(self.settings, login))
         identity_id = document.get("identity_id") if document else None
         return identity_id if isinstance(identity_id, str) and _IDENTITY_ID.fullmatch(identity_id) else None
 
-    def put_identity(self, key: str, identity_id: str) -> None:
-        """Keep an identity ID; one that cannot be kept is looked up again."""
+    def put_identity_id(self, login: Login | None, identity_id: str) -> None:
+        """Store the identity ID of a login; one that cannot be stored is looked up again."""
         document = {
             "identity_id": identity_id,
-            "pool": self._settings.identity_pool_id,
-            "scope": self._settings.scope,
+            "pool": self.settings.identity_pool_id,
+            "scope": self.settings.scope,
         }
         with contextlib.suppress(StorageError):
-            self._store.write(IDENTITIES, key, document)
+            self.store.write(IDENTITIES, identity_key(self.settings, login), document)
 
-    def forget_identity(self, key: str) -> None:
+    def forget_identity_id(self, login: Login | None) -> None:
         """Forget an identity ID that Cognito no longer takes."""
         with contextlib.suppress(StorageError):
-            self._store.delete(IDENTITIES, key)
+            self.store.delete(IDENTITIES, identity_key(self.settings, login))
+
+    def warn(self, text: str) -> None:
+        """Remember something worth a word for ``status`` and ``doctor``; never raises."""
+        self.store.warn(text)
 
     def _exchanged_tokens(self, key: str, login: Login | None, sign_out_epoch: str) -> tuple[str, ...]:
         """The digests of the tokens that the credentials of a key answer to, now that `login` was exchanged too."""
         if login is None:
             return ()
-        document, mine = self._store.read(CREDENTIALS, key), self._unkept.get(key)
+        document, unwritten = self.store.read(CREDENTIALS, key), self._unwritten.get(key)
         before = _tokens_in(document) if document and self._is_current(document) else ()
-        here = mine.tokens if mine and mine.sign_out_epoch == sign_out_epoch else ()
+        here = unwritten.tokens if unwritten and unwritten.sign_out_epoch == sign_out_epoch else ()
         return tuple(dict.fromkeys((login.token.digest, *here, *before)))[:_MOST_TOKENS]
 
     def _is_current(self, document: Mapping[str, Any]) -> bool:
         """Whether no sign-out came since the renewal that wrote the document began."""
-        return document.get("generation") == current_epoch(self._store, str(document.get("scope")))
+        return document.get("generation") == current_epoch(self.store, str(document.get("scope")))
+
+
+def user_fingerprint(login: Login | None) -> str:
+    """A digest of the user of a login; empty for an opaque token, which names nobody and whose next one differs."""
+    if login is None or not login.token.claims.get("sub"):
+        return ""
+    return cache_key({"what": "who", "login": login.key, "subject": login.token.subject})
 
 
 def _tokens_in(document: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,12 +1,15 @@
-"""The store in files: one JSON document a file, one directory a kind."""
+"""The store in files: one JSON document a file, one directory a kind, and the format in which a document is written."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from .._util.files import (
@@ -26,6 +29,7 @@ from .base import (
     DOCUMENTS,
     EPOCHS,
     FAILURES,
+    FORMAT,
     IDENTITIES,
     LASTING_SECRETS,
     LINKS,
@@ -34,8 +38,9 @@ from .base import (
     SESSIONS,
     cache_key,
 )
-from .documents import INDEX, DamagedError, decoded, encoded
 
+#: The kind of the files that name what is in a keyring; see `keyring`.
+INDEX = "keyring"
 _LOCKS = "locks"
 _ANSWERS = "answers"
 _HOLDER = "holder"
@@ -60,11 +65,11 @@ _LONGEST_WRITE = 3600
 _ROOM = 4096
 
 
+@dataclass(eq=False)
 class FileStore:
     """`Store` in a directory of this user. Nothing is touched before the first read or write."""
 
-    def __init__(self, directory: str) -> None:
-        self.directory = directory
+    directory: str
 
     def read(self, kind: str, key: str) -> Mapping[str, Any] | None:
         path = self._path(kind, key)
@@ -210,3 +215,60 @@ def _names(directory: str) -> list[str]:
 
 def _ignore(_: str) -> None:
     """Notes about notes, and about directories inside ours, help nobody."""
+
+
+_BEGINNING = b'{"format":%d,"digest":"' % FORMAT
+_DIGEST_LENGTH = 64
+_REST = len(_BEGINNING) + _DIGEST_LENGTH
+_MARKS = frozenset({"format", "digest", "place"})
+_OLD_FORMAT = 1
+#: Kinds whose documents of the old format are read: what cannot be fetched again, and credentials for sign-outs to end.
+_OLD_KINDS = frozenset({SESSIONS, SECRETS, LINKS, IDENTITIES, EPOCHS, CREDENTIALS, INDEX})
+#: Digits of an integer that is still a number of seconds or bytes; `float` raises OverflowError from 309 on.
+_MOST_DIGITS = 20
+
+
+class DamagedError(ValueError):
+    """A document is not what was written, or not of this place."""
+
+
+def encoded(kind: str, key: str, document: Mapping[str, Any]) -> bytes:
+    """Write a document down."""
+    inner = {"place": f"{kind}/{key}", **{name: value for name, value in document.items() if name not in _MARKS}}
+    rest = b'",' + json.dumps(inner, ensure_ascii=True, separators=(",", ":")).encode()[1:]
+    return _BEGINNING + _digest_of(rest) + rest
+
+
+def decoded(kind: str, key: str, content: bytes) -> dict[str, Any]:
+    """Read a document that was written under this kind and key.
+
+    Raises:
+        DamagedError: it was not, or has changed since, or is of a later version.
+    """
+    is_whole = content.startswith(_BEGINNING) and _digest_of(content[_REST:]) == content[len(_BEGINNING) : _REST]
+    try:
+        document = json.loads(content, parse_int=_integer, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise DamagedError("it is no JSON document") from None
+    if not isinstance(document, dict):
+        raise DamagedError("it is no JSON object")
+    if is_whole and document.get("place") == f"{kind}/{key}":
+        return {name: value for name, value in document.items() if name not in _MARKS}
+    is_old = document.get("format") == _OLD_FORMAT and "digest" not in document
+    if is_old and kind in _OLD_KINDS:
+        return {name: value for name, value in document.items() if name != "format"}
+    raise DamagedError("it is damaged, of another place, or of another version")
+
+
+def _digest_of(rest: bytes) -> bytes:
+    return hashlib.sha256(rest).hexdigest().encode()
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError("an integer of that many digits is no number of anything")
+    return int(text)
+
+
+def _refuse(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")

@@ -17,8 +17,7 @@ from typing import Any
 
 from ..errors import StorageError
 from .base import CREDENTIALS, SECRET_KINDS, Store, cache_key
-from .documents import INDEX, DamagedError, decoded, encoded
-from .file import FileStore
+from .file import INDEX, DamagedError, FileStore, decoded, encoded
 from .keyring_backend import Backend, KeyringItems, name_of, probe, system_backend
 
 _TRIED_OUT = cache_key({"what": "the keyring that was tried out"})

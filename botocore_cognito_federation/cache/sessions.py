@@ -1,120 +1,20 @@
-"""Sign-out, and the generation by which it wins over a renewal in flight.
-
-Each sign-out gives its scope a new random generation; forgetting AWS credentials gives them one of their own, which
-leaves the sign-in as it is. What is kept carries the generation in which its making began, and counts only while that
-is still the current one.
-"""
+"""The session of a person who is signed in: what is stored of a sign-in, and what renews its login token."""
 
 from __future__ import annotations
 
-import contextlib
-import secrets
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StorageError
 from ..login_token import LoginToken
 from ..messages import display_name
-from .base import CREDENTIALS, EPOCHS, FAILURES, SESSIONS, Store, forgotten_key, scope_key, session_key
+from .base import SESSIONS, Store, session_key, sign_in_epoch
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
-
-#: The scope that holds all others, also those whose first credentials are still on their way.
-EVERYTHING = "everything"
-#: Seconds after which a renewal that began before a sign-out has ended; its own limits are minutes.
-_LONGEST_FLIGHT = 3600.0
-
-
-def epoch_keys(scope: str) -> tuple[str, ...]:
-    """The keys of the documents that together are the generation of a scope.
-
-    A sign-out and a forgetting each write a document of their own, whole, so that neither can undo the other.
-    """
-    return scope_key(scope), forgotten_key(scope), forgotten_key(EVERYTHING)
-
-
-def current_epoch(store: Store, scope: str) -> str:
-    """The generation of a scope's AWS credentials; empty before anything was signed out of or forgotten."""
-    marks = [str((store.read(EPOCHS, key) or {}).get("generation", "")) for key in epoch_keys(scope)]
-    return "/".join(marks) if any(marks) else ""
-
-
-def sign_in_epoch(store: Store, scope: str) -> str:
-    """The generation of a scope's sign-in, which forgetting credentials does not change; empty before a sign-out."""
-    document = store.read(EPOCHS, scope_key(scope))
-    return str(document.get("generation", "")) if document else ""
-
-
-def sign_in_part(sign_out_epoch: str) -> str:
-    """The part of a scope's generation that is its sign-in's; see `sign_in_epoch`."""
-    return sign_out_epoch.partition("/")[0]
-
-
-def begin_epoch(store: Store, scope: str) -> None:
-    """Make everything that was begun in this scope so far invalid: the sign-in and its credentials.
-
-    Raises:
-        StorageError: it could not be written; nothing has changed.
-    """
-    store.write(
-        EPOCHS,
-        scope_key(scope),
-        {"generation": secrets.token_hex(8), "scope": scope, "signed_out_at": time.time()},
-    )
-
-
-def end_sign_in(store: Store, scope: str) -> int:
-    """Make a scope's sign-in invalid and forget its AWS credentials; what a renewal in flight brings is invalid too.
-
-    Returns:
-        How many sets of credentials were forgotten.
-
-    Raises:
-        StorageError: the store cannot be written.
-    """
-    begin_epoch(store, scope)
-    return forget_credentials(store, scope)
-
-
-def forget_credentials(store: Store, scope: str = EVERYTHING) -> int:
-    """Forget the AWS credentials of a scope; those a renewal in flight is about to keep are invalid too.
-
-    Returns:
-        How many entries were forgotten.
-
-    Raises:
-        StorageError: the store cannot be written.
-    """
-    mark = {"generation": secrets.token_hex(8), "scope": scope, "forgotten_at": time.time()}
-    store.write(EPOCHS, forgotten_key(scope), mark)
-    forgotten = 0
-    for key, document in list(store.documents(CREDENTIALS)):
-        if scope in (EVERYTHING, document.get("scope")):
-            store.delete(CREDENTIALS, key)
-            with contextlib.suppress(StorageError):
-                store.delete(FAILURES, key)
-            forgotten += 1
-    return forgotten
-
-
-def drop_old_marks(store: Store, passes_once: Callable[[str], bool]) -> None:
-    """Remove the marks of sign-outs that no renewal can still be in flight for, so that they do not add up for ever.
-
-    Args:
-        passes_once: whether a scope is of one sign-in only, so that it never comes again.
-
-    Raises:
-        StorageError: the store cannot be written.
-    """
-    oldest = time.time() - _LONGEST_FLIGHT
-    for key, mark in list(store.documents(EPOCHS)):
-        at = mark.get("signed_out_at", mark.get("forgotten_at"))
-        if passes_once(str(mark.get("scope"))) and isinstance(at, int | float) and at < oldest:
-            store.delete(EPOCHS, key)
 
 
 @dataclass(frozen=True)
@@ -130,7 +30,7 @@ class Session:
         refresh_token: what renews it; None where the provider gave none or has ended the session.
         device_key: of a user pool that tracks devices; a renewal must name it.
         signed_in_at: seconds since the epoch.
-        generation: the sign-out generation in which the sign-in began.
+        sign_out_epoch: the sign-out epoch in which the sign-in began.
     """
 
     sign_in_id: str
@@ -184,6 +84,7 @@ class Session:
         return replace(token, owner=self.sign_in_id)
 
 
+@dataclass(eq=False, repr=False)
 class Sessions:
     """The session of one configuration, in a store.
 
@@ -194,25 +95,28 @@ class Sessions:
             session's lock takes such a write away itself, because it still has to revoke the token in it.
     """
 
-    def __init__(self, settings: Settings, store: Store, *, leave_nothing: bool = False) -> None:
-        self._scope = settings.scope
-        self._store = store
-        self._leave_nothing = leave_nothing
-        self.key = session_key(settings)
+    settings: Settings
+    store: Store
+    leave_nothing: bool = False
+
+    @cached_property
+    def key(self) -> str:
+        """The key of the session."""
+        return session_key(self.settings)
 
     def read(self) -> Session | None:
         """The session, or None where nobody is signed in; one from before the last sign-out is none."""
-        document = self._store.read(SESSIONS, self.key)
+        document = self.store.read(SESSIONS, self.key)
         session = Session.from_document(document) if document else None
         return session if session is not None and session.sign_out_epoch == self.sign_out_epoch() else None
 
-    def read_whatever_generation(self) -> Session | None:
+    def read_of_any_epoch(self) -> Session | None:
         """The session even if a sign-out has made it invalid: its refresh token is still to be revoked."""
-        document = self._store.read(SESSIONS, self.key)
+        document = self.store.read(SESSIONS, self.key)
         return Session.from_document(document) if document else None
 
     def sign_out_epoch(self) -> str:
-        return sign_in_epoch(self._store, self._scope)
+        return sign_in_epoch(self.store, self.settings.scope)
 
     def write(self, session: Session) -> None:
         """Keep a session.
@@ -220,7 +124,7 @@ class Sessions:
         Raises:
             StorageError: it could not be kept.
         """
-        self._store.write(SESSIONS, self.key, self._document(session))
+        self.store.write(SESSIONS, self.key, self._document(session))
         self._leave_nothing_after_a_sign_out(session)
 
     @contextmanager
@@ -230,7 +134,7 @@ class Sessions:
         Raises:
             StorageError: it could not be kept.
         """
-        with self._store.reserved(SESSIONS, self.key, self._document(session)) as write:
+        with self.store.reserved(SESSIONS, self.key, self._document(session)) as write:
 
             def write_successor(successor: Session) -> None:
                 write(self._document(successor))
@@ -239,12 +143,12 @@ class Sessions:
             yield write_successor
 
     def _leave_nothing_after_a_sign_out(self, session: Session) -> None:
-        if self._leave_nothing and session.sign_out_epoch != self.sign_out_epoch():
+        if self.leave_nothing and session.sign_out_epoch != self.sign_out_epoch():
             self.delete()
 
     def _document(self, session: Session) -> dict[str, Any]:
         return {
-            "scope": self._scope,
+            "scope": self.settings.scope,
             "sign_in_id": session.sign_in_id,
             "subject": session.subject,
             "user": dict(session.user),
@@ -262,7 +166,7 @@ class Sessions:
         Raises:
             StorageError: it is there and could not be removed.
         """
-        self._store.delete(SESSIONS, self.key)
+        self.store.delete(SESSIONS, self.key)
 
 
 def held_for_too_long(store: Store, key: str, limit: float) -> StorageError:

@@ -1,4 +1,4 @@
-"""``login``: the interactive sign-in."""
+"""The commands about who is signed in: ``login``, ``logout``, ``whoami`` and ``token``."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from datetime import datetime
 import click
 from botocore.session import Session as BotocoreSession
 
-from ..cache import default_directory, everything_stored, other_stores, store_for
+from ..botocore_plugin.install import session_of_other_profile
+from ..cache import default_directory, store_for
 from ..cache.base import CREDENTIALS, SESSIONS, Store
 from ..cache.file import FileStore
 from ..cache.sessions import Sessions
 from ..config.loader import load_session_settings, load_settings
 from ..config.settings import Settings
 from ..errors import ConfigurationError
-from ..factory import fetcher_for, system_clock
+from ..factory import everything_stored, fetcher_for, other_stores, system_clock
 from ..identity_pool.aws import Clients, call
 from ..identity_pool.errors import CallContext
 from ..messages import span
 from ..sign_in.browser import parse_browser_command
-from ..sign_in.login import Environment, LoginOptions, SignedIn, sign_in
+from ..sign_in.interactive import Environment, LoginOptions
+from ..sign_in.login import SignedIn, sign_in
 from ..sign_in.logout import SignedOut, forget_scope, sign_out
 from ..sign_in.terminal import TerminalScreen, read_line
-from .app import chosen_settings, json_option, profile_option, session_option
-from .output import print_data, print_json, print_line
+from .app import chosen_settings, json_option, print_data, print_json, print_line, profile_option, session_option
 
 
 def report(settings: Settings, signed_in: SignedIn) -> str:
@@ -70,6 +71,7 @@ def run_login(settings: Settings, options: LoginOptions) -> None:
         screen=screen,
         options=options,
         environment=Environment(os.environ),
+        open_session=session_of_other_profile,
     )
     screen.say(report(settings, signed_in))
 
@@ -181,7 +183,7 @@ def _sign_out_everywhere(settings: Settings, revoking: bool) -> None:
     store = store_for(settings, os.environ)
     say(settings.scope, sign_out(settings, store=store, environ=os.environ, revoking=revoking))
     for other in other_stores(store, os.environ):
-        if Sessions(settings, other).read_whatever_generation() is not None:
+        if Sessions(settings, other).read_of_any_epoch() is not None:
             say(settings.scope, sign_out(settings, store=other, environ=os.environ, revoking=revoking))
 
 
@@ -192,7 +194,7 @@ def identity_of(settings: Settings) -> dict[str, str | None]:
         CognitoFederationError: there are no credentials, or STS cannot be asked.
     """
     store = store_for(settings, os.environ)
-    credentials = fetcher_for(settings, store=store).credentials()
+    credentials = fetcher_for(settings, store=store, open_session=session_of_other_profile).credentials()
     clients = Clients(settings, lambda: BotocoreSession(profile=settings.profile))
     client = clients.sts(access_key=credentials.access_key, secret_key=credentials.secret_key, token=credentials.token)
     answer = call(
@@ -200,7 +202,7 @@ def identity_of(settings: Settings) -> dict[str, str | None]:
         arguments={},
         needs=("Account", "Arn", "UserId"),
         facts=CallContext(pool=settings.identity_pool_id, profile=settings.profile or "default"),
-        patience=system_clock(),
+        clock=system_clock(),
     )
     session = Sessions(settings, store).read()
     return {
@@ -234,7 +236,7 @@ def login_token(settings: Settings) -> tuple[str, dict[str, object]]:
     Raises:
         CognitoFederationError: there is none.
     """
-    login = fetcher_for(settings).login()
+    login = fetcher_for(settings, open_session=session_of_other_profile).login()
     if login is None:
         raise ConfigurationError("Guests have no login token")
     return login.token.value, dict(login.token.claims)

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 import os
 import platform
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import get_completion_class
 
+from .._fast_path import CacheQuery
 from .._util.log import VARIABLE, start_debug_log, unexpected
 from .._version import __version__
 from ..config.loader import load_session_settings, load_settings
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
 from ..messages import shown_line
-from .output import print_data, print_line
+
+if TYPE_CHECKING:
+    from ..fetcher import CredentialFetcher
 
 #: Command -> (module, one line of help). The module is imported when its command runs.
 _COMMANDS = {
@@ -37,8 +41,8 @@ _COMMANDS = {
     "doctor": ("inspect", "Check for every known problem, and say how to fix it."),
     "explain": ("inspect", "The resolved settings, and where each came from."),
     "native": ("setup", "Let every Python session of an environment have the credentials, with no code."),
-    "link": ("link", "Make the sign-ins of several sessions one identity."),
-    "unlink": ("link", "Take a linked sign-in off the identity."),
+    "link": ("setup", "Make the sign-ins of several sessions one identity."),
+    "unlink": ("setup", "Take a linked sign-in off the identity."),
     "cache": ("inspect", "List or clear what is cached."),
     "demo": ("setup", "Show everything end to end on this machine, with no account and no internet."),
     "completion": ("app", "Print the completion script of a shell."),
@@ -149,6 +153,23 @@ def chosen_settings(profile: str | None, session: str | None) -> Settings:
     return load_settings(profile) if session is None else load_session_settings(session)
 
 
+def fetcher_of_profile(profile: str | None) -> tuple[Settings, CredentialFetcher]:
+    """The settings that ``--profile`` names, and the fetcher of its credentials.
+
+    What it fetches is stored ready to print too: a helper that is started next finds it.
+
+    Raises:
+        ConfigurationError: there is no such profile, or it is wrong.
+    """
+    from ..botocore_plugin.install import session_of_other_profile
+    from ..factory import answer_writer_for, fetcher_for
+
+    query = CacheQuery(profile, os.environ)  # before the configuration is read
+    settings = load_settings(profile)
+    answers = answer_writer_for(settings, query)
+    return settings, fetcher_for(settings, answers=answers, open_session=session_of_other_profile)
+
+
 def json_option(function: F) -> F:
     """``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
@@ -176,3 +197,36 @@ def completion_command(shell: str) -> None:
     if maker is None:
         raise click.UsageError(f"click knows no completion for {shell}")
     print_data(maker(app, {}, "cognito-federation", _VARIABLE).source())
+
+
+def print_line(text: str, *, err: bool = False) -> None:
+    """Print one line for people; whatever is in it, it stays one line and moves no cursor."""
+    _print(shown_line(text), err=err)
+
+
+def print_heading(text: str) -> None:
+    """Print one line for people in bold."""
+    _print(click.style(shown_line(text), bold=True))
+
+
+def print_json(value: object) -> None:
+    """Print a document as JSON: lossless, with everything escaped that is not a printable character."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    _print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
+
+
+def print_data(text: str) -> None:
+    """Print lines for a program, letter by letter.
+
+    Raises:
+        CognitoFederationError: a terminal would not show them as they are, so that they can be no token or setting.
+    """
+    if not all(line.isprintable() for line in text.split("\n")):
+        raise CognitoFederationError(
+            "What should be printed holds control characters", remedy="Run: cognito-federation doctor"
+        )
+    _print(text)
+
+
+def _print(text: str, *, err: bool = False) -> None:
+    click.echo(text, err=err)

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
@@ -19,16 +19,16 @@ from .._util.callers_path import offer_callers_path_to_handlers
 from .._util.interruption import hold_signals, wait_for_work
 from .._util.log import start_debug_log, unexpected
 from .._util.subprocess import check_profile_recursion, environment_for_children
-from ..cache.answers import bindings_of, process_text, put_answer, put_failure
-from ..cache.credentials import retry_delay_after
+from ..cache.answers import process_text, put_failure, put_no_answer
 from ..config.loader import load_settings
 from ..errors import CognitoFederationError
-from ..factory import fetcher_for
-from ..login_tokens.registry import bindings_of_answer, source_of
+from ..factory import answer_writer_for, fetcher_for
+from ..login_tokens.registry import source_of
 
 if TYPE_CHECKING:
+    from ..cache.answers import AnswerWriter
     from ..config.settings import Settings
-    from ..fetcher import FetchResult
+    from ..fetcher import CredentialFetcher
 
 #: Seconds a helper may take in all; SDKs end it after 60 (aws-sdk-go-v2, processcreds.DefaultTimeout).
 HELPER_TIME = 50.0
@@ -42,7 +42,7 @@ def answer_and_end(query: CacheQuery, log: str | None = None) -> None:
     """Print the answer and end the process, before the SDK that waits for it ends it.
 
     Args:
-        log: where to log each step; see `debug_log`. None where nothing is logged, or where that has begun.
+        log: where to log each step; see `start_debug_log`. None where nothing is logged, or where that has begun.
     """
     if log:
         try:
@@ -75,7 +75,7 @@ def answer(query: CacheQuery) -> tuple[int, str]:
     Raises nothing: an error that is not ours is a fault of this product, and says no more than its name, because its
     text may hold anything.
     """
-    bindings: str | None = ""
+    answers = None
     _keep_stderr_clean()
     try:
         check_profile_recursion(os.environ, query.profile)
@@ -85,34 +85,46 @@ def answer(query: CacheQuery) -> tuple[int, str]:
     try:
         session = Session(profile=query.profile)
         settings = load_settings(query.profile, session=session)
-        bindings = bindings_of(settings, bindings_of_answer(settings, os.environ), query)
+        answers = answer_writer_for(settings, query)
         runs_here = source_of(settings).runs_in_process
         if runs_here:
             # What they start in this process, such as the AWS CLI, inherits the chain from here.
             os.environ.update(environment_for_children(os.environ, settings.profile))
         with _stdout_kept_clean() if runs_here else nullcontext():
-            served = _serving(query, settings, session)()
-        put_answer(query, bindings, served)
-        return 0, process_text(served)
+            result = _fetcher(query, settings, session, answers).fetch()
+        if answers.state is None:
+            put_no_answer(query)
+        return 0, process_text(result)
     except CognitoFederationError as error:
-        return _failed(query, bindings, error)
+        return _failed(query, answers, error)
     except Exception as error:  # noqa: BLE001 - a traceback would quote values that may be secret
-        return _failed(query, bindings, unexpected(error))
+        return _failed(query, answers, unexpected(error))
 
 
-def _serving(query: CacheQuery, settings: Settings, session: Session) -> Callable[[], FetchResult]:
+def _fetcher(query: CacheQuery, settings: Settings, session: Session, answers: AnswerWriter) -> CredentialFetcher:
     def time_left() -> float:
         return query.asked_at + HELPER_TIME - time.time()
 
     # The session that has read the configuration does for the calls too, unless variables say it all and the profile
     # is in no file: botocore refuses such a name.
     same = settings.profile == query.profile
-    return fetcher_for(settings, session=(lambda: session) if same else None, time_left=time_left).fetch
+    return fetcher_for(
+        settings,
+        session=(lambda: session) if same else None,
+        time_left=time_left,
+        open_session=_session_of_other_profile,
+        answers=answers,
+    )
 
 
-def _failed(query: CacheQuery, bindings: str | None, error: CognitoFederationError) -> tuple[int, str]:
-    at, retry_at = retry_delay_after(error)
-    put_failure(query, bindings, error, at=at, retry_at=retry_at)
+def _session_of_other_profile(profile: str) -> Session:
+    from ..botocore_plugin.install import session_of_other_profile  # few profiles name another one
+
+    return session_of_other_profile(profile)
+
+
+def _failed(query: CacheQuery, answers: AnswerWriter | None, error: CognitoFederationError) -> tuple[int, str]:
+    put_failure(query, answers.state if answers is not None else "", error)
     return error.exit_code, error.line
 
 

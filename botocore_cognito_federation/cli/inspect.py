@@ -1,4 +1,4 @@
-"""``status``: who is signed in and what is cached, until when; no network."""
+"""The commands that show what there is: ``status``, ``doctor``, ``explain`` and ``cache``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,21 @@ from typing import Any
 import click
 
 from .._fast_path import CacheQuery
-from ..cache import default_directory, everything_stored, store_for
+from ..cache import default_directory, store_for
 from ..cache.answers import bindings_of_check, forget_answers, last_failure, put_check
-from ..cache.base import CREDENTIALS, FAILURES, IDENTITIES, NOTES, SESSIONS, Store
+from ..cache.base import (
+    CREDENTIALS,
+    EVERYTHING,
+    FAILURES,
+    IDENTITIES,
+    NOTES,
+    SESSIONS,
+    Store,
+    forget_credentials,
+    sign_in_epoch,
+)
 from ..cache.file import FileStore
-from ..cache.sessions import EVERYTHING, Session, forget_credentials, sign_in_epoch
+from ..cache.sessions import Session
 from ..config.configure import signs_people_in
 from ..config.keys import KEYS
 from ..config.loader import load_settings
@@ -25,9 +35,9 @@ from ..credentials import FederatedCredentials
 from ..doctor.checks import run_checks
 from ..doctor.report import worst_exit_code
 from ..errors import StorageError
+from ..factory import everything_stored
 from ..messages import login_command, shown_url, span
-from .app import chosen_settings, json_option, profile_option, session_option
-from .output import print_data, print_json, print_line
+from .app import chosen_settings, json_option, print_data, print_json, print_line, profile_option, session_option
 
 #: Notes older than this concern nobody any more.
 _NOTE_LIFE = 86_400

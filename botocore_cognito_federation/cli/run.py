@@ -1,4 +1,4 @@
-"""``exec``: run a program with credentials in its environment, or beside an endpoint that renews them."""
+"""Commands that give credentials to programs: ``credential-process``, ``export``, ``exec``, ``serve``, ``console``."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ import click
 
 from .._fast_path import CacheQuery
 from .._util.http import HttpClient
-from ..config.loader import load_settings
 from ..config.settings import Settings
 from ..errors import ConfigurationError, SignInFailedError
-from ..factory import fetcher_for
+from ..fetcher import CredentialFetcher
 from ..messages import span
 from ..serve.child import (
     SHADOWS,
@@ -34,9 +33,8 @@ from ..serve.child import (
 from ..serve.console import OneShotRedirect, destination_of, guests_have_no_console, partition_of, sign_in_url
 from ..serve.endpoint import Endpoint
 from ..sign_in.browser import BrowserLauncher, can_open_browser
-from .app import profile_option
+from .app import fetcher_of_profile, print_data, print_json, print_line, profile_option
 from .credential_process import answer_and_end
-from .output import print_data, print_json, print_line
 
 
 @click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -45,20 +43,20 @@ from .output import print_data, print_json, print_line
 @click.argument("words", metavar="[--] [CMD [ARG]...]", nargs=-1, type=click.UNPROCESSED)
 def exec_command(profile: str | None, server: bool, words: tuple[str, ...]) -> int:
     """Run a program with AWS credentials; without CMD a shell."""
-    settings = load_settings(profile)
+    settings, fetcher = fetcher_of_profile(profile)
     argv = list(words) or [_shell()]
     if not words and _on_terminal():
         print_line(f"Starting {argv[0]} with credentials of {settings.profile or 'default'}; leave it to end", err=True)
     try:
-        return _with_endpoint(settings, argv) if server else _with_variables(settings, argv)
+        return _with_endpoint(settings, fetcher, argv) if server else _with_variables(settings, fetcher, argv)
     except OSError as error:
         code, reason = launch_failure(error)
         print_line(f"{argv[0]} cannot be started: {reason}", err=True)
         return code
 
 
-def _with_variables(settings: Settings, argv: list[str]) -> int:
-    credentials = fetcher_for(settings).credentials()
+def _with_variables(settings: Settings, fetcher: CredentialFetcher, argv: list[str]) -> int:
+    credentials = fetcher.credentials()
     if _on_terminal():
         left = span(credentials.expires_at - time.time())
         print_line(f"The credentials are valid for {left}; with --server they are renewed", err=True)
@@ -66,9 +64,9 @@ def _with_variables(settings: Settings, argv: list[str]) -> int:
     return replace_by(argv, environment)
 
 
-def _with_endpoint(settings: Settings, argv: list[str]) -> int:
+def _with_endpoint(settings: Settings, fetcher: CredentialFetcher, argv: list[str]) -> int:
     refuse_other_default_credentials(settings)
-    endpoint = Endpoint(fetcher_for(settings))
+    endpoint = Endpoint(fetcher)
     # Somebody who has to sign in learns it here, and not from the program's SDK.
     endpoint.credentials()
     with forwarded_signals() as run, endpoint:
@@ -152,11 +150,18 @@ def _dotenv(name: str, value: str) -> str:
 
 @click.command("export")
 @profile_option
-@click.option("--format", "style", type=click.Choice(FORMATS), default="process", show_default=True)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(FORMATS),
+    default="process",
+    show_default=True,
+    help="How to print them.",
+)
 def export_command(profile: str | None, style: str) -> None:
     """Print credentials for a shell: eval "$(cognito-federation export --format env)"."""
-    settings = load_settings(profile)
-    credentials = fetcher_for(settings).credentials()
+    settings, fetcher = fetcher_of_profile(profile)
+    credentials = fetcher.credentials()
     if style == "process":
         print_json(credentials.process_document())
     else:
@@ -176,8 +181,8 @@ def export_command(profile: str | None, style: str) -> None:
 )
 def serve_command(profile: str | None, port: int, style: str) -> int:
     """Serve credentials to every SDK on this machine that is given the printed variables."""
-    settings = load_settings(profile)
-    endpoint = Endpoint(fetcher_for(settings), port=port)
+    settings, fetcher = fetcher_of_profile(profile)
+    endpoint = Endpoint(fetcher, port=port)
     endpoint.credentials()
     # Before there is anything to clean up, and until it is cleaned up, no signal ends this process at once.
     stopping = _Stopping()
@@ -241,7 +246,7 @@ def console_command(
     """Open the AWS console in a browser, signed in."""
     if service is not None and destination is not None:
         raise click.UsageError("--service and --destination exclude each other")
-    settings = load_settings(profile)
+    settings, fetcher = fetcher_of_profile(profile)
     if settings.is_guest:
         raise guests_have_no_console()
     partition = partition_of(settings.pool_region)
@@ -256,7 +261,7 @@ def console_command(
     if "?" in endpoint or "#" in endpoint:
         raise ConfigurationError("--endpoint-url has a query or fragment", remedy="Give the address without it")
     http = HttpClient(ca_bundle=settings.ca_bundle)
-    url = sign_in_url(fetcher_for(settings).credentials(), page, endpoint=endpoint, http=http)
+    url = sign_in_url(fetcher.credentials(), page, endpoint=endpoint, http=http)
     if show:
         print_data(url)
         return

@@ -1,4 +1,4 @@
-"""``credential_process`` as every SDK's parser takes it: absolute paths without spaces or quotes.
+"""What ``configure`` asks for, checks and writes: a profile, its sign-in and its ``credential_process``.
 
 The line starts Python with ``-I``. A helper is started with the environment of whoever calls, and what its
 ``PYTHONPATH``, ``PYTHONHOME`` or current directory holds is meant for another program. Where the script

@@ -1,4 +1,4 @@
-"""Where the layers come from: botocore's own parsed configuration, and the process environment."""
+"""Loads settings from botocore's own parsed configuration and the process environment."""
 
 from __future__ import annotations
 

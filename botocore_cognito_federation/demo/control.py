@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from ..errors import ConfigurationError
+from .. import ConfigurationError
 from .driving import DrivenWorld
 from .wire import HttpAnswer
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from ..errors import ConfigurationError
+from .. import ConfigurationError
 from .records import Call
 
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import ConfigurationError
+from .. import ConfigurationError
 from .partitions import partition_of
 from .records import IssuedCredentials
 

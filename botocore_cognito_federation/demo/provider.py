@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from ..errors import ConfigurationError
+from .. import ConfigurationError
 from .clock import WorldClock
 from .faulting import reset_connection, spoiled, substitute
 from .journal import Fault, FaultBook, Journal

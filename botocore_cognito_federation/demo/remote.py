@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from ..errors import ConfigurationError, TemporaryError
+from .. import ConfigurationError, TemporaryError
 from .driving import DrivenWorld
 from .records import Call, WorldFacts
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from ..errors import ConfigurationError
+from .. import ConfigurationError
 from .world import World
 
 

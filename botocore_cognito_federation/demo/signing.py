@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from jwt.algorithms import RSAAlgorithm
 
-from ..errors import ConfigurationError
+from .. import ConfigurationError
 
 Flaw = Literal[
     "expired",

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import CognitoFederationError
+from .. import CognitoFederationError
 from .home import child_environment
 from .serve import find_executable
 from .world import World

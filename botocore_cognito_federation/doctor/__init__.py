@@ -1,1 +1,1 @@
-"""Everything that can be wrong, found before it bites: `examination` asks, `local` and `network` look."""
+"""Everything that can be wrong, found before it bites: `checks` look, `report` holds what was found."""

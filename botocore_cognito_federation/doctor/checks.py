@@ -19,6 +19,7 @@ from botocore.session import Session
 from .._fast_path import CacheQuery
 from .._util.http import HttpClient, ServerBusyError
 from .._util.log import suppress_wire_logs
+from ..botocore_plugin.install import session_of_other_profile
 from ..cache import answers as ready_answer
 from ..cache import default_directory, store_for
 from ..cache.base import NOTES, Store
@@ -31,15 +32,14 @@ from ..config.precedence import find_overrides
 from ..config.settings import Settings
 from ..config.writer import profile_section
 from ..errors import CognitoFederationError, ConfigurationError, SignInRequiredError, StorageError, TemporaryError
-from ..factory import fetcher_for, system_clock
+from ..factory import fetcher_for, identity_pool_for
 from ..identity_pool.aws import Clients
-from ..identity_pool.client import IdentityPool, Login, fixed_identity
+from ..identity_pool.client import Login, fixed_identity
 from ..identity_providers import derive_login_key
 from ..messages import login_command, run_with_profile, span
 from ..oidc.authorization import Redirect, loopback_redirect
-from ..sign_in.login import check_storable
-from .other_identities import other_identities
-from .report import CheckResult, by_severity
+from ..sign_in.interactive import check_storable
+from .report import CheckResult, by_severity, other_identities
 
 _NOTE_LIFE = 86_400
 #: JSON may hold integers that are longer than a float; no time is later than this.
@@ -294,7 +294,9 @@ def token_and_pool(settings: Settings, store: Store, clients: Clients) -> Iterat
         return
     try:
         # An examination never opens a browser.
-        login = fetcher_for(replace(settings, auto_login="never"), store=store).login()
+        login = fetcher_for(
+            replace(settings, auto_login="never"), store=store, open_session=session_of_other_profile
+        ).login()
     except SignInRequiredError:
         return  # said already
     except CognitoFederationError as error:
@@ -303,7 +305,7 @@ def token_and_pool(settings: Settings, store: Store, clients: Clients) -> Iterat
     if login is None:
         return
     yield from _claims(settings, login)
-    pool = IdentityPool(settings, clients, system_clock())
+    pool = identity_pool_for(settings)
     try:
         identity_id = fixed_identity(settings, login) or pool.get_id(login)
         credentials = pool.exchange(identity_id, login).credentials

@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -46,6 +46,7 @@ _OTHERS = ("HOME", "USERPROFILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
+@dataclass(eq=False, repr=False)
 class Clients:
     """Makes and keeps the clients of one configuration.
 
@@ -55,17 +56,16 @@ class Clients:
             use only.
     """
 
-    def __init__(self, settings: Settings, session: Callable[[], Session]) -> None:
-        self._settings = settings
-        self._session = session
-        self._lock = threading.Lock()
-        self._process = os.getpid()
-        self._kept: dict[str, Any] = {}
+    settings: Settings
+    session: Callable[[], Session]
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _process: int = field(default_factory=os.getpid, init=False)
+    _made: dict[str, Any] = field(default_factory=dict, init=False)
 
     def cognito_identity(self) -> Any:
         """The client for GetId, GetCredentialsForIdentity and GetOpenIdToken, in the region of the pool."""
         return self._made_once(
-            "cognito-identity", region_name=self._settings.pool_region, endpoint_url=self._settings.endpoint_url
+            "cognito-identity", region_name=self.settings.pool_region, endpoint_url=self.settings.endpoint_url
         )
 
     def unsigned_sts(self) -> Any:
@@ -75,7 +75,7 @@ class Clients:
     def sts(self, *, access_key: str, secret_key: str, token: str) -> Any:
         """A client that signs with the given credentials, for AssumeRole."""
         return make_client(
-            self._session(),
+            self.session(),
             "sts",
             region_name=self._sts_region,
             aws_access_key_id=access_key,
@@ -86,10 +86,10 @@ class Clients:
     def signing_cognito_identity(self, credentials: ReadOnlyCredentials) -> Any:
         """A client that signs with the given credentials, for GetOpenIdTokenForDeveloperIdentity."""
         return make_client(
-            self._session(),
+            self.session(),
             "cognito-identity",
-            region_name=self._settings.pool_region,
-            endpoint_url=self._settings.endpoint_url,
+            region_name=self.settings.pool_region,
+            endpoint_url=self.settings.endpoint_url,
             aws_access_key_id=credentials.access_key,
             aws_secret_access_key=credentials.secret_key,
             aws_session_token=credentials.token,
@@ -98,15 +98,15 @@ class Clients:
     def _made_once(self, service: str, **arguments: Any) -> Any:
         if os.getpid() != self._process:
             # A forked child must not share its parent's connections, nor a lock that was held at the fork.
-            self._lock, self._process, self._kept = threading.Lock(), os.getpid(), {}
+            self._lock, self._process, self._made = threading.Lock(), os.getpid(), {}
         with self._lock:
-            if service not in self._kept:
-                self._kept[service] = make_client(self._session(), service, **arguments)
-            return self._kept[service]
+            if service not in self._made:
+                self._made[service] = make_client(self.session(), service, **arguments)
+            return self._made[service]
 
     @property
     def _sts_region(self) -> str:
-        return self._settings.region_name or self._settings.pool_region
+        return self.settings.region_name or self.settings.pool_region
 
 
 def shared_clients(settings: Settings, environ: Mapping[str, str]) -> Clients:
@@ -218,16 +218,16 @@ _SHORTEST_SECRET = 16
 
 @dataclass(frozen=True)
 class Clock:
-    """The clock and the dice, handed in so that tests hold them.
+    """The clock and the random, handed in so that tests hold them.
 
     Attributes:
         sleep: waits so many seconds.
-        dice: a number from 0 to 1.
+        random: a number from 0 to 1.
         now: seconds since the epoch.
     """
 
     sleep: Callable[[float], None]
-    dice: Callable[[], float]
+    random: Callable[[], float]
     now: Callable[[], float]
 
 
@@ -296,7 +296,7 @@ def call(
     arguments: Mapping[str, Any],
     needs: tuple[str, ...],
     facts: CallContext,
-    patience: Clock,
+    clock: Clock,
 ) -> Answer:
     """Call one operation of an identity pool or of STS.
 
@@ -305,7 +305,7 @@ def call(
         arguments: its arguments.
         needs: dotted names of what a complete answer holds.
         facts: the circumstances, for the diagnosis.
-        patience: clock and dice.
+        clock: the clock.
 
     Raises:
         FederationRefusedError: a definitive refusal; its `retry` says what else may help.
@@ -316,7 +316,7 @@ def call(
     with call_limit():
         for further in range(max(_FURTHER_ATTEMPTS.values()) + 1):
             outcome = _outcome(operation, arguments, "AWS", secrets)
-            diagnosis = _diagnosis_of(outcome, needs, replace(facts, now=patience.now()))
+            diagnosis = _diagnosis_of(outcome, needs, replace(facts, now=clock.now()))
             if isinstance(outcome, Answer) and diagnosis is None:
                 return outcome
             if diagnosis is None:
@@ -325,7 +325,7 @@ def call(
             if retried or further >= _FURTHER_ATTEMPTS.get(diagnosis.retry, 0):
                 raise _public(diagnosis)
             logger.debug("%s; trying again", diagnosis.cause)
-            patience.sleep(_FIRST_PAUSE * 2 ** (further + 1) * (0.5 + patience.dice()))
+            clock.sleep(_FIRST_PAUSE * 2 ** (further + 1) * (0.5 + clock.random()))
     assert isinstance(outcome, CognitoFederationError), "everything else has a diagnosis"
     raise outcome
 

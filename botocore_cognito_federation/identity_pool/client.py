@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Any
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, TokenRefreshError
 from ..login_token import LoginToken
-from ..messages import new_token_remedy, of_an_application, said_to
+from ..messages import SettingNames, of_an_application
 from .aws import Answer, Clock, call
 from .errors import CallContext, clock_skew
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
     from .aws import Clients
+
+#: What mends a useless login token where an application signs its users in itself.
+NEW_TOKEN_OF_AN_APPLICATION = "Sign in again with a new login token"
 
 
 @dataclass(frozen=True)
@@ -64,9 +67,8 @@ class Login:
         if (provider is None or provider.token_kind == "id_token") and not token.claims:
             raise TokenRefreshError(
                 "The login token is not a JWT, which identity pools take from OpenID Connect providers",
-                remedy=said_to(
-                    settings, "Send the provider's ID token; for Facebook or Amazon access tokens set cognito_provider"
-                ),
+                remedy="Send the provider's ID token; for Facebook or Amazon access tokens set"
+                f" {SettingNames.of(settings):provider}",
             )
         key = provider.login_key if provider is not None else None
         if key is None:
@@ -95,7 +97,7 @@ def fixed_identity(settings: Settings, login: Login | None) -> str | None:
     if fixed is None and login is not None and settings.provider is not None and settings.provider.name == "developer":
         raise ConfigurationError(
             "The developer login came without an identity ID",
-            remedy=said_to(settings, "Let its source give identity_id beside the token, or set cognito_identity_id"),
+            remedy=f"Let its source give identity_id beside the token, or set {SettingNames.of(settings):identity_id}",
         )
     return fixed
 
@@ -114,44 +116,52 @@ class Exchanged:
     clock_ahead: float | None
 
 
+@dataclass(frozen=True, repr=False)
 class IdentityPool:
-    """The identity pool of one configuration."""
+    """The identity pool of one configuration.
 
-    def __init__(self, settings: Settings, clients: Clients, patience: Clock) -> None:
-        self._settings = settings
-        self._clients = clients
-        self._patience = patience
+    Args:
+        settings: the configuration.
+        clients: makes the clients of AWS.
+        clock: the clock.
+        new_token: what a person does when the login token is good for nothing.
+    """
+
+    settings: Settings
+    clients: Clients
+    clock: Clock
+    new_token: str = NEW_TOKEN_OF_AN_APPLICATION
 
     def get_id(self, login: Login | None) -> str:
         """The identity ID of a login (GetId); a new guest identity when there is none.
 
         Raises:
-            FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
+            FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
         """
-        arguments: dict[str, Any] = {"IdentityPoolId": self._settings.identity_pool_id, **_logins(login)}
-        if self._settings.account_id:
-            arguments["AccountId"] = self._settings.account_id
-        answer = self._call(self._clients.cognito_identity().get_id, arguments, ("IdentityId",), login, "")
+        arguments: dict[str, Any] = {"IdentityPoolId": self.settings.identity_pool_id, **_logins(login)}
+        if self.settings.account_id:
+            arguments["AccountId"] = self.settings.account_id
+        answer = self._call(self.clients.cognito_identity().get_id, arguments, ("IdentityId",), login, "")
         return str(answer.body["IdentityId"])
 
     def exchange(self, identity_id: str, login: Login | None) -> Exchanged:
         """Credentials for an identity, by the configured flow and with the configured roles.
 
         Raises:
-            FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
+            FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
         """
-        if self._settings.flow == "basic":
+        if self.settings.flow == "basic":
             exchanged = self._basic(identity_id, login)
         else:
             exchanged = self._enhanced(identity_id, login)
-        if self._settings.assume_role_arn is None:
+        if self.settings.assume_role_arn is None:
             return exchanged
         further = assume_role(
             exchanged.credentials,
-            settings=self._settings,
-            clients=self._clients,
+            settings=self.settings,
+            clients=self.clients,
             facts=self._facts(login, identity_id),
-            patience=self._patience,
+            clock=self.clock,
         )
         return replace(exchanged, credentials=further)
 
@@ -159,15 +169,15 @@ class IdentityPool:
         """Take the login under `key` off an identity (UnlinkIdentity).
 
         Raises:
-            FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
+            FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
         """
         arguments = {"IdentityId": identity_id, "LoginsToRemove": [key], **_logins(login)}
-        self._call(self._clients.cognito_identity().unlink_identity, arguments, (), login, identity_id)
+        self._call(self.clients.cognito_identity().unlink_identity, arguments, (), login, identity_id)
 
     def _enhanced(self, identity_id: str, login: Login | None) -> Exchanged:
         arguments: dict[str, Any] = {"IdentityId": identity_id, **_logins(login)}
-        if self._settings.role_arn:
-            arguments["CustomRoleArn"] = self._settings.role_arn
+        if self.settings.role_arn:
+            arguments["CustomRoleArn"] = self.settings.role_arn
         needs = (
             "IdentityId",
             "Credentials.AccessKeyId",
@@ -175,7 +185,7 @@ class IdentityPool:
             "Credentials.SessionToken",
             "Credentials.Expiration",
         )
-        operation = self._clients.cognito_identity().get_credentials_for_identity
+        operation = self.clients.cognito_identity().get_credentials_for_identity
         answer = self._call(operation, arguments, needs, login, identity_id)
         vended = answer.body["Credentials"]
         credentials = FederatedCredentials(
@@ -183,9 +193,9 @@ class IdentityPool:
             secret_key=vended["SecretKey"],
             token=vended["SessionToken"],
             expires_at=vended["Expiration"].timestamp(),
-            issued_at=self._patience.now(),
+            issued_at=self.clock.now(),
             identity_id=answer.body["IdentityId"],
-            account_id=self._settings.account_id,
+            account_id=self.settings.account_id,
             authenticated=login is not None,
         )
         return Exchanged(credentials, self._clock_ahead(answer, login))
@@ -194,16 +204,16 @@ class IdentityPool:
         token, adopted = self._open_id_token(identity_id, login)
         facts = self._facts(login, adopted)
         vended, server_time = assume_role_with_web_identity(
-            token, settings=self._settings, clients=self._clients, facts=facts, patience=self._patience
+            token, settings=self.settings, clients=self.clients, facts=facts, clock=self.clock
         )
         credentials = FederatedCredentials(
             access_key=vended["AccessKeyId"],
             secret_key=vended["SecretAccessKey"],
             token=vended["SessionToken"],
             expires_at=vended["Expiration"].timestamp(),
-            issued_at=self._patience.now(),
+            issued_at=self.clock.now(),
             identity_id=adopted,
-            account_id=self._settings.account_id,
+            account_id=self.settings.account_id,
             authenticated=login is not None,
         )
         return Exchanged(credentials, self._clock_ahead(Answer({}, server_time), login))
@@ -214,7 +224,7 @@ class IdentityPool:
             # A developer token is the pool's own token already (GetOpenIdTokenForDeveloperIdentity).
             return login.token.value, login.token.identity_id
         arguments = {"IdentityId": identity_id, **_logins(login)}
-        operation = self._clients.cognito_identity().get_open_id_token
+        operation = self.clients.cognito_identity().get_open_id_token
         answer = self._call(operation, arguments, ("IdentityId", "Token"), login, identity_id)
         return str(answer.body["Token"]), str(answer.body["IdentityId"])
 
@@ -227,18 +237,18 @@ class IdentityPool:
         identity_id: str,
     ) -> Answer:
         facts = self._facts(login, identity_id)
-        return call(operation, arguments=arguments, needs=needs, facts=facts, patience=self._patience)
+        return call(operation, arguments=arguments, needs=needs, facts=facts, clock=self.clock)
 
     def _facts(self, login: Login | None, identity_id: str) -> CallContext:
         return CallContext(
-            pool=self._settings.identity_pool_id,
-            profile="" if of_an_application(self._settings) else self._settings.profile or "default",
-            new_token=new_token_remedy(self._settings),
+            pool=self.settings.identity_pool_id,
+            profile="" if of_an_application(self.settings) else self.settings.profile or "default",
+            new_token=self.new_token,
             login_key=login.key if login else "",
             claims=login.token.claims if login else {},
             identity_id=identity_id,
-            role_arn=self._settings.role_arn or "",
-            now=self._patience.now(),
+            role_arn=self.settings.role_arn or "",
+            now=self.clock.now(),
         )
 
     def _clock_ahead(self, answer: Answer, login: Login | None) -> float | None:
@@ -263,7 +273,7 @@ _MOST_WEB_IDENTITY = 20_000
 
 
 def assume_role_with_web_identity(
-    token: str, *, settings: Settings, clients: Clients, facts: CallContext, patience: Clock
+    token: str, *, settings: Settings, clients: Clients, facts: CallContext, clock: Clock
 ) -> tuple[Mapping[str, Any], float | None]:
     """The credentials of the basic flow's role (STS AssumeRoleWithWebIdentity), and the answer's ``Date``.
 
@@ -271,7 +281,7 @@ def assume_role_with_web_identity(
         token: the identity pool's own token (GetOpenIdToken).
 
     Raises:
-        FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
+        FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
     """
     if len(token) > _MOST_WEB_IDENTITY:
         raise ConfigurationError(
@@ -286,17 +296,17 @@ def assume_role_with_web_identity(
     if settings.duration_seconds is not None:
         arguments["DurationSeconds"] = settings.duration_seconds
     operation = clients.unsigned_sts().assume_role_with_web_identity
-    answer = call(operation, arguments=arguments, needs=_NEEDS, facts=facts, patience=patience)
+    answer = call(operation, arguments=arguments, needs=_NEEDS, facts=facts, clock=clock)
     return answer.body["Credentials"], answer.server_time
 
 
 def assume_role(
-    credentials: FederatedCredentials, *, settings: Settings, clients: Clients, facts: CallContext, patience: Clock
+    credentials: FederatedCredentials, *, settings: Settings, clients: Clients, facts: CallContext, clock: Clock
 ) -> FederatedCredentials:
     """The credentials of ``cognito_assume_role_arn``, assumed with the pool's (STS AssumeRole; one hour at most).
 
     Raises:
-        FederationRefusedError, TemporaryError, ConfigurationError: see `service_call.call`.
+        FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
     """
     client = clients.sts(access_key=credentials.access_key, secret_key=credentials.secret_key, token=credentials.token)
     arguments = {"RoleArn": settings.assume_role_arn, "RoleSessionName": session_name(settings, facts)}
@@ -305,7 +315,7 @@ def assume_role(
         arguments=arguments,
         needs=_NEEDS,
         facts=replace(facts, role_arn=settings.assume_role_arn or ""),
-        patience=patience,
+        clock=clock,
     )
     vended = answer.body["Credentials"]
     return replace(

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import Retry
 from ..identity_providers import derive_login_key, pool_principal
-from ..messages import in_arguments, printable, shell_command, span
+from ..messages import SettingNames, printable, shell_command, span
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,12 @@ class CallContext:
     now: float = 0.0
     server_time: float | None = None
 
-    def words(self) -> dict[str, str]:
+    def words(self) -> dict[str, object]:
         audience = self.claims.get("aud", "")
         party = self.claims.get("azp")
         issuer = str(self.claims.get("iss", ""))
         return {
+            "setting": SettingNames() if self.profile else SettingNames(""),
             "pool": self.pool,
             "principal": pool_principal(self.pool.partition(":")[0]) or "the principal of identity pools",
             "clear_cache": f"run: {shell_command('cognito-federation', 'cache', 'clear', '--profile', self.profile)}"
@@ -98,7 +99,7 @@ _R, _R1, _SLOW, _T, _I, _N = (
 _NA = "NotAuthorizedException"
 _IP = "InvalidParameterException"
 _ADD_CLIENT = (
-    "Add the provider, or this client ID (aud), to identity pool {pool}, or set cognito_client_id to one it lists"
+    "Add the provider, or this client ID (aud), to identity pool {pool}, or set {setting:client_id} to one it lists"
 )
 _CHECK_ROLES = (
     "Check the pool's roles: each must trust {principal} for sts:AssumeRoleWithWebIdentity with"
@@ -113,7 +114,7 @@ _RULES = (
         _NA,
         "issuer doesn't match providername",
         "The login token's issuer ({iss}) does not belong to the Logins key {key}",
-        "Set cognito_login_key = {iss_key}, or cognito_provider to the provider that issued the token",
+        "Set {setting:login_key} = {iss_key}, or {setting:provider} to the provider that issued the token",
         _N,
     ),
     _Rule(
@@ -141,14 +142,14 @@ _RULES = (
         _NA,
         "can't pass in a cognito token",
         "A token of an identity pool was sent where a provider's login token belongs",
-        "For developer identities set cognito_provider = developer and give the identity_id with the token",
+        "For developer identities set {setting:provider} = developer and give the identity_id with the token",
         _N,
     ),
     _Rule(
         _NA,
         "not a cognito token",
         "The Logins key {key} takes only tokens of an identity pool",
-        "Set cognito_provider to the provider that issued the token",
+        "Set {setting:provider} to the provider that issued the token",
         _R1,
     ),
     _Rule(
@@ -170,35 +171,35 @@ _RULES = (
         _NA,
         "logins don't match",
         "The identity {identity} does not belong to this login",
-        "Remove cognito_identity_id if it is set, or {clear_cache}",
+        "Remove {setting:identity_id} if it is set, or {clear_cache}",
         _I,
     ),
     _Rule(
         _NA,
         "unauthenticated access is not supported",
         "Identity pool {pool} has no guest access",
-        "Allow unauthenticated identities in the pool, or set cognito_provider",
+        "Allow unauthenticated identities in the pool, or set {setting:provider}",
         _N,
     ),
     _Rule(
         _NA,
         "is forbidden",
         "The identity {identity} may not be used with this login; it may have been merged into another",
-        "Remove cognito_identity_id if it is set, or {clear_cache}",
+        "Remove {setting:identity_id} if it is set, or {clear_cache}",
         _I,
     ),
     _Rule(
         _NA,
         "ambiguous role mapping",
         "No role mapping of identity pool {pool} matches this user",
-        "Ask an administrator for a group or rule, or set cognito_role_arn to one of the user's roles",
+        "Ask an administrator for a group or rule, or set {setting:role_arn} to one of the user's roles",
         _N,
     ),
     _Rule(
         _NA,
         "role",
         "Identity pool {pool} does not let this user have the role {role}",
-        "Set cognito_role_arn to one of the user's cognito:roles, or remove it",
+        "Set {setting:role_arn} to one of the user's cognito:roles, or remove it",
         _N,
     ),
     # Two equal calls in the same second were once seen to get one 200 and one bare refusal.
@@ -214,42 +215,42 @@ _RULES = (
         _IP,
         "classic) flow is not enabled",
         "Identity pool {pool} does not allow the basic (classic) flow",
-        "Set cognito_flow = enhanced, or enable the basic flow on the pool",
+        "Set {setting:flow} = enhanced, or enable the basic flow on the pool",
         _N,
     ),
     _Rule(
         _IP,
         "flow is not supported with rolemappings",
         "Identity pool {pool} has role mappings, which exclude the basic (classic) flow",
-        "Set cognito_flow = enhanced",
+        "Set {setting:flow} = enhanced",
         _N,
     ),
     _Rule(
         _IP,
         "valid public provider",
         "The Logins key {key} is no public provider",
-        "For developer identities set cognito_provider = developer",
+        "For developer identities set {setting:provider} = developer",
         _N,
     ),
     _Rule(
         _IP,
         "does not support the specified developer provider",
         "Identity pool {pool} does not know the developer provider name",
-        "Set cognito_developer_provider to the name in the pool",
+        "Set {setting:developer_provider} to the name in the pool",
         _N,
     ),
     _Rule(
         "ResourceNotFoundException",
         "identity '",
         "The identity {identity} does not exist any more",
-        "Correct or remove cognito_identity_id if it is set, or {clear_cache}",
+        "Correct or remove {setting:identity_id} if it is set, or {clear_cache}",
         _I,
     ),
     _Rule(
         "ResourceNotFoundException",
         "",
         "Identity pool {pool} does not exist in its region and account",
-        "Check cognito_identity_pool_id; the part before the colon is the region",
+        "Check {setting:identity_pool_id}; the part before the colon is the region",
         _N,
     ),
     _Rule(
@@ -287,7 +288,7 @@ _RULES = (
         "ValidationError",
         "durationseconds exceeds",
         "The role {role} does not allow sessions that long",
-        "Lower cognito_duration_seconds, or raise the role's maximum session duration",
+        "Lower {setting:duration_seconds}, or raise the role's maximum session duration",
         _N,
     ),
     _Rule(
@@ -336,7 +337,7 @@ def explain(code: str, message: str, status: int, facts: CallContext) -> Explana
                 cause, remedy = _expired(cause, text, facts)
             elif rule.part == "invalid login token":
                 cause = _not_yet_valid(facts) or cause
-            return Explanation(cause, remedy if facts.profile else in_arguments(remedy), rule.retry)
+            return Explanation(cause, remedy, rule.retry)
     if status >= 500 or status == 429:
         return Explanation(f"AWS had a temporary fault ({code or status})", "Try again in a moment", Retry.TRANSIENT)
     if not code or code.isdigit():

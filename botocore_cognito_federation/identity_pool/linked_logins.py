@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING
 
 from ..cache.base import IDENTITIES, LINKS, Store, identity_key, links_key
 from ..errors import CognitoFederationError, ConfigurationError
-from ..login_tokens.base import LoginTokenProvider, RefreshContext
 from .client import LinkedLogin, Login
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
+    from ..login_token import LoginToken
     from .client import IdentityPool
 
 logger = logging.getLogger(__name__)
 
-#: Makes the token source and settings of another ``[cognito-session]`` for the same identity pool.
-SessionOpener = Callable[[str], "tuple[Settings, LoginTokenProvider | None]"]
+#: Opens another ``[cognito-session]`` for the same identity pool: its settings, and what fetches its login token (None
+#: for guests, who have none).
+SessionOpener = Callable[[str], "tuple[Settings, Callable[[], LoginToken] | None]"]
 
 
 class LinkedLogins:
@@ -33,7 +34,7 @@ class LinkedLogins:
     Args:
         settings: the configuration; its `logins` are the names of further sessions.
         store: where links are marked.
-        open_session: gives the settings and token source of such a session.
+        open_session: opens such a session.
     """
 
     def __init__(self, settings: Settings, store: Store, open_session: SessionOpener) -> None:
@@ -71,10 +72,10 @@ class LinkedLogins:
         Raises:
             CognitoFederationError: nobody is signed in to it, or its token cannot be had.
         """
-        settings, source = self._open_session(name)
-        if source is None:
+        settings, fetch = self._open_session(name)
+        if fetch is None:
             raise ConfigurationError(f"Session {name} in cognito_logins is for guests, who have no login to link")
-        return Login.of(source.fetch(RefreshContext()), settings)
+        return Login.of(fetch(), settings)
 
     def login_key_of(self, name: str) -> str:
         """The login key of another session; its token is asked only where the configuration does not say it."""

@@ -1,4 +1,4 @@
-"""What every refresh handler of a profile has in common: it knows how to get a login token, and nothing else."""
+"""What every token source has in common: its declaration, its provider, and how its output is read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import TokenRefreshError
 from ..login_token import LoginToken, checked_text, expiry_seconds
 
 if TYPE_CHECKING:
-    from botocore.credentials import ReadOnlyCredentials
+    from botocore.session import Session
 
     from ..cache.base import Store
     from ..config.settings import Settings
@@ -97,17 +97,17 @@ class SourceContext:
     Attributes:
         store: where sign-ins are stored.
         environ: the process environment.
-        patience: clock and dice.
+        clock: the clock.
         clients: makes the clients of AWS.
-        credentials_of: gives the credentials of another profile, where the configuration names one.
+        open_session: opens a botocore session for another profile, where the configuration names one.
         time_left: seconds the caller has for a person to sign in; None where it can wait.
     """
 
     store: Store
     environ: Mapping[str, str]
-    patience: Clock
+    clock: Clock
     clients: Clients
-    credentials_of: Callable[[str], ReadOnlyCredentials]
+    open_session: Callable[[str], Session]
     time_left: Callable[[], float] | None = None
 
 

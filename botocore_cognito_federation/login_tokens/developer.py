@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigurationError
+from ..errors import CognitoFederationError, ConfigurationError, TokenRefreshError
 from ..login_token import LoginToken
-from ..messages import login_command
+from ..messages import login_command, shell_command
 from .base import RefreshContext, SourceContext, SourceDeclaration, WorkloadTokenProvider, fixed_by_configuration
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
+    from botocore.session import Session
 
     from ..config.settings import Settings
     from ..identity_pool.aws import Clients, Clock
@@ -26,8 +27,8 @@ class DeveloperTokenProvider(WorkloadTokenProvider):
     Args:
         settings: the configuration.
         clients: makes the client that signs.
-        patience: clock and dice.
-        credentials_of: gives the credentials of another profile.
+        clock: the clock.
+        open_session: opens a botocore session for another profile, which may be one of this tool.
     """
 
     def __init__(
@@ -35,13 +36,13 @@ class DeveloperTokenProvider(WorkloadTokenProvider):
         settings: Settings,
         *,
         clients: Clients,
-        patience: Clock,
-        credentials_of: Callable[[str], ReadOnlyCredentials],
+        clock: Clock,
+        open_session: Callable[[str], Session],
     ) -> None:
         self._settings = settings
         self._clients = clients
-        self._patience = patience
-        self._credentials_of = credentials_of
+        self._clock = clock
+        self._open_session = open_session
 
     @property
     def description(self) -> str:
@@ -58,7 +59,9 @@ class DeveloperTokenProvider(WorkloadTokenProvider):
                 f"cognito_developer_profile of profile {settings.developer_profile!r} is that profile itself",
                 remedy="Name a profile with credentials of its own",
             )
-        client = self._clients.signing_cognito_identity(self._credentials_of(settings.developer_profile))
+        client = self._clients.signing_cognito_identity(
+            credentials_of_profile(settings.developer_profile, self._open_session)
+        )
         # No IdentityId: naming one would link the user to it for good. Which identity is his, the answer tells.
         arguments: dict[str, Any] = {
             "IdentityPoolId": settings.identity_pool_id,
@@ -69,7 +72,7 @@ class DeveloperTokenProvider(WorkloadTokenProvider):
             arguments=arguments,
             needs=("IdentityId", "Token"),
             facts=self._facts(),
-            patience=self._patience,
+            clock=self._clock,
         )
         identity_id = str(answer.body["IdentityId"])
         if settings.identity_id is not None and settings.identity_id != identity_id:
@@ -86,13 +89,42 @@ class DeveloperTokenProvider(WorkloadTokenProvider):
             pool=self._settings.identity_pool_id,
             profile=self._settings.developer_profile or "",
             login_key=self._settings.developer_provider or "",
-            now=self._patience.now(),
+            now=self._clock.now(),
         )
+
+
+def credentials_of_profile(profile: str, open_session: Callable[[str], Session]) -> ReadOnlyCredentials:
+    """The credentials of another profile, by botocore's whole chain.
+
+    Raises:
+        ConfigurationError: there is no such profile, or it has no credentials.
+        TokenRefreshError: its credentials cannot be had now.
+        CognitoFederationError: it is a profile of this tool, and that failed.
+    """
+    from botocore.exceptions import BotoCoreError, ProfileNotFound
+
+    try:
+        found = open_session(profile).get_credentials()
+        if found is not None:
+            return found.get_frozen_credentials()
+    except CognitoFederationError:
+        raise
+    except ProfileNotFound:
+        raise ConfigurationError(f"cognito_developer_profile names {profile!r}, which is no profile") from None
+    except BotoCoreError as error:
+        raise TokenRefreshError(
+            f"Profile {profile!r} (cognito_developer_profile) has no credentials for now ({type(error).__name__})",
+            remedy=f"Run: {shell_command('aws', 'sts', 'get-caller-identity', '--profile', profile)}",
+        ) from None
+    raise ConfigurationError(
+        f"Profile {profile!r} (cognito_developer_profile) has no credentials",
+        remedy=f"Run: {shell_command('aws', 'configure', '--profile', profile)}",
+    )
 
 
 def _open(settings: Settings, context: SourceContext) -> DeveloperTokenProvider:
     return DeveloperTokenProvider(
-        settings, clients=context.clients, patience=context.patience, credentials_of=context.credentials_of
+        settings, clients=context.clients, clock=context.clock, open_session=context.open_session
     )
 
 

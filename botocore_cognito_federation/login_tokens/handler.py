@@ -58,7 +58,7 @@ class HandlerTokenProvider(WorkloadTokenProvider):
         name: the handler in words, for messages.
         clock: seconds since the epoch.
         sleep: waits so many seconds.
-        dice: a number from 0 to 1.
+        random: a number from 0 to 1.
         time_limit: seconds for all attempts together.
     """
 
@@ -69,7 +69,7 @@ class HandlerTokenProvider(WorkloadTokenProvider):
         name: str,
         clock: Now,
         sleep: Callable[[float], None],
-        dice: Callable[[], float],
+        random: Callable[[], float],
         time_limit: float = TIME_LIMIT,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -77,7 +77,7 @@ class HandlerTokenProvider(WorkloadTokenProvider):
         self._name = name
         self._clock = clock
         self._sleep = sleep
-        self._dice = dice
+        self._random = random
         self._time_limit = time_limit
         self._monotonic = monotonic
         self._left_behind: threading.Thread | None = None
@@ -126,7 +126,7 @@ class HandlerTokenProvider(WorkloadTokenProvider):
             longest = deadline - self._monotonic()
             if pause is None or not isinstance(error, TemporaryError) or longest <= pause + _JITTER:
                 raise error from None
-            self._sleep(pause + _JITTER * self._dice())
+            self._sleep(pause + _JITTER * self._random())
         raise AssertionError("unreachable")
 
     def _called(self, context: RefreshContext, deadline: float) -> _Outcome:
@@ -249,9 +249,9 @@ def _open(settings: Settings, context: SourceContext) -> HandlerTokenProvider:
     return HandlerTokenProvider(
         imported_handler(named),
         name=f"cognito_refresh_handler {named} of {settings.scope}",
-        clock=context.patience.now,
-        sleep=context.patience.sleep,
-        dice=context.patience.dice,
+        clock=context.clock.now,
+        sleep=context.clock.sleep,
+        random=context.clock.random,
     )
 
 

@@ -1,4 +1,4 @@
-"""A login token from a file, read again every time: Kubernetes and other platforms rotate it in place."""
+"""Login tokens that are on this machine: in a file, in a variable, or printed by a command."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _opened(descriptor: int) -> BinaryIO:
 
 
 def _open_file(settings: Settings, context: SourceContext) -> FileTokenProvider:
-    return _file_source(settings, context.patience.now)
+    return _file_source(settings, context.clock.now)
 
 
 def _file_source(settings: Settings, clock: Now) -> FileTokenProvider:
@@ -149,7 +149,7 @@ class EnvironmentTokenProvider(WorkloadTokenProvider):
 
 
 def _open_variable(settings: Settings, context: SourceContext) -> EnvironmentTokenProvider:
-    return _variable_source(settings, context.environ, context.patience.now)
+    return _variable_source(settings, context.environ, context.clock.now)
 
 
 def _variable_source(settings: Settings, environ: Mapping[str, str], clock: Now) -> EnvironmentTokenProvider:
@@ -206,7 +206,7 @@ def _open_command(settings: Settings, context: SourceContext) -> CommandTokenPro
         settings.token_command,
         field=settings.token_field,
         environ=partial(environment_for_children, context.environ, settings.profile),
-        clock=context.patience.now,
+        clock=context.clock.now,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .base import Binding, LoginTokenProvider, SourceContext, SourceDeclaration
+from .base import Binding, SourceDeclaration
 from .developer import DEVELOPER
 from .handler import HANDLER
 from .local import COMMAND, FILE, VARIABLE
@@ -69,24 +69,6 @@ def source_of(settings: Settings) -> SourceDeclaration:
     if settings.is_guest:
         return GUEST
     return selected(vars(settings)) or SIGN_IN
-
-
-def open_provider(settings: Settings, context: SourceContext) -> LoginTokenProvider | None:
-    """The provider of a configuration's token source, which signs in by itself where ``cognito_auto_login`` says so.
-
-    Returns:
-        None for guests, who have no login.
-
-    Raises:
-        ConfigurationError: there is no sign-in with the provider, or a handler cannot be imported.
-    """
-    source = source_of(settings)
-    provider = source.open(settings, context)
-    if source is not SIGN_IN or provider is None or settings.auto_login == "never":
-        return provider
-    from ..sign_in.auto import AutomaticLogin
-
-    return AutomaticLogin(provider, settings, context)
 
 
 def token_at_hand(settings: Settings, environ: Mapping[str, str]) -> LoginToken | None:

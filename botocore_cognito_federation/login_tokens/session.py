@@ -1,4 +1,4 @@
-"""A login token from a sign-in that is kept: handed out while it lives, renewed with its refresh token after that.
+"""The login token of a stored sign-in, renewed with its refresh token.
 
 A refresh token may be good for one use only. So it is spent by one process at a time, which has just proved that it
 can write the store, and what comes back is kept before anything else happens to it.
@@ -12,9 +12,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from ..cache.sessions import Session, Sessions, held_for_too_long
-from ..errors import ConfigurationError, SignInRequiredError, StorageError, TemporaryError, TokenRefreshError
+from ..errors import (
+    CognitoFederationError,
+    ConfigurationError,
+    SignInRequiredError,
+    StorageError,
+    TemporaryError,
+    TokenRefreshError,
+)
 from ..login_token import LoginToken, unverified_claims
-from ..messages import SIGN_IN_AGAIN, login_command, naming_login, of_an_application
+from ..messages import SIGN_IN_AGAIN, login_command
 from .base import Now, RefreshContext, SourceContext, SourceDeclaration, fixed_by_configuration
 
 if TYPE_CHECKING:
@@ -173,9 +180,9 @@ class RefreshTokenProvider:
         try:
             renewed = self._renewal()(session, keep)
         except SignInRequiredError as error:
-            raise SignInRequiredError(error.what, remedy=self._remedy(error.remedy)) from None
+            raise SignInRequiredError(error.what, remedy=self._remedy(error)) from None
         except TokenRefreshError as error:
-            raise type(error)(error.what, remedy=error.remedy and self._remedy(error.remedy)) from None
+            raise type(error)(error.what, remedy=error.remedy and self._remedy(error)) from None
         return replace(
             session,
             login_token=renewed.login_token,
@@ -192,11 +199,13 @@ class RefreshTokenProvider:
         return session
 
     def _sign_in(self, what: str) -> SignInRequiredError:
-        return SignInRequiredError(what, remedy=self._remedy(""))
+        return SignInRequiredError(what, remedy=self._remedy(None))
 
-    def _remedy(self, general: str) -> str:
-        """A provider's remedy with the command of this profile in it."""
-        return naming_login(general or SIGN_IN_AGAIN, self._login)
+    def _remedy(self, error: CognitoFederationError | None) -> str:
+        """The remedy of an error, with the command that signs in for this configuration."""
+        if error is None or not error.remedy:
+            return SIGN_IN_AGAIN.by(self._login)
+        return error.sign_in_again.by(self._login) if error.sign_in_again is not None else error.remedy
 
     def _is_fresh(self, session: Session, token: LoginToken) -> bool:
         if token.expires_at is None:
@@ -224,9 +233,9 @@ def _open(settings: Settings, context: SourceContext) -> RefreshTokenProvider:
         return oidc_client(settings, store, environ)
 
     def pool() -> UserPool:
-        from ..oidc.client import user_pool
+        from ..user_pool import user_pool_of
 
-        return user_pool(settings, store, environ)
+        return user_pool_of(settings, store, environ)
 
     def refresher() -> Refresher:
 
@@ -237,14 +246,12 @@ def _open(settings: Settings, context: SourceContext) -> RefreshTokenProvider:
         store,
         refresher=refresher,
         login=login_command(settings),
-        clock=context.patience.now,
+        clock=context.clock.now,
     )
 
 
 def _remedy(settings: Settings) -> str:
-    # An application signs its users in itself.
-    again = "Sign in again with a new login token"
-    return again if of_an_application(settings) else f"Run: {login_command(settings)}"
+    return f"Run: {login_command(settings)}"
 
 
 #: People sign in. Its tokens were verified where they were obtained. Nothing is bound: a sign-out and a sign-in of

@@ -1,4 +1,4 @@
-"""The token endpoints of platforms: what ``cognito_token_url = github-actions``, ``gcp`` or ``azure`` asks for.
+"""Login tokens by HTTP: from a URL of the configuration, and from the token endpoints of platforms.
 
 Each is one GET without a credential of ours; the platform knows its caller by a header, a job token or the machine.
 """
@@ -287,7 +287,7 @@ def _opening(name: str | None) -> Callable[[Settings, SourceContext], UrlTokenPr
             field=settings.token_field,
             headers_env=settings.token_headers_env,
             environ=context.environ,
-            clock=context.patience.now,
+            clock=context.clock.now,
             ca_bundle=settings.ca_bundle,
         )
 

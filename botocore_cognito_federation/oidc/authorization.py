@@ -1,4 +1,4 @@
-"""Where the browser comes back to: the redirect URI and the ports it may have (RFC 8252, section 7.3)."""
+"""The authorization request and its answer: redirect URI, state, PKCE, issuer (RFC 6749, 7636, 8252, 9207)."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ _OURS = frozenset(
         "state",
     }
 )
-_WHAT_HELPS = {
+_WHAT_HELPS: dict[str, str] = {
     "access_denied": "Sign in again and allow the access, or ask an administrator of the provider for it",
     "invalid_scope": "Set cognito_scopes to scopes this client may ask for",
     "unauthorized_client": "Allow the authorization code grant for this client at the provider",

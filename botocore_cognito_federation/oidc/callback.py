@@ -1,4 +1,4 @@
-"""The servers that a browser comes back to: on which addresses and port of a redirect URI."""
+"""The loopback server to which the browser comes back with the answer of the provider."""
 
 from __future__ import annotations
 

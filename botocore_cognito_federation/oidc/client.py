@@ -1,4 +1,4 @@
-"""Who we are to an identity provider, and what a sign-in or a renewal gives back."""
+"""The OpenID Connect client of a configuration, and what a sign-in or a renewal gives back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from .discovery import CachedDocument, DocumentCache, MemoryDocuments, ProviderM
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
-    from ..user_pool import UserPool
 
 
 @dataclass(frozen=True)
@@ -171,34 +170,6 @@ def oidc_client(settings: Settings, store: Store, environ: Mapping[str, str] | N
         scopes=settings.scopes or None,
         authorization_parameters=settings.auth_params,
         documents=StoredDocuments(store),
-    )
-
-
-def user_pool(settings: Settings, store: Store, environ: Mapping[str, str] | None = None) -> UserPool:
-    """The user pool that signs people in by password for a configuration; nothing is asked of it yet.
-
-    Raises:
-        ConfigurationError: there is no client ID, or the client's secret cannot be had.
-    """
-    from botocore.session import Session
-
-    from ..user_pool import UserPool
-
-    variables = os.environ if environ is None else environ
-    if settings.client_id is None or settings.user_pool_id is None:
-        raise ConfigurationError(
-            "Signing in to a user pool needs its ID and an app client",
-            remedy="Add cognito_user_pool_id and cognito_client_id",
-        )
-    provider = settings.provider
-    return UserPool(
-        settings.user_pool_id,
-        settings.client_id,
-        client_secret=client_secret(settings, store, variables),
-        issuer=provider.issuer if provider is not None and provider.issuer_is_exact else None,
-        documents=StoredDocuments(store),
-        session=Session(profile=settings.profile),
-        http=HttpClient(ca_bundle=settings.ca_bundle),
     )
 
 

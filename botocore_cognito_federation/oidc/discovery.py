@@ -252,11 +252,12 @@ def _check_endpoints(value: Mapping[str, Any], issuer: str) -> None:
     one; so only an issuer on this machine may name endpoints on it.
     """
     own = urlsplit(issuer).hostname or ""
+    own_is_here = is_this_machine(own)
     for name, endpoint in value.items():
         if (name.endswith("_endpoint") or name == "jwks_uri") and endpoint is not None:
             whose = f"The {printable(name, 60)} in the discovery document of {issuer}"
             parts = check_url(endpoint, plain_http_hosts={LOCALHOST} & {own}, whose=whose)
-            if is_this_machine(parts.hostname or "") and not is_this_machine(own):
+            if not own_is_here and is_this_machine(parts.hostname or ""):
                 raise ConfigurationError(
                     f"{whose} is on this machine, and the issuer is not",
                     remedy="Check the issuer; report it to its owner",

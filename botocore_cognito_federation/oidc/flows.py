@@ -1,4 +1,4 @@
-"""What a person is shown during a sign-in; terminals and notebooks each show it in their own way."""
+"""The sign-in flows with a browser: opened here, or on another machine with the redirected address pasted."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from ..errors import (
     TemporaryError,
     TokenRefreshError,
 )
-from ..messages import SIGN_IN_AGAIN
+from ..messages import SIGN_IN_AGAIN, SignInAgain
 from .client import AuthenticationResult, Client, OIDCClient, ProviderError, TokenAnswer, error_in
 from .discovery import ProviderMetadata
 from .id_token import Expectation, KeySet, verify_id_token
@@ -39,7 +39,7 @@ class GrantEndedError(SignInRequiredError):
         error_code: the provider's code.
     """
 
-    def __init__(self, what: str, *, remedy: str = "", error_code: str = "invalid_grant") -> None:
+    def __init__(self, what: str, *, remedy: str | SignInAgain = "", error_code: str = "invalid_grant") -> None:
         super().__init__(what, remedy=remedy)
         self.error_code = error_code
 
@@ -51,7 +51,7 @@ class NoIdTokenError(SignInRequiredError):
         answer: what it brought; its refresh token may have rotated and must be kept all the same.
     """
 
-    def __init__(self, what: str, *, remedy: str = "", answer: TokenAnswer | None = None) -> None:
+    def __init__(self, what: str, *, remedy: str | SignInAgain = "", answer: TokenAnswer | None = None) -> None:
         super().__init__(what, remedy=remedy)
         self.answer = answer if answer is not None else TokenAnswer()
 
@@ -294,7 +294,7 @@ def _without_id_token(
     if renewal:
         return NoIdTokenError(
             f"{party.provider.name} renewed the session without an ID token, which is what Cognito takes",
-            remedy=f"{SIGN_IN_AGAIN}. To be spared that, {party.provider.refresh_remedy}",
+            remedy=SignInAgain(f". To be spared that, {party.provider.refresh_remedy}"),
             answer=answer,
         )
     return error(
@@ -329,7 +329,7 @@ def refresh_tokens(
     Raises:
         GrantEndedError: sign-in is needed, and the old refresh token may be forgotten.
         NoIdTokenError: sign-in is needed; `answer` holds the refresh token to keep.
-        SignInRequiredError, ConfigurationError, TemporaryError, TokenRefreshError: see `token_endpoint.refresh_grant`.
+        SignInRequiredError, ConfigurationError, TemporaryError, TokenRefreshError: see `refresh_tokens`.
     """
     metadata = party.metadata()
 

@@ -1,4 +1,4 @@
-"""The environment of a program that is to use our credentials: what it gets, and what would stand in the way."""
+"""A child process that gets credentials: its environment, signals and exit code."""
 
 from __future__ import annotations
 

@@ -60,12 +60,12 @@ class CredentialsInMemory:
     """A federation's credentials, ready at any time; inside ``with`` a thread renews them ahead.
 
     Args:
-        federation: where they come from.
+        fetcher: where they come from.
         now: seconds since the epoch.
     """
 
-    def __init__(self, federation: CredentialFetcher, *, now: Callable[[], float] = time.time) -> None:
-        self._federation = federation
+    def __init__(self, fetcher: CredentialFetcher, *, now: Callable[[], float] = time.time) -> None:
+        self._fetcher = fetcher
         self._now = now
         self._held: _Held | None = None
         self._wanted = False
@@ -103,7 +103,7 @@ class CredentialsInMemory:
         return (
             held is not None
             and is_usable(held.credentials, self._now())
-            and held.sign_out_epoch == self._federation.sign_out_epoch()
+            and held.sign_out_epoch == self._fetcher.sign_out_epoch()
         )
 
     def _renewed(self) -> FederatedCredentials:
@@ -113,13 +113,13 @@ class CredentialsInMemory:
                 return held.credentials
             self._held = None if not self._is_good(held) else held
             for _ in range(2):
-                sign_out_epoch = self._federation.sign_out_epoch()
+                sign_out_epoch = self._fetcher.sign_out_epoch()
                 try:
-                    served = self._federation.fetch()
+                    served = self._fetcher.fetch()
                 except CognitoFederationError:
                     self._held = None
                     raise
-                if sign_out_epoch == self._federation.sign_out_epoch():
+                if sign_out_epoch == self._fetcher.sign_out_epoch():
                     self._held = _Held(served.credentials, served.refresh_at, sign_out_epoch, self._now())
                     self._wake.set()  # there is a new time to wait for
                     return served.credentials
@@ -152,7 +152,7 @@ class Endpoint:
     """The endpoint; serves inside ``with``, as long as which the file with its token is there.
 
     Args:
-        federation: whose credentials.
+        fetcher: fetches the credentials.
         port: 0 for one that the system chooses.
 
     Raises:
@@ -166,8 +166,8 @@ class Endpoint:
         "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     )
 
-    def __init__(self, federation: CredentialFetcher, *, port: int = 0, now: Callable[[], float] = time.time) -> None:
-        self._credentials = CredentialsInMemory(federation, now=now)
+    def __init__(self, fetcher: CredentialFetcher, *, port: int = 0, now: Callable[[], float] = time.time) -> None:
+        self._credentials = CredentialsInMemory(fetcher, now=now)
         self._path = f"/{secrets.token_urlsafe(24)}"
         self._token = secrets.token_urlsafe(32)
         self._token_file = TokenFile(self._token, os.environ)

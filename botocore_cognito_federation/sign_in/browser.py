@@ -11,7 +11,6 @@ import contextlib
 import html
 import os
 import shlex
-import signal
 import stat
 import subprocess
 import sys
@@ -19,12 +18,13 @@ import tempfile
 import threading
 import time
 import webbrowser
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from urllib.parse import urlsplit
 
 from .._util.files import is_own
+from .._util.interruption import calling_before_the_end
 from .._util.subprocess import environment_without_chain
 from ..errors import ConfigurationError
 from .sandboxed_browsers import is_wsl, why_no_file_is_read
@@ -129,7 +129,7 @@ class PrivatePage:
         return Path(self._path).as_uri()
 
     def __enter__(self) -> PrivatePage:
-        self._cleanup.enter_context(_before_death(self.remove))
+        self._cleanup.enter_context(calling_before_the_end(self.remove))
         try:
             self._write()
         except BaseException:
@@ -189,34 +189,6 @@ def _remove_abandoned(place: str) -> None:
                 status = entry.stat(follow_symlinks=False)
                 if is_own(status) and status.st_mtime < time.time() - _ABANDONED:
                     _remove_page(entry.path)
-
-
-@contextlib.contextmanager
-def _before_death(act: Callable[[], None]) -> Iterator[None]:
-    """Call `act` before a signal ends this process, where it would do so without a word to Python.
-
-    Signals that a program handles or ignores are left alone, and so are processes that come here in another thread
-    than their main one.
-    """
-    handled: list[int] = []
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        act()
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-                signal.signal(number, handle)
-                handled.append(number)
-    try:
-        yield
-    finally:
-        for number in handled:
-            if signal.getsignal(number) is handle:
-                signal.signal(number, signal.SIG_DFL)
 
 
 class BrowserLauncher:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from ..cache import default_directory
 from ..cache.answers import forget_answers
-from ..cache.base import CREDENTIALS, SESSIONS, Store
-from ..cache.sessions import Session, Sessions, begin_epoch, end_sign_in
+from ..cache.base import CREDENTIALS, SESSIONS, Store, begin_epoch, end_sign_in
+from ..cache.sessions import Session, Sessions
 from ..config.settings import Settings
 from ..errors import CognitoFederationError, StorageError
-from ..oidc.client import oidc_client, user_pool
+from ..oidc.client import oidc_client
 from ..oidc.tokens import Revocation, revoke
 
 #: Seconds to wait for a renewal in flight, whose refresh token is the one to revoke.
@@ -38,7 +38,7 @@ class SignedOut:
 def sign_out(settings: Settings, *, store: Store, environ: Mapping[str, str], revoking: bool = True) -> SignedOut:
     """Forget a sign-in and its AWS credentials, and revoke the refresh token.
 
-    A renewal in flight loses: what it brings belongs to the generation that ends here. A revocation that fails changes
+    A renewal in flight loses: what it brings belongs to the epoch that ends here. A revocation that fails changes
     nothing about the forgetting.
 
     Raises:
@@ -48,7 +48,7 @@ def sign_out(settings: Settings, *, store: Store, environ: Mapping[str, str], re
     sessions = Sessions(settings, store)
     try:
         until = _credentials_until(store, settings.scope)
-        before = sessions.read_whatever_generation()
+        before = sessions.read_of_any_epoch()
     except StorageError:
         # A locked keyring gives nothing to revoke; what is in it counts for nothing from now on all the same.
         begin_epoch(store, settings.scope)
@@ -88,7 +88,7 @@ def take_away(sessions: Sessions, store: Store) -> Session | None:
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(StorageError):  # without a place for locks it is forgotten all the same
             stack.enter_context(store.lock(f"session-{sessions.key}", timeout=_LOCK_TIMEOUT))
-        session = sessions.read_whatever_generation()
+        session = sessions.read_of_any_epoch()
         sessions.delete()
     return session
 
@@ -97,10 +97,10 @@ def revoke_session(settings: Settings, store: Store, environ: Mapping[str, str],
     """Revoke a refresh token where it came from; what hinders that is in the answer."""
     try:
         if settings.signs_in_by_password:
-            from ..user_pool import UserPoolTokens
+            from ..user_pool import UserPoolTokens, user_pool_of
 
             tokens = UserPoolTokens("", "", refresh_token, 0.0, settings.username or "")
-            user_pool(settings, store, environ).revoke(tokens)
+            user_pool_of(settings, store, environ).revoke(tokens)
             return Revocation(True)
         party = oidc_client(settings, store, environ)
     except CognitoFederationError as failure:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
+from ..botocore_plugin.install import session_of_other_profile
 from ..cache import store_for
 from ..config.loader import load_settings
 from ..credentials import FederatedCredentials
@@ -21,7 +22,8 @@ from ..errors import ConfigurationError, SignInFailedError, clears_frames
 from ..messages import shown_lines
 from ..oidc.flows import DEFAULT_TIMEOUT, SignInPrompt
 from .dialogue import Questions
-from .login import Environment, LoginOptions, sign_in
+from .interactive import Environment, LoginOptions
+from .login import sign_in
 from .terminal import NOT_THE_ADDRESS, Screen, TerminalScreen, wording
 
 Display = Callable[[Mapping[str, str]], None]
@@ -76,6 +78,7 @@ def login(
         screen=screen,
         options=options,
         environment=Environment(os.environ),
+        open_session=session_of_other_profile,
     )
     assert signed_in.credentials is not None, "a profile has an identity pool"
     until = signed_in.credentials.expiration.astimezone()

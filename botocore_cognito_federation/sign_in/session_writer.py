@@ -1,25 +1,68 @@
-"""The last word on a verified sign-in: whether this person may replace the one before, and keeping the session."""
+"""Stores a verified sign-in, if this person may replace the one before."""
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..cache.base import CREDENTIALS, Store
-from ..cache.sessions import Session, Sessions, end_sign_in, held_for_too_long
+from ..cache.base import CREDENTIALS, FAILURES, Store, cache_key, end_sign_in, scope_key
+from ..cache.sessions import Session, Sessions, held_for_too_long
 from ..config.settings import Settings
-from ..errors import SignInFailedError
+from ..errors import SignInFailedError, StorageError
 from ..oidc.client import AuthenticationResult
-from .auto import Backoff
 
 #: Seconds to wait for a renewal of the session that is about to be replaced.
 _LOCK_TIMEOUT = 45.0
 _SHOWN = ("name", "email", "preferred_username")
 
 
+_FIRST_PAUSE = 300.0
+_LONGEST_PAUSE = 3600.0
+
+
+#: Seconds after which a failure says nothing of the next one.
+_FORGOTTEN_AFTER = 4 * _LONGEST_PAUSE
+
+
+class Backoff:
+    """How long to leave people alone after an automatic sign-in that failed: 5 minutes, doubling to an hour."""
+
+    def __init__(self, settings: Settings, store: Store, now: Callable[[], float]) -> None:
+        self._key = cache_key({"what": "automatic sign-in", "scope": scope_key(settings.scope)})
+        self._store = store
+        self._now = now
+
+    def left(self) -> float:
+        """Seconds until the next automatic sign-in may begin."""
+        document = self._store.read(FAILURES, self._key) or {}
+        at, pause = document.get("at"), document.get("pause")
+        if not isinstance(at, int | float) or not isinstance(pause, int | float):
+            return 0.0
+        now = self._now()
+        return max(0.0, at + min(pause, _LONGEST_PAUSE) - now) if at <= now + 1 else 0.0
+
+    def failed(self) -> None:
+        """Begin the next pause, twice as long as the last one; one that is on already is for the same failure."""
+        if self.left() > 0:
+            return
+        document = self._store.read(FAILURES, self._key) or {}
+        at, before, now = document.get("at"), document.get("pause"), self._now()
+        pause = _FIRST_PAUSE
+        if isinstance(at, int | float) and isinstance(before, int | float) and at <= now + 1 <= at + _FORGOTTEN_AFTER:
+            pause = min(before * 2, _LONGEST_PAUSE)
+        with contextlib.suppress(StorageError):
+            self._store.write(FAILURES, self._key, {"at": now, "pause": pause})
+
+    def end(self) -> None:
+        """Forget the failures: somebody is there, and has signed in."""
+        with contextlib.suppress(StorageError):
+            self._store.delete(FAILURES, self._key)
+
+
 class SessionWriter:
-    """Keeps the answer of one sign-in; an `oidc.prompts.Accept`.
+    """Keeps the answer of one sign-in; an `Accept` of `oidc.flows`.
 
     Args:
         settings: whose sign-in it is.
@@ -55,7 +98,7 @@ class SessionWriter:
 
     @property
     def sign_out_epoch(self) -> str:
-        """The sign-out generation in which the sign-in began."""
+        """The sign-out epoch in which the sign-in began."""
         return self._sign_out_epoch
 
     def keep(self, session: Session, label: str) -> None:
@@ -106,7 +149,7 @@ class SessionWriter:
                 f"{label} signed in, but {before.who} is signed in here ({self._settings.scope})",
                 remedy="To change over, add --force; to keep both, give each a [cognito-session] of its own",
             )
-        # A new generation: no answer kept ready for the one before is printed any more.
+        # A new epoch: no answer kept ready for the one before is printed any more.
         end_sign_in(self._store, self._settings.scope)
         self.replaced = before
 

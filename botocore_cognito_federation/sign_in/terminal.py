@@ -1,4 +1,4 @@
-"""One line a person types or pastes, with a time limit and however long it is.
+"""The terminal as the place of a sign-in: what is shown, and the one line that is typed or pasted.
 
 A terminal in its usual mode cuts a pasted line at 4,095 characters on Linux and 1,023 on macOS (MAX_CANON, POSIX
 General Terminal Interface), and the redirects of some providers are longer. So the line mode is off meanwhile.

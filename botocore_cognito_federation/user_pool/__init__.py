@@ -5,7 +5,7 @@ Imported only by what signs in to a user pool: it imports botocore.
 
 from __future__ import annotations
 
-from .client import UserPool
+from .client import UserPool, user_pool_of
 from .errors import (
     ChallengeOverError,
     CodeMismatchError,
@@ -35,4 +35,5 @@ __all__ = [
     "UserPoolTokens",
     "WrongPasswordError",
     "login_key",
+    "user_pool_of",
 ]

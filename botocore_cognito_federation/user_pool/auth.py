@@ -14,10 +14,9 @@ from typing import Any
 from .._util.interruption import uninterrupted
 from ..errors import CognitoFederationError, ConfigurationError, SignInFailedError, TokenRefreshError
 from . import checks, srp
-from .api import Api, member, refreshed, signed_in
+from .api import Api, Verify, member, refreshed, signed_in
 from .errors import Refusal, is_unknown_operation
 from .models import Challenge, Device, UserPoolTokens
-from .verification import Verify
 
 FLOWS = ("USER_SRP_AUTH", "USER_PASSWORD_AUTH", "CUSTOM_AUTH")
 _ROUNDS = 8  # more automatic answers than any flow has: a server that only ever asks again is not a sign-in

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigurationError
 from . import checks
 from .accounts import AccountOperations, Metadata, access_token
-from .api import Api, AppClient, ClientFactory, make_user_pool_client, member
+from .api import Api, AppClient, ClientFactory, IdTokenVerifier, make_user_pool_client, member
 from .auth import (
     SignIn,
     check_flow,
@@ -25,10 +25,11 @@ from .auth import (
 )
 from .errors import CodeMismatchError
 from .models import Challenge, Device, UserPoolTokens
-from .verification import IdTokenVerifier
 
 if TYPE_CHECKING:
     from .._util.http import HttpClient
+    from ..cache.base import Store
+    from ..config.settings import Settings
     from ..oidc.discovery import DocumentCache
 
 
@@ -47,7 +48,7 @@ class UserPool(AccountOperations):
         documents: where the issuer's keys wait between tokens; default is as long as this object lives.
         session: a botocore session for the client's proxy, CA and endpoint settings; a new one otherwise.
         clock: seconds since the epoch.
-        client_factory: makes the cognito-idp client; see `api.make_user_pool_client`.
+        client_factory: makes the cognito-idp client; see `identity_pool.aws.make_client`.
         random_bytes: a source fit for keys.
         http: fetches the issuer's keys.
 
@@ -252,3 +253,32 @@ class UserPool(AccountOperations):
             sign_out_everywhere(self._api, tokens)
         else:
             revoke(self._api, tokens)
+
+
+def user_pool_of(settings: Settings, store: Store, environ: Mapping[str, str] | None = None) -> UserPool:
+    """Make the user pool that signs people in by password for a configuration; nothing is asked of it yet.
+
+    Raises:
+        ConfigurationError: there is no client ID, or the client's secret cannot be had.
+    """
+    from botocore.session import Session
+
+    from .._util.http import HttpClient
+    from ..oidc.client import StoredDocuments, client_secret
+
+    variables = os.environ if environ is None else environ
+    if settings.client_id is None or settings.user_pool_id is None:
+        raise ConfigurationError(
+            "Signing in to a user pool needs its ID and an app client",
+            remedy="Add cognito_user_pool_id and cognito_client_id",
+        )
+    provider = settings.provider
+    return UserPool(
+        settings.user_pool_id,
+        settings.client_id,
+        client_secret=client_secret(settings, store, variables),
+        issuer=provider.issuer if provider is not None and provider.issuer_is_exact else None,
+        documents=StoredDocuments(store),
+        session=Session(profile=settings.profile),
+        http=HttpClient(ca_bundle=settings.ca_bundle),
+    )

@@ -123,7 +123,7 @@ values = st.none() | st.booleans() | st.integers() | st.text(max_size=60) | st.l
 
 @pytest.mark.parametrize("operation", REQUESTS)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_request_makes_the_front_end_crash(operation: str, data: st.DataObject) -> None:
     members = st.sampled_from([*REQUESTS[operation], "Unknown"])
     request = data.draw(st.dictionaries(members, values | st.dictionaries(st.text(max_size=4), values, max_size=3)))

@@ -213,7 +213,7 @@ def test_the_token_the_mutations_start_from_is_good() -> None:
     replacement=st.text(ALPHABET, max_size=3),
     width=st.integers(0, 3),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_no_edit_of_a_token_is_ever_accepted(position: int, replacement: str, width: int) -> None:
     mutated = TOKEN[:position] + replacement + TOKEN[position + width :]
     if mutated != TOKEN:
@@ -242,7 +242,7 @@ json_values = st.recursive(
     header=st.dictionaries(st.sampled_from(["alg", "kid", "crit", "typ", "jwk", "x5u"]), json_values),
     claims=st.dictionaries(st.sampled_from(["iss", "aud", "sub", "exp", "nbf", "azp"]), json_values),
 )
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 def test_no_header_or_claims_of_somebody_elses_making_are_accepted(header: Any, claims: Any) -> None:
     signature = TOKEN.rpartition(".")[2]
     original = dict(zip(("header", "claims"), TOKEN.split("."), strict=False))
@@ -257,7 +257,7 @@ def test_no_header_or_claims_of_somebody_elses_making_are_accepted(header: Any, 
 
 
 @given(claims=st.dictionaries(st.sampled_from(["iss", "aud", "sub", "exp", "nbf", "azp"]), json_values, min_size=1))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 def test_signed_claims_of_wrong_types_are_refused_and_never_crash(claims: dict[str, Any]) -> None:
     token = KEY.sign({**CLAIMS, **{name: value for name, value in claims.items() if name != "iss"}})
     merged = {**CLAIMS, **claims}

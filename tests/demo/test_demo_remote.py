@@ -21,6 +21,8 @@ from botocore_cognito_federation.demo import RemoteWorld, World
 from botocore_cognito_federation.demo.driving import DrivenWorld
 from botocore_cognito_federation.errors import ConfigurationError, TemporaryError
 
+pytestmark = pytest.mark.thorough
+
 PROGRAM = "from botocore_cognito_federation.demo.serve import serve; serve(executable='/bin/true')"
 
 

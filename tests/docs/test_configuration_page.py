@@ -14,6 +14,8 @@ from botocore_cognito_federation.config.precedence import SESSION_SECTION
 
 from .pages import PAGES, ROOT, blocks, names, rows
 
+pytestmark = pytest.mark.thorough
+
 PAGE = ROOT / "docs" / "configuration.md"
 SAMPLES = blocks(PAGE, "ini")
 

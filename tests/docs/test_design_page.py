@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from .pages import ROOT, names, rows
+
+pytestmark = pytest.mark.thorough
 
 PAGE = ROOT / "docs" / "design.md"
 PACKAGE = ROOT / "botocore_cognito_federation"

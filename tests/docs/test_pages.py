@@ -11,7 +11,9 @@ import pytest
 from botocore_cognito_federation.cli import app
 from botocore_cognito_federation.errors import CognitoFederationError
 
-from .pages import PAGES, ROOT, blocks, rows
+from .pages import PAGES, ROOT, blocks, names, rows
+
+pytestmark = pytest.mark.thorough
 
 IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 README = ROOT / "README.md"
@@ -115,3 +117,9 @@ def test_every_file_that_the_design_page_names_is_there() -> None:
         r"`((?:\w+/)*\w+\.py|(?:\w+/)+)`", (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
     ):
         assert (ROOT / name).exists() or (ROOT / "botocore_cognito_federation" / name).exists(), name
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_every_test_file_that_a_page_names_is_there(page: Path) -> None:
+    named = names(page, r"\btests/(?:[\w.]+/)*\w+\.py\b")
+    assert {path for path in named if not (ROOT / path).is_file()} == set()

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from benchmarks import baseline, page
 from benchmarks.rows import CATALOGUE, Row, markdown
 
 from .pages import ROOT, rows
+
+pytestmark = pytest.mark.thorough
 
 PAGE = ROOT / "docs" / "performance.md"
 

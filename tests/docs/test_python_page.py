@@ -20,6 +20,8 @@ from botocore_cognito_federation.events import NAMES
 
 from .pages import ROOT, blocks, rows
 
+pytestmark = pytest.mark.thorough
+
 PAGE = ROOT / "docs" / "python.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 BLOCKS = blocks(PAGE, "python")

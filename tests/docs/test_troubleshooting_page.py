@@ -9,6 +9,8 @@ import pytest
 
 from .pages import ROOT, rows
 
+pytestmark = pytest.mark.thorough
+
 PACKAGE = ROOT / "botocore_cognito_federation"
 MESSAGES = [cells[0].strip("`") for cells in rows(ROOT / "docs" / "troubleshooting.md") if cells[0].startswith("`")]
 MESSAGES = [message for message in MESSAGES if not message.startswith("aws ")]

@@ -6,13 +6,16 @@ import json
 import time
 from pathlib import Path
 
+import pytest
+
 from botocore_cognito_federation import UserPoolTokens
 from botocore_cognito_federation.demo.world import World
-from tests.api.test_user_pool_federation import made
+from tests.application.test_user_pool_federation import made
+from tests.examples.conftest import EXAMPLES, Run
 from tests.servers import ministack as ministack_server
 from tests.user_pool.live_pool import PASSWORD, totp
 
-from .conftest import EXAMPLES, Run
+pytestmark = pytest.mark.thorough
 
 
 def test_google_id_token(world: World, run: Run) -> None:

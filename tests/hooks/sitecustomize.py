@@ -58,13 +58,13 @@ def _replaced(source, target, **more):
 def _stop_in_the_product() -> None:
     """Points that are steps of the product, and no writes."""
     from botocore_cognito_federation import fetcher as federation
-    from botocore_cognito_federation.cache import credentials as kept
+    from botocore_cognito_federation.cache import credentials as cache
     from botocore_cognito_federation.cache import file as files
 
     for owner, method, name in (
         (federation.CredentialFetcher, "_login", "token.obtained"),
         (federation.CredentialFetcher, "_exchange", "exchange.done"),
-        (kept.Kept, "put_credentials", "credentials.kept"),
+        (cache.CredentialCache, "put", "credentials.kept"),
         (files, "_acquire", "lock.taken"),
     ):
         setattr(owner, method, _then(getattr(owner, method), name))

@@ -23,6 +23,8 @@ from botocore_cognito_federation.oidc.authorization import AuthorizationRequest,
 from botocore_cognito_federation.oidc.callback import CallbackServer, Reminder
 from tests.servers.processes import free_port
 
+pytestmark = pytest.mark.thorough
+
 AUTHORIZE = "https://op.example/authorize?secret=1"
 REQUEST = AuthorizationRequest(AUTHORIZE, "r", (), "the-state", "n", "v", "https://op.example", True)
 GOOD = {"code": "the-code", "state": "the-state", "iss": "https://op.example"}
@@ -127,7 +129,7 @@ def test_whatever_is_not_the_answer_changes_nothing(
     assert server.wait(5) == "the-code"
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300))
 def test_no_bytes_whatever_disturb_the_wait(server: CallbackServer, browser: Browser, sent: bytes) -> None:
     browser.start()

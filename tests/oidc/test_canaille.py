@@ -15,6 +15,8 @@ from tests.servers import canaille
 from tests.servers.canaille import Canaille
 from tests.servers.oidc_provider.browser import ScriptedBrowser
 
+pytestmark = pytest.mark.thorough
+
 PartyOf = Callable[..., OIDCClient]
 
 

@@ -19,6 +19,8 @@ from tests.servers import oidc_provider
 from tests.servers.oidc_provider import OidcProvider
 from tests.servers.oidc_provider.browser import ScriptedBrowser
 
+pytestmark = pytest.mark.thorough
+
 EPHEMERAL = Redirect("127.0.0.1", "/callback", (0,))
 SECRET = "s3cret with spaces & signs/+%"
 PartyOf = Callable[..., OIDCClient]

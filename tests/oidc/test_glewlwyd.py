@@ -11,7 +11,7 @@ from pathlib import Path
 import botocore.session
 import pytest
 
-from botocore_cognito_federation.cache.memory import MemoryStore
+from botocore_cognito_federation.cache.base import MemoryStore
 from botocore_cognito_federation.cache.sessions import Session, Sessions
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.config.settings import Settings
@@ -36,6 +36,8 @@ from tests.oidc.conftest import FakeClock
 from tests.oidc.person import Person, sign_in
 from tests.servers import glewlwyd
 from tests.servers.glewlwyd import Glewlwyd
+
+pytestmark = pytest.mark.thorough
 
 PartyOf = Callable[..., OIDCClient]
 

@@ -329,7 +329,7 @@ def test_a_renewal_raises_its_own_error(provider: FakeProvider, keys: KeySet) ->
         verify_id_token(provider.key.sign(provider.claims()), keys, expected, now=time.time(), error=TokenRefreshError)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_token_changed_anywhere_is_refused(provider: FakeProvider, keys: KeySet, data: st.DataObject) -> None:
     token = provider.key.sign(provider.claims())

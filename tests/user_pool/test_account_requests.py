@@ -22,6 +22,8 @@ from botocore_cognito_federation.user_pool.api import make_user_pool_client
 from . import wire as w
 from .srp_pool import SrpPool
 
+pytestmark = pytest.mark.thorough
+
 SENT = {"Destination": "a***@e***", "DeliveryMedium": "EMAIL", "AttributeName": "email"}
 DELIVERED = CodeDelivery("a***@e***", "EMAIL", "email")
 Operation = Callable[..., Any]

@@ -19,6 +19,8 @@ from tests.servers.tool_cache import python_in_venv
 from . import live_pool, oracles
 from .live_pool import PASSWORD, LivePool
 
+pytestmark = pytest.mark.thorough
+
 _PYCOGNITO = """
 import base64, hmac, json, struct, sys, time
 import boto3

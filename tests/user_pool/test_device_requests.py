@@ -14,6 +14,8 @@ from . import wire as w
 from .srp_pool import DevicePool, SrpPool
 from .srp_server import Server
 
+pytestmark = pytest.mark.thorough
+
 
 def test_a_remembered_device_proves_itself_and_no_second_factor_is_asked(wire: w.Wire) -> None:
     DevicePool(wire)

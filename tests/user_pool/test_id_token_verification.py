@@ -14,7 +14,7 @@ from pytest_httpserver import HTTPServer
 
 from botocore_cognito_federation.errors import SignInFailedError, TokenRefreshError
 from botocore_cognito_federation.user_pool import UserPool, UserPoolTokens
-from botocore_cognito_federation.user_pool.verification import aws_issuers, is_aws_endpoint
+from botocore_cognito_federation.user_pool.api import aws_issuers, is_aws_endpoint
 
 from . import wire as w
 

@@ -11,6 +11,8 @@ from botocore_cognito_federation.errors import ConfigurationError
 from botocore_cognito_federation.user_pool import UserPool, UserPoolTokens
 from tests.servers import cognito_local
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cognito_local.CognitoLocal]:

@@ -23,6 +23,8 @@ from tests.servers.ministack import REGION, Ministack
 from . import live_pool
 from .live_pool import PASSWORD, LivePool
 
+pytestmark = pytest.mark.thorough
+
 
 def tokens_of(result: UserPoolTokens | Challenge | None) -> UserPoolTokens:
     assert isinstance(result, UserPoolTokens), result

@@ -12,6 +12,8 @@ from botocore_cognito_federation.user_pool.api import make_user_pool_client
 
 from . import wire as w
 
+pytestmark = pytest.mark.thorough
+
 
 def test_a_refresh_without_rotation_keeps_the_refresh_token_and_the_device(wire: w.Wire) -> None:
     wire.answers["GetTokensFromRefreshToken"] = [w.tokens(RefreshToken=None)]

@@ -13,6 +13,8 @@ from botocore_cognito_federation.user_pool import Challenge, CodeMismatchError, 
 from . import wire as w
 from .srp_pool import SrpPool
 
+pytestmark = pytest.mark.thorough
+
 
 def test_srp_sign_in_proves_the_password_without_sending_it(wire: w.Wire) -> None:
     SrpPool(wire)

@@ -14,6 +14,8 @@ from botocore_cognito_federation.user_pool.api import AppClient
 
 from . import oracles, srp_server
 
+pytestmark = pytest.mark.thorough
+
 # AWS's published values: AuthenticationCryptoTests of aws/aws-sdk-net-extensions-cognito (Apache-2.0).
 AWS_IDENTITY = srp.Identity("Pj8nlkpKR", "User5")
 AWS_PASSWORD = "Password1!"
@@ -80,7 +82,7 @@ def test_numbers_are_hashed_as_signed_big_endian_bytes(number: int) -> None:
     assert int.from_bytes(srp.padded(number), "big", signed=True) == number
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(group=TEXT, user=TEXT, password=TEXT, a=PRIVATE, salt=SALTS)
 def test_client_and_server_derive_one_key(group: str, user: str, password: str, a: int, salt: int) -> None:
     server = srp_server.Server.knowing(group, user, password, salt)
@@ -91,7 +93,7 @@ def test_client_and_server_derive_one_key(group: str, user: str, password: str, 
 # What a padding mistake would show in at once: a sign bit in A and the salt, and a B of full length.
 @example(group="pool", user="ada", password="pw", a=7, b=srp.N - 1, salt=0x80)
 @example(group="pool", user="ada", password="pw", a=8, b=0x80, salt=0xFFFF)
-@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(group=TEXT, user=TEXT, password=TEXT, a=PRIVATE, b=st.integers(1, srp.N - 1), salt=SALTS)
 def test_pycognito_derives_the_same_key(
     pycognito: oracles.Oracle, group: str, user: str, password: str, a: int, b: int, salt: int
@@ -104,7 +106,7 @@ def test_pycognito_derives_the_same_key(
 
 # The same, for a client that needs a third of a second for each.
 @example(group="pool", user="ada", password="pw", a=7, b=srp.N - 1, salt=0x80)
-@settings(deadline=None, max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(group=TEXT, user=TEXT, password=TEXT, a=PRIVATE, b=st.integers(1, srp.N - 1), salt=SALTS)
 def test_awss_javascript_client_derives_the_same_key(
     amazon_js: oracles.Oracle, group: str, user: str, password: str, a: int, b: int, salt: int

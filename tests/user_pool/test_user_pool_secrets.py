@@ -17,6 +17,8 @@ from botocore_cognito_federation.user_pool import AutoSignIn, Challenge, Device,
 from . import wire as w
 from .srp_pool import DevicePool, SrpPool
 
+pytestmark = pytest.mark.thorough
+
 # Put together, so that a source line in a traceback is not taken for a leak.
 MARK = "canary" + "0"
 CANARIES = {

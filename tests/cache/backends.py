@@ -1,0 +1,69 @@
+"""The stores there are: how to open, damage and block each; `test_store_contract` walks them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from botocore_cognito_federation.cache.base import SECRET_KINDS, MemoryStore, Store
+from botocore_cognito_federation.cache.file import FileStore
+from botocore_cognito_federation.cache.keyring import AllStores, KeyringStore
+from tests.cache import fake_keyring
+
+
+def _spoil_file(place: Path, kind: str, key: str) -> None:
+    (place / "cache" / kind / f"{key}.json").write_bytes(b'{"torn')
+
+
+def _spoil_item(place: Path, kind: str, key: str) -> None:
+    path = place / "keyring.json"
+    if kind in SECRET_KINDS:
+        path.write_text(json.dumps(dict.fromkeys(json.loads(path.read_text()), '{"torn')))
+    else:
+        _spoil_file(place, kind, key)
+
+
+def _without_a_place(place: Path) -> None:
+    (place / "cache").write_text("no directory")
+
+
+@dataclass(frozen=True)
+class Backend:
+    """How to open a store, and what it can and cannot do.
+
+    Attributes:
+        open: the store at a place, a directory of the test. Opened twice, it is the same store where `shared`.
+        shared: whether processes see each other's documents and locks.
+        spoil: damages a document that is there; None where nothing can.
+        break_place: makes writing impossible before the store is opened; None where nothing can.
+    """
+
+    open: Callable[[Path], Store]
+    shared: bool = True
+    spoil: Callable[[Path, str, str], None] | None = _spoil_file
+    break_place: Callable[[Path], None] | None = _without_a_place
+
+
+def keyring(place: Path) -> fake_keyring.FileBackend:
+    os.environ[fake_keyring.VARIABLE] = str(place / "keyring.json")
+    return fake_keyring.FileBackend()
+
+
+def _files(place: Path) -> FileStore:
+    return FileStore(str(place / "cache"))
+
+
+def _in_keyring(place: Path) -> KeyringStore:
+    return KeyringStore(_files(place), lambda: keyring(place))
+
+
+BACKENDS = {
+    "file": Backend(_files),
+    "memory": Backend(lambda place: MemoryStore(), shared=False, spoil=None, break_place=None),
+    "keyring": Backend(_in_keyring, spoil=_spoil_item),
+    "file and keyring": Backend(lambda place: AllStores(_files(place), _in_keyring(place))),
+    "keyring and file": Backend(lambda place: AllStores(_in_keyring(place), _files(place)), spoil=_spoil_item),
+}

@@ -1,0 +1,212 @@
+"""Damage that still parses: no byte of what is kept can change, and no entry stand in another place, unnoticed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from botocore_cognito_federation._fast_path import CachedAnswer, CacheQuery, read_answer
+from botocore_cognito_federation.cache.answers import _write
+from botocore_cognito_federation.cache.base import (
+    CREDENTIALS,
+    DOCUMENTS,
+    EPOCHS,
+    FAILURES,
+    IDENTITIES,
+    LINKS,
+    NOTES,
+    SECRETS,
+    SESSIONS,
+    cache_key,
+)
+from botocore_cognito_federation.cache.file import INDEX, FileStore
+from botocore_cognito_federation.cache.sessions import Session
+from tests.home import Home, retimed
+
+KINDS = (CREDENTIALS, DOCUMENTS, FAILURES, EPOCHS, IDENTITIES, INDEX, LINKS, NOTES, SECRETS, SESSIONS)
+LASTING = (EPOCHS, IDENTITIES, INDEX, LINKS, SECRETS, SESSIONS, CREDENTIALS)
+KEY = cache_key({"of": "ada"})
+DOCUMENT = {"format": 7, "who": "ada", "expires_at": 1800000000.5, "kind": "x", "key": "y", "linked": [{"key": "k"}]}
+READ_BACK = {name: value for name, value in DOCUMENT.items() if name != "format"}
+
+
+def changes(content: bytes, *, thorough: bool) -> list[bytes]:
+    """The content with one byte changed: each position, with all values or with some."""
+    values = range(1, 256) if thorough else (1, 2, 16, 128)
+    dice = random.Random(5)
+    positions = range(len(content)) if thorough else sorted(dice.sample(range(len(content)), min(len(content), 400)))
+    return [
+        content[:position] + bytes([content[position] ^ value]) + content[position + 1 :]
+        for position in positions
+        for value in values
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_document_with_any_byte_changed_is_a_miss(tmp_path: Path, kind: str) -> None:
+    store = FileStore(str(tmp_path))
+    store.warn = lambda text: None  # type: ignore[method-assign]  # thousands of notes are another test
+    store.write(kind, KEY, DOCUMENT)
+    path = tmp_path / kind / f"{KEY}.json"
+    whole = path.read_bytes()
+    for damaged in changes(whole, thorough=False):
+        path.write_bytes(damaged)
+        assert store.read(kind, KEY) is None, damaged
+    for cut in (whole[:-1], whole + b"\0", whole + b"\n", b" " + whole):
+        path.write_bytes(cut)
+        assert store.read(kind, KEY) is None, cut
+    path.write_bytes(whole)
+    assert store.read(kind, KEY) == READ_BACK
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_document_under_another_key_or_of_another_kind_is_a_miss(tmp_path: Path, kind: str) -> None:
+    store = FileStore(str(tmp_path))
+    other_kind = next(other for other in KINDS if other != kind)
+    store.write(kind, KEY, DOCUMENT)
+    store.write(other_kind, KEY, {"who": "another"})
+    content = (tmp_path / kind / f"{KEY}.json").read_bytes()
+    (tmp_path / kind / f"{'b' * 64}.json").write_bytes(content)
+    (tmp_path / other_kind / f"{KEY}.json").write_bytes(content)
+    assert store.read(kind, "b" * 64) is None
+    assert store.read(other_kind, KEY) is None
+    assert store.read(kind, KEY) == READ_BACK
+
+
+def test_damage_is_noted_once_and_the_file_of_a_sign_in_stays(tmp_path: Path) -> None:
+    store = FileStore(str(tmp_path))
+    store.write(SESSIONS, KEY, DOCUMENT)
+    path = tmp_path / SESSIONS / f"{KEY}.json"
+    damaged = path.read_bytes().replace(b"ada", b"bob")
+    path.write_bytes(damaged)
+    for _ in range(3):
+        assert store.read(SESSIONS, KEY) is None
+    (note,) = (str(document["text"]) for _, document in store.documents(NOTES))
+    assert str(path) in note
+    assert path.read_bytes() == damaged
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sign_ins_and_credentials_are_read_in_the_format_before_and_rewritten(tmp_path: Path, kind: str) -> None:
+    store = FileStore(str(tmp_path))
+    (tmp_path / kind).mkdir(mode=0o700)
+    path = tmp_path / kind / f"{KEY}.json"
+    path.write_text(json.dumps({"format": 1, "who": "ada"}))
+    path.chmod(0o600)
+    if kind not in LASTING:
+        assert store.read(kind, KEY) is None
+        return
+    assert store.read(kind, KEY) == {"who": "ada"}
+    assert list(store.documents(kind)) == [(KEY, {"who": "ada"})]
+    store.write(kind, KEY, {"who": "ada"})
+    assert path.read_bytes().startswith(b'{"format":2,"digest":"')
+    assert store.read(kind, KEY) == {"who": "ada"}
+
+
+@pytest.mark.parametrize("number", ["9" * 400, "1e999", "NaN", "Infinity", "-" + "9" * 400])
+def test_a_number_that_is_no_number_of_anything_makes_a_session_of_the_format_before_a_miss(
+    tmp_path: Path, number: str
+) -> None:
+    store = FileStore(str(tmp_path))
+    (tmp_path / SESSIONS).mkdir(mode=0o700)
+    text = '{"format":1,"sign_in_id":"i","generation":"","user":{},"token_expires_at":NUMBER,"signed_in_at":0}'
+    (tmp_path / SESSIONS / f"{KEY}.json").write_text(text.replace("NUMBER", number))
+    document = store.read(SESSIONS, KEY)
+    assert document is None or Session.from_document(document) is not None
+
+
+def question() -> CacheQuery:
+    return CacheQuery("demo", os.environ)
+
+
+@pytest.fixture
+def answered(inside: Home) -> tuple[Home, Path, str]:
+    """A home, its one answer that is kept ready, and the text in it."""
+    inside.ask()
+    (path,) = inside.answers()
+    answer = read_answer(question())
+    assert answer is not None
+    return inside, path, answer.text
+
+
+def test_an_answer_with_any_byte_changed_is_a_miss(answered: tuple[Home, Path, str]) -> None:
+    _, path, text = answered
+    whole = path.read_bytes()
+    for damaged in changes(whole, thorough=False):
+        path.write_bytes(damaged)
+        assert read_answer(question()) is None, damaged
+    for cut in (whole[:-1], whole + b"\0", whole + b"\n", b"\0" + whole):
+        path.write_bytes(cut)
+        assert read_answer(question()) is None, cut
+    path.write_bytes(whole)
+    assert (read_answer(question()) or pytest.fail("it is whole")).text == text
+
+
+@pytest.mark.slow
+def test_an_answer_with_any_byte_changed_to_any_other_is_a_miss(answered: tuple[Home, Path, str]) -> None:
+    _, path, _ = answered
+    whole, asked = path.read_bytes(), question()
+    for damaged in changes(whole, thorough=True):
+        path.write_bytes(damaged)
+        assert read_answer(asked) is None, damaged
+
+
+def test_blocks_of_an_answer_that_change_places_are_found(answered: tuple[Home, Path, str]) -> None:
+    _, path, _ = answered
+    whole = path.read_bytes()
+    for distance in (1, 16, 127, 128, 254, 255, 256, 512):
+        for start in range(100, len(whole) - distance - 1, 37):
+            changed = bytearray(whole)
+            changed[start], changed[start + distance] = changed[start + distance], changed[start]
+            if changed != whole:
+                path.write_bytes(bytes(changed))
+                assert read_answer(question()) is None, (start, distance)
+
+
+def test_an_answer_is_not_fresh_after_its_end_whatever_its_time_of_renewal_says(
+    answered: tuple[Home, Path, str],
+) -> None:
+    _, path, _ = answered
+    now = time.time()
+    retimed(path, issued=now - 100, refresh_at=now + 10**9, until=now - 1)
+    answer = read_answer(question())
+    assert answer is not None
+    assert not answer.is_fresh(now)
+
+
+@pytest.mark.parametrize(("kind", "code"), [("credentials", 1), ("failure", 0), ("ask", 0)])
+def test_an_answer_that_ends_with_success_is_credentials_and_nothing_else(kind: str, code: int) -> None:
+    with pytest.raises(ValueError, match="ends with status 0"):
+        CachedAnswer("", "1 2 3", kind, str(code), "\x1f", "text")
+
+
+def test_each_kind_of_answer_is_read_back_as_it_was_kept(inside: Home) -> None:
+    now = time.time()
+    for bindings, kind, code in (("", "credentials", 0), ("", "failure", 7), (None, "ask", 1)):
+        _write(question(), bindings, (now, now + 5, now + 9), kind, code, "text")
+        answer = read_answer(question())
+        assert answer is not None
+        assert (answer.kind, answer.code) == (kind, code)
+
+
+def test_processes_print_exactly_what_was_stored_or_fetch_it_anew_whatever_byte_of_the_cache_changes(
+    inside: Home,
+) -> None:
+    """Over every file of a populated cache: one change each, at a place the dice choose."""
+    first = inside.ask()
+    dice = random.Random(11)
+    files = [path for path in sorted(inside.cache.rglob("*")) if path.is_file() and path.stat().st_size]
+    assert {path.parent.name for path in files} >= {"answers", "credentials", "identities"}
+    for path in files:
+        content = path.read_bytes()
+        position = dice.randrange(len(content))
+        path.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
+        done = inside.ask()
+        assert done.document["Version"] == 1
+        assert done == first or path.parent.name in ("answers", "credentials", "generations")
+        first = done

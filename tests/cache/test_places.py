@@ -1,0 +1,250 @@
+"""Where things are kept: whatever the umask, in a place of another user, without a home, in a log that others read."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from botocore_cognito_federation._util.files import make_private_directories
+from botocore_cognito_federation.cache.base import CREDENTIALS, SECRETS, SESSIONS
+from botocore_cognito_federation.cache.file import FileStore
+from botocore_cognito_federation.demo.serve import find_executable
+from botocore_cognito_federation.errors import StorageError
+from tests.home import Home, Result, finished
+
+OTHER = 65534
+POOL = "eu-west-1:11111111-1111-4111-8111-111111111111"
+root_only = pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can give a file to another user")
+ASK = ("credential-process", "--profile", "demo")
+
+
+def with_umask(home: Home, umask: int, *words: str, **changes: str | None) -> Result:
+    process = subprocess.Popen(
+        [find_executable(), *words],
+        env=home.environment(**changes),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=home.path,
+        umask=umask,
+    )
+    return finished(process)
+
+
+def modes(directory: Path) -> dict[str, str]:
+    """The mode of each directory and file, unless it is as it has to be."""
+    return {
+        str(path): oct(mode)
+        for path in (directory, *directory.rglob("*"))
+        if (mode := stat.S_IMODE(path.lstat().st_mode)) != (0o700 if path.is_dir() else 0o600)
+    }
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
+def test_every_directory_on_the_way_to_the_cache_is_0700_and_what_is_kept_is_found_again(
+    home: Home, tmp_path: Path, umask: int
+) -> None:
+    elsewhere = {"COGNITO_FEDERATION_CACHE_DIR": str(tmp_path / "new" / "aws" / "cache")}
+    first = with_umask(home, umask, *ASK, **elsewhere)
+    assert first.key
+    assert with_umask(home, umask, *ASK, **elsewhere) == first
+    assert home.spent == (1, 1)
+    assert modes(tmp_path / "new") == {}
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o777])
+def test_configure_makes_the_directory_of_the_config_file_0700(home: Home, tmp_path: Path, umask: int) -> None:
+    config = tmp_path / "fresh" / "aws" / "config"
+    done = with_umask(
+        home,
+        umask,
+        *(
+            "configure",
+            "--profile",
+            "dev",
+            "--identity-pool-id",
+            POOL,
+        ),
+        *("--provider", "guest", "--command", find_executable(), "--offline", "--no-input"),
+        AWS_CONFIG_FILE=str(config),
+    )
+    assert done.code == 0, done
+    assert modes(tmp_path / "fresh") == {}
+
+
+@root_only
+def test_root_makes_nothing_in_the_cache_of_another_user_and_says_so(home: Home) -> None:
+    home.ask()
+    for path in (home.path / ".aws", home.cache, *home.cache.rglob("*")):
+        os.chown(path, OTHER, OTHER)
+    home.forget_answers()
+    before = sorted(home.cache.rglob("*"))
+    assert home.ask().code == 0  # what needs no sign-in still works, once a process
+    assert sorted(home.cache.rglob("*")) == before
+    assert all(path.lstat().st_uid == OTHER for path in home.cache.rglob("*"))
+    status = home.run("status", "--profile", "demo")
+    assert f"is not a directory of this user: it belongs to user {OTHER}, and this is user 0" in status.out.decode()
+    assert "the next use gets them" not in status.out.decode()
+
+
+@root_only
+def test_root_makes_no_cache_in_the_home_of_another_user(home: Home) -> None:
+    os.chown(home.path / ".aws", OTHER, OTHER)
+    assert home.ask().key
+    assert not home.cache.exists()
+    assert "root makes nothing in" in home.run("status", "--profile", "demo").out.decode()
+
+
+@root_only
+@pytest.mark.parametrize("kind", [SESSIONS, SECRETS])
+def test_a_sign_in_of_another_user_is_an_error_with_that_reason_and_not_nobody(tmp_path: Path, kind: str) -> None:
+    store = FileStore(str(tmp_path / "cache"))
+    store.write(kind, "k", {"who": "ada"})
+    os.chown(tmp_path / "cache" / kind / "k.json", OTHER, OTHER)
+    with pytest.raises(StorageError, match=f"belongs to user {OTHER}, and this is user 0"):
+        store.read(kind, "k")
+
+
+@root_only
+def test_a_directory_of_answers_that_root_has_left_is_named_by_doctor_and_status(home: Home) -> None:
+    home.ask()
+    os.chown(home.cache / "answers", OTHER, OTHER)
+    for words in (("doctor", "--profile", "demo", "--offline"), ("status", "--profile", "demo")):
+        said = home.run(*words).out.decode()
+        assert f"{home.cache / 'answers'} is not a directory of this user" in said, words
+    home.forget_answers()
+    home.ask()
+    assert "No answer can be kept ready" in home.run("status", "--profile", "demo").out.decode()
+
+
+def test_a_cache_directory_that_depends_on_the_working_directory_is_refused(home: Home) -> None:
+    line = home.ask(COGNITO_FEDERATION_CACHE_DIR="cache").refused(4)
+    assert "COGNITO_FEDERATION_CACHE_DIR is 'cache'" in line
+    assert "absolute path" in line
+    assert not (home.path / "cache").exists()
+
+
+WITHOUT_HOME = """
+    import os, pwd
+    os.environ.pop("HOME")
+    def unknown(_): raise KeyError("no such user")
+    pwd.getpwuid = unknown
+    import sys
+    sys.argv[1:] = {words!r}
+    from botocore_cognito_federation.__main__ import main
+    main()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no passwd database")
+@pytest.mark.parametrize("words", [ASK, ("status", "--profile", "demo"), ("cache", "path")])
+def test_without_home_and_passwd_entry_both_remedies_are_named_and_nothing_is_made(
+    home: Home, words: tuple[str, ...]
+) -> None:
+    variables = {"AWS_CONFIG_FILE": str(home.config)}
+    program = WITHOUT_HOME.format(words=list(words))
+    done = home.python(program, COGNITO_FEDERATION_CACHE_DIR=None, **variables)
+    assert "Set HOME, or set COGNITO_FEDERATION_CACHE_DIR" in done.refused(4)
+    assert not (home.path / "~").exists()
+    fixed = home.python(program, COGNITO_FEDERATION_CACHE_DIR=str(home.cache), **variables)
+    assert fixed.code == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no passwd database")
+def test_without_home_configure_writes_no_file_called_tilde(home: Home) -> None:
+    words = ["configure", "--profile", "dev", "--provider", "guest", "--offline"]
+    words += ["--identity-pool-id", home.world.pool_id, "--command", find_executable(), "--no-input"]
+    places = {"COGNITO_FEDERATION_CACHE_DIR": str(home.cache), "AWS_CONFIG_FILE": None}
+    done = home.python(WITHOUT_HOME.format(words=words), **places)
+    assert done.code != 0
+    assert b"HOME" in done.err
+    assert not (home.path / "~").exists()
+
+
+@root_only
+def test_a_debug_log_of_another_user_is_refused_in_one_line_and_never_written(home: Home, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("")
+    log.chmod(0o666)
+    os.chown(log, OTHER, OTHER)
+    assert "belongs to another user" in home.ask(COGNITO_FEDERATION_DEBUG=str(log)).refused(8)
+    assert log.read_bytes() == b""
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o660, 0o606])
+def test_a_debug_log_that_others_can_open_is_refused_in_one_line_and_never_written(
+    home: Home, tmp_path: Path, mode: int
+) -> None:
+    log = tmp_path / "log"
+    log.write_text("")
+    log.chmod(mode)
+    line = home.ask(COGNITO_FEDERATION_DEBUG=str(log)).refused(8)
+    assert f"{log} is open to other users" in line
+    assert f"chmod 600 {log}" in line
+    assert log.read_bytes() == b""
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o777])
+def test_a_debug_log_that_is_made_is_private_whatever_the_umask(home: Home, tmp_path: Path, umask: int) -> None:
+    log = tmp_path / "log"
+    for _ in range(2):
+        assert with_umask(home, umask, *ASK, COGNITO_FEDERATION_DEBUG=str(log)).code == 0
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    assert log.read_bytes()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
+@pytest.mark.parametrize(
+    "words", [("export", "--profile", "demo"), ("status", "--profile", "demo"), ("cache", "path"), ASK]
+)
+@pytest.mark.parametrize("target", [">/dev/full", ">&-"])
+def test_what_cannot_be_printed_ends_with_an_error(home: Home, words: tuple[str, ...], target: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {target}', "sh", find_executable(), *words],
+        env=home.environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode not in (0, 120)
+    assert b"Traceback" not in done.stderr
+
+
+def test_what_killed_writes_have_left_is_forgotten_for_every_kind(tmp_path: Path) -> None:
+    store = FileStore(str(tmp_path / "cache"))
+    kinds = ("sessions", "secrets", "links", "generations", "keyring", "identities", "credentials", "answers", "notes")
+    leftovers = []
+    for kind in (*kinds, "."):
+        place = tmp_path / "cache" / kind
+        make_private_directories(str(place))
+        old, young = place / "k.json.tmp-0123456789ab", place / "k.json.tmp-ba9876543210"
+        for path in (old, young):
+            path.write_text("TOPSECRET")
+        os.utime(old, (time.time() - 7200, time.time() - 7200))
+        leftovers += [(old, young)]
+    store.write(SESSIONS, "k", {"who": "ada"})
+    os.utime(tmp_path / "cache" / "sessions" / "k.json", (1, 1))
+    store.write(CREDENTIALS, "k", {})
+    assert [(old.exists(), young.exists()) for old, young in leftovers] == [(False, True)] * len(leftovers)
+    assert store.read(SESSIONS, "k") == {"who": "ada"}
+
+
+def test_a_lock_names_the_process_that_holds_it_and_no_other(tmp_path: Path) -> None:
+    store = FileStore(str(tmp_path / "cache"))
+    with store.lock("k", timeout=0) as taken:
+        assert taken
+        assert store.holder("k").startswith(f"Process {os.getpid()} (")
+        assert [name for name, _ in store.holders()] == ["k"]
+        (file,) = (tmp_path / "cache" / "locks").glob("*.holder")
+        described = file.read_text()
+    assert store.holder("k") == "Another process"
+    pid, start, *rest = described.split(" ")
+    for foreign in (f"{pid} {int(start) + 1} {' '.join(rest)}", "999999999 1 2 x", "", "x", json.dumps({}), "1 " * 9):
+        file.write_text(foreign)
+        assert store.holder("k") == "Another process"

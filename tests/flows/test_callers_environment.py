@@ -1,0 +1,178 @@
+"""The helper does not depend on the Python variables and the directory of whoever starts it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from botocore.compat import _windows_shell_split
+
+from botocore_cognito_federation.config.configure import helper_command, is_ours, is_slow
+from botocore_cognito_federation.demo.serve import find_executable
+from botocore_cognito_federation.errors import ConfigurationError
+from tests.home import Home, Result, finished
+
+#: What another program's directory may hold: the names of what the helper imports, early and late.
+SHADOWS = ("botocore.py", "fcntl.py", "json.py", "requests.py", "jwt.py", "brotli.py", "configparser.py")
+ISOLATED = "isolated"
+SCRIPT = "script"
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Path:
+    folder = tmp_path / "another program"
+    folder.mkdir()
+    for name in SHADOWS:
+        (folder / name).write_text(f"import os\nos.write(2, b'ran {name}')\nos._exit(99)\n")
+    return folder
+
+
+def ask(home: Home, how: str, cwd: Path, **variables: str) -> Result:
+    """Run ``credential-process`` by the line that `configure` writes, or by the console script, from a directory."""
+    line = helper_command("demo") if how == ISOLATED else f"{find_executable()} credential-process --profile demo"
+    inherited = {name: value for name, value in home.environment().items() if not name.startswith("PYTHON")}
+    process = subprocess.Popen(
+        shlex.split(line),
+        env={**inherited, **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=cwd,
+    )
+    return finished(process)
+
+
+@pytest.mark.parametrize("how", [ISOLATED, SCRIPT])
+@pytest.mark.parametrize("path", ["{hostile}", ":{elsewhere}", "{elsewhere}:", "", ".", "{hostile}:{hostile}/.."])
+def test_a_python_path_of_the_caller_shadows_nothing_warm_or_cold(
+    home: Home, hostile: Path, tmp_path: Path, how: str, path: str
+) -> None:
+    variables = {"PYTHONPATH": path.format(hostile=hostile, elsewhere=tmp_path / "elsewhere")}
+    cold = ask(home, how, hostile, **variables)
+    assert cold.key
+    assert ask(home, how, hostile, **variables) == cold
+    assert home.spent == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PYTHONHOME": "/nonexistent"},
+        {"PYTHONSTARTUP": "{hostile}/botocore.py", "PYTHONINSPECT": "1"},
+        {"PYTHONWARNINGS": "error", "PYTHONVERBOSE": "1", "PYTHONDEVMODE": "1"},
+        {"PYTHONUSERBASE": "{hostile}", "PYTHONPLATLIBDIR": "nowhere"},
+        {"PYTHONIOENCODING": "utf-16", "PYTHONUNBUFFERED": "1"},
+    ],
+    ids=lambda variables: next(iter(variables)),
+)
+def test_the_line_that_configure_writes_ignores_every_python_variable(
+    home: Home, hostile: Path, variables: dict[str, str]
+) -> None:
+    filled = {name: value.format(hostile=hostile) for name, value in variables.items()}
+    cold = ask(home, ISOLATED, hostile, **filled)
+    assert cold.key
+    assert ask(home, ISOLATED, hostile, **filled) == cold
+
+
+def test_python_m_does_not_look_into_the_current_directory(home: Home, hostile: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "botocore_cognito_federation", "credential-process", "--profile", "demo"],
+        env={name: value for name, value in home.environment().items() if not name.startswith("PYTHON")},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=hostile,
+    )
+    assert finished(process).key
+
+
+def test_a_package_that_python_path_itself_makes_visible_goes_on_working(home: Home, tmp_path: Path) -> None:
+    """As after ``pip install --target``: then its entries are how the helper is installed."""
+    import botocore_cognito_federation
+
+    root = Path(botocore_cognito_federation.__file__).parents[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "botocore_cognito_federation", "credential-process", "--profile", "demo"],
+        env=home.environment(PYTHONPATH=f"{tmp_path}{os.pathsep}{root}"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=root,
+    )
+    assert finished(process).key
+
+
+@pytest.mark.parametrize("how", [ISOLATED, SCRIPT])
+def test_a_refresh_handler_is_still_found_in_an_entry_of_python_path(home: Home, tmp_path: Path, how: str) -> None:
+    folder = tmp_path / "handlers"
+    folder.mkdir()
+    (folder / "corp_helper.py").write_text(f"def read():\n    return open({str(home.token)!r}).read().strip()\n")
+    (folder / "corp_handler.py").write_text("import corp_helper\ndef refresh():\n    return corp_helper.read()\n")
+    (folder / "botocore.py").write_text("raise SystemExit(99)\n")
+    home.profile("handled", cognito_refresh_handler="corp_handler:refresh")
+    line = helper_command("handled") if how == ISOLATED else f"{find_executable()} credential-process --profile handled"
+    process = subprocess.Popen(
+        shlex.split(line),
+        env=home.environment(PYTHONPATH=str(folder)),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert finished(process).key
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the launchers of Windows are no scripts")
+def test_the_line_names_the_interpreter_and_parses_the_same_everywhere() -> None:
+    line = helper_command("dev")
+    words = line.split(" ")
+    assert words[1:3] == ["-I", "-S"]
+    assert words[-3:] == ["credential-process", "--profile", "dev"]
+    assert shlex.split(line) == _windows_shell_split(line) == words
+    assert all(os.path.isabs(word) for word in (words[0], words[3]))
+    assert is_ours(line)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_the_line_names_the_quicker_script_by_its_own_place_also_where_the_program_is_a_link(tmp_path: Path) -> None:
+    """As pipx and uv lay it out: a link on the PATH, the scripts in an environment of their own."""
+    link = tmp_path / "cognito-federation"
+    link.symlink_to(find_executable())
+    quick = os.path.join(os.path.dirname(find_executable()), "cognito-federation-credentials")
+    assert helper_command("dev", str(link)).split()[1:4] == ["-I", "-S", quick]
+    assert is_slow([str(link), "credential-process"])
+    assert not is_slow(helper_command("dev", str(link)).split())
+
+
+def test_without_the_quicker_script_the_line_is_the_one_it_was(tmp_path: Path) -> None:
+    program = tmp_path / "cognito-federation"
+    shutil.copy(find_executable(), program)
+    assert helper_command("dev", str(program)).split()[1:3] == ["-I", str(program)]
+    assert not is_slow([str(program)])
+
+
+@pytest.mark.parametrize("command", ["{python} -I -m botocore_cognito_federation", "{script}"])
+def test_configure_takes_a_whole_command_as_well_as_a_path(command: str) -> None:
+    line = helper_command("dev", command.format(python=sys.executable, script=find_executable()))
+    assert line.split()[:2] == [sys.executable, "-I"]
+    assert is_ours(line)
+
+
+def test_a_command_with_what_needs_quotes_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="would need quotes"):
+        helper_command("dev", f"{sys.executable} -c 'print(1)'")
+    with pytest.raises(ConfigurationError, match="not a program"):
+        helper_command("dev", "/nowhere/python -m botocore_cognito_federation")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="shebangs are POSIX")
+@pytest.mark.parametrize("first", ["#!/bin/sh", "#!/usr/bin/env python3", "#!/nowhere/python", "\x7fELF"])
+def test_a_program_that_is_no_script_of_a_python_is_named_alone(tmp_path: Path, first: str) -> None:
+    program = tmp_path / "cognito-federation"
+    program.write_text(f"{first}\n")
+    program.chmod(0o755)
+    assert helper_command("dev", str(program)) == f"{program} credential-process --profile dev"

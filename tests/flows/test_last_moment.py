@@ -1,0 +1,39 @@
+"""A helper that has no time left ends by itself, before the SDK that waits for it ends it."""
+
+from __future__ import annotations
+
+import time
+
+from tests.home import Home, Result, retimed
+
+TEMPORARY = 7
+
+HANGING = """
+import os, time
+from botocore_cognito_federation.cli import credential_process as long_way
+from botocore_cognito_federation._fast_path import CacheQuery
+
+def hang(question):
+    with long_way._stdout_kept_clean():  # as while a refresh handler runs
+        time.sleep(60)
+
+long_way._LAST_MOMENT, long_way.answer = 0.2, hang
+long_way.answer_and_end(CacheQuery("demo", os.environ))
+"""
+
+
+def let_the_answer_be_stale(home: Home) -> None:
+    (answer,) = home.answers()
+    now = time.time()
+    retimed(answer, issued=now - 1, refresh_at=now - 1)
+
+
+def test_it_prints_what_lives_though_a_handler_has_its_output_put_away(home):
+    kept = home.ask()
+    assert kept.key
+    let_the_answer_be_stale(home)
+    assert home.python(HANGING) == Result(0, kept.out, b"")
+
+
+def test_with_nothing_that_lives_it_says_to_try_again(home):
+    assert "try again" in home.python(HANGING).refused(TEMPORARY)

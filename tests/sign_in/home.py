@@ -1,0 +1,98 @@
+"""A home directory with a profile that signs in, and the command line as real processes in it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from botocore_cognito_federation.demo.serve import find_executable
+from tests import home
+from tests.home import ROOT, Result, finished
+from tests.servers.oidc_provider import OidcProvider
+
+BROWSER = Path(__file__).with_name("open_url.py")
+_NOT_INHERITED = ("AWS_", "COGNITO_FEDERATION_", "BOTO_", "SSH_", "CODESPACES", "CLOUD_SHELL", "_COGNITO", "BROWSER")
+#: Runs the command line in a process whose clock is ahead, as time-machine moves it.
+LATER = """
+import sys, time, time_machine
+sys.argv[1:2], ahead = [], float(sys.argv[1])
+from botocore_cognito_federation.cli.app import run
+with time_machine.travel(time.time() + ahead, tick=True):
+    raise SystemExit(run(sys.argv[1:]))
+"""
+
+
+@dataclass
+class SignInHome(home.Home):
+    """A home whose profile ``dev`` signs in by browser.
+
+    Attributes:
+        provider: where its users sign in.
+        session: keys of ``[cognito-session corp]``; `write` puts them in place.
+        profile_keys: further keys of ``[profile dev]``.
+    """
+
+    provider: OidcProvider
+    session: dict[str, str] = field(default_factory=dict, kw_only=True)
+    profile_keys: dict[str, str] = field(default_factory=dict, kw_only=True)
+
+    def write(self, **session: str) -> SignInHome:
+        """Write the configuration, with these session keys changed."""
+        self.session |= session
+        self.config.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lines = ["[profile dev]", "region = eu-west-1", "cognito_session = corp"]
+        lines += [f"{key} = {value}" for key, value in self.profile_keys.items()]
+        lines += ["", "[cognito-session corp]", *(f"{key} = {value}" for key, value in self.session.items()), ""]
+        self.config.write_text("\n".join(lines))
+        return self
+
+    def inherited(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
+        kept.pop("CI", None)
+        own = {"PYTHONPATH": str(ROOT), "AWS_PROFILE": "dev", "DISPLAY": ":none"}
+        return {**kept, **own, **self.world.environment(self.path)}
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Start a command; its stdin is closed unless given."""
+        variables = options.pop("variables", {})
+        command = [sys.executable, "-m", "botocore_cognito_federation", *arguments]
+        return self.spawn(command, variables, text=True, **options)
+
+    def run(self, *arguments: str, **variables: str) -> Result:
+        """Run a command to its end."""
+        return finished(self.start(*arguments, variables=variables))
+
+    def login(self, *arguments: str, user: str = "ada", **variables: str) -> Result:
+        """`login` with a browser in which `user` signs in."""
+        return self.run("login", *browser_options(user), *arguments, **variables)
+
+    def python(self, program: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Start a Python program in this home."""
+        variables = options.pop("variables", {})
+        return self.spawn([sys.executable, "-c", program, *arguments], variables, text=True, **options)
+
+
+def browser_options(user: str) -> tuple[str, str]:
+    return "--browser-command", f"{sys.executable} {BROWSER} {user} %s"
+
+
+def change_cache(home: SignInHome, cache: str) -> Result:
+    """Change ``cognito_cache`` as people do, who want to keep their sign-in."""
+    options = ("--set", f"cache={cache}", "--command", find_executable(), "--offline", "--no-input")
+    return home.run("configure", "--profile", "dev", *options)
+
+
+def later(place: SignInHome, ahead: float, *arguments: str, **variables: str) -> Result:
+    """A command run when so many seconds have passed, for it and for every server."""
+    place.world.clock_offset = ahead
+    place.provider.set_clock(ahead)
+    return finished(place.python(LATER, str(ahead), *arguments, variables=variables))
+
+
+def renewals(provider: OidcProvider) -> int:
+    """How many refresh tokens have been spent at a provider."""
+    return sum(entry["type"] == "refresh_token" for entry in provider.journal("grant"))

@@ -1,0 +1,284 @@
+"""The last word on a sign-in: who may replace whom, and what is kept."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from botocore_cognito_federation.cache.base import CREDENTIALS, SESSIONS, MemoryStore, begin_epoch
+from botocore_cognito_federation.cache.sessions import Sessions
+from botocore_cognito_federation.config.settings import Settings
+from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, StorageError
+from botocore_cognito_federation.identity_providers import resolve
+from botocore_cognito_federation.oidc.client import AuthenticationResult
+from botocore_cognito_federation.oidc.flows import SignInPrompt
+from botocore_cognito_federation.sign_in import interactive as perform
+from botocore_cognito_federation.sign_in.interactive import Environment, LoginOptions, sign_in_only
+from botocore_cognito_federation.sign_in.session_writer import SessionWriter
+
+pytestmark = pytest.mark.thorough
+
+NOW = 1_800_000_000.0
+SETTINGS = Settings("eu-west-1:1", profile="dev", session="corp", client_id="app", provider=resolve("idp.example"))
+
+
+def answer(subject: str = "ada", refresh_token: str | None = "refresh", lives: float = 3600) -> AuthenticationResult:
+    return AuthenticationResult(
+        token_kind="id_token",
+        id_token="x.y.z",
+        access_token=None,
+        refresh_token=refresh_token,
+        expires_at=NOW + lives,
+        claims={"sub": subject, "email": f"{subject}@example.com", "name": " "},
+        issuer="https://idp.example",
+    )
+
+
+def keeper(store: MemoryStore, *, force: bool = False) -> SessionWriter:
+    return SessionWriter(SETTINGS, store, force=force, now=lambda: NOW)
+
+
+def test_a_sign_in_is_kept_with_what_names_the_person() -> None:
+    store = MemoryStore()
+    keeper(store)(answer())
+    session = Sessions(SETTINGS, store).read()
+    assert session is not None
+    assert (session.subject, session.user, session.signed_in_at) == ("ada", {"email": "ada@example.com"}, NOW)
+
+
+def test_a_refresh_token_that_did_not_come_again_stays_the_one_before() -> None:
+    store = MemoryStore()
+    keeper(store)(answer(refresh_token="first"))
+    keeper(store)(answer(refresh_token=None))
+    session = Sessions(SETTINGS, store).read()
+    assert session is not None
+    assert session.refresh_token == "first"
+
+
+def test_nothing_of_somebody_else_is_taken_over() -> None:
+    store = MemoryStore()
+    keeper(store)(answer(refresh_token="of ada"))
+    store.write(CREDENTIALS, "key", {"scope": SETTINGS.scope})
+    before = Sessions(SETTINGS, store).sign_out_epoch()
+    taking_over = keeper(store, force=True)
+    taking_over(answer("grace", refresh_token=None))
+    session = Sessions(SETTINGS, store).read()
+    assert session is not None
+    assert (session.subject, session.refresh_token) == ("grace", None)
+    assert session.sign_out_epoch != before
+    assert store.read(CREDENTIALS, "key") is None
+    assert taking_over.replaced is not None
+    assert taking_over.replaced.refresh_token == "of ada"
+
+
+def nameless(refresh_token: str | None) -> AuthenticationResult:
+    """A sign-in at a provider that did not say who it was."""
+    return replace(answer(refresh_token=refresh_token), claims={})
+
+
+def test_two_sign_ins_of_nobody_knows_whom_share_nothing() -> None:
+    store = MemoryStore()
+    keeper(store)(nameless("of the first"))
+    store.write(CREDENTIALS, "key", {"scope": SETTINGS.scope})
+    keeper(store)(nameless(None))
+    session = Sessions(SETTINGS, store).read()
+    assert session is not None
+    assert session.refresh_token is None
+    assert store.read(CREDENTIALS, "key") is None
+
+
+def test_credentials_that_are_kept_while_the_session_was_lost_go_with_the_next_sign_in() -> None:
+    store = MemoryStore()
+    store.write(CREDENTIALS, "key", {"scope": SETTINGS.scope})
+    before = Sessions(SETTINGS, store).sign_out_epoch()
+    keeper(store)(answer())
+    session = Sessions(SETTINGS, store).read()
+    assert session is not None
+    assert session.sign_out_epoch != before
+    assert store.read(CREDENTIALS, "key") is None
+
+
+def test_somebody_else_is_refused_while_the_one_before_is_signed_in_and_changes_nothing() -> None:
+    store = MemoryStore()
+    keeper(store)(answer())
+    with pytest.raises(SignInFailedError, match=r"grace@example\.com signed in, but ada@example\.com is signed in"):
+        keeper(store)(answer("grace"))
+    session = Sessions(SETTINGS, store).read()
+    assert session is not None
+    assert session.subject == "ada"
+
+
+def test_somebody_else_may_follow_one_whose_sign_in_has_ended() -> None:
+    store = MemoryStore()
+    keeper(store)(answer(refresh_token=None, lives=-1))
+    keeper(store)(answer("grace"))
+    session = Sessions(SETTINGS, store).read()
+    assert session is not None
+    assert session.subject == "grace"
+
+
+def test_a_sign_out_in_between_wins() -> None:
+    store = MemoryStore()
+    late = keeper(store)
+    begin_epoch(store, SETTINGS.scope)
+    with pytest.raises(SignInFailedError, match="signed out during"):
+        late(answer())
+    assert Sessions(SETTINGS, store).read() is None
+
+
+class Screen:
+    """Nobody looks."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def __enter__(self) -> Screen:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def announce(self, prompt: SignInPrompt) -> None: ...
+
+    def ask(self, prompt: SignInPrompt) -> str:
+        return ""
+
+    def question(self, text: str, *, secret: bool = False) -> str:
+        return ""
+
+
+def no_browser(environ: Any) -> tuple[bool, str]:
+    return False, "this is a container"
+
+
+def test_a_client_without_the_device_grant_is_sent_to_pasting_and_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise ConfigurationError("idp.example gives this client no device code")
+
+    def pasted(party: Any, redirect_uri: str, *, accept: Any, **_: Any) -> None:
+        assert redirect_uri == "http://127.0.0.1:8400/callback"
+        accept(answer())
+
+    def metadata(self: Any) -> Any:
+        return type("Metadata", (), {"device_authorization_endpoint": "https://idp.example/device"})
+
+    monkeypatch.setattr(perform, "sign_in_with_device", refused)
+    monkeypatch.setattr(perform, "sign_in_with_paste", pasted)
+    monkeypatch.setattr(perform.OIDCClient, "metadata", metadata)
+    screen, environment = Screen(), Environment({}, can_open=no_browser)
+    session, joined = sign_in_only(
+        SETTINGS, store=MemoryStore(), screen=screen, options=LoginOptions(), environment=environment
+    )
+    assert (session.subject, joined) == ("ada", False)
+    assert screen.said == [
+        "No browser can be opened here: this is a container",
+        "idp.example gives this client no device code",
+    ]
+
+
+def test_one_who_only_joins_does_not_begin_after_waiting_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    import contextlib
+
+    class Busy(MemoryStore):
+        tries = 0
+
+        @contextlib.contextmanager
+        def lock(self, name: str, *, timeout: float) -> Any:
+            Busy.tries += name.startswith("login-")
+            yield timeout > 0
+
+    screen = Screen()
+    with pytest.raises(SignInFailedError, match="came to nothing"):
+        sign_in_only(
+            SETTINGS, store=Busy(), screen=screen, options=LoginOptions(only_joins=True), environment=Environment({})
+        )
+    assert Busy.tries == 2
+    assert screen.said == ["Another sign-in of session corp is under way; waiting for it"]
+
+
+@pytest.fixture
+def revoked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The refresh tokens that the provider is asked to revoke."""
+    tokens: list[str] = []
+    monkeypatch.setattr(perform, "revoke_session", lambda *arguments: tokens.append(arguments[-1]))
+    monkeypatch.setattr(
+        perform.OIDCClient, "metadata", lambda self: type("M", (), {"device_authorization_endpoint": None})
+    )
+    return tokens
+
+
+def signed_in_by_pasting(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, store: MemoryStore, given: AuthenticationResult
+) -> None:
+    def pasted(party: Any, redirect_uri: str, *, accept: Any, **_: Any) -> None:
+        accept(given)
+
+    monkeypatch.setattr(perform, "sign_in_with_paste", pasted)
+    environment = Environment({}, can_open=no_browser)
+    sign_in_only(settings, store=store, screen=Screen(), options=LoginOptions(), environment=environment)
+
+
+@pytest.mark.parametrize(("pool", "expected"), [("eu-west-1_1", ["first"]), (None, [])])
+def test_the_next_sign_in_of_a_person_revokes_the_token_before_where_that_ends_no_more_than_it(
+    monkeypatch: pytest.MonkeyPatch, revoked: list[str], pool: str | None, expected: list[str]
+) -> None:
+    settings, store = replace(SETTINGS, user_pool_id=pool), MemoryStore()
+    for token in ("first", "second"):
+        signed_in_by_pasting(monkeypatch, settings, store, answer(refresh_token=token))
+        session = Sessions(settings, store).read()
+        assert session is not None
+        assert session.refresh_token == token
+    assert revoked == expected
+
+
+def test_the_same_token_again_is_not_revoked(monkeypatch: pytest.MonkeyPatch, revoked: list[str]) -> None:
+    settings, store = replace(SETTINGS, user_pool_id="eu-west-1_1"), MemoryStore()
+    for token in ("one", "one", None):
+        signed_in_by_pasting(monkeypatch, settings, store, answer(refresh_token=token))
+    assert revoked == []
+
+
+def test_a_sign_in_that_may_not_be_kept_leaves_no_token_that_nothing_knows_of(
+    monkeypatch: pytest.MonkeyPatch, revoked: list[str]
+) -> None:
+    store = MemoryStore()
+    signed_in_by_pasting(monkeypatch, SETTINGS, store, answer(refresh_token="of ada"))
+    with pytest.raises(SignInFailedError):
+        signed_in_by_pasting(monkeypatch, SETTINGS, store, answer("grace", refresh_token="of grace"))
+    assert revoked == ["of grace"]
+
+
+def test_a_sign_in_that_cannot_be_written_leaves_no_token_that_nothing_knows_of(
+    monkeypatch: pytest.MonkeyPatch, revoked: list[str]
+) -> None:
+    class Full(MemoryStore):
+        def write(self, kind: str, key: str, document: Any) -> None:
+            if kind == SESSIONS:
+                raise StorageError("The disk is full")
+            super().write(kind, key, document)
+
+    with pytest.raises(StorageError, match="The disk is full"):
+        signed_in_by_pasting(monkeypatch, SETTINGS, Full(), answer(refresh_token="lost"))
+    assert revoked == ["lost"]
+
+
+def test_a_provider_that_does_not_answer_a_revocation_holds_nothing_up(
+    monkeypatch: pytest.MonkeyPatch, revoked: list[str]
+) -> None:
+    silent = threading.Event()
+    monkeypatch.setattr(perform, "_REVOCATION_TIME", 0.05)
+    monkeypatch.setattr(perform, "revoke_session", lambda *_: silent.wait(60))
+    settings, store = replace(SETTINGS, user_pool_id="eu-west-1_1"), MemoryStore()
+    try:
+        for token in ("first", "second"):
+            signed_in_by_pasting(monkeypatch, settings, store, answer(refresh_token=token))
+    finally:
+        silent.set()
+    session = Sessions(settings, store).read()
+    assert session is not None
+    assert session.refresh_token == "second"

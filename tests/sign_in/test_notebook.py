@@ -1,0 +1,106 @@
+"""`login("dev")` in Python: a link to click on in a cell, no terminal."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from collections.abc import Mapping
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from botocore_cognito_federation import login
+from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError
+from botocore_cognito_federation.factory import fetcher_for
+from botocore_cognito_federation.oidc.flows import SignInPrompt
+from botocore_cognito_federation.sign_in.notebook import CellScreen, kernel_display
+from tests.servers.oidc_provider.browser import ScriptedBrowser
+from tests.sign_in.home import SignInHome
+
+pytestmark = pytest.mark.thorough
+
+_LINK = re.compile(r'href="([^"]+)"')
+
+
+@pytest.fixture
+def cell(home: SignInHome, monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, str]]:
+    """A kernel whose cell output is this list; whoever sees a link there signs in with it."""
+    import html
+
+    for name, value in home.world.environment(home.path).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SSH_TTY", "/dev/pts/0")
+    monkeypatch.delenv("CI", raising=False)
+    shown: list[Mapping[str, str]] = []
+
+    def display(forms: Mapping[str, str], raw: bool) -> None:
+        assert raw
+        shown.append(forms)
+        link = _LINK.search(forms["text/html"])
+        if link:
+            url = html.unescape(link.group(1))
+            threading.Thread(target=lambda: ScriptedBrowser().open(url), daemon=True).start()
+
+    ipython, module = ModuleType("IPython"), ModuleType("IPython.display")
+    ipython.get_ipython = lambda: SimpleNamespace(kernel=object())  # type: ignore[attr-defined]  # a stand-in
+    module.display = display  # type: ignore[attr-defined]  # a stand-in
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    return shown
+
+
+def test_a_device_code_is_a_link_in_the_cell(home: SignInHome, cell: list[Mapping[str, str]]) -> None:
+    credentials = login("dev", timeout=60)
+    assert credentials.identity_id.startswith("eu-west-1:")
+    markup = "".join(forms["text/html"] for forms in cell)
+    assert "No browser can be opened here" in markup
+    assert re.search(r"<code>[A-Z]{4}-[A-Z]{4}</code>", markup)
+    assert "Signed in as ada@example.com" in markup
+    assert home.run("credential-process").code == 0
+
+
+def test_a_link_comes_back_to_this_machine_with_no_browser(home: SignInHome, cell: list[Mapping[str, str]]) -> None:
+    assert login("dev", no_browser=True, timeout=60).authenticated
+    assert "/start/" in "".join(forms["text/html"] for forms in cell)
+
+
+def test_nothing_of_a_provider_gets_into_the_page_as_markup() -> None:
+    shown: list[Mapping[str, str]] = []
+    screen = CellScreen(shown.append)
+    url = 'https://x.example/?a="><script>alert(1)</script>'
+    screen.announce(SignInPrompt("device", url, user_code="<b>A</b>", complete_url=None))
+    screen.say("<script>")
+    assert all("<script>" not in forms["text/html"] and "<b>" not in forms["text/html"] for forms in shown)
+
+
+def test_a_kernel_without_input_says_what_to_do_instead_of_pasting() -> None:
+    def no_input(prompt: str) -> str:
+        raise RuntimeError("raw_input was called, but this frontend does not support input requests")
+
+    screen = CellScreen(lambda forms: None, read=no_input)
+    with pytest.raises(SignInFailedError, match="use_device_code=True"):
+        screen.ask(SignInPrompt("paste", "https://x.example/"))
+
+
+def test_outside_a_kernel_there_is_no_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    ipython = ModuleType("IPython")
+    ipython.get_ipython = lambda: None  # type: ignore[attr-defined]  # a stand-in
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    assert kernel_display() is None
+    monkeypatch.delitem(sys.modules, "IPython")
+    assert kernel_display() is None
+
+
+def test_two_ways_at_once_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="two ways"):
+        login("dev", use_device_code=True, remote=True)
+
+
+def test_a_sign_in_kept_in_memory_serves_this_process(home: SignInHome, cell: list[Mapping[str, str]]) -> None:
+    home.write(cognito_cache="memory")
+    first = login("dev", timeout=60)
+    assert fetcher_for(load_settings("dev")).credentials() == first
+    assert not list(home.cache.rglob("*.json"))
+    assert home.run("login").code == 4

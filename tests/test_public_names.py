@@ -1,0 +1,75 @@
+"""The public names: one table, and what type checkers, `import *`, `dir()` and attribute access make of it."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import botocore_cognito_federation as package
+
+SOURCE = ast.parse(Path(package.__file__).read_text())
+
+
+def table() -> dict[str, str]:
+    """Name -> module, as the package has it; a name without a module is a module itself."""
+    for node in SOURCE.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
+            found: dict[str, str] = ast.literal_eval(node.value)
+            return found
+    raise AssertionError("the table is gone")
+
+
+def seen_by_type_checkers() -> dict[str, str]:
+    """The same, from the imports under ``if TYPE_CHECKING``."""
+    (block,) = (node for node in SOURCE.body if isinstance(node, ast.If) and isinstance(node.test, ast.Name))
+    found = {}
+    for node in block.body:
+        assert isinstance(node, ast.ImportFrom)
+        for alias in node.names:
+            assert alias.asname == alias.name, f"{alias.name} is no public name without 'as {alias.name}'"
+            found[alias.name] = node.module or ""
+    return found
+
+
+def test_type_checkers_see_exactly_the_names_of_the_table() -> None:
+    assert seen_by_type_checkers() == table()
+
+
+def test_a_name_stands_once_in_the_table() -> None:
+    (keys,) = (node.value.keys for node in SOURCE.body if isinstance(node, ast.Assign) and hasattr(node.value, "keys"))
+    names = [key.value for key in keys]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("name", table())
+def test_every_name_is_the_object_of_its_module(name: str) -> None:
+    module = importlib.import_module(f"{package.__name__}.{table()[name] or name}")
+    assert getattr(package, name) is (getattr(module, name) if table()[name] else module)
+
+
+def test_all_and_dir_name_the_table() -> None:
+    assert package.__all__ == sorted(table())  # type: ignore[attr-defined]  # made on demand
+    assert set(table()) <= set(dir(package))
+
+
+def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = package.no_such_name  # type: ignore[attr-defined]  # that is what is tried
+
+
+def test_import_star_brings_the_names_of_the_table_and_import_alone_brings_no_module() -> None:
+    program = f"""
+import sys
+before = set(sys.modules)
+import {package.__name__}
+print(*sorted(name for name in set(sys.modules) - before))
+from {package.__name__} import *
+print(*sorted(name for name in {sorted(table())!r} if name not in globals()))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines() == [package.__name__, ""]

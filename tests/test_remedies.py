@@ -1,0 +1,42 @@
+"""A remedy is data until the part that knows the configuration says it: a command, or the name of a setting."""
+
+from __future__ import annotations
+
+import pickle
+
+from botocore_cognito_federation.config.settings import Origin, Settings
+from botocore_cognito_federation.errors import SignInFailedError, reworded
+from botocore_cognito_federation.identity_pool.errors import CallContext, explain
+from botocore_cognito_federation.messages import SIGN_IN_AGAIN, SettingNames, SignInAgain
+
+POOL = "eu-west-1:00000000-0000-4000-8000-000000000001"
+
+
+def test_the_command_that_signs_in_is_named_by_the_part_that_knows_it() -> None:
+    error = SignInFailedError("It came to nothing", remedy=SignInAgain(", then try again"))
+    assert error.line == "It came to nothing. Sign in again: cognito-federation login, then try again"
+    assert error.sign_in_again is not None
+    named = reworded(error, remedy=error.sign_in_again.by("cognito-federation login --profile 'a b'"))
+    assert named.remedy == "Run: cognito-federation login --profile 'a b', then try again"
+    assert pickle.loads(pickle.dumps(error)).line == error.line
+
+
+def test_a_remedy_that_quotes_the_command_is_left_as_it_is() -> None:
+    quoting = SignInFailedError("x", remedy="The page said: cognito-federation login")
+    assert quoting.sign_in_again is None
+    assert SIGN_IN_AGAIN.by("sign_in") == "Run: sign_in"
+
+
+def test_settings_have_the_names_of_keys_for_a_profile_and_of_arguments_for_an_application() -> None:
+    of_a_profile = Settings(POOL, profile="p", origins={"flow": Origin("profile", "[profile p]")})
+    assert f"Set {SettingNames.of(of_a_profile):flow}" == "Set cognito_flow"
+    assert f"Set {SettingNames.of(Settings(POOL)):flow}" == "Set flow"
+
+
+def test_a_refusal_that_quotes_a_key_of_a_profile_keeps_it_for_an_application() -> None:
+    refused = ("NotAuthorizedException", "Role is not allowed", 400)
+    remedies = [explain(*refused, CallContext(pool=POOL, profile=name)).remedy for name in ("p", "")]
+    assert remedies == [
+        "Set cognito_role_arn to one of the user's cognito:roles, or remove it",
+        "Set role_arn to one of the user's cognito:roles, or remove it",
+    ]
