@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.servers.rotating_provider import CLIENT_ID, FIRST, RotatingProvider
+
 from .laboratory import Laboratory
 from .measuring import Spread, Unmeasurable
-from .rotating_provider import CLIENT_ID, FIRST, RotatingProvider
 from .rows import Row
 
 _PROCESSES, _REPEATS = 64, 5

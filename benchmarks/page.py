@@ -18,7 +18,7 @@ FILE = REPOSITORY / "docs" / "performance.md"
 
 _PAGE = """# Performance
 
-What the product costs, beside what Python itself costs and beside its peers,
+What the product costs, compared with Python itself and with similar tools,
 on {versions}.
 
 The rows of the line that `configure` writes are what an SDK runs; how the package was installed does not matter to
@@ -59,7 +59,7 @@ _MISSED = """Where a limit is missed:
 {rows}
 
 """
-_UNEXPLAINED = "Nobody knows why so far: say it in `benchmarks/rows.py`."
+_UNEXPLAINED = "The reason is not known so far: say it in `benchmarks/rows.py`."
 
 
 def write(laboratory: Laboratory, rows: Sequence[Row]) -> None:

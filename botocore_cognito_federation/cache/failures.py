@@ -132,7 +132,7 @@ class FailureCache:
         here = self._here.get(key)
         if kept is None:
             return here
-        at, retry_at, name = _time(kept.get("at")), _time(kept.get("retry_at")), kept.get("class")
+        at, retry_at, name = time_in(kept.get("at")), time_in(kept.get("retry_at")), kept.get("class")
         if at is None or retry_at is None or not isinstance(name, str) or name not in _CLASSES:
             return here
         error = _CLASSES[name](str(kept.get("what", "")), remedy=str(kept.get("remedy", "")))
@@ -158,7 +158,7 @@ def retry_delay_after(error: CognitoFederationError) -> tuple[float, float]:
     return now, now + (SHORT_RETRY_DELAY if isinstance(error, TemporaryError) else 0.0)
 
 
-def _time(value: object) -> float | None:
+def time_in(value: object) -> float | None:
     """A number from a file that can be a time; JSON also has Infinity, and integers longer than a float."""
     return float(value) if isinstance(value, int | float) and abs(value) < _END_OF_TIME else None
 

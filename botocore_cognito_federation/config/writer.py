@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from configparser import RawConfigParser
 from dataclasses import dataclass
 
-from .._util.files import make_private_directories, replace_file
+from .._util.files import make_private_directories, refuse_place_of_another_user, replace_file
 from ..cache.base import Store, cache_key
 from ..errors import ConfigurationError, StorageError
 
@@ -258,6 +258,8 @@ def _replace(path: str, before: str, content: bytes, check: Callable[[str], None
         like = os.stat(path)
         if not os.access(path, os.W_OK):
             raise PermissionError(13, "it is write-protected")
+    if like is None:
+        refuse_place_of_another_user(os.path.dirname(path))
 
     def unchanged_and_checked(temporary: str) -> None:
         check(temporary)
