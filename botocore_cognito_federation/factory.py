@@ -12,9 +12,8 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from .cache import FileStore, default_directory, store_for
-from .cache.base import MemoryStore
+from .cache.base import MemoryStore, StoreBesideDoubles
 from .cache.credentials import CredentialCache
-from .cache.doubles import StoreBesideDoubles
 from .errors import ConfigurationError
 from .events import Events
 from .fetcher import CredentialFetcher

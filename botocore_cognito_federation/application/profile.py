@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..cache.base import current_epoch, end_sign_in
-from ..cache.sessions import Session, Sessions
+from ..cache.base import current_epoch
+from ..cache.sessions import Session, Sessions, end_sign_in
 from ..credentials import FetchResult
 from ..errors import CognitoFederationError, NotSignedInError
 from ..events import Event, Events

@@ -16,9 +16,8 @@ from .._fast_path import cache_directory, state_of_variable
 from .._util.concurrency import ForkSafeLock
 from .._util.subprocess import check_profile_recursion
 from ..cache import store_for
-from ..cache.base import current_epoch
+from ..cache.base import current_epoch, double_of_aws
 from ..cache.credentials import user_fingerprint
-from ..cache.doubles import double_of_aws
 from ..config.loader import settings_of_session
 from ..config.settings import Settings
 from ..errors import CognitoFederationError

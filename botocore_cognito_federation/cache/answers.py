@@ -13,9 +13,8 @@ from .._fast_path import ENTRY, FIELD, MAGIC, CacheQuery, bound, checksum, read_
 from .._util.files import make_directory, read_private, remove, write_private
 from ..credentials import usable_until
 from ..errors import CognitoFederationError, StorageError
-from .base import EPOCHS, epoch_keys
-from .doubles import double_of_aws
-from .failures import retry_delay_after
+from .base import EPOCHS, double_of_aws, epoch_keys
+from .credentials import retry_delay_after
 from .file import FileStore
 
 if TYPE_CHECKING:

@@ -25,6 +25,7 @@ from .._util.files import (
     write_private,
 )
 from ..errors import StorageError
+from ..messages import UNKNOWN_HOLDER, holder_words, lock_holder
 from .base import (
     CREDENTIALS,
     DOCUMENTS,
@@ -39,7 +40,6 @@ from .base import (
     SESSIONS,
     cache_key,
 )
-from .lock_holder import UNKNOWN_HOLDER, holder_words, lock_holder
 
 if TYPE_CHECKING:
     from filelock import FileLock

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import get_completion_class
 
+from .. import __version__
 from .._fast_path import CacheQuery
 from .._util.log import VARIABLE, start_debug_log, unexpected
-from .._version import __version__
 from ..config.loader import load_session_settings, load_settings
 from ..config.settings import Settings
 from ..errors import CognitoFederationError

@@ -13,19 +13,9 @@ import click
 from .._fast_path import CacheQuery
 from ..cache import default_directory, store_for
 from ..cache.answers import forget_answers, last_failure
-from ..cache.base import (
-    CREDENTIALS,
-    EVERYTHING,
-    FAILURES,
-    IDENTITIES,
-    NOTES,
-    SESSIONS,
-    Store,
-    forget_credentials,
-    sign_in_epoch,
-)
+from ..cache.base import CREDENTIALS, EVERYTHING, FAILURES, IDENTITIES, NOTES, SESSIONS, Store, sign_in_epoch
 from ..cache.file import FileStore
-from ..cache.sessions import Session
+from ..cache.sessions import Session, forget_credentials
 from ..config.configure import signs_people_in
 from ..config.keys import KEYS
 from ..config.loader import load_settings

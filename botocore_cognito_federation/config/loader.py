@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from .._util.urls import check_endpoint, configured_endpoint, is_true
 from ..errors import ConfigurationError
 from ..messages import run_with_profile, shown_url
-from .endpoints import check_endpoint, configured_endpoint, is_true
 from .files import has_section, parse_trouble
 from .precedence import SESSION_SECTION, Layers, has_our_keys, is_ours, resolve
 

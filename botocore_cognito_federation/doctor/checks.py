@@ -18,7 +18,6 @@ from botocore.session import Session
 
 from .._fast_path import CacheQuery
 from .._util.http import HttpClient, ServerBusyError
-from .._util.log import suppress_wire_logs
 from ..botocore_plugin.install import session_of_other_profile
 from ..cache import answers as ready_answer
 from ..cache import default_directory, store_for
@@ -34,6 +33,7 @@ from ..config.writer import profile_section
 from ..errors import CognitoFederationError, ConfigurationError, SignInRequiredError, StorageError, TemporaryError
 from ..factory import fetcher_for, identity_pool_for
 from ..identity_pool.aws import Clients
+from ..identity_pool.aws_http import suppress_wire_logs
 from ..identity_pool.client import Login, fixed_identity
 from ..identity_providers import derive_login_key
 from ..messages import login_command, run_with_profile, span

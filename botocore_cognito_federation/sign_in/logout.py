@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from ..cache import default_directory
 from ..cache.answers import forget_answers
-from ..cache.base import CREDENTIALS, SESSIONS, Store, begin_epoch, end_sign_in
-from ..cache.sessions import Session, Sessions
+from ..cache.base import CREDENTIALS, SESSIONS, Store
+from ..cache.sessions import Session, Sessions, begin_epoch, end_sign_in
 from ..config.settings import Settings
 from ..errors import CognitoFederationError, StorageError
 from ..oidc.client import oidc_client

@@ -7,8 +7,8 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..cache.base import CREDENTIALS, FAILURES, Store, cache_key, end_sign_in, scope_key
-from ..cache.sessions import Session, Sessions, held_for_too_long
+from ..cache.base import CREDENTIALS, FAILURES, Store, cache_key, scope_key
+from ..cache.sessions import Session, Sessions, end_sign_in, held_for_too_long
 from ..config.settings import Settings
 from ..errors import SignInFailedError, StorageError
 from ..oidc.client import AuthenticationResult

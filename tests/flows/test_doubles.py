@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from botocore_cognito_federation.cache.doubles import double_of_aws, double_of_http
+from botocore_cognito_federation.cache.base import double_of_aws, double_of_http
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.sessions import Session, Sessions
 from botocore_cognito_federation.config.loader import load_settings

@@ -17,7 +17,7 @@ import botocore_cognito_federation
 from botocore_cognito_federation import CognitoFederationError, TemporaryError
 from botocore_cognito_federation._util.log import start_debug_log
 from botocore_cognito_federation.cache.base import CREDENTIALS, MemoryStore, cache_key
-from botocore_cognito_federation.cache.failures import FailureCache
+from botocore_cognito_federation.cache.credentials import FailureCache
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.sessions import Session, Sessions
 from botocore_cognito_federation.cli.account import report

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from botocore_cognito_federation.cache.base import CREDENTIALS, SESSIONS, MemoryStore, begin_epoch
-from botocore_cognito_federation.cache.sessions import Sessions
+from botocore_cognito_federation.cache.base import CREDENTIALS, SESSIONS, MemoryStore
+from botocore_cognito_federation.cache.sessions import Sessions, begin_epoch
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, StorageError
 from botocore_cognito_federation.identity_providers import resolve
