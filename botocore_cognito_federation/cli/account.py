@@ -25,7 +25,7 @@ from ..messages import span
 from ..sign_in.browser import parse_browser_command
 from ..sign_in.interactive import Environment, LoginOptions
 from ..sign_in.login import SignedIn, sign_in
-from ..sign_in.logout import SignedOut, forget_scope, sign_out
+from ..sign_in.sessions import SignedOut, forget_scope, sign_out
 from ..sign_in.terminal import TerminalScreen, read_line
 from .app import chosen_settings, json_option, print_data, print_json, print_line, profile_option, session_option
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from .._util.urls import check_endpoint, configured_endpoint, is_true
 from ..errors import ConfigurationError
 from ..messages import run_with_profile, shown_url
-from .files import has_section, parse_trouble
 from .precedence import SESSION_SECTION, Layers, has_our_keys, is_ours, resolve
+from .writer import has_section, parse_trouble
 
 if TYPE_CHECKING:
     from botocore.session import Session

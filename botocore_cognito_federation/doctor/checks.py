@@ -25,11 +25,10 @@ from ..cache.base import NOTES, Store
 from ..cache.file import FileStore
 from ..cache.sessions import Sessions
 from ..config.configure import Files, check_provider, is_ours, signs_people_in
-from ..config.files import read_config
 from ..config.loader import load_settings
 from ..config.precedence import find_overrides
 from ..config.settings import Settings
-from ..config.writer import profile_section
+from ..config.writer import profile_section, read_config
 from ..errors import CognitoFederationError, ConfigurationError, SignInRequiredError, StorageError, TemporaryError
 from ..factory import fetcher_for, identity_pool_for
 from ..identity_pool.aws import Clients

@@ -32,8 +32,7 @@ from ..oidc.client import Now, OIDCClient, oidc_client
 from ..oidc.device import sign_in_with_device
 from ..oidc.flows import DEFAULT_TIMEOUT, sign_in_with_browser, sign_in_with_paste
 from .browser import BrowserLauncher, can_open_browser
-from .logout import revoke_session
-from .session_writer import SessionWriter
+from .sessions import SessionWriter, revoke_session
 from .shared_redirect import refuse_shared_redirect
 from .terminal import Screen
 

@@ -17,7 +17,7 @@ from botocore_cognito_federation.oidc.client import AuthenticationResult
 from botocore_cognito_federation.oidc.flows import SignInPrompt
 from botocore_cognito_federation.sign_in import interactive as perform
 from botocore_cognito_federation.sign_in.interactive import Environment, LoginOptions, sign_in_only
-from botocore_cognito_federation.sign_in.session_writer import SessionWriter
+from botocore_cognito_federation.sign_in.sessions import SessionWriter
 
 pytestmark = pytest.mark.thorough
 
