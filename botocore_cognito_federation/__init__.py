@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import handlers as handlers
     from .application.federation import CognitoFederation as CognitoFederation
-    from .botocore_plugin.install import install as install
-    from .botocore_plugin.install import uninstall as uninstall
+    from .botocore_plugin.provider import install as install
+    from .botocore_plugin.provider import uninstall as uninstall
     from .credentials import FederatedCredentials as FederatedCredentials
     from .errors import CognitoFederationError as CognitoFederationError
     from .errors import ConfigurationError as ConfigurationError
@@ -51,7 +51,7 @@ _HOME_OF = {
     "FederatedCredentials": "credentials",
     "FederationRefusedError": "errors",
     "handlers": "",
-    "install": "botocore_plugin.install",
+    "install": "botocore_plugin.provider",
     "login": "sign_in.notebook",
     "NewPasswordRefusedError": "user_pool",
     "NonRetryableError": "errors",
@@ -64,7 +64,7 @@ _HOME_OF = {
     "StorageError": "errors",
     "TemporaryError": "errors",
     "TokenRefreshError": "errors",
-    "uninstall": "botocore_plugin.install",
+    "uninstall": "botocore_plugin.provider",
     "UserNotConfirmedError": "user_pool",
     "UserPool": "user_pool",
     "UserPoolTokens": "user_pool",

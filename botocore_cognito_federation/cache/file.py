@@ -44,6 +44,7 @@ from .base import (
 if TYPE_CHECKING:
     from filelock import FileLock
 
+
 #: The kind of the files that name what is in a keyring; see `keyring`.
 INDEX = "keyring"
 _LOCKS = "locks"

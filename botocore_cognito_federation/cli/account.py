@@ -10,15 +10,14 @@ from datetime import datetime
 import click
 from botocore.session import Session as BotocoreSession
 
-from ..botocore_plugin.install import session_of_other_profile
-from ..cache import default_directory, store_for
+from ..botocore_plugin.provider import session_of_other_profile
 from ..cache.base import CREDENTIALS, SESSIONS, Store
 from ..cache.file import FileStore
 from ..cache.sessions import Sessions
-from ..config.loader import load_session_settings, load_settings
+from ..config.loader import default_directory, load_session_settings, load_settings
 from ..config.settings import Settings
 from ..errors import ConfigurationError
-from ..factory import everything_stored, fetcher_for, other_stores, system_clock
+from ..factory import everything_stored, fetcher_for, other_stores, store_for, system_clock
 from ..identity_pool.aws import Clients, call
 from ..identity_pool.errors import CallContext
 from ..messages import span

@@ -161,7 +161,7 @@ def fetcher_of_profile(profile: str | None) -> tuple[Settings, CredentialFetcher
     Raises:
         ConfigurationError: there is no such profile, or it is wrong.
     """
-    from ..botocore_plugin.install import session_of_other_profile
+    from ..botocore_plugin.provider import session_of_other_profile
     from ..factory import answer_writer_for, fetcher_for
 
     query = CacheQuery(profile, os.environ)  # before the configuration is read

@@ -2,8 +2,8 @@
 
 What a program is started with stands in the list of processes, which every user of the machine reads. So a browser is
 given the address of a private file, and the page in that file sends it on. A browser that cannot read such a file is
-not started; its user opens the address by hand: Snap and Flatpak packages see a file system of their own, the browser of
-Windows under WSL another user's. They are recognised by the path of their program or desktop entry, and by the
+not started; its user opens the address by hand: Snap and Flatpak packages see a file system of their own, the browser
+of Windows under WSL another user's. They are recognised by the path of their program or desktop entry, and by the
 environment.
 """
 

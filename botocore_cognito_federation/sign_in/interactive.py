@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from .._util.concurrency import BackendTimeoutError, TimeLimit
-from ..cache import default_directory
 from ..cache.answers import forget_failed_answers
 from ..cache.base import FAILURES, SECRETS, Store, cache_key, scope_key
 from ..cache.sessions import Session, Sessions
 from ..config.keys import TOKEN_SOURCES
+from ..config.loader import default_directory
 from ..config.settings import Settings
 from ..errors import (
     CognitoFederationError,

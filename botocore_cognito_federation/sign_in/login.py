@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..cache import default_directory
 from ..cache.answers import forget_answers
 from ..cache.base import Store
 from ..cache.sessions import Session
+from ..config.loader import default_directory
 from ..config.settings import Settings
 from ..credentials import FederatedCredentials
 from ..errors import (

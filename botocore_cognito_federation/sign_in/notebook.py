@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
-from ..botocore_plugin.install import session_of_other_profile
-from ..cache import store_for
+from ..botocore_plugin.provider import session_of_other_profile
 from ..config.loader import load_settings
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, SignInFailedError, clears_frames
+from ..factory import store_for
 from ..messages import shown_lines
 from ..oidc.flows import DEFAULT_TIMEOUT, SignInPrompt
 from .dialogue import Questions

@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from ..cache import default_directory
 from ..cache.answers import forget_answers
 from ..cache.base import CREDENTIALS, FAILURES, SESSIONS, Store, cache_key, scope_key
 from ..cache.sessions import Session, Sessions, begin_epoch, end_sign_in, held_for_too_long
+from ..config.loader import default_directory
 from ..config.settings import Settings
 from ..errors import CognitoFederationError, SignInFailedError, StorageError
 from ..oidc.client import AuthenticationResult, oidc_client
