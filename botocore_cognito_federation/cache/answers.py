@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._fast_path import ENTRY, FIELD, MAGIC, CacheQuery, bound, checksum, read_answer, still_bound
-from .._util.files import make_directory, read_private, remove, write_private
+from .._fast_path import FIELD, MAGIC, CacheQuery, bound_together, checksum, read_answer, still_bound
+from .._util.files import make_directories, read_private, remove, write_private
 from ..credentials import usable_until
 from ..errors import CognitoFederationError, StorageError
 from .base import EPOCHS, double_of_aws, epoch_keys
@@ -88,9 +88,9 @@ class AnswerWriter:
 def state_of(query: CacheQuery, settings: Settings, bindings: tuple[Binding, ...]) -> str | None:
     """The state of what an answer depends on: the sign-outs, then the bindings; None where it cannot be written."""
     folder = os.path.join(query.directory, EPOCHS)
-    epochs = (bound("file", os.path.join(folder, f"{key}.json")) for key in epoch_keys(settings.scope))
-    entries = [*epochs, *(bound(binding.kind, binding.name) for binding in bindings)]
-    text = ENTRY.join(entries)
+    epochs = [("file", os.path.join(folder, f"{key}.json")) for key in epoch_keys(settings.scope)]
+    entries = [*epochs, *((binding.kind, binding.name) for binding in bindings)]
+    text = bound_together(entries)
     return None if "\n" in text or text.count(FIELD) != 2 * len(entries) else text
 
 
@@ -134,8 +134,7 @@ def _write(
     rest = "\n".join(fields).encode("utf-8", "surrogateescape")
     store = FileStore(query.directory)
     try:
-        make_directory(query.directory, store.warn)
-        make_directory(os.path.dirname(query.path), store.warn)
+        make_directories((query.directory, os.path.dirname(query.path)), store.warn)
         write_private(query.path, b"\n".join((MAGIC.encode(), checksum(rest), rest)), lasting=False)
     except StorageError as error:
         store.warn(f"No answer can be kept ready, so each call starts anew: {error.line}")

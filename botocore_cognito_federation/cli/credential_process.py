@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from botocore.session import Session
 
 from .._fast_path import CacheQuery, exit_at_deadline, exit_with, fail
-from .._util.callers_path import offer_callers_path_to_handlers
 from .._util.concurrency import check_profile_recursion
 from .._util.interruption import hold_signals, wait_for_work
 from .._util.log import start_debug_log, unexpected
@@ -53,7 +52,6 @@ def answer_and_end(query: CacheQuery, log: str | None = None) -> None:
     stdout = os.dup(1)
 
     hold_signals()
-    offer_callers_path_to_handlers()
 
     def give_up() -> None:
         wait_for_work(_LAST_WAIT)

@@ -291,10 +291,10 @@ def test_botocore_never_sees_credentials_whose_renewal_failed_as_long_as_they_li
 def test_where_registration_fails_the_stock_chain_is_left(inside, monkeypatch):
     stock = methods(botocore.session.Session())
 
-    def broken(_):
+    def broken(*_, **__):
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(chain, "_provider_class", broken)
+    monkeypatch.setattr(chain, "_made", broken)
     federation.install()
     assert methods(botocore.session.Session()) == stock
     assert cache_key("demo").startswith("ASIA")
