@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.servers.rotating_provider import CLIENT_ID, FIRST, RotatingProvider
+
 from .laboratory import Laboratory
 from .measuring import Spread, Unmeasurable
-from .rotating_provider import CLIENT_ID, FIRST, RotatingProvider
 from .rows import Row
 
 _PROCESSES, _REPEATS = 64, 5
@@ -26,7 +27,7 @@ settings = load_settings(profile)
 now = time.time()
 session = Session(
     sign_in_id="1", subject="ada", user={}, login_token=token, token_expires_at=now - 60, refresh_token=refresh_token,
-    signed_in_at=now - 3660, generation="",
+    signed_in_at=now - 3660, sign_out_epoch="",
 )
 Sessions(settings, store_for(settings, os.environ)).write(session)
 """

@@ -18,7 +18,7 @@ FILE = REPOSITORY / "docs" / "performance.md"
 
 _PAGE = """# Performance
 
-What the product costs, beside what Python itself costs and beside its peers. This page is written by
+What the product costs, compared with Python itself and with similar tools. This page is written by
 `python -m benchmarks --write` (or `tox -e benchmarks -- --write`), from a wheel in a virtual environment of its own.
 
 {table}
@@ -51,7 +51,7 @@ _MISSED = """Where a limit is missed:
 {rows}
 
 """
-_UNEXPLAINED = "Nobody knows why so far: say it in `benchmarks/rows.py`."
+_UNEXPLAINED = "The reason is not known so far: say it in `benchmarks/rows.py`."
 
 
 def write(laboratory: Laboratory, rows: Sequence[Row]) -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 _HELPER = "warm credential-process"
 _NATIVE = "session, client and first S3 call, native and warm"
-_BURST = "64 processes at once, nothing kept, sign-in to be renewed"
+_BURST = "64 processes at once, nothing cached, sign-in to be renewed"
 _SSO, _CLI2, _EXPORT = "aws-sso-util, cached", "AWS CLI 2 export-credentials", "aws-export-credentials"
-_LOOP = "asyncio: 20 tasks, nothing kept, one fetch"
+_LOOP = "asyncio: 20 tasks, nothing cached, one fetch"
 _BARE = "x python -c pass"
 
 
@@ -74,8 +74,8 @@ CATALOGUE: Mapping[str, Line] = {
     "native.installing": Line(f"install(), {_NATIVE}", "instructions x static keys"),
     "native.again": Line("the next session, client and call in that process", "CPU x static keys", 1.03),
     "frozen.static": Line("get_frozen_credentials(), static Credentials", "ns"),
-    "frozen.ours": Line("get_frozen_credentials(), ours", "ns"),
-    "frozen.ratio": Line("get_frozen_credentials(), ours", "x static Credentials", 1.0),
+    "frozen.ours": Line("get_frozen_credentials(), this package", "ns"),
+    "frozen.ratio": Line("get_frozen_credentials(), this package", "x static Credentials", 1.0),
     "burst.wall": Line(_BURST, "wall x (one cold call + 1.15 warm bursts)", 1.0),
     "burst.refreshes": Line(_BURST, "refresh tokens spent", 1, exactly=True),
     "burst.identities": Line(_BURST, "calls of GetId", 1),

@@ -341,7 +341,7 @@ class CredentialFetcher:
             TemporaryError: another user is.
         """
         if login is not None and self.settings.identity_id is None and not self.cache.is_of(entry, login):
-            raise TemporaryError("Somebody else signed in meanwhile", remedy="Try again")
+            raise TemporaryError("Another user signed in meanwhile", remedy="Try again")
 
     def _failed(self, entry: Entry, at_hand: FederatedCredentials | None, error: CognitoFederationError) -> FetchResult:
         logger.debug("Renewing failed: %s", error.line)
@@ -396,5 +396,5 @@ def _expired_on_arrival(exchanged: Exchanged) -> str:
 def _busy(holder: str) -> StorageError:
     return StorageError(
         f"{holder} has been renewing these credentials for more than {LOCK_TIMEOUT:g} s",
-        remedy="Try again; if it stays, end that process",
+        remedy="Try again; if it persists, end that process",
     )

@@ -78,7 +78,7 @@ def why_unusable(directory: str) -> str | None:
     if not os.path.lexists(directory):
         parent = os.path.dirname(directory)
         if os.path.isdir(parent) and not _may_make_in(parent):
-            return f"root makes nothing in {parent}, which belongs to another user"
+            return f"root creates nothing in {parent}, which belongs to another user"
         return None
     try:
         inside = [entry.path for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False)]
@@ -103,8 +103,8 @@ def make_private_directories(path: str) -> None:
     while path and not os.path.isdir(path) and not os.path.lexists(path):
         missing.append(path)
         path = os.path.dirname(path)
-    if missing and not _may_make_in(path or "."):
-        raise PermissionError(errno.EACCES, f"root makes nothing in {path}, which belongs to another user")
+    if missing:
+        refuse_place_of_another_user(path or ".")
     for directory in reversed(missing):
         with contextlib.suppress(FileExistsError):
             os.mkdir(directory, 0o700)
@@ -112,8 +112,18 @@ def make_private_directories(path: str) -> None:
                 os.chmod(directory, 0o700)  # a umask may take rights from the owner too
 
 
+def refuse_place_of_another_user(parent: str) -> None:
+    """Make sure that what is made in a directory will belong to the user whose it is.
+
+    Raises:
+        OSError: this is root, and the directory belongs to another user; or there is none.
+    """
+    if not _may_make_in(parent):
+        raise PermissionError(errno.EACCES, f"root creates nothing in {parent}, which belongs to another user")
+
+
 def _may_make_in(parent: str) -> bool:
-    """Whether a directory made here will belong to the user whose home it is: root's would lock that user out."""
+    """Whether what is made here will belong to the user whose home it is: root's would lock that user out."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return True
     return os.stat(parent).st_uid == 0
@@ -277,13 +287,7 @@ def replace_file(
     """
     temporary = _temporary_name(path)
     try:
-        _create(temporary, content, sync=lasting)
-        if like is not None and hasattr(os, "chown"):
-            with contextlib.suppress(OSError):
-                os.chown(temporary, like.st_uid, like.st_gid)
-        mode = mode if like is None else stat.S_IMODE(like.st_mode)
-        if mode != 0o600:
-            os.chmod(temporary, mode)
+        _create(temporary, content, sync=lasting, mode=mode if like is None else stat.S_IMODE(like.st_mode), like=like)
         if check is not None:
             check(temporary)
         _put_in_place(temporary, path, lasting=lasting)
@@ -335,11 +339,15 @@ def _refuse_foreign(path: str) -> None:
         raise _cannot_write(path, error) from None
 
 
-def _create(path: str, content: bytes, *, sync: bool) -> None:
+def _create(path: str, content: bytes, *, sync: bool, mode: int = 0o600, like: os.stat_result | None = None) -> None:
     descriptor = os.open(path, _WRITE_FLAGS, 0o600)
     try:
-        if os.name != "nt" and os.fstat(descriptor).st_mode & 0o777 != 0o600:
-            os.fchmod(descriptor, 0o600)  # a umask may take rights from the owner too
+        # By descriptor: who owns the directory can let the name lead to another file meanwhile, and this may be root.
+        if like is not None and hasattr(os, "fchown"):
+            with contextlib.suppress(OSError):
+                os.fchown(descriptor, like.st_uid, like.st_gid)
+        if os.name != "nt" and stat.S_IMODE(os.fstat(descriptor).st_mode) != mode:
+            os.fchmod(descriptor, mode)  # a umask may take rights from the owner too
         _write_all(descriptor, content, sync=sync)
     finally:
         os.close(descriptor)

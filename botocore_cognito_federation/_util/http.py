@@ -288,7 +288,7 @@ class _Exchange:
                 remedy="Behind a TLS-inspecting proxy name its CA file in AWS_CA_BUNDLE or the profile's ca_bundle",
             )
         if isinstance(failure, requests.exceptions.InvalidProxyURL):
-            return ConfigurationError("The proxy URL in the environment is malformed", remedy="Mend HTTPS_PROXY")
+            return ConfigurationError("The proxy URL in the environment is malformed", remedy="Correct HTTPS_PROXY")
         if isinstance(failure, requests.exceptions.ProxyError):
             return TemporaryError(
                 f"The proxy for {self._host} could not be used", remedy="Check HTTPS_PROXY and NO_PROXY"
@@ -299,7 +299,7 @@ class _Exchange:
         if unreadable and isinstance(self._client.certificates(), str):
             return ConfigurationError(
                 f"The CA certificates in {self._client.certificates()} cannot be read",
-                remedy="Mend AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or SSL_CERT_FILE",
+                remedy="Correct AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or SSL_CERT_FILE",
             )
         return ConfigurationError(f"The request to {self._host} could not be made ({type(failure).__name__})")
 

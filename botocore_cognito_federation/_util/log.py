@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from ..errors import CognitoFederationError, StorageError
 from ..messages import shown_lines
-from .files import is_own
+from .files import is_own, refuse_place_of_another_user
 
 if TYPE_CHECKING:
     _Handler = logging.StreamHandler[TextIO]
@@ -74,6 +74,8 @@ def _private_file(path: str) -> TextIO:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     try:
         existed = os.path.lexists(path)
+        if not existed:
+            refuse_place_of_another_user(os.path.dirname(path) or ".")
         # Non-blocking, so that a pipe without a reader cannot hold the helper up.
         descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o600)
         status = os.fstat(descriptor)

@@ -140,7 +140,7 @@ def _output_of(process: subprocess.Popen[bytes], name: str, time_limit: float) -
         code = process.returncode
         how = f"ended with status {code}" if code > 0 else f"was ended by signal {-code}"
         raise TokenRefreshError(
-            f"{name} {how}", remedy="Run it by hand to see its message, kept back here because it may hold secrets"
+            f"{name} {how}", remedy="Run it by hand to see its message, not shown here because it may hold secrets"
         )
     return bytes(output)
 

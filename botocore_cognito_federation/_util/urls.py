@@ -99,7 +99,7 @@ def _check_host(host: str, exceptions: Collection[str]) -> None:
         return
     if is_link_local(host):
         raise UnsafeURLError(
-            f"leads to {host}, a link-local address where machines keep credentials of their own",
+            f"leads to {host}, a link-local address where machines publish their own credentials",
             "For a token of the machine itself set cognito_token_url = gcp or azure",
         )
     if address.is_unspecified or address.is_multicast:

@@ -101,7 +101,7 @@ def login_token(
             raise ConfigurationError("Guests have no token", remedy="Pass 'guest' alone, or the token's own provider")
         return None
     if not isinstance(token, str):
-        what = "has no token" if token is None else f"has a token that is no text but {type(token).__name__}"
+        what = "has no token" if token is None else f"has a token that is not a str but {type(token).__name__}"
         raise ConfigurationError(f"The sign-in with {provider.name} {what}", remedy="Pass the token the provider gave")
     if provider.kind == "developer" and not identity_id:
         raise ConfigurationError(
@@ -139,7 +139,7 @@ def user_mapping(user: Mapping[str, Any] | None, token: LoginToken | None) -> di
         copied = json.loads(json.dumps(dict(user)))
     except (TypeError, ValueError):
         raise ConfigurationError(
-            "user holds what cannot be stored", remedy="Pass names with texts, numbers, lists and mappings"
+            "user holds what cannot be stored", remedy="Pass names with strings, numbers, lists and mappings"
         ) from None
     assert isinstance(copied, dict)
     return copied
@@ -248,7 +248,7 @@ class Records:
         )
 
     def delete(self) -> None:
-        """Nobody is signed in any more.
+        """End the sign-in.
 
         Raises:
             StorageError: the document is there and could not be removed.

@@ -291,7 +291,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         record = context.records.read()
         mine = self._sign_in
         if record is None:
-            raise NotSignedInError("Nobody is signed in", remedy=self._how_to_sign_in)
+            raise NotSignedInError("Not signed in", remedy=self._how_to_sign_in)
         if mine is None:
             with self._turns:
                 if self._sign_in is None:

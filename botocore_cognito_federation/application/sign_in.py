@@ -288,7 +288,7 @@ class SignIn:
             self._sessions.delete()
 
     def clear_current(self) -> None:
-        """Nobody is signed in any more, as far as others look.
+        """End the sign-in, as far as others look.
 
         Raises:
             StorageError: the record could not be removed.

@@ -229,7 +229,7 @@ class SignedIn(ClearsFrames, ABC):
         """
         sign_in = self._current()
         if sign_in.is_guest:
-            raise NotSignedInError("A guest is no authenticated user", remedy=self._how_to_sign_in)
+            raise NotSignedInError("A guest is not an authenticated user", remedy=self._how_to_sign_in)
         info = sign_in.info()
         return {**info["user"], "id": info["identity_id"], "provider": info["provider"], "token": info["token"]}
 

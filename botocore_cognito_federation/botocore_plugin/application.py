@@ -46,7 +46,7 @@ class ApplicationCredentials(RefreshableCognitoCredentials):
         frozen = super().get_frozen_credentials()
         if sign_outs != self._sign_outs:
             self._ask_again_at = self._serve_until = 0.0
-            raise NotSignedInError("Somebody signed out meanwhile", remedy="Sign in, then try again")
+            raise NotSignedInError("The user signed out meanwhile", remedy="Sign in, then try again")
         return frozen
 
     def _renew(self) -> None:

@@ -1,7 +1,8 @@
 """One credentials object for all sessions and clients of a configuration in this process.
 
-As long as it is one user's: a session that is made after a sign-out, or after somebody else's token has taken the
-place of the one before, gets an object of its own, as a process that is started then gets their credentials.
+As long as it is one user's: a session that is made after a sign-out, or after another user's token has taken the place
+of the one before, gets an object of its own, as a process that is started then gets their credentials. Where only a
+command, a handler or a URL can say who the user is, each session has an object of its own.
 """
 
 from __future__ import annotations
@@ -96,6 +97,10 @@ def _shared_credentials(
 ) -> RefreshableCognitoCredentials:
     """The credentials object of a configuration: the same one for every session of this process."""
     fetcher = fetcher_of(settings, query, sessions)
+    if not source_of(settings).tells_users_apart(settings, os.environ):
+        # The next token may be another user's, and only asking for it would tell: each session asks for its own.
+        fetcher.only_for = ""
+        return RefreshableCognitoCredentials(fetcher.fetch)
     owner = _owner(settings, fetcher.sign_out_epoch())
     key = _key(settings, os.environ)
     with _shared_lock:

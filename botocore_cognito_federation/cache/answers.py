@@ -137,7 +137,7 @@ def _write(
         make_directories((query.directory, os.path.dirname(query.path)), store.warn)
         write_private(query.path, b"\n".join((MAGIC.encode(), checksum(rest), rest)), lasting=False)
     except StorageError as error:
-        store.warn(f"No answer can be kept ready, so each call starts anew: {error.line}")
+        store.warn(f"No answer can be cached, so each call starts anew: {error.line}")
 
 
 def forget_failed_answers(directory: str) -> None:

@@ -76,7 +76,7 @@ class Entry:
 class _Unwritten:
     credentials: FederatedCredentials
     sign_out_epoch: str
-    tokens: tuple[str, ...]
+    tokens: Mapping[str, float]
 
 
 @dataclass(eq=False, repr=False)
@@ -140,7 +140,7 @@ class CredentialCache:
             sign_out_epoch: the epoch in which fetching them began.
         """
         key = entry.key
-        tokens = self._exchanged_tokens(key, login, sign_out_epoch)
+        tokens = self._exchanged_tokens(key, credentials, login, sign_out_epoch)
         document = {
             **credentials.document(),
             "tokens": tokens,
@@ -209,14 +209,24 @@ class CredentialCache:
         """Remember something worth a word for ``status`` and ``doctor``; never raises."""
         self.store.warn(text)
 
-    def _exchanged_tokens(self, key: str, login: Login | None, sign_out_epoch: str) -> tuple[str, ...]:
-        """The digests of the tokens that the credentials of a key answer to, now that `login` was exchanged too."""
+    def _exchanged_tokens(
+        self, key: str, credentials: FederatedCredentials, login: Login | None, sign_out_epoch: str
+    ) -> dict[str, float]:
+        """The tokens that the credentials of a key answer to, now that `login` was exchanged too.
+
+        A token that was exchanged before is one of them only if it has not expired: it could have been exchanged for
+        these credentials as well. One that has expired must not open what a later token brought.
+        """
         if login is None:
-            return ()
+            return {}
         document, unwritten = self.store.read(CREDENTIALS, key), self._unwritten.get(key)
-        before = _tokens_in(document) if document and self._is_current(document) else ()
-        here = unwritten.tokens if unwritten and unwritten.sign_out_epoch == sign_out_epoch else ()
-        return tuple(dict.fromkeys((login.token.digest, *here, *before)))[:_MOST_TOKENS]
+        before = _tokens_in(document) if document and self._is_current(document) else {}
+        here = unwritten.tokens if unwritten and unwritten.sign_out_epoch == sign_out_epoch else {}
+        # Nothing says when an opaque token ends; it is exchanged again once the credentials that it brought are gone.
+        end = login.token.expires_at if login.token.expires_at is not None else credentials.expires_at
+        others = {digest: life for digest, life in {**before, **here}.items() if life > credentials.issued_at}
+        others.pop(login.token.digest, None)
+        return {login.token.digest: end, **dict(list(others.items())[: _MOST_TOKENS - 1])}
 
     def _is_current(self, document: Mapping[str, Any]) -> bool:
         """Whether no sign-out came since the renewal that wrote the document began."""
@@ -230,10 +240,11 @@ def user_fingerprint(login: Login | None) -> str:
     return cache_key({"what": "who", "login": login.key, "subject": login.token.subject})
 
 
-def _tokens_in(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """The digests of exchanged tokens in a document of credentials; one from an earlier version has none."""
+def _tokens_in(document: Mapping[str, Any]) -> dict[str, float]:
+    """The exchanged tokens in a document of credentials; one from an earlier version has none."""
     tokens = document.get("tokens")
-    return tuple(each for each in tokens if isinstance(each, str)) if isinstance(tokens, list) else ()
+    found = tokens.items() if isinstance(tokens, dict) else ()
+    return {digest: end for digest, value in found if (end := time_in(value)) is not None}
 
 
 def _name_of(login: Login | None) -> str:
@@ -350,7 +361,7 @@ class FailureCache:
         here = self._here.get(key)
         if kept is None:
             return here
-        at, retry_at, name = _time(kept.get("at")), _time(kept.get("retry_at")), kept.get("class")
+        at, retry_at, name = time_in(kept.get("at")), time_in(kept.get("retry_at")), kept.get("class")
         if at is None or retry_at is None or not isinstance(name, str) or name not in _CLASSES:
             return here
         error = _CLASSES[name](str(kept.get("what", "")), remedy=str(kept.get("remedy", "")))
@@ -376,7 +387,7 @@ def retry_delay_after(error: CognitoFederationError) -> tuple[float, float]:
     return now, now + (SHORT_RETRY_DELAY if isinstance(error, TemporaryError) else 0.0)
 
 
-def _time(value: object) -> float | None:
+def time_in(value: object) -> float | None:
     """A number from a file that can be a time; JSON also has Infinity, and integers longer than a float."""
     return float(value) if isinstance(value, int | float) and abs(value) < _END_OF_TIME else None
 

@@ -296,9 +296,9 @@ def decoded(kind: str, key: str, content: bytes) -> dict[str, Any]:
     try:
         document = json.loads(content, parse_int=_integer, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        raise DamagedError("it is no JSON document") from None
+        raise DamagedError("it is not a JSON document") from None
     if not isinstance(document, dict):
-        raise DamagedError("it is no JSON object")
+        raise DamagedError("it is not a JSON object")
     if is_whole and document.get("place") == f"{kind}/{key}":
         return {name: value for name, value in document.items() if name not in _MARKS}
     is_old = document.get("format") == _OLD_FORMAT and "digest" not in document
@@ -313,9 +313,9 @@ def _digest_of(rest: bytes) -> bytes:
 
 def _integer(text: str) -> int:
     if len(text) > _MOST_DIGITS:
-        raise ValueError("an integer of that many digits is no number of anything")
+        raise ValueError("an integer with that many digits is damage")
     return int(text)
 
 
 def _refuse(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")

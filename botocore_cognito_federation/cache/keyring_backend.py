@@ -29,7 +29,7 @@ _FILE_INSTEAD = "or set cognito_cache = file"
 _REFUSED = {
     "keyring.backends.fail": "this machine has no keyring that can be reached",
     "keyring.backends.null": "it forgets everything it is given",
-    "keyrings.alt": "it keeps secrets in files of its own, in plain text or behind a password asked for each time",
+    "keyrings.alt": "it stores secrets in files of its own, in plain text or behind a password asked for each time",
 }
 
 
@@ -264,7 +264,7 @@ class KeyringItems:
         head = _Head(text)
         if len(head.written()) > self._most:
             head = self._with_parts(item, text)
-        with translate_errors(self._backend, "keep an item"):
+        with translate_errors(self._backend, "store an item"):
             self._backend.set_password(SERVICE, item, head.written())
         self._forget_parts(item, old)
 
@@ -281,7 +281,7 @@ class KeyringItems:
     def _with_parts(self, item: str, text: str) -> _Head:
         pieces = [text[start : start + self._most] for start in range(0, len(text), self._most)]
         head = _Head(None, len(pieces), self._random(6), hashlib.sha256(text.encode()).hexdigest())
-        with translate_errors(self._backend, "keep an item"):
+        with translate_errors(self._backend, "store an item"):
             for number, piece in enumerate(pieces):
                 self._backend.set_password(SERVICE, _part(item, head, number), piece)
         return head

@@ -60,7 +60,7 @@ class Session:
     @property
     def who(self) -> str:
         """Whom to name in a sentence."""
-        return display_name([*map(self.user.get, ("email", "name", "username")), self.subject]) or "somebody"
+        return display_name([*map(self.user.get, ("email", "name", "username")), self.subject]) or "an unnamed user"
 
     @property
     def label(self) -> str:
@@ -187,7 +187,7 @@ def held_for_too_long(store: Store, key: str, limit: float) -> StorageError:
     """The error of a process that has waited for the lock of a session."""
     return StorageError(
         f"{store.holder(f'session-{key}')} has held this session for more than {limit:g} s",
-        remedy="Try again; if it stays, end that process",
+        remedy="Try again; if it persists, end that process",
     )
 
 

@@ -56,7 +56,7 @@ def run_login(settings: Settings, options: LoginOptions) -> None:
     """Sign in on this terminal and say who it was.
 
     Raises:
-        CognitoFederationError: nobody signed in.
+        CognitoFederationError: the sign-in failed.
     """
     if settings.cache == "memory":
         raise ConfigurationError(
@@ -133,7 +133,7 @@ def settings_of_scope(scope: str) -> Settings | None:
 
 
 def scopes_kept(store: Store) -> list[str]:
-    """Every scope of which anything is kept."""
+    """Every scope of which anything is stored."""
     kinds = (SESSIONS, CREDENTIALS)
     return sorted({str(document.get("scope")) for kind in kinds for _, document in store.documents(kind)})
 
@@ -230,7 +230,7 @@ def whoami_command(profile: str | None, as_json: bool) -> None:
 
 
 def login_token(settings: Settings) -> tuple[str, dict[str, object]]:
-    """The login token, fresh, and its claims (empty for one that is no JWT).
+    """The login token, fresh, and its claims (empty for one that is not a JWT).
 
     Raises:
         CognitoFederationError: there is none.

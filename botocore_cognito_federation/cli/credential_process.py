@@ -69,9 +69,9 @@ def answer_and_end(query: CacheQuery, log: str | None = None) -> None:
 
 
 def answer(query: CacheQuery) -> tuple[int, str]:
-    """The exit code, and the JSON object or the message; both are kept for the processes that ask next.
+    """The exit code, and the JSON object or the message; both are stored for the processes that ask next.
 
-    Raises nothing: an error that is not ours is a fault of this product, and says no more than its name, because its
+    Raises nothing: an unforeseen error is a fault of this product, and says no more than its name, because its
     text may hold anything.
     """
     answers = None

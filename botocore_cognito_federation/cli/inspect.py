@@ -33,7 +33,7 @@ _NOTE_LIFE = 86_400
 
 
 def credentials_of(store: Store, scope: str | None) -> list[dict[str, Any]]:
-    """The sets of AWS credentials that are kept for a scope (None: for all), without the credentials."""
+    """The sets of AWS credentials that are cached for a scope (None: for all), without the credentials."""
     now = time.time()
     return [
         {
@@ -125,7 +125,7 @@ class Overview:
 
 
 def overview_of(settings: Settings | None, store: Store, warnings: list[str]) -> Overview:
-    """What is kept for settings, or for everybody (None).
+    """What is stored for settings, or for all scopes (None).
 
     Raises:
         StorageError: the store cannot be asked.
@@ -158,7 +158,7 @@ def _failed_lately(settings: Settings) -> list[str]:
     failed = last_failure(CacheQuery(settings.profile, os.environ))
     if failed is None or time.time() - failed[0] >= _NOTE_LIFE:
         return []
-    return [f"credential_process failed lately: {failed[1]}"]
+    return [f"credential_process failed recently: {failed[1]}"]
 
 
 @click.command("status")

@@ -98,7 +98,7 @@ def _keep_client_secret(settings: Settings, store: Store) -> None:
 
 
 def _move_what_is_kept(settings: Settings, store: Store) -> None:
-    """Where ``cognito_cache`` has changed, what was kept goes with it."""
+    """Where ``cognito_cache`` has changed, move what was stored."""
     from ..cache.keyring import move_scope
 
     if settings.cache == "memory":
@@ -113,8 +113,10 @@ def _move_what_is_kept(settings: Settings, store: Store) -> None:
 def _say_what_is_next(plan: Plan, *, changed: bool, files: Files) -> None:
     settings, changes = plan.settings, plan.changes
     done = "Wrote" if changed else "Nothing to change:"
-    section = profile_section(changes.profile)
-    print_line(f"{done} [{section}] and [cognito-session {changes.session}] in {files.config}", err=True)
+    sections = [f"[{profile_section(changes.profile)}]"]
+    if "cognito_session" in changes.profile_changes:
+        sections.append(f"[cognito-session {changes.session}]")
+    print_line(f"{done} {' and '.join(sections)} in {files.config}", err=True)
     uris = redirect_uris(settings)
     if uris:
         print_line("Register these redirect URIs at the identity provider, exactly as they are:", err=True)
@@ -156,8 +158,7 @@ def configure_command(
     keys = {key: value for key, value in flags.items() if value is not None} | _more(pairs)
     asks = sys.stdin.isatty() and sys.stderr.isatty() and not no_input and not client_secret_stdin
     if asks:
-        session_name, current = current_values(files, name, session)
-        keys, session = _asked(keys, current), session_name
+        keys = _asked(keys, current_values(files, name, session)[1])
     plan = make_plan(Request(name, session, keys, region, executable), files)
     store = store_for(plan.settings, os.environ)
     if not offline:

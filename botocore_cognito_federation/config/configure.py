@@ -314,8 +314,10 @@ def make_plan(request: Request, files: Files) -> Plan:
     _check_name(session)
     for name, value in request.keys.items():
         _check_value(name, value)
+    # A profile that holds its keys itself has a sign-in of its own, which a session of that name would not be.
+    is_flat = not request.session and "cognito_session" not in own and any(key.startswith(PREFIX) for key in own)
     # A key that stands in the profile itself wins over the session's: it is changed where it is.
-    in_profile = {name for name in request.keys if PREFIX + name in own}
+    in_profile = {name for name in request.keys if is_flat or PREFIX + name in own}
     profile_changes = {PREFIX + name: request.keys[name] for name in request.keys if name in in_profile}
     session_changes = {PREFIX + name: request.keys[name] for name in request.keys if name not in in_profile}
     shared = _section(config, SESSION_SECTION + session)
@@ -324,10 +326,9 @@ def make_plan(request: Request, files: Files) -> Plan:
     if region:
         _check_line("region", region)
         profile_changes["region"] = region
-    profile_changes |= {
-        "cognito_session": session,
-        "credential_process": helper_command(request.profile, request.executable),
-    }
+    if not is_flat:
+        profile_changes["cognito_session"] = session
+    profile_changes["credential_process"] = helper_command(request.profile, request.executable)
     changes = Changes(request.profile, session, profile_changes, session_changes)
     settings = _settings_of(changes, config, files)
     is_new = not any(key.startswith(PREFIX) for key in {*own, *shared})

@@ -262,7 +262,7 @@ def _contradiction(names: tuple[str, ...], origins: Mapping[str, Origin], why: s
 
 def _needs(read: Mapping[str, Any], origins: Mapping[str, Origin], name: str, needed: str) -> None:
     if name in read and needed not in read:
-        raise ConfigurationError(f"{_at(name, origins)} needs {PREFIX}{needed} beside it")
+        raise ConfigurationError(f"{_at(name, origins)} also needs {PREFIX}{needed}")
 
 
 def _one_token_source(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
@@ -281,7 +281,7 @@ def _flow(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
     for name in _BASIC_ONLY:
         if name in read:
             raise ConfigurationError(
-                f"{_at(name, origins)} goes only with the basic flow; enhanced credentials live one hour",
+                f"{_at(name, origins)} goes only with the basic flow; enhanced credentials are valid for one hour",
                 remedy="Add cognito_flow = basic and cognito_role_arn, or remove the key",
             )
 
@@ -320,7 +320,8 @@ def _logins(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
     names = read.get("logins", ())
     if len(names) > _MOST_LINKED:
         raise ConfigurationError(
-            f"{_at('logins', origins)} names {len(names)} sessions; Cognito takes ten logins, the own one among them"
+            f"{_at('logins', origins)} names {len(names)} sessions; "
+            "Cognito takes ten logins, the profile's own included"
         )
     if len(set(names)) < len(names):
         raise ConfigurationError(f"{_at('logins', origins)} names a session twice")
@@ -352,6 +353,6 @@ def _provider_and_source(read: Mapping[str, Any], origins: Mapping[str, Origin])
         raise _contradiction(("developer_user", source), origins, "a developer login has one source")
     if not provider and source is None and not any(name in read for name in ("issuer", "login_key", "user_pool_id")):
         raise ConfigurationError(
-            "The configuration says neither who signs people in nor where a login token comes from",
+            "The configuration names neither an identity provider nor a token source",
             remedy="Add cognito_provider (or a token source such as cognito_token_file) to the profile or its session",
         )

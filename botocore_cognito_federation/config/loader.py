@@ -171,7 +171,7 @@ def _no_profile(name: str, full_config: Mapping[str, Any], config_file: str) -> 
         what = f"There is no profile {name!r}, because {config_file} does not exist"
     elif not os.path.isfile(path) or not os.access(path, os.R_OK):
         why = "cannot be read by this user" if os.path.isfile(path) else "is not a file"
-        return ConfigurationError(f"{config_file} {why}", remedy="Mend that, or set AWS_CONFIG_FILE")
+        return ConfigurationError(f"{config_file} {why}", remedy="Fix that, or set AWS_CONFIG_FILE")
     if isinstance(full_config.get(name), Mapping) and has_our_keys(full_config[name]):
         return ConfigurationError(what, remedy=f"Write [profile {name}] instead of [{name}] there")
 

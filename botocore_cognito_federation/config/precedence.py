@@ -171,7 +171,7 @@ def _from_section(section: Mapping[str, Any], origin: Origin, *, is_session: boo
     for key, text in section.items():
         if not key.startswith(PREFIX):
             if is_session and key in KEYS:
-                raise ConfigurationError(f"{origin} has {key!r}, which is no key", remedy=f"Write {PREFIX}{key}")
+                raise ConfigurationError(f"{origin} has {key!r}, which is not a key", remedy=f"Write {PREFIX}{key}")
             continue
         name = key[len(PREFIX) :]
         if name not in KEYS or (is_session and name == "session"):

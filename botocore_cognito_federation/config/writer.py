@@ -20,7 +20,7 @@ from configparser import RawConfigParser
 from dataclasses import dataclass
 from typing import Any
 
-from .._util.files import make_private_directories, replace_file
+from .._util.files import make_private_directories, refuse_place_of_another_user, replace_file
 from ..cache.base import Store, cache_key
 from ..errors import ConfigurationError, StorageError
 
@@ -262,6 +262,8 @@ def _replace(path: str, before: str, content: bytes, check: Callable[[str], None
         like = os.stat(path)
         if not os.access(path, os.W_OK):
             raise PermissionError(13, "it is write-protected")
+    if like is None:
+        refuse_place_of_another_user(os.path.dirname(path))
 
     def unchanged_and_checked(temporary: str) -> None:
         check(temporary)

@@ -69,7 +69,7 @@ def find_executable() -> str:
     found = str(beside) if beside.exists() else shutil.which("cognito-federation")
     if not found:
         raise ConfigurationError(
-            "the command cognito-federation is not installed beside this Python",
+            "the command cognito-federation is not installed in the environment of this Python",
             remedy="pip install botocore-cognito-federation",
         )
     return found

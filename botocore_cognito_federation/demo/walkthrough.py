@@ -26,7 +26,7 @@ Say = Callable[[str], None]
 _LIST_BUCKETS = "import boto3\nfor bucket in boto3.client('s3').list_buckets()['Buckets']: print(bucket['Name'])"
 _NATIVE = f"""\
 import subprocess
-subprocess.Popen = None  # whoever tried to start a process would fail here
+subprocess.Popen = None  # an attempt to start a process would fail here
 from botocore_cognito_federation import install
 install()
 {_LIST_BUCKETS}"""
@@ -102,7 +102,7 @@ def walk(say: Say, heading: Say) -> None:
             ("The identity provider gives Ada a login token; the pool gives credentials for it", _credentials),
             ("boto3 has them, with no extra code", _boto3),
             ("In process, with install(): no helper is started", _native),
-            ("They renew themselves; here they live four seconds", _renewal),
+            ("They renew themselves; here they expire after four seconds", _renewal),
             ("A token for another audience is refused, and the refusal says what to do", _wrong_audience),
         )
         say("An identity provider, a Cognito identity pool and S3 are running on this machine only.")

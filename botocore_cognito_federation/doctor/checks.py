@@ -51,7 +51,7 @@ def shadows(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckRes
         what, _, remedy = sentence.rpartition(". ")
         yield CheckResult("precedence", "error", what, remedy, ConfigurationError.exit_code)
     if not found:
-        yield CheckResult("precedence", "ok", "Nothing comes before this profile")
+        yield CheckResult("precedence", "ok", "Nothing takes precedence over this profile")
 
 
 def helper(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckResult]:
@@ -92,7 +92,7 @@ def places(settings: Settings, store: Store, environ: Mapping[str, str]) -> Iter
     """Whether things can be kept, and by whom else they could be changed."""
     try:
         check_storable(store)
-        yield CheckResult("store", "ok", f"cognito_cache = {settings.cache} keeps and forgets")
+        yield CheckResult("store", "ok", f"cognito_cache = {settings.cache} can be written and deleted")
     except StorageError as error:
         yield CheckResult.of("store", error)
     if settings.cache != "memory":
@@ -103,13 +103,30 @@ def places(settings: Settings, store: Store, environ: Mapping[str, str]) -> Iter
             yield CheckResult("store", "warning", f"{why}, so each call starts anew", remedy)
         for name, holder in files.holders():
             what = f"{holder} holds the lock {name}, for which other processes wait"
-            yield CheckResult("locks", "note", what, "If it stays, end that process")
-    for path in (Files.of(environ).config, os.path.dirname(Files.of(environ).config)):
+            yield CheckResult("locks", "note", what, "If it persists, end that process")
+    where = Files.of(environ)
+    for path in dict.fromkeys(
+        (where.config, where.credentials, *map(os.path.dirname, (where.config, where.credentials)))
+    ):
         with contextlib.suppress(OSError):
-            mode = os.stat(path).st_mode
-            if os.name != "nt" and mode & (stat.S_IWOTH | stat.S_IWGRP):
-                what = f"{path} can be written by other users, who can make you start any program"
-                yield CheckResult("permissions", "warning", what, f"Run: chmod go-w {path}")
+            yield from _who_else_can_change(path)
+
+
+def _who_else_can_change(path: str) -> Iterator[CheckResult]:
+    """Whether another user can change a file or directory whose content can start programs.
+
+    Raises:
+        OSError: it is not there.
+    """
+    if os.name == "nt":
+        return
+    status = os.stat(path)
+    if status.st_uid not in (0, os.geteuid()):
+        what = f"{path} belongs to user {status.st_uid}, who can make you start any program"
+        yield CheckResult("permissions", "warning", what, "Give it back to this user (chown)")
+    elif status.st_mode & (stat.S_IWOTH | stat.S_IWGRP):
+        what = f"{path} can be written by other users, who can make you start any program"
+        yield CheckResult("permissions", "warning", what, f"Run: chmod go-w {path}")
 
 
 def notes(store: Store) -> Iterator[CheckResult]:
@@ -153,7 +170,7 @@ def sign_in(settings: Settings, store: Store) -> Iterator[CheckResult]:
     token = session.token() if session else None
     left = None if token is None or token.expires_at is None else token.expires_at - time.time()
     if session is None or (session.refresh_token is None and (token is None or (left is not None and left <= 0))):
-        what = f"The sign-in of {session.who} has ended" if session else "Nobody is signed in"
+        what = f"The sign-in of {session.who} has ended" if session else "Not signed in"
         yield CheckResult("sign-in", "error", what, login, 3)
     elif session.refresh_token is None:
         helps = settings.provider.refresh_remedy if settings.provider else ""

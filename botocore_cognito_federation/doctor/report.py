@@ -84,15 +84,15 @@ def other_identities(settings: Settings, environ: Mapping[str, str], *, offline:
         offline: leave out the metadata service, which is not on this machine.
     """
     if settings.fail_closed:
-        yield CheckResult(_CHECK, "ok", "cognito_fail_closed keeps programs from going on to another identity")
+        yield CheckResult(_CHECK, "ok", "cognito_fail_closed stops programs from going on to another identity")
         return
     container = next((name for name in _CONTAINER if environ.get(name)), None)
     if container:
-        what = f"{container} is set, so the identity of this container can be had. {_WHO}"
+        what = f"{container} is set, so the identity of this container is in reach. {_WHO}"
         yield CheckResult(_CHECK, "warning", what, "Unset it, or set cognito_fail_closed = true")
     role = None if offline else _role_of_the_machine(settings, environ)
     if role:
-        what = f"The role {role} of this machine can be had. {_WHO}"
+        what = f"The role {role} of this machine is in reach. {_WHO}"
         remedy = "Set cognito_fail_closed = true, or AWS_EC2_METADATA_DISABLED=true where they run"
         yield CheckResult(_CHECK, "warning", what, remedy)
     if not container and not role and not offline:

@@ -188,10 +188,10 @@ def _created(session: Session, service: str, **arguments: Any) -> Any:
         return _nested_client(session, service, **arguments)
     except BotoCoreError as error:
         # Of the profile's other keys, such as an sso_session that is not there; its text quotes only names.
-        raise ConfigurationError(f"botocore can make no client for {service}: {error}") from None
+        raise ConfigurationError(f"botocore cannot make a client for {service}: {error}") from None
     except ValueError:
         raise ConfigurationError(
-            f"botocore can make no client for {service}: the endpoint configured for it is not a URL",
+            f"botocore cannot make a client for {service}: the endpoint configured for it is not a URL",
             remedy="Correct AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_<SERVICE> or endpoint_url",
         ) from None
 
@@ -425,7 +425,7 @@ def _diagnosis_of(
     # botocore parses a truncated 200 to an empty answer without an error.
     return Explanation(
         f"AWS answered 200 without {' and '.join(missing)}",
-        "Try again; if it stays, something between here and AWS cuts answers short",
+        "Try again; if it persists, something between here and AWS cuts answers short",
         Retry.TRANSIENT,
     )
 

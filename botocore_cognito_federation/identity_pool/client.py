@@ -97,7 +97,7 @@ def fixed_identity(settings: Settings, login: Login | None) -> str | None:
     if fixed is None and login is not None and settings.provider is not None and settings.provider.name == "developer":
         raise ConfigurationError(
             "The developer login came without an identity ID",
-            remedy=f"Let its source give identity_id beside the token, or set {SettingNames.of(settings):identity_id}",
+            remedy=f"Let its source return identity_id with the token, or set {SettingNames.of(settings):identity_id}",
         )
     return fixed
 

@@ -135,7 +135,7 @@ _RULES = (
         _NA,
         "couldn't verify signed token",
         "Cognito could not verify the signature of the login token against the keys of {key}",
-        "{new_token}; if it stays, check that the provider's keys are RSA and that its issuer is reachable",
+        "{new_token}; if it persists, check that the provider's keys are RSA and that its issuer is reachable",
         _R1,
     ),
     _Rule(
@@ -228,7 +228,7 @@ _RULES = (
     _Rule(
         _IP,
         "valid public provider",
-        "The Logins key {key} is no public provider",
+        "The Logins key {key} is not a public provider",
         "For developer identities set {setting:provider} = developer",
         _N,
     ),
@@ -276,7 +276,7 @@ _RULES = (
         "InvalidIdentityToken",
         "couldn't retrieve verification key",
         "STS could not fetch the keys of the identity provider",
-        "Try again; if it stays, check that the issuer is reachable from the internet",
+        "Try again; if it persists, check that the issuer is reachable from the internet",
         _R1,
     ),
     _Rule("InvalidIdentityToken", "", "STS refuses the token of the identity pool", "Check the trust of {role}", _N),

@@ -173,6 +173,13 @@ class SourceDeclaration:
         )
         return self.address_is_fixed(settings, environ) and (self.knows_user or provider_is_fixed)
 
+    def tells_users_apart(self, settings: Settings, environ: Mapping[str, str]) -> bool:
+        """Whether what is configured and bound says whose credentials are asked for, with no other party asked.
+
+        A command, a handler or a URL may answer for another user each time, and says so only when it is asked.
+        """
+        return self.has_ready_answer(settings, environ) or bool(settings.developer_user)
+
     def has_ready_answer(self, settings: Settings, environ: Mapping[str, str]) -> bool:
         """Whether an answer may be served again while the bindings are unchanged, without a token being asked for."""
         user_is_known = self.knows_user or settings.identity_id is not None
@@ -208,11 +215,11 @@ def parse_output(text: str, *, source: str, field: str | None, now: float) -> Lo
     if not isinstance(token, str):
         wanted = f"field {field!r}" if field else "field 'token'"
         raise TokenRefreshError(
-            f"{source} holds JSON without a text {wanted}", remedy="Set cognito_token_field to the field of the token"
+            f"{source} holds JSON without a string {wanted}", remedy="Set cognito_token_field to the field of the token"
         )
     identity_id = answer.get("identity_id")
     if identity_id is not None and not isinstance(identity_id, str):
-        raise TokenRefreshError(f"{source} holds JSON whose identity_id is not a text")
+        raise TokenRefreshError(f"{source} holds JSON whose identity_id is not a string")
     return LoginToken.of(
         checked_text(token, source),
         expires_at=expiry_seconds(answer.get("expires_at"), now=now, name=f"expires_at of {source}"),

@@ -110,7 +110,7 @@ def credentials_of_profile(profile: str, open_session: Callable[[str], Session])
     except CognitoFederationError:
         raise
     except ProfileNotFound:
-        raise ConfigurationError(f"cognito_developer_profile names {profile!r}, which is no profile") from None
+        raise ConfigurationError(f"cognito_developer_profile names {profile!r}, which is not a profile") from None
     except BotoCoreError as error:
         raise TokenRefreshError(
             f"Profile {profile!r} (cognito_developer_profile) has no credentials for now ({type(error).__name__})",

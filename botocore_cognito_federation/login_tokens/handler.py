@@ -158,7 +158,7 @@ class HandlerTokenProvider(WorkloadTokenProvider):
             return TemporaryError(f"{self._name} could not get a token for now ({kind})", remedy="Try again later")
         return TokenRefreshError(
             f"{self._name} raised {kind}{_place_of(failure)}",
-            remedy="Call it by hand to see the whole error, kept back here because it may hold secrets",
+            remedy="Call it by hand to see the whole error, not shown here because it may hold secrets",
         )
 
     def _parsed(self, answer: object, context: RefreshContext) -> LoginToken:
@@ -179,9 +179,9 @@ class HandlerTokenProvider(WorkloadTokenProvider):
             )
         token, identity_id = answer.get("token"), answer.get("identity_id")
         if not isinstance(token, str):
-            raise TokenRefreshError(f"{source} has no text under 'token'", remedy="Let it return the token there")
+            raise TokenRefreshError(f"{source} has no string under 'token'", remedy="Let it return the token there")
         if identity_id is not None and not isinstance(identity_id, str):
-            raise TokenRefreshError(f"{source} has an identity_id that is not a text")
+            raise TokenRefreshError(f"{source} has an identity_id that is not a string")
         return LoginToken.of(
             checked_text(token, source),
             expires_at=expiry_seconds(answer.get("expires_at"), now=self._clock(), name=f"expires_at of {source}"),

@@ -123,7 +123,7 @@ class RefreshTokenProvider:
         except (TemporaryError, StorageError) as error:
             if token is not None and context.attempt == 1 and self._is_alive(token):
                 self._session()  # whoever signed out meanwhile meant this token too
-                logger.debug("The session could not be renewed (%s); its token still lives", error.line)
+                logger.debug("The session could not be renewed (%s); its token is still valid", error.line)
                 return token
             raise
 
@@ -193,7 +193,7 @@ class RefreshTokenProvider:
     def _session(self) -> Session:
         session = self._sessions.read()
         if session is None:
-            raise self._sign_in("Nobody is signed in")
+            raise self._sign_in("Not signed in")
         if session.login_token is None and session.refresh_token is None:
             raise self._sign_in(f"The identity provider has ended the session of {session.who}")
         return session

@@ -249,7 +249,7 @@ def headers_in(text: str, source: str) -> dict[str, str]:
     """
     pairs = _json_pairs(text) if text.lstrip().startswith("{") else _line_pairs(text)
     if pairs is None:
-        raise ConfigurationError(f"{source} is neither 'Name: value' lines nor a JSON object of texts")
+        raise ConfigurationError(f"{source} is neither 'Name: value' lines nor a JSON object of strings")
     headers = {}
     for name, value in pairs:
         if not _HEADER_NAME.fullmatch(name):

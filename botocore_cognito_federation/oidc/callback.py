@@ -339,4 +339,4 @@ def _nobody_came(
     timeout: float, request: AuthorizationRequest | None, redirect: Redirect, port: int
 ) -> SignInFailedError:
     helps = f". {when_the_page_shows_an_error(request, redirect, port)}" if request is not None else ""
-    return SignInFailedError(f"Nobody finished the sign-in within {timeout:g} seconds", remedy=f"Sign in again{helps}")
+    return SignInFailedError(f"The sign-in was not finished within {timeout:g} seconds", remedy=f"Sign in again{helps}")

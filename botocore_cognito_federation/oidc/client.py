@@ -234,6 +234,7 @@ class StoredDocuments:
 
 
 # A description may quote what was sent, and a code, token or assertion is a long run of these characters.
+_SHORTEST_IN_CODE = 8
 _TOKEN_LIKE = re.compile(r"[A-Za-z0-9_\-.~+/=|%]{40,}")
 
 
@@ -260,8 +261,11 @@ def provider_error(code: object, description: object, *, secrets: Iterable[str |
     Args:
         secrets: what was sent to it and must not come back to the screen.
     """
-    text = _TOKEN_LIKE.sub("…", masked(description, secrets))
-    return ProviderError(_TOKEN_LIKE.sub("…", printable(code, LONGEST_CODE)), printable(text, 200))
+    sent = tuple(secrets)
+    text = _TOKEN_LIKE.sub("…", masked(description, sent))
+    # A short one may stand in the name of an error by chance, and the name decides what is done.
+    name = masked(code, (each for each in sent if each and len(each) >= _SHORTEST_IN_CODE))
+    return ProviderError(_TOKEN_LIKE.sub("…", printable(name, LONGEST_CODE)), printable(text, 200))
 
 
 def error_in(answer: HttpAnswer, *, secrets: Iterable[str | None] = ()) -> ProviderError:

@@ -130,7 +130,7 @@ def poll(
     while True:
         _sleep(party, min(pause, max(deadline - clock.monotonic(), 0.0)), cancel)
         if clock.monotonic() >= deadline:
-            raise SignInFailedError(f"Nobody entered the code within {limit:g} seconds", remedy=SIGN_IN_AGAIN)
+            raise SignInFailedError(f"The code was not entered within {limit:g} seconds", remedy=SIGN_IN_AGAIN)
         pause = interval
         try:
             answer = post(party, metadata, metadata.token_endpoint, form)

@@ -16,7 +16,7 @@ from ..identity_providers import IdentityProvider
 from ..messages import printable
 
 DEFAULT_LIFETIME = 3600.0
-"""Seconds a document without a lifetime of its own is kept."""
+"""Seconds a document without a lifetime of its own is cached."""
 
 MINIMUM_LIFETIME = 60.0
 """Also where the server says no-store: these are public, and a burst of processes must not become a burst there."""

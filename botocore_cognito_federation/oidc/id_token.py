@@ -115,7 +115,7 @@ def _header(token: str, error: type[CognitoFederationError]) -> dict[str, Any]:
     if not isinstance(algorithm, str) or algorithm not in {*_ACCEPTED, *_VERIFIED_THEN_REFUSED}:
         raise _proves_nothing(algorithm, error)
     if not isinstance(header.get("kid", ""), str):
-        raise error("The ID token has a key ID (kid) that is not a text")  # RFC 7515, section 4.1.4
+        raise error("The ID token has a key ID (kid) that is not a string")  # RFC 7515, section 4.1.4
     if "crit" in header:
         raise error("The ID token demands extensions (crit) that are not understood")  # RFC 7515, section 4.1.11
     return header
@@ -227,7 +227,9 @@ def _check_binding(
         digest = hashlib.new(_ACCEPTED[algorithm], expected.access_token.encode()).digest()
         half = base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
         if not _equal(claims["at_hash"], half):
-            raise error("The ID token does not belong to the access token beside it (at_hash)", remedy=SIGN_IN_AGAIN)
+            raise error(
+                "The ID token does not belong to the access token that came with it (at_hash)", remedy=SIGN_IN_AGAIN
+            )
 
 
 def _equal(found: object, wanted: str) -> bool:

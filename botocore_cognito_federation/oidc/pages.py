@@ -104,7 +104,7 @@ USED = Page(
 NOT_THIS_BROWSER = Page(
     "bad",
     "Not the browser that began this sign-in",
-    "This browser did not open the address of the sign-in, or it keeps no cookies for this machine. Its answer was"
+    "This browser did not open the address of the sign-in, or it stores no cookies for this machine. Its answer was"
     " ignored, and the sign-in still waits.",
     remedy="Finish in the browser in which the sign-in began. If there is none, open the address that is shown where"
     " you started the sign-in, and allow cookies.",

@@ -32,6 +32,7 @@ SHADOWS = (
     "AWS_SECRET_KEY",
     "AWS_CREDENTIAL_EXPIRATION",
     "AWS_ACCOUNT_ID",  # goes with the keys
+    "AWS_BEARER_TOKEN_BEDROCK",  # sent to Amazon Bedrock in place of a signature, whatever keys there are
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_ROLE_ARN",
     "AWS_ROLE_SESSION_NAME",

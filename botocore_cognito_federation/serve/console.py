@@ -83,7 +83,7 @@ def destination_of(partition: Partition, region: str, *, service: str | None, ur
         host = (parts.hostname or "").lower()
         if parts.scheme != "https" or not f".{host}".endswith(f".{partition.console}") or parts.port not in (None, 443):
             raise ConfigurationError(
-                f"The destination is no page of this partition's console (https, {partition.console} or below)"
+                f"The destination is not a page of this partition's console (https, {partition.console} or below)"
             )
         return url
     name = "console" if service is None else _CONSOLE_NAMES.get(service, service)

@@ -127,7 +127,7 @@ class CredentialsInMemory:
                     self._held = _Held(served.credentials, served.refresh_at, sign_out_epoch, self._now())
                     self._wake.set()  # there is a new time to wait for
                     return served.credentials
-            raise TemporaryError("Somebody signed out just now", remedy="Ask again")
+            raise TemporaryError("The user signed out just now", remedy="Ask again")
 
     def _renew_ahead(self) -> None:
         while not self._stopping:

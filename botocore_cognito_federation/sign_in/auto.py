@@ -139,7 +139,7 @@ def _tried(
     except SignInFailedError as failure:
         cool_down.failed()
         raise SignInRequiredError(
-            f"Nobody is signed in, and the automatic sign-in failed: {failure.what}",
+            f"Not signed in, and the automatic sign-in failed: {failure.what}",
             remedy=f"Run: {login_command(settings)}",
         ) from None
     except CognitoFederationError:

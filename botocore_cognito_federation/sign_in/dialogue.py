@@ -82,7 +82,7 @@ class Dialogue:
             except UnicodeDecodeError:
                 raise SignInFailedError("What was typed is not UTF-8", remedy="Use a terminal in UTF-8") from None
             if line is None:
-                raise SignInFailedError(f"Nobody answered within {self._timeout:g} seconds", remedy="Sign in again")
+                raise SignInFailedError(f"No answer was typed within {self._timeout:g} seconds", remedy="Sign in again")
             if line:
                 return line
         raise SignInFailedError("Nothing was typed", remedy="Sign in again")

@@ -177,7 +177,7 @@ def _sign_in_only(
         if found is not None and found.signed_in_at >= began_at and not options.force:
             return found, True
         if waited and options.only_joins:
-            raise SignInFailedError("The sign-in that was under way came to nothing", remedy="Sign in again")
+            raise SignInFailedError("The sign-in that was under way did not succeed", remedy="Sign in again")
         check_storable(store)
         session = _sign_in_here(settings, store, screen, options, environment)
     forget_failures(store, environment.environ)
@@ -257,7 +257,7 @@ def _sign_in_here(
         if keeper.not_kept is not None:
             _revoke_in_time(settings, store, environment, keeper.not_kept)
     session, replaced = keeper.session, keeper.replaced
-    assert session is not None, "a sign-in ends with an error or a kept session"
+    assert session is not None, "a sign-in ends with an error or a stored session"
     if replaced is not None and (replaced.subject != session.subject or _revokes_one_sign_in(settings)):
         _revoke_in_time(settings, store, environment, replaced)
     return session
@@ -283,7 +283,7 @@ def _revoke_in_time(settings: Settings, store: Store, environment: Environment, 
     except BackendTimeoutError:
         logger.debug("The provider has not answered a revocation within %g s", _REVOCATION_TIME)
         return
-    logger.debug("Revoked the refresh token of a session that is not kept: %s", outcome)
+    logger.debug("Revoked the refresh token of a session that is not stored: %s", outcome)
 
 
 @dataclass(frozen=True)

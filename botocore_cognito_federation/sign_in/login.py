@@ -94,5 +94,5 @@ def _though_signed_in(error: CognitoFederationError, session: Session) -> Cognit
     remedy = error.remedy
     if isinstance(error, TemporaryError | StorageError):
         remedy = f"{remedy}; there is no need to sign in again" if remedy else "Use the profile; that tries again"
-    what = f"{session.who} is signed in, but AWS credentials could not be had: {error.what}"
+    what = f"{session.who} is signed in, but AWS credentials could not be obtained: {error.what}"
     return without_frames(reworded(error, what=what, remedy=remedy))

@@ -151,7 +151,8 @@ class CellScreen:
             return self._read("Paste the address here: ")
         except (EOFError, OSError, RuntimeError):
             raise SignInFailedError(
-                "The address has to be pasted, and this kernel takes no input", remedy="Use use_device_code=True"
+                "The address has to be pasted, and this kernel takes no input",
+                remedy="Use use_device_code=True, or sign in on a terminal: cognito-federation login",
             ) from None
 
     @contextmanager

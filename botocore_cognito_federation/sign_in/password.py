@@ -75,7 +75,7 @@ def _with_code(ask: Questions, wording: str, by_application: bool, answer: Calla
     for left in reversed(range(TRIES)):
         code = re.sub(r"[\s-]", "", ask.question(wording))
         if not code or (by_application and not re.fullmatch(r"[0-9]{6}", code)):
-            ask.say("That is no code: it has six digits" if by_application else "That is no code")
+            ask.say("That is not a code: a code has six digits" if by_application else "That is not a code")
             continue
         try:
             return answer(code)
@@ -143,7 +143,7 @@ def _with_new_password(pool: UserPool, challenge: Challenge, ask: Questions) -> 
             if not left:
                 raise
             ask.say(f"{refused.what[:1].upper()}{refused.what[1:]}")
-    raise SignInFailedError("No new password was typed twice the same", remedy="Sign in again")
+    raise SignInFailedError("The new password was not typed the same way twice", remedy="Sign in again")
 
 
 def _with_custom_answer(pool: UserPool, challenge: Challenge, ask: Questions) -> Found:
@@ -181,7 +181,7 @@ def sign_in_with_password(pool: UserPool, username: str | None, ask: Questions) 
             ask.say(f"{refused.what[:1].upper()}{refused.what[1:]}. Once more:")
         except (PasswordResetRequiredError, UserNotConfirmedError) as refused:
             # The remedies of these two are calls in Python; the person at the terminal has none.
-            raise type(refused)(refused.what, remedy=f"To mend that, {_PAGES}") from None
+            raise type(refused)(refused.what, remedy=f"To fix that, {_PAGES}") from None
     raise AssertionError("the last try returns or raises")
 
 
@@ -210,7 +210,7 @@ def _conversation(pool: UserPool, username: str | None, ask: Questions) -> UserP
         if isinstance(found, UserPoolTokens):
             return found
         found = answered(pool, found, ask)
-    raise SignInFailedError("The user pool asks on and on", remedy="Sign in again")
+    raise SignInFailedError("The user pool does not stop asking", remedy="Sign in again")
 
 
 def _typed_name(ask: Questions) -> str:

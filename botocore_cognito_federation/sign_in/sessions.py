@@ -124,7 +124,7 @@ class SessionWriter:
             if not taken:
                 raise held_for_too_long(self._store, self._sessions.key, _LOCK_TIMEOUT)
             if self._sessions.sign_out_epoch() != self._sign_out_epoch:
-                raise SignInFailedError("Somebody signed out during this sign-in", remedy="Sign in again")
+                raise SignInFailedError("The user signed out during this sign-in", remedy="Sign in again")
             before = self._sessions.read()
             if before is not None and before.subject is not None and before.subject == session.subject:
                 if session.refresh_token is None:

@@ -72,7 +72,7 @@ def token(value: object, name: str) -> str:
 def user_pool_id(value: object, *, any_region: bool) -> str:
     """``REGION_ID``; `any_region` for an emulator, whose prefix need not be a region's name."""
     pool = text("user_pool_id", value, 55)
-    remedy = "It looks like eu-west-1_AbCdEfGhI; an identity pool's id, with a colon, is another thing"
+    remedy = "It looks like eu-west-1_AbCdEfGhI; an identity pool's id, with a colon, is something else"
     if not _POOL_ID.fullmatch(pool):
         raise _refuse("user_pool_id", "is not the id of a user pool", remedy)
     if not any_region and not _REGION.fullmatch(pool.split("_", 1)[0]):

@@ -18,5 +18,5 @@ if "LOGIN_TOKEN" in os.environ:
 try:
     info = federation.federated_info()
 except NotSignedInError:
-    raise SystemExit("Nobody is signed in; set LOGIN_TOKEN") from None
+    raise SystemExit("Not signed in; set LOGIN_TOKEN") from None
 print(info["provider"], info["expires_at"], len(info["token"]), "characters")

@@ -218,7 +218,7 @@ def test_from_profile_of_a_guest_knows_no_user_and_links_nobody(world: World, tm
     world.write_home(tmp_path / "home", "/nonexistent/cognito-federation")
     federation = CognitoFederation.from_profile("guest")
     assert not federation.current_credentials().authenticated
-    with pytest.raises(NotSignedInError, match=r"no authenticated user.*cognito_provider"):
+    with pytest.raises(NotSignedInError, match=r"not an authenticated user.*cognito_provider"):
         federation.current_authenticated_user()
     world.reset_journal()
     with pytest.raises(ConfigurationError, match="signs in as its profile says"):

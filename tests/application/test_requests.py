@@ -134,6 +134,6 @@ def test_an_application_that_wants_no_guests_makes_no_call_while_nobody_is_signe
     federation = pool.federation()
     client = federation.session().client("s3")
     for ask in (federation.current_credentials, federation.federated_info, client.list_buckets):
-        with pytest.raises(NotSignedInError, match="Nobody is signed in"):
+        with pytest.raises(NotSignedInError, match="Not signed in"):
             ask()
     assert pool.asked == []

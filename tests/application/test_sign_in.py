@@ -165,7 +165,7 @@ def test_a_refused_token_leaves_nobody_signed_in_and_never_a_guest(world: World,
 
 
 def test_a_refused_token_asks_for_a_sign_in_and_for_no_command_of_a_profile(world: World, make: Maker) -> None:
-    with pytest.raises(FederationRefusedError, match="Sign in again with a new login token; if it stays"):
+    with pytest.raises(FederationRefusedError, match="Sign in again with a new login token; if it persists"):
         make().federated_sign_in(world.provider.login_key, world.provider.issue(flaw="other-key"))
 
 

@@ -250,7 +250,7 @@ def test_the_pools_tokens_are_renewed_for_the_account_operations_also_in_a_later
 
 def test_who_is_not_signed_in_through_the_pool_has_none_of_its_tokens(site: Site, clock: Time) -> None:
     federation = site.federation(clock)
-    with pytest.raises(NotSignedInError, match="Nobody is signed in"):
+    with pytest.raises(NotSignedInError, match="Not signed in"):
         federation.user_pool_tokens()
 
 

@@ -65,6 +65,24 @@ tell(different=len(set(keys)), same=session().get_credentials() is again, held=h
     assert home.spent == (1, 2)
 
 
+def test_a_command_that_answers_for_another_user_gives_a_new_session_their_credentials(home, tokens):
+    home.token.write_text(tokens["ADA"])
+    home.profile("by-command", cognito_token_command=f"cat {home.token}")
+    program = (
+        HELPER
+        + """
+def credentials():
+    return boto3.Session(profile_name="by-command").get_credentials()
+ada = credentials()
+first = ada.get_frozen_credentials().access_key
+write_token("BOB")
+bob = credentials().get_frozen_credentials().access_key
+tell(same=first == bob, held=ada.get_frozen_credentials().access_key == first)
+"""
+    )
+    assert told(home, program, **tokens) == {"same": False, "held": True}
+
+
 def test_a_session_made_after_a_sign_out_serves_nothing_from_before_it(home, tokens):
     home.token.write_text(tokens["ADA"])
     program = (

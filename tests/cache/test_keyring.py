@@ -173,14 +173,14 @@ def test_a_backend_that_keeps_no_secret_is_refused_by_name(backend: Any) -> None
 
 def test_a_plain_file_backend_is_refused_by_name() -> None:
     plaintext = type("PlaintextKeyring", (), {"__module__": "keyrings.alt.file"})()
-    with pytest.raises(StorageError, match=r"keyrings\.alt\.file\.PlaintextKeyring: it keeps secrets in files"):
+    with pytest.raises(StorageError, match=r"keyrings\.alt\.file\.PlaintextKeyring: it stores secrets in files"):
         checked(plaintext)
 
 
 def test_a_backend_derived_from_a_plain_file_backend_is_refused_in_whichever_module_it_is() -> None:
     plaintext = type("PlaintextKeyring", (), {"__module__": "keyrings.alt.file"})
     derived = type("CorporateKeyring", (plaintext,), {"__module__": "corporate.secrets"})
-    with pytest.raises(StorageError, match=r"corporate\.secrets\.CorporateKeyring: it keeps secrets in files"):
+    with pytest.raises(StorageError, match=r"corporate\.secrets\.CorporateKeyring: it stores secrets in files"):
         checked(derived())
 
 
@@ -233,6 +233,6 @@ def test_what_a_keyring_raises_is_raised_where_it_was_asked() -> None:
             raise OSError(f"cannot keep {password}")
 
     items = KeyringItems(TimeLimitedBackend(Breaks(), TimeLimit()))
-    with pytest.raises(StorageError, match=r"test_keyring\..*Breaks could not keep an item \(OSError\)") as caught:
+    with pytest.raises(StorageError, match=r"test_keyring\..*Breaks could not store an item \(OSError\)") as caught:
         items.write("item", "TOPSECRET")
     assert "TOPSECRET" not in str(caught.value)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from botocore_cognito_federation._util import files
 from botocore_cognito_federation._util.files import make_private_directories
 from botocore_cognito_federation.cache.base import CREDENTIALS, SECRETS, SESSIONS
 from botocore_cognito_federation.cache.file import FileStore
@@ -98,7 +99,50 @@ def test_root_makes_no_cache_in_the_home_of_another_user(home: Home) -> None:
     os.chown(home.path / ".aws", OTHER, OTHER)
     assert home.ask().key
     assert not home.cache.exists()
-    assert "root makes nothing in" in home.run("status", "--profile", "demo").out.decode()
+    assert "root creates nothing in" in home.run("status", "--profile", "demo").out.decode()
+
+
+@root_only
+@pytest.mark.parametrize("what", ["configuration", "debug log"])
+def test_root_makes_no_file_in_a_directory_of_another_user(home: Home, tmp_path: Path, what: str) -> None:
+    place = tmp_path / "of another user"
+    place.mkdir()
+    os.chown(place, OTHER, OTHER)
+    if what == "debug log":
+        said = home.ask(COGNITO_FEDERATION_DEBUG=str(place / "log")).refused(8)
+    else:
+        words = ("configure", "--profile", "q", "--no-input", "--offline", "--set", "token_env=T")
+        pool = ("--identity-pool-id", home.world.pool_id, "--command", find_executable())
+        done = home.run(*words, *pool, AWS_CONFIG_FILE=str(place / "config"))
+        assert done.code == 8
+        said = done.err.decode()
+    assert "root creates nothing in" in said
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="file modes are POSIX's")
+def test_a_file_that_takes_the_place_of_a_temporary_one_gets_neither_its_mode_nor_its_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, config = tmp_path / "secret", tmp_path / "config"
+    for path, mode in ((secret, 0o600), (config, 0o644)):
+        path.touch()
+        path.chmod(mode)
+    like = config.stat()
+    create = files._create
+
+    def created_and_exchanged(path: str, *arguments: object, **options: object) -> None:
+        create(path, *arguments, **options)
+        os.unlink(path)
+        os.symlink(secret, path)
+
+    monkeypatch.setattr(files, "_create", created_and_exchanged)
+    changed: list[str] = []
+    for name in ("chmod", "chown"):
+        monkeypatch.setattr(os, name, lambda path, *_: changed.append(path))
+    files.replace_file(str(config), b"", like=like)
+    assert changed == []
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
 
 
 @root_only
@@ -120,7 +164,7 @@ def test_a_directory_of_answers_that_root_has_left_is_named_by_doctor_and_status
         assert f"{home.cache / 'answers'} is not a directory of this user" in said, words
     home.forget_answers()
     home.ask()
-    assert "No answer can be kept ready" in home.run("status", "--profile", "demo").out.decode()
+    assert "No answer can be cached" in home.run("status", "--profile", "demo").out.decode()
 
 
 def test_a_cache_directory_that_depends_on_the_working_directory_is_refused(home: Home) -> None:

@@ -9,7 +9,7 @@ from .model import Column, Mark, Row
 
 _PAGE = """# Clients
 
-Every client below was driven from one and the same `~/.aws/config`, against the demo world, by
+Every client below was tested with one and the same `~/.aws/config`, against the demo world, by
 `python -m tests.clients`; this page is written by that run (`--write`).
 
 {table}
@@ -20,9 +20,9 @@ What a column shows:
 * **native**: the same in process, with a profile that has no `credential_process`, after `install()`; the AWS CLI
   after `cognito-federation native enable`.
 * **endpoint**: the same without any profile, as the child of `cognito-federation exec --server`.
-* **role chain**: a profile with `role_arn` whose `source_profile` is ours.
+* **role chain**: a profile with `role_arn` whose `source_profile` has `cognito_` keys.
 * **data on stdin**: what is piped into the client arrives (`echo data | aws s3 cp - s3://bucket/key`); the credential
-  helper leaves the input alone.
+  helper does not read it.
 * **refresh while running**: one process goes on working after its credentials have expired, in each of the ways it has.
 * **when the sign-in breaks**: what the client does when `credential_process` fails, on a machine with a role of its own
   (instance metadata), and in a container with credentials of its own. *raises*: an error, and no data. *goes on*: it
@@ -30,11 +30,11 @@ What a column shows:
 * **the same with `cognito_fail_closed`**: the same with `cognito_fail_closed = true` in the profile; see
   [Configuration](configuration.md), *When the sign-in breaks*.
 * **when the endpoint fails**: the endpoint of `cognito-federation serve` answers with an error after a sign-out,
-  on a machine with a role of its own. Below `exec --server` that role is switched off besides.
+  on a machine with a role of its own. Below `exec --server` that role is switched off too.
 
 {notes}
 
-Driven by hand, being too large or too slow for each run:
+Tested by hand, because they are too large or too slow for each run:
 
 * Lance (pylance 14.0.2, Rust SDK), on 28 November 2026: works with `credential_process`, below `exec` and below
   `exec --server`; raises when the sign-in breaks, also with `cognito_fail_closed`.

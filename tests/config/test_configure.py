@@ -221,3 +221,19 @@ def test_on_a_terminal_it_asks_shows_what_there_is_and_keeps_it_on_enter(home: S
     assert f"Identity pool ID [{home.world.pool_id}]".encode() in shown
     assert b"OAuth client ID [native]" in shown
     assert home.config.read_text() == before
+
+
+@pytest.mark.parametrize("more", [(), ("--set", "client_id=other"), ("--set", "cache=memory")])
+def test_a_profile_that_holds_its_keys_itself_is_changed_in_place_and_keeps_its_sign_in(
+    home: SignInHome, program: Path, more: tuple[str, ...]
+) -> None:
+    keys = "\n".join(f"{key} = {value}" for key, value in home.session.items())
+    home.config.write_text(f"[profile dev]\nregion = eu-west-1\n{keys}\n")
+    words = ("configure", "--profile", "dev", "--command", str(program), "--no-input", "--offline", *more)
+    done = home.run(*words)
+    assert done.code == 0, done.err
+    text = home.config.read_text()
+    assert "session" not in text + done.err
+    assert f"credential_process = {program} credential-process --profile dev\n" in text
+    for option in more[1:]:
+        assert f"cognito_{option.replace('=', ' = ')}\n" in text

@@ -112,13 +112,6 @@ def test_no_page_is_longer_than_its_lines_nor_names_this_machine(page: Path) -> 
     assert str(Path.home()) not in text or Path.home() == Path("/")
 
 
-def test_every_file_that_the_design_page_names_is_there() -> None:
-    for name in re.findall(
-        r"`((?:\w+/)*\w+\.py|(?:\w+/)+)`", (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
-    ):
-        assert (ROOT / name).exists() or (ROOT / "botocore_cognito_federation" / name).exists(), name
-
-
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
 def test_every_test_file_that_a_page_names_is_there(page: Path) -> None:
     named = names(page, r"\btests/(?:[\w.]+/)*\w+\.py\b")

@@ -51,7 +51,7 @@ def test_a_page_that_is_written_says_why_a_limit_is_missed_and_nothing_of_one_th
 
 def test_a_page_that_is_written_says_that_a_reason_is_not_known() -> None:
     assert not CATALOGUE["warm.peak"].reason
-    assert "Nobody knows why" in page.missed([Row("warm.peak", 11)])
+    assert "The reason is not known" in page.missed([Row("warm.peak", 11)])
 
 
 def test_the_page_shows_the_pythons_of_the_baseline() -> None:

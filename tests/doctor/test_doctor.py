@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 from http.server import BaseHTTPRequestHandler
@@ -60,7 +61,7 @@ def test_a_broken_configuration_is_the_one_finding(home: SignInHome) -> None:
 def test_nobody_signed_in_is_exit_3_with_the_command(home: SignInHome) -> None:
     code, findings = examined(home)
     assert code == 3
-    assert bad(findings)["sign-in"] == "Nobody is signed in"
+    assert bad(findings)["sign-in"] == "Not signed in"
     assert "credential_process" in bad(findings)
     (found,) = [f for f in findings if f["check"] == "sign-in"]
     assert found["remedy"] == "Run: cognito-federation login --profile dev"
@@ -131,6 +132,19 @@ def test_a_configuration_others_can_write_is_found(sound: SignInHome) -> None:
     assert "can be written by other users" in bad(findings)["permissions"]
 
 
+def test_a_credentials_file_that_others_can_write_is_found_because_keys_in_it_count(sound: SignInHome) -> None:
+    credentials = sound.config.with_name("credentials")
+    credentials.write_text("[other]\nregion = eu-west-1\n")
+    credentials.chmod(0o622)
+    assert f"{credentials} can be written by other users" in bad(examined(sound, "--offline")[1])["permissions"]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can give a file to another user")
+def test_a_configuration_that_belongs_to_another_user_is_found(sound: SignInHome) -> None:
+    os.chown(sound.config, 65534, 65534)
+    assert "belongs to user 65534" in bad(examined(sound, "--offline")[1])["permissions"]
+
+
 def test_guests_get_no_identity_from_an_examination(home: SignInHome) -> None:
     home.session.clear()
     home.write(cognito_identity_pool_id=home.world.guest_pool_id, cognito_provider="guest")
@@ -157,7 +171,7 @@ def test_a_role_of_the_machine_that_programs_could_go_on_to_is_found(sound: Sign
         }
         code, findings = examined(sound, **reachable)
         assert code == 0
-        assert "The role build-server of this machine can be had" in bad(findings)["other identities"]
+        assert "The role build-server of this machine is in reach" in bad(findings)["other identities"]
         asked = len(server.seen)
         for closed in ({"AWS_EC2_METADATA_DISABLED": "true"}, {"COGNITO_FEDERATION_FAIL_CLOSED": "true"}):
             assert bad(examined(sound, **reachable | closed)[1]) == {}

@@ -25,15 +25,17 @@ CONFIGURATION, TOKEN, REFUSED, TEMPORARY = 4, 5, 6, 7
 def warm(inside: Home) -> Home:
     """A home in which good credentials are kept."""
     inside.good = inside.federation().credentials()
+    inside.good_token = inside.token.read_bytes()
     inside.world.reset_journal()
     return inside
 
 
 def still_good(home: Home) -> None:
-    """Nothing was lost: with a good token the kept credentials are there, for no call."""
+    """Nothing was lost: with the token that was exchanged the cached credentials are there, for no call."""
     home.world.clear_faults()
     before = home.spent
     home.world.write_token(home.path)
+    home.token.write_bytes(home.good_token)
     assert home.federation().credentials() == home.good
     assert home.spent == before
 

@@ -95,6 +95,20 @@ def test_several_tokens_of_one_user_are_good_at_the_same_time_and_cost_one_excha
     assert len(bench.pool.asked) == 3
 
 
+def test_a_token_that_has_expired_does_not_open_the_credentials_that_a_later_token_brought(bench):
+    federation = bench.federation()
+    old = replace(token("ada", "old"), expires_at=START + 600)
+    bench.source = Source([old])
+    assert federation.credentials().access_key == "AK1"
+    bench.now += 700
+    assert federation.credentials().access_key == "AK1"  # what it was exchanged for
+    bench.source = Source([replace(token("ada", "next"), expires_at=START + 8000)])
+    assert federation.credentials().access_key == "AK2"
+    bench.source, bench.pool.always = Source([old]), refused(Retry.NEVER)
+    with pytest.raises(FederationRefusedError):
+        federation.credentials()
+
+
 def test_the_number_of_tokens_that_are_remembered_is_bounded(bench):
     federation = bench.federation()
     for number in range(20):

@@ -20,6 +20,7 @@ NOT_ASKED = {
     "AWS_ACCESS_KEY": "given to or taken from the child of exec",
     "AWS_ACCESS_KEY_ID": "given to the child of exec; the SDK that has it starts no helper",
     "AWS_ACCOUNT_ID": "given to the child of exec",
+    "AWS_BEARER_TOKEN_BEDROCK": "taken from the child of exec",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN": "given to the child of serve and exec",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "taken from the child of exec",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI": "given to the child of serve and exec",

@@ -303,7 +303,7 @@ def test_names_to_show_are_made_in_one_place_from_the_first_claim_with_something
     session = replace(session_of("x", ""), user={"email": "\x1b\x07", "name": "Ada\x1b[1m"})
     assert session.who == "Ada [1m"
     assert session.label == "Ada [1m"
-    assert replace(session, user={}, subject="\x00").who == "somebody"
+    assert replace(session, user={}, subject="\x00").who == "an unnamed user"
 
 
 def test_commands_print_by_the_functions_that_clean_and_by_nothing_else() -> None:

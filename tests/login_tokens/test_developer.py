@@ -95,7 +95,7 @@ def test_two_profiles_that_vouch_for_each_other_are_refused(developer: ProfileHo
 
 def test_a_profile_that_is_not_there_is_named(developer: ProfileHome) -> None:
     developer_profile(developer, cognito_developer_profile="nobody")
-    assert refusal(developer) == (4, "cognito_developer_profile names 'nobody', which is no profile\n")
+    assert refusal(developer) == (4, "cognito_developer_profile names 'nobody', which is not a profile\n")
 
 
 def test_a_profile_without_credentials_is_named(developer: ProfileHome) -> None:

@@ -196,7 +196,7 @@ def test_a_saml_response_too_long_for_cognito_is_refused_before_the_call(home: P
             {"cognito_token_url": "github-actions", "cognito_token_headers_env": "H"},
             "github-actions takes no cognito_token_headers_env",
         ),
-        ({"cognito_token_url": "http://198.51.100.1/t"}, "must be an https URL"),
+        ({"cognito_token_url": "http://198.51.100.1/t"}, "it must be https"),
         ({"cognito_token_file": "t", "cognito_token_headers_env": "H"}, "goes only with cognito_token_url"),
         ({"cognito_token_file": "t", "cognito_token_audience": "a"}, "goes only with cognito_token_url"),
         ({"cognito_token_file": "t", "cognito_token_url": "gcp"}, "one token source"),
@@ -204,7 +204,7 @@ def test_a_saml_response_too_long_for_cognito_is_refused_before_the_call(home: P
         ({"cognito_refresh_handler": "../x:f"}, "package.module:function"),
         (
             {"cognito_provider": "developer", "cognito_developer_user": "ada"},
-            "needs cognito_developer_provider beside it",
+            "also needs cognito_developer_provider",
         ),
         (
             {
@@ -212,7 +212,7 @@ def test_a_saml_response_too_long_for_cognito_is_refused_before_the_call(home: P
                 "cognito_developer_user": "ada",
                 "cognito_developer_provider": "p",
             },
-            "needs cognito_developer_profile beside it",
+            "also needs cognito_developer_profile",
         ),
         ({"cognito_developer_user": "ada", "cognito_provider": "google"}, "goes only with cognito_provider"),
         (

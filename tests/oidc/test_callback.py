@@ -296,12 +296,12 @@ def test_whoever_waits_is_told_when_a_browser_has_come_and_reminded_when_none_ha
     told: list[str] = []
     reminders = [Reminder(0.0, False, lambda: told.append("none")), Reminder(0.0, True, lambda: told.append("silent"))]
     path = urlsplit(server.expect(REQUEST, arrived=lambda: told.append("arrived"))).path
-    with pytest.raises(SignInFailedError, match="Nobody"):
+    with pytest.raises(SignInFailedError, match="was not finished"):
         server.wait(0.02, reminders=reminders)
     assert told == ["none"]
     browser = Browser(server)
     browser(path)
-    with pytest.raises(SignInFailedError, match="Nobody"):
+    with pytest.raises(SignInFailedError, match="was not finished"):
         server.wait(0.02, reminders=reminders)
     assert sorted(told) == ["arrived", "none", "silent"]
     browser(callback())

@@ -149,7 +149,7 @@ def test_a_device_signs_in_once_the_code_is_entered(
 def test_a_device_nobody_confirms_is_polled_until_the_limit(
     certified: OidcProvider, party_of: PartyOf, patient: Now
 ) -> None:
-    with pytest.raises(SignInFailedError, match="Nobody entered the code within 21 seconds"):
+    with pytest.raises(SignInFailedError, match="The code was not entered within 21 seconds"):
         sign_in_with_device(
             party_of(certified.issuer, "native", clock=patient), announce=lambda prompt: None, timeout=21
         )

@@ -114,7 +114,7 @@ def test_the_sign_in_ends_at_the_earlier_of_both_limits(
     provider: FakeProvider, waiting: OIDCClient, timeout: float, polls: int
 ) -> None:
     provider.token_responses += [refusal("authorization_pending") for _ in range(200)]
-    with pytest.raises(SignInFailedError, match="Nobody entered the code"):
+    with pytest.raises(SignInFailedError, match="The code was not entered"):
         sign_in(waiting, timeout=timeout)
     assert len(provider.asked) - 1 == polls
 

@@ -87,7 +87,7 @@ def test_at_a_port_it_does_not_know_the_message_names_the_redirect_to_register(
     server: Glewlwyd, party: OIDCClient
 ) -> None:
     person = Person(server.browser())
-    with pytest.raises(SignInFailedError, match="Nobody finished") as caught:
+    with pytest.raises(SignInFailedError, match="The sign-in was not finished") as caught:
         sign_in(party, person, loopback_redirect(None, (0,)), timeout=1)
     assert person.answer().status_code == 403
     assert "register http://127.0.0.1/callback (with any port) there" in caught.value.remedy
@@ -298,7 +298,7 @@ def test_a_poller_in_a_hurry_is_slowed_down_for_good_each_time_the_server_says_s
     server: Glewlwyd, party_of: PartyOf, patient: Now, fake_clock: FakeClock
 ) -> None:
     """The clock of the poller runs ahead of the server's, so every poll but the first comes too early."""
-    with pytest.raises(SignInFailedError, match="Nobody entered the code within 40 seconds"):
+    with pytest.raises(SignInFailedError, match="The code was not entered within 40 seconds"):
         sign_in_with_device(party_of(server.issuer, "native", clock=patient), announce=lambda p: None, timeout=40)
     assert fake_clock.slept == [2, 2, 7, 12, 17]
 

@@ -192,7 +192,7 @@ def test_a_member_of_a_key_of_any_type_is_refused_in_words_or_does_not_matter(
 def test_an_algorithm_that_is_a_list_is_the_providers_fault(provider: FakeProvider, keys: KeySet) -> None:
     with pytest.raises(SignInFailedError, match="'list', which proves nothing"):
         verify(provider, keys, signed(provider.key, {"alg": ["RS256"], "kid": "k"}, provider.claims()))
-    with pytest.raises(SignInFailedError, match=r"\(kid\) that is not a text"):
+    with pytest.raises(SignInFailedError, match=r"\(kid\) that is not a string"):
         verify(provider, keys, signed(provider.key, {"alg": "RS256", "kid": 7}, provider.claims()))
 
 

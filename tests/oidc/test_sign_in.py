@@ -94,7 +94,7 @@ def test_tampered_state_is_ignored_and_the_sign_in_times_out(
     provider: FakeProvider, party: OIDCClient, tab: Tab
 ) -> None:
     provider.redirect_changes["state"] = "tampered"
-    with pytest.raises(SignInFailedError, match="Nobody finished"):
+    with pytest.raises(SignInFailedError, match="The sign-in was not finished"):
         sign_in(party, tab, timeout=1)
     assert not provider.asked
     assert "another sign-in" in tab.page().text
@@ -252,7 +252,7 @@ def test_who_has_state_and_code_but_not_the_cookie_signs_nobody_in(
         assert "Not the browser" in refused.text
         return True
 
-    with pytest.raises(SignInFailedError, match="Nobody finished"):
+    with pytest.raises(SignInFailedError, match="The sign-in was not finished"):
         sign_in(party, eavesdropped, timeout=0.5)
     assert not provider.asked
 
@@ -352,7 +352,7 @@ def test_an_error_on_the_providers_own_page_ends_with_what_to_do_about_it(
     provider.strict_consent = True
     with_offline_access(provider, None)
     party = replace(party, authorization_parameters=(("prompt", "login"),))
-    with pytest.raises(SignInFailedError, match="Nobody finished") as caught:
+    with pytest.raises(SignInFailedError, match="The sign-in was not finished") as caught:
         sign_in(party, tab, timeout=0.5)
     assert "set cognito_auth_params = prompt=consent" in caught.value.remedy
     assert "register http://127.0.0.1/callback" in caught.value.remedy
@@ -365,7 +365,7 @@ def test_a_person_at_a_page_that_never_comes_back_is_told_what_helps(
     provider.strict_consent = True
     with_offline_access(provider, ["login"])
     shown: list[SignInPrompt] = []
-    with pytest.raises(SignInFailedError, match="Nobody finished"):
+    with pytest.raises(SignInFailedError, match="The sign-in was not finished"):
         sign_in(party, tab, timeout=1, announce=shown.append)
     assert [prompt.stalled for prompt in shown] == ["", "unanswered"]
     assert "prompt=consent" in shown[1].helps
@@ -378,7 +378,7 @@ def test_a_browser_that_does_not_come_is_reported_and_its_file_given_up(
         monkeypatch.setattr(f"botocore_cognito_federation.oidc.flows.{name}", 0.0)
     shown: list[SignInPrompt] = []
     given_up: list[bool] = []
-    with pytest.raises(SignInFailedError, match="Nobody finished"):
+    with pytest.raises(SignInFailedError, match="The sign-in was not finished"):
         sign_in(party, lambda url: True, timeout=0.1, announce=shown.append, arrived=lambda: given_up.append(True))
     assert [prompt.stalled for prompt in shown] == ["", "unopened"]
     assert shown[0].url == shown[1].url

@@ -45,6 +45,20 @@ def test_the_program_has_credentials_and_region_and_nothing_that_would_shadow_th
     assert found["COGNITO_FEDERATION_CACHE_DIR"] == home.environment()["COGNITO_FEDERATION_CACHE_DIR"]
 
 
+def test_the_program_calls_bedrock_with_the_credentials_it_was_given_and_with_no_bearer_token_of_another(
+    home: ModuleHome,
+) -> None:
+    program = """
+import boto3
+client = boto3.client("bedrock-runtime", endpoint_url="http://127.0.0.1:9")
+def show(request, **_): raise SystemExit(request.headers["Authorization"].split()[0])
+client.meta.events.register("before-send", show)
+client.invoke_model(modelId="any", body=b"{}")
+"""
+    done = home.run("exec", "--profile", "demo", "--", sys.executable, "-c", program, AWS_BEARER_TOKEN_BEDROCK="other")
+    assert "AWS4-HMAC-SHA256" in done.stderr
+
+
 def test_the_program_and_a_token_command_get_the_library_path_from_before_a_frozen_caller(
     home: ModuleHome, tmp_path: Path
 ) -> None:

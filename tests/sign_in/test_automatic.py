@@ -129,7 +129,7 @@ def test_after_a_failure_nobody_is_asked_for_five_minutes_doubling_to_an_hour(
     settings_of: Any, attempts: Attempts, tmp_path: Path
 ) -> None:
     bench = Bench(settings_of("tty"), tmp_path)
-    attempts.error = SignInFailedError("Nobody finished the sign-in")
+    attempts.error = SignInFailedError("The sign-in was not finished")
     for pause in (300, 600, 1200, 2400, 3600, 3600):
         with pytest.raises(SignInRequiredError, match="cognito-federation login --profile dev"):
             bench.attempt()
@@ -287,7 +287,7 @@ class Lapsed:
     def fetch(self, context: RefreshContext) -> LoginToken:
         self.asked += 1
         if self.asked == 1:
-            raise SignInRequiredError("Nobody is signed in")
+            raise SignInRequiredError("Not signed in")
         return LoginToken("token")
 
 

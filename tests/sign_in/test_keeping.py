@@ -193,7 +193,7 @@ def test_one_who_only_joins_does_not_begin_after_waiting_in_vain(monkeypatch: py
             yield timeout > 0
 
     screen = Screen()
-    with pytest.raises(SignInFailedError, match="came to nothing"):
+    with pytest.raises(SignInFailedError, match="did not succeed"):
         sign_in_only(
             SETTINGS, store=Busy(), screen=screen, options=LoginOptions(only_joins=True), environment=Environment({})
         )

@@ -49,7 +49,7 @@ def test_a_whole_life_in_the_keyring_leaves_no_secret_in_the_home(keyring_home: 
 def test_a_changed_cache_keeps_the_sign_in_both_ways(keyring_home: SignInHome) -> None:
     home = keyring_home
     assert home.login().code == 0
-    assert "Moved what was kept for session corp (1) to cognito_cache = file" in change_cache(home, "file").err
+    assert "Moved what was stored for session corp (1) to cognito_cache = file" in change_cache(home, "file").err
     assert home.run("credential-process").code == 0
     assert home.session_document()["subject"] == "ada"
     assert not any("sessions" in name for name in kept(home))

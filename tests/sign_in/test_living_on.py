@@ -248,7 +248,7 @@ def test_a_logout_wins_over_an_exchange_in_flight_and_over_whoever_waits_for_it(
     go.touch()
     done = finished(waiting)
     assert (done.code, done.out) == (3, ""), done
-    assert "Nobody is signed in. Run: cognito-federation login --profile dev" in done.err
+    assert "Not signed in. Run: cognito-federation login --profile dev" in done.err
     assert kept_credentials(own_home) == []
     assert "SecretAccessKey" not in own_home.texts()
 

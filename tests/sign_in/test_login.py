@@ -351,7 +351,7 @@ def test_a_pool_that_refuses_the_token_is_told_at_the_sign_in(home: SignInHome) 
     home.write(cognito_provider=home.world.provider.login_key, cognito_login_key="nobody.example")
     done = home.login()
     assert done.code == 6, done.err
-    assert "ada@example.com is signed in, but AWS credentials could not be had: " in done.err.splitlines()[-1]
+    assert "ada@example.com is signed in, but AWS credentials could not be obtained: " in done.err.splitlines()[-1]
     assert home.session_document()["subject"] == "ada"
 
 
@@ -361,7 +361,7 @@ def test_a_pool_that_cannot_be_reached_after_the_sign_in_costs_no_second_one(hom
     done = home.login()
     assert done.code == 7, done.err
     last = done.err.splitlines()[-1]
-    assert "ada@example.com is signed in, but AWS credentials could not be had: " in last
+    assert "ada@example.com is signed in, but AWS credentials could not be obtained: " in last
     assert last.endswith("; there is no need to sign in again")
     home.session.pop("cognito_endpoint_url")
     home.write(**({"cognito_endpoint_url": endpoint} if endpoint else {}))

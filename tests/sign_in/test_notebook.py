@@ -80,7 +80,7 @@ def test_a_kernel_without_input_says_what_to_do_instead_of_pasting() -> None:
         raise RuntimeError("raw_input was called, but this frontend does not support input requests")
 
     screen = CellScreen(lambda forms: None, read=no_input)
-    with pytest.raises(SignInFailedError, match="use_device_code=True"):
+    with pytest.raises(SignInFailedError, match="use_device_code=True, or sign in on a terminal"):
         screen.ask(SignInPrompt("paste", "https://x.example/"))
 
 

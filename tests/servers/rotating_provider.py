@@ -1,0 +1,260 @@
+"""An identity provider on loopback whose refresh tokens are good for one use: a second use ends the sign-in.
+
+It follows RFC 9700, section 4.14.2, to the letter, without the seconds of grace that some providers allow. Its users
+say yes to every sign-in. Its issuer is whatever host it was asked under, so that it may stand behind a relay.
+As a program it serves until its stdin ends, and prints its port.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+import sys
+import threading
+import time
+from dataclasses import asdict, dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+CLIENT_ID = "rotating"
+#: The refresh token that `RotatingProvider.start_over` makes good.
+FIRST = "refresh-0-0"
+_KEY_ID = "1"
+_LIFE = 3600
+
+
+@dataclass
+class Grant:
+    """One sign-in.
+
+    Attributes:
+        subject: who signed in.
+        serial: how many refresh tokens have been spent; the good one is ``refresh-<grant>-<serial>``.
+        reused: how often a refresh token was presented again that had been spent.
+        ended: why no refresh token is good any more; empty while one is.
+    """
+
+    subject: str
+    serial: int = 0
+    reused: int = 0
+    ended: str = ""
+
+
+@dataclass
+class Conduct:
+    """How the provider behaves; a test changes it.
+
+    Attributes:
+        id_token_life: seconds.
+        wait_before: seconds a refresh waits before the token is spent.
+        wait_after: seconds it waits afterwards, before the answer.
+    """
+
+    id_token_life: float = _LIFE
+    wait_before: float = 0.0
+    wait_after: float = 0.0
+
+
+@dataclass
+class _Code:
+    subject: str
+    challenge: str
+    nonce: str | None
+    issuer: str
+
+
+class RotatingProvider:
+    """Serves within ``with``.
+
+    Attributes:
+        grants: the sign-ins, in the order of their numbers.
+        refused: how many refresh tokens were not taken since `start_over`.
+        conduct: how it behaves.
+    """
+
+    def __init__(self) -> None:
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._turn = threading.Lock()
+        self._codes: dict[str, _Code] = {}
+        self.conduct = Conduct()
+        self.start_over()
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        self.port = int(self._server.server_address[1])
+        self.login_key = f"127.0.0.1:{self.port}"
+        self.issuer = f"http://{self.login_key}"
+
+    def __enter__(self) -> RotatingProvider:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def spent(self) -> int:
+        """How many refresh tokens were taken since `start_over`."""
+        return sum(grant.serial for grant in self.grants)
+
+    def start_over(self) -> None:
+        """There is one sign-in, of ``ada``, and `FIRST` is its refresh token."""
+        with self._turn:
+            self.grants = [Grant("ada")]
+            self.refused = 0
+
+    def state(self) -> dict[str, Any]:
+        with self._turn:
+            return {"grants": [asdict(grant) for grant in self.grants], "refused": self.refused}
+
+    def id_token(
+        self, *, issuer: str = "", subject: str = "ada", nonce: str | None = None, expires_in: float | None = None
+    ) -> str:
+        now = time.time()
+        life = self.conduct.id_token_life if expires_in is None else expires_in
+        claims: dict[str, Any] = {"iss": issuer or self.issuer, "aud": CLIENT_ID, "sub": subject}
+        claims |= {"iat": int(now), "exp": int(now + life), "email": f"{subject}@example.com"}
+        if nonce is not None:
+            claims["nonce"] = nonce
+        return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": _KEY_ID})
+
+    def get(self, issuer: str, path: str, query: dict[str, str]) -> tuple[int, dict[str, Any] | str]:
+        """Status, and a document or where to go, of a path."""
+        if path == "/.well-known/openid-configuration":
+            return 200, {
+                "issuer": issuer,
+                "authorization_endpoint": f"{issuer}/authorize",
+                "token_endpoint": f"{issuer}/token",
+                "revocation_endpoint": f"{issuer}/revoke",
+                "jwks_uri": f"{issuer}/jwks",
+            }
+        if path == "/jwks":
+            algorithm = jwt.algorithms.RSAAlgorithm
+            jwk = json.loads(algorithm.to_jwk(self._key.public_key()))
+            return 200, {"keys": [{**jwk, "kid": _KEY_ID, "use": "sig", "alg": "RS256"}]}
+        if path == "/authorize":
+            return 302, self._authorize(issuer, query)
+        return (200, self.state()) if path == "/control" else (404, {})
+
+    def post(self, issuer: str, path: str, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        """Status and document of a path."""
+        if path == "/revoke":
+            return self._revoke(form.get("token", ""))
+        if path == "/control":
+            for name, value in form.items():
+                setattr(self.conduct, name, float(value))
+            return 200, asdict(self.conduct)
+        if path != "/token":
+            return 404, {}
+        if form.get("grant_type") == "authorization_code":
+            return self._redeem(issuer, form)
+        time.sleep(self.conduct.wait_before)
+        answer = self._refresh(issuer, form.get("refresh_token", ""))
+        time.sleep(self.conduct.wait_after)
+        return answer
+
+    def _authorize(self, issuer: str, query: dict[str, str]) -> str:
+        code = secrets.token_urlsafe(16)
+        subject = query.get("login_hint") or "ada"
+        self._codes[code] = _Code(subject, query["code_challenge"], query.get("nonce"), issuer)
+        return f"{query['redirect_uri']}?{urlencode({'code': code, 'state': query['state']})}"
+
+    def _redeem(self, issuer: str, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        code = self._codes.pop(form.get("code", ""), None)
+        digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
+        if code is None or code.challenge != base64.urlsafe_b64encode(digest).rstrip(b"=").decode():
+            return 400, {"error": "invalid_grant"}
+        with self._turn:
+            self.grants.append(Grant(code.subject))
+            number = len(self.grants) - 1
+        return self._tokens(issuer, number, 0, code.nonce)
+
+    def _refresh(self, issuer: str, token: str) -> tuple[int, dict[str, Any]]:
+        with self._turn:
+            number, serial = _numbers(token)
+            grant = self.grants[number] if 0 <= number < len(self.grants) else None
+            if grant is None or grant.ended or serial != grant.serial:
+                self.refused += 1
+                if grant is not None and not grant.ended and serial < grant.serial:
+                    grant.reused += 1
+                    grant.ended = "a refresh token was used twice"
+                return 400, {"error": "invalid_grant"}
+            grant.serial += 1
+            serial = grant.serial
+        return self._tokens(issuer, number, serial, None)
+
+    def _tokens(self, issuer: str, number: int, serial: int, nonce: str | None) -> tuple[int, dict[str, Any]]:
+        return 200, {
+            "access_token": "access",
+            "token_type": "Bearer",
+            "expires_in": int(self.conduct.id_token_life),
+            "id_token": self.id_token(issuer=issuer, subject=self.grants[number].subject, nonce=nonce),
+            "refresh_token": f"refresh-{number}-{serial}",
+        }
+
+    def _revoke(self, token: str) -> tuple[int, dict[str, Any]]:
+        number, _ = _numbers(token)
+        with self._turn:
+            if 0 <= number < len(self.grants):
+                self.grants[number].ended = "revoked"
+        return 200, {}
+
+
+def _numbers(token: str) -> tuple[int, int]:
+    """The number of the grant and of the token in it; negative for what is no refresh token."""
+    parts = token.split("-")
+    if len(parts) != 3 or parts[0] != "refresh" or not (parts[1] + parts[2]).isdecimal():
+        return -1, -1
+    return int(parts[1]), int(parts[2])
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that was killed is no news."""
+
+
+def _handler(provider: RotatingProvider) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            url = urlsplit(self.path)
+            self._reply(*provider.get(self._issuer(), url.path, _single(url.query)))
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+            self._reply(*provider.post(self._issuer(), self.path, _single(body)))
+
+        def _issuer(self) -> str:
+            return f"http://{self.headers.get('Host', provider.login_key)}"
+
+        def _reply(self, status: int, answer: dict[str, Any] | str) -> None:
+            body = b"" if isinstance(answer, str) else json.dumps(answer).encode()
+            self.send_response(status)
+            if isinstance(answer, str):
+                self.send_header("Location", answer)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Requests are counted, not shown."""
+
+    return Handler
+
+
+def _single(query: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(query).items()}
+
+
+if __name__ == "__main__":
+    with RotatingProvider() as serving:
+        print(serving.port, flush=True)
+        sys.stdin.read()
