@@ -54,10 +54,10 @@ def _profile_of(arguments: "list[str]") -> "tuple[str | None] | None":
 
 def _keep_callers_path_for_handlers() -> None:
     """Import nothing by the caller's ``PYTHONPATH`` but what ``cognito_refresh_handler`` names in an absolute entry."""
-    from . import _util
+    from ._util import path_for_handlers
 
     entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    _util.path_for_handlers[:] = [entry for entry in entries if os.path.isabs(entry)]
+    path_for_handlers[:] = [entry for entry in entries if os.path.isabs(entry)]
     if not sys.flags.ignore_environment:
         _leave_out_callers_path()
 

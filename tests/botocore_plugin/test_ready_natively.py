@@ -281,7 +281,7 @@ tell(same=credentials.get_frozen_credentials().access_key == first)
 def test_two_threads_resolve_the_configuration_of_an_answer_at_once(ready):
     program = """
 import threading, types
-from botocore_cognito_federation.botocore_plugin import deferred as ready
+from botocore_cognito_federation.botocore_plugin import credentials as ready
 from botocore_cognito_federation.config import loader as load
 session().get_credentials()
 [(_, later)] = ready._unresolved
