@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._fast_path import FIELD, MAGIC, CacheQuery, bound_together, checksum, read_answer, still_bound
+from .._fast_path import CHECK, FIELD, MAGIC, CacheQuery, bound_together, checksum, read_answer, still_bound
 from .._util.files import make_directories, read_private, remove, write_private
 from ..credentials import usable_until
 from ..errors import CognitoFederationError, StorageError
-from .base import EPOCHS, double_of_aws, epoch_keys
+from .base import CREDENTIALS, EPOCHS, SESSIONS, double_of_aws, epoch_keys
 from .credentials import retry_delay_after
 from .file import FileStore
 
@@ -119,6 +119,7 @@ def _write(
     code: int,
     text: str,
     who: str = FIELD,
+    suffix: str = "",
 ) -> None:
     """Best effort: without a place for it, the next process goes the long way too.
 
@@ -135,9 +136,21 @@ def _write(
     store = FileStore(query.directory)
     try:
         make_directories((query.directory, os.path.dirname(query.path)), store.warn)
-        write_private(query.path, b"\n".join((MAGIC.encode(), checksum(rest), rest)), lasting=False)
+        write_private(query.path + suffix, b"\n".join((MAGIC.encode(), checksum(rest), rest)), lasting=False)
     except StorageError as error:
         store.warn(f"No answer can be cached, so each call starts anew: {error.line}")
+
+
+def bindings_of_check(query: CacheQuery) -> str:
+    """What the answer to ``status --check`` depends on: each write to these folders changes their state."""
+    return bound_together([("file", os.path.join(query.directory, kind)) for kind in (SESSIONS, CREDENTIALS, EPOCHS)])
+
+
+def put_check(query: CacheQuery, bindings: str, code: int, until: float) -> None:
+    """Keep the exit code of ``status --check`` for the next one; nothing where nothing else is kept either."""
+    if os.path.isdir(query.directory):
+        times = (query.asked_at, until, until)
+        _write(query, bindings, times, "failure" if code else "credentials", code, "", suffix=CHECK)
 
 
 def forget_failed_answers(directory: str) -> None:

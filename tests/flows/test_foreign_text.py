@@ -28,8 +28,7 @@ from botocore_cognito_federation.doctor.report import CheckResult
 from botocore_cognito_federation.identity_pool.errors import CallContext, explain
 from botocore_cognito_federation.oidc import pages
 from botocore_cognito_federation.sign_in.dialogue import Dialogue
-from botocore_cognito_federation.sign_in.login import SignedIn
-from botocore_cognito_federation.sign_in.notebook import CellScreen
+from botocore_cognito_federation.sign_in.login import CellScreen, SignedIn
 from botocore_cognito_federation.sign_in.terminal import TerminalScreen
 
 #: A title and a cleared screen, a forged row, C1's CSI, an overwritten line, a turned direction, and invisible space.
@@ -197,7 +196,7 @@ def test_a_remembered_failure_that_was_changed_on_disk_is_printed_clean(home: An
 def test_a_remembered_failure_read_back_from_a_store_is_clean() -> None:
     store = MemoryStore()
     memory = FailureCache(store, now=time.time, random=lambda: 0.5)
-    memory.put("key", TemporaryError("x"), served_until=None)
+    memory.put("key", TemporaryError("x"), served_until=None, took=0.0)
     document = dict(store.read("failures", "key") or {})
     store.write("failures", "key", {**document, "what": LONG, "remedy": HOSTILE})
     found = memory.get("key")
