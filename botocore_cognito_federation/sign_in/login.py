@@ -1,6 +1,7 @@
-"""Signs a person in, then proves it by exchanging the token for AWS credentials; `login` does it in Python.
+"""Signs a person in, then proves it by exchanging the token for AWS credentials; ``login("dev")`` does it in Python.
 
-In a notebook `login` shows the address in the cell; elsewhere it asks at the terminal.
+In a kernel of a notebook the link or the device code is shown as the output of the cell, to click on; elsewhere on
+stderr.
 """
 
 from __future__ import annotations
