@@ -5,13 +5,14 @@ and every interpreter with the activation enabled go through here.
 """
 
 # No `from __future__ import annotations` here and in `_fast_path`: it loads a module, at every start of the helper.
+__version__ = "0.1.0"
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import handlers as handlers
-    from ._version import __version__ as __version__
     from .application.federation import CognitoFederation as CognitoFederation
-    from .botocore_plugin.install import install as install
-    from .botocore_plugin.install import uninstall as uninstall
+    from .botocore_plugin.provider import install as install
+    from .botocore_plugin.provider import uninstall as uninstall
     from .credentials import FederatedCredentials as FederatedCredentials
     from .errors import CognitoFederationError as CognitoFederationError
     from .errors import ConfigurationError as ConfigurationError
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from .errors import TokenRefreshError as TokenRefreshError
     from .events import Event as Event
     from .login_tokens.base import RefreshContext as RefreshContext
-    from .sign_in.notebook import login as login
+    from .sign_in.login import login as login
     from .user_pool import AutoSignIn as AutoSignIn
     from .user_pool import Challenge as Challenge
     from .user_pool import CodeMismatchError as CodeMismatchError
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 #: Each public name and the module that defines it. `__all__`, `dir()` and attribute access come from this table; the
 #: imports above, which type checkers need to see, are compared with it by a test.
 _HOME_OF = {
-    "__version__": "_version",
     "AutoSignIn": "user_pool",
     "Challenge": "user_pool",
     "CodeMismatchError": "user_pool",
@@ -51,8 +51,8 @@ _HOME_OF = {
     "FederatedCredentials": "credentials",
     "FederationRefusedError": "errors",
     "handlers": "",
-    "install": "botocore_plugin.install",
-    "login": "sign_in.notebook",
+    "install": "botocore_plugin.provider",
+    "login": "sign_in.login",
     "NewPasswordRefusedError": "user_pool",
     "NonRetryableError": "errors",
     "NotSignedInError": "errors",
@@ -64,7 +64,7 @@ _HOME_OF = {
     "StorageError": "errors",
     "TemporaryError": "errors",
     "TokenRefreshError": "errors",
-    "uninstall": "botocore_plugin.install",
+    "uninstall": "botocore_plugin.provider",
     "UserNotConfirmedError": "user_pool",
     "UserPool": "user_pool",
     "UserPoolTokens": "user_pool",
@@ -77,7 +77,7 @@ if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
         if name == "__all__":  # only `import *` asks for it
-            return sorted(_HOME_OF)
+            return sorted({*_HOME_OF, "__version__"})
         home = _HOME_OF.get(name)
         if home is None:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,6 +2,10 @@
 
 A plain ``credential-process`` goes by `_fast_path`, which is all that is imported when an answer is ready; so does a
 plain ``status --check``, which prompts of shells run.
+
+SDKs start a credential helper with their own environment. A ``PYTHONPATH`` that was set for another program may hold
+another botocore, and an empty entry of it is the current directory. The line that `configure` writes starts Python
+isolated, which ignores all of that; profiles that name the console script are served here.
 """
 
 import sys
@@ -24,9 +28,7 @@ def main() -> None:
     """Run the command line; ends the process with its exit code."""
     environ = variables()
     if "PYTHONPATH" in environ and not sys.flags.ignore_environment:
-        from ._util.callers_path import leave_out_callers_path
-
-        leave_out_callers_path()
+        _leave_out_callers_path()
     occupy_standard_streams()
     arguments = sys.argv[1:]
     asked = _profile_of(arguments[1:]) if arguments[:1] == ["credential-process"] else None
@@ -34,6 +36,7 @@ def main() -> None:
         if arguments[:1] == ["status"] and "--check" in arguments and not environ.get("COGNITO_FEDERATION_DEBUG"):
             _exit_if_checked(arguments[1:], environ)
         _run_site()
+        _offer_callers_path_to_handlers()
         from .cli import main as command_line
 
         command_line()
@@ -44,6 +47,7 @@ def main() -> None:
         if not log:
             answer_or_wait_for_lock(query)
         _run_site()
+        _offer_callers_path_to_handlers()
         from .cli.credential_process import answer_and_end
 
         answer_and_end(query, log)
@@ -89,9 +93,46 @@ def _profile_of(arguments: "list[str]") -> "tuple[str | None] | None":
     return None
 
 
+def _leave_out_callers_path() -> None:
+    """Take the entries of ``PYTHONPATH`` and the current directory out of `sys.path`.
+
+    Where this package itself was found by an absolute entry, that is how it is installed, and such entries stay.
+    """
+    import os
+    from os.path import realpath
+
+    ours = realpath(os.path.dirname(os.path.dirname(__file__)))
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    installed_by_it = any(os.path.isabs(entry) and realpath(entry) == ours for entry in entries)
+    unwanted = {realpath(entry or os.curdir) for entry in entries if not (installed_by_it and os.path.isabs(entry))}
+    wanted = {realpath(entry) for entry in entries if os.path.isabs(entry)} if installed_by_it else set()
+    site = sys.modules.get("site")
+    places = [os.path.dirname(os.__file__), *(site.getsitepackages() if site is not None else [])]
+    unwanted -= {*map(realpath, places), *wanted}  # where Python finds modules without any variable
+    sys.path[:] = [entry for entry in sys.path if realpath(entry or os.curdir) not in unwanted]
+
+
+def _leave_out_current_directory() -> None:
+    """Take the first entry out of `sys.path` that ``python -m`` puts there, unless this package is found by it."""
+    import os
+    from os.path import realpath
+
+    ours = realpath(os.path.dirname(os.path.dirname(__file__)))
+    if sys.path and realpath(sys.path[0] or os.curdir) == realpath(os.curdir) != ours:
+        del sys.path[0]
+
+
+def _offer_callers_path_to_handlers() -> None:
+    """Let ``cognito_refresh_handler`` name a module in an absolute entry of ``PYTHONPATH``; for our own processes."""
+    import os
+
+    from ._util import path_for_handlers
+
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    path_for_handlers[:] = [entry for entry in entries if os.path.isabs(entry)]
+
+
 if __name__ == "__main__":
     if not sys.flags.isolated:
-        from ._util.callers_path import leave_out_current_directory
-
-        leave_out_current_directory()
+        _leave_out_current_directory()
     main()

@@ -67,7 +67,7 @@ def register_in(botocore: "Any") -> None:
 def initialize(session: "Any") -> None:
     """What botocore calls for each new session. A failure leaves the stock chain, as after an uninstall."""
     try:
-        from .botocore_plugin.install import initialize as put_provider
+        from .botocore_plugin.provider import initialize as put_provider
 
         put_provider(session)
     except Exception:

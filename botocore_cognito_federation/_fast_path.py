@@ -25,7 +25,7 @@ from time import monotonic, sleep, time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 elif "os" in sys.modules or "posix" not in sys.builtin_module_names:
     import os
 else:
@@ -208,6 +208,11 @@ def _shown(name: str, environ: "Mapping[str, str]") -> str:
 def bound(kind: str, name: str) -> str:
     """One binding with its present state, as an answer file keeps it."""
     return FIELD.join((kind, name, state_of_variable(name) if kind == "variable" else state_of_file(name)))
+
+
+def bound_together(bindings: "Iterable[tuple[str, str]]") -> str:
+    """Several bindings with their present states, as an answer file keeps them."""
+    return ENTRY.join([bound(kind, name) for kind, name in bindings])
 
 
 def still_bound(bindings: str) -> bool:

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from .cache import FileStore, default_directory, store_for
-from .cache.base import MemoryStore
+from ._fast_path import cache_directory
+from .cache.base import MemoryStore, Store, StoreBesideDoubles
 from .cache.credentials import CredentialCache
-from .cache.doubles import StoreBesideDoubles
+from .cache.file import FileStore
+from .config.loader import default_directory
 from .errors import ConfigurationError
 from .events import Events
 from .fetcher import CredentialFetcher
@@ -251,3 +252,23 @@ class Linking:
         if login is None:
             raise ConfigurationError("Guests have no login to link another to", remedy="Set cognito_provider")
         return login, self.federation.credentials().identity_id
+
+
+#: ``cognito_cache = memory``: one store for whatever in this process uses the same directory.
+_in_memory: dict[str, MemoryStore] = {}
+
+
+def store_for(settings: Settings, environ: Mapping[str, str]) -> Store:
+    """The store a configuration names; nothing is touched yet.
+
+    Raises:
+        ConfigurationError: see `default_directory`.
+    """
+    if settings.cache == "memory":
+        return _in_memory.setdefault(cache_directory(environ), MemoryStore())
+    files = FileStore(default_directory(environ))
+    if settings.cache == "keyring":
+        from .cache.keyring import KeyringStore
+
+        return KeyringStore(files)
+    return files

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ._util.concurrency import prepare_for_forks, refreshing, refuse_reentry
-from .cache.failures import RETRY_DELAY, Failure
+from .cache.credentials import RETRY_DELAY, Failure
 from .credentials import FederatedCredentials, FetchResult, is_fresh, is_usable, refresh_at, usable_until
 from .errors import (
     CognitoFederationError,

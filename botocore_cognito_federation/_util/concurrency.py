@@ -3,6 +3,8 @@
 A lock of this package is one that the child finds open. The locks of Python's imports are not: a module that another
 thread was importing at the fork could never be imported in the child, and renewals import what they need when it is
 needed. So the child forgets what nobody is there to finish, and imports it anew. The parent waits for nothing.
+
+What asks for itself is refused here too, within a process and along a chain of profiles whose commands start another.
 """
 
 from __future__ import annotations
@@ -13,14 +15,16 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
-from ..errors import TokenRefreshError
+from .._fast_path import CHAIN_VARIABLE as VARIABLE
+from .._fast_path import FIELD as _SEPARATOR
+from ..errors import ConfigurationError, TokenRefreshError
 
 
 class ForkSafeLock:
@@ -361,3 +365,33 @@ def call_within(
     if outcome.failure is not None:
         raise outcome.failure
     return outcome.result  # type: ignore[return-value]  # what `call` returned
+
+
+#: Profiles whose commands lead to a process.
+_LONGEST_CHAIN = 4
+
+
+def check_profile_recursion(environ: Mapping[str, str], profile: str | None) -> None:
+    """Stop before a profile is asked for credentials that it needs to find them.
+
+    Raises:
+        ConfigurationError: the profile is in the chain already, or the chain is too long.
+    """
+    chain = profile_chain(environ)
+    name = profile or "default"
+    shown = " -> ".join((*chain, name))
+    if name in chain:
+        raise ConfigurationError(
+            f"Profile {name!r} needs its own credentials to get credentials ({shown})",
+            remedy="Let its token command use another profile, or none",
+        )
+    if len(chain) >= _LONGEST_CHAIN:
+        raise ConfigurationError(
+            f"The chain of profiles is longer than {_LONGEST_CHAIN} ({shown})", remedy="Shorten it"
+        )
+
+
+def profile_chain(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The profiles whose commands lead to this process."""
+    text = environ.get(VARIABLE, "")
+    return tuple(text.split(_SEPARATOR)) if text else ()

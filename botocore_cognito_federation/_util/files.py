@@ -11,7 +11,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ..errors import StorageError
 
@@ -27,6 +27,16 @@ TEMPORARY_MARK = ".tmp-"
 _WINDOWS_PAUSES = (0.002, 0.01, 0.05, 0.2, 0.5)
 _OTHER_USER = "Run this as its owner, or set COGNITO_FEDERATION_CACHE_DIR"
 _OUT_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+
+
+def make_directories(paths: Iterable[str], note: Note) -> None:
+    """Make or check directories in turn; see `make_directory`.
+
+    Raises:
+        StorageError: see `make_directory`.
+    """
+    for path in paths:
+        make_directory(path, note)
 
 
 def make_directory(path: str, note: Note) -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import stat
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, TextIO
 
 from ..errors import CognitoFederationError, StorageError
@@ -112,38 +108,3 @@ def _refuse_what_others_read(path: str, status: os.stat_result) -> None:
         raise StorageError(
             f"The debug log {path} is open to other users", remedy=f"Run: chmod 600 {path}, or change {VARIABLE}"
         )
-
-
-_QUIET: ContextVar[bool] = ContextVar("botocore_cognito_federation_quiet", default=False)
-_MODULES = ("botocore.endpoint", "botocore.parsers", "botocore.auth")
-
-
-class _SilentInside(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not _QUIET.get()
-
-
-_FILTER = _SilentInside()
-
-
-def _loggers() -> list[logging.Logger]:
-    """The loggers those modules really hold: a vendored botocore (the AWS CLI's) may name its own differently."""
-    modules = [importlib.import_module(name) for name in _MODULES]
-    named = [logging.getLogger(name) for name in _MODULES]
-    return named + [value for module in modules for value in vars(module).values() if isinstance(value, logging.Logger)]
-
-
-@contextmanager
-def suppress_wire_logs() -> Iterator[None]:
-    """Drop what botocore would log about the requests and responses of the calls made inside.
-
-    Levels, handlers and the logging of other threads and tasks are left alone. May be nested. The filter is put in
-    place at each entry, since an application may configure logging anew at any time.
-    """
-    for logger in _loggers():
-        logger.addFilter(_FILTER)
-    token = _QUIET.set(True)
-    try:
-        yield
-    finally:
-        _QUIET.reset(token)

@@ -23,26 +23,13 @@ from collections.abc import Mapping
 from .._fast_path import CHAIN_VARIABLE as VARIABLE
 from .._fast_path import FIELD as _SEPARATOR
 from ..errors import ConfigurationError, TemporaryError, TokenRefreshError
-
-_MOST = 4
+from .concurrency import check_profile_recursion, profile_chain
 
 #: What a frozen program changes for itself; it leaves the value from before in NAME_ORIG, where there was one
 #: (PyInstaller manual, "LD_LIBRARY_PATH / LIBPATH considerations").
 _LIBRARY_PATHS = ("LD_LIBRARY_PATH", "LIBPATH", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH")
 #: Stands in every bundle of PyInstaller.
 _MARK_OF_A_BUNDLE = "base_library.zip"
-
-
-def environment_for_children(environ: Mapping[str, str], profile: str | None) -> dict[str, str]:
-    """The environment for a command that a profile starts: with the chain that now ends in this profile.
-
-    Raises:
-        ConfigurationError: the profile is in the chain already, or the chain is too long. It is refused here too,
-            because every way of asking for credentials comes by here, and only some of them ask before.
-    """
-    check_profile_recursion(environ, profile)
-    chain = _chain(environ)
-    return {**without_frozen_libraries(environ), VARIABLE: _SEPARATOR.join((*chain, profile or "default"))}
 
 
 def environment_without_chain(environ: Mapping[str, str]) -> dict[str, str]:
@@ -69,29 +56,6 @@ def without_frozen_libraries(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _is_bundle(folder: str) -> bool:
     return bool(folder) and os.path.exists(os.path.join(folder, _MARK_OF_A_BUNDLE))
-
-
-def check_profile_recursion(environ: Mapping[str, str], profile: str | None) -> None:
-    """Stop before a profile is asked for credentials that it needs to find them.
-
-    Raises:
-        ConfigurationError: the profile is in the chain already, or the chain is too long.
-    """
-    chain = _chain(environ)
-    name = profile or "default"
-    shown = " -> ".join((*chain, name))
-    if name in chain:
-        raise ConfigurationError(
-            f"Profile {name!r} needs its own credentials to get credentials ({shown})",
-            remedy="Let its token command use another profile, or none",
-        )
-    if len(chain) >= _MOST:
-        raise ConfigurationError(f"The chain of profiles is longer than {_MOST} ({shown})", remedy="Shorten it")
-
-
-def _chain(environ: Mapping[str, str]) -> tuple[str, ...]:
-    text = environ.get(VARIABLE, "")
-    return tuple(text.split(_SEPARATOR)) if text else ()
 
 
 #: Under the 60 s after which some SDKs end a credential helper.
@@ -196,3 +160,15 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     # The group, not only the child: what the command left running would keep our pipe open.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def environment_for_children(environ: Mapping[str, str], profile: str | None) -> dict[str, str]:
+    """The environment for a command that a profile starts: with the chain that now ends in this profile.
+
+    Raises:
+        ConfigurationError: the profile is in the chain already, or the chain is too long. It is refused here too,
+            because every way of asking for credentials comes by here, and only some of them ask before.
+    """
+    check_profile_recursion(environ, profile)
+    chain = profile_chain(environ)
+    return {**without_frozen_libraries(environ), VARIABLE: _SEPARATOR.join((*chain, profile or "default"))}

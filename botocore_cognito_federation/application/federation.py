@@ -11,12 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 
 from .._util.concurrency import ForkSafeLock, refreshing, refuse_reentry
-from ..cache import store_for
 from ..cache.base import DOCUMENTS, MemoryStore, cache_key
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError
 from ..events import NAMES, Event, Events
-from ..factory import fetcher_for, system_clock
+from ..factory import fetcher_for, store_for, system_clock
 from ..identity_pool.aws import shared_clients
 from ..login_token import LoginToken
 from ..messages import login_command
@@ -378,7 +377,7 @@ class ProfileFederation(CognitoFederation):
         from .profile import ProfileSignIn
 
         if self._made is None:
-            from ..botocore_plugin.install import session_of_other_profile
+            from ..botocore_plugin.provider import session_of_other_profile
 
             inner = Events()
             for name in NAMES:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ..cache.base import current_epoch, end_sign_in
-from ..cache.sessions import Session, Sessions
+from ..cache.base import current_epoch
+from ..cache.sessions import Session, Sessions, end_sign_in
 from ..credentials import FetchResult
 from ..errors import CognitoFederationError, NotSignedInError
 from ..events import Event, Events
@@ -85,7 +85,7 @@ class ProfileSignIn:
 
     def forget(self) -> Session | None:
         """Forget session and credentials."""
-        from ..sign_in.logout import take_away
+        from ..sign_in.sessions import take_away
 
         end_sign_in(self._store, self._settings.scope)
         return take_away(self._sessions, self._store)
@@ -94,7 +94,7 @@ class ProfileSignIn:
         """Revoke the session's refresh token at its provider, where there is one."""
         if session is None or session.refresh_token is None:
             return None
-        from ..sign_in.logout import revoke_session
+        from ..sign_in.sessions import revoke_session
 
         revocation = revoke_session(self._settings, self._store, os.environ, session.refresh_token)
         return None if revocation.revoked else CognitoFederationError(revocation.reason)

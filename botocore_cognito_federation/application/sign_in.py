@@ -9,9 +9,8 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..cache.base import drop_old_marks, end_sign_in
 from ..cache.credentials import CredentialCache
-from ..cache.sessions import Session, Sessions
+from ..cache.sessions import Session, Sessions, drop_old_marks, end_sign_in
 from ..credentials import FederatedCredentials, FetchResult
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError, TemporaryError
 from ..events import NAMES, Event, Events

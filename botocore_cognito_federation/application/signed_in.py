@@ -353,7 +353,7 @@ class SignedIn(ClearsFrames, ABC):
         Returns:
             A function that takes it out again.
         """
-        from ..botocore_plugin.install import install_application, uninstall_application
+        from ..botocore_plugin.provider import install_application, uninstall_application
 
         credentials = self._credentials()
         install_application(credentials)

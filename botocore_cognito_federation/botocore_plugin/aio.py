@@ -15,11 +15,10 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from aiobotocore.credentials import AioRefreshableCredentials
-from botocore.credentials import ReadOnlyCredentials
+from botocore.credentials import CredentialProvider, ReadOnlyCredentials
 
 from ..errors import ConfigurationError
 from .credentials import RefreshableCognitoCredentials
-from .provider import CognitoFederationProvider
 
 T = TypeVar("T")
 
@@ -77,11 +76,20 @@ class AioRefreshableCognitoCredentials(AioRefreshableCredentials):  # type: igno
         await asyncio.shield(renewal)
 
 
-class AioCognitoFederationProvider(CognitoFederationProvider):
-    """The provider in the chain of an `aiobotocore.session.AioSession`."""
+class AioProvider(CredentialProvider):
+    """The provider in the chain of an `aiobotocore.session.AioSession`.
+
+    Args:
+        provider: the one that a chain of botocore would have.
+    """
+
+    def __init__(self, provider: CredentialProvider) -> None:
+        super().__init__()
+        self.METHOD, self.CANONICAL_NAME = provider.METHOD, provider.CANONICAL_NAME
+        self._provider = provider
 
     async def load(self) -> Any:
-        shared = await in_thread(super().load)
+        shared = await in_thread(self._provider.load)
         return None if shared is None else AioRefreshableCognitoCredentials(shared)
 
 

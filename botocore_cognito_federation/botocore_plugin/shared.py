@@ -14,25 +14,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._fast_path import cache_directory, state_of_variable
-from .._util.concurrency import ForkSafeLock
-from .._util.subprocess import check_profile_recursion
-from ..cache import store_for
-from ..cache.base import current_epoch
+from .._util.concurrency import ForkSafeLock, check_profile_recursion
+from ..cache.base import current_epoch, double_of_aws
 from ..cache.credentials import user_fingerprint
-from ..cache.doubles import double_of_aws
 from ..config.loader import settings_of_session
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
+from ..factory import store_for
 from ..identity_pool.client import Login
 from ..login_tokens.registry import source_of, token_at_hand
-from .credentials import RefreshableCognitoCredentials
-from .deferred import SessionFactory, fetcher_of, pop_unregistered
+from .credentials import RefreshableCognitoCredentials, SessionFactory, fetcher_of, pop_unregistered
 
 if TYPE_CHECKING:
     from botocore.session import Session
 
     from .._fast_path import CacheQuery
-    from .deferred import DeferredConfiguration
+    from .credentials import DeferredConfiguration
 
 _Key = tuple[Settings, str, tuple[str, ...]]
 

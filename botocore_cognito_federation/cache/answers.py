@@ -9,13 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._fast_path import CHECK, ENTRY, FIELD, MAGIC, CacheQuery, bound, checksum, read_answer, still_bound
-from .._util.files import make_directory, read_private, remove, write_private
+from .._fast_path import CHECK, FIELD, MAGIC, CacheQuery, bound_together, checksum, read_answer, still_bound
+from .._util.files import make_directories, read_private, remove, write_private
 from ..credentials import usable_until
 from ..errors import CognitoFederationError, StorageError
-from .base import CREDENTIALS, EPOCHS, SESSIONS, epoch_keys
-from .doubles import double_of_aws
-from .failures import retry_delay_after
+from .base import CREDENTIALS, EPOCHS, SESSIONS, double_of_aws, epoch_keys
+from .credentials import retry_delay_after
 from .file import FileStore
 
 if TYPE_CHECKING:
@@ -89,9 +88,9 @@ class AnswerWriter:
 def state_of(query: CacheQuery, settings: Settings, bindings: tuple[Binding, ...]) -> str | None:
     """The state of what an answer depends on: the sign-outs, then the bindings; None where it cannot be written."""
     folder = os.path.join(query.directory, EPOCHS)
-    epochs = (bound("file", os.path.join(folder, f"{key}.json")) for key in epoch_keys(settings.scope))
-    entries = [*epochs, *(bound(binding.kind, binding.name) for binding in bindings)]
-    text = ENTRY.join(entries)
+    epochs = [("file", os.path.join(folder, f"{key}.json")) for key in epoch_keys(settings.scope)]
+    entries = [*epochs, *((binding.kind, binding.name) for binding in bindings)]
+    text = bound_together(entries)
     return None if "\n" in text or text.count(FIELD) != 2 * len(entries) else text
 
 
@@ -136,8 +135,7 @@ def _write(
     rest = "\n".join(fields).encode("utf-8", "surrogateescape")
     store = FileStore(query.directory)
     try:
-        make_directory(query.directory, store.warn)
-        make_directory(os.path.dirname(query.path), store.warn)
+        make_directories((query.directory, os.path.dirname(query.path)), store.warn)
         write_private(query.path + suffix, b"\n".join((MAGIC.encode(), checksum(rest), rest)), lasting=False)
     except StorageError as error:
         store.warn(f"No answer can be cached, so each call starts anew: {error.line}")
@@ -145,8 +143,7 @@ def _write(
 
 def bindings_of_check(query: CacheQuery) -> str:
     """What the answer to ``status --check`` depends on: each write to these folders changes their state."""
-    folders = (os.path.join(query.directory, kind) for kind in (SESSIONS, CREDENTIALS, EPOCHS))
-    return ENTRY.join(bound("file", folder) for folder in folders)
+    return bound_together([("file", os.path.join(query.directory, kind)) for kind in (SESSIONS, CREDENTIALS, EPOCHS)])
 
 
 def put_check(query: CacheQuery, bindings: str, code: int, until: float) -> None:

@@ -1,17 +1,19 @@
-"""What every store has: documents by kind and key, the keys, and the sign-out epochs.
+"""What every store has: documents by kind and key, the keys, the sign-out epochs, and a place for test doubles.
 
 Each sign-out gives its scope a new random epoch; forgetting AWS credentials gives them one of their own, which leaves
 the sign-in as it is. What is stored carries the epoch in which its making began, and counts only while that is still
 the current one.
+
+What a test double answers (moto, VCR, responses, a mock) stays out of the files that real processes use. It is in
+memory as long as the double is at work, and then gone. Only what can be seen without importing anything is looked at: a
+program that imported none of these tools has none of them at work.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import secrets
-import time
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -192,20 +194,6 @@ def links_key(settings: Settings, login: Login) -> str:
     return cache_key({"what": "links", **_place(settings), **_who(replace(settings, identity_id=None), own)})
 
 
-def session_key(settings: Settings) -> str:
-    """The key of a sign-in: its scope, and the provider and client it was made with."""
-    provider = settings.provider
-    return cache_key(
-        {
-            "what": "session",
-            "scope": settings.scope,
-            "provider": (provider.login_key or provider.name) if provider else None,
-            "issuer": provider.issuer if provider else None,
-            "client": settings.client_id,
-        }
-    )
-
-
 def forgotten_key(scope: str) -> str:
     """The key of the mark that a forgetting of AWS credentials leaves."""
     return cache_key({"what": "forgotten", "scope": scope})
@@ -239,8 +227,6 @@ def _who(settings: Settings, login: Login | None) -> dict[str, object]:
 
 #: The scope that holds all others, also those whose first credentials are still on their way.
 EVERYTHING = "everything"
-#: Seconds after which a renewal that began before a sign-out has ended; its own limits are minutes.
-_LONGEST_FLIGHT = 3600.0
 
 
 def epoch_keys(scope: str) -> tuple[str, ...]:
@@ -268,79 +254,125 @@ def sign_in_part(sign_out_epoch: str) -> str:
     return sign_out_epoch.partition("/")[0]
 
 
-def begin_epoch(store: Store, scope: str) -> None:
-    """Make everything that was begun in this scope so far invalid: the sign-in and its credentials.
-
-    Raises:
-        StorageError: it could not be written; nothing has changed.
-    """
-    store.write(
-        EPOCHS,
-        scope_key(scope),
-        {"generation": secrets.token_hex(8), "scope": scope, "signed_out_at": time.time()},
-    )
+#: What comes of calls to AWS: credentials, failures too.
+_OF_AWS = frozenset({CREDENTIALS, IDENTITIES, FAILURES, NOTES, LINKS})
+#: What comes of requests to identity providers.
+_OF_PROVIDERS = frozenset({DOCUMENTS, FAILURES, NOTES})
 
 
-def end_sign_in(store: Store, scope: str) -> int:
-    """Make a scope's sign-in invalid and forget its AWS credentials; what a renewal in flight brings is invalid too.
-
-    Returns:
-        How many sets of credentials were forgotten.
-
-    Raises:
-        StorageError: the store cannot be written.
-    """
-    begin_epoch(store, scope)
-    return forget_credentials(store, scope)
-
-
-def forget_credentials(store: Store, scope: str = EVERYTHING) -> int:
-    """Forget the AWS credentials of a scope; those a renewal in flight is about to keep are invalid too.
-
-    Returns:
-        How many entries were forgotten.
-
-    Raises:
-        StorageError: the store cannot be written.
-    """
-    mark = {"generation": secrets.token_hex(8), "scope": scope, "forgotten_at": time.time()}
-    store.write(EPOCHS, forgotten_key(scope), mark)
-    forgotten = 0
-    for key, document in list(store.documents(CREDENTIALS)):
-        if scope in (EVERYTHING, document.get("scope")):
-            store.delete(CREDENTIALS, key)
-            with contextlib.suppress(StorageError):
-                store.delete(FAILURES, key)
-            forgotten += 1
-    return forgotten
-
-
-def drop_old_marks(store: Store, passes_once: Callable[[str], bool]) -> None:
-    """Remove the marks of sign-outs that no renewal can still be in flight for, so that they do not add up for ever.
+@dataclass(eq=False, repr=False)
+class StoreBesideDoubles:
+    """A store that is not touched by what test doubles answer.
 
     Args:
-        passes_once: whether a scope is of one sign-in only, so that it never comes again.
-
-    Raises:
-        StorageError: the store cannot be written.
+        store: where real answers are kept.
     """
-    oldest = time.time() - _LONGEST_FLIGHT
-    for key, mark in list(store.documents(EPOCHS)):
-        at = mark.get("signed_out_at", mark.get("forgotten_at"))
-        if passes_once(str(mark.get("scope"))) and isinstance(at, int | float) and at < oldest:
-            store.delete(EPOCHS, key)
+
+    store: Store
+    _meanwhile: MemoryStore | None = field(default=None, init=False)
+
+    def read(self, kind: str, key: str) -> Mapping[str, Any] | None:
+        return self._for(kind).read(kind, key)
+
+    def write(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
+        _refuse_sessions_of_doubles(kind)
+        self._for(kind).write(kind, key, document)
+
+    def delete(self, kind: str, key: str) -> None:
+        self._for(kind).delete(kind, key)
+
+    def documents(self, kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        return self._for(kind).documents(kind)
+
+    def lock(self, name: str, *, timeout: float) -> AbstractContextManager[bool]:
+        return self.store.lock(name, timeout=timeout)
+
+    def reserved(
+        self, kind: str, key: str, document: Mapping[str, Any]
+    ) -> AbstractContextManager[Callable[[Mapping[str, Any]], None]]:
+        # A refresh token is spent inside only, so that this also keeps it from being spent on a double.
+        _refuse_sessions_of_doubles(kind)
+        return self._for(kind).reserved(kind, key, document)
+
+    def holder(self, name: str) -> str:
+        return self.store.holder(name)
+
+    def warn(self, text: str) -> None:
+        self._for(NOTES).warn(text)
+
+    def _for(self, kind: str) -> Store:
+        of_aws, of_http = double_of_aws() is not None, double_of_http() is not None
+        if not of_aws and not of_http:
+            self._meanwhile = None
+            return self.store
+        if (of_aws and kind in _OF_AWS) or (of_http and kind in _OF_PROVIDERS):
+            # Looked at twice: another thread may see the end of the double at this moment.
+            meanwhile = self._meanwhile or MemoryStore()
+            self._meanwhile = meanwhile
+            return meanwhile
+        return self.store
 
 
-def delete_sign_ins(store: Store, scope: str) -> int:
-    """Forget the sign-ins of a scope without a word to the provider.
+def _refuse_sessions_of_doubles(kind: str) -> None:
+    if kind == SESSIONS and (double := double_of_http()) is not None:
+        raise StorageError(
+            f"A sign-in is neither stored nor renewed while {double} answers for the identity provider",
+            remedy="Renew it before the test, or let the test have credentials of its own",
+        )
 
-    Returns:
-        How many there were.
 
-    Raises:
-        StorageError: the store cannot be written.
+def double_of_aws() -> str | None:
+    """The name of what answers botocore's calls in this process in the place of AWS; None where AWS itself does."""
+    if _at(sys.modules.get("moto.core.models"), "botocore_stubber", "enabled") is True:
+        return "moto"
+    awsrequest, httpsession = sys.modules.get("botocore.awsrequest"), sys.modules.get("botocore.httpsession")
+    for pool in ("AWSHTTPConnectionPool", "AWSHTTPSConnectionPool"):
+        if _tool(_at(awsrequest, pool, "ConnectionCls")) == "vcr":
+            return "vcr"
+    places = (
+        _at(httpsession, "URLLib3Session", "send"),
+        _at(sys.modules.get("botocore.endpoint"), "Endpoint", "_send"),
+        _at(sys.modules.get("botocore.endpoint"), "Endpoint", "make_request"),
+        _at(sys.modules.get("botocore.client"), "BaseClient", "_make_api_call"),
+    )
+    return next((_tool(place) for place in places if _is_double(place)), None)
+
+
+def double_of_http() -> str | None:
+    """The name of what answers the requests to identity providers in this process; None where they do themselves.
+
+    moto puts itself in the way of `requests` too, and lets everything through that is not AWS's.
     """
-    found = [key for key, document in store.documents(SESSIONS) if document.get("scope") == scope]
-    for key in found:
-        store.delete(SESSIONS, key)
-    return len(found)
+    pools = sys.modules.get("urllib3.connectionpool")
+    for pool in ("HTTPConnectionPool", "HTTPSConnectionPool"):
+        if _tool(_at(pools, pool, "ConnectionCls")) == "vcr":
+            return "vcr"
+    adapters, sessions = sys.modules.get("requests.adapters"), sys.modules.get("requests.sessions")
+    places = (
+        _at(adapters, "HTTPAdapter", "send"),
+        _at(sessions, "Session", "send"),
+        _at(sessions, "Session", "request"),
+        _at(sessions, "Session", "get_adapter"),
+    )
+    found = next((_tool(place) for place in places if _is_double(place)), None)
+    return None if found == "responses" and double_of_aws() == "moto" else found
+
+
+#: The packages whose stand-ins are known.
+_TOOLS = ("moto", "requests_mock", "responses", "unittest", "vcr")
+
+
+def _tool(place: Any) -> str:
+    """The package that a class or function comes from."""
+    module = getattr(place, "__module__", None)
+    return module.partition(".")[0] if isinstance(module, str) else type(place).__module__.partition(".")[0]
+
+
+def _is_double(place: Any) -> bool:
+    return place is not None and (hasattr(place, "mock_calls") or _tool(place) in _TOOLS)
+
+
+def _at(place: Any, *names: str) -> Any:
+    for name in names:
+        place = getattr(place, name, None)
+    return place

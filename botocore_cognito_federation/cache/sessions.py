@@ -1,7 +1,10 @@
-"""The session of a person who is signed in: what is stored of a sign-in, and what renews its login token."""
+"""The session of a person who is signed in: what is stored of it, what renews its token, and how it ends."""
 
 from __future__ import annotations
 
+import contextlib
+import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,7 +14,18 @@ from typing import TYPE_CHECKING, Any
 from ..errors import StorageError
 from ..login_token import LoginToken
 from ..messages import display_name
-from .base import SESSIONS, Store, session_key, sign_in_epoch
+from .base import (
+    CREDENTIALS,
+    EPOCHS,
+    EVERYTHING,
+    FAILURES,
+    SESSIONS,
+    Store,
+    cache_key,
+    forgotten_key,
+    scope_key,
+    sign_in_epoch,
+)
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -179,3 +193,99 @@ def held_for_too_long(store: Store, key: str, limit: float) -> StorageError:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def session_key(settings: Settings) -> str:
+    """The key of a sign-in: its scope, and the provider and client it was made with."""
+    provider = settings.provider
+    return cache_key(
+        {
+            "what": "session",
+            "scope": settings.scope,
+            "provider": (provider.login_key or provider.name) if provider else None,
+            "issuer": provider.issuer if provider else None,
+            "client": settings.client_id,
+        }
+    )
+
+
+#: Seconds after which a renewal that began before a sign-out has ended; its own limits are minutes.
+_LONGEST_FLIGHT = 3600.0
+
+
+def begin_epoch(store: Store, scope: str) -> None:
+    """Make everything that was begun in this scope so far invalid: the sign-in and its credentials.
+
+    Raises:
+        StorageError: it could not be written; nothing has changed.
+    """
+    store.write(
+        EPOCHS,
+        scope_key(scope),
+        {"generation": secrets.token_hex(8), "scope": scope, "signed_out_at": time.time()},
+    )
+
+
+def end_sign_in(store: Store, scope: str) -> int:
+    """Make a scope's sign-in invalid and forget its AWS credentials; what a renewal in flight brings is invalid too.
+
+    Returns:
+        How many sets of credentials were forgotten.
+
+    Raises:
+        StorageError: the store cannot be written.
+    """
+    begin_epoch(store, scope)
+    return forget_credentials(store, scope)
+
+
+def forget_credentials(store: Store, scope: str = EVERYTHING) -> int:
+    """Forget the AWS credentials of a scope; those a renewal in flight is about to keep are invalid too.
+
+    Returns:
+        How many entries were forgotten.
+
+    Raises:
+        StorageError: the store cannot be written.
+    """
+    mark = {"generation": secrets.token_hex(8), "scope": scope, "forgotten_at": time.time()}
+    store.write(EPOCHS, forgotten_key(scope), mark)
+    forgotten = 0
+    for key, document in list(store.documents(CREDENTIALS)):
+        if scope in (EVERYTHING, document.get("scope")):
+            store.delete(CREDENTIALS, key)
+            with contextlib.suppress(StorageError):
+                store.delete(FAILURES, key)
+            forgotten += 1
+    return forgotten
+
+
+def drop_old_marks(store: Store, passes_once: Callable[[str], bool]) -> None:
+    """Remove the marks of sign-outs that no renewal can still be in flight for, so that they do not add up for ever.
+
+    Args:
+        passes_once: whether a scope is of one sign-in only, so that it never comes again.
+
+    Raises:
+        StorageError: the store cannot be written.
+    """
+    oldest = time.time() - _LONGEST_FLIGHT
+    for key, mark in list(store.documents(EPOCHS)):
+        at = mark.get("signed_out_at", mark.get("forgotten_at"))
+        if passes_once(str(mark.get("scope"))) and isinstance(at, int | float) and at < oldest:
+            store.delete(EPOCHS, key)
+
+
+def delete_sign_ins(store: Store, scope: str) -> int:
+    """Forget the sign-ins of a scope without a word to the provider.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        StorageError: the store cannot be written.
+    """
+    found = [key for key, document in store.documents(SESSIONS) if document.get("scope") == scope]
+    for key in found:
+        store.delete(SESSIONS, key)
+    return len(found)

@@ -5,10 +5,8 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
-    from .._util.callers_path import offer_callers_path_to_handlers
     from .._util.interruption import hold_signals
     from .app import run
 
     hold_signals()
-    offer_callers_path_to_handlers()
     raise SystemExit(run())

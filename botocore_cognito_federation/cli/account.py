@@ -10,22 +10,21 @@ from datetime import datetime
 import click
 from botocore.session import Session as BotocoreSession
 
-from ..botocore_plugin.install import session_of_other_profile
-from ..cache import default_directory, store_for
+from ..botocore_plugin.provider import session_of_other_profile
 from ..cache.base import CREDENTIALS, SESSIONS, Store
 from ..cache.file import FileStore
 from ..cache.sessions import Sessions
-from ..config.loader import load_session_settings, load_settings
+from ..config.loader import default_directory, load_session_settings, load_settings
 from ..config.settings import Settings
 from ..errors import ConfigurationError
-from ..factory import everything_stored, fetcher_for, other_stores, system_clock
+from ..factory import everything_stored, fetcher_for, other_stores, store_for, system_clock
 from ..identity_pool.aws import Clients, call
 from ..identity_pool.errors import CallContext
 from ..messages import span
 from ..sign_in.browser import parse_browser_command
 from ..sign_in.interactive import Environment, LoginOptions
 from ..sign_in.login import SignedIn, sign_in
-from ..sign_in.logout import SignedOut, forget_scope, sign_out
+from ..sign_in.sessions import SignedOut, forget_scope, sign_out
 from ..sign_in.terminal import TerminalScreen, read_line
 from .app import chosen_settings, json_option, print_data, print_json, print_line, profile_option, session_option
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import get_completion_class
 
+from .. import __version__
 from .._fast_path import CacheQuery
 from .._util.log import VARIABLE, start_debug_log, unexpected
-from .._version import __version__
 from ..config.loader import load_session_settings, load_settings
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
@@ -161,7 +161,7 @@ def fetcher_of_profile(profile: str | None) -> tuple[Settings, CredentialFetcher
     Raises:
         ConfigurationError: there is no such profile, or it is wrong.
     """
-    from ..botocore_plugin.install import session_of_other_profile
+    from ..botocore_plugin.provider import session_of_other_profile
     from ..factory import answer_writer_for, fetcher_for
 
     query = CacheQuery(profile, os.environ)  # before the configuration is read

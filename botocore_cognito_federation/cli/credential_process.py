@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from botocore.session import Session
 
 from .._fast_path import CacheQuery, exit_at_deadline, exit_with, fail
-from .._util.callers_path import offer_callers_path_to_handlers
+from .._util.concurrency import check_profile_recursion
 from .._util.interruption import hold_signals, wait_for_work
 from .._util.log import start_debug_log, unexpected
-from .._util.subprocess import check_profile_recursion, environment_for_children
+from .._util.subprocess import environment_for_children
 from ..cache.answers import process_text, put_failure, put_no_answer
 from ..config.loader import load_settings
 from ..errors import CognitoFederationError
@@ -52,7 +52,6 @@ def answer_and_end(query: CacheQuery, log: str | None = None) -> None:
     stdout = os.dup(1)
 
     hold_signals()
-    offer_callers_path_to_handlers()
 
     def give_up() -> None:
         wait_for_work(_LAST_WAIT)
@@ -118,7 +117,7 @@ def _fetcher(query: CacheQuery, settings: Settings, session: Session, answers: A
 
 
 def _session_of_other_profile(profile: str) -> Session:
-    from ..botocore_plugin.install import session_of_other_profile  # few profiles name another one
+    from ..botocore_plugin.provider import session_of_other_profile  # few profiles name another one
 
     return session_of_other_profile(profile)
 

@@ -11,31 +11,20 @@ from typing import Any
 import click
 
 from .._fast_path import CacheQuery
-from ..cache import default_directory, store_for
 from ..cache.answers import bindings_of_check, forget_answers, last_failure, put_check
-from ..cache.base import (
-    CREDENTIALS,
-    EVERYTHING,
-    FAILURES,
-    IDENTITIES,
-    NOTES,
-    SESSIONS,
-    Store,
-    forget_credentials,
-    sign_in_epoch,
-)
+from ..cache.base import CREDENTIALS, EVERYTHING, FAILURES, IDENTITIES, NOTES, SESSIONS, Store, sign_in_epoch
 from ..cache.file import FileStore
-from ..cache.sessions import Session
+from ..cache.sessions import Session, forget_credentials
 from ..config.configure import signs_people_in
 from ..config.keys import KEYS
-from ..config.loader import load_settings
+from ..config.loader import default_directory, load_settings
 from ..config.precedence import find_overrides
 from ..config.settings import Settings
 from ..credentials import FederatedCredentials
 from ..doctor.checks import run_checks
 from ..doctor.report import worst_exit_code
 from ..errors import StorageError
-from ..factory import everything_stored
+from ..factory import everything_stored, store_for
 from ..messages import login_command, shown_url, span
 from .app import chosen_settings, json_option, print_data, print_json, print_line, profile_option, session_option
 

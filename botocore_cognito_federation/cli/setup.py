@@ -7,9 +7,8 @@ import sys
 
 import click
 
-from ..botocore_plugin.install import session_of_other_profile
 from ..botocore_plugin.native import disable, enable, examine
-from ..cache import default_directory, store_for
+from ..botocore_plugin.provider import session_of_other_profile
 from ..cache.answers import forget_answers
 from ..cache.base import SECRETS, Store
 from ..config.configure import (
@@ -24,11 +23,11 @@ from ..config.configure import (
     write_plan,
 )
 from ..config.keys import PREFIX
-from ..config.loader import load_settings
+from ..config.loader import default_directory, load_settings
 from ..config.settings import Settings
 from ..config.writer import profile_section
 from ..errors import ConfigurationError
-from ..factory import linking_for, other_stores
+from ..factory import linking_for, other_stores, store_for
 from ..messages import shell_command, shown_line
 from ..oidc.client import secret_key
 from ..sign_in.interactive import check_storable

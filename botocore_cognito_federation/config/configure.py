@@ -27,11 +27,10 @@ from ..identity_providers import IdentityProvider
 from ..oidc.authorization import loopback_redirect, redirect_uri_of_its_own
 from ..oidc.client import StoredDocuments
 from ..oidc.discovery import discover
-from .files import expanded_path, read_config, read_sections
 from .keys import KEYS, PREFIX, TOKEN_SOURCES, BadValue
 from .precedence import SESSION_SECTION, Layers, resolve
 from .settings import Settings
-from .writer import profile_section, update_text, with_section
+from .writer import expanded_path, profile_section, read_config, read_sections, update_text, with_section
 
 _PLAIN = re.compile(r"(?:[A-Za-z]:)?[A-Za-z0-9_./\\+@~-]+\Z")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.+@-]+\Z")

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from .._fast_path import cache_directory
+from .._util.urls import check_endpoint, configured_endpoint, is_true
 from ..errors import ConfigurationError
 from ..messages import run_with_profile, shown_url
-from .endpoints import check_endpoint, configured_endpoint, is_true
-from .files import has_section, merged_config, parse_trouble
 from .precedence import SESSION_SECTION, Layers, has_our_keys, is_ours, resolve
+from .writer import has_section, merged_config, parse_trouble
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -268,3 +269,23 @@ def _full_config(session: Session) -> Mapping[str, Any]:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def default_directory(environ: Mapping[str, str]) -> str:
+    """Where files are kept.
+
+    Raises:
+        ConfigurationError: the place is not certain: it would be another one for each working directory.
+    """
+    directory = cache_directory(environ)
+    if os.path.isabs(directory):
+        return directory
+    if environ.get("COGNITO_FEDERATION_CACHE_DIR"):
+        raise ConfigurationError(
+            f"COGNITO_FEDERATION_CACHE_DIR is {directory!r}, which is another directory for each working directory",
+            remedy="Set it to an absolute path",
+        )
+    raise ConfigurationError(
+        "This user has no home directory: HOME is not set, and the user is not in the passwd database",
+        remedy="Set HOME, or set COGNITO_FEDERATION_CACHE_DIR to an absolute path",
+    )

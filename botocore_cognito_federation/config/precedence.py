@@ -16,9 +16,9 @@ from typing import Any
 from .. import identity_providers
 from ..errors import ConfigurationError
 from ..messages import run_with_profile, shell_command
-from .files import expanded_path, known_config, known_sections
 from .keys import KEYS, OTHER_VARIABLES, PREFIX, TOKEN_SOURCES, VARIABLE_PREFIX, BadValue, check_together
 from .settings import Origin, Settings
+from .writer import expanded_path, known_config, known_sections
 
 SESSION_SECTION = "cognito-session "
 

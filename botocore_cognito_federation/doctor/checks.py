@@ -18,22 +18,20 @@ from botocore.session import Session
 
 from .._fast_path import CacheQuery
 from .._util.http import HttpClient, ServerBusyError
-from .._util.log import suppress_wire_logs
-from ..botocore_plugin.install import session_of_other_profile
+from ..botocore_plugin.provider import session_of_other_profile
 from ..cache import answers as ready_answer
-from ..cache import default_directory, store_for
 from ..cache.base import NOTES, Store
 from ..cache.file import FileStore
 from ..cache.sessions import Sessions
 from ..config.configure import Files, check_provider, is_ours, is_slow, signs_people_in
-from ..config.files import known_config
-from ..config.loader import load_settings
+from ..config.loader import default_directory, load_settings
 from ..config.precedence import find_overrides
 from ..config.settings import Settings
-from ..config.writer import profile_section
+from ..config.writer import known_config, profile_section
 from ..errors import CognitoFederationError, ConfigurationError, SignInRequiredError, StorageError, TemporaryError
-from ..factory import fetcher_for, identity_pool_for
+from ..factory import fetcher_for, identity_pool_for, store_for
 from ..identity_pool.aws import Clients
+from ..identity_pool.aws_http import suppress_wire_logs
 from ..identity_pool.client import Login, fixed_identity
 from ..identity_providers import derive_login_key
 from ..messages import login_command, run_with_profile, span

@@ -20,12 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.loaders import JSONFileLoader, Loader
 
-from .._util.log import suppress_wire_logs
+from .. import __version__
 from .._util.urls import UnsafeURLError, is_loopback, parse_url
-from .._version import __version__
 from ..errors import CognitoFederationError, ConfigurationError, FederationRefusedError, Retry, TemporaryError
 from ..messages import LONGEST_ANSWER_TEXT, LONGEST_CODE, masked, printable, shown_url
-from .aws_http import ATTEMPTS, CONNECT_TIMEOUT, READ_TIMEOUT, call_limit, limit_answers
+from .aws_http import ATTEMPTS, CONNECT_TIMEOUT, READ_TIMEOUT, call_limit, limit_answers, suppress_wire_logs
 from .errors import CallContext, Explanation, explain
 
 if TYPE_CHECKING:
@@ -176,7 +175,7 @@ def _limits(*, signed: bool) -> Config:
 
 
 def _unsafe_endpoint(session: Session, service: str, flaw: UnsafeURLError) -> ConfigurationError:
-    from ..config.endpoints import configured_endpoint, unsafe_endpoint
+    from .._util.urls import configured_endpoint, unsafe_endpoint
 
     found = configured_endpoint(session.full_config, session.get_scoped_config(), os.environ, service=service)
     return unsafe_endpoint(service, found.origin if found else f"The endpoint of {service}", flaw)

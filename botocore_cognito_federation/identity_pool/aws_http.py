@@ -1,4 +1,5 @@
-"""Limits for botocore's own HTTP: the whole of an attempt and of a call has a time, and an answer a size.
+"""Limits for botocore's own HTTP: the whole of an attempt and of a call has a time, and an answer a size; and
+nothing of it is logged.
 
 botocore's time limits count anew at each byte, name resolution has none, and an answer is read whole. Our calls to AWS
 therefore go through a session that wraps botocore's.
@@ -6,6 +7,8 @@ therefore go through a session that wraps botocore's.
 
 from __future__ import annotations
 
+import importlib
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -133,3 +136,38 @@ def _read(raw: Any, request: Any, deadline: float) -> bytes:
     except urllib3.HTTPError as error:
         raise exceptions.ConnectionClosedError(error=error, request=request, endpoint_url=request.url) from None
     return b"".join(chunks)
+
+
+_QUIET: ContextVar[bool] = ContextVar("botocore_cognito_federation_quiet", default=False)
+_MODULES = ("botocore.endpoint", "botocore.parsers", "botocore.auth")
+
+
+class _SilentInside(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not _QUIET.get()
+
+
+_FILTER = _SilentInside()
+
+
+def _loggers() -> list[logging.Logger]:
+    """The loggers those modules really hold: a vendored botocore (the AWS CLI's) may name its own differently."""
+    modules = [importlib.import_module(name) for name in _MODULES]
+    named = [logging.getLogger(name) for name in _MODULES]
+    return named + [value for module in modules for value in vars(module).values() if isinstance(value, logging.Logger)]
+
+
+@contextmanager
+def suppress_wire_logs() -> Iterator[None]:
+    """Drop what botocore would log about the requests and responses of the calls made inside.
+
+    Levels, handlers and the logging of other threads and tasks are left alone. May be nested. The filter is put in
+    place at each entry, since an application may configure logging anew at any time.
+    """
+    for logger in _loggers():
+        logger.addFilter(_FILTER)
+    token = _QUIET.set(True)
+    try:
+        yield
+    finally:
+        _QUIET.reset(token)

@@ -17,7 +17,7 @@ from ..errors import ConfigurationError, TokenRefreshError
 from ..login_token import LoginToken
 from ..messages import SettingNames, of_an_application
 from .aws import Answer, Clock, call
-from .errors import CallContext, clock_skew
+from .errors import SKEW_WORTH_A_WORD, CallContext
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -335,3 +335,11 @@ def session_name(settings: Settings, facts: CallContext) -> str:
     who = next((str(claims[name]) for name in ("email", "preferred_username", "sub") if claims.get(name)), "")
     name = re.sub(r"[^A-Za-z0-9_+=,.@-]+", "-", who).strip("-")[:64]
     return name if len(name) >= 2 else "cognito-federation"
+
+
+def clock_skew(facts: CallContext) -> float | None:
+    """How many seconds this machine's clock is ahead of AWS's (negative: behind), where that is worth a word."""
+    if facts.server_time is None:
+        return None
+    ahead = facts.now - facts.server_time
+    return ahead if abs(ahead) >= SKEW_WORTH_A_WORD else None

@@ -310,7 +310,7 @@ _RULES = (
 
 _EXPIRED_AT = re.compile(r"expired: (\d{6,12}) >= (\d{1,12})")
 #: AWS refuses signatures that are five minutes off; half of that is worth a word.
-_SKEW_WORTH_A_WORD = 150
+SKEW_WORTH_A_WORD = 150
 _LONGEST_WAIT = 366 * 86_400
 #: A JWT. It begins where no letter of one stands before it, or each letter of a long word would be tried as a start.
 _TOKEN = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")
@@ -349,14 +349,6 @@ def explain(code: str, message: str, status: int, facts: CallContext) -> Explana
     return Explanation(f"{cause}: {quoted}" if quoted else cause, "", Retry.NEVER)
 
 
-def clock_skew(facts: CallContext) -> float | None:
-    """How many seconds this machine's clock is ahead of AWS's (negative: behind), where that is worth a word."""
-    if facts.server_time is None:
-        return None
-    ahead = facts.now - facts.server_time
-    return ahead if abs(ahead) >= _SKEW_WORTH_A_WORD else None
-
-
 def _expired(cause: str, text: str, facts: CallContext) -> tuple[str, str]:
     """An expired token: how long ago by Cognito's clock, and whether this machine's clock is the reason."""
     found = _EXPIRED_AT.search(text)
@@ -365,7 +357,7 @@ def _expired(cause: str, text: str, facts: CallContext) -> tuple[str, str]:
     # A claim may be any number JSON can write; only one that is a time is worth a word.
     if server is not None and isinstance(end, int | float) and 0 < end < server + _LONGEST_WAIT:
         cause = f"The login token expired {span(server - end)} ago"
-    if server is not None and abs(facts.now - server) >= _SKEW_WORTH_A_WORD:
+    if server is not None and abs(facts.now - server) >= SKEW_WORTH_A_WORD:
         side = "ahead of" if facts.now > server else "behind"
         return (
             f"{cause}, and this machine's clock is {span(abs(facts.now - server))} {side} AWS's",

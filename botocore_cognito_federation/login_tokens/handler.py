@@ -6,6 +6,7 @@ or calls back takes nothing away but this renewal.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import importlib.util
 import inspect
@@ -21,7 +22,7 @@ from functools import partial
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import TYPE_CHECKING, Any
 
-from .._util import callers_path
+from .. import _util
 from .._util.concurrency import (
     DeadlineExceeded,
     ForkSafeRLock,
@@ -149,7 +150,6 @@ class HandlerTokenProvider(WorkloadTokenProvider):
 
     def _public(self, failure: BaseException) -> CognitoFederationError:
         """Our own words for what a handler raised: its text may hold a token."""
-        from .temporary import is_temporary  # with the asyncio library, which few processes need
 
         if isinstance(failure, CognitoFederationError):
             return failure
@@ -297,7 +297,7 @@ def imported_handler(named: str) -> Callable[..., Any]:
 
 
 def _module(name: str) -> Any:
-    sys.path += [entry for entry in callers_path.for_handlers if entry not in sys.path]
+    sys.path += [entry for entry in _util.path_for_handlers if entry not in sys.path]
     top = name.partition(".")[0]
     if top not in sys.modules:
         spec = _spec_outside_current_directory(top)
@@ -342,3 +342,82 @@ def _real(path: str) -> str:
         return os.path.realpath(path)
     except OSError:
         return path
+
+
+_NETWORK_ERRORS = frozenset(
+    {errno.ENETDOWN, errno.ENETUNREACH, errno.ENETRESET, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ETIMEDOUT}
+)
+#: Library -> base classes of what it raises when the network fails.
+_OF_LIBRARIES = {
+    "requests": ("ConnectionError", "Timeout", "ChunkedEncodingError", "ContentDecodingError"),
+    "urllib3": ("HTTPError",),
+    "urllib": ("ContentTooShortError",),
+    "httpx": ("TransportError",),
+    "httpcore": ("NetworkError", "TimeoutException", "ProtocolError"),
+    "aiohttp": ("ClientConnectionError", "ClientPayloadError"),
+    "botocore": ("HTTPClientError", "ConnectionError"),
+    "google": ("TransportError",),
+    "azure": ("ServiceRequestError", "ServiceResponseError"),
+}
+_THROTTLING_CODES = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "TooManyRequestsException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "SlowDown",
+        "LimitExceededException",
+    }
+)
+
+
+def _built_in() -> tuple[type[BaseException], ...]:
+    import asyncio  # few processes need it, or the others
+    import socket
+    from concurrent.futures import TimeoutError as FuturesTimeoutError
+    from http.client import HTTPException
+
+    # Some are classes of their own before Python 3.11.
+    of_time = (TimeoutError, asyncio.TimeoutError, FuturesTimeoutError)
+    return (TemporaryError, ConnectionError, *of_time, socket.gaierror, socket.herror, HTTPException)
+
+
+def is_temporary(error: BaseException) -> bool:
+    """Whether the same call may succeed later, as far as the exception tells."""
+    status = _status_of(error)
+    if status is not None and status >= 400:
+        return status in (408, 425, 429) or status >= 500 or _is_throttling(error)
+    if isinstance(error, _built_in()) or _is_of_library(error):
+        return True
+    reason = getattr(error, "reason", None)  # urllib.error.URLError wraps what really happened
+    if isinstance(error, OSError) and isinstance(reason, BaseException) and reason is not error:
+        return is_temporary(reason)
+    return isinstance(error, OSError) and error.errno in _NETWORK_ERRORS
+
+
+def _is_of_library(error: BaseException) -> bool:
+    return any(cls.__name__ in _OF_LIBRARIES.get(cls.__module__.partition(".")[0], ()) for cls in type(error).__mro__)
+
+
+def _status_of(error: BaseException) -> int | None:
+    """The HTTP status in an exception: of urllib, requests, httpx, aiohttp or botocore."""
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):
+        metadata = response.get("ResponseMetadata")
+        found = metadata.get("HTTPStatusCode") if isinstance(metadata, dict) else None
+    else:
+        candidates = (
+            getattr(response, "status_code", None),
+            getattr(error, "code", None),
+            getattr(error, "status", None),
+        )
+        found = next((value for value in candidates if type(value) is int), None)
+    return found if type(found) is int else None
+
+
+def _is_throttling(error: BaseException) -> bool:
+    response = getattr(error, "response", None)
+    details = response.get("Error") if isinstance(response, dict) else None
+    return isinstance(details, dict) and details.get("Code") in _THROTTLING_CODES

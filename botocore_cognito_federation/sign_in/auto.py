@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from ..cache.base import Store
 from ..errors import CognitoFederationError, SignInFailedError, SignInRequiredError
-from .session_writer import Backoff
+from .sessions import Backoff
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -179,8 +179,7 @@ def foreground_terminal() -> TextIO | None:
 
 
 def _has_browser(environ: Mapping[str, str]) -> bool:
-    from .browser import can_open_browser
-    from .sandboxed_browsers import why_no_file_is_read
+    from .browser import can_open_browser, why_no_file_is_read
 
     # One that is not opened needs somebody who reads the address.
     return can_open_browser(environ)[0] and not why_no_file_is_read(environ)

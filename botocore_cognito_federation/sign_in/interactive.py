@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from .._util.concurrency import BackendTimeoutError, TimeLimit
-from ..cache import default_directory
 from ..cache.answers import forget_failed_answers
 from ..cache.base import FAILURES, SECRETS, Store, cache_key, scope_key
 from ..cache.sessions import Session, Sessions
 from ..config.keys import TOKEN_SOURCES
+from ..config.loader import default_directory
 from ..config.settings import Settings
 from ..errors import (
     CognitoFederationError,
@@ -32,8 +32,7 @@ from ..oidc.client import Now, OIDCClient, oidc_client
 from ..oidc.device import sign_in_with_device
 from ..oidc.flows import DEFAULT_TIMEOUT, sign_in_with_browser, sign_in_with_paste
 from .browser import BrowserLauncher, can_open_browser
-from .logout import revoke_session
-from .session_writer import SessionWriter
+from .sessions import SessionWriter, revoke_session
 from .shared_redirect import refuse_shared_redirect
 from .terminal import Screen
 

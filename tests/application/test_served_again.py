@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from botocore_cognito_federation import CognitoFederation, NotSignedInError
-from botocore_cognito_federation.cache import FileStore, MemoryStore
+from botocore_cognito_federation.cache.base import MemoryStore
+from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.demo.world import World
 
 from .conftest import Maker, Time

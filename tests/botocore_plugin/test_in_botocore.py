@@ -15,8 +15,8 @@ from botocore.credentials import CredentialResolver
 import botocore_cognito_federation as federation
 from botocore_cognito_federation._util.concurrency import ForkSafeLock
 from botocore_cognito_federation._util.subprocess import environment_for_children, environment_without_chain
-from botocore_cognito_federation.botocore_plugin import install as chain
 from botocore_cognito_federation.botocore_plugin import provider, shared
+from botocore_cognito_federation.botocore_plugin import provider as chain
 from botocore_cognito_federation.botocore_plugin.credentials import RefreshableCognitoCredentials
 from botocore_cognito_federation.errors import CognitoFederationError, ConfigurationError, FederationRefusedError
 
@@ -291,10 +291,10 @@ def test_botocore_never_sees_credentials_whose_renewal_failed_as_long_as_they_li
 def test_where_registration_fails_the_stock_chain_is_left(inside, monkeypatch):
     stock = methods(botocore.session.Session())
 
-    def broken(_):
+    def broken(*_, **__):
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(chain, "_provider_class", broken)
+    monkeypatch.setattr(chain, "_made", broken)
     federation.install()
     assert methods(botocore.session.Session()) == stock
     assert cache_key("demo").startswith("ASIA")

@@ -54,10 +54,8 @@ tell(key=credentials.access_key, ours=sorted(name for name in sys.modules if nam
                 "botocore_cognito_federation",
                 "botocore_cognito_federation._util",
                 "botocore_cognito_federation.botocore_plugin",
-                "botocore_cognito_federation.botocore_plugin.install",
-                "botocore_cognito_federation.botocore_plugin.credentials",
                 "botocore_cognito_federation.botocore_plugin.provider",
-                "botocore_cognito_federation.botocore_plugin.deferred",
+                "botocore_cognito_federation.botocore_plugin.credentials",
                 "botocore_cognito_federation.errors",
                 "botocore_cognito_federation._util.concurrency",
                 "botocore_cognito_federation._fast_path",
@@ -283,7 +281,7 @@ tell(same=credentials.get_frozen_credentials().access_key == first)
 def test_two_threads_resolve_the_configuration_of_an_answer_at_once(ready):
     program = """
 import threading, types
-from botocore_cognito_federation.botocore_plugin import deferred as ready
+from botocore_cognito_federation.botocore_plugin import credentials as ready
 from botocore_cognito_federation.config import loader as load
 session().get_credentials()
 [(_, later)] = ready._unresolved

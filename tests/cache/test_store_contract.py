@@ -18,7 +18,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from botocore_cognito_federation.cache import store_for
 from botocore_cognito_federation.cache.base import (
     CREDENTIALS,
     DOCUMENTS,
@@ -35,7 +34,7 @@ from botocore_cognito_federation.cache.base import (
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.errors import StorageError
-from botocore_cognito_federation.factory import everything_stored
+from botocore_cognito_federation.factory import everything_stored, store_for
 from tests.cache import fake_keyring
 from tests.cache.backends import BACKENDS, Backend, keyring
 from tests.home import ROOT, Home

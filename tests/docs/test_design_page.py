@@ -18,7 +18,7 @@ PAGES = (DESIGN, SECURITY, ROOT / "CONTRIBUTING.md")
 IDS = [page.name for page in PAGES]
 PACKAGE = ROOT / "botocore_cognito_federation"
 #: What every package has.
-_PLAIN = {"__init__.py", "_version.py", "py.typed", "__pycache__"}
+_PLAIN = {"__init__.py", "py.typed", "__pycache__"}
 #: Classes of others that the pages name.
 _FOREIGN = {"CredentialRetrievalError", "GetId", "GetCredentialsForIdentity"}
 

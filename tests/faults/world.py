@@ -20,14 +20,14 @@ from unittest import mock
 from urllib.parse import urlencode
 
 from botocore_cognito_federation._fast_path import cache_directory
-from botocore_cognito_federation.cache import Store, store_for
 from botocore_cognito_federation.cache.answers import forget_answers
-from botocore_cognito_federation.cache.base import CREDENTIALS, FAILURES
+from botocore_cognito_federation.cache.base import CREDENTIALS, FAILURES, Store
 from botocore_cognito_federation.cache.sessions import Session, Sessions
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.demo.home import child_environment
 from botocore_cognito_federation.demo.remote import RemoteWorld
 from botocore_cognito_federation.demo.serve import find_executable
+from botocore_cognito_federation.factory import store_for
 from tests.cache import fake_keyring
 from tests.faults.injectors import Relay
 from tests.servers.rotating_provider import CLIENT_ID

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from botocore_cognito_federation.cache.doubles import double_of_aws, double_of_http
+from botocore_cognito_federation.cache.base import double_of_aws, double_of_http
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.sessions import Session, Sessions
 from botocore_cognito_federation.config.loader import load_settings
@@ -23,7 +23,7 @@ START = """
 import boto3, json, os
 import botocore_cognito_federation as federation
 from botocore_cognito_federation import CognitoFederationError
-from botocore_cognito_federation.cache.doubles import double_of_aws, double_of_http
+from botocore_cognito_federation.cache.base import double_of_aws, double_of_http
 federation.install()
 def key_of(profile):
     return str(boto3.Session(profile_name=profile).get_credentials().get_frozen_credentials().access_key)

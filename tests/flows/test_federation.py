@@ -11,18 +11,10 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from botocore_cognito_federation.cache.base import (
-    CREDENTIALS,
-    FAILURES,
-    IDENTITIES,
-    MemoryStore,
-    begin_epoch,
-    current_epoch,
-    forget_credentials,
-)
-from botocore_cognito_federation.cache.credentials import CredentialCache
-from botocore_cognito_federation.cache.failures import retry_delay_after
+from botocore_cognito_federation.cache.base import CREDENTIALS, FAILURES, IDENTITIES, MemoryStore, current_epoch
+from botocore_cognito_federation.cache.credentials import CredentialCache, retry_delay_after
 from botocore_cognito_federation.cache.file import FileStore
+from botocore_cognito_federation.cache.sessions import begin_epoch, forget_credentials
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.credentials import FederatedCredentials
 from botocore_cognito_federation.errors import (

@@ -17,7 +17,7 @@ import botocore_cognito_federation
 from botocore_cognito_federation import CognitoFederationError, TemporaryError
 from botocore_cognito_federation._util.log import start_debug_log
 from botocore_cognito_federation.cache.base import CREDENTIALS, MemoryStore, cache_key
-from botocore_cognito_federation.cache.failures import FailureCache
+from botocore_cognito_federation.cache.credentials import FailureCache
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.sessions import Session, Sessions
 from botocore_cognito_federation.cli.account import report
@@ -28,8 +28,7 @@ from botocore_cognito_federation.doctor.report import CheckResult
 from botocore_cognito_federation.identity_pool.errors import CallContext, explain
 from botocore_cognito_federation.oidc import pages
 from botocore_cognito_federation.sign_in.dialogue import Dialogue
-from botocore_cognito_federation.sign_in.login import SignedIn
-from botocore_cognito_federation.sign_in.notebook import CellScreen
+from botocore_cognito_federation.sign_in.login import CellScreen, SignedIn
 from botocore_cognito_federation.sign_in.terminal import TerminalScreen
 
 #: A title and a cleared screen, a forged row, C1's CSI, an overwritten line, a turned direction, and invisible space.

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from botocore_cognito_federation.cache.base import EPOCHS, MemoryStore, begin_epoch, forget_credentials, sign_in_epoch
+from botocore_cognito_federation.cache.base import EPOCHS, MemoryStore, sign_in_epoch
+from botocore_cognito_federation.cache.sessions import begin_epoch, forget_credentials
 from tests.home import finished
 from tests.stopping import stop
 
@@ -94,7 +95,8 @@ def test_after_clear_all_nothing_that_was_kept_is_used(home):
 
 
 def test_forgetting_credentials_keeps_the_sign_in_and_signing_out_ends_it():
-    from botocore_cognito_federation.cache.base import MemoryStore, begin_epoch, forget_credentials, sign_in_epoch
+    from botocore_cognito_federation.cache.base import MemoryStore, sign_in_epoch
+    from botocore_cognito_federation.cache.sessions import begin_epoch, forget_credentials
 
     store = MemoryStore()
     begin_epoch(store, "session corp")

@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 import botocore_cognito_federation
-from botocore_cognito_federation.botocore_plugin.install import uninstall
+from botocore_cognito_federation.botocore_plugin.provider import uninstall
 from botocore_cognito_federation.errors import CognitoFederationError, TokenRefreshError
 from tests.login_tokens.home import ProfileHome
 

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from botocore_cognito_federation._util.loopback import LoopbackServer
-from botocore_cognito_federation.cache.base import forget_credentials
 from botocore_cognito_federation.cache.file import FileStore
+from botocore_cognito_federation.cache.sessions import forget_credentials
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.errors import ConfigurationError
 from botocore_cognito_federation.factory import fetcher_for

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from botocore_cognito_federation.serve.token_file import ENDPOINTS, TokenFile
+from botocore_cognito_federation.serve.endpoint import ENDPOINTS, TokenFile
 from tests.cli.home import ModuleHome
 
 pytestmark = pytest.mark.thorough

@@ -17,8 +17,8 @@ from botocore_cognito_federation.sign_in.browser import (
     can_open_browser,
     open_browser,
     parse_browser_command,
+    why_no_file_is_read,
 )
-from botocore_cognito_federation.sign_in.sandboxed_browsers import why_no_file_is_read
 from tests.servers.oidc_provider.browser import followed
 
 URL = "http://127.0.0.1:8400/start/abc"

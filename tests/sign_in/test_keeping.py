@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from botocore_cognito_federation.cache.base import CREDENTIALS, SESSIONS, MemoryStore, begin_epoch
-from botocore_cognito_federation.cache.sessions import Sessions
+from botocore_cognito_federation.cache.base import CREDENTIALS, SESSIONS, MemoryStore
+from botocore_cognito_federation.cache.sessions import Sessions, begin_epoch
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, StorageError
 from botocore_cognito_federation.identity_providers import resolve
@@ -17,7 +17,7 @@ from botocore_cognito_federation.oidc.client import AuthenticationResult
 from botocore_cognito_federation.oidc.flows import SignInPrompt
 from botocore_cognito_federation.sign_in import interactive as perform
 from botocore_cognito_federation.sign_in.interactive import Environment, LoginOptions, sign_in_only
-from botocore_cognito_federation.sign_in.session_writer import SessionWriter
+from botocore_cognito_federation.sign_in.sessions import SessionWriter
 
 pytestmark = pytest.mark.thorough
 
