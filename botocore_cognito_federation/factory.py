@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import time
@@ -15,6 +14,7 @@ from .cache import FileStore, default_directory, store_for
 from .cache.base import MemoryStore
 from .cache.credentials import CredentialCache
 from .cache.doubles import StoreBesideDoubles
+from .cache.registry import STORES
 from .errors import ConfigurationError
 from .events import Events
 from .fetcher import CredentialFetcher
@@ -173,7 +173,7 @@ def _session_of(profile: str | None) -> Session:
 
 
 def other_stores(store: Store, environ: Mapping[str, str]) -> list[Store]:
-    """The further stores in which something may be kept: files, each that a profile names, a keyring that holds items.
+    """The further stores in which something may be kept: each that holds anything, and each that a profile names.
 
     A configuration that has changed, or a variable, may have left a sign-in there.
 
@@ -184,19 +184,16 @@ def other_stores(store: Store, environ: Mapping[str, str]) -> list[Store]:
     Raises:
         ConfigurationError: see `default_directory`.
     """
-    from .cache.keyring import KeyringStore
     from .config.loader import every_settings
 
-    files = FileStore(default_directory(environ))
-    keyring = KeyringStore(files)
-    found: dict[type, Store] = {FileStore: files}
-    for settings in every_settings(environ):
-        with contextlib.suppress(ConfigurationError):
-            named = store_for(settings, environ)
-            found.setdefault(type(named), named)
-    if keyring.holds_anything():
-        found.setdefault(KeyringStore, keyring)
-    return [other for kind, other in found.items() if kind not in (type(store), MemoryStore)]
+    directory = default_directory(environ)
+    named = {settings.cache for settings in every_settings(environ)}
+    found = [
+        declared.open(directory)
+        for name, declared in STORES.items()
+        if declared.outlives_process and (name in named or declared.holds_anything(directory))
+    ]
+    return [other for other in found if type(other) is not type(store)]
 
 
 def everything_stored(environ: Mapping[str, str]) -> Store:

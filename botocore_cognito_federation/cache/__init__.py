@@ -10,14 +10,12 @@ from .._fast_path import cache_directory
 from ..errors import ConfigurationError
 from .base import MemoryStore, Store
 from .file import FileStore
+from .registry import STORES
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
 
 __all__ = ["FileStore", "MemoryStore", "Store", "default_directory", "store_for"]
-
-#: ``cognito_cache = memory``: one store for whatever in this process uses the same directory.
-_in_memory: dict[str, MemoryStore] = {}
 
 
 def default_directory(environ: Mapping[str, str]) -> str:
@@ -46,11 +44,5 @@ def store_for(settings: Settings, environ: Mapping[str, str]) -> Store:
     Raises:
         ConfigurationError: see `default_directory`.
     """
-    if settings.cache == "memory":
-        return _in_memory.setdefault(cache_directory(environ), MemoryStore())
-    files = FileStore(default_directory(environ))
-    if settings.cache == "keyring":
-        from .keyring import KeyringStore
-
-        return KeyringStore(files)
-    return files
+    declared = STORES[settings.cache]
+    return declared.open(default_directory(environ) if declared.outlives_process else cache_directory(environ))

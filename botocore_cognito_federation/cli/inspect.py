@@ -25,6 +25,7 @@ from ..cache.base import (
     sign_in_epoch,
 )
 from ..cache.file import FileStore
+from ..cache.registry import STORES
 from ..cache.sessions import Session
 from ..config.configure import signs_people_in
 from ..config.keys import KEYS
@@ -186,7 +187,7 @@ def status_command(profile: str | None, session: str | None, as_json: bool, ever
     if settings and session is None:
         warnings = [*find_overrides(settings, os.environ), *_failed_lately(settings)]
     why = None
-    if settings is None or settings.cache != "memory":
+    if settings is None or STORES[settings.cache].outlives_process:
         why = FileStore(default_directory(os.environ)).why_unusable()
         warnings += [f"{why}. Until that is changed, each call starts anew"] if why else []
     try:

@@ -24,6 +24,7 @@ from ..cache import answers as ready_answer
 from ..cache import default_directory, store_for
 from ..cache.base import NOTES, Store
 from ..cache.file import FileStore
+from ..cache.registry import STORES
 from ..cache.sessions import Sessions
 from ..config.configure import Files, check_provider, is_ours, signs_people_in
 from ..config.files import read_config
@@ -97,7 +98,7 @@ def places(settings: Settings, store: Store, environ: Mapping[str, str]) -> Iter
         yield CheckResult("store", "ok", f"cognito_cache = {settings.cache} can be written and deleted")
     except StorageError as error:
         yield CheckResult.of("store", error)
-    if settings.cache != "memory":
+    if STORES[settings.cache].outlives_process:
         files = FileStore(default_directory(environ))
         why = files.why_unusable()
         if why is not None:
