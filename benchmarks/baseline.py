@@ -28,12 +28,13 @@ class Measured:
     """The figures of one Python.
 
     Attributes:
-        ratio: instructions of a warm ``credential-process`` over those of the bare interpreter; None without valgrind.
-        imports: what it imports and the bare interpreter does not.
+        ratios: instructions over those of the bare interpreter, by the names of `warm_path.ways`; None without
+            valgrind.
+        imports: what each of them imports and the bare interpreter does not.
     """
 
-    ratio: float | None
-    imports: list[str]
+    ratios: Mapping[str, float] | None
+    imports: Mapping[str, list[str]]
 
 
 def interpreters() -> dict[str, str]:
@@ -61,8 +62,11 @@ def measured(interpreter: str) -> Measured:
         Unavailable, Unmeasurable: they cannot be had.
     """
     with laboratory.opened(interpreter) as place:
-        ratio = round(warm_path.instruction_ratio(place), 4) if can_count() else None
-        return Measured(ratio, warm_path.extra_imports(place))
+        imported = warm_path.extra_imports(place)
+        if not can_count():
+            return Measured(None, imported)
+        counted = warm_path.instruction_ratios(place)
+        return Measured({way: round(ratio, 4) for way, ratio in counted.items()}, imported)
 
 
 def write() -> Iterator[str]:
@@ -74,10 +78,24 @@ def write() -> Iterator[str]:
     if not can_count():
         raise SystemExit(_NO_VALGRIND)
     for version, path in interpreters().items():
-        now, rows = measured(path), ratios()
-        kept = dict(sorted({**rows, version: now.ratio}.items(), key=lambda row: int(row[0].partition(".")[2])))
-        FILE.write_text(json.dumps({"tolerance": tolerance(), "instructions": kept}, indent=2) + "\n", encoding="utf-8")
-        yield f"Python {version}: {now.ratio} x the instructions of a bare interpreter"
+        now = measured(path).ratios
+        assert now is not None
+        kept = {way: {**ratios(way), version: ratio} for way, ratio in now.items()}
+        document = {"tolerance": tolerance(), **{way: _by_version(rows) for way, rows in kept.items()}}
+        FILE.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        yield f"Python {version}, x the instructions of a bare interpreter: {now}"
+
+
+def _by_version(rows: Mapping[str, float]) -> dict[str, float]:
+    return dict(sorted(rows.items(), key=lambda row: int(row[0].partition(".")[2])))
+
+
+#: The line of the catalogue that limits each of `warm_path.ways`, and what that is.
+_WAYS = {
+    "instructions": ("warm.instructions", "a warm credential-process"),
+    "line": ("line.instructions", "a warm credential-process by the line of configure"),
+    "check": ("check.instructions", "status --check"),
+}
 
 
 def failures(version: str, now: Measured, *, counting: bool) -> list[str]:
@@ -90,26 +108,32 @@ def failures(version: str, now: Measured, *, counting: bool) -> list[str]:
         now: its figures.
         counting: whether a machine without valgrind is a failure too.
     """
-    found = []
-    if now.imports != warm_path.OWN_MODULES:
-        found.append(f"Python {version}: a warm credential-process imports {', '.join(now.imports)}")
-    if now.ratio is None:
+    found = [
+        f"Python {version}: {_WAYS[way][1]} imports {', '.join(imported)}"
+        for way, imported in now.imports.items()
+        if imported != warm_path.OWN_MODULES
+    ]
+    if now.ratios is None:
         return [*found, _NO_VALGRIND] if counting else found
-    limit, kept = CATALOGUE["warm.instructions"].limit, ratios()
+    return found + [failure for way, ratio in now.ratios.items() for failure in _grown(version, way, ratio)]
+
+
+def _grown(version: str, way: str, ratio: float) -> Iterator[str]:
+    key, name = _WAYS[way]
+    limit, kept = CATALOGUE[key].limit, ratios(way)
     assert limit is not None
-    what = f"Python {version}: a warm credential-process takes {now.ratio} x the instructions of a bare interpreter"
-    if now.ratio > limit:
-        found.append(f"{what}; the limit is {limit}")
-    if version in kept and now.ratio > kept[version] + tolerance():
-        found.append(f"{what}; it was {kept[version]}")
-    if version not in kept and now.ratio > max(kept.values()) + tolerance():
-        found.append(f"{what}; {FILE.name} has no row for it, and the worst one is {max(kept.values())}")
-    return found
+    what = f"Python {version}: {name} takes {ratio} x the instructions of a bare interpreter"
+    if ratio > limit:
+        yield f"{what}; the limit is {limit}"
+    if version in kept and ratio > kept[version] + tolerance():
+        yield f"{what}; it was {kept[version]}"
+    if version not in kept and ratio > max(kept.values()) + tolerance():
+        yield f"{what}; {FILE.name} has no row for it, and the worst one is {max(kept.values())}"
 
 
-def ratios() -> Mapping[str, float]:
-    """The kept ratios by version of Python."""
-    found: Mapping[str, float] = _kept()["instructions"]
+def ratios(way: str = "instructions") -> Mapping[str, float]:
+    """The kept ratios by version of Python, of one of `warm_path.ways`."""
+    found: Mapping[str, float] = _kept().get(way, {})
     return found
 
 

@@ -57,6 +57,7 @@ def _per_call(laboratory: Laboratory) -> list[Row]:
         Row("frozen.static", round(statistics.median(told["static"]))),
         Row("frozen.ours", round(statistics.median(told["ours"]))),
         _row("frozen.ratio", ratio),
+        Row("served.again", round(statistics.median(told["again"]))),
     ]
 
 

@@ -46,6 +46,28 @@ class Laboratory:
         return [str(self.bin / "cognito-federation"), "credential-process", "--profile", "demo"]
 
     @property
+    def line(self) -> list[str]:
+        """``credential-process`` by the line that ``configure`` writes."""
+        script = str(self.bin / "cognito-federation-credentials")
+        return [self.python, "-I", "-S", script, "credential-process", "--profile", "demo"]
+
+    @property
+    def check(self) -> list[str]:
+        """``status --check`` as the prompt of a shell runs it."""
+        return [str(self.bin / "cognito-federation"), "status", "--check", "--profile", "demo"]
+
+    def with_old_pip(self) -> Path:
+        """The executables of an environment as the README makes it, with the pip that comes with this Python."""
+        folder = self.scratch / "old-pip"
+        if not folder.exists():
+            make = [self.rooms.interpreter, "-m", "venv", str(folder)]
+            subprocess.run(make, check=True, capture_output=True)
+            pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "--no-index", "--no-deps"]
+            # Without the packages that it depends on: an answer that is ready needs none of them.
+            subprocess.run([*pip, str(self.rooms.wheel())], check=True, capture_output=True)
+        return folder / "bin"
+
+    @property
     def cache(self) -> Path:
         return Path(self.environment["COGNITO_FEDERATION_CACHE_DIR"])
 

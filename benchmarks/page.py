@@ -18,12 +18,19 @@ FILE = REPOSITORY / "docs" / "performance.md"
 
 _PAGE = """# Performance
 
-What the product costs, compared with Python itself and with similar tools. This page is written by
-`python -m benchmarks --write` (or `tox -e benchmarks -- --write`), from a wheel in a virtual environment of its own.
+What the product costs, compared with Python itself and with similar tools,
+on {versions}.
+
+The rows of the line that `configure` writes are what an SDK runs; how the package was installed does not matter to
+them. A console script costs what its installer makes of it, so it has rows of two installations: of the newest
+({new_pip}), and of the oldest that is supported, the `{old_pip}` that comes with this Python.
+Cognito is called over http on loopback where a row says nothing else; the rows with https verify the server by the
+whole of botocore's CA bundle, as a call to AWS does. This page is written by `python -m benchmarks --write` (or `tox -e
+benchmarks -- --write`), from a wheel in virtual environments of its own.
 
 {table}
 
-Measured on {machine}, {versions}.
+Measured on {machine}.
 
 How to read it: a ratio is the median over pairs of runs that alternate within one minute, since the same command may
 take twice as long a minute later; the quarters are those of the pairs. Instructions are counted by callgrind and come
@@ -33,7 +40,8 @@ from their own cache or from static keys, so none of them calls anybody.
 
 {missed}## On each Python
 
-Instructions of a warm `credential-process` over those of the bare interpreter. CI holds every Python it finds to
+Instructions of a warm `credential-process` over those of the bare interpreter, by its console script and by the line
+that `configure` writes. CI holds every Python it finds to
 these (`benchmarks/baseline.json`, at most {tolerance:g} more), a Python that is not among them to the worst of them,
 and all of them to what they import: nothing that the interpreter has not imported by itself.
 
@@ -61,12 +69,15 @@ def write(laboratory: Laboratory, rows: Sequence[Row]) -> None:
 
 def text(laboratory: Laboratory, rows: Sequence[Row]) -> str:
     """The page."""
-    pythons = ["| Python | instructions x python -c pass |", "| --- | --- |"]
-    pythons += [f"| {version} | {ratio:.3f} |" for version, ratio in baseline.ratios().items()]
+    pythons = ["| Python | console script | line of `configure` |", "| --- | --- | --- |"]
+    line = baseline.ratios("line")
+    pythons += [f"| {version} | {ratio:.3f} | {line[version]:.3f} |" for version, ratio in baseline.ratios().items()]
     return _PAGE.format(
         table=markdown(rows),
         machine=_machine(),
         versions=_versions(laboratory),
+        new_pip="made by uv, as pip since 25.2 makes it" if laboratory.rooms.uv else "pip since 25.2",
+        old_pip=" ".join(version_of(str(laboratory.with_old_pip() / "pip"), "--version").split()[:2]),
         missed=missed(rows),
         tolerance=baseline.tolerance(),
         pythons="\n".join(pythons),

@@ -10,6 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 _HELPER = "warm credential-process"
+_LINE = "warm credential-process by the line of `configure`"
+_OLD = "warm credential-process, console script of the pip in Python"
+_CHECK = "status --check, signed in"
+_COLD = "cold credential-process, token from a file, http"
+_TLS = "cold credential-process, token from a file, https with all of botocore's CA bundle"
 _NATIVE = "session, client and first S3 call, native and warm"
 _BURST = "64 processes at once, nothing cached, sign-in to be renewed"
 _SSO, _CLI2, _EXPORT = "aws-sso-util, cached", "AWS CLI 2 export-credentials", "aws-export-credentials"
@@ -47,15 +52,32 @@ _WALL = (
     " it costs by itself is in the rows below it."
 )
 
+TEMPLATE = (
+    "pip before 25.2 writes a console script that imports `re` before anything of the product runs. The line that"
+    " `configure` writes does not start that script."
+)
+
 CATALOGUE: Mapping[str, Line] = {
+    "line.wall": Line(_LINE, f"wall {_BARE}", 0.85, reason=_WALL),
+    "line.cpu": Line(_LINE, f"CPU {_BARE}"),
+    "line.instructions": Line(_LINE, f"instructions {_BARE}", 0.80),
     "warm.wall": Line(_HELPER, f"wall {_BARE}", 1.10),
     "warm.cpu": Line(_HELPER, f"CPU {_BARE}"),
     "warm.instructions": Line(_HELPER, f"instructions {_BARE}", 1.05),
     "warm.peak": Line(_HELPER, "peak MiB", 10),
     "bare.peak": Line("python -c pass", "peak MiB"),
+    "old.wall": Line(_OLD, f"wall {_BARE}", 1.05, reason=TEMPLATE),
+    "old.cpu": Line(_OLD, f"CPU {_BARE}"),
+    "old.instructions": Line(_OLD, f"instructions {_BARE}", 0.95, reason=TEMPLATE),
+    "check.wall": Line(_CHECK, f"wall {_BARE}", 2),
+    "check.instructions": Line(_CHECK, f"instructions {_BARE}", 2),
     "floor.wall": Line("python -I -S -c pass", f"wall {_BARE}"),
-    "cold.wall": Line("cold credential-process, token from a file", f"wall {_BARE}"),
-    "cold.cpu": Line("cold credential-process, token from a file", f"CPU {_BARE}"),
+    "cold.wall": Line(_COLD, f"wall {_BARE}"),
+    "cold.cpu": Line(_COLD, f"CPU {_BARE}"),
+    "cold.instructions": Line(_COLD, f"instructions {_BARE}"),
+    "tls.wall": Line(_TLS, f"wall {_BARE}"),
+    "tls.cpu": Line(_TLS, f"CPU {_BARE}"),
+    "tls.instructions": Line(_TLS, f"instructions {_BARE}"),
     "peer.sso.wall": Line(_SSO, f"wall {_BARE}"),
     "peer.sso.cpu": Line(_SSO, f"CPU {_BARE}"),
     "peer.cli2.wall": Line(_CLI2, f"wall {_BARE}"),
@@ -76,6 +98,7 @@ CATALOGUE: Mapping[str, Line] = {
     "frozen.static": Line("get_frozen_credentials(), static Credentials", "ns"),
     "frozen.ours": Line("get_frozen_credentials(), this package", "ns"),
     "frozen.ratio": Line("get_frozen_credentials(), this package", "x static Credentials", 1.0),
+    "served.again": Line("current_credentials(), fresh", "ns", 2000),
     "burst.wall": Line(_BURST, "wall x (one cold call + 1.15 warm bursts)", 1.0),
     "burst.refreshes": Line(_BURST, "refresh tokens spent", 1, exactly=True),
     "burst.identities": Line(_BURST, "calls of GetId", 1),

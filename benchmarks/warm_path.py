@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from botocore_cognito_federation.botocore_plugin.native import FILE_NAME
+from tests.servers.aws_hosts import AwsHosts
 
 from . import peers
 from .laboratory import Laboratory
@@ -23,17 +27,29 @@ OWN_MODULES = [
 ]
 
 
-def instruction_ratio(laboratory: Laboratory) -> float:
-    """Instructions of a warm ``credential-process`` over those of a bare interpreter."""
-    environment = laboratory.environment
-    return instructions(_by_interpreter(laboratory), environment) / instructions(laboratory.bare, environment)
+def ways(laboratory: Laboratory) -> dict[str, Command]:
+    """The ways to start what is ready, by their rows in ``benchmarks/baseline.json``; each begins with the Python."""
+    return {
+        "instructions": _by_interpreter(laboratory),
+        "line": laboratory.line,
+        "check": [laboratory.python, *laboratory.check],
+    }
 
 
-def extra_imports(laboratory: Laboratory) -> list[str]:
-    """What a warm ``credential-process`` imports and a bare interpreter does not."""
+def instruction_ratios(laboratory: Laboratory) -> dict[str, float]:
+    """Instructions of each of the `ways` over those of a bare interpreter."""
+    bare = instructions(laboratory.bare, laboratory.environment)
+    return {name: instructions(way, laboratory.environment) / bare for name, way in ways(laboratory).items()}
+
+
+def extra_imports(laboratory: Laboratory) -> dict[str, list[str]]:
+    """What each of the `ways` imports and a bare interpreter does not."""
     environment = laboratory.environment
     bare = imports(laboratory.bare, environment)
-    return [name for name in imports(_by_interpreter(laboratory), environment) if name not in bare]
+    return {
+        name: [module for module in imports(way, environment) if module not in bare]
+        for name, way in ways(laboratory).items()
+    }
 
 
 def _by_interpreter(laboratory: Laboratory) -> Command:
@@ -45,23 +61,74 @@ def against_bare(laboratory: Laboratory) -> list[Row]:
     """What it costs beside Python that does nothing."""
     environment = laboratory.environment
     floor = [laboratory.python, "-I", "-S", "-c", "pass"]
-    commands = {"warm": laboratory.helper, "floor": floor}
+    commands = {"warm": laboratory.helper, "line": laboratory.line, "check": laboratory.check, "floor": floor}
     at = ratios_to(laboratory.bare, commands, environment, _ROUNDS)
-    found = [_wall("warm.wall", at["warm"]), _cpu("warm.cpu", at["warm"])]
+    found = [_wall("line.wall", at["line"]), _cpu("line.cpu", at["line"])]
+    found += [_wall("warm.wall", at["warm"]), _cpu("warm.cpu", at["warm"]), _wall("check.wall", at["check"])]
     if can_count():
-        found.append(Row("warm.instructions", instruction_ratio(laboratory)))
+        ratios = instruction_ratios(laboratory)
+        rows = {"line": "line.instructions", "instructions": "warm.instructions", "check": "check.instructions"}
+        found += [Row(rows[way], ratio) for way, ratio in ratios.items()]
+    found += _by_old_pip(laboratory)
     found.append(Row("warm.peak", peak_mib(laboratory.python, _by_interpreter(laboratory), environment)))
     found.append(Row("bare.peak", peak_mib(laboratory.python, laboratory.bare, environment)))
     return [*found, _wall("floor.wall", at["floor"])]
 
 
+def _by_old_pip(laboratory: Laboratory) -> list[Row]:
+    """What the oldest pip that is supported installs, beside the bare Python of its own environment."""
+    folder, environment = laboratory.with_old_pip(), laboratory.environment
+    bare = [str(folder / "python"), "-c", "pass"]
+    helper = [str(folder / "cognito-federation"), *laboratory.helper[1:]]
+    at = ratios_to(bare, {"old": helper}, environment, _ROUNDS)["old"]
+    found = [_wall("old.wall", at), _cpu("old.cpu", at)]
+    if can_count():
+        ratio = instructions([bare[0], *helper], environment) / instructions(bare, environment)
+        found.append(Row("old.instructions", ratio))
+    return found
+
+
 def cold(laboratory: Laboratory) -> list[Row]:
-    """The long way: nothing is kept, the token is in a file, Cognito is on loopback."""
-    at = ratios_to(
-        laboratory.bare, {"cold": laboratory.helper}, laboratory.environment, _COLD_ROUNDS, before=laboratory.forget
-    )["cold"]
+    """The long way: nothing is kept, the token is in a file, Cognito is on loopback, by http and by https."""
+    found = _cold("cold", laboratory, laboratory.environment)
+    with _aws_hosts(laboratory) as environment:
+        found += _cold("tls", laboratory, environment)
+    laboratory.forget()
     laboratory.warm()
-    return [_wall("cold.wall", at), _cpu("cold.cpu", at)]
+    return found
+
+
+def _cold(key: str, laboratory: Laboratory, environment: Mapping[str, str]) -> list[Row]:
+    commands = {key: laboratory.helper}
+    at = ratios_to(laboratory.bare, commands, environment, _COLD_ROUNDS, before=laboratory.forget)[key]
+    found = [_wall(f"{key}.wall", at), _cpu(f"{key}.cpu", at)]
+    if can_count():
+        laboratory.forget()
+        ratio = instructions(_by_interpreter(laboratory), environment) / instructions(laboratory.bare, environment)
+        found.append(Row(f"{key}.instructions", ratio))
+    return found
+
+
+@contextmanager
+def _aws_hosts(laboratory: Laboratory) -> Iterator[Mapping[str, str]]:
+    """The variables under which a helper calls AWS's own host name by https, and is answered on loopback."""
+    port = urlsplit(laboratory.world.facts.endpoint_url).port
+    folder = laboratory.scratch / "hosts"
+    folder.mkdir()
+    with AwsHosts(folder, lambda host: port if host.startswith("cognito-identity.") else None) as hosts:
+        bundle = folder / "bundle.pem"
+        bundle.write_bytes(_botocores_bundle(laboratory).read_bytes() + hosts.ca_file.read_bytes())
+        config = folder / "config"
+        lines = (laboratory.home / ".aws" / "config").read_text(encoding="utf-8").splitlines(keepends=True)
+        config.write_text("".join(line for line in lines if "endpoint_url" not in line), encoding="utf-8")
+        kept = {name: value for name, value in laboratory.environment.items() if "ENDPOINT_URL" not in name}
+        yield {**kept, **hosts.proxy, "AWS_CA_BUNDLE": str(bundle), "AWS_CONFIG_FILE": str(config)}
+
+
+def _botocores_bundle(laboratory: Laboratory) -> Path:
+    program = "import botocore.httpsession as session; print(session.get_cert_path(True))"
+    told = subprocess.run([laboratory.python, "-c", program], capture_output=True, text=True, check=True)
+    return Path(told.stdout.strip())
 
 
 def against_peers(laboratory: Laboratory) -> list[Row]:

@@ -1,17 +1,29 @@
 """The way in: the console script ``cognito-federation``, and ``python -m botocore_cognito_federation``.
 
-A plain ``credential-process`` goes by `process`, which is all that is imported when an answer is ready.
+A plain ``credential-process`` goes by `_fast_path`, which is all that is imported when an answer is ready; so does a
+plain ``status --check``, which prompts of shells run.
 """
 
-import os
 import sys
 
-from ._fast_path import CacheQuery, answer_or_wait_for_lock, fail, occupy_standard_streams
+from ._fast_path import (
+    CacheQuery,
+    answer_or_wait_for_lock,
+    exit_if_checked,
+    fail,
+    occupy_standard_streams,
+    variables,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def main() -> None:
     """Run the command line; ends the process with its exit code."""
-    if "PYTHONPATH" in os.environ and not sys.flags.ignore_environment:
+    environ = variables()
+    if "PYTHONPATH" in environ and not sys.flags.ignore_environment:
         from ._util.callers_path import leave_out_callers_path
 
         leave_out_callers_path()
@@ -19,24 +31,51 @@ def main() -> None:
     arguments = sys.argv[1:]
     asked = _profile_of(arguments[1:]) if arguments[:1] == ["credential-process"] else None
     if asked is None:
+        if arguments[:1] == ["status"] and "--check" in arguments and not environ.get("COGNITO_FEDERATION_DEBUG"):
+            _exit_if_checked(arguments[1:], environ)
+        _run_site()
         from .cli import main as command_line
 
         command_line()
         return
-    query = CacheQuery(asked[0], os.environ)
+    query = CacheQuery(asked[0], environ)
     try:
-        log = os.environ.get("COGNITO_FEDERATION_DEBUG")
+        log = environ.get("COGNITO_FEDERATION_DEBUG")
         if not log:
             answer_or_wait_for_lock(query)
+        _run_site()
         from .cli.credential_process import answer_and_end
 
         answer_and_end(query, log)
     except KeyboardInterrupt:
+        import os
+
         os._exit(130)
     except Exception as error:  # noqa: BLE001 - a traceback would quote values that may be secret
         # A module that cannot be imported, most of all: what comes after that reports its own failures.
         what = f"{type(error).__name__} {getattr(error, 'name', None) or ''}".strip()
         fail(query, 1, f"botocore-cognito-federation cannot run ({what}). Install it again")
+
+
+def _exit_if_checked(arguments: "list[str]", environ: "Mapping[str, str]") -> None:
+    """End a plain ``status --check`` whose answer is kept."""
+    arguments.remove("--check")
+    asked = _profile_of(arguments)
+    if asked is not None:
+        exit_if_checked(CacheQuery(asked[0], environ))
+
+
+def _run_site() -> None:
+    """Do what Python was told to leave out at its start, by ``-S``: find the packages that are installed.
+
+    In this process, not in another one by `os.execv`: the lock that it holds and the time at which it was asked stay
+    what they are, and Windows has no such call.
+    """
+    if sys.flags.no_site:
+        import site
+
+        if site.ENABLE_USER_SITE is None:  # imported, as modules of Python do it, is not run
+            site.main()
 
 
 def _profile_of(arguments: "list[str]") -> "tuple[str | None] | None":

@@ -1,10 +1,10 @@
 """The warm path of ``credential-process``: an answer kept ready is printed at once.
 
-This file imports only what the interpreter has imported already (`os`, `sys`, and `time`, which is built in), because
-a credential helper is started by every client of every SDK. Even ``from __future__ import annotations`` would load a
-module: annotations that would be computed are strings. It answers when a file under ``answers`` holds one for
-exactly this question; the first process that finds none takes the answer's lock and goes the long way, the others
-wait here, importing nothing, for what it leaves: an answer or a failure.
+This file imports only what the interpreter has imported already (`sys`, `time` and `posix`, which are built in, and
+`os` where `site` has needed it), because a credential helper is started by every client of every SDK. Even ``from
+__future__ import annotations`` would load a module: annotations that would be computed are strings. It answers when a
+file under ``answers`` holds one for exactly this question; the first process that finds none takes the answer's lock
+and goes the long way, the others wait here, importing nothing, for what it leaves: an answer or a failure.
 
 An answer file is text, one field a line, so that it can be read without a parser:
 
@@ -19,19 +19,26 @@ An answer file is text, one field a line, so that it can be read without a parse
     text                        what to print: the JSON object, or the message
 """
 
-import os
 import sys
 from time import monotonic, sleep, time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
+elif "os" in sys.modules or "posix" not in sys.builtin_module_names:
+    import os
+else:
+    # After ``python -S``: `os` would cost a fifth of a bare start, and `posix` has its calls.
+    import posix as os
 
 MAGIC = "botocore-cognito-federation answer 3"
 #: Checksums are remainders by the largest prime of 128 bits: each byte counts, at each place, and nothing is imported.
 _PRIME = 2**128 - 159
 FIELD = "\x1f"
 ENTRY = "\x1e"
+#: What the name of a file ends in that holds the exit code of ``status --check``.
+CHECK = ".check"
 
 #: The chain of profiles whose commands lead to this process; see `check_profile_recursion`.
 CHAIN_VARIABLE = "_COGNITO_FEDERATION_PROFILE_CHAIN"
@@ -54,6 +61,7 @@ _VARIABLES = (
     "AWS_USE_FIPS_ENDPOINT",
 )
 _PREFIXES = ("COGNITO_FEDERATION_", "AWS_ENDPOINT_URL")
+_DEFAULT_DIRECTORY = "~\\.aws\\cognito-federation" if sys.platform == "win32" else "~/.aws/cognito-federation"
 _PATHS = ("COGNITO_FEDERATION_CACHE_DIR", "COGNITO_FEDERATION_DEBUG")
 
 
@@ -67,6 +75,7 @@ class CacheQuery:
         files: the configuration files and their states; see `configuration_files`.
         fingerprint: one line; an answer made under another one is none.
         asked_at: seconds since the epoch.
+        environ: the variables in which it is asked.
     """
 
     def __init__(self, profile: "str | None", environ: "Mapping[str, str]") -> None:
@@ -74,12 +83,13 @@ class CacheQuery:
         self.asked_at = time()
         self.files = config, shared, *states = configuration_files(environ)
         self.directory = cache_directory(environ)
+        self.environ = environ
         chosen = [name for name in environ if name in _VARIABLES or name.startswith(_PREFIXES)]
         settings = [f"{name}={_shown(name, environ)}" for name in sorted(chosen)]
         name = FIELD.join((self.profile, config, shared, *settings))
         # No hash function is imported yet. The name only has to differ; the fingerprint is compared in full.
         number = int.from_bytes(name.encode("utf-8", "surrogateescape"), "little") % (2**127 - 1)
-        self.path = os.path.join(self.directory, "answers", f"{number:032x}")
+        self.path = _joined(self.directory, "answers", f"{number:032x}")
         self.fingerprint = FIELD.join((name, *states)).replace("\n", "\\n")
 
 
@@ -104,22 +114,59 @@ class CachedAnswer:
         return self.issued - _CLOCK_STEP <= now < min(self.refresh_at, self.until) and self.kind != "ask"
 
 
-def expanded(path: str) -> str:
+def variables() -> "Mapping[str, str]":
+    """The variables of this process: `os.environ`, or a copy where `os` is not imported yet."""
+    if "os" in sys.modules:
+        return sys.modules["os"].environ  # type: ignore[no-any-return]
+    encoding = sys.getfilesystemencoding()
+    return {
+        str(name, encoding, "surrogateescape"): str(value, encoding, "surrogateescape")  # type: ignore[call-overload]
+        for name, value in os.environ.items()  # of `posix`: bytes
+    }
+
+
+def expanded(path: str, environ: "Mapping[str, str] | None" = None) -> str:
     """A path as botocore expands it."""
-    path = os.path.expanduser(path)
-    return os.path.expandvars(path) if "$" in path or (os.name == "nt" and "%" in path) else path
+    home = (environ or {}).get("HOME", "").rstrip("/")
+    if path.startswith("~/") and home and sys.platform != "win32":
+        path = home + path[1:]
+    elif path.startswith("~"):
+        from os.path import expanduser
+
+        path = expanduser(path)
+    if "$" in path or (sys.platform == "win32" and "%" in path):
+        from os.path import expandvars
+
+        path = expandvars(path)
+    return path
+
+
+def _joined(folder: str, *names: str) -> str:
+    if sys.platform == "win32":
+        from os.path import join
+
+        return join(folder, *names)
+    return "/".join((folder.rstrip("/") if folder.strip("/") else folder, *names))
+
+
+def _is_absolute(path: str) -> bool:
+    if sys.platform == "win32":
+        from os.path import isabs
+
+        return isabs(path)
+    return path.startswith("/")
 
 
 def configuration_files(environ: "Mapping[str, str]") -> "tuple[str, str, str, str]":
     """The paths of the two files that botocore reads, then the state of each."""
-    config = expanded(environ.get("AWS_CONFIG_FILE") or "~/.aws/config")
-    shared = expanded(environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials")
+    config = expanded(environ.get("AWS_CONFIG_FILE") or "~/.aws/config", environ)
+    shared = expanded(environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials", environ)
     return config, shared, state_of_file(config), state_of_file(shared)
 
 
 def cache_directory(environ: "Mapping[str, str]") -> str:
     """Where the product keeps its files: ``COGNITO_FEDERATION_CACHE_DIR``, else ``~/.aws/cognito-federation``."""
-    return expanded(environ.get("COGNITO_FEDERATION_CACHE_DIR") or os.path.join("~", ".aws", "cognito-federation"))
+    return expanded(environ.get("COGNITO_FEDERATION_CACHE_DIR") or _DEFAULT_DIRECTORY, environ)
 
 
 def state_of_file(path: str) -> str:
@@ -129,16 +176,16 @@ def state_of_file(path: str) -> str:
     except (OSError, ValueError):
         return "-"
     state = f"{status.st_dev}.{status.st_ino}.{status.st_size}.{status.st_mtime_ns}.{status.st_ctime_ns}"
-    changed = status.st_mtime_ns if os.name == "nt" else status.st_ctime_ns
+    changed = status.st_mtime_ns if sys.platform == "win32" else status.st_ctime_ns
     if changed % _SECOND == 0 and time() * _SECOND - changed < _SETTLED:
         # A file system that counts whole seconds shows two edits within one of them as one: such a state matches none.
         return f"{state}.{time()}"
     return state
 
 
-def state_of_variable(name: str, environ: "Mapping[str, str]" = os.environ) -> str:
+def state_of_variable(name: str, environ: "Mapping[str, str] | None" = None) -> str:
     """A digest of a variable's value; ``-`` where it is not set. The value may be a token, so it is never kept."""
-    value = environ.get(name)
+    value = (variables() if environ is None else environ).get(name)
     if value is None:
         return "-"
     try:
@@ -173,18 +220,22 @@ def still_bound(bindings: str) -> bool:
     return True
 
 
-def read_answer(query: CacheQuery) -> "CachedAnswer | None":
-    """The answer kept for exactly this question, or None: no file, not ours, not private, damaged, or out of date."""
-    if not os.path.isabs(query.path):
+def read_answer(query: CacheQuery, suffix: str = "") -> "CachedAnswer | None":
+    """The answer kept for exactly this question, or None: no file, not ours, not private, damaged, or out of date.
+
+    Args:
+        suffix: `CHECK` for the answer to ``status --check``.
+    """
+    if not _is_absolute(query.path):
         return None  # nothing is read from the working directory; the store refuses the place, with the reason
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        descriptor = os.open(query.path, flags)
+        descriptor = os.open(query.path + suffix, flags)
     except OSError:
         return None
     try:
         status = os.fstat(descriptor)
-        if os.name != "nt" and (status.st_uid != os.geteuid() or status.st_mode & 0o177077 != 0o100000):
+        if sys.platform != "win32" and (status.st_uid != os.geteuid() or status.st_mode & 0o177077 != 0o100000):
             return None
         content = os.read(descriptor, 1 << 20)
     except OSError:
@@ -234,7 +285,7 @@ def fail(query: CacheQuery, code: int, text: str) -> None:
     """End the process with a failure, or with what ``cognito_fail_closed`` puts in its place."""
     from .fail_closed import answer_in_place_of
 
-    instead = answer_in_place_of(code, query.profile, query.files[0], os.environ)
+    instead = answer_in_place_of(code, query.profile, query.files[0], query.environ)
     exit_with(0 if instead else code, instead or text)
 
 
@@ -253,7 +304,7 @@ def occupy_standard_streams() -> None:
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDONLY)
+            os.open("nul" if sys.platform == "win32" else "/dev/null", os.O_RDONLY)
 
 
 def _exit_if_answered(query: CacheQuery) -> "CachedAnswer | None":
@@ -285,20 +336,28 @@ def _lives(answer: "CachedAnswer | None") -> bool:
     return answer is not None and answer.kind == "credentials" and answer.issued - _CLOCK_STEP <= time() < answer.until
 
 
+def exit_if_checked(query: CacheQuery) -> None:
+    """End ``status --check`` where what is kept says whether the next use needs a sign-in."""
+    if _lives(read_answer(query)):
+        os._exit(0)
+    checked = read_answer(query, CHECK)
+    if checked is not None and checked.is_fresh(time()):
+        os._exit(checked.code)
+
+
 def _open_lock(query: CacheQuery) -> "int | None":
     """The lock file of the answer, or None where there can be none.
 
     Nothing is made in a place of another user, who could not use it any more: root's lock file would stand there.
     """
-    directory = os.path.dirname(query.path)
-    if not os.path.isabs(directory):
+    if not _is_absolute(query.path):
         return None
     try:
-        for place in (query.directory, directory):
+        for place in (query.directory, _joined(query.directory, "answers")):
             if not _is_own_place(place):
                 return None
         descriptor = os.open(f"{query.path}.lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-        if os.name != "nt" and os.fstat(descriptor).st_mode & 0o777 != 0o600:
+        if sys.platform != "win32" and os.fstat(descriptor).st_mode & 0o777 != 0o600:
             os.fchmod(descriptor, 0o600)
     except OSError:
         return None
@@ -307,13 +366,15 @@ def _open_lock(query: CacheQuery) -> "int | None":
 
 def _is_own_place(path: str) -> bool:
     """Make a directory unless it is there; whether it belongs to this user, as the store demands it too."""
+    from os.path import dirname, isdir, lexists
+
     if not hasattr(os, "geteuid"):
-        if not os.path.isdir(path):
+        if not isdir(path):
             os.mkdir(path)
         return True
     me = os.geteuid()
-    if not os.path.lexists(path):
-        if me == 0 and os.stat(os.path.dirname(path)).st_uid != 0:
+    if not lexists(path):
+        if me == 0 and os.stat(dirname(path)).st_uid != 0:
             return False
         try:
             os.mkdir(path, 0o700)
@@ -359,7 +420,7 @@ def _wait_for_lock(query: CacheQuery) -> "int | None":
         if answer is not None and answer.kind == "ask":
             return None
         if monotonic() > deadline:
-            from .cache.lock_holder import holder_words
+            from ._util.locks import holder_words
 
             holder = holder_words(os.pread(lock, 200, 1) if hasattr(os, "pread") else b"")
             fail(query, 8, f"{holder} has been renewing these credentials for too long. Try again, or end that process")
@@ -371,7 +432,7 @@ def _wait_for_lock(query: CacheQuery) -> "int | None":
 
 def _leave_name(lock: int) -> None:
     """Say in the lock file who holds it; behind the byte that is locked, which Windows lets no process read."""
-    from .cache.lock_holder import lock_holder  # this process goes the long way, and imports it there anyway
+    from ._util.locks import lock_holder  # this process goes the long way, and imports it there anyway
 
     try:
         os.ftruncate(lock, 0)
@@ -382,7 +443,7 @@ def _leave_name(lock: int) -> None:
 
 def _asked_by_itself(query: CacheQuery) -> bool:
     """Whether what this process would wait for waits for this process; `check_profile_recursion` refuses it."""
-    return query.profile in os.environ.get(CHAIN_VARIABLE, "").split(FIELD)
+    return query.profile in query.environ.get(CHAIN_VARIABLE, "").split(FIELD)
 
 
 def answer_or_wait_for_lock(query: CacheQuery) -> None:

@@ -256,7 +256,7 @@ class CredentialFetcher:
             except CognitoFederationError as error:
                 if sign_out_epoch != self.sign_out_epoch():
                     at_hand = None  # what was valid before a sign-out is not valid after it
-                return replace(self._failed(entry, at_hand, error), only_here=cached is None)
+                return replace(self._failed(entry, at_hand, error, began=now), only_here=cached is None)
 
     def _renew(
         self, entry: Entry, login: Login | None, sign_out_epoch: str, *, has_valid_credentials: bool
@@ -343,10 +343,13 @@ class CredentialFetcher:
         if login is not None and self.settings.identity_id is None and not self.cache.is_of(entry, login):
             raise TemporaryError("Another user signed in meanwhile", remedy="Try again")
 
-    def _failed(self, entry: Entry, at_hand: FederatedCredentials | None, error: CognitoFederationError) -> FetchResult:
+    def _failed(
+        self, entry: Entry, at_hand: FederatedCredentials | None, error: CognitoFederationError, *, began: float
+    ) -> FetchResult:
         logger.debug("Renewing failed: %s", error.line)
         served_until = usable_until(at_hand) if at_hand is not None else None
-        failure = self.cache.put_failure(entry, error, served_until=served_until)
+        took = self.clock.now() - began
+        failure = self.cache.put_failure(entry, error, served_until=served_until, took=took)
         self.events.emit(
             Event("credentials-refresh-failure", identity_id=at_hand.identity_id if at_hand else None, error=error)
         )

@@ -21,7 +21,7 @@ LAYERS = (
         "_version",
         "_fast_path",
         "fail_closed",
-        "cache.lock_holder",
+        "_util.locks",
         "_util.urls",
     ),
     ("_util", "config.endpoints", "config.settings"),

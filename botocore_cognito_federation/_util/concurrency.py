@@ -349,10 +349,13 @@ def call_within(
     outcome = _Outcome(call)
     context = contextvars.copy_context()
     worker = threading.Thread(target=context.run, args=(outcome.settle,), name=name, daemon=True)
-    deadline = monotonic() + limit
+    left = limit
     worker.start()
-    while worker.is_alive() and (left := deadline - monotonic()) > 0:
+    while worker.is_alive() and left > 0:
+        began = monotonic()
         worker.join(min(left, _SLICE))
+        # While a process is stopped or its machine sleeps it does not wait: the answer may have come in the meantime.
+        left -= min(monotonic() - began, 4 * _SLICE)
     if not outcome.done:
         raise DeadlineExceeded(worker)
     if outcome.failure is not None:

@@ -192,7 +192,7 @@ class _Exchange:
         self._direct = client.is_direct(parts.hostname or "")
         self._form = dict(form) if form is not None else None
         self._headers = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
-        self._deadline = client.monotonic() + client.total_timeout
+        self._is_abandoned = False
 
     def run(self) -> HttpAnswer:
         limit, clock = self._client.total_timeout, self._client.monotonic
@@ -200,6 +200,7 @@ class _Exchange:
         try:
             return call_within(limit, self._exchange, name="cognito-federation-http", monotonic=clock)
         except DeadlineExceeded:
+            self._is_abandoned = True  # ends the thread that is left behind at the next piece of the answer
             error = self._too_slow()
         except Exception as failure:  # noqa: BLE001 - requests raises whatever urllib3 and http.client raise
             error = self._translated(failure)
@@ -260,7 +261,7 @@ class _Exchange:
             size += len(chunk)
             if size > MAXIMUM_BODY:
                 raise TokenRefreshError(f"{self._host} answered with more than {MAXIMUM_BODY} bytes; nothing was read")
-            if self._client.monotonic() > self._deadline:
+            if self._is_abandoned:
                 raise self._too_slow()
             chunks.append(chunk)
         return b"".join(chunks)

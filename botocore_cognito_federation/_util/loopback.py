@@ -77,18 +77,20 @@ class Request:
                     continue
         return cookies[name].value if name in cookies else None
 
-    def is_for(self, port: int, *hosts: str) -> bool:
+    def is_for(self, port: int, *hosts: str, needs_port: bool = True) -> bool:
         """Return whether it names this server as its host.
 
         Any other name is one of a site that was made to resolve to loopback (DNS rebinding); such a page sends its own
-        name, with a port or without. The AWS Common Runtime leaves the port out (RFC 9110, section 7.2, asks for it).
+        name, with a port or without.
 
         Args:
             hosts: the names the server has; default ``127.0.0.1`` and ``localhost``.
+            needs_port: whether a name without a port is refused. The AWS Common Runtime leaves the port out, though
+                RFC 9110 (section 7.2) asks for it; browsers do not.
         """
         host = (self.only("Host") or "").strip().lower()
         names = hosts or (ADDRESS, "localhost")
-        return host in names or host in [f"{name}:{port}" for name in names]
+        return host in [f"{name}:{port}" for name in names] or (not needs_port and host in names)
 
     def has_target(self, target: str) -> bool:
         """Return whether it asks for exactly this target, compared in constant time."""

@@ -103,6 +103,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         self._turns = ForkSafeLock()
         self._sign_in: SignIn | None = None
         self._shared: ApplicationCredentials | None = None
+        self._fresh = self._pending = None
 
     @classmethod
     def from_profile(cls, profile: str | None = None) -> CognitoFederation:

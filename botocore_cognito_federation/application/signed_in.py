@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .._util.concurrency import ForkSafeLock, refreshing, refuse_reentry
@@ -169,6 +169,19 @@ class UserPoolSignIn(ClearsFrames, ABC):
         )
 
 
+#: Seconds after which to look again whether the user has been signed out elsewhere.
+_LOOK_AGAIN = 1.0
+
+
+@dataclass(frozen=True)
+class _Fresh:
+    """Credentials that need no look at the cache, and the times between which they do not."""
+
+    credentials: FederatedCredentials
+    since: float
+    until: float
+
+
 _SIGN_IN = "Call federated_sign_in (or sign_in, with a user pool) first"
 
 
@@ -180,6 +193,9 @@ class SignedIn(ClearsFrames, ABC):
     _events: Events
     _turns: ForkSafeLock
     _shared: ApplicationCredentials | None
+    _fresh: _Fresh | None
+    #: The last call that will say what is fresh; None where its answer does not count any more.
+    _pending: object | None
 
     @abstractmethod
     def _current(self) -> CurrentSignIn:
@@ -214,11 +230,17 @@ class SignedIn(ClearsFrames, ABC):
     def current_credentials(self) -> FederatedCredentials:
         """AWS credentials of whoever is signed in, renewed where needed.
 
+        What this object served is served again for as long as it is fresh, for a second at most: then it looks whether
+        another process, or another object with the same cache, has signed the user out.
+
         Raises:
             NotSignedInError: nobody is. Guest credentials never take the place of a user's.
             SignInRequiredError: the login token has expired and nothing renews it.
             CognitoFederationError: they could not be renewed, and none live.
         """
+        fresh = self._fresh
+        if fresh is not None and fresh.since <= self._clock.now() < fresh.until:
+            return fresh.credentials
         return self._serve().credentials
 
     def current_authenticated_user(self) -> dict[str, Any]:
@@ -341,6 +363,8 @@ class SignedIn(ClearsFrames, ABC):
 
     def _serve(self) -> FetchResult:
         refuse_reentry(self, "The refresh handler")
+        since, self._fresh = self._clock.now(), None
+        pending = self._pending = object()
         sign_in = self._current()
         try:
             with self._events.held(), refreshing(self):
@@ -350,8 +374,16 @@ class SignedIn(ClearsFrames, ABC):
                 raise
         else:
             if sign_in.is_current():
+                self._serve_again(served, since, pending)
                 return served
         raise NotSignedInError("The user was signed out in the meantime", remedy=self._how_to_sign_in)
+
+    def _serve_again(self, served: FetchResult, since: float, pending: object) -> None:
+        """Serve a result again while it is fresh, unless something has changed, or somebody else asked, meanwhile."""
+        fresh = _Fresh(served.credentials, since, min(served.refresh_at, since + _LOOK_AGAIN))
+        with self._turns:
+            if self._pending is pending:
+                self._fresh = fresh
 
     def _credentials(self) -> ApplicationCredentials:
         from ..botocore_plugin.application import ApplicationCredentials
@@ -362,5 +394,7 @@ class SignedIn(ClearsFrames, ABC):
             return self._shared
 
     def _forget_shared(self) -> None:
+        with self._turns:
+            self._fresh = self._pending = None
         if self._shared is not None:
             self._shared.forget()

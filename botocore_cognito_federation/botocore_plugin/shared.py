@@ -2,7 +2,7 @@
 
 As long as it is one user's: a session that is made after a sign-out, or after another user's token has taken the place
 of the one before, gets an object of its own, as a process that is started then gets their credentials. Where only a
-command, a handler or a URL can say who the user is, each session has an object of its own.
+command or a URL can say who the user is, each session has an object of its own.
 """
 
 from __future__ import annotations

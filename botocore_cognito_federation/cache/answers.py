@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._fast_path import ENTRY, FIELD, MAGIC, CacheQuery, bound, checksum, read_answer, still_bound
+from .._fast_path import CHECK, ENTRY, FIELD, MAGIC, CacheQuery, bound, checksum, read_answer, still_bound
 from .._util.files import make_directory, read_private, remove, write_private
 from ..credentials import usable_until
 from ..errors import CognitoFederationError, StorageError
-from .base import EPOCHS, epoch_keys
+from .base import CREDENTIALS, EPOCHS, SESSIONS, epoch_keys
 from .doubles import double_of_aws
 from .failures import retry_delay_after
 from .file import FileStore
@@ -120,6 +120,7 @@ def _write(
     code: int,
     text: str,
     who: str = FIELD,
+    suffix: str = "",
 ) -> None:
     """Best effort: without a place for it, the next process goes the long way too.
 
@@ -137,9 +138,22 @@ def _write(
     try:
         make_directory(query.directory, store.warn)
         make_directory(os.path.dirname(query.path), store.warn)
-        write_private(query.path, b"\n".join((MAGIC.encode(), checksum(rest), rest)), lasting=False)
+        write_private(query.path + suffix, b"\n".join((MAGIC.encode(), checksum(rest), rest)), lasting=False)
     except StorageError as error:
         store.warn(f"No answer can be cached, so each call starts anew: {error.line}")
+
+
+def bindings_of_check(query: CacheQuery) -> str:
+    """What the answer to ``status --check`` depends on: each write to these folders changes their state."""
+    folders = (os.path.join(query.directory, kind) for kind in (SESSIONS, CREDENTIALS, EPOCHS))
+    return ENTRY.join(bound("file", folder) for folder in folders)
+
+
+def put_check(query: CacheQuery, bindings: str, code: int, until: float) -> None:
+    """Keep the exit code of ``status --check`` for the next one; nothing where nothing else is kept either."""
+    if os.path.isdir(query.directory):
+        times = (query.asked_at, until, until)
+        _write(query, bindings, times, "failure" if code else "credentials", code, "", suffix=CHECK)
 
 
 def forget_failed_answers(directory: str) -> None:

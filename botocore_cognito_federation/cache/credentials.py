@@ -166,9 +166,11 @@ class CredentialCache:
         """The last failure to renew an entry, however old."""
         return self._failures.get(entry.key, token=entry.token)
 
-    def put_failure(self, entry: Entry, error: CognitoFederationError, *, served_until: float | None) -> Failure:
+    def put_failure(
+        self, entry: Entry, error: CognitoFederationError, *, served_until: float | None, took: float
+    ) -> Failure:
         """Remember a failure to renew an entry; see `FailureCache.put`."""
-        return self._failures.put(entry.key, error, served_until=served_until, token=entry.token)
+        return self._failures.put(entry.key, error, served_until=served_until, took=took, token=entry.token)
 
     def identity_id(self, login: Login | None) -> str | None:
         """The identity ID of a login."""

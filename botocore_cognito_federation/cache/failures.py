@@ -25,8 +25,10 @@ from .base import FAILURES, Store
 
 #: Seconds for which a renewal is not tried again while credentials live, give or take a quarter.
 RETRY_DELAY = 30.0
-#: The same where nothing lives: long enough for clients that ask four times in a row, short enough for a person.
+#: The same after a slow failure where no credentials are valid, for clients that ask four times in a row. After a quick
+#: failure the next caller tries again: the service may have recovered.
 SHORT_RETRY_DELAY = 3.0
+_SLOW = 5.0
 _LONGEST_JITTER = 1.25
 _END_OF_TIME = 1e12
 
@@ -86,7 +88,13 @@ class FailureCache:
         self._here: dict[str, Failure] = {}
 
     def put(
-        self, key: str, error: CognitoFederationError, *, served_until: float | None, token: str | None = None
+        self,
+        key: str,
+        error: CognitoFederationError,
+        *,
+        served_until: float | None,
+        took: float,
+        token: str | None = None,
     ) -> Failure:
         """Note a failure; only a temporary one keeps later callers from trying.
 
@@ -94,13 +102,14 @@ class FailureCache:
             key: of the credentials that could not be had.
             error: why.
             served_until: until when credentials are served in spite of it; None where there are none.
+            took: seconds from the begin of the attempt to its failure.
             token: digest of the only token it is about; None where it is about the user.
         """
         now, rest = self._now(), 0.0
         jitter = _LONGEST_JITTER - self._random() / 2
         if served_until is not None and now < served_until and _keeps_valid_credentials(error):
             rest = min(RETRY_DELAY * jitter, served_until - now)
-        elif isinstance(error, TemporaryError):
+        elif isinstance(error, TemporaryError) and took >= _SLOW:
             rest = SHORT_RETRY_DELAY * jitter
         failure = Failure.of(error, at=now, rest=rest, token=token)
         self._here[key] = failure
@@ -148,14 +157,12 @@ class FailureCache:
 
 
 def retry_delay_after(error: CognitoFederationError) -> tuple[float, float]:
-    """When an error that reached a caller happened, and until when the next ones get it too: a temporary one's rest.
+    """When an error that reached a caller happened, and until when the next ones get it too, as the cache has it.
 
-    That of a failure which was remembered already is not made longer by telling it once more.
+    Telling a remembered failure once more does not make it rest longer.
     """
     now = time.time()
-    if error.retry_at is not None:
-        return now, min(error.retry_at, now + SHORT_RETRY_DELAY)
-    return now, now + (SHORT_RETRY_DELAY if isinstance(error, TemporaryError) else 0.0)
+    return now, min(error.retry_at or now, now + SHORT_RETRY_DELAY)
 
 
 def time_in(value: object) -> float | None:

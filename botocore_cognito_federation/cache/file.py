@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._util.files import (
     TEMPORARY_MARK,
@@ -24,6 +22,7 @@ from .._util.files import (
     why_unusable,
     write_private,
 )
+from .._util.locks import UNKNOWN_HOLDER, holder_words, lock_file, lock_holder
 from ..errors import StorageError
 from .base import (
     CREDENTIALS,
@@ -39,10 +38,6 @@ from .base import (
     SESSIONS,
     cache_key,
 )
-from .lock_holder import UNKNOWN_HOLDER, holder_words, lock_holder
-
-if TYPE_CHECKING:
-    from filelock import FileLock
 
 #: The kind of the files that name what is in a keyring; see `keyring`.
 INDEX = "keyring"
@@ -127,27 +122,22 @@ class FileStore:
 
     @contextmanager
     def lock(self, name: str, *, timeout: float) -> Iterator[bool]:
-        # It takes longer to import than all the rest of a process that finds what it asks for.
-        from filelock import FileLock, Timeout
-
         make_directory(self.directory, self.warn)
         directory = os.path.join(self.directory, _LOCKS)
         make_directory(directory, _ignore)
-        lock = FileLock(os.path.join(directory, f"{name}.lock"), mode=0o600, thread_local=False)
+        path = os.path.join(directory, f"{name}.lock")
         try:
-            _acquire(lock, timeout)
-        except Timeout:
-            yield False
-            return
+            release = lock_file(path, timeout)
         except (OSError, NotImplementedError) as error:
             why = getattr(error, "strerror", None) or "this file system has no locks"
-            raise StorageError(
-                f"The lock {lock.lock_file} cannot be taken: {why}", remedy=_remedy_for_lock(lock.lock_file)
-            ) from None
+            raise StorageError(f"The lock {path} cannot be taken: {why}", remedy=_remedy_for_lock(path)) from None
+        if release is None:
+            yield False
+            return
         holder = self._holder_file(name)
         try:
             with contextlib.suppress(OSError):
-                os.utime(lock.lock_file)
+                os.utime(path)
             # Words only: no decision is ever taken from what stands there.
             with contextlib.suppress(StorageError):
                 write_private(holder, lock_holder(), lasting=False)
@@ -155,7 +145,7 @@ class FileStore:
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(holder)
-            lock.release()
+            release()
 
     def holder(self, name: str) -> str:
         return holder_words(read_private(self._holder_file(name), _ignore) or b"")
@@ -214,42 +204,6 @@ def _remedy_for_lock(path: str) -> str:
     if os.path.lexists(path) and (os.path.islink(path) or not os.path.isfile(path)):
         return "Remove what stands there in its place"
     return "Set COGNITO_FEDERATION_CACHE_DIR to a directory of this machine"
-
-
-def _acquire(lock: FileLock, timeout: float) -> None:
-    """Take a lock, at once or within `timeout` seconds.
-
-    Raises:
-        Timeout: somebody else holds it.
-        OSError, NotImplementedError: this file system has no locks.
-    """
-    from filelock import Timeout
-
-    try:
-        lock.acquire(timeout=0)
-        return
-    except Timeout:
-        if timeout <= 0:
-            raise
-    _refuse_a_place_without_locks(lock.lock_file)
-    # A short poll: what is waited for often takes a fifth of a second.
-    lock.acquire(timeout=timeout, poll_interval=0.02)
-
-
-def _refuse_a_place_without_locks(path: str) -> None:
-    """filelock before 3.21 takes any failure of flock for somebody else's lock, and would wait for nobody."""
-    if sys.platform == "win32":
-        return
-    import fcntl
-
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in (errno.EAGAIN, errno.EACCES):
-            raise
-    finally:
-        os.close(descriptor)
 
 
 def _names(directory: str) -> list[str]:

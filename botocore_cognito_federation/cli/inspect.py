@@ -12,7 +12,7 @@ import click
 
 from .._fast_path import CacheQuery
 from ..cache import default_directory, store_for
-from ..cache.answers import forget_answers, last_failure
+from ..cache.answers import bindings_of_check, forget_answers, last_failure, put_check
 from ..cache.base import (
     CREDENTIALS,
     EVERYTHING,
@@ -42,6 +42,8 @@ from .app import chosen_settings, json_option, print_data, print_json, print_lin
 
 #: Notes older than this concern nobody any more.
 _NOTE_LIFE = 86_400
+#: Seconds for which the answer of ``status --check`` counts at most.
+_LONGEST_CHECK = 86_400
 
 
 def credentials_of(store: Store, scope: str | None) -> list[dict[str, Any]]:
@@ -165,6 +167,16 @@ def say(found: Overview, settings: Settings | None, *, keeps: bool) -> None:
         print_line(f"  warning: {warning}")
 
 
+def _true_until(found: Overview) -> float:
+    """Until when an overview says whether a sign-in is needed, if nothing is written."""
+    ends = [entry["expires_at"] for entry in found.living]
+    ends += [
+        None if entry["renews_itself"] else entry["token_expires_at"] for entry in found.sign_ins if entry["signed_in"]
+    ]
+    longest = time.time() + _LONGEST_CHECK
+    return min(longest, max(longest if end is None else float(end) for end in ends)) if ends else longest
+
+
 def _failed_lately(settings: Settings) -> list[str]:
     """What the helper said last, which a program that started it may not have shown."""
     failed = last_failure(CacheQuery(settings.profile, os.environ))
@@ -181,6 +193,8 @@ def _failed_lately(settings: Settings) -> list[str]:
 @click.option("--check", is_flag=True, help="Print nothing; exit 3 when the next use needs a sign-in, else 0.")
 def status_command(profile: str | None, session: str | None, as_json: bool, everything: bool, check: bool) -> int:
     """What is signed in and cached, until when, as whom; no network."""
+    query = CacheQuery(profile, os.environ)
+    bindings = bindings_of_check(query)
     settings = None if everything else chosen_settings(profile, session)
     store = store_for(settings, os.environ) if settings else everything_stored(os.environ)
     warnings = []
@@ -197,7 +211,10 @@ def status_command(profile: str | None, session: str | None, as_json: bool, ever
             raise
         found = Overview(None, [], [], notes_of(store), [*warnings, error.line])
     if check:
-        return 3 if found.needs_sign_in else 0
+        code = 3 if found.needs_sign_in else 0
+        if settings and session is None and settings.cache == "file":
+            put_check(query, bindings, code, _true_until(found))
+        return code
     if as_json:
         print_json(asdict(found))
         return 0

@@ -1,7 +1,8 @@
 """What ``configure`` asks for, checks and writes: a profile, its sign-in and its ``credential_process``.
 
 The line starts Python with ``-I``. A helper is started with the environment of whoever calls, and what its
-``PYTHONPATH``, ``PYTHONHOME`` or current directory holds is meant for another program.
+``PYTHONPATH``, ``PYTHONHOME`` or current directory holds is meant for another program. Where the script
+``cognito-federation-credentials`` is installed, it is started, with ``-S``: it runs `site` only when it has to.
 
 AWS documents double quotes around a path with spaces, and the SDKs read them differently (aws-sdk-go-v2#3208,
 aws-sdk-net#4413, aws-tools-for-powershell#393). A path that needs none works everywhere.
@@ -15,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,9 +36,12 @@ from .writer import profile_section, update_text, with_section
 _PLAIN = re.compile(r"(?:[A-Za-z]:)?[A-Za-z0-9_./\\+@~-]+\Z")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.+@-]+\Z")
 _NAME = "cognito-federation"
+#: The script that needs no `site` to hand out what is ready. It has no launcher on Windows: Python is given its path.
+_QUICK_NAME = "cognito-federation-credentials"
 _MODULE = "botocore_cognito_federation"
 #: From the strictest on: ``-I`` has no user site either, where the package may be installed; ``-E`` has.
-_ISOLATIONS = ("-I", "-E")
+_ISOLATIONS = (("-I",), ("-E",))
+_QUICK_ISOLATIONS = (("-I", "-S"), ("-E", "-S"))
 #: Seconds for a program to say its version.
 _PROBE_TIME = 30.0
 
@@ -48,7 +52,7 @@ def helper_command(profile: str, executable: str | None = None) -> str:
     Args:
         executable: path of the program, or a whole command such as ``/opt/venv/bin/python -I -m
             botocore_cognito_federation``; default is the program that runs, or the one beside this Python, or on the
-            PATH, started by its own interpreter with ``-I``.
+            PATH: the quicker script beside it where there is one, started by its own interpreter with ``-I``.
 
     Raises:
         ConfigurationError: there is none, or its path or the profile's name needs quotes.
@@ -67,7 +71,13 @@ def is_ours(command: str) -> bool:
     words = command.replace('"', " ").split()
     program = re.split(r"[/\\]", words[0])[-1] if words else ""
     named = _NAME in command or _MODULE in words
-    return program.removesuffix(".exe") == _NAME or (named and "credential-process" in command)
+    return program.removesuffix(".exe") in (_NAME, _QUICK_NAME) or (named and "credential-process" in command)
+
+
+def is_slow(words: Sequence[str]) -> bool:
+    """Whether the words of a ``credential_process`` start the console script where the quicker one stands beside it."""
+    scripts = [word for word in words if os.path.basename(word) == _NAME]
+    return any(True for script in scripts for _ in _quick_scripts(script))
 
 
 def _given(command: str) -> list[str]:
@@ -98,11 +108,26 @@ def _isolated(program: str) -> list[str]:
     """The program started by its own interpreter with the caller's Python variables off, where that is possible."""
     if os.name == "nt":
         beside = os.path.dirname(os.path.abspath(program)) == os.path.dirname(os.path.abspath(sys.executable))
-        words = _first_that_runs(sys.executable, ["-m", _MODULE]) if beside else None
+        interpreter, arguments = (sys.executable if beside else None), ["-m", _MODULE]
     else:
-        interpreter = _interpreter_of(program)
-        words = _first_that_runs(interpreter, [program]) if interpreter is not None else None
-    return words or [program]
+        interpreter, arguments = _interpreter_of(program), [program]
+    if interpreter is None:
+        return [program]
+    return _quick(interpreter, program) or _first_that_runs(interpreter, arguments) or [program]
+
+
+def _quick(interpreter: str, program: str) -> list[str] | None:
+    """The quicker script of the same installation, by the same Python; None where there is none that runs."""
+    ways = (_first_that_runs(interpreter, [script], _QUICK_ISOLATIONS) for script in _quick_scripts(program))
+    return next((words for words in ways if words is not None), None)
+
+
+def _quick_scripts(program: str) -> Iterator[str]:
+    """The quicker script beside the console script; where that is a link, as pipx and uv make one, beside its end."""
+    for path in dict.fromkeys((os.path.abspath(program), os.path.realpath(program))):
+        script = os.path.realpath(os.path.join(os.path.dirname(path), _QUICK_NAME))
+        if os.path.isfile(script) and _PLAIN.match(script):
+            yield script
 
 
 def _interpreter_of(script: str) -> str | None:
@@ -115,12 +140,14 @@ def _interpreter_of(script: str) -> str | None:
     return words[0]
 
 
-def _first_that_runs(interpreter: str, arguments: list[str]) -> list[str] | None:
+def _first_that_runs(
+    interpreter: str, arguments: list[str], isolations: tuple[tuple[str, ...], ...] = _ISOLATIONS
+) -> list[str] | None:
     """The strictest way in which the program starts; None where none does, or where a path needs quotes."""
     if not _PLAIN.match(interpreter):
         return None
-    for isolation in _ISOLATIONS:
-        words = [interpreter, isolation, *arguments]
+    for isolation in isolations:
+        words = [interpreter, *isolation, *arguments]
         try:
             done = subprocess.run(
                 [*words, "version"],

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .._fast_path import state_of_file
 from ..errors import ConfigurationError
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -37,6 +38,41 @@ def read_sections(path: str) -> dict[str, Any]:
     from botocore.configloader import raw_config_parse
 
     return _read(raw_config_parse, path)
+
+
+#: The last content of each file, by what parses it and its path.
+_parsed: dict[tuple[object, str], tuple[str, Mapping[str, Any]]] = {}
+
+
+def known_config(path: str) -> Mapping[str, Any]:
+    """`read_config`, parsed once for each state of the file; not to be changed."""
+    return _known(read_config, path)
+
+
+def known_sections(path: str) -> Mapping[str, Any]:
+    """`read_sections`, parsed once for each state of the file; not to be changed."""
+    return _known(read_sections, path)
+
+
+def _known(read: Callable[[str], Mapping[str, Any]], path: str) -> Mapping[str, Any]:
+    path = expanded_path(path)
+    state = state_of_file(path)
+    before = _parsed.get((read, path))
+    if before is None or before[0] != state:
+        before = _parsed[read, path] = (state, read(path))
+    return before[1]
+
+
+def merged_config(config: str, credentials: str) -> Mapping[str, Any]:
+    """What `botocore.session.Session.full_config` makes of the two files, each parsed once for each of its states.
+
+    Raises:
+        ConfigurationError: no AWS tool can read one of them; the message names the line.
+    """
+    found, profiles = known_config(config), dict(known_config(config)["profiles"])
+    for name, section in known_sections(credentials).items():
+        profiles[name] = {**profiles.get(name, {}), **section}
+    return {**found, "profiles": profiles}
 
 
 def _read(parse: Callable[[str], Mapping[str, Any]], path: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ConfigurationError
 from ..messages import run_with_profile, shown_url
 from .endpoints import check_endpoint, configured_endpoint, is_true
-from .files import has_section, parse_trouble
+from .files import has_section, merged_config, parse_trouble
 from .precedence import SESSION_SECTION, Layers, has_our_keys, is_ours, resolve
 
 if TYPE_CHECKING:
@@ -124,11 +124,17 @@ def load_settings(
         from botocore.session import Session
 
         session = Session()
+        paths = [str(session.get_config_variable(name)) for name in ("config_file", "credentials_file")]
+        full_config = merged_config(*paths)
+    else:
+        full_config = _full_config(session)
     name = profile or session.get_config_variable("profile") or "default"
-    known = _full_config(session).get("profiles", {})
+    config_file = str(session.get_config_variable("config_file"))
+    known = full_config.get("profiles", {})
     if name not in known and name != "default":
-        raise _no_profile(name, _full_config(session), str(session.get_config_variable("config_file")))
-    settings = settings_of_session(session, name if name in known else None, environ=environ, flags=flags)
+        raise _no_profile(name, full_config, config_file)
+    chosen = name if name in known else None
+    settings = settings_of_config(full_config, config_file, chosen, environ=environ, flags=flags)
     if settings is None:
         raise _not_ours(name, known)
     return settings

@@ -16,7 +16,7 @@ from typing import Any
 from .. import identity_providers
 from ..errors import ConfigurationError
 from ..messages import run_with_profile, shell_command
-from .files import expanded_path, read_config, read_sections
+from .files import expanded_path, known_config, known_sections
 from .keys import KEYS, OTHER_VARIABLES, PREFIX, TOKEN_SOURCES, VARIABLE_PREFIX, BadValue, check_together
 from .settings import Origin, Settings
 
@@ -295,16 +295,16 @@ def find_overrides(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     return found
 
 
-def _sections(path: str) -> dict[str, Any]:
+def _sections(path: str) -> Mapping[str, Any]:
     try:
-        return read_sections(path)
+        return known_sections(path)
     except ConfigurationError:
         return {}
 
 
 def _profile(path: str, name: str) -> Mapping[str, Any]:
     try:
-        found = read_config(path)["profiles"].get(name, {})
+        found = known_config(path)["profiles"].get(name, {})
     except ConfigurationError:
         return {}
     return found if isinstance(found, Mapping) else {}

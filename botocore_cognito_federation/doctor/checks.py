@@ -26,8 +26,8 @@ from ..cache.base import NOTES, Store
 from ..cache.file import FileStore
 from ..cache.registry import STORES
 from ..cache.sessions import Sessions
-from ..config.configure import Files, check_provider, is_ours, signs_people_in
-from ..config.files import read_config
+from ..config.configure import Files, check_provider, is_ours, is_slow, signs_people_in
+from ..config.files import known_config
 from ..config.loader import load_settings
 from ..config.precedence import find_overrides
 from ..config.settings import Settings
@@ -62,7 +62,7 @@ def helper(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckResu
     profile = settings.profile or "default"
     name = "credential_process"
     configure = run_with_profile(profile, "configure")
-    command = read_config(Files.of(environ).config)["profiles"].get(profile, {}).get(name)
+    command = known_config(Files.of(environ).config)["profiles"].get(profile, {}).get(name)
     if command is None:
         what = (
             f"[{profile_section(profile)}] has no credential_process: only Python with install() uses the profile, "
@@ -88,6 +88,8 @@ def helper(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckResu
     if (named or "default") != profile:
         what = f"It asks for profile {named or 'default'!r}, not {profile!r}"
         yield CheckResult(name, "error", what, configure, ConfigurationError.exit_code)
+    if is_slow(words):
+        yield CheckResult(name, "note", "It was written before there was a quicker line", configure)
     yield CheckResult(name, "ok", f"{path} can be started")
 
 

@@ -176,9 +176,11 @@ class SourceDeclaration:
     def tells_users_apart(self, settings: Settings, environ: Mapping[str, str]) -> bool:
         """Whether what is configured and bound says whose credentials are asked for, with no other party asked.
 
-        A command, a handler or a URL may answer for another user each time, and says so only when it is asked.
+        A command or a URL may answer for another user each time, and says so only when it is asked. A handler is code
+        of this process; to ask it for each session would call it from within itself where it uses its own profile.
         """
-        return self.has_ready_answer(settings, environ) or bool(settings.developer_user)
+        is_one_user = self.runs_in_process or bool(settings.developer_user)
+        return is_one_user or self.has_ready_answer(settings, environ)
 
     def has_ready_answer(self, settings: Settings, environ: Mapping[str, str]) -> bool:
         """Whether an answer may be served again while the bindings are unchanged, without a token being asked for."""

@@ -213,7 +213,7 @@ class Endpoint:
         return self._credentials.current()
 
     def _answer(self, request: Request) -> Response:
-        if not request.is_for(self.port):
+        if not request.is_for(self.port, needs_port=False):
             return _refusal(HTTPStatus.MISDIRECTED_REQUEST)
         if any(name in request.headers for name in _OF_BROWSERS):
             return _refusal(HTTPStatus.FORBIDDEN)

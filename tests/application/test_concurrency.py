@@ -130,10 +130,10 @@ def test_a_sign_in_by_somebody_else_during_a_refresh_wins_over_it(world: World, 
 _PROCESS = """
 import sys, time
 from botocore_cognito_federation import CognitoFederation, handlers
-from botocore_cognito_federation.identity_pool.aws import Patience
+from botocore_cognito_federation.identity_pool.aws import Clock
 
 pool, provider, url = sys.argv[1:]
-hour_later = Patience(sleep=time.sleep, random=lambda: 0.5, now=lambda: time.time() + 3700)
+hour_later = Clock(sleep=time.sleep, random=lambda: 0.5, now=lambda: time.time() + 3700)
 renew = handlers.token_url(url)
 federation = CognitoFederation(pool, cache="file", refresh_handlers={provider: renew}, clock=hour_later)
 sys.stdin.readline()

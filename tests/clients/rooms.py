@@ -45,6 +45,16 @@ class Rooms:
         self._uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
         self._wheel: Path | None = None
 
+    @property
+    def interpreter(self) -> str:
+        """What the virtual environments are made of."""
+        return self._interpreter
+
+    @property
+    def uv(self) -> str | None:
+        """The uv that installs; None where pip does."""
+        return self._uv
+
     def python(self, name: str, *requirements: str, project: bool = False) -> Path:
         """The folder of executables of a virtual environment that has the requirements.
 
@@ -124,6 +134,7 @@ class Rooms:
         copy.mkdir()
         for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
             shutil.copy(REPOSITORY / name, copy)
+        shutil.copytree(REPOSITORY / "scripts", copy / "scripts")
         package = "botocore_cognito_federation"
         shutil.copytree(REPOSITORY / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
         return copy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from botocore.compat import _windows_shell_split
 
-from botocore_cognito_federation.config.configure import helper_command, is_ours
+from botocore_cognito_federation.config.configure import helper_command, is_ours, is_slow
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.errors import ConfigurationError
 from tests.home import Home, Result, finished
@@ -129,11 +130,29 @@ def test_a_refresh_handler_is_still_found_in_an_entry_of_python_path(home: Home,
 def test_the_line_names_the_interpreter_and_parses_the_same_everywhere() -> None:
     line = helper_command("dev")
     words = line.split(" ")
-    assert words[1] == "-I"
+    assert words[1:3] == ["-I", "-S"]
     assert words[-3:] == ["credential-process", "--profile", "dev"]
     assert shlex.split(line) == _windows_shell_split(line) == words
-    assert all(os.path.isabs(word) for word in (words[0], words[2]))
+    assert all(os.path.isabs(word) for word in (words[0], words[3]))
     assert is_ours(line)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_the_line_names_the_quicker_script_by_its_own_place_also_where_the_program_is_a_link(tmp_path: Path) -> None:
+    """As pipx and uv lay it out: a link on the PATH, the scripts in an environment of their own."""
+    link = tmp_path / "cognito-federation"
+    link.symlink_to(find_executable())
+    quick = os.path.join(os.path.dirname(find_executable()), "cognito-federation-credentials")
+    assert helper_command("dev", str(link)).split()[1:4] == ["-I", "-S", quick]
+    assert is_slow([str(link), "credential-process"])
+    assert not is_slow(helper_command("dev", str(link)).split())
+
+
+def test_without_the_quicker_script_the_line_is_the_one_it_was(tmp_path: Path) -> None:
+    program = tmp_path / "cognito-federation"
+    shutil.copy(find_executable(), program)
+    assert helper_command("dev", str(program)).split()[1:3] == ["-I", str(program)]
+    assert not is_slow([str(program)])
 
 
 @pytest.mark.parametrize("command", ["{python} -I -m botocore_cognito_federation", "{script}"])

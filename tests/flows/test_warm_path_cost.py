@@ -44,7 +44,8 @@ def test_on_every_python_a_warm_credential_process_costs_no_more_than_it_did(ver
 
 
 def judged(version: str, ratio: float | None, *more: str, counting: bool = True) -> list[str]:
-    return baseline.failures(version, Measured(ratio, [*warm_path.OWN_MODULES, *more]), counting=counting)
+    now = Measured(None if ratio is None else {"instructions": ratio}, {"line": [*warm_path.OWN_MODULES, *more]})
+    return baseline.failures(version, now, counting=counting)
 
 
 def test_a_ratio_that_grew_fails_and_one_that_is_the_same_does_not() -> None:
@@ -66,7 +67,19 @@ def test_the_limit_of_the_design_holds_whatever_was_kept() -> None:
 
 def test_an_import_more_fails_and_one_less_is_noticed() -> None:
     assert "json" in judged("3.11", 0.9, "json")[0]
-    assert baseline.failures("3.11", Measured(0.88, warm_path.OWN_MODULES[:-1]), counting=True)
+    assert baseline.failures("3.11", Measured({"line": 0.7}, {"line": warm_path.OWN_MODULES[:-1]}), counting=True)
+
+
+@pytest.mark.parametrize(("way", "limit"), [("line", 0.80), ("check", 2.0)])
+def test_each_way_to_start_it_is_held_to_its_own_rows_and_limit(way: str, limit: float) -> None:
+    kept = baseline.ratios(way)
+    assert kept.keys() == baseline.ratios().keys()
+    assert max(kept.values()) <= limit
+    for version, ratio in kept.items():
+        assert baseline.failures(version, Measured({way: ratio}, {}), counting=True) == []
+        worse = Measured({way: ratio + baseline.tolerance() + 0.001}, {})
+        assert "it was" in baseline.failures(version, worse, counting=True)[0]
+    assert "limit" in baseline.failures("3.11", Measured({way: limit + 0.01}, {}), counting=True)[0]
 
 
 def test_without_valgrind_the_machine_that_promised_to_count_fails() -> None:

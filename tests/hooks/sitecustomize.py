@@ -65,7 +65,7 @@ def _stop_in_the_product() -> None:
         (federation.CredentialFetcher, "_login", "token.obtained"),
         (federation.CredentialFetcher, "_exchange", "exchange.done"),
         (cache.CredentialCache, "put", "credentials.kept"),
-        (files, "_acquire", "lock.taken"),
+        (files, "lock_file", "lock.taken"),
     ):
         setattr(owner, method, _then(getattr(owner, method), name))
 
