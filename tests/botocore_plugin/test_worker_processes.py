@@ -12,6 +12,8 @@ import pytest
 from botocore_cognito_federation.config.configure import helper_command
 from tests.home import Home
 
+pytestmark = pytest.mark.thorough
+
 WORK = """
 import boto3
 

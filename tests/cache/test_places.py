@@ -19,6 +19,8 @@ from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.errors import StorageError
 from tests.home import Home, Result, finished
 
+pytestmark = pytest.mark.thorough
+
 OTHER = 65534
 POOL = "eu-west-1:11111111-1111-4111-8111-111111111111"
 root_only = pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can give a file to another user")

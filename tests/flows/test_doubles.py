@@ -16,6 +16,8 @@ from botocore_cognito_federation.config.loader import load_settings
 from tests.flows.strict_provider import StrictProvider
 from tests.home import Home
 
+pytestmark = pytest.mark.thorough
+
 #: In a process of its own: the demo world is made of moto too, and would be doubled here.
 START = """
 import boto3, json, os

@@ -17,6 +17,8 @@ from tests.botocore_plugin.test_ready_natively import told
 from tests.flows.test_federation import ONE, POOL, START, Bench, Source, refused, token
 from tests.home import Home, finished
 
+pytestmark = pytest.mark.thorough
+
 
 def unsigned(**claims: object) -> str:
     """A token that anybody can write."""

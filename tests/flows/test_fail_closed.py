@@ -21,6 +21,8 @@ from botocore_cognito_federation.errors import CognitoFederationError, Configura
 from botocore_cognito_federation.fail_closed import is_asked_for, key_id_of
 from tests.home import Home, Result
 
+pytestmark = pytest.mark.thorough
+
 VARIABLE = "COGNITO_FEDERATION_FAIL_CLOSED"
 #: The exit code where the file with the login token is not there.
 NO_TOKEN = ConfigurationError.exit_code

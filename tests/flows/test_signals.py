@@ -25,7 +25,10 @@ from botocore_cognito_federation.user_pool import auth as pool_refresh
 from tests.flows.strict_provider import StrictProvider
 from tests.home import LIMIT, Home
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no signals that processes send each other")
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(os.name == "nt", reason="Windows has no signals that processes send each other"),
+]
 
 NATIVE = """
     import boto3

@@ -18,6 +18,8 @@ from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.demo.serve import find_executable
 from tests.home import Home, finished
 
+pytestmark = pytest.mark.thorough
+
 
 def check(home: Home, profile: str = "demo", **variables: str) -> tuple[int, bool]:
     """The exit code of ``status --check``, and whether that took more than what is kept."""

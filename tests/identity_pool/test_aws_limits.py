@@ -22,6 +22,8 @@ from botocore_cognito_federation.identity_pool.errors import CallContext
 from botocore_cognito_federation.user_pool import UserPool, UserPoolTokens
 from tests.user_pool import wire as w
 
+pytestmark = pytest.mark.thorough
+
 POOL = "eu-west-1:11111111-2222-3333-4444-555555555555"
 LOCK_TIMEOUT = Clock(sleep=lambda _: None, random=lambda: 0.5, now=lambda: 1_800_000_000.0)
 KEYS = ("Credentials.AccessKeyId", "Credentials.SecretKey", "Credentials.SessionToken", "Credentials.Expiration")
