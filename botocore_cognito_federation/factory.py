@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import time
@@ -12,6 +11,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from ._fast_path import cache_directory
+from .cache import STORES
 from .cache.base import MemoryStore, Store, StoreBesideDoubles
 from .cache.credentials import CredentialCache
 from .cache.file import FileStore
@@ -174,7 +174,7 @@ def _session_of(profile: str | None) -> Session:
 
 
 def other_stores(store: Store, environ: Mapping[str, str]) -> list[Store]:
-    """The further stores in which something may be kept: files, each that a profile names, a keyring that holds items.
+    """The further stores in which something may be kept: each that holds anything, and each that a profile names.
 
     A configuration that has changed, or a variable, may have left a sign-in there.
 
@@ -185,19 +185,16 @@ def other_stores(store: Store, environ: Mapping[str, str]) -> list[Store]:
     Raises:
         ConfigurationError: see `default_directory`.
     """
-    from .cache.keyring import KeyringStore
     from .config.loader import every_settings
 
-    files = FileStore(default_directory(environ))
-    keyring = KeyringStore(files)
-    found: dict[type, Store] = {FileStore: files}
-    for settings in every_settings(environ):
-        with contextlib.suppress(ConfigurationError):
-            named = store_for(settings, environ)
-            found.setdefault(type(named), named)
-    if keyring.holds_anything():
-        found.setdefault(KeyringStore, keyring)
-    return [other for kind, other in found.items() if kind not in (type(store), MemoryStore)]
+    directory = default_directory(environ)
+    named = {settings.cache for settings in every_settings(environ)}
+    found = [
+        declared.open(directory)
+        for name, declared in STORES.items()
+        if declared.outlives_process and (name in named or declared.holds_anything(directory))
+    ]
+    return [other for other in found if type(other) is not type(store)]
 
 
 def everything_stored(environ: Mapping[str, str]) -> Store:
@@ -254,21 +251,11 @@ class Linking:
         return login, self.federation.credentials().identity_id
 
 
-#: ``cognito_cache = memory``: one store for whatever in this process uses the same directory.
-_in_memory: dict[str, MemoryStore] = {}
-
-
 def store_for(settings: Settings, environ: Mapping[str, str]) -> Store:
     """The store a configuration names; nothing is touched yet.
 
     Raises:
         ConfigurationError: see `default_directory`.
     """
-    if settings.cache == "memory":
-        return _in_memory.setdefault(cache_directory(environ), MemoryStore())
-    files = FileStore(default_directory(environ))
-    if settings.cache == "keyring":
-        from .cache.keyring import KeyringStore
-
-        return KeyringStore(files)
-    return files
+    declared = STORES[settings.cache]
+    return declared.open(default_directory(environ) if declared.outlives_process else cache_directory(environ))

@@ -169,13 +169,7 @@ _NAMED = {
     ),
 }
 
-_ALIAS_OF_DOMAIN = {
-    "accounts.google.com": "google",
-    "graph.facebook.com": "facebook",
-    "www.amazon.com": "amazon",
-    "appleid.apple.com": "apple",
-    "api.twitter.com": "twitter",
-}
+_ALIAS_OF_DOMAIN = {provider.login_key: name for name, provider in _NAMED.items() if provider.login_key}
 
 _DEVELOPER_DOMAIN = re.compile(r"cognito-identity(-us-gov|\.[a-z]{2,4}(-[a-z]+)+-\d)?\.amazonaws\.(com|com\.cn|eu)\Z")
 _ENTRA = frozenset({"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"})

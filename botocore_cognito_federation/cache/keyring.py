@@ -197,10 +197,13 @@ class AllStores:
             store.delete(kind, key)
 
     def documents(self, kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        for number, store in enumerate(self._stores):
-            # What is no secret lies in the same files for a keyring as for files.
-            if number == 0 or kind in SECRET_KINDS:
-                yield from store.documents(kind)
+        # What is no secret lies in the same files for a keyring as for files.
+        seen: set[str] = set()
+        for store in self._stores:
+            for key, document in store.documents(kind):
+                if key not in seen or kind in SECRET_KINDS:
+                    seen.add(key)
+                    yield key, document
 
     def lock(self, name: str, *, timeout: float) -> AbstractContextManager[bool]:
         return self._first.lock(name, timeout=timeout)

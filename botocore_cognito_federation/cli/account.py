@@ -11,6 +11,7 @@ import click
 from botocore.session import Session as BotocoreSession
 
 from ..botocore_plugin.provider import session_of_other_profile
+from ..cache import STORES
 from ..cache.base import CREDENTIALS, SESSIONS, Store
 from ..cache.file import FileStore
 from ..cache.sessions import Sessions
@@ -58,9 +59,9 @@ def run_login(settings: Settings, options: LoginOptions) -> None:
     Raises:
         CognitoFederationError: the sign-in failed.
     """
-    if settings.cache == "memory":
+    if not STORES[settings.cache].outlives_process:
         raise ConfigurationError(
-            "cognito_cache = memory holds a sign-in only in the process that made it, and this one ends now",
+            f"cognito_cache = {settings.cache} holds a sign-in only in the process that made it, and this one ends now",
             remedy="Set cognito_cache = file or keyring, or call botocore_cognito_federation.login() in Python",
         )
     screen = TerminalScreen(sys.stderr, read_line=lambda timeout: read_line(0, timeout))

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from .._fast_path import CacheQuery
+from ..cache import STORES
 from ..cache.answers import bindings_of_check, forget_answers, last_failure, put_check
 from ..cache.base import CREDENTIALS, EVERYTHING, FAILURES, IDENTITIES, NOTES, SESSIONS, Store, sign_in_epoch
 from ..cache.file import FileStore
@@ -189,7 +190,7 @@ def status_command(profile: str | None, session: str | None, as_json: bool, ever
     if settings and session is None:
         warnings = [*find_overrides(settings, os.environ), *_failed_lately(settings)]
     why = None
-    if settings is None or settings.cache != "memory":
+    if settings is None or STORES[settings.cache].outlives_process:
         why = FileStore(default_directory(os.environ)).why_unusable()
         warnings += [f"{why}. Until that is changed, each call starts anew"] if why else []
     try:

@@ -9,6 +9,7 @@ import click
 
 from ..botocore_plugin.native import disable, enable, examine
 from ..botocore_plugin.provider import session_of_other_profile
+from ..cache import STORES
 from ..cache.answers import forget_answers
 from ..cache.base import SECRETS, Store
 from ..config.configure import (
@@ -101,7 +102,7 @@ def _move_what_is_kept(settings: Settings, store: Store) -> None:
     """Where ``cognito_cache`` has changed, move what was stored."""
     from ..cache.keyring import move_scope
 
-    if settings.cache == "memory":
+    if not STORES[settings.cache].outlives_process:
         return
     moved = sum(move_scope(settings.scope, other, store) for other in other_stores(store, os.environ))
     if moved:
@@ -163,7 +164,7 @@ def configure_command(
     store = store_for(plan.settings, os.environ)
     if not offline:
         check_provider(plan.settings, store)
-    if plan.settings.cache == "keyring":
+    if not STORES[plan.settings.cache].always_works:
         check_storable(store)
     changed = write_plan(plan, files, store)
     _move_what_is_kept(plan.settings, store)

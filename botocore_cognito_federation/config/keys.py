@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._util.urls import LOCALHOST, UnsafeURLError, parse_url
+from ..cache import STORES
 from ..errors import ConfigurationError
 from ..identity_providers import is_developer
 from ..login_tokens import registry
@@ -164,7 +165,7 @@ _ROLE_ARN = _pattern(
 _VARIABLE_NAME = _pattern(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable", 1, 256)
 _FLOWS = {"enhanced": "enhanced", "basic": "basic", "classic": "basic"}
 _GRANTS = {name: name for name in ("auto", "auth-code", "device-code", "remote", "srp")}
-_CACHES = {name: name for name in ("file", "keyring", "memory")}
+_CACHES = {name: name for name in STORES}
 _AUTO_LOGIN = {name: name for name in ("never", "tty", "always")}
 
 _ALL = (

@@ -19,6 +19,7 @@ from botocore.session import Session
 from .._fast_path import CacheQuery
 from .._util.http import HttpClient, ServerBusyError
 from ..botocore_plugin.provider import session_of_other_profile
+from ..cache import STORES
 from ..cache import answers as ready_answer
 from ..cache.base import NOTES, Store
 from ..cache.file import FileStore
@@ -97,7 +98,7 @@ def places(settings: Settings, store: Store, environ: Mapping[str, str]) -> Iter
         yield CheckResult("store", "ok", f"cognito_cache = {settings.cache} can be written and deleted")
     except StorageError as error:
         yield CheckResult.of("store", error)
-    if settings.cache != "memory":
+    if STORES[settings.cache].outlives_process:
         files = FileStore(default_directory(environ))
         why = files.why_unusable()
         if why is not None:

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from botocore_cognito_federation.cache import STORES
 from botocore_cognito_federation.cache.base import (
     CREDENTIALS,
     DOCUMENTS,
@@ -32,6 +33,7 @@ from botocore_cognito_federation.cache.base import (
     cache_key,
 )
 from botocore_cognito_federation.cache.file import FileStore
+from botocore_cognito_federation.cache.keyring import AllStores
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.errors import StorageError
 from botocore_cognito_federation.factory import everything_stored, store_for
@@ -390,6 +392,26 @@ def test_processes_that_take_turns_lose_no_write(name: str, store: Store, tmp_pa
     assert holds(store, SESSIONS, "turns", {"n": 30})
 
 
+# The registry
+
+
+def test_every_store_that_a_configuration_can_name_is_held_to_this_contract(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(fake_keyring.VARIABLE, "replaced when a keyring is opened")
+    assert STORES.keys() <= BACKENDS.keys(), "add the store to tests/cache/backends.py"
+    for name, declared in STORES.items():
+        assert type(declared.open(str(tmp_path))) is type(BACKENDS[name].open(tmp_path))
+        assert declared.outlives_process is BACKENDS[name].shared
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_the_configuration_page_has_every_store_by_its_name(name: str) -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    row = next(line for line in page.splitlines() if line.startswith("| `cognito_cache`"))
+    assert f"`{name}`" in row, "name the store in the row of cognito_cache"
+
+
 # Everything that is stored
 
 
@@ -407,6 +429,14 @@ def test_commands_about_all_profiles_find_what_any_store_on_this_machine_holds(
     everything.delete(kind, KEY)
     assert list(everything.documents(kind)) == []
     assert backend.open(tmp_path).read(kind, KEY) is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_stores_that_share_no_file_are_listed_with_all_they_hold(kind: str, tmp_path: Path) -> None:
+    one, other = FileStore(str(tmp_path / "one")), FileStore(str(tmp_path / "other"))
+    one.write(kind, KEY, {"n": 1})
+    other.write(kind, OTHER, {"n": 2})
+    assert dict(AllStores(one, other).documents(kind)).keys() == {KEY, OTHER}
 
 
 def test_commands_about_all_profiles_look_into_the_store_that_each_profile_names(

@@ -8,7 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from botocore_cognito_federation.errors import ConfigurationError
-from botocore_cognito_federation.identity_providers import derive_login_key, resolve
+from botocore_cognito_federation.identity_providers import _NAMED, derive_login_key, resolve
+from tests.home import ROOT
+
+PAGE, README = ROOT / "docs" / "configuration.md", ROOT / "README.md"
 
 
 @pytest.mark.parametrize(
@@ -26,6 +29,18 @@ def test_an_alias_and_its_domain_are_one_provider(alias: str, domain: str, key: 
     provider = resolve(alias)
     assert resolve(domain) == resolve(f"https://{domain}") == resolve(alias.upper()) == provider
     assert (provider.login_key, provider.token_kind) == (key, token)
+
+
+@pytest.mark.parametrize("name", sorted(_NAMED))
+def test_every_named_provider_is_found_by_its_name_and_stands_on_the_pages(name: str) -> None:
+    assert resolve(name).name == name
+    row = next(
+        line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `cognito_provider`")
+    )
+    assert f"`{name}`" in row, "name the provider in the row of cognito_provider"
+    readme = README.read_text(encoding="utf-8")
+    table = readme[readme.index("## Is my provider supported?") :].partition("\n## ")[0]
+    assert f"`{name}`" in table, "give the provider a row in the table of providers"
 
 
 @pytest.mark.parametrize(
