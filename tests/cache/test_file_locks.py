@@ -81,7 +81,7 @@ if not os.fork():
     print(lock_file({path!r}, 0), flush=True)
     os.close(writer)
     os.read(reader, 1)   # until the parent has gone
-    release = lock_file({path!r}, 0)
+    release = lock_file({path!r}, 30)  # the other child may not have run since the fork
     print(release is not None, flush=True)
     os._exit(0)
 os.close(reader)
