@@ -168,6 +168,6 @@ def test_an_answer_that_comes_byte_by_byte_ends_the_helper_before_an_sdk_would(h
         try:
             port = server.stdout.readline().strip()
             home.profile("slow", cognito_endpoint_url=f"http://127.0.0.1:{port}", cognito_token_file=str(home.token))
-            assert "No answer came in time" in home.ask("slow").refused(7)
+            assert "did not answer in time" in home.ask("slow").refused(7)
         finally:
             server.kill()
