@@ -68,12 +68,14 @@ def test_bursts_of_errors_that_pass(bench: FaultWorld, scale: Scale, tally: Tall
         for _ in range(scale(1, 10)):
             home.expire(token=way == "provider")
             relay.harm = harm
-            threading.Timer(1.2, setattr, (relay, "harm", "")).start()
+            burst = threading.Timer(1.2, setattr, (relay, "harm", ""))
+            burst.start()
             done = ended(home.ask(), tally)
             tally.count("bursts")
             tally.count("waited out", judge_answer(done, home, tally))
             if done.code not in (0, 7):
                 tally.violation(BAD, f"{harm} for a second: {done}")
+            burst.join()
             goes_on_after(harm, home, tally)
     tally.holds()
 
