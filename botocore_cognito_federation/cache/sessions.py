@@ -274,18 +274,3 @@ def drop_old_marks(store: Store, passes_once: Callable[[str], bool]) -> None:
         at = mark.get("signed_out_at", mark.get("forgotten_at"))
         if passes_once(str(mark.get("scope"))) and isinstance(at, int | float) and at < oldest:
             store.delete(EPOCHS, key)
-
-
-def delete_sign_ins(store: Store, scope: str) -> int:
-    """Forget the sign-ins of a scope without a word to the provider.
-
-    Returns:
-        How many there were.
-
-    Raises:
-        StorageError: the store cannot be written.
-    """
-    found = [key for key, document in store.documents(SESSIONS) if document.get("scope") == scope]
-    for key in found:
-        store.delete(SESSIONS, key)
-    return len(found)

@@ -352,15 +352,6 @@ def _read(parse: Callable[[str], Mapping[str, Any]], path: str) -> dict[str, Any
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def check_parsable(path: str) -> None:
-    """Refuse a configuration file that AWS tools cannot read; one that is not there is none.
-
-    Raises:
-        ConfigurationError: naming the line.
-    """
-    read_config(path)
-
-
 def parse_trouble(path: str) -> str:
     """Which line of a configuration file every AWS tool refuses, and why. No value is quoted: it may be a secret."""
     shown = f"{path} cannot be parsed by any AWS tool"

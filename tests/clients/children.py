@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import TracebackType
 
 #: Seconds a child may take for one answer; a busy machine with two cores starts the AWS CLI in about five.
-LOCK_TIMEOUT = 90.0
+PATIENCE = 90.0
 _SHOWN = 300
 
 
@@ -67,7 +67,7 @@ class Child:
         """
         stream = self._process.stdin
         assert stream is not None
-        watchdog = threading.Timer(LOCK_TIMEOUT, self._process.kill)
+        watchdog = threading.Timer(PATIENCE, self._process.kill)
         watchdog.start()
         try:
             stream.write(data)
@@ -88,7 +88,7 @@ class Child:
         while (line := self._wait()) is not None:
             output += line
         try:
-            code = self._process.wait(LOCK_TIMEOUT)
+            code = self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             raise self._failure("did not end") from None
         if code != 0:
@@ -108,7 +108,7 @@ class Child:
 
     def _wait(self) -> bytes | None:
         try:
-            return self._lines.get(timeout=LOCK_TIMEOUT)
+            return self._lines.get(timeout=PATIENCE)
         except queue.Empty:
             failure = self._failure("gave no answer in time")
             failure.late = True

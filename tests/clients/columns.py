@@ -34,7 +34,7 @@ from botocore_cognito_federation.demo.records import Call
 from botocore_cognito_federation.demo.world import World
 from botocore_cognito_federation.serve.endpoint import Endpoint
 
-from .children import LOCK_TIMEOUT, Child, ChildFailed
+from .children import PATIENCE, Child, ChildFailed
 from .model import (
     ENDPOINT,
     NATIVE,
@@ -327,7 +327,7 @@ class _LastingStream(_Lasting):
 
 def _first_use(world: World, identity: str) -> Call:
     """The first request to S3 with credentials of this identity."""
-    deadline = time.monotonic() + LOCK_TIMEOUT
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         used = _uses(world, identity)
         if used:

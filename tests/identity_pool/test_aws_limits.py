@@ -25,7 +25,7 @@ from tests.user_pool import wire as w
 pytestmark = pytest.mark.thorough
 
 POOL = "eu-west-1:11111111-2222-3333-4444-555555555555"
-LOCK_TIMEOUT = Clock(sleep=lambda _: None, random=lambda: 0.5, now=lambda: 1_800_000_000.0)
+CLOCK = Clock(sleep=lambda _: None, random=lambda: 0.5, now=lambda: 1_800_000_000.0)
 KEYS = ("Credentials.AccessKeyId", "Credentials.SecretKey", "Credentials.SessionToken", "Credentials.Expiration")
 
 
@@ -37,7 +37,7 @@ def get_id(url: str) -> object:
     arguments = {"IdentityPoolId": POOL, "Logins": {"idp.example.com": "a-login-token-of-some-length"}}
     operation = client_at(url).get_id
     facts = CallContext(POOL, "demo")
-    return call(operation, arguments=arguments, needs=("IdentityId",), facts=facts, clock=LOCK_TIMEOUT)
+    return call(operation, arguments=arguments, needs=("IdentityId",), facts=facts, clock=CLOCK)
 
 
 def renewal(url: str) -> object:
@@ -173,7 +173,7 @@ def test_a_member_of_any_type_in_an_answer_of_an_identity_pool_is_not_aws_or_doe
     operation = client_at(answered(httpserver, answer)).get_credentials_for_identity
     facts = CallContext(POOL, "demo")
     try:
-        found = call(operation, arguments={"IdentityId": POOL}, needs=KEYS, facts=facts, clock=LOCK_TIMEOUT).body
+        found = call(operation, arguments={"IdentityId": POOL}, needs=KEYS, facts=facts, clock=CLOCK).body
     except TemporaryError:
         return
     assert all(isinstance(found["Credentials"][name], str) for name in ("AccessKeyId", "SecretKey", "SessionToken"))
