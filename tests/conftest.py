@@ -11,6 +11,7 @@ from pathlib import Path
 import botocore.session
 import hypothesis
 import pytest
+import werkzeug.serving
 
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.demo.world import World
@@ -46,6 +47,14 @@ def _service_models_are_read_once() -> Iterator[None]:
     """Every new session reads botocore's service models anew: a third of a second for each test that makes one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _servers_stop_at_once() -> Iterator[None]:
+    """A server of pytest-httpserver looks only every half second whether it should stop."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(werkzeug.serving.BaseWSGIServer.serve_forever, "__defaults__", (0.02,))
         yield
 
 

@@ -229,6 +229,7 @@ def test_another_users_token_from_the_handler_is_refused_and_not_kept(world: Wor
     assert federation.current_authenticated_user()["name"] == "Ada"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "fault",
     [{"status": 503}, {"status": 400, "code": "TooManyRequestsException"}, {"close": True}, {"truncate": True}],

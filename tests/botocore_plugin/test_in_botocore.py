@@ -210,6 +210,7 @@ def test_32_threads_make_one_exchange(inside):
     assert inside.spent == (1, 1)
 
 
+@pytest.mark.thorough
 def test_32_threads_share_one_failure(inside):
     federation.install()
     inside.world.fault("GetId", times=99, delay=0.3, code="ResourceNotFoundException", message="IdentityPool 'x' ...")
@@ -232,6 +233,7 @@ def test_a_failed_first_fetch_is_not_kept(inside):
     assert credentials.get_frozen_credentials().access_key.startswith("ASIA")
 
 
+@pytest.mark.thorough
 def test_a_child_forked_during_a_renewal_gets_credentials_too(home):
     home.world.fault("GetId", delay=1.5)
     done = home.python("""
@@ -345,7 +347,7 @@ def other_identity(monkeypatch) -> Iterator[list[str]]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         where = f"http://127.0.0.1:{server.server_port}"
         monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", where)
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")

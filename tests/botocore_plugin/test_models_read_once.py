@@ -54,6 +54,7 @@ def test_the_fetch_of_shared_credentials_reads_nothing_that_a_later_session_has_
     assert read["endpoints"] == read["partitions"] == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("ready", [True, False])
 def test_credentials_do_not_hold_the_models_of_a_session_that_is_gone(inside, read, ready):
     if ready:

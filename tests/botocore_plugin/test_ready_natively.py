@@ -231,6 +231,7 @@ credentials._ask_again_at = 0.0
 """
 
 
+@pytest.mark.thorough
 def test_an_object_made_of_an_answer_renews_itself(ready):
     program = RENEW + "tell(new=credentials.get_frozen_credentials().access_key != first, resolved=resolved())"
     assert told(ready, program) == {"new": True, "resolved": True}

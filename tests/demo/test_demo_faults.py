@@ -194,6 +194,7 @@ def _taken(world: World) -> bool:
     return not world._faults._waiting
 
 
+@pytest.mark.thorough
 def test_botocores_own_retries_get_past_a_throttle(world: World, logins: Any) -> None:
     config = Config(signature_version=UNSIGNED, retries={"mode": "standard", "total_max_attempts": 3})
     client = boto3.client("cognito-identity", region_name=world.region, endpoint_url=world.endpoint_url, config=config)

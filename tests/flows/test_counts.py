@@ -25,6 +25,7 @@ tell(**counts)
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("profile", ["demo-native", "job"])
 def test_a_native_cold_start_makes_one_fetcher_and_asks_once_who_somebody_is(home: Home, profile: str) -> None:
     home.profile("job", cognito_token_env="JOB_TOKEN")

@@ -34,6 +34,7 @@ PASSING = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", PASSING)
 def test_what_passes_by_itself_is_tried_again(quick, name):
     quick.world.fault("GetCredentialsForIdentity", **PASSING[name])

@@ -183,6 +183,7 @@ def test_a_helper_prints_one_clean_line_when_cognito_answers_with_hostile_text(h
     clean(again.refused(done.code))
 
 
+@pytest.mark.thorough
 def test_a_remembered_failure_that_was_changed_on_disk_is_printed_clean(home: Any) -> None:
     home.world.fault("GetCredentialsForIdentity", times=20, code="InternalErrorException", status=500)
     done = home.ask()

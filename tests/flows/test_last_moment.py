@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from tests.home import Home, Result, retimed
 
 TEMPORARY = 7
@@ -28,6 +30,7 @@ def let_the_answer_be_stale(home: Home) -> None:
     retimed(answer, issued=now - 1, refresh_at=now - 1)
 
 
+@pytest.mark.thorough
 def test_it_prints_what_lives_though_a_handler_has_its_output_put_away(home):
     kept = home.ask()
     assert kept.key

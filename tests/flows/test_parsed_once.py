@@ -24,6 +24,7 @@ COUNT = """
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("words", [["status"], ["status", "--check"], ["explain"], ["doctor", "--offline"]])
 def test_each_file_is_parsed_once(home: Home, words: list[str]) -> None:
     done = home.python(COUNT.format(words=[*words, "--profile", "demo"]))

@@ -102,6 +102,7 @@ def test_both_read_the_same_answer_under_every_spelling_of_a_place(
     assert len(home.world.calls("GetCredentialsForIdentity")) == before == 1
 
 
+@pytest.mark.thorough
 def test_many_at_once_with_nothing_kept_make_one_call(home: Home, script: str) -> None:
     home.world.fault("GetCredentialsForIdentity", delay=0.3)
     processes = [start(home, script) for _ in range(4)] + [home.start("credential-process", "--profile", "demo")]

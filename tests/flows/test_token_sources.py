@@ -234,6 +234,7 @@ def platform(home: Home) -> NewPlatform:
     return NewPlatform(home)
 
 
+@pytest.mark.thorough
 def test_a_new_source_is_configured_and_explained_and_its_remedy_is_given(platform):
     assert "new-platform" in platform.run("explain", "--profile", "new").stdout
     platform.token("ada", platform.home.world.provider.issue("ada", lifetime=-3600))
@@ -249,6 +250,7 @@ def test_a_new_source_is_configured_and_explained_and_its_remedy_is_given(platfo
     assert f"must be one of {names}\n" in platform.run("whoami", "--profile", "none").stderr
 
 
+@pytest.mark.thorough
 def test_a_change_of_what_a_new_source_reads_ends_the_ready_answer(platform):
     for who in ("ada", "bob"):
         platform.token(who)

@@ -124,6 +124,7 @@ def test_an_answer_counts_only_while_the_config_and_the_token_are_the_same_files
     assert ready.spent == (0, 0)
 
 
+@pytest.mark.thorough
 def test_a_token_that_is_replaced_while_it_is_exchanged_makes_no_answer(inside):
     inside.world.fault("GetId", delay=1.0)
     process_of_ada = inside.start(*PROFILE)
@@ -220,6 +221,7 @@ def test_a_temporary_failure_is_handed_out_for_a_moment_and_a_definitive_one_onl
     assert answer(query())[0] == 0
 
 
+@pytest.mark.thorough
 def test_sources_that_cannot_be_bound_are_asked_each_time_and_nothing_secret_is_kept_ready(inside):
     inside.profile("cmd", cognito_token_command=f"cat {inside.token}")
     first = inside.ask("cmd")
@@ -228,6 +230,7 @@ def test_sources_that_cannot_be_bound_are_asked_each_time_and_nothing_secret_is_
     assert inside.spent == (1, 1)
 
 
+@pytest.mark.thorough
 def test_in_memory_nothing_secret_reaches_the_disk(home):
     home.profile("mem", cognito_token_file=str(home.token), cognito_cache="memory")
     first = home.ask("mem")
@@ -443,6 +446,7 @@ def test_the_same_variables_in_another_home_are_another_question(ready, tmp_path
     assert not is_ready()
 
 
+@pytest.mark.thorough
 def test_a_sign_out_ends_what_is_ready_where_the_cache_directory_is_named_by_another_variable(home):
     where = {"PLACE": str(home.path / "place"), "COGNITO_FEDERATION_CACHE_DIR": "$PLACE/cache"}
     first = home.ask(**where)
@@ -493,6 +497,7 @@ def holder(home):
     finished(process)
 
 
+@pytest.mark.thorough
 def test_after_a_holder_was_killed_one_of_those_who_wait_asks_for_all(home, holder):
     waiting = [home.start(*PROFILE) for _ in range(4)]
     time.sleep(0.5)
@@ -504,6 +509,7 @@ def test_after_a_holder_was_killed_one_of_those_who_wait_asks_for_all(home, hold
     assert home.count("GetCredentialsForIdentity") == 1
 
 
+@pytest.mark.thorough
 def test_a_holder_that_was_stopped_is_waited_for_no_longer_than_sdks_wait_and_is_named(home, holder):
     program = """
         import sys

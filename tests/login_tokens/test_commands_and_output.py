@@ -40,6 +40,7 @@ def test_a_command_that_hangs_is_ended_with_all_that_it_started(command):
         time.sleep(0.02)
 
 
+@pytest.mark.thorough
 def test_a_grandchild_that_holds_the_pipe_open_holds_nobody_up():
     with pytest.raises(TemporaryError, match=r"within 0.5 s"):
         run("sh -c 'sleep 60 & echo token'", 0.5)

@@ -58,6 +58,7 @@ def test_discovery(provider: FakeProvider, party: OIDCClient, member: str, value
     in_words(lambda: asking.effective_scopes(asking.metadata()), ConfigurationError)
 
 
+@pytest.mark.thorough
 @ANY_TYPE
 @given(
     st.sampled_from(["id_token", "access_token", "refresh_token", "expires_in", "token_type", "scope", "error"]), JSON
@@ -67,6 +68,7 @@ def test_the_token_endpoint(provider: FakeProvider, party: OIDCClient, member: s
     in_words(lambda: refresh_tokens(party, "spent", subject="user-1", persist=lambda _: None))
 
 
+@pytest.mark.thorough
 @ANY_TYPE
 @given(st.sampled_from(["error", "error_description", "error_uri"]), JSON, st.sampled_from([400, 401, 403]))
 def test_an_error_of_the_token_endpoint(

@@ -178,6 +178,7 @@ def test_a_claim_of_any_type_is_refused_in_words_or_does_not_matter(
         verify(provider, keys, token, nonce="n", subject="user-1", access_token="a")
 
 
+@pytest.mark.thorough
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(["kty", "n", "e", "kid", "use", "alg", "key_ops", "d", "p", "oth", "x5c"]), _JSON, st.booleans())
 def test_a_member_of_a_key_of_any_type_is_refused_in_words_or_does_not_matter(

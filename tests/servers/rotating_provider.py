@@ -90,7 +90,7 @@ class RotatingProvider:
         self.issuer = f"http://{self.login_key}"
 
     def __enter__(self) -> RotatingProvider:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
