@@ -81,9 +81,6 @@ class Source:
     description: str = "a test's token source"
     fetched: int = 0
 
-    def cached_token(self) -> None:
-        return None
-
     def fetch(self, context) -> LoginToken:
         self.fetched += 1
         token = self.tokens[0] if len(self.tokens) == 1 else self.tokens.pop(0)
