@@ -19,8 +19,8 @@ from .config.loader import default_directory
 from .errors import ConfigurationError
 from .events import Events
 from .fetcher import CredentialFetcher
-from .identity_pool.aws import Clients, Clock
-from .identity_pool.client import IdentityPool, Login
+from .identity_pool.aws import Clock
+from .identity_pool.client import Clients, IdentityPool
 from .login_tokens.base import CachedTokenProvider, RefreshContext, SourceContext
 from .login_tokens.registry import answers_by_claims, bindings_of_answer, source_of
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .config.settings import Settings
     from .credentials import FederatedCredentials
     from .identity_pool.linked_logins import LinkedLogins
-    from .login_token import LoginToken
+    from .login_token import Login, LoginToken
     from .login_tokens.base import LoginTokenProvider, SourceDeclaration
 
 

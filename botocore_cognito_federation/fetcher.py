@@ -32,7 +32,8 @@ from .errors import (
     without_frames,
 )
 from .events import Event, Events
-from .identity_pool.client import Exchanged, IdentityPool, Login, fixed_identity
+from .identity_pool.client import Exchanged, IdentityPool, fixed_identity
+from .login_token import Login
 from .login_tokens.base import CachedTokenProvider, LoginTokenProvider, RefreshContext
 from .messages import span
 

@@ -21,7 +21,7 @@ from ..config.loader import settings_of_session
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
 from ..factory import store_for
-from ..identity_pool.client import Login
+from ..login_token import Login
 from ..login_tokens.registry import source_of, tells_users_apart, token_at_hand
 from .credentials import RefreshableCognitoCredentials, SessionFactory, fetcher_of, pop_unregistered
 

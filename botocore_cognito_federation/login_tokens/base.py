@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from ..cache.base import Store
     from ..config.settings import Settings
-    from ..identity_pool.aws import Clients, Clock
+    from ..identity_pool.aws import Clock
+    from ..identity_pool.client import Clients
     from ..login_token import LoginToken
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
     from ..config.settings import Settings
-    from ..identity_pool.aws import Clients, Clock
+    from ..identity_pool.aws import Clock
+    from ..identity_pool.client import Clients
     from ..identity_pool.errors import CallContext
 
 

@@ -30,8 +30,8 @@ from botocore_cognito_federation.errors import (
 )
 from botocore_cognito_federation.fetcher import CredentialFetcher
 from botocore_cognito_federation.identity_pool.aws import Clock
-from botocore_cognito_federation.identity_pool.client import Exchanged, Login
-from botocore_cognito_federation.login_token import LoginToken
+from botocore_cognito_federation.identity_pool.client import Exchanged
+from botocore_cognito_federation.login_token import Login, LoginToken
 
 START = 1_800_000_000.0
 POOL = "eu-west-1:11111111-2222-3333-4444-555555555555"
