@@ -425,7 +425,7 @@ def _wait_for_lock(query: CacheQuery) -> "int | None":
         if answer is not None and answer.kind == "ask":
             return None
         if monotonic() > deadline:
-            from ._util.locks import holder_words
+            from .messages import holder_words
 
             holder = holder_words(os.pread(lock, 200, 1) if hasattr(os, "pread") else b"")
             fail(query, 8, f"{holder} has been renewing these credentials for too long. Try again, or end that process")
@@ -437,7 +437,7 @@ def _wait_for_lock(query: CacheQuery) -> "int | None":
 
 def _leave_name(lock: int) -> None:
     """Say in the lock file who holds it; behind the byte that is locked, which Windows lets no process read."""
-    from ._util.locks import lock_holder  # this process goes the long way, and imports it there anyway
+    from .messages import lock_holder  # this process goes the long way, and imports it there anyway
 
     try:
         os.ftruncate(lock, 0)

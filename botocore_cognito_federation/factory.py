@@ -19,11 +19,10 @@ from .config.loader import default_directory
 from .errors import ConfigurationError
 from .events import Events
 from .fetcher import CredentialFetcher
-from .identity_pool.aws import Clients, Clock
-from .identity_pool.client import IdentityPool, Login
-from .login_tokens.base import RefreshContext, SourceContext
-from .login_tokens.registry import bindings_of_answer, source_of
-from .login_tokens.session import SIGN_IN
+from .identity_pool.aws import Clock
+from .identity_pool.client import Clients, IdentityPool
+from .login_tokens.base import CachedTokenProvider, RefreshContext, SourceContext
+from .login_tokens.registry import answers_by_claims, bindings_of_answer, source_of
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from .config.settings import Settings
     from .credentials import FederatedCredentials
     from .identity_pool.linked_logins import LinkedLogins
-    from .login_token import LoginToken
+    from .login_token import Login, LoginToken
     from .login_tokens.base import LoginTokenProvider, SourceDeclaration
 
 
@@ -86,7 +85,7 @@ def fetcher_for(
         pool=IdentityPool(settings, clients, clock, new_token=declared.remedy(settings)),
         cache=CredentialCache(settings, kept, clock),
         clock=clock,
-        answers_by_claims=partial(declared.answers_by_claims, settings, variables),
+        answers_by_claims=partial(answers_by_claims, settings, variables),
         events=events or Events(),
         linked=_linked_logins(settings, context) if settings.logins else None,
         answers=answers,
@@ -147,7 +146,7 @@ def _open_provider(
 ) -> LoginTokenProvider | None:
     """The login token provider, which signs in by itself where people sign in and ``cognito_auto_login`` says so."""
     provider = declared.open(settings, context)
-    if declared is not SIGN_IN or provider is None or settings.auto_login == "never":
+    if settings.auto_login == "never" or not isinstance(provider, CachedTokenProvider):
         return provider
     from .sign_in.auto import AutomaticLogin
 

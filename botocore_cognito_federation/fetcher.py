@@ -32,8 +32,9 @@ from .errors import (
     without_frames,
 )
 from .events import Event, Events
-from .identity_pool.client import Exchanged, IdentityPool, Login, fixed_identity
-from .login_tokens.base import LoginTokenProvider, RefreshContext
+from .identity_pool.client import Exchanged, IdentityPool, fixed_identity
+from .login_token import Login
+from .login_tokens.base import CachedTokenProvider, LoginTokenProvider, RefreshContext
 from .messages import span
 
 if TYPE_CHECKING:
@@ -200,10 +201,9 @@ class CredentialFetcher:
     def _known_login(self) -> Login | None:
         """The login that is asked for, as far as its provider knows it without asking for a token."""
         source = self.source()
-        token = source.cached_token() if source is not None else None
-        if token is None:
+        if not isinstance(source, CachedTokenProvider):
             return None
-        login = Login.of(token, self.settings)
+        login = Login.of(source.cached_token(), self.settings)
         return self.linked.marked(login) if self.linked is not None else login
 
     def _login(self, attempt: int = 1, *, has_valid_credentials: bool = False) -> Login | None:

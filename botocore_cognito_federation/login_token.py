@@ -1,4 +1,4 @@
-"""A login token: what a refresh handler returns and an identity pool takes.
+"""A login token: how it is read from what a source says, and the login that an identity pool takes.
 
 Nothing here verifies a signature: a token that we obtained ourselves is verified where it is obtained, and every
 token is verified by Cognito. The claims are read to know whose token it is and how long it lives.
@@ -15,9 +15,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import TokenRefreshError
+from .messages import SettingNames
+
+if TYPE_CHECKING:
+    from .config.settings import Settings
 
 #: Longest token that fits a `Logins` value (cognito-identity, IdentityProviderToken).
 MOST_CHARACTERS = 50_000
@@ -179,3 +183,117 @@ def expiry_seconds(value: object, *, now: float, name: str = "expires_at") -> fl
             f"{name} lies more than ten years ahead", remedy="Give seconds since 1970, and a lifetime in seconds"
         )
     return seconds
+
+
+#: Names under which other tools put the token when they print JSON: ours first.
+_USUAL_FIELDS = ("token", "id_token", "value")
+
+
+def parse_output(text: str, *, source: str, field: str | None, now: float) -> LoginToken:
+    """The login token in what a file, variable, command or URL says.
+
+    Args:
+        text: the whole output.
+        source: the source in words, for messages; the output itself is never quoted.
+        field: the JSON field that holds the token (dots lead into nested objects); None for the usual ones.
+        now: seconds since the epoch.
+
+    Raises:
+        TokenRefreshError: there is no usable token in it.
+    """
+    stripped = text.strip()
+    if field is None and not stripped.startswith("{"):
+        return LoginToken.of(checked_text(text, source))
+    try:
+        answer = json.loads(stripped)
+    except (ValueError, RecursionError):
+        raise TokenRefreshError(f"{source} does not hold valid JSON") from None
+    if not isinstance(answer, dict):
+        raise TokenRefreshError(f"{source} holds JSON that is not an object")
+    token = _lookup(answer, field) if field else _first(answer, _USUAL_FIELDS)
+    if not isinstance(token, str):
+        wanted = f"field {field!r}" if field else "field 'token'"
+        raise TokenRefreshError(
+            f"{source} holds JSON without a string {wanted}", remedy="Set cognito_token_field to the field of the token"
+        )
+    identity_id = answer.get("identity_id")
+    if identity_id is not None and not isinstance(identity_id, str):
+        raise TokenRefreshError(f"{source} holds JSON whose identity_id is not a string")
+    return LoginToken.of(
+        checked_text(token, source),
+        expires_at=expiry_seconds(answer.get("expires_at"), now=now, name=f"expires_at of {source}"),
+        identity_id=identity_id,
+    )
+
+
+def _first(answer: Mapping[str, Any], names: tuple[str, ...]) -> object:
+    return next((answer[name] for name in names if name in answer), None)
+
+
+def _lookup(answer: Mapping[str, Any], field: str) -> object:
+    if field in answer:
+        return answer[field]
+    value: object = answer
+    for name in field.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+@dataclass(frozen=True)
+class LinkedLogin:
+    """A login that was linked to another.
+
+    Attributes:
+        key: the provider name Cognito knows.
+        subject: whose login it is, as `LoginToken.subject` says it.
+        token: the login token; None while there is none to send.
+    """
+
+    key: str
+    subject: str
+    token: LoginToken | None = None
+
+
+@dataclass(frozen=True)
+class Login:
+    """Whoever is signed in: an entry of a Logins map, and those that were linked to it.
+
+    Attributes:
+        key: the provider name Cognito knows, such as ``accounts.google.com``.
+        token: the login token.
+        linked: further logins of the same identity.
+    """
+
+    key: str
+    token: LoginToken
+    linked: tuple[LinkedLogin, ...] = ()
+
+    @classmethod
+    def of(cls, token: LoginToken, settings: Settings) -> Login:
+        """The login a token makes under a configuration.
+
+        Raises:
+            TokenRefreshError: the token is not a JWT where the provider needs one, or its key cannot be known.
+        """
+        provider = settings.provider
+        if (provider is None or provider.token_kind == "id_token") and not token.claims:
+            raise TokenRefreshError(
+                "The login token is not a JWT, which identity pools take from OpenID Connect providers",
+                remedy="Send the provider's ID token; for Facebook or Amazon access tokens set"
+                f" {SettingNames.of(settings):provider}",
+            )
+        key = provider.login_key if provider is not None else None
+        if key is None:
+            # Nobody configured a provider, or it is a developer token, whose key differs by partition.
+            if token.issuer is None:
+                raise TokenRefreshError("The login token has no iss claim", remedy="Set cognito_login_key")
+            from .identity_providers import MAXIMUM_LOGIN_KEY, derive_login_key
+
+            key = derive_login_key(token.issuer)
+            if len(key) > MAXIMUM_LOGIN_KEY:
+                raise TokenRefreshError(
+                    f"The login token's issuer makes a Logins key of {len(key):,} characters; Cognito takes"
+                    f" {MAXIMUM_LOGIN_KEY}",
+                    remedy="Set cognito_login_key to the name that the identity pool has for the provider",
+                )
+        return cls(key, token)

@@ -1,4 +1,4 @@
-"""Words for people: foreign text made safe to show, spans and times, commands, and remedies.
+"""Words for people: foreign text made safe to show, spans and times, commands, remedies, and who holds a lock.
 
 A terminal takes control characters for commands, and a line break in a name forges a line. Errors are cleaned when they
 are made (`errors`), names when somebody is named (`display_name`), and every line for people once more where it leaves
@@ -7,8 +7,11 @@ are made (`errors`), names when somebody is named (`display_name`), and every li
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import sys
+import time
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -180,3 +183,39 @@ def login_command(settings: Settings) -> str:
 def of_an_application(settings: Settings) -> bool:
     """Whether the configuration was made by an application, which has arguments and no profile with keys."""
     return not settings.origins
+
+
+#: Who holds a lock, where the process that does cannot be named.
+UNKNOWN_HOLDER = "Another process"
+
+
+def lock_holder() -> bytes:
+    """Describe this process for those who wait for its lock: PID, start, time, program.
+
+    It is for messages only; whether a lock is held is never concluded from it.
+    """
+    name = os.path.basename(next(iter(getattr(sys, "argv", ())), ""))  # an embedded Python may have none
+    program = "".join(filter(str.isprintable, name))[:60]
+    return f"{os.getpid()} {_start_of(os.getpid())} {time.time():.0f} {program or 'python'}".encode(errors="replace")
+
+
+def holder_words(content: bytes) -> str:
+    """Name the process that `lock_holder` described, if it still runs: "Process 12 (app.py; …)"."""
+    try:
+        pid, start, since, program = content.decode(errors="replace").split(" ", 3)
+        if _start_of(int(pid)) != start:
+            return UNKNOWN_HOLDER
+        held = max(0, round(time.time() - float(since)))
+    except (ValueError, OverflowError):
+        return UNKNOWN_HOLDER
+    program = "".join(filter(str.isprintable, program))[:60]
+    return f"Process {pid} ({program}; it took the lock {held} s ago)"
+
+
+def _start_of(pid: int) -> str:
+    """When a process started, in ticks since the machine did (proc(5), field 22); ``-`` where no one tells."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[19].decode()
+    except (OSError, IndexError):
+        return "gone" if os.path.exists("/proc/self/stat") else "-"

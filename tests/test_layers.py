@@ -20,7 +20,6 @@ LAYERS = (
         "login_token",
         "_fast_path",
         "fail_closed",
-        "_util.locks",
         "_util.urls",
     ),
     ("_util", "config.settings"),

@@ -16,7 +16,6 @@ from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError
 from ..events import NAMES, Event, Events
 from ..factory import fetcher_for, store_for, system_clock
-from ..identity_pool.aws import shared_clients
 from ..login_token import LoginToken
 from ..messages import login_command
 from .arguments import Expiry, Record, base_settings, login_token, resolved_provider, user_mapping
@@ -280,7 +279,6 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
             settings=self._settings,
             store=self._store,
             clock=self._clock,
-            clients=lambda: shared_clients(self._settings, os.environ),
             events=self._events,
             handler_of=self._handlers.get,
             user_pool=self._user_pool,

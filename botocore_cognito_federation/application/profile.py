@@ -14,7 +14,7 @@ from ..errors import CognitoFederationError, NotSignedInError
 from ..events import Event, Events
 from ..factory import identity_pool_for
 from ..fetcher import CredentialFetcher
-from ..identity_pool.client import Login
+from ..login_token import Login
 from .arguments import user_mapping
 
 if TYPE_CHECKING:

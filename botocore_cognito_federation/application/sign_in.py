@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from copy import deepcopy
@@ -15,9 +16,8 @@ from ..credentials import FederatedCredentials, FetchResult
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError, TemporaryError
 from ..events import NAMES, Event, Events
 from ..fetcher import CredentialFetcher
-from ..identity_pool.aws import Clients
-from ..identity_pool.client import IdentityPool, Login
-from ..login_token import LoginToken
+from ..identity_pool.client import IdentityPool
+from ..login_token import Login, LoginToken
 from ..login_tokens.base import RefreshContext
 from .arguments import Record, Records, is_of_one_sign_in
 from .token_provider import ApplicationTokenProvider, Refreshers
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..cache.base import Store
     from ..config.settings import Settings
     from ..identity_pool.aws import Clock
+    from ..identity_pool.client import Clients
     from ..identity_providers import IdentityProvider
     from ..login_tokens.session import Refresher
     from ..user_pool import UserPool, UserPoolTokens
@@ -41,7 +42,6 @@ class Context:
         settings: pool, role, flow, endpoint.
         store: where everything is kept.
         clock: the clock.
-        clients: gives the clients for the calls to Cognito and STS.
         events: the application's subscriptions.
         handler_of: the refresh handler of a provider, or None.
         user_pool: the user pool the federation signs in to, or None.
@@ -50,10 +50,15 @@ class Context:
     settings: Settings
     store: Store
     clock: Clock
-    clients: Callable[[], Clients]
     events: Events
     handler_of: Callable[[str], Callable[..., Any] | None]
     user_pool: UserPool | None
+
+    def clients(self) -> Clients:
+        """The clients for the calls to Cognito and STS, as the variables of now have them."""
+        from ..botocore_plugin.application import shared_clients
+
+        return shared_clients(self.settings, os.environ)
 
     @property
     def records(self) -> Records:

@@ -11,7 +11,7 @@ from .._util.concurrency import ForkSafeLock, refreshing, refuse_reentry
 from ..credentials import FederatedCredentials
 from ..errors import ClearsFrames, CognitoFederationError, ConfigurationError, NotSignedInError
 from ..events import Callback, Event, Events
-from ..identity_pool.client import LinkedLogin
+from ..login_token import LinkedLogin
 from .arguments import Expiry, login_token, provider_key, resolved_provider
 
 if TYPE_CHECKING:

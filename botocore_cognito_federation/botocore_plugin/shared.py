@@ -21,8 +21,8 @@ from ..config.loader import settings_of_session
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
 from ..factory import store_for
-from ..identity_pool.client import Login
-from ..login_tokens.registry import source_of, token_at_hand
+from ..login_token import Login
+from ..login_tokens.registry import source_of, tells_users_apart, token_at_hand
 from .credentials import RefreshableCognitoCredentials, SessionFactory, fetcher_of, pop_unregistered
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _shared_credentials(
 ) -> RefreshableCognitoCredentials:
     """The credentials object of a configuration: the same one for every session of this process."""
     fetcher = fetcher_of(settings, query, sessions)
-    if not source_of(settings).tells_users_apart(settings, os.environ):
+    if not tells_users_apart(settings, os.environ):
         # The next token may be another user's, and only asking for it would tell: each session asks for its own.
         fetcher.only_for = ""
         return RefreshableCognitoCredentials(fetcher.fetch)

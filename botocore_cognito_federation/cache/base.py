@@ -24,7 +24,7 @@ from ..errors import StorageError
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
-    from ..identity_pool.client import Login
+    from ..login_token import Login
 
 #: Written into every document. A later format that today's code cannot read is a miss, not an error.
 FORMAT = 2

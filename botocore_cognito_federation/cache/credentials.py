@@ -48,7 +48,7 @@ from .base import (
 if TYPE_CHECKING:
     from ..config.settings import Settings
     from ..identity_pool.aws import Clock
-    from ..identity_pool.client import Login
+    from ..login_token import Login
 
 #: Tokens of one user that cached credentials answer to at the same time; the oldest are exchanged anew.
 _MOST_TOKENS = 16

@@ -1,11 +1,19 @@
-"""The store in files: one JSON document a file, one directory a kind, and the format in which a document is written."""
+"""The store in files: one JSON document a file, one directory a kind, in a format that shows damage; and its locks.
+
+A lock is a file that is locked by `flock`, on Windows by its first byte, which excludes processes that lock the same
+file by the package `filelock`. That package takes longer to import than all the rest of a process that only reads its
+cache; it is asked where the file system has no `flock`, because it has locks that are made of files alone.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import stat
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,8 +30,8 @@ from .._util.files import (
     why_unusable,
     write_private,
 )
-from .._util.locks import UNKNOWN_HOLDER, holder_words, lock_file, lock_holder
 from ..errors import StorageError
+from ..messages import UNKNOWN_HOLDER, holder_words, lock_holder
 from .base import (
     CREDENTIALS,
     DOCUMENTS,
@@ -272,3 +280,128 @@ def _integer(text: str) -> int:
 
 def _refuse(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
+
+
+#: Seconds between two tries to take a lock: what is waited for often takes a fifth of a second.
+_PAUSE = 0.02
+_HELD_BY_ANOTHER = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+#: What a process that is forked from this one must not inherit: lock files that are held or waited for.
+_descriptors: set[int] = set()
+
+
+def lock_file(path: str, timeout: float) -> Callable[[], None] | None:
+    """Take the lock that a file is, at once or within some seconds; the file stays when it is released.
+
+    Args:
+        path: in a directory that is there.
+        timeout: 0 to try once.
+
+    Returns:
+        What releases the lock; None where another process holds it all that time.
+
+    Raises:
+        OSError, NotImplementedError: there can be no lock.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        descriptor, created = _opened(path)
+        _descriptors.add(descriptor)
+        try:
+            taken = _locked_until(deadline, descriptor)
+        except BaseException as error:
+            _close(descriptor)
+            if isinstance(error, OSError) and error.errno == errno.ENOSYS:
+                if created:  # its being there would mean that it is held
+                    os.unlink(path)
+                return _lock_without_flock(path, deadline)
+            raise
+        if taken and os.fstat(descriptor).st_nlink:
+            return lambda: _release(descriptor)
+        _close(descriptor)  # with what waited for the lock of a file that was removed meanwhile
+        if not taken:
+            return None
+
+
+def _opened(path: str) -> tuple[int, bool]:
+    """The lock file, and whether it has been created now."""
+    flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    while True:
+        for creating in (0, os.O_CREAT | os.O_EXCL):
+            with contextlib.suppress(FileExistsError if creating else FileNotFoundError):
+                descriptor = os.open(path, flags | creating, 0o600)
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode):
+                    os.close(descriptor)
+                    raise OSError(errno.EINVAL, "it is not a file", path)
+                if os.name != "nt" and status.st_mode & 0o777 != 0o600:
+                    with contextlib.suppress(OSError):
+                        os.fchmod(descriptor, 0o600)
+                return descriptor, bool(creating)
+
+
+def _locked_until(deadline: float, descriptor: int) -> bool:
+    while not _try_lock(descriptor):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_PAUSE)
+    return True
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _HELD_BY_ANOTHER:
+            raise
+        return False
+    return True
+
+
+def _close(descriptor: int) -> None:
+    _descriptors.discard(descriptor)
+    os.close(descriptor)
+
+
+def _release(descriptor: int) -> None:
+    if descriptor not in _descriptors:
+        return  # a process that was forked meanwhile: the lock is its parent's
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+    finally:
+        _close(descriptor)
+
+
+def _forget_locks_of_parent() -> None:
+    """Close what was inherited: the lock would be held for as long as this process runs, whatever its parent does."""
+    for descriptor in tuple(_descriptors):
+        with contextlib.suppress(OSError):
+            _close(descriptor)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_locks_of_parent)
+
+
+def _lock_without_flock(path: str, deadline: float) -> Callable[[], None] | None:
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, mode=0o600, thread_local=False)
+    try:
+        lock.acquire(timeout=max(0.0, deadline - time.monotonic()), poll_interval=_PAUSE)
+    except Timeout:
+        return None
+    return lock.release

@@ -19,7 +19,8 @@ from ..config.loader import default_directory, load_session_settings, load_setti
 from ..config.settings import Settings
 from ..errors import ConfigurationError
 from ..factory import everything_stored, fetcher_for, other_stores, store_for, system_clock
-from ..identity_pool.aws import Clients, call
+from ..identity_pool.aws import call
+from ..identity_pool.client import Clients
 from ..identity_pool.errors import CallContext
 from ..messages import span
 from ..sign_in.browser import parse_browser_command

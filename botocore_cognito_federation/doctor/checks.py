@@ -31,10 +31,10 @@ from ..config.settings import Settings
 from ..config.writer import known_config, profile_section
 from ..errors import CognitoFederationError, ConfigurationError, SignInRequiredError, StorageError, TemporaryError
 from ..factory import fetcher_for, identity_pool_for, store_for
-from ..identity_pool.aws import Clients
-from ..identity_pool.aws_http import suppress_wire_logs
-from ..identity_pool.client import Login, fixed_identity
+from ..identity_pool.aws import suppress_wire_logs
+from ..identity_pool.client import Clients, fixed_identity
 from ..identity_providers import derive_login_key
+from ..login_token import Login
 from ..messages import login_command, run_with_profile, span
 from ..oidc.authorization import Redirect, loopback_redirect
 from ..sign_in.interactive import check_storable

@@ -1,208 +1,37 @@
-"""botocore clients for our own calls, to identity pools, user pools and STS: one factory, one set of limits.
+"""Calls to AWS: each has a time limit, an answer a size and the types of its model, and nothing of it is logged.
 
-They are unsigned and nested, and never resolve credentials.
-
-A client made without ``UNSIGNED`` resolves credentials, which would start the very provider that is asking
-(boto/botocore#1472).
+botocore's time limits count anew at each byte, name resolution has none, and an answer is read whole. Our calls
+therefore go through a session that wraps botocore's.
 """
 
 from __future__ import annotations
 
+import importlib
 import logging
-import os
-import threading
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from urllib.parse import urlsplit
 
-from botocore.loaders import JSONFileLoader, Loader
-
-from .. import __version__
-from .._util.urls import UnsafeURLError, is_loopback, parse_url
-from ..errors import CognitoFederationError, ConfigurationError, FederationRefusedError, Retry, TemporaryError
-from ..messages import LONGEST_ANSWER_TEXT, LONGEST_CODE, masked, printable, shown_url
-from .aws_http import ATTEMPTS, CONNECT_TIMEOUT, READ_TIMEOUT, call_limit, limit_answers, suppress_wire_logs
-from .errors import CallContext, Explanation, explain
-
-if TYPE_CHECKING:
-    from botocore.config import Config
-    from botocore.credentials import ReadOnlyCredentials
-    from botocore.session import Session
-
-    from ..config.settings import Settings
-
-#: Connections that a client keeps; they are opened as they are needed, and a server's threads share a client.
-_CONNECTIONS = 50
-#: Ways to call Cognito that one process keeps at once: pools' regions, endpoints, and variables that change.
-_MOST_SHARED = 8
-#: The settings that a client depends on.
-_OF_CLIENTS = ("identity_pool_id", "region_name", "endpoint_url")
-#: Variables that botocore reads beside AWS_* and *_PROXY; and those that our unsigned calls do not depend on.
-_OTHERS = ("HOME", "USERPROFILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-
-
-@dataclass(eq=False, repr=False)
-class Clients:
-    """Makes and keeps the clients of one configuration.
-
-    Args:
-        settings: the configuration.
-        session: gives the botocore session whose endpoints, proxies and certificates apply. It is called on first
-            use only.
-    """
-
-    settings: Settings
-    session: Callable[[], Session]
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
-    _process: int = field(default_factory=os.getpid, init=False)
-    _made: dict[str, Any] = field(default_factory=dict, init=False)
-
-    def cognito_identity(self) -> Any:
-        """The client for GetId, GetCredentialsForIdentity and GetOpenIdToken, in the region of the pool."""
-        return self._made_once(
-            "cognito-identity", region_name=self.settings.pool_region, endpoint_url=self.settings.endpoint_url
-        )
-
-    def unsigned_sts(self) -> Any:
-        """The client for AssumeRoleWithWebIdentity."""
-        return self._made_once("sts", region_name=self._sts_region)
-
-    def sts(self, *, access_key: str, secret_key: str, token: str) -> Any:
-        """A client that signs with the given credentials, for AssumeRole."""
-        return make_client(
-            self.session(),
-            "sts",
-            region_name=self._sts_region,
-            aws_access_key_id=access_key,
-            aws_secret_access_key=secret_key,
-            aws_session_token=token,
-        )
-
-    def signing_cognito_identity(self, credentials: ReadOnlyCredentials) -> Any:
-        """A client that signs with the given credentials, for GetOpenIdTokenForDeveloperIdentity."""
-        return make_client(
-            self.session(),
-            "cognito-identity",
-            region_name=self.settings.pool_region,
-            endpoint_url=self.settings.endpoint_url,
-            aws_access_key_id=credentials.access_key,
-            aws_secret_access_key=credentials.secret_key,
-            aws_session_token=credentials.token,
-        )
-
-    def _made_once(self, service: str, **arguments: Any) -> Any:
-        if os.getpid() != self._process:
-            # A forked child must not share its parent's connections, nor a lock that was held at the fork.
-            self._lock, self._process, self._made = threading.Lock(), os.getpid(), {}
-        with self._lock:
-            if service not in self._made:
-                self._made[service] = make_client(self.session(), service, **arguments)
-            return self._made[service]
-
-    @property
-    def _sts_region(self) -> str:
-        return self.settings.region_name or self.settings.pool_region
-
-
-def shared_clients(settings: Settings, environ: Mapping[str, str]) -> Clients:
-    """The clients that all federations of this process with the same endpoints have in common.
-
-    An application makes a federation for each of its users, and one client costs what a hundred calls do: 190 ms and
-    8 MB, measured with botocore 1.44. What the variables say of endpoints, proxies and certificates is part of the key.
-    """
-    variables = tuple(sorted(each for each in environ.items() if _shapes_calls(each[0])))
-    return _shared(type(settings)(**{name: getattr(settings, name) for name in _OF_CLIENTS}), variables)
-
-
-@lru_cache(maxsize=_MOST_SHARED)
-def _shared(settings: Settings, variables: tuple[tuple[str, str], ...]) -> Clients:
-    from botocore.session import Session
-
-    return Clients(settings, lambda: share_models(Session()))
-
-
-def _shapes_calls(variable: str) -> bool:
-    if variable in _KEYS:
-        return False
-    return variable.startswith("AWS_") or variable.lower().endswith("_proxy") or variable in _OTHERS
-
-
-def make_client(session: Session, service: str, **arguments: Any) -> Any:
-    """Make a botocore client whose calls have our limits, and whose endpoint may be spoken to.
-
-    Args:
-        session: a botocore session, whose endpoint, proxy and certificate settings apply.
-        service: such as ``cognito-idp``.
-        arguments: of ``create_client``; without ``aws_access_key_id`` the client is unsigned.
-
-    Raises:
-        ConfigurationError: the session's configuration does not give a client, or its endpoint may not be spoken to;
-            the message names where the endpoint was set.
-    """
-    from botocore.config import Config
-    from botocore.utils import get_environ_proxies
-
-    config = _limits(signed="aws_access_key_id" in arguments)
-    client = _created(session, service, config=config, **arguments)
-    url = client.meta.endpoint_url
-    try:
-        host = parse_url(url).hostname or ""
-    except UnsafeURLError as flaw:
-        raise _unsafe_endpoint(session, service, flaw) from None
-    if is_loopback(host) and (client.meta.config.proxies or get_environ_proxies(url)):
-        # A proxy has another loopback than this machine, whatever NO_PROXY says.
-        client = _created(session, service, config=config.merge(Config(proxies={})), **arguments)
-    return limit_answers(client)
-
-
-def _limits(*, signed: bool) -> Config:
-    from botocore import UNSIGNED
-    from botocore.config import Config
-
-    return Config(
-        signature_version=None if signed else UNSIGNED,
-        connect_timeout=CONNECT_TIMEOUT,
-        read_timeout=READ_TIMEOUT,
-        max_pool_connections=_CONNECTIONS,
-        # Cognito throttles with HTTP 400, which botocore's legacy mode never retries.
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-        user_agent_extra=f"lib/botocore-cognito-federation#{__version__}",
-    )
-
-
-def _unsafe_endpoint(session: Session, service: str, flaw: UnsafeURLError) -> ConfigurationError:
-    from .._util.urls import configured_endpoint, unsafe_endpoint
-
-    found = configured_endpoint(session.full_config, session.get_scoped_config(), os.environ, service=service)
-    return unsafe_endpoint(service, found.origin if found else f"The endpoint of {service}", flaw)
-
-
-def _created(session: Session, service: str, **arguments: Any) -> Any:
-    from botocore.exceptions import BotoCoreError
-
-    try:
-        return _nested_client(session, service, **arguments)
-    except BotoCoreError as error:
-        # Of the profile's other keys, such as an sso_session that is not there; its text quotes only names.
-        raise ConfigurationError(f"botocore cannot make a client for {service}: {error}") from None
-    except ValueError:
-        raise ConfigurationError(
-            f"botocore cannot make a client for {service}: the endpoint configured for it is not a URL",
-            remedy="Correct AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_<SERVICE> or endpoint_url",
-        ) from None
-
-
-def _nested_client(session: Session, service: str, **arguments: Any) -> Any:
-    try:
-        from botocore.utils import create_nested_client  # type: ignore[attr-defined,unused-ignore]  # botocore 1.39.8
-    except ImportError:
-        return session.create_client(service, **arguments)
-    return create_nested_client(session, service, **arguments)
-
+from .._util.concurrency import DeadlineExceeded, call_within
+from .._util.urls import check_url
+from ..errors import CognitoFederationError, ConfigurationError, Retry, TemporaryError
+from .errors import CallContext
+from .failures import (
+    ErrorAnswer,
+    error_answer,
+    explanation_of,
+    incomplete,
+    not_the_service,
+    other_failure,
+    public_error,
+    unreachable,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -241,29 +70,6 @@ class Answer:
 
     body: Mapping[str, Any]
     server_time: float | None
-
-
-@dataclass(frozen=True)
-class ErrorAnswer:
-    """An error that a service answered, its texts cleaned and cut.
-
-    Attributes:
-        code: such as ``NotAuthorizedException``; empty where it had none.
-        message: the service's words, without the secrets that were sent.
-        status: the HTTP status.
-        server_time: as in `Answer`.
-        retried: whether botocore has tried it several times already.
-    """
-
-    code: str
-    message: str
-    status: int
-    server_time: float | None = None
-    retried: bool = False
-
-
-class NotTheServiceError(TemporaryError):
-    """What answered is not the service: a proxy's page, or an answer whose members are not those of the model."""
 
 
 def ask(
@@ -315,14 +121,17 @@ def call(
     with call_limit():
         for further in range(max(_FURTHER_ATTEMPTS.values()) + 1):
             outcome = _outcome(operation, arguments, "AWS", secrets)
-            diagnosis = _diagnosis_of(outcome, needs, replace(facts, now=clock.now()))
-            if isinstance(outcome, Answer) and diagnosis is None:
+            if not isinstance(outcome, Answer):
+                diagnosis = explanation_of(outcome, replace(facts, now=clock.now()))
+            elif missing := [name for name in needs if not _has(outcome.body, name)]:
+                diagnosis = incomplete(missing)
+            else:
                 return outcome
             if diagnosis is None:
                 break
             retried = isinstance(outcome, ErrorAnswer) and outcome.retried
             if retried or further >= _FURTHER_ATTEMPTS.get(diagnosis.retry, 0):
-                raise _public(diagnosis)
+                raise public_error(diagnosis)
             logger.debug("%s; trying again", diagnosis.cause)
             clock.sleep(_FIRST_PAUSE * 2 ** (further + 1) * (0.5 + clock.random()))
     assert isinstance(outcome, CognitoFederationError), "everything else has a diagnosis"
@@ -344,20 +153,20 @@ def _outcome(
         with suppress_wire_logs():
             body = operation(**arguments)
     except exceptions.ClientError as error:
-        return _error_answer(error.response, secrets)
+        return error_answer(error.response, secrets, _date_of(error.response))
     except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
-        return _unreachable(error, whom)
+        return unreachable(error, whom)
     except exceptions.ParamValidationError:
         # botocore's text would quote the arguments, the login token among them.
         return ConfigurationError("A value of the configuration does not fit the service's parameters")
     except CognitoFederationError as error:
         return error.with_traceback(None)
     except exceptions.BotoCoreError as error:
-        return _other(error, whom)
+        return other_failure(error, whom)
     except _UNREADABLE:
-        return _not_the_service(whom)
+        return not_the_service(whom)
     if not _is_of_the_service(body, operation):
-        return _not_the_service(whom)
+        return not_the_service(whom)
     return Answer(body, _date_of(body))
 
 
@@ -408,48 +217,12 @@ def _fits(value: object, shape: Any) -> bool:
     return isinstance(value, _PYTHON_TYPES.get(kind, (object,)))
 
 
-def _diagnosis_of(
-    outcome: Answer | ErrorAnswer | CognitoFederationError, needs: tuple[str, ...], facts: CallContext
-) -> Explanation | None:
-    """What is wrong with an outcome; None for a complete answer and for an error that says it itself."""
-    if isinstance(outcome, ErrorAnswer):
-        facts = replace(facts, server_time=outcome.server_time)
-        return explain(outcome.code, outcome.message, outcome.status, facts)
-    if isinstance(outcome, NotTheServiceError):
-        return Explanation(outcome.what, outcome.remedy, Retry.TRANSIENT)
-    if isinstance(outcome, CognitoFederationError):
-        return None
-    missing = [name for name in needs if not _has(outcome.body, name)]
-    if not missing:
-        return None
-    # botocore parses a truncated 200 to an empty answer without an error.
-    return Explanation(
-        f"AWS answered 200 without {' and '.join(missing)}",
-        "Try again; if it persists, something between here and AWS cuts answers short",
-        Retry.TRANSIENT,
-    )
-
-
 def _has(body: Mapping[str, Any], dotted: str) -> bool:
     value: Any = body
     for name in dotted.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
     # Keys, tokens and identity IDs are printable ASCII; anything else would be printed, exported and sent on.
     return value.isascii() and value.isprintable() and bool(value) if isinstance(value, str) else bool(value)
-
-
-def _error_answer(answer: Mapping[str, Any], secrets: Iterable[str]) -> ErrorAnswer:
-    details = answer.get("Error", {})
-    metadata = answer.get("ResponseMetadata", {})
-    # Policies of an organization answer with a capital M, which botocore leaves where it stands.
-    message = details.get("Message") or answer.get("message") or answer.get("Message")
-    return ErrorAnswer(
-        code=printable(masked(details.get("Code"), secrets), LONGEST_CODE),
-        message=printable(masked(message, secrets), LONGEST_ANSWER_TEXT),
-        status=int(metadata.get("HTTPStatusCode") or 0),
-        server_time=_date_of(answer),
-        retried=bool(metadata.get("RetryAttempts", 0)),
-    )
 
 
 def _date_of(answer: Mapping[str, Any]) -> float | None:
@@ -460,61 +233,154 @@ def _date_of(answer: Mapping[str, Any]) -> float | None:
         return None
 
 
-def _public(diagnosis: Explanation) -> CognitoFederationError:
-    if diagnosis.retry in (Retry.TRANSIENT, Retry.SLOW):
-        return TemporaryError(diagnosis.cause, remedy=diagnosis.remedy)
-    error = FederationRefusedError(diagnosis.cause, remedy=diagnosis.remedy)
-    error.retry = diagnosis.retry
-    return error
+#: Seconds: to connect, for the server's next byte, and for one attempt from name resolution to the last byte.
+CONNECT_TIMEOUT = 5
+READ_TIMEOUT = 10
+ATTEMPT_LIMIT = 15.0
+ATTEMPTS = 3
+#: Seconds for all attempts of one call: with botocore's pauses (3 s at most) under the 50 s of a credential helper.
+CALL_LIMIT = ATTEMPTS * ATTEMPT_LIMIT
+
+#: The largest answer of Cognito or STS has some 60 KB: a login token of the longest kind, and what stands around it.
+MAXIMUM_ANSWER = 1024 * 1024
+_CHUNK = 16 * 1024
+
+_DEADLINE: ContextVar[float | None] = ContextVar("botocore_cognito_federation_deadline", default=None)
 
 
-def _unreachable(error: Any, whom: str) -> TemporaryError:
+@contextmanager
+def call_limit() -> Iterator[None]:
+    """Give what is sent inside `CALL_LIMIT` seconds, all attempts together."""
+    token = _DEADLINE.set(time.monotonic() + CALL_LIMIT)
+    try:
+        yield
+    finally:
+        _DEADLINE.reset(token)
+
+
+def limit_answers(client: Any) -> Any:
+    """Let a botocore client send by `LimitedSession`, and return it."""
+    endpoint = client._endpoint  # botocore has no public way to hand a session over
+    endpoint.http_session = LimitedSession(endpoint.http_session)
+    return client
+
+
+class LimitedSession:
+    """Stands in front of the HTTP session of a botocore client.
+
+    Args:
+        session: botocore's own.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def close(self) -> None:
+        self._session.close()
+
+    def send(self, request: Any) -> Any:
+        """Send a request and read its answer within the limits.
+
+        Raises:
+            ConfigurationError: the URL may not be spoken to; what botocore made of its settings is looked at last.
+            TemporaryError: the answer is larger than 1 MiB.
+            botocore.exceptions.HTTPClientError: as botocore's session; `ReadTimeoutError` where the time is over.
+        """
+        from botocore.exceptions import ReadTimeoutError
+
+        check_url(request.url, whose="The endpoint that botocore has found")
+        deadline = time.monotonic() + ATTEMPT_LIMIT
+        whole = _DEADLINE.get()
+        deadline = deadline if whole is None else min(deadline, whole)
+        request.stream_output = True  # the body is left to `_read`
+        try:
+            left = deadline - time.monotonic()
+            return call_within(left, lambda: self._answer(request, deadline), name="cognito-federation-aws")
+        except DeadlineExceeded:
+            pass
+        # Raised here and not in the except clause, whose context would hold the request.
+        raise ReadTimeoutError(endpoint_url=request.url, error="time limit")
+
+    def _answer(self, request: Any, deadline: float) -> Any:
+        from botocore.awsrequest import AWSResponse
+
+        response = self._session.send(request)
+        try:
+            body = _read(response.raw, request, deadline)
+        except BaseException:
+            response.raw.close()  # what is left of the answer must not be taken for the next one
+            raise
+        return AWSResponse(response.url, response.status_code, response.headers, _ReadAlready(body))
+
+
+class _ReadAlready:
+    """A body that has been read, in the place of urllib3's response."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self, *_: object, **__: object) -> Iterator[bytes]:
+        yield self._body
+
+    def read(self, *_: object, **__: object) -> bytes:
+        body, self._body = self._body, b""
+        return body
+
+
+def _read(raw: Any, request: Any, deadline: float) -> bytes:
     from botocore import exceptions
+    from urllib3 import exceptions as urllib3
 
-    where = shown_url(str(error.kwargs.get("endpoint_url") or whom))
-    if isinstance(error, exceptions.SSLError):
-        return TemporaryError(
-            f"The certificate of {where} could not be verified",
-            remedy="Set ca_bundle in the profile (or AWS_CA_BUNDLE) to your proxy's certificate",
-        )
-    if isinstance(error, exceptions.ProxyConnectionError):
-        return TemporaryError("The proxy cannot be reached", remedy="Check HTTPS_PROXY and NO_PROXY")
-    if isinstance(error, exceptions.ConnectTimeoutError | exceptions.ReadTimeoutError):
-        return TemporaryError(f"{where} did not answer in time", remedy="Check the network and try again")
-    return TemporaryError(
-        f"{where} cannot be reached", remedy="Check the network, HTTPS_PROXY and the endpoint settings"
-    )
-
-
-def _other(error: Any, whom: str) -> CognitoFederationError:
-    from botocore import exceptions
-
-    if isinstance(error, exceptions.NoRegionError | exceptions.UnknownRegionError | exceptions.InvalidRegionError):
-        return ConfigurationError(f"The region of {whom} is not one botocore can call")
-    name = type(error).__name__
-    if name == "ResponseParserError":
-        return _not_the_service(whom)
-    return ConfigurationError(f"botocore cannot make the call ({name})", remedy="Run: cognito-federation explain")
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        for chunk in raw.stream(_CHUNK):
+            size += len(chunk)
+            if size > MAXIMUM_ANSWER:
+                raise TemporaryError(
+                    f"{urlsplit(request.url).netloc} answered with more than {MAXIMUM_ANSWER:,} bytes; it is not AWS",
+                    remedy="Check HTTPS_PROXY and the endpoint settings",
+                )
+            if time.monotonic() > deadline:
+                raise exceptions.ReadTimeoutError(endpoint_url=request.url, error="time limit")
+            chunks.append(chunk)
+    except urllib3.ReadTimeoutError as error:
+        raise exceptions.ReadTimeoutError(endpoint_url=request.url, error=error) from None
+    except urllib3.HTTPError as error:
+        raise exceptions.ConnectionClosedError(error=error, request=request, endpoint_url=request.url) from None
+    return b"".join(chunks)
 
 
-def _not_the_service(whom: str) -> NotTheServiceError:
-    return NotTheServiceError(f"What answered is not {whom}", remedy="Check HTTPS_PROXY and the endpoint settings")
+_QUIET: ContextVar[bool] = ContextVar("botocore_cognito_federation_quiet", default=False)
+_MODULES = ("botocore.endpoint", "botocore.parsers", "botocore.auth")
 
 
-_ITS_OWN = Loader.BUILTIN_DATA_PATH
+class _SilentInside(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not _QUIET.get()
 
 
-def share_models(session: Session) -> Session:
-    """Let a session take the models that botocore ships from those that were read already; others it reads itself."""
-    session.get_component("data_loader").file_loader = _Shared()
-    return session
+_FILTER = _SilentInside()
 
 
-class _Shared(JSONFileLoader):
-    def load_file(self, file_path: str) -> Any:
-        return _read(file_path) if file_path.startswith(_ITS_OWN) else super().load_file(file_path)
+def _loggers() -> list[logging.Logger]:
+    """The loggers those modules really hold: a vendored botocore (the AWS CLI's) may name its own differently."""
+    modules = [importlib.import_module(name) for name in _MODULES]
+    named = [logging.getLogger(name) for name in _MODULES]
+    return named + [value for module in modules for value in vars(module).values() if isinstance(value, logging.Logger)]
 
 
-@lru_cache(maxsize=256)
-def _read(file_path: str) -> Any:
-    return JSONFileLoader().load_file(file_path)
+@contextmanager
+def suppress_wire_logs() -> Iterator[None]:
+    """Drop what botocore would log about the requests and responses of the calls made inside.
+
+    Levels, handlers and the logging of other threads and tasks are left alone. May be nested. The filter is put in
+    place at each entry, since an application may configure logging anew at any time.
+    """
+    for logger in _loggers():
+        logger.addFilter(_FILTER)
+    token = _QUIET.set(True)
+    try:
+        yield
+    finally:
+        _QUIET.reset(token)

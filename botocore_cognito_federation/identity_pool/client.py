@@ -1,90 +1,41 @@
-"""Token -> identity ID -> credentials: the operations of a Cognito identity pool.
+"""Token -> identity ID -> credentials: the operations of a Cognito identity pool, and the clients that call them.
 
 This module knows how to turn a login token into credentials. It knows nothing of caches, locks or where tokens come
 from. Credentials come by the enhanced flow (GetId, GetCredentialsForIdentity) or the basic one (GetId,
 GetOpenIdToken, AssumeRoleWithWebIdentity); a further role may be assumed with them.
+
+Clients are unsigned and nested. One made without ``UNSIGNED`` resolves credentials, which would start the very provider
+that is asking (boto/botocore#1472).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from .. import __version__
+from .._util.urls import UnsafeURLError, is_loopback, parse_url
 from ..credentials import FederatedCredentials
-from ..errors import ConfigurationError, TokenRefreshError
-from ..login_token import LoginToken
+from ..errors import ConfigurationError
+from ..login_token import Login
 from ..messages import SettingNames, of_an_application
-from .aws import Answer, Clock, call
+from .aws import ATTEMPTS, CONNECT_TIMEOUT, READ_TIMEOUT, Answer, Clock, call, limit_answers
 from .errors import SKEW_WORTH_A_WORD, CallContext
 
 if TYPE_CHECKING:
-    from ..config.settings import Settings
-    from .aws import Clients
+    from botocore.config import Config
+    from botocore.credentials import ReadOnlyCredentials
+    from botocore.session import Session
 
+    from ..config.settings import Settings
+
+#: Connections that a client keeps; they are opened as they are needed, and a server's threads share a client.
+_CONNECTIONS = 50
 #: What mends a useless login token where an application signs its users in itself.
 NEW_TOKEN_OF_AN_APPLICATION = "Sign in again with a new login token"
-
-
-@dataclass(frozen=True)
-class LinkedLogin:
-    """A login that was linked to another.
-
-    Attributes:
-        key: the provider name Cognito knows.
-        subject: whose login it is, as `LoginToken.subject` says it.
-        token: the login token; None while there is none to send.
-    """
-
-    key: str
-    subject: str
-    token: LoginToken | None = None
-
-
-@dataclass(frozen=True)
-class Login:
-    """Whoever is signed in: an entry of a Logins map, and those that were linked to it.
-
-    Attributes:
-        key: the provider name Cognito knows, such as ``accounts.google.com``.
-        token: the login token.
-        linked: further logins of the same identity.
-    """
-
-    key: str
-    token: LoginToken
-    linked: tuple[LinkedLogin, ...] = ()
-
-    @classmethod
-    def of(cls, token: LoginToken, settings: Settings) -> Login:
-        """The login a token makes under a configuration.
-
-        Raises:
-            TokenRefreshError: the token is not a JWT where the provider needs one, or its key cannot be known.
-        """
-        provider = settings.provider
-        if (provider is None or provider.token_kind == "id_token") and not token.claims:
-            raise TokenRefreshError(
-                "The login token is not a JWT, which identity pools take from OpenID Connect providers",
-                remedy="Send the provider's ID token; for Facebook or Amazon access tokens set"
-                f" {SettingNames.of(settings):provider}",
-            )
-        key = provider.login_key if provider is not None else None
-        if key is None:
-            # Nobody configured a provider, or it is a developer token, whose key differs by partition.
-            if token.issuer is None:
-                raise TokenRefreshError("The login token has no iss claim", remedy="Set cognito_login_key")
-            from ..identity_providers import MAXIMUM_LOGIN_KEY, derive_login_key
-
-            key = derive_login_key(token.issuer)
-            if len(key) > MAXIMUM_LOGIN_KEY:
-                raise TokenRefreshError(
-                    f"The login token's issuer makes a Logins key of {len(key):,} characters; Cognito takes"
-                    f" {MAXIMUM_LOGIN_KEY}",
-                    remedy="Set cognito_login_key to the name that the identity pool has for the provider",
-                )
-        return cls(key, token)
 
 
 def fixed_identity(settings: Settings, login: Login | None) -> str | None:
@@ -156,6 +107,8 @@ class IdentityPool:
             exchanged = self._enhanced(identity_id, login)
         if self.settings.assume_role_arn is None:
             return exchanged
+        from .sts import assume_role
+
         further = assume_role(
             exchanged.credentials,
             settings=self.settings,
@@ -203,6 +156,8 @@ class IdentityPool:
     def _basic(self, identity_id: str, login: Login | None) -> Exchanged:
         token, adopted = self._open_id_token(identity_id, login)
         facts = self._facts(login, adopted)
+        from .sts import assume_role_with_web_identity
+
         vended, server_time = assume_role_with_web_identity(
             token, settings=self.settings, clients=self.clients, facts=facts, clock=self.clock
         )
@@ -262,84 +217,145 @@ def _logins(login: Login | None) -> dict[str, Any]:
     return {"Logins": {**linked, login.key: login.token.value}}
 
 
-_NEEDS = (
-    "Credentials.AccessKeyId",
-    "Credentials.SecretAccessKey",
-    "Credentials.SessionToken",
-    "Credentials.Expiration",
-)
-#: Longest WebIdentityToken STS takes; a token that fits a Logins value may be too long here.
-_MOST_WEB_IDENTITY = 20_000
-
-
-def assume_role_with_web_identity(
-    token: str, *, settings: Settings, clients: Clients, facts: CallContext, clock: Clock
-) -> tuple[Mapping[str, Any], float | None]:
-    """The credentials of the basic flow's role (STS AssumeRoleWithWebIdentity), and the answer's ``Date``.
-
-    Args:
-        token: the identity pool's own token (GetOpenIdToken).
-
-    Raises:
-        FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
-    """
-    if len(token) > _MOST_WEB_IDENTITY:
-        raise ConfigurationError(
-            f"The identity pool's token has {len(token):,} characters, STS takes {_MOST_WEB_IDENTITY:,}",
-            remedy="Set cognito_flow = enhanced",
-        )
-    arguments: dict[str, Any] = {
-        "RoleArn": settings.role_arn,
-        "RoleSessionName": session_name(settings, facts),
-        "WebIdentityToken": token,
-    }
-    if settings.duration_seconds is not None:
-        arguments["DurationSeconds"] = settings.duration_seconds
-    operation = clients.unsigned_sts().assume_role_with_web_identity
-    answer = call(operation, arguments=arguments, needs=_NEEDS, facts=facts, clock=clock)
-    return answer.body["Credentials"], answer.server_time
-
-
-def assume_role(
-    credentials: FederatedCredentials, *, settings: Settings, clients: Clients, facts: CallContext, clock: Clock
-) -> FederatedCredentials:
-    """The credentials of ``cognito_assume_role_arn``, assumed with the pool's (STS AssumeRole; one hour at most).
-
-    Raises:
-        FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
-    """
-    client = clients.sts(access_key=credentials.access_key, secret_key=credentials.secret_key, token=credentials.token)
-    arguments = {"RoleArn": settings.assume_role_arn, "RoleSessionName": session_name(settings, facts)}
-    answer = call(
-        client.assume_role,
-        arguments=arguments,
-        needs=_NEEDS,
-        facts=replace(facts, role_arn=settings.assume_role_arn or ""),
-        clock=clock,
-    )
-    vended = answer.body["Credentials"]
-    return replace(
-        credentials,
-        access_key=vended["AccessKeyId"],
-        secret_key=vended["SecretAccessKey"],
-        token=vended["SessionToken"],
-        expires_at=vended["Expiration"].timestamp(),
-    )
-
-
-def session_name(settings: Settings, facts: CallContext) -> str:
-    """The RoleSessionName: the configured one, else who signed in, made of the characters STS takes."""
-    if settings.role_session_name:
-        return settings.role_session_name
-    claims = facts.claims
-    who = next((str(claims[name]) for name in ("email", "preferred_username", "sub") if claims.get(name)), "")
-    name = re.sub(r"[^A-Za-z0-9_+=,.@-]+", "-", who).strip("-")[:64]
-    return name if len(name) >= 2 else "cognito-federation"
-
-
 def clock_skew(facts: CallContext) -> float | None:
     """How many seconds this machine's clock is ahead of AWS's (negative: behind), where that is worth a word."""
     if facts.server_time is None:
         return None
     ahead = facts.now - facts.server_time
     return ahead if abs(ahead) >= SKEW_WORTH_A_WORD else None
+
+
+@dataclass(eq=False, repr=False)
+class Clients:
+    """Makes and keeps the clients of one configuration.
+
+    Args:
+        settings: the configuration.
+        session: gives the botocore session whose endpoints, proxies and certificates apply. It is called on first
+            use only.
+    """
+
+    settings: Settings
+    session: Callable[[], Session]
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _process: int = field(default_factory=os.getpid, init=False)
+    _made: dict[str, Any] = field(default_factory=dict, init=False)
+
+    def cognito_identity(self) -> Any:
+        """The client for GetId, GetCredentialsForIdentity and GetOpenIdToken, in the region of the pool."""
+        return self._made_once(
+            "cognito-identity", region_name=self.settings.pool_region, endpoint_url=self.settings.endpoint_url
+        )
+
+    def unsigned_sts(self) -> Any:
+        """The client for AssumeRoleWithWebIdentity."""
+        return self._made_once("sts", region_name=self._sts_region)
+
+    def sts(self, *, access_key: str, secret_key: str, token: str) -> Any:
+        """A client that signs with the given credentials, for AssumeRole."""
+        return make_client(
+            self.session(),
+            "sts",
+            region_name=self._sts_region,
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret_key,
+            aws_session_token=token,
+        )
+
+    def signing_cognito_identity(self, credentials: ReadOnlyCredentials) -> Any:
+        """A client that signs with the given credentials, for GetOpenIdTokenForDeveloperIdentity."""
+        return make_client(
+            self.session(),
+            "cognito-identity",
+            region_name=self.settings.pool_region,
+            endpoint_url=self.settings.endpoint_url,
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret_key,
+            aws_session_token=credentials.token,
+        )
+
+    def _made_once(self, service: str, **arguments: Any) -> Any:
+        if os.getpid() != self._process:
+            # A forked child must not share its parent's connections, nor a lock that was held at the fork.
+            self._lock, self._process, self._made = threading.Lock(), os.getpid(), {}
+        with self._lock:
+            if service not in self._made:
+                self._made[service] = make_client(self.session(), service, **arguments)
+            return self._made[service]
+
+    @property
+    def _sts_region(self) -> str:
+        return self.settings.region_name or self.settings.pool_region
+
+
+def make_client(session: Session, service: str, **arguments: Any) -> Any:
+    """Make a botocore client whose calls have our limits, and whose endpoint may be spoken to.
+
+    Args:
+        session: a botocore session, whose endpoint, proxy and certificate settings apply.
+        service: such as ``cognito-idp``.
+        arguments: of ``create_client``; without ``aws_access_key_id`` the client is unsigned.
+
+    Raises:
+        ConfigurationError: the session's configuration does not give a client, or its endpoint may not be spoken to;
+            the message names where the endpoint was set.
+    """
+    from botocore.config import Config
+    from botocore.utils import get_environ_proxies
+
+    config = _limits(signed="aws_access_key_id" in arguments)
+    client = _created(session, service, config=config, **arguments)
+    url = client.meta.endpoint_url
+    try:
+        host = parse_url(url).hostname or ""
+    except UnsafeURLError as flaw:
+        raise _unsafe_endpoint(session, service, flaw) from None
+    if is_loopback(host) and (client.meta.config.proxies or get_environ_proxies(url)):
+        # A proxy has another loopback than this machine, whatever NO_PROXY says.
+        client = _created(session, service, config=config.merge(Config(proxies={})), **arguments)
+    return limit_answers(client)
+
+
+def _limits(*, signed: bool) -> Config:
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    return Config(
+        signature_version=None if signed else UNSIGNED,
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        max_pool_connections=_CONNECTIONS,
+        # Cognito throttles with HTTP 400, which botocore's legacy mode never retries.
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        user_agent_extra=f"lib/botocore-cognito-federation#{__version__}",
+    )
+
+
+def _unsafe_endpoint(session: Session, service: str, flaw: UnsafeURLError) -> ConfigurationError:
+    from .._util.urls import configured_endpoint, unsafe_endpoint
+
+    found = configured_endpoint(session.full_config, session.get_scoped_config(), os.environ, service=service)
+    return unsafe_endpoint(service, found.origin if found else f"The endpoint of {service}", flaw)
+
+
+def _created(session: Session, service: str, **arguments: Any) -> Any:
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        return _nested_client(session, service, **arguments)
+    except BotoCoreError as error:
+        # Of the profile's other keys, such as an sso_session that is not there; its text quotes only names.
+        raise ConfigurationError(f"botocore cannot make a client for {service}: {error}") from None
+    except ValueError:
+        raise ConfigurationError(
+            f"botocore cannot make a client for {service}: the endpoint configured for it is not a URL",
+            remedy="Correct AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_<SERVICE> or endpoint_url",
+        ) from None
+
+
+def _nested_client(session: Session, service: str, **arguments: Any) -> Any:
+    try:
+        from botocore.utils import create_nested_client  # type: ignore[attr-defined,unused-ignore]  # botocore 1.39.8
+    except ImportError:
+        return session.create_client(service, **arguments)
+    return create_nested_client(session, service, **arguments)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..cache.base import IDENTITIES, LINKS, Store, identity_key, links_key
 from ..errors import CognitoFederationError, ConfigurationError
-from .client import LinkedLogin, Login
+from ..login_token import LinkedLogin, Login
 
 if TYPE_CHECKING:
     from ..config.settings import Settings

@@ -1,21 +1,19 @@
-"""What every token source has in common: its declaration, its provider, and how its output is read."""
+"""What every token source has in common: its declaration, and its provider."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
-
-from ..errors import TokenRefreshError
-from ..login_token import LoginToken, checked_text, expiry_seconds
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from botocore.session import Session
 
     from ..cache.base import Store
     from ..config.settings import Settings
-    from ..identity_pool.aws import Clients, Clock
+    from ..identity_pool.aws import Clock
+    from ..identity_pool.client import Clients
+    from ..login_token import LoginToken
 
 
 @dataclass(frozen=True)
@@ -60,14 +58,6 @@ class LoginTokenProvider(Protocol):
     @property
     def description(self) -> str: ...
 
-    def cached_token(self) -> LoginToken | None:
-        """A token of any age that says whose credentials are asked for; None where only `fetch` can tell.
-
-        Raises:
-            SignInRequiredError: somebody has to sign in.
-        """
-        ...
-
     def fetch(self, context: RefreshContext) -> LoginToken:
         """A login token, newly read or obtained.
 
@@ -80,11 +70,17 @@ class LoginTokenProvider(Protocol):
         ...
 
 
-class WorkloadTokenProvider:
-    """What the sources of workloads have in common: only a token newly had tells whose it is."""
+@runtime_checkable
+class CachedTokenProvider(LoginTokenProvider, Protocol):
+    """A source that has the token of a sign-in at hand. With any other, only a token newly had tells whose it is."""
 
-    def cached_token(self) -> LoginToken | None:
-        return None
+    def cached_token(self) -> LoginToken:
+        """A token of any age, which says whose credentials are asked for.
+
+        Raises:
+            SignInRequiredError: somebody has to sign in.
+        """
+        ...
 
 
 Now = Callable[[], float]
@@ -116,16 +112,6 @@ def no_bindings(settings: Settings) -> tuple[Binding, ...]:
     return ()
 
 
-def fixed_by_configuration(settings: Settings, environ: Mapping[str, str]) -> bool:
-    """The configuration file alone says where the token comes from."""
-    return True
-
-
-def anybody_may_set(settings: Settings, environ: Mapping[str, str]) -> bool:
-    """The token, or the address that it comes from, may have been set by anybody who starts the process."""
-    return False
-
-
 @dataclass(frozen=True)
 class SourceDeclaration:
     """One kind of token source: what configures it, what it reads, and what may be concluded from its tokens.
@@ -144,7 +130,8 @@ class SourceDeclaration:
         bindings: the variables and files that say whose token it gives.
         read: reads the token where what is bound holds the token itself, so that no other party is asked; else None.
         knows_user: whether it says whose credentials are asked for while it has no token newly had.
-        address_is_fixed: whether the configuration file or this product alone says where the token comes from.
+        address_is_fixed: whether the configuration file or this product alone says where the token comes from; False
+            where anybody who starts the process may have set the token, or the address that it comes from.
         runs_in_process: whether it runs code of others in this process, which may print and start what it likes.
         remedy: what a person does when the login token is good for nothing.
     """
@@ -159,84 +146,5 @@ class SourceDeclaration:
     bindings: Callable[[Settings], tuple[Binding, ...]] = no_bindings
     read: Callable[[Settings, Mapping[str, str]], LoginToken] | None = None
     knows_user: bool = False
-    address_is_fixed: Callable[[Settings, Mapping[str, str]], bool] = anybody_may_set
+    address_is_fixed: bool | Callable[[Settings, Mapping[str, str]], bool] = False
     runs_in_process: bool = False
-
-    def answers_by_claims(self, settings: Settings, environ: Mapping[str, str]) -> bool:
-        """Whether cached credentials answer to the claims of a token that was not itself exchanged.
-
-        A stranger could otherwise put a token there that names another user, or name another provider that has a user
-        of the same name.
-        """
-        provider_is_fixed = not any(
-            settings.origin(name).layer in ("environment", "flag") for name in ("provider", "issuer", "login_key")
-        )
-        return self.address_is_fixed(settings, environ) and (self.knows_user or provider_is_fixed)
-
-    def tells_users_apart(self, settings: Settings, environ: Mapping[str, str]) -> bool:
-        """Whether what is configured and bound says whose credentials are asked for, with no other party asked.
-
-        A command or a URL may answer for another user each time, and says so only when it is asked. A handler is code
-        of this process; to ask it for each session would call it from within itself where it uses its own profile.
-        """
-        is_one_user = self.runs_in_process or bool(settings.developer_user)
-        return is_one_user or self.has_ready_answer(settings, environ)
-
-    def has_ready_answer(self, settings: Settings, environ: Mapping[str, str]) -> bool:
-        """Whether an answer may be served again while the bindings are unchanged, without a token being asked for."""
-        user_is_known = self.knows_user or settings.identity_id is not None
-        return self.read is not None or (user_is_known and self.address_is_fixed(settings, environ))
-
-
-#: Names under which other tools put the token when they print JSON: ours first.
-_USUAL_FIELDS = ("token", "id_token", "value")
-
-
-def parse_output(text: str, *, source: str, field: str | None, now: float) -> LoginToken:
-    """The login token in what a file, variable, command or URL says.
-
-    Args:
-        text: the whole output.
-        source: the source in words, for messages; the output itself is never quoted.
-        field: the JSON field that holds the token (dots lead into nested objects); None for the usual ones.
-        now: seconds since the epoch.
-
-    Raises:
-        TokenRefreshError: there is no usable token in it.
-    """
-    stripped = text.strip()
-    if field is None and not stripped.startswith("{"):
-        return LoginToken.of(checked_text(text, source))
-    try:
-        answer = json.loads(stripped)
-    except (ValueError, RecursionError):
-        raise TokenRefreshError(f"{source} does not hold valid JSON") from None
-    if not isinstance(answer, dict):
-        raise TokenRefreshError(f"{source} holds JSON that is not an object")
-    token = _lookup(answer, field) if field else _first(answer, _USUAL_FIELDS)
-    if not isinstance(token, str):
-        wanted = f"field {field!r}" if field else "field 'token'"
-        raise TokenRefreshError(
-            f"{source} holds JSON without a string {wanted}", remedy="Set cognito_token_field to the field of the token"
-        )
-    identity_id = answer.get("identity_id")
-    if identity_id is not None and not isinstance(identity_id, str):
-        raise TokenRefreshError(f"{source} holds JSON whose identity_id is not a string")
-    return LoginToken.of(
-        checked_text(token, source),
-        expires_at=expiry_seconds(answer.get("expires_at"), now=now, name=f"expires_at of {source}"),
-        identity_id=identity_id,
-    )
-
-
-def _first(answer: Mapping[str, Any], names: tuple[str, ...]) -> object:
-    return next((answer[name] for name in names if name in answer), None)
-
-
-def _lookup(answer: Mapping[str, Any], field: str) -> object:
-    if field in answer:
-        return answer[field]
-    value: object = answer
-    for name in field.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return value

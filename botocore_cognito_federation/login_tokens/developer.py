@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 from ..errors import CognitoFederationError, ConfigurationError, TokenRefreshError
 from ..login_token import LoginToken
 from ..messages import login_command, shell_command
-from .base import RefreshContext, SourceContext, SourceDeclaration, WorkloadTokenProvider, fixed_by_configuration
+from .base import RefreshContext, SourceContext, SourceDeclaration
 
 if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
     from botocore.session import Session
 
     from ..config.settings import Settings
-    from ..identity_pool.aws import Clients, Clock
+    from ..identity_pool.aws import Clock
+    from ..identity_pool.client import Clients
     from ..identity_pool.errors import CallContext
 
 
-class DeveloperTokenProvider(WorkloadTokenProvider):
+class DeveloperTokenProvider:
     """``cognito_developer_provider``, ``_user`` and ``_profile`` (GetOpenIdTokenForDeveloperIdentity).
 
     The token lives 15 minutes, Cognito's default, and is exchanged at once; each renewal asks for another.
@@ -132,6 +133,6 @@ DEVELOPER = SourceDeclaration(
     "developer_user",
     _open,
     lambda settings: f"Run: {login_command(settings)}",
-    address_is_fixed=fixed_by_configuration,
+    address_is_fixed=True,
     runs_in_process=True,
 )

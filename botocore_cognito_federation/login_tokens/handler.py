@@ -33,7 +33,7 @@ from .._util.concurrency import (
 )
 from ..errors import CognitoFederationError, ConfigurationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, checked_text, expiry_seconds
-from .base import Now, RefreshContext, SourceContext, SourceDeclaration, WorkloadTokenProvider, fixed_by_configuration
+from .base import Now, RefreshContext, SourceContext, SourceDeclaration
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -49,7 +49,7 @@ _MOST_AT_ONCE = 16
 Handler = Callable[..., Any]
 
 
-class HandlerTokenProvider(WorkloadTokenProvider):
+class HandlerTokenProvider:
     """A refresh handler as a token source.
 
     Args:
@@ -259,7 +259,7 @@ HANDLER = SourceDeclaration(
     "refresh_handler",
     _open,
     lambda settings: "Let the token source answer with a new token",
-    address_is_fixed=fixed_by_configuration,
+    address_is_fixed=True,
     runs_in_process=True,
 )
 

@@ -12,16 +12,13 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from ..errors import ConfigurationError, TemporaryError, TokenRefreshError
-from ..login_token import LoginToken, decoded
+from ..login_token import LoginToken, decoded, parse_output
 from .base import (
     Binding,
     Now,
     RefreshContext,
     SourceContext,
     SourceDeclaration,
-    WorkloadTokenProvider,
-    fixed_by_configuration,
-    parse_output,
 )
 
 if TYPE_CHECKING:
@@ -46,7 +43,7 @@ def variables_of(configured: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-class FileTokenProvider(WorkloadTokenProvider):
+class FileTokenProvider:
     """``cognito_token_file``."""
 
     def __init__(self, path: str, *, field: str | None, clock: Now) -> None:
@@ -126,7 +123,7 @@ FILE = SourceDeclaration(
 )
 
 
-class EnvironmentTokenProvider(WorkloadTokenProvider):
+class EnvironmentTokenProvider:
     """``cognito_token_env``."""
 
     def __init__(self, name: str, *, field: str | None, environ: Mapping[str, str], clock: Now) -> None:
@@ -167,7 +164,7 @@ VARIABLE = SourceDeclaration(
 )
 
 
-class CommandTokenProvider(WorkloadTokenProvider):
+class CommandTokenProvider:
     """``cognito_token_command``."""
 
     def __init__(
@@ -215,5 +212,5 @@ COMMAND = SourceDeclaration(
     _open_command,
     lambda settings: "Let cognito_token_command print a new token",
     options=("token_field",),
-    address_is_fixed=fixed_by_configuration,
+    address_is_fixed=True,
 )

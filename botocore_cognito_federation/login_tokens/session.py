@@ -22,7 +22,7 @@ from ..errors import (
 )
 from ..login_token import LoginToken, unverified_claims
 from ..messages import SIGN_IN_AGAIN, login_command
-from .base import Now, RefreshContext, SourceContext, SourceDeclaration, fixed_by_configuration
+from .base import Now, RefreshContext, SourceContext, SourceDeclaration
 
 if TYPE_CHECKING:
     from ..cache.base import Store
@@ -256,11 +256,9 @@ def _remedy(settings: Settings) -> str:
 
 #: People sign in. Its tokens were verified where they were obtained. Nothing is bound: a sign-out and a sign-in of
 #: another user change the mark of sign-outs, to which every answer is bound.
-SIGN_IN = SourceDeclaration("", _open, _remedy, knows_user=True, address_is_fixed=fixed_by_configuration)
+SIGN_IN = SourceDeclaration("", _open, _remedy, knows_user=True, address_is_fixed=True)
 #: Guests have no login, and so no token that could be good for nothing.
-GUEST = SourceDeclaration(
-    "", lambda settings, context: None, _remedy, knows_user=True, address_is_fixed=fixed_by_configuration
-)
+GUEST = SourceDeclaration("", lambda settings, context: None, _remedy, knows_user=True, address_is_fixed=True)
 
 
 def oidc_refresher(party_of: Callable[[], OIDCClient]) -> Refresher:

@@ -14,16 +14,13 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from .._util.urls import LOCALHOST, is_link_local
 from ..errors import ConfigurationError, TokenRefreshError
-from ..login_token import LoginToken, decoded
+from ..login_token import LoginToken, decoded, parse_output
 from .base import (
     Binding,
     Now,
     RefreshContext,
     SourceContext,
     SourceDeclaration,
-    WorkloadTokenProvider,
-    anybody_may_set,
-    parse_output,
 )
 
 if TYPE_CHECKING:
@@ -156,7 +153,7 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 ClientMaker = Callable[[frozenset[str]], "HttpClient"]
 
 
-class UrlTokenProvider(WorkloadTokenProvider):
+class UrlTokenProvider:
     """``cognito_token_url``.
 
     Args:
@@ -310,7 +307,7 @@ def _url_stands_in_the_file(settings: Settings, environ: Mapping[str, str]) -> b
 def _platform(
     name: str,
     variables: tuple[str, ...],
-    address_is_fixed: Callable[[Settings, Mapping[str, str]], bool],
+    address_is_fixed: bool | Callable[[Settings, Mapping[str, str]], bool],
     required: Mapping[str, str] | None = None,
 ) -> SourceDeclaration:
     return SourceDeclaration(
@@ -334,9 +331,7 @@ URL = SourceDeclaration(
     bindings=_headers_variable,
     address_is_fixed=_url_stands_in_the_file,
 )
-GITHUB_ACTIONS = _platform(
-    "github-actions", ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"), anybody_may_set
-)
+GITHUB_ACTIONS = _platform("github-actions", ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"), False)
 GCP = _platform(
     "gcp",
     ("GCE_METADATA_HOST",),

@@ -23,7 +23,7 @@ from .sessions import Backoff
 if TYPE_CHECKING:
     from ..config.settings import Settings
     from ..login_token import LoginToken
-    from ..login_tokens.base import LoginTokenProvider, RefreshContext, SourceContext
+    from ..login_tokens.base import CachedTokenProvider, RefreshContext, SourceContext
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class AutomaticLogin:
         context: what the provider may use; its `time_left` limits the sign-in.
     """
 
-    def __init__(self, provider: LoginTokenProvider, settings: Settings, context: SourceContext) -> None:
+    def __init__(self, provider: CachedTokenProvider, settings: Settings, context: SourceContext) -> None:
         self._provider = provider
         self._settings = settings
         self._context = context
@@ -56,7 +56,7 @@ class AutomaticLogin:
     def description(self) -> str:
         return self._provider.description
 
-    def cached_token(self) -> LoginToken | None:
+    def cached_token(self) -> LoginToken:
         return self._signed_in(self._provider.cached_token)
 
     def fetch(self, context: RefreshContext) -> LoginToken:

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 from .._util.concurrency import ForkSafeLock
 from ..errors import CognitoFederationError, SignInFailedError, TemporaryError, TokenRefreshError
-from ..identity_pool.aws import Answer, ErrorAnswer, ask, make_client
+from ..identity_pool.aws import Answer, ask
+from ..identity_pool.client import make_client
+from ..identity_pool.failures import ErrorAnswer
 from ..identity_providers import user_pool_issuer
 from . import checks
 from .errors import Refusal, explain

@@ -48,7 +48,7 @@ class UserPool(AccountOperations):
         documents: where the issuer's keys wait between tokens; default is as long as this object lives.
         session: a botocore session for the client's proxy, CA and endpoint settings; a new one otherwise.
         clock: seconds since the epoch.
-        client_factory: makes the cognito-idp client; see `identity_pool.aws.make_client`.
+        client_factory: makes the cognito-idp client; see `identity_pool.client.make_client`.
         random_bytes: a source fit for keys.
         http: fetches the issuer's keys.
 

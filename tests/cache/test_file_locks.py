@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock, Timeout
 
-from botocore_cognito_federation._util.locks import lock_file
+from botocore_cognito_federation.cache.file import lock_file
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_the_lock_of_a_file_that_was_removed_meanwhile_is_not_taken_for_one(
 def test_a_child_that_is_forked_under_a_lock_neither_holds_it_nor_lets_go_of_it(path: str) -> None:
     code = f"""
 import os, sys
-from botocore_cognito_federation._util.locks import lock_file
+from botocore_cognito_federation.cache.file import lock_file
 release = lock_file({path!r}, 0)
 reader, writer = os.pipe()
 if not os.fork():

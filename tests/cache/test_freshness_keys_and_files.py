@@ -12,8 +12,7 @@ from botocore_cognito_federation._util.files import read_private, write_private
 from botocore_cognito_federation.cache.base import cache_key, credentials_key, identity_key
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.credentials import FederatedCredentials, is_fresh, is_usable, refresh_at, usable_until
-from botocore_cognito_federation.identity_pool.client import Login
-from botocore_cognito_federation.login_token import LoginToken
+from botocore_cognito_federation.login_token import Login, LoginToken
 
 POOL = "eu-west-1:11111111-2222-3333-4444-555555555555"
 

@@ -30,8 +30,8 @@ from botocore_cognito_federation.errors import (
 )
 from botocore_cognito_federation.fetcher import CredentialFetcher
 from botocore_cognito_federation.identity_pool.aws import Clock
-from botocore_cognito_federation.identity_pool.client import Exchanged, Login
-from botocore_cognito_federation.login_token import LoginToken
+from botocore_cognito_federation.identity_pool.client import Exchanged
+from botocore_cognito_federation.login_token import Login, LoginToken
 
 START = 1_800_000_000.0
 POOL = "eu-west-1:11111111-2222-3333-4444-555555555555"
@@ -80,9 +80,6 @@ class Source:
     tokens: list[LoginToken | CognitoFederationError]
     description: str = "a test's token source"
     fetched: int = 0
-
-    def cached_token(self) -> None:
-        return None
 
     def fetch(self, context) -> LoginToken:
         self.fetched += 1

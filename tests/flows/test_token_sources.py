@@ -156,11 +156,10 @@ def test_claims_are_believed_only_where_no_variable_argument_or_file_can_hold_a_
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     settings = load_settings(inside.profile("p", **keys))
-    source = registry.source_of(settings)
-    assert source.answers_by_claims(settings, os.environ) is fixed
-    if not source.address_is_fixed(settings, os.environ):
+    assert registry.answers_by_claims(settings, os.environ) is fixed
+    if not registry.address_is_fixed(settings, os.environ):
         # An answer is ready only where the token itself is bound, and not for an address from a variable.
-        assert source.has_ready_answer(settings, os.environ) is (source.read is not None)
+        assert registry.has_ready_answer(settings, os.environ) is (registry.source_of(settings).read is not None)
 
 
 def test_the_registry_imports_nothing_that_only_a_source_in_use_needs():
@@ -178,12 +177,12 @@ def test_the_registry_imports_nothing_that_only_a_source_in_use_needs():
 PLATFORM = """
 import os, sys, time
 from botocore_cognito_federation.login_tokens import registry
-from botocore_cognito_federation.login_tokens.base import Binding, SourceDeclaration, WorkloadTokenProvider
-from botocore_cognito_federation.login_tokens.base import parse_output
+from botocore_cognito_federation.login_tokens.base import Binding, SourceDeclaration
+from botocore_cognito_federation.login_token import parse_output
 
 PATH = os.path.join(os.environ["HOME"], "platform")
 
-class Platform(WorkloadTokenProvider):
+class Platform:
     description = "the new platform"
     def fetch(self, context):
         with open(os.path.join(PATH, os.environ["PLATFORM_USER"])) as file:

@@ -17,7 +17,7 @@ from botocore_cognito_federation._fast_path import CacheQuery, read_answer
 from botocore_cognito_federation.cli.credential_process import answer
 from botocore_cognito_federation.config.keys import KEYS, PREFIX
 from botocore_cognito_federation.config.loader import load_settings
-from botocore_cognito_federation.login_tokens.base import parse_output
+from botocore_cognito_federation.login_token import parse_output
 from tests.fuzz.conftest import SECRET, judge_line, judged
 from tests.fuzz.shapes import ODD_TEXT, RAW, altered, bent, encoded
 from tests.home import Home

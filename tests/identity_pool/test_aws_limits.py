@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
 
 from botocore_cognito_federation.errors import CognitoFederationError, TemporaryError
-from botocore_cognito_federation.identity_pool import aws_http
-from botocore_cognito_federation.identity_pool.aws import Clock, call, make_client
+from botocore_cognito_federation.identity_pool import aws
+from botocore_cognito_federation.identity_pool.aws import Clock, call
+from botocore_cognito_federation.identity_pool.client import make_client
 from botocore_cognito_federation.identity_pool.errors import CallContext
 from botocore_cognito_federation.user_pool import UserPool, UserPoolTokens
 from tests.user_pool import wire as w
@@ -50,8 +51,8 @@ CALLS = [get_id, renewal]
 
 @pytest.fixture
 def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aws_http, "ATTEMPT_LIMIT", 0.2)
-    monkeypatch.setattr(aws_http, "CALL_LIMIT", 0.3)
+    monkeypatch.setattr(aws, "ATTEMPT_LIMIT", 0.2)
+    monkeypatch.setattr(aws, "CALL_LIMIT", 0.3)
     monkeypatch.setattr("time.sleep", lambda _: None)
 
 
@@ -144,7 +145,7 @@ def test_user_pools_identity_pools_and_sts_are_asked_with_the_same_limits() -> N
         for c in made
     }
     assert limits == {(5, 10, 3)}
-    assert all(isinstance(client._endpoint.http_session, aws_http.LimitedSession) for client in made)
+    assert all(isinstance(client._endpoint.http_session, aws.LimitedSession) for client in made)
 
 
 _JSON = st.recursive(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from botocore_cognito_federation.identity_pool.aws_http import suppress_wire_logs
+from botocore_cognito_federation.identity_pool.aws import suppress_wire_logs
 
 LOGGERS = ["botocore.endpoint", "botocore.parsers", "botocore.auth"]
 

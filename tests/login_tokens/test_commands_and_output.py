@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from botocore_cognito_federation.errors import TemporaryError, TokenRefreshError
-from botocore_cognito_federation.login_token import MOST_CHARACTERS, LoginToken, unverified_claims
-from botocore_cognito_federation.login_tokens.base import RefreshContext, parse_output
+from botocore_cognito_federation.login_token import MOST_CHARACTERS, LoginToken, parse_output, unverified_claims
+from botocore_cognito_federation.login_tokens.base import RefreshContext
 from botocore_cognito_federation.login_tokens.local import CommandTokenProvider, variables_of
 
 #: Seconds after which something counts as hanging, well under the 60 the commands below would take.

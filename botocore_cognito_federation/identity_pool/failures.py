@@ -1,0 +1,113 @@
+"""What went wrong with a call to AWS, as one of this package's errors; its text shows no secret that was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import CognitoFederationError, ConfigurationError, FederationRefusedError, Retry, TemporaryError
+from ..messages import LONGEST_ANSWER_TEXT, LONGEST_CODE, masked, printable, shown_url
+from .errors import CallContext, Explanation, explain
+
+
+@dataclass(frozen=True)
+class ErrorAnswer:
+    """An error that a service answered, its texts cleaned and cut.
+
+    Attributes:
+        code: such as ``NotAuthorizedException``; empty where it had none.
+        message: the service's words, without the secrets that were sent.
+        status: the HTTP status.
+        server_time: as in `Answer`.
+        retried: whether botocore has tried it several times already.
+    """
+
+    code: str
+    message: str
+    status: int
+    server_time: float | None = None
+    retried: bool = False
+
+
+class NotTheServiceError(TemporaryError):
+    """What answered is not the service: a proxy's page, or an answer whose members are not those of the model."""
+
+
+def explanation_of(failure: ErrorAnswer | CognitoFederationError, facts: CallContext) -> Explanation | None:
+    """What is wrong with what came back; None for an error that says it itself."""
+    if isinstance(failure, ErrorAnswer):
+        facts = replace(facts, server_time=failure.server_time)
+        return explain(failure.code, failure.message, failure.status, facts)
+    if isinstance(failure, NotTheServiceError):
+        return Explanation(failure.what, failure.remedy, Retry.TRANSIENT)
+    return None
+
+
+def incomplete(missing: list[str]) -> Explanation:
+    """What is wrong with an answer that lacks members: botocore parses a truncated 200 to an empty one."""
+    return Explanation(
+        f"AWS answered 200 without {' and '.join(missing)}",
+        "Try again; if it persists, something between here and AWS cuts answers short",
+        Retry.TRANSIENT,
+    )
+
+
+def error_answer(answer: Mapping[str, Any], secrets: Iterable[str], server_time: float | None) -> ErrorAnswer:
+    """The error in an answer that botocore has parsed."""
+    details = answer.get("Error", {})
+    metadata = answer.get("ResponseMetadata", {})
+    # Policies of an organization answer with a capital M, which botocore leaves where it stands.
+    message = details.get("Message") or answer.get("message") or answer.get("Message")
+    return ErrorAnswer(
+        code=printable(masked(details.get("Code"), secrets), LONGEST_CODE),
+        message=printable(masked(message, secrets), LONGEST_ANSWER_TEXT),
+        status=int(metadata.get("HTTPStatusCode") or 0),
+        server_time=server_time,
+        retried=bool(metadata.get("RetryAttempts", 0)),
+    )
+
+
+def public_error(diagnosis: Explanation) -> CognitoFederationError:
+    """The error that says what is wrong, of the class that says whether the same call may succeed later."""
+    if diagnosis.retry in (Retry.TRANSIENT, Retry.SLOW):
+        return TemporaryError(diagnosis.cause, remedy=diagnosis.remedy)
+    error = FederationRefusedError(diagnosis.cause, remedy=diagnosis.remedy)
+    error.retry = diagnosis.retry
+    return error
+
+
+def unreachable(error: Any, whom: str) -> TemporaryError:
+    """The error for a request that got no answer."""
+    from botocore import exceptions
+
+    where = shown_url(str(error.kwargs.get("endpoint_url") or whom))
+    if isinstance(error, exceptions.SSLError):
+        return TemporaryError(
+            f"The certificate of {where} could not be verified",
+            remedy="Set ca_bundle in the profile (or AWS_CA_BUNDLE) to your proxy's certificate",
+        )
+    if isinstance(error, exceptions.ProxyConnectionError):
+        return TemporaryError("The proxy cannot be reached", remedy="Check HTTPS_PROXY and NO_PROXY")
+    if isinstance(error, exceptions.ConnectTimeoutError | exceptions.ReadTimeoutError):
+        return TemporaryError(f"{where} did not answer in time", remedy="Check the network and try again")
+    return TemporaryError(
+        f"{where} cannot be reached", remedy="Check the network, HTTPS_PROXY and the endpoint settings"
+    )
+
+
+def other_failure(error: Any, whom: str) -> CognitoFederationError:
+    """The error for what botocore raised otherwise."""
+    from botocore import exceptions
+
+    if isinstance(error, exceptions.NoRegionError | exceptions.UnknownRegionError | exceptions.InvalidRegionError):
+        return ConfigurationError(f"The region of {whom} is not one botocore can call")
+    name = type(error).__name__
+    if name == "ResponseParserError":
+        return not_the_service(whom)
+    return ConfigurationError(f"botocore cannot make the call ({name})", remedy="Run: cognito-federation explain")
+
+
+def not_the_service(whom: str) -> NotTheServiceError:
+    """The error for an answer that is not that of the service."""
+    return NotTheServiceError(f"What answered is not {whom}", remedy="Check HTTPS_PROXY and the endpoint settings")

@@ -1,0 +1,91 @@
+"""Roles that STS gives: that of the basic flow, for the pool's own token, and a further one, for credentials."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ..credentials import FederatedCredentials
+from ..errors import ConfigurationError
+from .aws import Clock, call
+from .errors import CallContext
+
+if TYPE_CHECKING:
+    from ..config.settings import Settings
+    from .client import Clients
+
+_NEEDS = (
+    "Credentials.AccessKeyId",
+    "Credentials.SecretAccessKey",
+    "Credentials.SessionToken",
+    "Credentials.Expiration",
+)
+#: Longest WebIdentityToken STS takes; a token that fits a Logins value may be too long here.
+_MOST_WEB_IDENTITY = 20_000
+
+
+def assume_role_with_web_identity(
+    token: str, *, settings: Settings, clients: Clients, facts: CallContext, clock: Clock
+) -> tuple[Mapping[str, Any], float | None]:
+    """The credentials of the basic flow's role (STS AssumeRoleWithWebIdentity), and the answer's ``Date``.
+
+    Args:
+        token: the identity pool's own token (GetOpenIdToken).
+
+    Raises:
+        FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
+    """
+    if len(token) > _MOST_WEB_IDENTITY:
+        raise ConfigurationError(
+            f"The identity pool's token has {len(token):,} characters, STS takes {_MOST_WEB_IDENTITY:,}",
+            remedy="Set cognito_flow = enhanced",
+        )
+    arguments: dict[str, Any] = {
+        "RoleArn": settings.role_arn,
+        "RoleSessionName": session_name(settings, facts),
+        "WebIdentityToken": token,
+    }
+    if settings.duration_seconds is not None:
+        arguments["DurationSeconds"] = settings.duration_seconds
+    operation = clients.unsigned_sts().assume_role_with_web_identity
+    answer = call(operation, arguments=arguments, needs=_NEEDS, facts=facts, clock=clock)
+    return answer.body["Credentials"], answer.server_time
+
+
+def assume_role(
+    credentials: FederatedCredentials, *, settings: Settings, clients: Clients, facts: CallContext, clock: Clock
+) -> FederatedCredentials:
+    """The credentials of ``cognito_assume_role_arn``, assumed with the pool's (STS AssumeRole; one hour at most).
+
+    Raises:
+        FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
+    """
+    client = clients.sts(access_key=credentials.access_key, secret_key=credentials.secret_key, token=credentials.token)
+    arguments = {"RoleArn": settings.assume_role_arn, "RoleSessionName": session_name(settings, facts)}
+    answer = call(
+        client.assume_role,
+        arguments=arguments,
+        needs=_NEEDS,
+        facts=replace(facts, role_arn=settings.assume_role_arn or ""),
+        clock=clock,
+    )
+    vended = answer.body["Credentials"]
+    return replace(
+        credentials,
+        access_key=vended["AccessKeyId"],
+        secret_key=vended["SecretAccessKey"],
+        token=vended["SessionToken"],
+        expires_at=vended["Expiration"].timestamp(),
+    )
+
+
+def session_name(settings: Settings, facts: CallContext) -> str:
+    """The RoleSessionName: the configured one, else who signed in, made of the characters STS takes."""
+    if settings.role_session_name:
+        return settings.role_session_name
+    claims = facts.claims
+    who = next((str(claims[name]) for name in ("email", "preferred_username", "sub") if claims.get(name)), "")
+    name = re.sub(r"[^A-Za-z0-9_+=,.@-]+", "-", who).strip("-")[:64]
+    return name if len(name) >= 2 else "cognito-federation"
