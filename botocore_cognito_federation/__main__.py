@@ -37,7 +37,7 @@ def main() -> None:
             _exit_if_checked(arguments[1:], environ)
         _run_site()
         _offer_callers_path_to_handlers()
-        from .cli import main as command_line
+        from .cli.app import main as command_line
 
         command_line()
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from datetime import datetime
@@ -23,7 +24,6 @@ from ..identity_pool.aws import call
 from ..identity_pool.client import Clients
 from ..identity_pool.errors import CallContext
 from ..messages import span
-from ..sign_in.browser import parse_browser_command
 from ..sign_in.interactive import Environment, LoginOptions
 from ..sign_in.login import SignedIn, sign_in
 from ..sign_in.sessions import SignedOut, forget_scope, sign_out
@@ -75,6 +75,23 @@ def run_login(settings: Settings, options: LoginOptions) -> None:
         open_session=session_of_other_profile,
     )
     screen.say(report(settings, signed_in))
+
+
+def parse_browser_command(text: str) -> tuple[str, ...]:
+    """A configured command as an argument vector; ``%s`` in it stands for the address.
+
+    Raises:
+        ConfigurationError: it is empty, or its quotes do not close.
+    """
+    try:
+        # On Windows a backslash separates folders; non-POSIX splitting keeps it, and the quotes with it.
+        words = shlex.split(text, posix=os.name != "nt")
+    except ValueError:
+        words = []
+    words = [word.strip('"') for word in words] if os.name == "nt" else words
+    if not words:
+        raise ConfigurationError("The browser command is empty or its quotes do not close", remedy="Correct it")
+    return tuple(words)
 
 
 @click.command("login")

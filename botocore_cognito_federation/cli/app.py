@@ -16,6 +16,7 @@ from click.shell_completion import get_completion_class
 
 from .. import __version__
 from .._fast_path import CacheQuery
+from .._util.interruption import hold_signals
 from .._util.log import VARIABLE, start_debug_log, unexpected
 from ..config.loader import load_session_settings, load_settings
 from ..config.settings import Settings
@@ -73,6 +74,12 @@ def app(debug: bool) -> None:
     where = "1" if debug else os.environ.get(VARIABLE)
     if where:
         start_debug_log(where)
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    hold_signals()
+    raise SystemExit(run())
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -145,18 +145,37 @@ def every_settings(environ: Mapping[str, str] | None = None) -> list[Settings]:
     """The settings of each profile that is a configuration; one that is wrong is left out."""
     from botocore.session import Session
 
+    with contextlib.suppress(ConfigurationError):
+        return list(_of_every_profile(Session(), environ=environ))
+    return []
+
+
+def every_sign_in() -> list[Settings]:
+    """The settings of each profile and each ``[cognito-session]`` by itself; one that is wrong is left out.
+
+    No variable touches them.
+    """
+    from botocore.session import Session
+
     session = Session()
-    found = []
-    try:
-        profiles = _full_config(session).get("profiles", {})
-    except ConfigurationError:
-        return []
-    for name, section in profiles.items():
+    config = _full_config(session)
+    found = list(_of_every_profile(session, in_use=False))
+    for title in config:
+        if title.startswith(SESSION_SECTION):
+            with contextlib.suppress(ConfigurationError):
+                found.append(load_session_settings(title[len(SESSION_SECTION) :], environ={}, session=session))
+    return found
+
+
+def _of_every_profile(
+    session: Session, *, in_use: bool = True, environ: Mapping[str, str] | None = None
+) -> Iterator[Settings]:
+    for name, section in _full_config(session).get("profiles", {}).items():
         if isinstance(section, Mapping) and has_our_keys(section):
             with contextlib.suppress(ConfigurationError):
-                settings = settings_of_session(session, name, environ=environ)
-                found.extend([settings] if settings is not None else [])
-    return found
+                settings = settings_of_session(session, name, in_use=in_use, environ=environ)
+                if settings is not None:
+                    yield settings
 
 
 def _not_ours(name: str, profiles: Mapping[str, Any]) -> ConfigurationError:
@@ -233,18 +252,22 @@ def settings_of_linked_session(settings: Settings, name: str) -> Settings:
     )
 
 
-def load_session_settings(name: str, *, environ: Mapping[str, str] | None = None) -> Settings:
+def load_session_settings(
+    name: str, *, environ: Mapping[str, str] | None = None, session: Session | None = None
+) -> Settings:
     """The settings of a ``[cognito-session]`` by itself, for signing in and out of what several profiles share.
 
     Args:
         name: the session's name. Variables touch the profile in use, and here none is.
+        session: what has read the configuration, or is to; default a new one.
 
     Raises:
         ConfigurationError: there is no such session, or it is wrong.
     """
-    from botocore.session import Session
+    if session is None:
+        from botocore.session import Session
 
-    session = Session()
+        session = Session()
     everything = _full_config(session)
     full_config = {key: value for key, value in everything.items() if key != "profiles"}
     flags = {"session": name}

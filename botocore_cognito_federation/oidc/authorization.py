@@ -6,16 +6,20 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from .._util.urls import is_this_machine
-from ..errors import ConfigurationError, SignInFailedError
+from ..errors import CognitoFederationError, ConfigurationError, SignInFailedError
 from ..identity_providers import IdentityProvider
 from ..messages import SIGN_IN_AGAIN, printable
 from .client import OIDCClient, provider_error
-from .discovery import ProviderMetadata
+from .discovery import ProviderMetadata, discover
+
+if TYPE_CHECKING:
+    from ..config.settings import Settings
 
 DEFAULT_REDIRECT_URI = "http://127.0.0.1/callback"
 
@@ -92,6 +96,78 @@ def loopback_redirect(uri: str | None, ports: tuple[int, ...]) -> Redirect:
     if not chosen or any(not 0 <= p <= 65535 for p in chosen):
         raise ConfigurationError("cognito_redirect_ports has no port", remedy="Set it to numbers up to 65535, or to 0")
     return Redirect(f"[{host}]" if ":" in host else host, parts.path, chosen)
+
+
+def refuse_shared_redirect(settings: Settings, party: OIDCClient, every: Iterable[Settings]) -> None:
+    """Refuse a sign-in in which another provider could pass off its answer as the one that is waited for.
+
+    Mix-up (RFC 9700, section 4.4): a provider sends the browser on to another one, with our redirect URI, and is then
+    given the other one's code. It needs two issuers with one redirect URI, and a provider that does not name itself in
+    its answers (RFC 9207). New profiles have a redirect URI of their own for each issuer.
+
+    Args:
+        every: the sign-ins that the configuration has.
+
+    Raises:
+        ConfigurationError: naming the redirect URI to register.
+        TemporaryError: the provider that signs in cannot be asked what it promises.
+    """
+    mine = issuer_of(party.provider)
+    others = {}
+    for each in every:
+        provider = each.provider
+        if provider is None or provider.no_sign_in_reason or issuer_of(provider) == mine:
+            continue
+        if _are_one(_redirect_of(settings, party.provider), _redirect_of(each, provider)):
+            others[issuer_of(provider)] = provider
+    if not others:
+        return
+    silent = party.provider if not party.metadata().answers_with_iss else _first_silent(others.values(), party)
+    if silent is None:
+        return
+    other = next(iter(others)) if silent is party.provider else issuer_of(silent)
+    raise ConfigurationError(
+        f"{mine} and {other} have the same redirect URI, and {issuer_of(silent)} does not promise to name itself in its"
+        " answers (RFC 9207), so that an answer of one could be taken for one of the other",
+        remedy=_redirect_to_register(settings, party.provider),
+    )
+
+
+def _first_silent(others: Iterable[IdentityProvider], party: OIDCClient) -> IdentityProvider | None:
+    """Return a provider that does not name itself. One that cannot be asked has no say: the one that signs in does."""
+    for other in others:
+        try:
+            metadata = discover(party.http, other, party.documents, now=party.clock.now())
+        except CognitoFederationError:
+            continue
+        if not metadata.answers_with_iss:
+            return other
+    return None
+
+
+def _redirect_of(settings: Settings, provider: IdentityProvider) -> Redirect | str:
+    try:
+        return loopback_redirect(settings.redirect_uri, settings.redirect_ports or provider.redirect_ports)
+    except ConfigurationError:
+        return settings.redirect_uri or ""
+
+
+def _are_one(one: Redirect | str, other: Redirect | str) -> bool:
+    """Return whether a provider that knows one would take the other. Port 0 is any port."""
+    if not isinstance(one, Redirect) or not isinstance(other, Redirect):
+        return one == other
+    ports = set(one.ports) & set(other.ports) or 0 in one.ports or 0 in other.ports
+    return bool(ports) and (one.host, one.path) == (other.host, other.path)
+
+
+def _redirect_to_register(settings: Settings, provider: IdentityProvider) -> str:
+    redirect = _redirect_of(settings, provider)
+    if not isinstance(redirect, Redirect):
+        return "Give one of the two another cognito_redirect_uri"
+    uri = redirect_uri_of_its_own(provider, redirect.host)
+    own = loopback_redirect(uri, redirect.ports)
+    register = " and ".join(own.registration(port) for port in own.ports)
+    return f"Register {register} at {provider.name}, and set cognito_redirect_uri = {uri}"
 
 
 _OURS = frozenset(

@@ -84,23 +84,6 @@ def can_open_browser(
     return False, "there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set)"
 
 
-def parse_browser_command(text: str) -> tuple[str, ...]:
-    """A configured command as an argument vector; ``%s`` in it stands for the address.
-
-    Raises:
-        ConfigurationError: it is empty, or its quotes do not close.
-    """
-    try:
-        # On Windows a backslash separates folders; non-POSIX splitting keeps it, and the quotes with it.
-        words = shlex.split(text, posix=os.name != "nt")
-    except ValueError:
-        words = []
-    words = [word.strip('"') for word in words] if os.name == "nt" else words
-    if not words:
-        raise ConfigurationError("The browser command is empty or its quotes do not close", remedy="Correct it")
-    return tuple(words)
-
-
 class PrivatePage:
     """A file that only this user reads, whose page sends a browser on to an address; inside ``with``.
 

@@ -15,7 +15,7 @@ from ..cache.answers import forget_failed_answers
 from ..cache.base import FAILURES, SECRETS, Store, cache_key, scope_key
 from ..cache.sessions import Session, Sessions
 from ..config.keys import TOKEN_SOURCES
-from ..config.loader import default_directory
+from ..config.loader import default_directory, every_sign_in
 from ..config.settings import Settings
 from ..errors import (
     CognitoFederationError,
@@ -27,13 +27,12 @@ from ..errors import (
     without_frames,
 )
 from ..messages import login_command
-from ..oidc.authorization import Redirect, loopback_redirect
+from ..oidc.authorization import Redirect, loopback_redirect, refuse_shared_redirect
 from ..oidc.client import Now, OIDCClient, oidc_client
 from ..oidc.device import sign_in_with_device
 from ..oidc.flows import DEFAULT_TIMEOUT, sign_in_with_browser, sign_in_with_paste
 from .browser import BrowserLauncher, can_open_browser
 from .sessions import SessionWriter, revoke_session
-from .shared_redirect import refuse_shared_redirect
 from .terminal import Screen
 
 Kind = Literal["browser", "device", "paste", "password"]
@@ -249,7 +248,7 @@ def _sign_in_here(
     if flow.why:
         screen.say(flow.why)
     keeper = SessionWriter(settings, store, force=options.force, now=environment.clock.now)
-    attempt = _Attempt(settings, store, party, screen, options, environment, keeper)
+    attempt = _Attempt(settings, store, party, redirect, screen, options, environment, keeper)
     try:
         with screen:
             attempt.go(flow)
@@ -291,6 +290,7 @@ class _Attempt:
     settings: Settings
     store: Store
     party: OIDCClient
+    redirect: Redirect | None
     screen: Screen
     options: LoginOptions
     environment: Environment
@@ -309,7 +309,7 @@ class _Attempt:
     def _go(self, kind: Kind, opens: bool) -> None:
         timeout, cancel = self.options.timeout, self.environment.cancel
         if kind in ("browser", "paste"):
-            refuse_shared_redirect(self.settings, self.party)
+            refuse_shared_redirect(self.settings, self.party, every_sign_in())
         if kind == "password":
             self._by_password()
         elif kind == "device":
@@ -319,7 +319,7 @@ class _Attempt:
         elif kind == "paste":
             sign_in_with_paste(
                 self.party,
-                _redirect_to_paste(self.settings, self.party, self.options),
+                self._redirect_to_paste(),
                 ask=self.screen.ask,
                 accept=self.keeper,
                 login_hint=self.options.login_hint,
@@ -335,7 +335,7 @@ class _Attempt:
         with browser:
             sign_in_with_browser(
                 self.party,
-                _redirect(self.settings, self.party, self.options),
+                self.redirect or _redirect(self.settings, self.party, self.options),
                 announce=self.screen.announce,
                 open_url=browser.open if opens else None,
                 arrived=browser.arrived,
@@ -344,6 +344,12 @@ class _Attempt:
                 cancel=self.environment.cancel,
                 login_hint=self.options.login_hint,
             )
+
+    def _redirect_to_paste(self) -> str:
+        """The redirect URI as the provider has it registered; nobody listens on it."""
+        if self.redirect is None:
+            return self.settings.redirect_uri or ""
+        return self.redirect.uri(self.redirect.ports[0] or _PASTE_PORT)
 
     def _by_password(self) -> None:
         from ..user_pool import user_pool_of
@@ -368,11 +374,3 @@ def _loopback(settings: Settings, party: OIDCClient, options: LoginOptions) -> R
         return _redirect(settings, party, options)
     except ConfigurationError:
         return None
-
-
-def _redirect_to_paste(settings: Settings, party: OIDCClient, options: LoginOptions) -> str:
-    """The redirect URI as the provider has it registered; nobody listens on it."""
-    redirect = _loopback(settings, party, options)
-    if redirect is None:
-        return settings.redirect_uri or ""
-    return redirect.uri(redirect.ports[0] or _PASTE_PORT)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from botocore_cognito_federation.cli.account import parse_browser_command
 from botocore_cognito_federation.errors import ConfigurationError
 from botocore_cognito_federation.sign_in.browser import (
     BrowserLauncher,
     PrivatePage,
     can_open_browser,
     open_browser,
-    parse_browser_command,
     why_no_file_is_read,
 )
 from tests.servers.oidc_provider.browser import followed
