@@ -241,6 +241,23 @@ LIMIT = 30.0
 _SLICE = 0.25
 
 
+def short_waits(limit: float, monotonic: Callable[[], float] = time.monotonic) -> Iterator[float]:
+    """Yield the seconds of short waits, until `limit` seconds have been waited in all.
+
+    While a process is stopped or its machine sleeps it does not wait: what it waits for may have come in the meantime.
+    So the next wait follows, whatever the clock says.
+
+    Args:
+        limit: seconds.
+        monotonic: a clock in seconds.
+    """
+    left = limit
+    while left > 0:
+        began = monotonic()
+        yield min(left, _SLICE)
+        left -= min(monotonic() - began, 4 * _SLICE)
+
+
 class BackendTimeoutError(Exception):
     """The keyring has not answered in time.
 
@@ -287,10 +304,9 @@ class TimeLimit:
     def _wait(
         self, answers: queue.SimpleQueue[tuple[T | None, BaseException | None]]
     ) -> tuple[T | None, BaseException | None]:
-        deadline = time.monotonic() + self._limit
-        while (left := deadline - time.monotonic()) > 0:
+        for pause in short_waits(self._limit):
             try:
-                return answers.get(timeout=min(left, _SLICE))
+                return answers.get(timeout=pause)
             except queue.Empty:
                 continue
         raise BackendTimeoutError(self._limit)
@@ -353,13 +369,11 @@ def call_within(
     outcome = _Outcome(call)
     context = contextvars.copy_context()
     worker = threading.Thread(target=context.run, args=(outcome.settle,), name=name, daemon=True)
-    left = limit
     worker.start()
-    while worker.is_alive() and left > 0:
-        began = monotonic()
-        worker.join(min(left, _SLICE))
-        # While a process is stopped or its machine sleeps it does not wait: the answer may have come in the meantime.
-        left -= min(monotonic() - began, 4 * _SLICE)
+    for pause in short_waits(limit, monotonic):
+        worker.join(pause)
+        if not worker.is_alive():
+            break
     if not outcome.done:
         raise DeadlineExceeded(worker)
     if outcome.failure is not None:

@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Generic, TypeVar
 
 from ..errors import TemporaryError
+from .concurrency import short_waits
 
 T = TypeVar("T")
 
@@ -68,7 +69,9 @@ class _Work(Generic[T]):
 
     def wait(self, seconds: float) -> None:
         """Wait for work that another thread began, so long at most."""
-        self._done.wait(seconds)
+        for pause in short_waits(seconds):
+            if self._done.wait(pause):
+                break
 
     def result(self) -> T:
         """The outcome.

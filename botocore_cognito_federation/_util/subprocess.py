@@ -17,13 +17,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from .._fast_path import CHAIN_VARIABLE as VARIABLE
 from .._fast_path import FIELD as _SEPARATOR
 from ..errors import ConfigurationError, TemporaryError, TokenRefreshError
-from .concurrency import check_profile_recursion, profile_chain
+from .concurrency import check_profile_recursion, profile_chain, short_waits
 
 #: What a frozen program changes for itself; it leaves the value from before in NAME_ORIG, where there was one
 #: (PyInstaller manual, "LD_LIBRARY_PATH / LIBPATH considerations").
@@ -112,19 +111,20 @@ def _started(words: list[str], name: str, environ: Mapping[str, str]) -> subproc
 
 def _output_of(process: subprocess.Popen[bytes], name: str, time_limit: float) -> bytes:
     output = bytearray()
-    deadline = time.monotonic() + time_limit
+    waits = short_waits(time_limit)
     # A thread, because waiting with a time limit must also end when a grandchild keeps the pipe open.
     reader = threading.Thread(target=_drain, args=(process, output), name="token command output", daemon=True)
     reader.start()
     ended = False
     try:
-        reader.join(time_limit)
+        for pause in waits:
+            reader.join(pause)
+            if not reader.is_alive():
+                break
         if len(output) > _MOST_BYTES:
             raise TokenRefreshError(f"{name} printed more than {_MOST_BYTES:,} bytes; it should print a login token")
         if not reader.is_alive():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=max(deadline - time.monotonic(), 0))
-                ended = True
+            ended = _ends_within(waits, process)
     finally:
         if not ended:
             _end(process)
@@ -143,6 +143,14 @@ def _output_of(process: subprocess.Popen[bytes], name: str, time_limit: float) -
             f"{name} {how}", remedy="Run it by hand to see its message, not shown here because it may hold secrets"
         )
     return bytes(output)
+
+
+def _ends_within(waits: Iterable[float], process: subprocess.Popen[bytes]) -> bool:
+    for pause in waits:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=pause)
+            return True
+    return False
 
 
 def _drain(process: subprocess.Popen[bytes], output: bytearray) -> None:

@@ -245,17 +245,36 @@ CALL_LIMIT = ATTEMPTS * ATTEMPT_LIMIT
 MAXIMUM_ANSWER = 1024 * 1024
 _CHUNK = 16 * 1024
 
-_DEADLINE: ContextVar[float | None] = ContextVar("botocore_cognito_federation_deadline", default=None)
+
+class _TimeLeft:
+    """Seconds left of a call, all attempts together.
+
+    What passes from one look to the next counts as one attempt at most: the process may have been stopped, or its
+    machine asleep.
+    """
+
+    def __init__(self) -> None:
+        self._seconds = CALL_LIMIT
+        self._seen_at = time.monotonic()
+
+    def look(self) -> float:
+        now = time.monotonic()
+        self._seconds -= min(now - self._seen_at, ATTEMPT_LIMIT)
+        self._seen_at = now
+        return self._seconds
+
+
+_TIME_LEFT: ContextVar[_TimeLeft | None] = ContextVar("botocore_cognito_federation_time_left", default=None)
 
 
 @contextmanager
 def call_limit() -> Iterator[None]:
     """Give what is sent inside `CALL_LIMIT` seconds, all attempts together."""
-    token = _DEADLINE.set(time.monotonic() + CALL_LIMIT)
+    token = _TIME_LEFT.set(_TimeLeft())
     try:
         yield
     finally:
-        _DEADLINE.reset(token)
+        _TIME_LEFT.reset(token)
 
 
 def limit_answers(client: Any) -> Any:
@@ -289,28 +308,66 @@ class LimitedSession:
         from botocore.exceptions import ReadTimeoutError
 
         check_url(request.url, whose="The endpoint that botocore has found")
-        deadline = time.monotonic() + ATTEMPT_LIMIT
-        whole = _DEADLINE.get()
-        deadline = deadline if whole is None else min(deadline, whole)
-        request.stream_output = True  # the body is left to `_read`
-        try:
-            left = deadline - time.monotonic()
-            return call_within(left, lambda: self._answer(request, deadline), name="cognito-federation-aws")
-        except DeadlineExceeded:
-            pass
+        left = _TIME_LEFT.get()
+        limit = ATTEMPT_LIMIT if left is None else min(ATTEMPT_LIMIT, left.look())
+        if limit > 0:  # else nothing is sent: its answer could not be waited for
+            attempt = _Attempt(self._session, request)
+            try:
+                return call_within(limit, attempt.answer, name="cognito-federation-aws")
+            except DeadlineExceeded:
+                attempt.is_abandoned = True
         # Raised here and not in the except clause, whose context would hold the request.
         raise ReadTimeoutError(endpoint_url=request.url, error="time limit")
 
-    def _answer(self, request: Any, deadline: float) -> Any:
+
+class _Attempt:
+    """Sends a request by botocore's session and reads its answer, in a thread of its own.
+
+    Attributes:
+        is_abandoned: set where nobody waits any more; ends the thread at the next piece of the answer. No clock is
+            looked at here: a process that was stopped meanwhile takes an answer that has come.
+    """
+
+    def __init__(self, session: Any, request: Any) -> None:
+        self._session = session
+        self._request = request
+        self.is_abandoned = False
+
+    def answer(self) -> Any:
         from botocore.awsrequest import AWSResponse
 
-        response = self._session.send(request)
+        self._request.stream_output = True  # the body is left to `_read`
+        response = self._session.send(self._request)
         try:
-            body = _read(response.raw, request, deadline)
+            body = self._read(response.raw)
         except BaseException:
             response.raw.close()  # what is left of the answer must not be taken for the next one
             raise
         return AWSResponse(response.url, response.status_code, response.headers, _ReadAlready(body))
+
+    def _read(self, raw: Any) -> bytes:
+        from botocore import exceptions
+        from urllib3 import exceptions as urllib3
+
+        url = self._request.url
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            for chunk in raw.stream(_CHUNK):
+                size += len(chunk)
+                if size > MAXIMUM_ANSWER:
+                    raise TemporaryError(
+                        f"{urlsplit(url).netloc} answered with more than {MAXIMUM_ANSWER:,} bytes; it is not AWS",
+                        remedy="Check HTTPS_PROXY and the endpoint settings",
+                    )
+                if self.is_abandoned:
+                    raise exceptions.ReadTimeoutError(endpoint_url=url, error="time limit")
+                chunks.append(chunk)
+        except urllib3.ReadTimeoutError as error:
+            raise exceptions.ReadTimeoutError(endpoint_url=url, error=error) from None
+        except urllib3.HTTPError as error:
+            raise exceptions.ConnectionClosedError(error=error, request=self._request, endpoint_url=url) from None
+        return b"".join(chunks)
 
 
 class _ReadAlready:
@@ -325,30 +382,6 @@ class _ReadAlready:
     def read(self, *_: object, **__: object) -> bytes:
         body, self._body = self._body, b""
         return body
-
-
-def _read(raw: Any, request: Any, deadline: float) -> bytes:
-    from botocore import exceptions
-    from urllib3 import exceptions as urllib3
-
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        for chunk in raw.stream(_CHUNK):
-            size += len(chunk)
-            if size > MAXIMUM_ANSWER:
-                raise TemporaryError(
-                    f"{urlsplit(request.url).netloc} answered with more than {MAXIMUM_ANSWER:,} bytes; it is not AWS",
-                    remedy="Check HTTPS_PROXY and the endpoint settings",
-                )
-            if time.monotonic() > deadline:
-                raise exceptions.ReadTimeoutError(endpoint_url=request.url, error="time limit")
-            chunks.append(chunk)
-    except urllib3.ReadTimeoutError as error:
-        raise exceptions.ReadTimeoutError(endpoint_url=request.url, error=error) from None
-    except urllib3.HTTPError as error:
-        raise exceptions.ConnectionClosedError(error=error, request=request, endpoint_url=request.url) from None
-    return b"".join(chunks)
 
 
 _QUIET: ContextVar[bool] = ContextVar("botocore_cognito_federation_quiet", default=False)

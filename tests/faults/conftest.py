@@ -14,9 +14,11 @@ from tests.faults import page
 from tests.faults.judges import Tally
 from tests.faults.world import FaultWorld, running
 
-_FIGURES = pytest.StashKey[list[Tally]]()
+_FIGURES = pytest.StashKey[list[page.Figures]]()
 _HERE = str(Path(__file__).parent)
 _BEGAN = pytest.StashKey[float]()
+#: What takes longest comes first.
+_ORDER = ("rotation", "kills", "soak", "processes", "network", "signals", "disks", "clocks", "streams")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--full", action="store_true", help="the full bench; the short one takes a minute or two")
     group.addoption("--share", type=float, default=1.0, help="of the full bench's rounds, e.g. 0.1")
     group.addoption("--seed", type=int, default=None, help="of everything random; printed at the end")
-    group.addoption("--write", action="store_true", help="write the figures to docs/reliability.md")
+    group.addoption("--write", action="store_true", help="put the figures on docs/reliability.md")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if here and not any("faults" in Path(argument).parts for argument in config.args):
         items[:] = [item for item in items if item not in here]
         config.hook.pytest_deselected(items=here)
+    elif here:
+        items.sort(key=lambda item: _place(item) if item in here else -1)
+
+
+def _place(item: pytest.Item) -> int:
+    return _ORDER.index(item.path.stem.removeprefix("test_"))
 
 
 @pytest.fixture(scope="session")
@@ -65,12 +73,26 @@ def dice(request: pytest.FixtureRequest) -> random.Random:
 
 
 @pytest.fixture
-def tally(request: pytest.FixtureRequest) -> Tally:
-    """The figures of one test."""
-    words = request.node.name.removeprefix("test_").replace("_", " ")
-    found = Tally(words)
-    request.config.stash[_FIGURES].append(found)
-    return found
+def tally(request: pytest.FixtureRequest) -> Iterator[Tally]:
+    """The figures of one test; in a full run that writes, they are stored when it has ended."""
+    words = request.node.name.removeprefix("test_").replace("_", " ").replace("[", " (").replace("]", ")")
+    began, found, config = time.time(), Tally(words), request.config
+    yield found
+    if not found.done:
+        return
+    figures = page.Figures(
+        family=found.family,
+        place=[_place(request.node), *request.node.location[1:2]],
+        done=dict(found.done),
+        ends={str(code): number for code, number in found.ends.items()},
+        wrong={kind: len(cases) for kind, cases in found.wrong.items()},
+        remarks=found.remarks,
+        seed=config.getoption("--seed"),
+        seconds=round(time.time() - began, 1),
+    )
+    config.stash[_FIGURES].append(figures)
+    if config.getoption("--full") and config.getoption("--write"):
+        page.store(figures)
 
 
 @pytest.fixture(scope="session")
@@ -91,12 +113,11 @@ def bench(one_bench: FaultWorld) -> Iterator[FaultWorld]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    tallies = [tally for tally in config.stash[_FIGURES] if tally.done]
-    if not tallies:
+    rows = config.stash[_FIGURES]
+    if not rows:
         return
     seed, minutes = config.getoption("--seed"), (time.time() - config.stash[_BEGAN]) / 60
     terminalreporter.section(f"fault bench, seed {seed}, {minutes:.1f} minutes")
-    terminalreporter.write_line(page.table(tallies))
+    terminalreporter.write_line(page.table(rows))
     if config.getoption("--full") and config.getoption("--write"):
-        path = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
-        page.write(path, tallies, seed=seed, minutes=minutes)
+        page.write(page.stored())

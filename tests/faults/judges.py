@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from tests.faults.world import Home, number_of, serial_of
+from tests.faults.world import Home, Process, number_of, serial_of
 
 #: Seconds after which a helper gives up by itself (`cli/credential_process._LAST_MOMENT`), and what a loaded machine
 #: may take to start a process and to report its end.
@@ -73,7 +73,7 @@ class Ended:
     seconds: float
 
 
-def ended(process: subprocess.Popen[bytes], tally: Tally, since: float | None = None) -> Ended:
+def ended(process: Process, tally: Tally, since: float | None = None) -> Ended:
     """Wait for a process; one that takes longer than it may is a violation and is killed."""
     began = time.monotonic() if since is None else since
     try:

@@ -15,7 +15,7 @@ from tests.faults.world import FaultWorld, Home
 
 def goes_on(home: Home, tally: Tally) -> None:
     """With a good disk again, the next process answers."""
-    done = ended(home.ask(), tally)
+    done = ended(home.fork_ask(), tally)
     if not judge_answer(done, home, tally):
         tally.violation(BAD, f"with a good disk again: {done}")
 

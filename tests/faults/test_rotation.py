@@ -1,4 +1,8 @@
-"""Many processes need one renewal at once: one of them spends the refresh token, once, and all have its answer."""
+"""Many processes need one renewal at once: one of them spends the refresh token, once, and all have its answer.
+
+In some rounds (`AFRESH`) all processes are started as an SDK starts them. In the others they are forked from a parent
+that has imported everything (`prefork.py`), and come to the lock closer together.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,9 @@ from tests.faults.conftest import Scale
 from tests.faults.judges import BAD, DOUBLE, Tally, ended, judge_answer, judge_sign_in
 from tests.faults.world import FaultWorld, serial_of
 
+#: One of so many rounds is of fresh interpreters; with a keyring each of these has to import everything.
+AFRESH = {"files": 5, "keyring": 20}
+
 
 @pytest.mark.parametrize("where", ["files", "keyring"])
 def test_rounds_of_rotation(bench: FaultWorld, scale: Scale, dice: random.Random, tally: Tally, where: str) -> None:
@@ -18,14 +25,16 @@ def test_rounds_of_rotation(bench: FaultWorld, scale: Scale, dice: random.Random
         pytest.importorskip("keyring", reason="the extra keyring is not installed")
         home.use_keyring()
     home.sign_in()
-    for _ in range(scale(2, 500)):
+    for turn in range(scale(2, 500)):
         home.expire()
         before, asked = serial_of(home.refresh_token), dice.randint(8, 32 if scale.full else 12)
         bench.newly_issued()
-        processes = [home.ask() for _ in range(asked)]
+        afresh = turn % AFRESH[where] == 0
+        processes = [home.ask() if afresh else home.fork_ask() for _ in range(asked)]
         done = [ended(process, tally) for process in processes]
         issued = bench.newly_issued()
         tally.count("rounds")
+        tally.count("rounds of fresh interpreters", afresh)
         for one in done:
             if not judge_answer(one, home, tally):
                 tally.violation(BAD, f"in a round of {asked}: {one}")

@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Union
 from unittest import mock
 from urllib.parse import urlencode
 
@@ -30,10 +30,13 @@ from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.factory import store_for
 from tests.cache import fake_keyring
 from tests.faults.injectors import Relay
+from tests.faults.prefork import AVAILABLE, Forked, Prefork
 from tests.servers.rotating_provider import CLIENT_ID
 
 ROOT = Path(__file__).resolve().parents[2]
 _URL = re.compile(rb"\s+(http://127\.0\.0\.1:\S+)\s*")
+#: A process of the product, started afresh or forked.
+Process = Union["subprocess.Popen[bytes]", Forked]
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 #: Held while this process's own environment is that of a home.
 _ENVIRONMENT = threading.RLock()
@@ -78,13 +81,18 @@ def serial_of(refresh_token: str) -> int:
 
 @dataclass
 class FaultWorld:
-    """A world and a provider; `pool` and `issuer` are the relays that homes know them by."""
+    """A world and a provider; `pool` and `issuer` are the relays that homes know them by.
+
+    Attributes:
+        prefork: the parent of forked processes; None where there can be none.
+    """
 
     aws: RemoteWorld
     provider: ProviderControl
     pool: Relay
     issuer: Relay
     folder: Path
+    prefork: Prefork | None = None
     _homes: int = 0
     _owners: dict[str, str] = field(default_factory=dict)
 
@@ -130,7 +138,8 @@ def running(folder: Path) -> Iterator[FaultWorld]:
         aws = RemoteWorld(endpoint).connect()
         with Relay(int(endpoint.rpartition(":")[2])) as pool, Relay(control.port) as issuer:
             aws.trust_issuer(issuer.url, [CLIENT_ID])
-            yield FaultWorld(aws, control, pool, issuer, folder)
+            with Prefork() if AVAILABLE else contextlib.nullcontext() as prefork:
+                yield FaultWorld(aws, control, pool, issuer, folder, prefork)
 
 
 @contextlib.contextmanager
@@ -210,6 +219,13 @@ class Home:
         """Start a command of the product; its stdin is closed and its output piped unless said otherwise."""
         return self.spawn(find_executable(), *words, variables=variables, **options)
 
+    def fork(self, *words: str, stdout: int = subprocess.PIPE) -> Process:
+        """Start a command of the product as a fork that has all imports done; afresh where there can be none."""
+        prefork = self.world.prefork
+        if prefork is None or self.prefix:
+            return self.start(*words, stdout=stdout)
+        return prefork.start(*words, environment=self.environment(), cwd=self.path, stdout=stdout)
+
     def python(self, *words: str, variables: dict[str, str] | None = None, **options: Any) -> subprocess.Popen[bytes]:
         """Start a Python that can import the product and the tests."""
         found = {"PYTHONPATH": str(ROOT), **(variables or {})}
@@ -224,17 +240,26 @@ class Home:
         """Start ``credential-process`` as an SDK does."""
         return self.start("credential-process", "--profile", self.user, **options)
 
-    def start_login(self) -> subprocess.Popen[bytes]:
+    def fork_ask(self) -> Process:
+        """Start ``credential-process`` as a fork."""
+        return self.fork("credential-process", "--profile", self.user)
+
+    def start_login(self, *, afresh: bool = True) -> Process:
         """Start a sign-in; its person opens the address as soon as it is shown."""
-        process = self.start("login", "--no-browser", "--login-hint", self.user, "--force", stdout=subprocess.DEVNULL)
+        start = self.start if afresh else self.fork
+        process = start("login", "--no-browser", "--login-hint", self.user, "--force", stdout=subprocess.DEVNULL)
         shown, process.stderr = process.stderr, None  # the person reads it, and nobody else
         threading.Thread(target=_open_shown_address, args=(shown,), daemon=True).start()
         return process
 
-    def sign_in(self) -> None:
+    def sign_out(self, *, afresh: bool = True) -> Process:
+        """Start a sign-out."""
+        return self.start("logout") if afresh else self.fork("logout")
+
+    def sign_in(self, *, afresh: bool = False) -> None:
         """Sign the user in; nothing may go wrong."""
         self.world.newly_issued()
-        process = self.start_login()
+        process = self.start_login(afresh=afresh)
         try:
             assert process.wait(60) == 0, "the sign-in failed"
         finally:

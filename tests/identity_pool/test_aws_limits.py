@@ -6,6 +6,7 @@ import contextlib
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -132,6 +133,52 @@ def test_an_answer_of_a_gigabyte_is_cut_off(
     with pytest.raises(TemporaryError, match="more than 1,048,576 bytes"):
         called(url)
     assert sum(sent) < 64 * 2**20
+
+
+@contextlib.contextmanager
+def answering_late(answer: object, between: Callable[[], None]) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that calls `between` in the middle of each answer; gives its URL and what it was asked."""
+    asked: list[bytes] = []
+    body = json.dumps(answer).encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: {len(body)}\r\n\r\n"
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                with client:
+                    asked.append(client.recv(65536))
+                    client.sendall(head.encode() + body[:20])
+                    between()
+                    client.sendall(body[20:])
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", asked
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_renewal_takes_the_answer_that_came_while_the_process_was_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user pool that rotates refresh tokens takes the one that was sent no second time."""
+    stopped = [0.0]
+    monotonic = time.monotonic
+    monkeypatch.setattr("time.monotonic", lambda: monotonic() + stopped[0])
+
+    def stop() -> None:
+        stopped[0] += 3600
+
+    with answering_late(w.tokens(), stop) as (url, asked):
+        assert renewal(url) is not None
+    assert len(asked) == 1
+
+
+def test_nothing_is_sent_whose_answer_could_not_be_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "CALL_LIMIT", 0.0)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with answering_late(w.tokens(), lambda: None) as (url, asked):
+        with pytest.raises(TemporaryError, match="did not answer in time"):
+            renewal(url)
+        assert asked == []
 
 
 def test_user_pools_identity_pools_and_sts_are_asked_with_the_same_limits() -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 
@@ -38,3 +42,62 @@ def test_a_call_that_does_not_return_is_given_up_after_its_time() -> None:
     with pytest.raises(DeadlineExceeded):
         call_within(2.0, never.wait, name="test", monotonic=Clock(*([1.0] * 20)))
     never.set()
+
+
+#: Waits with a limit of 1.5 s for what takes 0.3 s, in every way the product waits that must not split a renewal.
+_WAITING = """
+import os, shlex, sys, threading, time
+from botocore_cognito_federation._util.concurrency import TimeLimit, call_within
+from botocore_cognito_federation._util.interruption import uninterrupted, wait_for_work
+from botocore_cognito_federation._util.subprocess import run_for_output
+
+def slow():
+    time.sleep(0.3)
+    return "came"
+
+done = []
+
+def signalled():
+    work = threading.Thread(target=uninterrupted, args=(lambda: done.append(slow()),))
+    work.start()
+    time.sleep(0.1)
+    wait_for_work(1.5)
+    return done[0]
+
+command = shlex.join([sys.executable, "-S", "-c", "import time; time.sleep(0.3); print('came')"])
+ways = {
+    "call": lambda: call_within(1.5, slow, name="test"),
+    "keyring": lambda: TimeLimit(1.5)(slow),
+    "signal": signalled,
+    "command": lambda: run_for_output(command, name="it", environ=os.environ, time_limit=1.5).decode().strip(),
+}
+
+def one(name, way):
+    try:
+        found = way()
+    except Exception as error:
+        found = repr(error)
+    os.write(1, f"{name}: {found}\\n".encode())
+
+threads = [threading.Thread(target=one, args=item) for item in ways.items()]
+for thread in threads:
+    thread.start()
+os.write(1, b"begun\\n")
+"""
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(sys.platform == "win32", reason="no process is stopped there")
+def test_no_wait_of_a_process_that_was_stopped_gives_up_what_came_meanwhile() -> None:
+    with subprocess.Popen([sys.executable, "-c", _WAITING], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(2)
+        process.send_signal(signal.SIGCONT)
+        assert {line.strip() for line in process.stdout} == {
+            b"call: came",
+            b"keyring: came",
+            b"signal: came",
+            b"command: came",
+        }
