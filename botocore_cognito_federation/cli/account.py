@@ -103,7 +103,7 @@ def login_command(
 ) -> None:
     """Sign in. The URL is always printed; a browser opens where one can be."""
     ways = {
-        "--no-browser": no_browser,
+        "--no-browser": no_browser and not use_device_code,  # the AWS CLI takes both: a code opens nothing by itself
         "--use-device-code": use_device_code,
         "--remote": remote,
         "--browser-command": browser_command is not None,

@@ -14,7 +14,7 @@ from .._util.urls import check_endpoint, configured_endpoint, is_true
 from ..errors import ConfigurationError
 from ..messages import run_with_profile, shown_url
 from .precedence import SESSION_SECTION, Layers, has_our_keys, is_ours, resolve
-from .writer import has_section, merged_config, parse_trouble
+from .writer import has_section, known_config, merged_config, parse_trouble
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -157,6 +157,16 @@ def every_settings(environ: Mapping[str, str] | None = None) -> list[Settings]:
                 settings = settings_of_session(session, name, environ=environ)
                 found.extend([settings] if settings is not None else [])
     return found
+
+
+def names_in_configuration(environ: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """The names of the profiles that this tool manages, and of the sessions; none where the file cannot be read."""
+    try:
+        config = known_config(environ.get("AWS_CONFIG_FILE") or os.path.join("~", ".aws", "config"))
+    except ConfigurationError:
+        return [], []
+    profiles = [name for name, section in config["profiles"].items() if has_our_keys(section)]
+    return profiles, [title.removeprefix(SESSION_SECTION) for title in config if title.startswith(SESSION_SECTION)]
 
 
 def _not_ours(name: str, profiles: Mapping[str, Any]) -> ConfigurationError:
