@@ -19,7 +19,7 @@ from ..cache.sessions import Session, forget_credentials
 from ..config.configure import Files, signs_people_in
 from ..config.keys import KEYS
 from ..config.loader import default_directory, load_settings
-from ..config.precedence import find_overrides
+from ..config.precedence import find_overrides, limit_of_window
 from ..config.settings import Settings
 from ..config.writer import known_sections, profile_section
 from ..credentials import FederatedCredentials
@@ -278,7 +278,7 @@ def explain_command(profile: str | None, as_json: bool, keys: bool) -> None:
         return
     settings = load_settings(profile)
     rows = described(settings)
-    warnings = find_overrides(settings, os.environ)
+    warnings = [*find_overrides(settings, os.environ), *filter(None, [limit_of_window(settings)])]
     if as_json:
         document = {
             "profile": settings.profile,

@@ -82,3 +82,15 @@ def test_botocore_would_have_preferred_the_credentials_file(files: Path) -> None
     (files / "credentials").write_text("[dev]\ncognito_provider = guest\n")
     profiles = botocore.session.Session().full_config["profiles"]
     assert profiles["dev"]["cognito_provider"] == "guest"
+
+
+def test_a_window_as_wide_as_the_credentials_life_is_said_with_the_widest_that_counts(files: Path) -> None:
+    with (files / "config").open("a") as config:
+        config.write("cognito_refresh_window = 3600\n")
+    said = "credentials are valid for 3600 s: they are renewed when 3240 s are left. Set it to 3240 or less"
+    runner = CliRunner()
+    assert said in runner.invoke(app, ["explain", "dev"]).output
+    assert said in runner.invoke(app, ["doctor", "dev", "--offline"]).stdout
+    text = (files / "config").read_text()
+    (files / "config").write_text(text.replace("3600", "3240"))
+    assert "refresh_window is" not in runner.invoke(app, ["explain", "dev"]).output
