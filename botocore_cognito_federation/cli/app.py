@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _COMMANDS = {
     "configure": ("setup", "Write a profile, its sign-in and credential_process into ~/.aws/config."),
     "login": ("account", "Sign in."),
+    "refresh": ("account", "Renew login token and credentials now."),
     "logout": ("account", "Sign out: forget tokens and credentials, and revoke what can be revoked."),
     "credential-process": ("run", "Print credentials as SDKs ask for them in credential_process."),
     "export": ("run", "Print credentials for a shell."),
@@ -62,6 +63,7 @@ _ELSEWHERE = {
     "init": "configure",
     "logon": "login",
     "print": "export",
+    "renew": "refresh",
     "run": "exec",
     "setup": "configure",
     "shell": "exec",
