@@ -118,6 +118,8 @@ class FederatedCredentials:
 
 #: Seconds of life left under which credentials are renewed, unless a third of their lifetime is less.
 WINDOW = 1200.0
+#: Of their lifetime, the most that a configured window may take: a wider one would make each request an exchange.
+WIDEST_WINDOW = 0.9
 #: Seconds before expiry at which credentials are no longer served, unless a tenth of their lifetime is less.
 GRACE = 60.0
 #: Seconds a clock may step back, as time synchronisation does, before what was issued "in the future" is a miss.
@@ -147,11 +149,12 @@ def refresh_at(credentials: FederatedCredentials, window: int | None) -> float:
     """From when on the credentials should be renewed, seconds since the epoch.
 
     Args:
-        window: the configured ``cognito_refresh_window``, taken as it is; None for the default.
+        window: the configured ``cognito_refresh_window``, of which `WIDEST_WINDOW` is the limit; None for the default.
     """
+    lifetime = _lifetime(credentials)
     if window is not None:
-        return credentials.expires_at - window
-    return credentials.expires_at - min(WINDOW, _lifetime(credentials) / 3)
+        return credentials.expires_at - min(window, WIDEST_WINDOW * lifetime)
+    return credentials.expires_at - min(WINDOW, lifetime / 3)
 
 
 def usable_until(credentials: FederatedCredentials) -> float:

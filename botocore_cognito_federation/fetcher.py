@@ -123,17 +123,21 @@ class CredentialFetcher:
         except CognitoFederationError as error:
             raise without_frames(error) from None
 
-    def fetch_fresh(self) -> FederatedCredentials:
+    def fetch_fresh(self, *, new_token: bool = False) -> FederatedCredentials:
         """Exchange the login token of now, whatever is cached: this proves a token that somebody brings.
 
         Claims that nothing verified would otherwise choose whose cached credentials are returned. Nothing else is
         returned in their place, and no other process learns of a failure.
 
+        Args:
+            new_token: renew the login token too, although it has not expired.
+
         Raises:
             CognitoFederationError: the token could not be exchanged.
         """
         try:
-            login = self._login() if self.settings.identity_id is None else None
+            asks = new_token or self.settings.identity_id is None
+            login = self._login(force=new_token) if asks else None
             entry = self.cache.entry(login)
             with self.cache.lock(entry, timeout=LOCK_TIMEOUT) as taken:
                 if not taken:
@@ -206,7 +210,7 @@ class CredentialFetcher:
         login = Login.of(source.cached_token(), self.settings)
         return self.linked.marked(login) if self.linked is not None else login
 
-    def _login(self, attempt: int = 1, *, has_valid_credentials: bool = False) -> Login | None:
+    def _login(self, attempt: int = 1, *, has_valid_credentials: bool = False, force: bool = False) -> Login | None:
         source = self.source()
         if source is None:
             return None
@@ -217,6 +221,7 @@ class CredentialFetcher:
             previous_expires_at=last.expires_at if last else None,
             attempt=attempt,
             has_valid_credentials=has_valid_credentials,
+            force=force,
         )
         logger.debug("Asking %s for a login token (attempt %d)", source.description, attempt)
         self._last_token = source.fetch(context)

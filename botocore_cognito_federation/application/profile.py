@@ -41,9 +41,9 @@ class ProfileSignIn:
     def is_guest(self) -> bool:
         return self._settings.is_guest
 
-    def verify(self) -> FederatedCredentials:
-        """Exchange the login of now, whatever is kept."""
-        return self._fetcher.fetch_fresh()
+    def verify(self, *, new_token: bool = False) -> FederatedCredentials:
+        """Exchange the login of now, whatever is kept; with `new_token` a login whose token is renewed first."""
+        return self._fetcher.fetch_fresh(new_token=new_token)
 
     def fetch(self) -> FetchResult:
         """Credentials, renewed where needed."""

@@ -73,7 +73,7 @@ class CurrentSignIn(Protocol):
     @property
     def is_guest(self) -> bool: ...
 
-    def verify(self) -> FederatedCredentials: ...
+    def verify(self, *, new_token: bool = False) -> FederatedCredentials: ...
 
     def fetch(self) -> FetchResult: ...
 
@@ -186,13 +186,16 @@ class SignIn:
             )
         )
 
-    def verify(self) -> FederatedCredentials:
+    def verify(self, *, new_token: bool = False) -> FederatedCredentials:
         """Exchange the token now, whatever is kept: a token that somebody brings is nobody's before that.
+
+        Args:
+            new_token: renew the token first, although it has not expired.
 
         Raises:
             CognitoFederationError: it was refused, or cannot be exchanged now.
         """
-        credentials = self._fetcher.fetch_fresh()
+        credentials = self._fetcher.fetch_fresh(new_token=new_token)
         self.note_identity(credentials)
         return credentials
 

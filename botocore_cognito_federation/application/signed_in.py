@@ -227,17 +227,24 @@ class SignedIn(ClearsFrames, ABC):
 
     # --- who, and with what -----------------------------------------------------------------------------------------
 
-    def current_credentials(self) -> FederatedCredentials:
+    def current_credentials(self, force: bool = False) -> FederatedCredentials:
         """AWS credentials of whoever is signed in, renewed where needed.
 
         What this object served is served again for as long as it is fresh, for a second at most: then it looks whether
         another process, or another object with the same cache, has signed the user out.
 
+        Args:
+            force: renew login token and credentials now, because groups or roles of the user have changed. Clients of
+                this federation have the new credentials from their next request on.
+
         Raises:
             NotSignedInError: nobody is. Guest credentials never take the place of a user's.
             SignInRequiredError: the login token has expired and nothing renews it.
-            CognitoFederationError: they could not be renewed, and none live.
+            CognitoFederationError: they could not be renewed, and none live; or they could not be renewed by force,
+                and those from before stay as they are.
         """
+        if force:
+            return self._renew_now()
         fresh = self._fresh
         if fresh is not None and fresh.since <= self._clock.now() < fresh.until:
             return fresh.credentials
@@ -377,6 +384,16 @@ class SignedIn(ClearsFrames, ABC):
                 self._serve_again(served, since, pending)
                 return served
         raise NotSignedInError("The user was signed out in the meantime", remedy=self._how_to_sign_in)
+
+    def _renew_now(self) -> FederatedCredentials:
+        refuse_reentry(self, "The refresh handler")
+        sign_in = self._current()
+        with self._events.held(), refreshing(self):
+            credentials = sign_in.verify(new_token=True)
+        if not sign_in.is_current():
+            raise NotSignedInError("The user was signed out in the meantime", remedy=self._how_to_sign_in)
+        self._forget_shared()
+        return credentials
 
     def _serve_again(self, served: FetchResult, since: float, pending: object) -> None:
         """Serve a result again while it is fresh, unless something has changed, or somebody else asked, meanwhile."""

@@ -1,4 +1,4 @@
-"""The commands about who is signed in: ``login``, ``logout``, ``whoami`` and ``token``."""
+"""The commands about who is signed in: ``login``, ``refresh``, ``logout``, ``whoami`` and ``token``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 import time
+from dataclasses import replace
 from datetime import datetime
 
 import click
@@ -13,12 +14,14 @@ from botocore.session import Session as BotocoreSession
 
 from ..botocore_plugin.provider import session_of_other_profile
 from ..cache import STORES
+from ..cache.answers import forget_answers
 from ..cache.base import CREDENTIALS, SESSIONS, Store
 from ..cache.file import FileStore
 from ..cache.sessions import Sessions
+from ..config.configure import signs_people_in
 from ..config.loader import default_directory, load_session_settings, load_settings
 from ..config.settings import Settings
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, SignInRequiredError
 from ..factory import everything_stored, fetcher_for, other_stores, store_for, system_clock
 from ..identity_pool.aws import call
 from ..identity_pool.client import Clients
@@ -105,6 +108,7 @@ def parse_browser_command(text: str) -> tuple[str, ...]:
 @click.option(
     "--timeout", type=click.FloatRange(1, 3600), default=300.0, show_default=True, metavar="S", help="Seconds to wait."
 )
+@click.option("--if-needed", is_flag=True, help="Do nothing where credentials can be had without a sign-in.")
 @click.option("--force", is_flag=True, help="Let another user than the one signed in so far sign in.")
 @click.option("--login-hint", metavar="U", help="The account the provider should suggest.")
 def login_command(
@@ -116,12 +120,13 @@ def login_command(
     browser_command: str | None,
     port: int | None,
     timeout: float,
+    if_needed: bool,
     force: bool,
     login_hint: str | None,
 ) -> None:
     """Sign in. The URL is always printed; a browser opens where one can be."""
     ways = {
-        "--no-browser": no_browser,
+        "--no-browser": no_browser and not use_device_code,  # the AWS CLI takes both: a code opens nothing by itself
         "--use-device-code": use_device_code,
         "--remote": remote,
         "--browser-command": browser_command is not None,
@@ -139,7 +144,47 @@ def login_command(
         force=force,
         login_hint=login_hint,
     )
-    run_login(chosen_settings(profile, session), options)
+    settings = chosen_settings(profile, session)
+    if if_needed and (why_not := why_no_sign_in(settings)) is not None:
+        print_line(f"{why_not}, {settings.scope}", err=True)
+        return
+    run_login(settings, options)
+
+
+def why_no_sign_in(settings: Settings) -> str | None:
+    """Why no sign-in is needed; None where one is. The sign-in is tried for that, and renewed where that is due.
+
+    Raises:
+        CognitoFederationError: it cannot be tried now, or a sign-in would not help.
+    """
+    store = store_for(settings, os.environ)
+    fetcher = fetcher_for(replace(settings, auto_login="never"), store=store, open_session=session_of_other_profile)
+    try:
+        if settings.profile is None:
+            fetcher.login()
+        else:
+            fetcher.credentials()
+    except SignInRequiredError:
+        return None
+    session = Sessions(settings, store).read() if signs_people_in(settings) else None
+    return f"{session.who} is signed in already" if session else "No sign-in is needed"
+
+
+@click.command("refresh")
+@profile_option
+def refresh_command(profile: str | None) -> None:
+    """Renew the login token and the AWS credentials now, because groups or roles of the user have changed.
+
+    Programs that run have the new credentials when theirs are due to be renewed.
+    """
+    settings = chosen_settings(profile, None)
+    fetcher = fetcher_for(settings, open_session=session_of_other_profile)
+    credentials = fetcher.fetch_fresh(new_token=True)
+    forget_answers(default_directory(os.environ))
+    until = credentials.expiration.astimezone()
+    print_line(
+        f"Renewed {settings.scope}: AWS credentials until {until:%H:%M} ({_left(credentials.expires_at)})", err=True
+    )
 
 
 def settings_of_scope(scope: str) -> Settings | None:

@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
+import functools
 import importlib
 import json
 import os
 import platform
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
-from click.shell_completion import get_completion_class
+from click.shell_completion import ShellComplete, add_completion_class, get_completion_class
 
 from .. import __version__
 from .._fast_path import CacheQuery
 from .._util.interruption import hold_signals
 from .._util.log import VARIABLE, start_debug_log, unexpected
-from ..config.loader import load_session_settings, load_settings
+from ..config.loader import load_session_settings, load_settings, names_in_configuration
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
 from ..messages import shown_line
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from ..fetcher import CredentialFetcher
 
 #: Command -> (module, one line of help). The module is imported when its command runs.
 _COMMANDS = {
     "configure": ("setup", "Write a profile, its sign-in and credential_process into ~/.aws/config."),
     "login": ("account", "Sign in."),
+    "refresh": ("account", "Renew login token and credentials now."),
     "logout": ("account", "Sign out: forget tokens and credentials, and revoke what can be revoked."),
     "credential-process": ("run", "Print credentials as SDKs ask for them in credential_process."),
     "export": ("run", "Print credentials for a shell."),
@@ -48,10 +53,36 @@ _COMMANDS = {
     "demo": ("setup", "Show everything end to end on this machine, with no account and no internet."),
     "completion": ("app", "Print the completion script of a shell."),
     "version": ("app", "Print the version."),
+    "help": ("app", "Show the help of a command."),
+}
+#: What other tools call a command -> what it is here.
+_ELSEWHERE = {
+    "activate": "exec",
+    "check": "doctor",
+    "credentials": "credential-process",
+    "env": "export",
+    "init": "configure",
+    "logon": "login",
+    "print": "export",
+    "renew": "refresh",
+    "run": "exec",
+    "setup": "configure",
+    "shell": "exec",
+    "signin": "login",
+    "signout": "logout",
+    "who": "whoami",
 }
 
 
 class _Commands(click.Group):
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        word = args[0]
+        if self.get_command(ctx, word) is None and not ctx.resilient_parsing and not word.startswith("-"):
+            raise click.UsageError(f"There is no command {word!r}.{_meant(word)}", ctx)
+        return super().resolve_command(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
@@ -67,9 +98,43 @@ class _Commands(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
 
+def _meant(word: str) -> str:
+    """What a word that is no command was probably meant for."""
+    plain = word.lower().replace("_", "-")
+    known = _ELSEWHERE.get(plain.replace("-", ""))
+    close = [known] if known else difflib.get_close_matches(plain, _COMMANDS, n=1, cutoff=0.6)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def _profile_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The profiles that a shell offers."""
+    return [name for name in names_in_configuration(os.environ)[0] if name.startswith(incomplete)]
+
+
+def _session_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The sessions that a shell offers."""
+    return [name for name in names_in_configuration(os.environ)[1] if name.startswith(incomplete)]
+
+
+def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        print_line(_version())
+        ctx.exit()
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-p", "--profile", metavar="NAME", shell_complete=_profile_names, help="The profile for the command.")
 @click.option("--debug", is_flag=True, help="Log each step to stderr, without a secret.")
-def app(debug: bool) -> None:
+@click.option(
+    "-V",
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version.",
+)
+def app(profile: str | None, debug: bool) -> None:
     """AWS credentials through an Amazon Cognito identity pool, for every AWS client on this machine."""
     where = "1" if debug else os.environ.get(VARIABLE)
     if where:
@@ -136,16 +201,46 @@ def _say(line: str) -> None:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def profile_option(function: F) -> F:
-    """``--profile``; without it botocore's own order applies."""
-    return click.option("--profile", metavar="NAME", help="The profile; default is AWS_PROFILE, then default.")(
-        function
+def profile_flag(function: F) -> F:
+    """``--profile``, also given before the command; without it botocore's own order applies."""
+
+    @functools.wraps(function)
+    def with_profile(*args: Any, profile: str | None, **others: Any) -> Any:
+        before = click.get_current_context().find_root().params.get("profile")
+        return function(*args, profile=_only_one(profile, before), **others)
+
+    option = click.option(
+        "-p",
+        "--profile",
+        metavar="NAME",
+        shell_complete=_profile_names,
+        help="The profile; default is AWS_PROFILE, then default.",
     )
+    return cast(F, option(with_profile))
+
+
+def profile_option(function: F) -> F:
+    """``--profile``, which may also be the first argument."""
+
+    @functools.wraps(function)
+    def with_name(*args: Any, profile: str | None, named: str | None, **others: Any) -> Any:
+        return function(*args, profile=_only_one(profile, named), **others)
+
+    argument = click.argument("named", metavar="[PROFILE]", required=False, shell_complete=_profile_names)
+    return profile_flag(cast(F, argument(with_name)))
+
+
+def _only_one(profile: str | None, other: str | None) -> str | None:
+    if profile is not None and other is not None and profile != other:
+        raise click.UsageError(f"Two profiles are named, {profile!r} and {other!r}. Name one of them")
+    return other if profile is None else profile
 
 
 def session_option(function: F) -> F:
     """``--session``, for what concerns a sign-in that several profiles share."""
-    return click.option("--session", metavar="NAME", help="The [cognito-session] instead of a profile.")(function)
+    return click.option(
+        "--session", metavar="NAME", shell_complete=_session_names, help="The [cognito-session] instead of a profile."
+    )(function)
 
 
 def chosen_settings(profile: str | None, session: str | None) -> Settings:
@@ -182,24 +277,80 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
 
 
+def _version() -> str:
+    import botocore
+
+    return f"cognito-federation {__version__} (Python {platform.python_version()}, botocore {botocore.__version__})"
+
+
 @click.command("version")
-def version_command() -> None:
+@json_option
+def version_command(as_json: bool) -> None:
     """Print the version."""
     import botocore
 
-    print_line(
-        f"cognito-federation {__version__} (Python {platform.python_version()}, botocore {botocore.__version__})"
-    )
+    if as_json:
+        print_json({"version": __version__, "python": platform.python_version(), "botocore": botocore.__version__})
+    else:
+        print_line(_version())
+
+
+@click.command("help")
+@click.argument("words", metavar="[COMMAND]...", nargs=-1)
+@click.pass_context
+def help_command(ctx: click.Context, words: tuple[str, ...]) -> None:
+    """Show the help of a command, or of all."""
+    parent = ctx.find_root()
+    for word in words:
+        group = parent.command
+        command = group.get_command(parent, word) if isinstance(group, click.Group) else None
+        if command is None:
+            raise click.UsageError(f"There is no command {' '.join(words)!r}.{_meant(word)}", ctx)
+        parent = click.Context(command, parent, command.name)
+    click.echo(parent.get_help())
 
 
 _VARIABLE = "_COGNITO_FEDERATION_COMPLETE"
 
 
-@click.command("completion")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion_command(shell: str) -> None:
-    """Print the completion script of a shell, e.g. eval "$(cognito-federation completion bash)"."""
+class _PowerShellComplete(ShellComplete):
+    """Completion for PowerShell, by its documentation of Register-ArgumentCompleter; not run anywhere yet."""
 
+    name = "powershell"
+    source_template = """\
+Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
+    param($wordToComplete, $commandAst, $cursorPosition)
+    $env:%(complete_var)s = 'powershell_complete'
+    $env:COMP_WORDS = ($commandAst.CommandElements | ForEach-Object { $_.ToString() }) -join "`n"
+    $env:COMP_INCOMPLETE = $wordToComplete
+    try {
+        & '%(prog_name)s' | ForEach-Object {
+            [System.Management.Automation.CompletionResult]::new($_, $_, 'ParameterValue', $_)
+        }
+    } finally {
+        Remove-Item Env:%(complete_var)s, Env:COMP_WORDS, Env:COMP_INCOMPLETE
+    }
+}
+"""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        words, incomplete = os.environ["COMP_WORDS"].split("\n")[1:], os.environ.get("COMP_INCOMPLETE", "")
+        return words[:-1] if incomplete else words, incomplete
+
+    def format_completion(self, item: CompletionItem) -> str:
+        return str(item.value)
+
+
+add_completion_class(_PowerShellComplete)
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish", "powershell"]))
+def completion_command(shell: str) -> None:
+    """Print the completion script of a shell, e.g. eval "$(cognito-federation completion bash)".
+
+    It completes commands, options, and the names of profiles and sessions.
+    """
     maker = get_completion_class(shell)
     if maker is None:
         raise click.UsageError(f"click knows no completion for {shell}")

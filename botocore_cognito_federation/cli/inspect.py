@@ -16,11 +16,12 @@ from ..cache.answers import bindings_of_check, forget_answers, last_failure, put
 from ..cache.base import CREDENTIALS, EVERYTHING, FAILURES, IDENTITIES, NOTES, SESSIONS, Store, sign_in_epoch
 from ..cache.file import FileStore
 from ..cache.sessions import Session, forget_credentials
-from ..config.configure import signs_people_in
+from ..config.configure import Files, signs_people_in
 from ..config.keys import KEYS
 from ..config.loader import default_directory, load_settings
-from ..config.precedence import find_overrides
+from ..config.precedence import find_overrides, limit_of_window
 from ..config.settings import Settings
+from ..config.writer import known_sections, profile_section
 from ..credentials import FederatedCredentials
 from ..doctor.checks import run_checks
 from ..doctor.report import worst_exit_code
@@ -237,12 +238,26 @@ def described(settings: Settings) -> list[tuple[str, str, str]]:
         rows.append((f"cognito_{spec.name}", _shown(value), str(settings.origin(spec.name))))
     provider = settings.provider
     rows.append(("cognito_provider", provider.name if provider else "from the token", str(settings.origin("provider"))))
-    rows.append(("Logins key", (provider.login_key if provider else None) or "from the token's iss", "derived"))
+    login_key = provider.login_key if provider else None
+    rows.append(("Logins key", login_key or "from the token's iss", _origin(settings, "login_key")))
     if settings.region_name:
-        rows.append(("region", settings.region_name, f"profile {settings.profile}"))
+        rows.append(("region", settings.region_name, _place_of_region(settings)))
     endpoint = shown_url(settings.endpoint) if settings.endpoint else f"AWS, {settings.pool_region}"
-    rows.append(("Cognito endpoint", endpoint, "derived"))
+    rows.append(("Cognito endpoint", endpoint, _origin(settings, "endpoint_url", "endpoint")))
     return rows
+
+
+def _origin(settings: Settings, *names: str) -> str:
+    """Where one of several names was set, or that the value follows from others."""
+    return next((str(settings.origins[name]) for name in names if name in settings.origins), "derived")
+
+
+def _place_of_region(settings: Settings) -> str:
+    """The file that has the profile's region: botocore prefers the credentials file's."""
+    files, profile = Files.of(os.environ), settings.profile or "default"
+    if "region" in known_sections(files.credentials).get(profile, {}):
+        return f"[{profile}] in {files.credentials}"
+    return f"[{profile_section(profile)}] in {files.config}"
 
 
 def _shown(value: object) -> str:
@@ -263,7 +278,7 @@ def explain_command(profile: str | None, as_json: bool, keys: bool) -> None:
         return
     settings = load_settings(profile)
     rows = described(settings)
-    warnings = find_overrides(settings, os.environ)
+    warnings = [*find_overrides(settings, os.environ), *filter(None, [limit_of_window(settings)])]
     if as_json:
         document = {
             "profile": settings.profile,

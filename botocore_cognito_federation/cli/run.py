@@ -16,10 +16,11 @@ import click
 
 from .._fast_path import CacheQuery
 from .._util.http import HttpClient
+from ..config.loader import names_in_configuration
 from ..config.settings import Settings
 from ..errors import ConfigurationError, SignInFailedError
 from ..fetcher import CredentialFetcher
-from ..messages import span
+from ..messages import shell_command, span
 from ..serve.child import (
     SHADOWS,
     base_environment,
@@ -33,14 +34,28 @@ from ..serve.child import (
 from ..serve.console import OneShotRedirect, destination_of, guests_have_no_console, partition_of, sign_in_url
 from ..serve.endpoint import Endpoint
 from ..sign_in.browser import BrowserLauncher, can_open_browser
-from .app import fetcher_of_profile, print_data, print_json, print_line, profile_option
+from .app import fetcher_of_profile, print_data, print_json, print_line, profile_flag, profile_option
 from .credential_process import answer_and_end
 
 
-@click.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@profile_option
+class _Exec(click.Command):
+    """``exec dev -- env`` names the profile, where there is one of that name; ``exec -- dev -- env`` starts ``dev``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        rest = super().parse_args(ctx, args)
+        words: tuple[str, ...] = ctx.params["words"]
+        separated = given[: len(given) - len(words)][-1:] == ["--"]
+        is_profile = words[1:2] == ("--",) and not separated and words[0] in names_in_configuration(os.environ)[0]
+        if is_profile and ctx.params["profile"] in (None, words[0]):
+            ctx.params |= {"profile": words[0], "words": words[2:]}
+        return rest
+
+
+@click.command("exec", cls=_Exec, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@profile_flag
 @click.option("--server", is_flag=True, help="Stay, and let the program renew its credentials.")
-@click.argument("words", metavar="[--] [CMD [ARG]...]", nargs=-1, type=click.UNPROCESSED)
+@click.argument("words", metavar="[PROFILE --] [CMD [ARG]...]", nargs=-1, type=click.UNPROCESSED)
 def exec_command(profile: str | None, server: bool, words: tuple[str, ...]) -> int:
     """Run a program with AWS credentials; without CMD a shell."""
     settings, fetcher = fetcher_of_profile(profile)
@@ -51,8 +66,15 @@ def exec_command(profile: str | None, server: bool, words: tuple[str, ...]) -> i
         return _with_endpoint(settings, fetcher, argv) if server else _with_variables(settings, fetcher, argv)
     except OSError as error:
         code, reason = launch_failure(error)
-        print_line(f"{argv[0]} cannot be started: {reason}", err=True)
+        print_line(f"{argv[0]} cannot be started: {reason}{_meant_as_profile(argv[0])}", err=True)
         return code
+
+
+def _meant_as_profile(word: str) -> str:
+    """What to type where the name of a profile stands in the place of the program."""
+    if word not in names_in_configuration(os.environ)[0]:
+        return ""
+    return f". To use the profile: {shell_command('cognito-federation', 'exec', word, '--')} CMD"
 
 
 def _with_variables(settings: Settings, fetcher: CredentialFetcher, argv: list[str]) -> int:

@@ -62,7 +62,7 @@ _ASKED = {
 
 def _key_options(function: click.Command) -> click.Command:
     options = [click.Option([f"--{name.replace('_', '-')}"], metavar="V", help=text) for name, text in _FLAGS.items()]
-    function.params[2:2] = options  # after --profile and --session
+    function.params[1:1] = options  # after --session
     return function
 
 
@@ -129,7 +129,7 @@ def _say_what_is_next(plan: Plan, *, changed: bool, files: Files) -> None:
 
 @_key_options
 @click.command("configure")
-@click.option("--profile", metavar="NAME", help="The profile to write; default is AWS_PROFILE, then default.")
+@profile_option
 @click.option("--session", metavar="NAME", help="The [cognito-session] to write; default is the profile's.")
 @click.option("--region", metavar="R", help="The profile's region; default is the pool's.")
 @click.option("--set", "pairs", metavar="KEY=VALUE", multiple=True, help="Any other key; may be repeated.")

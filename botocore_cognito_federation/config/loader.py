@@ -13,8 +13,10 @@ from .._fast_path import cache_directory
 from .._util.urls import check_endpoint, configured_endpoint, is_true
 from ..errors import ConfigurationError
 from ..messages import run_with_profile, shown_url
+from .keys import PREFIX
 from .precedence import SESSION_SECTION, Layers, has_our_keys, is_ours, resolve
-from .writer import has_section, merged_config, parse_trouble
+from .settings import Origin
+from .writer import expanded_path, has_section, known_config, known_sections, merged_config, parse_trouble
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -70,6 +72,7 @@ def settings_of_config(
     )
     if not is_ours(layers):
         return None
+    _refuse_keys_in_credentials_file(profile or "default", config_file, variables)
     settings = resolve(layers)
     section = layers.profile_section
     cognito = configured_endpoint(full_config, section, variables, service="cognito-identity")
@@ -78,6 +81,8 @@ def settings_of_config(
         check_endpoint(cognito)
     if sts is not None and (settings.flow == "basic" or settings.assume_role_arn is not None):
         check_endpoint(sts)
+    if settings.endpoint_url is None and cognito is not None:
+        settings = replace(settings, origins={**settings.origins, "endpoint": Origin("botocore", cognito.origin)})
     settings = replace(
         settings,
         endpoint=settings.endpoint_url or (cognito.url if cognito else None),
@@ -88,6 +93,22 @@ def settings_of_config(
     )
     _check_endpoint(settings)
     return settings
+
+
+def _refuse_keys_in_credentials_file(profile: str, config_file: str, environ: Mapping[str, str]) -> None:
+    """Refuse keys of ours in ``~/.aws/credentials``: botocore joins that file with the other and prefers its values.
+
+    Raises:
+        ConfigurationError: it has one. To leave it out would let botocore's chain go on to another identity.
+    """
+    path = expanded_path(environ.get("AWS_SHARED_CREDENTIALS_FILE") or os.path.join("~", ".aws", "credentials"))
+    found = [key for key in known_sections(path).get(profile, ()) if key.startswith(PREFIX)]
+    if found and os.path.realpath(path) != os.path.realpath(expanded_path(config_file)):
+        title = "default" if profile == "default" else f"profile {profile}"
+        raise ConfigurationError(
+            f"{path} has {found[0]} in [{profile}], but cognito_ keys count only in {config_file}",
+            remedy=f"Move the cognito_ keys of [{profile}] into [{title}] of {config_file}",
+        )
 
 
 def _check_endpoint(settings: Settings) -> None:
@@ -176,6 +197,16 @@ def _of_every_profile(
                 settings = settings_of_session(session, name, in_use=in_use, environ=environ)
                 if settings is not None:
                     yield settings
+
+
+def names_in_configuration(environ: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """The names of the profiles that this tool manages, and of the sessions; none where the file cannot be read."""
+    try:
+        config = known_config(environ.get("AWS_CONFIG_FILE") or os.path.join("~", ".aws", "config"))
+    except ConfigurationError:
+        return [], []
+    profiles = [name for name, section in config["profiles"].items() if has_our_keys(section)]
+    return profiles, [title.removeprefix(SESSION_SECTION) for title in config if title.startswith(SESSION_SECTION)]
 
 
 def _not_ours(name: str, profiles: Mapping[str, Any]) -> ConfigurationError:

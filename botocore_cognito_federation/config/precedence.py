@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from .. import identity_providers
+from ..credentials import WIDEST_WINDOW
 from ..errors import ConfigurationError
 from ..messages import run_with_profile, shell_command
 from .keys import KEYS, OTHER_VARIABLES, PREFIX, TOKEN_SOURCES, VARIABLE_PREFIX, BadValue, check_together
@@ -255,6 +256,24 @@ def _provider(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> identit
         )
     except ConfigurationError as error:
         raise ConfigurationError(f"{error.what} (from {origins[source_key]})", remedy=error.remedy) from None
+
+
+#: Seconds that credentials of the enhanced flow are valid, and those of STS unless something else is configured.
+_HOUR = 3600
+
+
+def limit_of_window(settings: Settings) -> str:
+    """The sentence on a ``cognito_refresh_window`` that is wider than the credentials' lifetime; empty for others."""
+    window, lifetime = settings.refresh_window, settings.duration_seconds or _HOUR
+    if settings.assume_role_arn is not None:
+        lifetime = _HOUR  # of a role that is assumed with the credentials of another
+    most = round(WIDEST_WINDOW * lifetime)
+    if window is None or window <= most:
+        return ""
+    return (
+        f"cognito_refresh_window is {window} s, and the credentials are valid for {lifetime} s: they are renewed when"
+        f" {most} s are left. Set it to {most} or less"
+    )
 
 
 #: Keys by which botocore gets credentials in another way before it asks a helper.

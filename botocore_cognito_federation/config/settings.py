@@ -13,7 +13,7 @@ class Origin:
     """Where a value came from, in words a user can act on.
 
     Attributes:
-        layer: ``flag``, ``environment``, ``profile``, ``session``, ``argument`` or ``default``.
+        layer: ``flag``, ``environment``, ``profile``, ``session``, ``argument``, ``botocore`` or ``default``.
         place: the flag, the variable, or the section and file.
     """
 

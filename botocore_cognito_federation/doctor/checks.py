@@ -26,7 +26,7 @@ from ..cache.file import FileStore
 from ..cache.sessions import Sessions
 from ..config.configure import Files, check_provider, is_ours, is_slow, signs_people_in
 from ..config.loader import default_directory, load_settings
-from ..config.precedence import find_overrides
+from ..config.precedence import find_overrides, limit_of_window
 from ..config.settings import Settings
 from ..config.writer import known_config, profile_section
 from ..errors import CognitoFederationError, ConfigurationError, SignInRequiredError, StorageError, TemporaryError
@@ -53,6 +53,13 @@ def shadows(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckRes
         yield CheckResult("precedence", "error", what, remedy, ConfigurationError.exit_code)
     if not found:
         yield CheckResult("precedence", "ok", "Nothing takes precedence over this profile")
+
+
+def window(settings: Settings) -> Iterator[CheckResult]:
+    """Whether the credentials can be renewed as early as is configured."""
+    what, _, remedy = limit_of_window(settings).rpartition(". ")
+    if what:
+        yield CheckResult("refresh window", "warning", what, remedy)
 
 
 def helper(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckResult]:
@@ -371,6 +378,7 @@ def _looks(
     yield lambda: helper(settings, environ)
     yield lambda: places(settings, store, environ)
     yield lambda: names(settings)
+    yield lambda: window(settings)
     yield lambda: sign_in(settings, store)
     yield lambda: redirect_ports(settings)
     yield lambda: other_identities(settings, environ, offline=offline)

@@ -39,6 +39,8 @@ class RefreshContext:
         previous_expires_at: when the last token expired or expires, seconds since the epoch.
         attempt: 1 for the first attempt of this renewal.
         has_valid_credentials: whether credentials still live; then one attempt is enough, and nobody is kept waiting.
+        force: whether the token has to be a new one, although the last one has not expired: what it says of its user,
+            such as groups and roles, may have changed.
     """
 
     provider: str | None = None
@@ -46,6 +48,7 @@ class RefreshContext:
     previous_expires_at: float | None = None
     attempt: int = 1
     has_valid_credentials: bool = False
+    force: bool = False
 
 
 class LoginTokenProvider(Protocol):

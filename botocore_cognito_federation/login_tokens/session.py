@@ -113,25 +113,26 @@ class RefreshTokenProvider:
     def fetch(self, context: RefreshContext) -> LoginToken:
         session = self._session()
         token = session.token()
-        if token is not None and context.attempt == 1 and self._is_fresh(session, token):
+        is_wanted = context.attempt == 1 and not context.force
+        if token is not None and is_wanted and self._is_fresh(session, token):
             return token
         try:
             with self._store.lock(f"session-{self._sessions.key}", timeout=_LOCK_TIMEOUT) as taken:
                 if not taken:
                     raise held_for_too_long(self._store, self._sessions.key, _LOCK_TIMEOUT)
-                return self._next_token(context, token if context.attempt > 1 else None)
+                return self._next_token(context, None if is_wanted else token)
         except (TemporaryError, StorageError) as error:
-            if token is not None and context.attempt == 1 and self._is_alive(token):
+            if token is not None and is_wanted and self._is_alive(token):
                 self._session()  # whoever signed out meanwhile meant this token too
                 logger.debug("The session could not be renewed (%s); its token is still valid", error.line)
                 return token
             raise
 
-    def _next_token(self, context: RefreshContext, refused: LoginToken | None) -> LoginToken:
+    def _next_token(self, context: RefreshContext, unwanted: LoginToken | None) -> LoginToken:
         """With the lock held: what another process has renewed meanwhile, or a renewal of our own."""
         session = self._session()
         token = session.token()
-        if token is not None and self._is_fresh(session, token) and (refused is None or token.value != refused.value):
+        if token is not None and self._is_fresh(session, token) and (unwanted is None or token.value != unwanted.value):
             return token
         try:
             return self._renewed(session, context)
@@ -142,7 +143,7 @@ class RefreshTokenProvider:
                 return self._renewed_once_more(newer, context)
             if newer is not None:
                 # The token that ran out still says whose credentials live on; one that Cognito refused says nothing.
-                told = None if refused is not None else newer.login_token
+                told = None if context.attempt > 1 else newer.login_token
                 self._sessions.write(replace(newer, refresh_token=None, login_token=told))
             raise self._sign_in(str(ended)) from None
 

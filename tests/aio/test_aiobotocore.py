@@ -137,7 +137,8 @@ def test_expired_credentials_are_renewed_once_by_many_tasks(world: World) -> Non
 
 
 def test_tasks_are_served_what_lives_while_one_renews(world: World, add_profile: AddProfile, tmp_path: Path) -> None:
-    add_profile("eager", cognito_token_file=str(tmp_path / "token"), cognito_refresh_window="3599")
+    world.credential_lifetime = 10
+    add_profile("eager", cognito_token_file=str(tmp_path / "token"), cognito_refresh_window="3600")
 
     async def main() -> list[str]:
         credentials = await AioSession(profile="eager").get_credentials()
@@ -308,7 +309,8 @@ def test_another_event_loop_than_asyncios_is_named_as_such() -> None:
 def test_a_temporary_failure_while_credentials_live_is_no_failure(
     world: World, add_profile: AddProfile, tmp_path: Path
 ) -> None:
-    add_profile("eager", cognito_token_file=str(tmp_path / "token"), cognito_refresh_window="3599")
+    world.credential_lifetime = 10
+    add_profile("eager", cognito_token_file=str(tmp_path / "token"), cognito_refresh_window="3600")
 
     async def main() -> bool:
         credentials = await AioSession(profile="eager").get_credentials()

@@ -343,3 +343,39 @@ def test_a_handler_that_is_no_function_is_refused_when_it_is_set(make: Maker) ->
     federation = make()
     with pytest.raises(ConfigurationError, match="function"):
         federation.refresh_handlers["google"] = "x"  # type: ignore[assignment]
+
+
+def test_by_force_token_and_credentials_are_renewed_although_neither_has_expired(
+    world: World, make: Maker, clock: Time
+) -> None:
+    federation = signed_in(world, make, handler := Handler(world))
+    keys = federation.botocore_session().get_credentials()
+    before = federation.current_credentials()
+    assert keys is not None
+    assert keys.get_frozen_credentials().access_key == before.access_key
+    after = federation.current_credentials(force=True)
+    assert (handler.calls, handler.contexts[0].force) == (1, True)
+    assert after.access_key != before.access_key
+    assert federation.current_credentials() == after
+    assert keys.get_frozen_credentials().access_key == after.access_key
+
+
+def test_what_was_valid_before_stays_valid_where_a_renewal_by_force_fails(
+    world: World, make: Maker, clock: Time
+) -> None:
+    federation = signed_in(world, make, handler := Handler(world))
+    before = federation.current_credentials()
+    handler.failures = [NonRetryableError("no")]
+    with pytest.raises(CognitoFederationError):
+        federation.current_credentials(force=True)
+    assert federation.current_credentials() == before
+    world.fault("GetCredentialsForIdentity", status=400, code="NotAuthorizedException")
+    with pytest.raises(CognitoFederationError):
+        federation.current_credentials(force=True)
+    assert federation.current_credentials() == before
+
+
+def test_without_a_handler_the_token_at_hand_is_exchanged_anew_by_force(world: World, make: Maker) -> None:
+    federation = signed_in(world, make)
+    before = federation.current_credentials()
+    assert federation.current_credentials(force=True).access_key != before.access_key

@@ -32,6 +32,7 @@ def test_fresh_implies_alive_but_for_the_last_minute_and_nothing_lives_after_its
         assert now < credentials.expires_at
     if is_fresh(credentials, None, now):
         assert is_usable(credentials, now)
+    assert is_fresh(credentials, window, issued + lifetime / 11), "no window makes each request an exchange"
 
 
 PARTS = st.dictionaries(

@@ -108,8 +108,9 @@ def test_a_pool_without_the_basic_flow_says_which_setting(signed_in: ProfileHome
 
 
 def test_the_pools_token_is_had_anew_for_each_renewal(signed_in: ProfileHome, world: World) -> None:
-    basic(signed_in, cognito_refresh_window="43200")
+    basic(signed_in)
     first = signed_in.credential_process("basic")
+    signed_in.age(seconds_left=30)
     second = signed_in.credential_process("basic")
     assert first["AccessKeyId"] != second["AccessKeyId"]
     operations = [call.operation for call in world.calls()]
