@@ -26,7 +26,8 @@ from ..factory import everything_stored, fetcher_for, other_stores, store_for, s
 from ..identity_pool.aws import call
 from ..identity_pool.client import Clients
 from ..identity_pool.errors import CallContext
-from ..messages import span
+from ..login_token import LoginToken
+from ..messages import shown_time, shown_time_or_none, span
 from ..sign_in.interactive import Environment, LoginOptions
 from ..sign_in.login import SignedIn, sign_in
 from ..sign_in.sessions import SignedOut, forget_scope, sign_out
@@ -275,7 +276,7 @@ def identity_of(settings: Settings) -> dict[str, str | None]:
         "account": answer.body["Account"],
         "arn": answer.body["Arn"],
         "user_id": answer.body["UserId"],
-        "expires_at": f"{credentials.expiration:%Y-%m-%dT%H:%M:%SZ}",
+        "expires_at": shown_time(credentials.expires_at),
     }
 
 
@@ -293,8 +294,8 @@ def whoami_command(profile: str | None, as_json: bool) -> None:
             print_line(f"{name.replace('_', ' '):12} {value}")
 
 
-def login_token(settings: Settings) -> tuple[str, dict[str, object]]:
-    """The login token, fresh, and its claims (empty for one that is not a JWT).
+def login_token(settings: Settings) -> LoginToken:
+    """The login token, fresh.
 
     Raises:
         CognitoFederationError: there is none.
@@ -302,19 +303,23 @@ def login_token(settings: Settings) -> tuple[str, dict[str, object]]:
     login = fetcher_for(settings, open_session=session_of_other_profile).login()
     if login is None:
         raise ConfigurationError("Guests have no login token")
-    return login.token.value, dict(login.token.claims)
+    return login.token
 
 
 @click.command("token")
 @profile_option
 @session_option
 @click.option("--claims", is_flag=True, help="Print the claims in it instead.")
-def token_command(profile: str | None, session: str | None, claims: bool) -> None:
+@json_option
+def token_command(profile: str | None, session: str | None, claims: bool, as_json: bool) -> None:
     """Print the login token. Any program that has it can act as you until it expires."""
-    token, found = login_token(chosen_settings(profile, session))
-    if not claims:
-        print_data(token)
-        return
-    if not found:
+    token = login_token(chosen_settings(profile, session))
+    found = dict(token.claims)
+    if claims and not found:
         raise ConfigurationError("The login token of this provider is not a JWT and has no claims to show")
-    print_json(found)
+    if claims:
+        print_json(found)
+    elif as_json:
+        print_json({"token": token.value, "expires_at": shown_time_or_none(token.expires_at), "claims": found or None})
+    else:
+        print_data(token.value)

@@ -27,7 +27,7 @@ from ..doctor.checks import run_checks
 from ..doctor.report import worst_exit_code
 from ..errors import StorageError
 from ..factory import everything_stored, store_for
-from ..messages import login_command, shown_url, span
+from ..messages import login_command, shown_time_or_none, shown_url, span
 from .app import chosen_settings, json_option, print_data, print_json, print_line, profile_option, session_option
 
 #: Notes older than this concern nobody any more.
@@ -206,13 +206,23 @@ def status_command(profile: str | None, session: str | None, as_json: bool, ever
             put_check(query, bindings, code, _true_until(found))
         return code
     if as_json:
-        print_json(asdict(found))
+        print_json({"profile": settings and (settings.profile or "default"), **with_shown_times(asdict(found))})
         return 0
     if settings:
         shown = f"session {session}" if session else f"profile {settings.profile or 'default'}"
         print_line(f"{shown}, identity pool {settings.identity_pool_id}")
     say(found, settings, keeps=why is None)
     return 0
+
+
+def with_shown_times(value: Any) -> Any:
+    """A document in which each time, whose name ends in ``_at``, is ISO 8601."""
+    if isinstance(value, dict):
+        return {
+            name: shown_time_or_none(each) if name.endswith("_at") else with_shown_times(each)
+            for name, each in value.items()
+        }
+    return [with_shown_times(each) for each in value] if isinstance(value, list) else value
 
 
 _DERIVED = (
@@ -273,15 +283,19 @@ def _shown(value: object) -> str:
 def explain_command(profile: str | None, as_json: bool, keys: bool) -> None:
     """The resolved settings, and where each came from."""
     if keys:
-        for key in KEYS.values():
-            print_line(f"{key.full_name:32} {key.variable if key.has_variable else '(no variable)'}")
+        variables = {key.full_name: key.variable if key.has_variable else None for key in KEYS.values()}
+        if as_json:
+            print_json({"keys": variables})
+            return
+        for name, variable in variables.items():
+            print_line(f"{name:32} {variable or '(no variable)'}")
         return
     settings = load_settings(profile)
     rows = described(settings)
     warnings = [*find_overrides(settings, os.environ), *filter(None, [limit_of_window(settings)])]
     if as_json:
         document = {
-            "profile": settings.profile,
+            "profile": settings.profile or "default",
             "settings": {name: {"value": value, "from": origin} for name, value, origin in rows},
             "warnings": warnings,
         }
@@ -316,14 +330,23 @@ def cache_command() -> None:
 
 
 @cache_command.command("path")
-def path() -> None:
+@json_option
+def path(as_json: bool) -> None:
     """Print the directory."""
-    print_data(default_directory(os.environ))
+    directory = default_directory(os.environ)
+    if as_json:
+        print_json({"path": directory})
+    else:
+        print_data(directory)
 
 
 @cache_command.command("list")
-def list_entries() -> None:
+@json_option
+def list_entries(as_json: bool) -> None:
     """List the cached AWS credentials, without showing them."""
+    if as_json:
+        print_json({"credentials": with_shown_times(credentials_of(everything_stored(os.environ), None))})
+        return
     for key, document in everything_stored(os.environ).documents(CREDENTIALS):
         kept = FederatedCredentials.from_document(document)
         if kept is None:
