@@ -40,6 +40,8 @@ ENTRY = "\x1e"
 #: What the name of a file ends in that holds the exit code of ``status --check``.
 CHECK = ".check"
 
+#: The profile whose credentials `exec` has given to this process.
+EXEC_PROFILE = "COGNITO_FEDERATION_EXEC_PROFILE"
 #: The chain of profiles whose commands lead to this process; see `check_profile_recursion`.
 CHAIN_VARIABLE = "_COGNITO_FEDERATION_PROFILE_CHAIN"
 #: Seconds to wait for the process that is renewing; SDKs end a helper after 60.
@@ -79,7 +81,8 @@ class CacheQuery:
     """
 
     def __init__(self, profile: "str | None", environ: "Mapping[str, str]") -> None:
-        self.profile = profile or environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE") or "default"
+        get = environ.get
+        self.profile = profile or get("AWS_DEFAULT_PROFILE") or get("AWS_PROFILE") or get(EXEC_PROFILE) or "default"
         self.asked_at = time()
         self.files = config, shared, *states = configuration_files(environ)
         self.directory = cache_directory(environ)

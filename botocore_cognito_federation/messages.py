@@ -124,6 +124,12 @@ def shown_time(seconds: float) -> str:
         return repr(seconds)
 
 
+def shown_time_or_none(seconds: object) -> str | None:
+    """A time that may not be known, or may be damaged, as `shown_time` has it."""
+    is_time = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    return shown_time(seconds) if is_time else None  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True)
 class SignInAgain:
     """The remedy of a part that knows no configuration; the part that knows one names what signs in for it.

@@ -172,6 +172,8 @@ class Sessions:
             "device_key": session.device_key,
             "signed_in_at": session.signed_in_at,
             "generation": session.sign_out_epoch,
+            "profile": self.settings.profile,
+            "made_with": maker_of(self.settings),
         }
 
     def delete(self) -> None:
@@ -207,6 +209,18 @@ def session_key(settings: Settings) -> str:
             "client": settings.client_id,
         }
     )
+
+
+def maker_of(settings: Settings) -> dict[str, str | None]:
+    """The provider and client of a sign-in: what it takes to revoke it after the configuration has changed."""
+    provider = settings.provider
+    return {
+        "provider": provider.name if provider else None,
+        "login_key": provider.login_key if provider else None,
+        "issuer": provider.issuer if provider and provider.issuer_is_exact else None,
+        "client_id": settings.client_id,
+        "user_pool_id": settings.user_pool_id,
+    }
 
 
 #: Seconds after which a renewal that began before a sign-out has ended; its own limits are minutes.

@@ -26,10 +26,11 @@ from ..factory import everything_stored, fetcher_for, other_stores, store_for, s
 from ..identity_pool.aws import call
 from ..identity_pool.client import Clients
 from ..identity_pool.errors import CallContext
-from ..messages import span
+from ..login_token import LoginToken
+from ..messages import shown_time, shown_time_or_none, span
 from ..sign_in.interactive import Environment, LoginOptions
 from ..sign_in.login import SignedIn, sign_in
-from ..sign_in.sessions import SignedOut, forget_scope, sign_out
+from ..sign_in.sessions import SignedOut, forget_scope, scopes_left_over, sign_out
 from ..sign_in.terminal import TerminalScreen, read_line
 from .app import chosen_settings, json_option, print_data, print_json, print_line, profile_option, session_option
 
@@ -191,9 +192,10 @@ def settings_of_scope(scope: str) -> Settings | None:
     """The settings whose sign-ins have this scope, or None where the configuration no longer has them."""
     kind, _, name = scope.partition(" ")
     try:
-        return load_session_settings(name) if kind == "session" else load_settings(name)
+        found = load_session_settings(name) if kind == "session" else load_settings(name)
     except ConfigurationError:
         return None
+    return found if found.scope == scope else None  # a profile that names a session now has left its own scope
 
 
 def scopes_kept(store: Store) -> list[str]:
@@ -234,20 +236,26 @@ def logout_command(profile: str | None, session: str | None, everything: bool, n
         found = settings_of_scope(scope)
         if found is not None:
             _sign_out_everywhere(found, not no_revoke)
-        forgotten = forget_scope(scope, store=store, environ=os.environ)
-        if found is None or forgotten.who is not None:
-            say(scope, forgotten)
+        else:
+            for ended in forget_scope(scope, store=store, environ=os.environ, revoking=not no_revoke):
+                say(scope, ended)
     # What is damaged names no scope, and may hold tokens all the same.
     FileStore(default_directory(os.environ)).delete_all(SESSIONS)
 
 
 def _sign_out_everywhere(settings: Settings, revoking: bool) -> None:
-    """Sign out where the configuration keeps things, and where another configuration has left the same sign-in."""
+    """Sign out where the configuration stores things, and end what an earlier configuration has left anywhere."""
     store = store_for(settings, os.environ)
-    say(settings.scope, sign_out(settings, store=store, environ=os.environ, revoking=revoking))
-    for other in other_stores(store, os.environ):
-        if Sessions(settings, other).read_of_any_epoch() is not None:
-            say(settings.scope, sign_out(settings, store=other, environ=os.environ, revoking=revoking))
+    ended = [(settings.scope, sign_out(settings, store=store, environ=os.environ, revoking=revoking))]
+    for other in (store, *other_stores(store, os.environ)):
+        if other is not store and Sessions(settings, other).read_of_any_epoch() is not None:
+            ended.append((settings.scope, sign_out(settings, store=other, environ=os.environ, revoking=revoking)))
+        for scope in (settings.scope, *scopes_left_over(settings, other, os.environ)):
+            left = forget_scope(scope, store=other, environ=os.environ, revoking=revoking, like=settings)
+            ended += [(f"{scope}, left by an earlier configuration", each) for each in left]
+    shown = [(scope, done) for scope, done in ended if done.who is not None] or ended[:1]
+    for scope, done in shown:
+        say(scope, done)
 
 
 def identity_of(settings: Settings) -> dict[str, str | None]:
@@ -275,7 +283,7 @@ def identity_of(settings: Settings) -> dict[str, str | None]:
         "account": answer.body["Account"],
         "arn": answer.body["Arn"],
         "user_id": answer.body["UserId"],
-        "expires_at": f"{credentials.expiration:%Y-%m-%dT%H:%M:%SZ}",
+        "expires_at": shown_time(credentials.expires_at),
     }
 
 
@@ -293,8 +301,8 @@ def whoami_command(profile: str | None, as_json: bool) -> None:
             print_line(f"{name.replace('_', ' '):12} {value}")
 
 
-def login_token(settings: Settings) -> tuple[str, dict[str, object]]:
-    """The login token, fresh, and its claims (empty for one that is not a JWT).
+def login_token(settings: Settings) -> LoginToken:
+    """The login token, fresh.
 
     Raises:
         CognitoFederationError: there is none.
@@ -302,19 +310,23 @@ def login_token(settings: Settings) -> tuple[str, dict[str, object]]:
     login = fetcher_for(settings, open_session=session_of_other_profile).login()
     if login is None:
         raise ConfigurationError("Guests have no login token")
-    return login.token.value, dict(login.token.claims)
+    return login.token
 
 
 @click.command("token")
 @profile_option
 @session_option
 @click.option("--claims", is_flag=True, help="Print the claims in it instead.")
-def token_command(profile: str | None, session: str | None, claims: bool) -> None:
+@json_option
+def token_command(profile: str | None, session: str | None, claims: bool, as_json: bool) -> None:
     """Print the login token. Any program that has it can act as you until it expires."""
-    token, found = login_token(chosen_settings(profile, session))
-    if not claims:
-        print_data(token)
-        return
-    if not found:
+    token = login_token(chosen_settings(profile, session))
+    found = dict(token.claims)
+    if claims and not found:
         raise ConfigurationError("The login token of this provider is not a JWT and has no claims to show")
-    print_json(found)
+    if claims:
+        print_json(found)
+    elif as_json:
+        print_json({"token": token.value, "expires_at": shown_time_or_none(token.expires_at), "claims": found or None})
+    else:
+        print_data(token.value)

@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import functools
 import importlib
+import io
 import json
 import os
 import platform
@@ -17,7 +18,7 @@ import click
 from click.shell_completion import ShellComplete, add_completion_class, get_completion_class
 
 from .. import __version__
-from .._fast_path import CacheQuery
+from .._fast_path import EXEC_PROFILE, CacheQuery
 from .._util.interruption import hold_signals
 from .._util.log import VARIABLE, start_debug_log, unexpected
 from ..config.loader import load_session_settings, load_settings, names_in_configuration
@@ -152,6 +153,9 @@ def run(arguments: list[str] | None = None) -> int:
     if sys.stdout is None:
         # Closed at the start: `main` has filled its place with something that takes no writing, and that is to be said.
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - it is open as long as the process
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the encoding of a terminal lacks is shown by its number; data is refused (`print_data`).
+        sys.stdout.reconfigure(errors="backslashreplace")
     code = _ended_with(arguments)
     for stream in filter(None, (sys.stdout, sys.stderr)):  # one that was closed at the start is None
         try:
@@ -202,12 +206,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def profile_flag(function: F) -> F:
-    """``--profile``, also given before the command; without it botocore's own order applies."""
+    """``--profile``, also before the command; else botocore's own order, then the profile that `exec` has used."""
 
     @functools.wraps(function)
     def with_profile(*args: Any, profile: str | None, **others: Any) -> Any:
         before = click.get_current_context().find_root().params.get("profile")
-        return function(*args, profile=_only_one(profile, before), **others)
+        chosen = _only_one(profile, before)
+        if chosen is None and not others.get("session") and not others.get("everything"):
+            chosen = CacheQuery(None, os.environ).profile if os.environ.get(EXEC_PROFILE) else None
+        return function(*args, profile=chosen, **others)
 
     option = click.option(
         "-p",
@@ -368,9 +375,17 @@ def print_heading(text: str) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print a document as JSON: lossless, with everything escaped that is not a printable character."""
+    """Print a document as JSON: lossless, with everything escaped that cannot be printed."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
-    _print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
+    _print("".join(c if (c.isprintable() and _is_encodable(c)) or c == "\n" else json.dumps(c)[1:-1] for c in text))
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def print_data(text: str) -> None:
@@ -379,6 +394,11 @@ def print_data(text: str) -> None:
     Raises:
         CognitoFederationError: a terminal would not show them as they are, so that they can be no token or setting.
     """
+    if not _is_encodable(text):
+        raise CognitoFederationError(
+            f"What should be printed holds characters that {sys.stdout.encoding} lacks, the encoding of stdout",
+            remedy="Set PYTHONIOENCODING=utf-8",
+        )
     if not all(line.isprintable() for line in text.split("\n")):
         raise CognitoFederationError(
             "What should be printed holds control characters", remedy="Run: cognito-federation doctor"

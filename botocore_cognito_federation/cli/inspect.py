@@ -15,7 +15,7 @@ from ..cache import STORES
 from ..cache.answers import bindings_of_check, forget_answers, last_failure, put_check
 from ..cache.base import CREDENTIALS, EVERYTHING, FAILURES, IDENTITIES, NOTES, SESSIONS, Store, sign_in_epoch
 from ..cache.file import FileStore
-from ..cache.sessions import Session, forget_credentials
+from ..cache.sessions import Session, Sessions, forget_credentials, session_key
 from ..config.configure import Files, signs_people_in
 from ..config.keys import KEYS
 from ..config.loader import default_directory, load_settings
@@ -27,7 +27,9 @@ from ..doctor.checks import run_checks
 from ..doctor.report import worst_exit_code
 from ..errors import StorageError
 from ..factory import everything_stored, store_for
-from ..messages import login_command, shown_url, span
+from ..messages import login_command, shown_time_or_none, shown_url, span
+from ..sign_in.sessions import scopes_left_over
+from .account import settings_of_scope
 from .app import chosen_settings, json_option, print_data, print_json, print_line, profile_option, session_option
 
 #: Notes older than this concern nobody any more.
@@ -53,14 +55,24 @@ def credentials_of(store: Store, scope: str | None) -> list[dict[str, Any]]:
     ]
 
 
-def sign_ins_of(store: Store, scope: str | None) -> list[dict[str, Any]]:
-    """The sign-ins of a scope (None: of all) that no sign-out has ended, without their tokens."""
+def sign_ins_of(store: Store, settings: Settings | None, *, can_renew: bool = True) -> list[dict[str, Any]]:
+    """The sign-ins of settings (None: of all) that no sign-out has ended, without their tokens.
+
+    Also those that an earlier configuration has left.
+
+    Args:
+        can_renew: whether a refresh token can be used: its successor has to be stored.
+    """
     now = time.time()
     found = []
-    for _, document in store.documents(SESSIONS):
+    scopes = {settings.scope, *scopes_left_over(settings, store, os.environ)} if settings else None
+    for key, document in store.documents(SESSIONS):
         session, of = Session.from_document(document), str(document.get("scope"))
-        if session is None or scope not in (None, of) or session.sign_out_epoch != sign_in_epoch(store, of):
+        if session is None or session.sign_out_epoch != sign_in_epoch(store, of):
             continue
+        if scopes is not None and of not in scopes:
+            continue
+        configured = settings if settings and of == settings.scope else settings_of_scope(of)
         token = session.token()
         expires_at = token.expires_at if token else None
         lives = token is not None and (expires_at is None or now < expires_at)
@@ -71,8 +83,10 @@ def sign_ins_of(store: Store, scope: str | None) -> list[dict[str, Any]]:
                 "subject": session.subject,
                 "signed_in_at": session.signed_in_at,
                 "token_expires_at": expires_at,
-                "renews_itself": session.refresh_token is not None,
+                "has_refresh_token": session.refresh_token is not None,
+                "renews_itself": session.refresh_token is not None and can_renew,
                 "signed_in": lives or session.refresh_token is not None,
+                "is_left_over": configured is None or session_key(configured) != key,
             }
         )
     return found
@@ -95,13 +109,16 @@ def _at(document: Mapping[str, Any]) -> float:
 def sign_in_line(entry: Mapping[str, Any], *, naming_scope: bool) -> str:
     """A sign-in as one line for people."""
     who = f"{entry['who']} ({entry['scope']})" if naming_scope else entry["who"]
+    if entry["is_left_over"]:
+        return f"an earlier configuration has left the sign-in of {who}; logout ends it"
     if not entry["signed_in"]:
         return f"the sign-in of {who} has ended"
     if entry["renews_itself"]:
         return f"signed in as {who}; renews itself"
     expires_at = entry["token_expires_at"]
     left = "with no known end" if expires_at is None else f"for another {span(max(0.0, expires_at - time.time()))}"
-    return f"signed in as {who} {left}; no refresh token"
+    why = "the cache cannot be written, so nothing renews it" if entry["has_refresh_token"] else "no refresh token"
+    return f"signed in as {who} {left}; {why}"
 
 
 @dataclass(frozen=True)
@@ -127,17 +144,33 @@ class Overview:
         """The credentials that have not expired."""
         return [entry for entry in self.credentials if entry["seconds_left"] > 0]
 
+    @property
+    def current(self) -> list[dict[str, Any]]:
+        """The sign-ins that the configuration as it is uses."""
+        return [entry for entry in self.sign_ins if not entry["is_left_over"]]
 
-def overview_of(settings: Settings | None, store: Store, warnings: list[str]) -> Overview:
-    """What is stored for settings, or for all scopes (None).
+
+def overview_of(settings: Settings | None, store: Store, warnings: list[str], *, can_renew: bool = True) -> Overview:
+    """What is stored for settings, or for all scopes (None); `can_renew` as for `sign_ins_of`.
 
     Raises:
         StorageError: the store cannot be asked.
     """
     scope = settings.scope if settings else None
-    found = Overview(False, sign_ins_of(store, scope), credentials_of(store, scope), notes_of(store), warnings)
-    signed_in = bool(found.living) or any(entry["signed_in"] for entry in found.sign_ins)
-    return replace(found, needs_sign_in=not signed_in and (settings is None or signs_people_in(settings)))
+    sign_ins = sign_ins_of(store, settings, can_renew=can_renew)
+    found = Overview(False, sign_ins, credentials_of(store, scope), notes_of(store), warnings)
+    return replace(found, needs_sign_in=_needs_sign_in(found, settings, store))
+
+
+def _needs_sign_in(found: Overview, settings: Settings | None, store: Store) -> bool:
+    signed_in = any(entry["signed_in"] for entry in found.current)
+    if settings is None:
+        return not signed_in and not found.living
+    if signed_in or not signs_people_in(settings):
+        return False
+    # A sign-in that has ended still says whose credentials are cached; without one no process can tell.
+    session = Sessions(settings, store).read()
+    return session is None or session.login_token is None or not found.living
 
 
 def say(found: Overview, settings: Settings | None, *, keeps: bool) -> None:
@@ -161,7 +194,7 @@ def _true_until(found: Overview) -> float:
     """Until when an overview says whether a sign-in is needed, if nothing is written."""
     ends = [entry["expires_at"] for entry in found.living]
     ends += [
-        None if entry["renews_itself"] else entry["token_expires_at"] for entry in found.sign_ins if entry["signed_in"]
+        None if entry["renews_itself"] else entry["token_expires_at"] for entry in found.current if entry["signed_in"]
     ]
     longest = time.time() + _LONGEST_CHECK
     return min(longest, max(longest if end is None else float(end) for end in ends)) if ends else longest
@@ -195,7 +228,7 @@ def status_command(profile: str | None, session: str | None, as_json: bool, ever
         why = FileStore(default_directory(os.environ)).why_unusable()
         warnings += [f"{why}. Until that is changed, each call starts anew"] if why else []
     try:
-        found = overview_of(settings, store, warnings)
+        found = overview_of(settings, store, warnings, can_renew=why is None)
     except StorageError as error:
         if check:
             raise
@@ -206,13 +239,23 @@ def status_command(profile: str | None, session: str | None, as_json: bool, ever
             put_check(query, bindings, code, _true_until(found))
         return code
     if as_json:
-        print_json(asdict(found))
+        print_json({"profile": settings and (settings.profile or "default"), **with_shown_times(asdict(found))})
         return 0
     if settings:
         shown = f"session {session}" if session else f"profile {settings.profile or 'default'}"
         print_line(f"{shown}, identity pool {settings.identity_pool_id}")
     say(found, settings, keeps=why is None)
     return 0
+
+
+def with_shown_times(value: Any) -> Any:
+    """A document in which each time, whose name ends in ``_at``, is ISO 8601."""
+    if isinstance(value, dict):
+        return {
+            name: shown_time_or_none(each) if name.endswith("_at") else with_shown_times(each)
+            for name, each in value.items()
+        }
+    return [with_shown_times(each) for each in value] if isinstance(value, list) else value
 
 
 _DERIVED = (
@@ -273,15 +316,19 @@ def _shown(value: object) -> str:
 def explain_command(profile: str | None, as_json: bool, keys: bool) -> None:
     """The resolved settings, and where each came from."""
     if keys:
-        for key in KEYS.values():
-            print_line(f"{key.full_name:32} {key.variable if key.has_variable else '(no variable)'}")
+        variables = {key.full_name: key.variable if key.has_variable else None for key in KEYS.values()}
+        if as_json:
+            print_json({"keys": variables})
+            return
+        for name, variable in variables.items():
+            print_line(f"{name:32} {variable or '(no variable)'}")
         return
     settings = load_settings(profile)
     rows = described(settings)
     warnings = [*find_overrides(settings, os.environ), *filter(None, [limit_of_window(settings)])]
     if as_json:
         document = {
-            "profile": settings.profile,
+            "profile": settings.profile or "default",
             "settings": {name: {"value": value, "from": origin} for name, value, origin in rows},
             "warnings": warnings,
         }
@@ -316,14 +363,23 @@ def cache_command() -> None:
 
 
 @cache_command.command("path")
-def path() -> None:
+@json_option
+def path(as_json: bool) -> None:
     """Print the directory."""
-    print_data(default_directory(os.environ))
+    directory = default_directory(os.environ)
+    if as_json:
+        print_json({"path": directory})
+    else:
+        print_data(directory)
 
 
 @cache_command.command("list")
-def list_entries() -> None:
+@json_option
+def list_entries(as_json: bool) -> None:
     """List the cached AWS credentials, without showing them."""
+    if as_json:
+        print_json({"credentials": with_shown_times(credentials_of(everything_stored(os.environ), None))})
+        return
     for key, document in everything_stored(os.environ).documents(CREDENTIALS):
         kept = FederatedCredentials.from_document(document)
         if kept is None:
@@ -361,7 +417,9 @@ def clear(profile: str | None, credentials: bool, everything: bool) -> None:
         store, scope = everything_stored(os.environ), EVERYTHING
     else:
         store, scope = store_for(settings, os.environ), settings.scope
-    forgotten = forget_credentials(store, scope) + (_forget_shared(store, settings) if settings else 0)
+    scopes = [scope, *(scopes_left_over(settings, store, os.environ) if settings else ())]
+    forgotten = sum(forget_credentials(store, each) for each in scopes)
+    forgotten += _forget_shared(store, settings) if settings else 0
     for key, _ in list(store.documents(FAILURES)):
         store.delete(FAILURES, key)
     for key, document in list(store.documents(IDENTITIES)):

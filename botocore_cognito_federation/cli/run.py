@@ -14,13 +14,14 @@ from types import FrameType
 
 import click
 
-from .._fast_path import CacheQuery
+from .._fast_path import EXEC_PROFILE, CacheQuery
 from .._util.http import HttpClient
 from ..config.loader import names_in_configuration
 from ..config.settings import Settings
+from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, SignInFailedError
 from ..fetcher import CredentialFetcher
-from ..messages import shell_command, span
+from ..messages import shell_command, shown_time, span
 from ..serve.child import (
     SHADOWS,
     base_environment,
@@ -34,7 +35,7 @@ from ..serve.child import (
 from ..serve.console import OneShotRedirect, destination_of, guests_have_no_console, partition_of, sign_in_url
 from ..serve.endpoint import Endpoint
 from ..sign_in.browser import BrowserLauncher, can_open_browser
-from .app import fetcher_of_profile, print_data, print_json, print_line, profile_flag, profile_option
+from .app import fetcher_of_profile, json_option, print_data, print_json, print_line, profile_flag, profile_option
 from .credential_process import answer_and_end
 
 
@@ -82,8 +83,13 @@ def _with_variables(settings: Settings, fetcher: CredentialFetcher, argv: list[s
     if _on_terminal():
         left = span(credentials.expires_at - time.time())
         print_line(f"The credentials are valid for {left}; with --server they are renewed", err=True)
-    environment = base_environment(os.environ) | credential_variables(credentials, settings.region_name)
-    return replace_by(argv, environment)
+    variables = credential_variables(credentials, settings.region_name)
+    return replace_by(argv, base_environment(os.environ) | _name_for_prompts(settings) | variables)
+
+
+def _name_for_prompts(settings: Settings) -> dict[str, str]:
+    """The variable by which prompts of shells show the profile, and by which commands of ours know it."""
+    return {EXEC_PROFILE: settings.profile or "default"}
 
 
 def _with_endpoint(settings: Settings, fetcher: CredentialFetcher, argv: list[str]) -> int:
@@ -93,7 +99,7 @@ def _with_endpoint(settings: Settings, fetcher: CredentialFetcher, argv: list[st
     endpoint.credentials()
     with forwarded_signals() as run, endpoint:
         variables = endpoint.variables() | region_variables(settings.region_name)
-        return run(argv, base_environment(os.environ) | variables)
+        return run(argv, base_environment(os.environ) | _name_for_prompts(settings) | variables)
 
 
 def refuse_other_default_credentials(settings: Settings) -> None:
@@ -121,7 +127,8 @@ def _on_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-FORMATS = ("process", "env", "env-no-export", "fish", "powershell", "windows-cmd", "dotenv")
+_SHELL_FORMATS = ("env", "env-no-export", "fish", "powershell", "windows-cmd", "dotenv")
+FORMATS = ("process", *_SHELL_FORMATS, "ini")
 _QUOTE_OF_FISH, _ESCAPED_IN_FISH = re.compile(r"([\\'])"), r"\\\1"
 #: PowerShell ends a text at a typographic quotation mark too.
 _QUOTE_OF_POWERSHELL, _DOUBLED = re.compile("(['\u2018\u2019\u201a\u201b])"), r"\1\1"
@@ -159,6 +166,18 @@ def _line(name: str, value: str, style: str) -> str:
     return f'set "{name}={value}"'
 
 
+def credentials_section(profile: str, credentials: FederatedCredentials) -> str:
+    """Credentials as a section of ``~/.aws/credentials``, for programs that read nothing else.
+
+    Raises:
+        ConfigurationError: the profile's name cannot be the title of a section.
+    """
+    if not profile.isprintable() or any(letter in profile for letter in "[]"):
+        raise ConfigurationError(f"{profile!r} cannot be the title of a section", remedy="Use another --format")
+    lines = [f"[{profile}]", f"# These credentials expire at {shown_time(credentials.expires_at)}"]
+    return "\n".join([*lines, *(f"{name} = {value}" for name, value in credentials.essential().items())])
+
+
 def _dotenv(name: str, value: str) -> str:
     if _BARE_IN_DOTENV.fullmatch(value):
         return value
@@ -186,6 +205,8 @@ def export_command(profile: str | None, style: str) -> None:
     credentials = fetcher.credentials()
     if style == "process":
         print_json(credentials.process_document())
+    elif style == "ini":
+        print_data(credentials_section(settings.profile or "default", credentials))
     else:
         print_data(formatted(credential_variables(credentials, settings.region_name), style))
 
@@ -196,12 +217,13 @@ def export_command(profile: str | None, style: str) -> None:
 @click.option(
     "--format",
     "style",
-    type=click.Choice([name for name in FORMATS if name != "process"]),
+    type=click.Choice(_SHELL_FORMATS),
     default="env",
     show_default=True,
     help="How the variables are printed.",
 )
-def serve_command(profile: str | None, port: int, style: str) -> int:
+@json_option
+def serve_command(profile: str | None, port: int, style: str, as_json: bool) -> int:
     """Serve credentials to every SDK on this machine that is given the printed variables."""
     settings, fetcher = fetcher_of_profile(profile)
     endpoint = Endpoint(fetcher, port=port)
@@ -209,7 +231,11 @@ def serve_command(profile: str | None, port: int, style: str) -> int:
     # Before there is anything to clean up, and until it is cleaned up, no signal ends this process at once.
     stopping = _Stopping()
     with endpoint:
-        print_data(formatted(endpoint.variables() | region_variables(settings.region_name), style))
+        variables = endpoint.variables() | region_variables(settings.region_name)
+        if as_json:
+            print_json(variables)
+        else:
+            print_data(formatted(variables, style))
         sys.stdout.flush()
         for line in _in_the_way(settings):
             print_line(f"warning: {line}", err=True)
@@ -261,13 +287,21 @@ def _in_the_way(settings: Settings) -> list[str]:
 @click.option("--service", metavar="NAME", help="The service to land on, e.g. s3.")
 @click.option("--destination", metavar="URL", help="The page of the console to land on.")
 @click.option("--print", "show", is_flag=True, help="Print the address; it signs in any browser that opens it.")
+@json_option
 @click.option("--endpoint-url", metavar="URL", help="Another sign-in endpoint, e.g. a region's; default is AWS's own.")
 def console_command(
-    profile: str | None, service: str | None, destination: str | None, show: bool, endpoint_url: str | None
+    profile: str | None,
+    service: str | None,
+    destination: str | None,
+    show: bool,
+    as_json: bool,
+    endpoint_url: str | None,
 ) -> None:
     """Open the AWS console in a browser, signed in."""
     if service is not None and destination is not None:
         raise click.UsageError("--service and --destination exclude each other")
+    if as_json and not show:
+        raise click.UsageError("--json goes with --print")
     settings, fetcher = fetcher_of_profile(profile)
     if settings.is_guest:
         raise guests_have_no_console()
@@ -284,6 +318,9 @@ def console_command(
         raise ConfigurationError("--endpoint-url has a query or fragment", remedy="Give the address without it")
     http = HttpClient(ca_bundle=settings.ca_bundle)
     url = sign_in_url(fetcher.credentials(), page, endpoint=endpoint, http=http)
+    if as_json:
+        print_json({"url": url})
+        return
     if show:
         print_data(url)
         return

@@ -22,7 +22,7 @@ PREFIX = "cognito_"
 VARIABLE_PREFIX = "COGNITO_FEDERATION_"
 
 #: Variables of ours that are not twins of a key.
-OTHER_VARIABLES = frozenset({"CACHE_DIR", "DEBUG"})
+OTHER_VARIABLES = frozenset({"CACHE_DIR", "DEBUG", "EXEC_PROFILE"})
 
 #: A workload's token sources; at most one may be set.
 TOKEN_SOURCES = registry.workload_keys()

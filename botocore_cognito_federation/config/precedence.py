@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from .. import identity_providers
+from .._fast_path import EXEC_PROFILE
 from ..credentials import WIDEST_WINDOW
 from ..errors import ConfigurationError
 from ..messages import run_with_profile, shell_command
@@ -284,7 +285,7 @@ def find_overrides(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     """One sentence for each thing that takes precedence over this profile, with what mends it; no value is shown."""
     profile = settings.profile or "default"
     found = []
-    if environ.get("AWS_ACCESS_KEY_ID"):
+    if environ.get("AWS_ACCESS_KEY_ID") and environ.get(EXEC_PROFILE) != profile:  # else they are those of `exec`
         found.append(
             "AWS_ACCESS_KEY_ID is set: clients without an explicit profile use it instead of this profile. Unset it"
         )

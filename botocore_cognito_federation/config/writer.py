@@ -376,7 +376,20 @@ def parse_trouble(path: str) -> str:
         return f"{shown}: it is not UTF-8 text"
     except OSError as error:
         return f"{path} cannot be read: {error.strerror}"
-    return f"{shown}: an indented block holds a line that is not key = value"
+    return _trouble_of_locale(path) or f"{shown}: an indented block holds a line that is not key = value"
+
+
+def _trouble_of_locale(path: str) -> str:
+    """The sentence on a file that is not text in the encoding of the locale, in which botocore reads it."""
+    try:
+        with open(path) as file:
+            file.read()
+    except UnicodeDecodeError as error:
+        return (
+            f"{path} is UTF-8 text, and the AWS tools in Python read it as {error.encoding}, the encoding of this"
+            " locale. Set LC_ALL=C.UTF-8, or write it without other letters than ASCII, also in comments"
+        )
+    return ""
 
 
 def has_section(path: str, title: str) -> bool:

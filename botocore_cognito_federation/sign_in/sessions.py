@@ -10,11 +10,13 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
+from .. import identity_providers
 from ..cache.answers import forget_answers
 from ..cache.base import CREDENTIALS, FAILURES, SESSIONS, Store, cache_key, scope_key
 from ..cache.sessions import Session, Sessions, begin_epoch, end_sign_in, held_for_too_long
-from ..config.loader import default_directory
+from ..config.loader import default_directory, names_in_configuration
 from ..config.settings import Settings
 from ..errors import CognitoFederationError, SignInFailedError, StorageError
 from ..oidc.client import AuthenticationResult, oidc_client
@@ -231,22 +233,82 @@ def sign_out(settings: Settings, *, store: Store, environ: Mapping[str, str], re
     return SignedOut(session.who if session else None, revocation, until)
 
 
-def forget_scope(scope: str, *, store: Store, environ: Mapping[str, str]) -> SignedOut:
-    """Forget the sign-ins of a scope whose configuration is gone; nobody can be asked to revoke anything.
+def forget_scope(
+    scope: str, *, store: Store, environ: Mapping[str, str], revoking: bool = True, like: Settings | None = None
+) -> list[SignedOut]:
+    """Forget every sign-in of a scope, with whatever provider and client it was made, and revoke what can be revoked.
+
+    Args:
+        scope: see `Settings.scope`.
+        store: where they are.
+        environ: the process environment.
+        revoking: whether the refresh tokens are revoked.
+        like: a configuration for the same network, where there is one.
 
     Raises:
         StorageError: the store cannot be written.
     """
+    found = [(key, document) for key, document in store.documents(SESSIONS) if document.get("scope") == scope]
     until = _credentials_until(store, scope)
+    if not found and until is None:
+        return []
     end_sign_in(store, scope)
     forget_answers(default_directory(environ))
-    who = None
-    for key, document in list(store.documents(SESSIONS)):
-        if document.get("scope") == scope:
-            session = Session.from_document(document)
-            who = session.who if session else who
-            store.delete(SESSIONS, key)
-    return SignedOut(who, Revocation(False, f"{scope} is no longer in the configuration") if who else None, until)
+    ended = []
+    for key, document in found:
+        session = Session.from_document(document)
+        store.delete(SESSIONS, key)
+        revocation = None
+        if revoking and session is not None and session.refresh_token is not None:
+            revocation = _revoke_left_over(document, session.refresh_token, store, environ, like)
+        ended.append(SignedOut(session.who if session else None, revocation, until))
+    return ended or [SignedOut(None, None, until)]
+
+
+def scopes_left_over(settings: Settings, store: Store, environ: Mapping[str, str]) -> list[str]:
+    """The scopes besides its own under which an earlier configuration of a profile may have left a sign-in.
+
+    The profile had its keys itself and names a session now, or it names another one and nothing has the first.
+    """
+    if settings.profile is None:
+        return []
+    own, sessions = f"profile {settings.profile}", names_in_configuration(environ)[1]
+    found = {own} if settings.scope != own else set()
+    for _, document in store.documents(SESSIONS):
+        kind, _, name = str(document.get("scope")).partition(" ")
+        if document.get("profile") == settings.profile and kind == "session" and name not in sessions:
+            found.add(f"session {name}")
+    return sorted(found - {settings.scope})
+
+
+def _revoke_left_over(
+    document: Mapping[str, Any], refresh_token: str, store: Store, environ: Mapping[str, str], like: Settings | None
+) -> Revocation:
+    """Revoke the refresh token of a sign-in at the provider, and with the client, that it was made with."""
+    made_with = document.get("made_with")
+    if not isinstance(made_with, Mapping) or not made_with.get("provider"):
+        return Revocation(False, "nothing says any more at which provider it was made")
+    texts = {name: value for name, value in made_with.items() if isinstance(value, str)}
+    pool = texts.get("user_pool_id")
+    try:
+        provider = identity_providers.resolve(
+            texts["provider"], issuer=texts.get("issuer"), login_key=texts.get("login_key"), user_pool_id=pool
+        )
+    except CognitoFederationError as refused:
+        return Revocation(False, refused.what)
+    kind, _, name = str(document.get("scope")).partition(" ")
+    settings = Settings(
+        like.identity_pool_id if like else "",
+        provider=provider,
+        client_id=texts.get("client_id"),
+        user_pool_id=pool,
+        session=name if kind == "session" else None,
+        profile=name if kind == "profile" else None,
+        ca_bundle=like.ca_bundle if like else None,
+        client_secret_env=like.client_secret_env if like else None,
+        client_secret_command=like.client_secret_command if like else None,
+    )
+    return revoke_session(settings, store, environ, refresh_token)
 
 
 def take_away(sessions: Sessions, store: Store) -> Session | None:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from botocore_cognito_federation.cli.run import formatted
+from botocore_cognito_federation._fast_path import EXEC_PROFILE
+from botocore_cognito_federation.cli.run import credentials_section, formatted
+from botocore_cognito_federation.credentials import FederatedCredentials
 from botocore_cognito_federation.errors import ConfigurationError
 from tests.cli.home import ModuleHome
 from tests.servers.tool_cache import lacking
@@ -114,3 +116,43 @@ def test_credentials_need_no_quotes_in_a_dotenv_file(home: ModuleHome) -> None:
         "AWS_REGION": home.world.region,
         "AWS_DEFAULT_REGION": home.world.region,
     }
+
+
+def test_a_section_of_a_credentials_file_serves_programs_that_read_nothing_else(
+    home: ModuleHome, tmp_path: Path
+) -> None:
+    done = home.run("export", "--profile", "demo", "--format", "ini")
+    assert (done.returncode, done.stderr) == (0, "")
+    process = json.loads(home.run("export", "--profile", "demo").stdout)
+    assert done.stdout.startswith(f"[demo]\n# These credentials expire at {process['Expiration']}\n")
+    file = tmp_path / "file"
+    file.write_text(done.stdout)
+    code = "import botocore.session as b; print(*b.Session(profile='demo').get_credentials().get_frozen_credentials())"
+    read = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**home.environment(), "AWS_SHARED_CREDENTIALS_FILE": str(file), "AWS_CONFIG_FILE": "/nowhere"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert read.stdout.split()[:3] == [process[n] for n in ("AccessKeyId", "SecretAccessKey", "SessionToken")]
+
+
+@pytest.mark.parametrize("profile", ["a]b", "a[b", "a\nb"])
+def test_a_name_that_is_no_title_of_a_section_is_refused(profile: str) -> None:
+    credentials = FederatedCredentials("a", "b", "c", 2e9, 1e9, "i")
+    with pytest.raises(ConfigurationError, match="title of a section"):
+        credentials_section(profile, credentials)
+
+
+def test_commands_inside_exec_are_about_its_profile(home: ModuleHome) -> None:
+    program = [sys.executable, "-m", "botocore_cognito_federation"]
+    inside = ("exec", "demo", "--", *program)
+    who = json.loads(home.run(*inside, "whoami", "--json").stdout)
+    assert who["identity_id"]
+    assert home.run(*inside, "status").stdout.startswith("profile demo, ")
+    shown = home.run("exec", "demo", "--", sys.executable, "-c", f"import os; print(os.environ[{EXEC_PROFILE!r}])")
+    assert shown.stdout == "demo\n"
+    explained = home.run(*inside, "explain")
+    assert "AWS_ACCESS_KEY_ID is set" not in explained.stdout + explained.stderr
+    assert "AWS_ACCESS_KEY_ID is set" in home.run("explain", "demo", AWS_ACCESS_KEY_ID="AKIAEXAMPLE").stderr
