@@ -128,11 +128,25 @@ class HttpClient:
             TemporaryError: no answer in time, a network or TLS failure, 429 or 5xx.
             TokenRefreshError: the body is larger than 1 MiB, or compressed, which was not asked for.
         """
-        parts = check_url(url, plain_http_hosts=self.plain_http_hosts, whose=f"The URL at {_host_in(url)}")
-        exchange = _Exchange(self, method, url, parts, form, headers)
-        answer = exchange.run()
-        logger.debug("%s %s%s: %s, %d bytes", method, answer.host, parts.path, answer.status, len(answer.body))
+        answer = self._answer(method, url, form, headers)
         _refuse_redirect(answer)
+        return answer
+
+    def redirect_of(self, url: str) -> tuple[int, str]:
+        """GET `url` and return the status, and the address that it redirects to; that is not followed.
+
+        Raises:
+            see `request`; a redirect is none of its errors here.
+        """
+        answer = self._answer("GET", url, None, {"Accept": "text/html"})
+        return answer.status, answer.headers.get("location", "") if answer.status in _REDIRECTS else ""
+
+    def _answer(
+        self, method: str, url: str, form: Mapping[str, str] | None, headers: Mapping[str, str] | None
+    ) -> HttpAnswer:
+        parts = check_url(url, plain_http_hosts=self.plain_http_hosts, whose=f"The URL at {_host_in(url)}")
+        answer = _Exchange(self, method, url, parts, form, headers).run()
+        logger.debug("%s %s%s: %s, %d bytes", method, answer.host, parts.path, answer.status, len(answer.body))
         _refuse_busy(answer)
         return answer
 
