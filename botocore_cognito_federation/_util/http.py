@@ -23,7 +23,19 @@ import requests.utils
 from ..errors import CognitoFederationError, ConfigurationError, TemporaryError, TokenRefreshError
 from ..messages import printable
 from .concurrency import DeadlineExceeded, call_within
-from .urls import LOCALHOST, UnsafeURLError, check_url, is_this_machine, loopback_addresses
+from .urls import (
+    CA_VARIABLES,
+    LOCALHOST,
+    UnsafeURLError,
+    certificates_fault,
+    check_url,
+    is_this_machine,
+    loopback_addresses,
+    not_reached,
+    proxy_failure,
+    proxy_fault,
+    tls_refused,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +45,6 @@ MAXIMUM_BODY = 1024 * 1024
 
 _CHUNK = 16 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 class ServerBusyError(TemporaryError):
@@ -153,7 +164,7 @@ class HttpClient:
     def certificates(self) -> str | bool:
         """What requests calls ``verify``: a file of CA certificates, or True for its own."""
         of_aws = self.environ.get("AWS_CA_BUNDLE") or self.ca_bundle
-        return of_aws or next((path for name in _CA_VARIABLES if (path := self.environ.get(name))), True)
+        return of_aws or next((path for name in CA_VARIABLES if (path := self.environ.get(name))), True)
 
     def is_direct(self, host: str) -> bool:
         """Whether `host` is never asked by proxy: a proxy has another loopback and another link-local network."""
@@ -297,25 +308,17 @@ class _Exchange:
             )
         if isinstance(failure, requests.exceptions.Timeout):
             return self._too_slow()
+        certificates = self._client.certificates()
         if isinstance(failure, requests.exceptions.SSLError):
-            return TemporaryError(
-                f"The TLS connection to {self._host} failed: its certificate or protocol was not accepted",
-                remedy="Behind a TLS-inspecting proxy name its CA file in AWS_CA_BUNDLE or the profile's ca_bundle",
-            )
-        if isinstance(failure, requests.exceptions.InvalidProxyURL):
-            return ConfigurationError("The proxy URL in the environment is malformed", remedy="Correct HTTPS_PROXY")
+            return tls_refused(self._host, certificates, self._client.environ)
+        if isinstance(failure, ValueError) and (fault := proxy_fault(os.environ)):
+            return fault
         if isinstance(failure, requests.exceptions.ProxyError):
-            return TemporaryError(
-                f"The proxy for {self._host} could not be used", remedy="Check HTTPS_PROXY and NO_PROXY"
-            )
+            return proxy_failure(self._host, str(failure))
         if isinstance(failure, requests.exceptions.RequestException) and not isinstance(failure, ValueError):
-            return TemporaryError(f"{self._host} could not be reached", remedy="Check the network and try again")
-        unreadable = isinstance(failure, OSError) and not isinstance(failure, ValueError)
-        if unreadable and isinstance(self._client.certificates(), str):
-            return ConfigurationError(
-                f"The CA certificates in {self._client.certificates()} cannot be read",
-                remedy="Correct AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or SSL_CERT_FILE",
-            )
+            return not_reached(self._host)
+        if isinstance(failure, OSError) and (fault := certificates_fault(certificates, self._client.environ)):
+            return fault
         return ConfigurationError(f"The request to {self._host} could not be made ({type(failure).__name__})")
 
 
