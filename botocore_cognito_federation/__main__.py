@@ -37,9 +37,12 @@ def main() -> None:
             _exit_if_checked(arguments[1:], environ)
         _run_site()
         _offer_callers_path_to_handlers()
-        from .cli.app import main as command_line
+        try:
+            from .cli.app import main as command_line
 
-        command_line()
+            command_line()
+        except ImportError as error:  # of what the command line itself imports; each command reports its own
+            raise SystemExit(_cannot_run(error)) from None
         return
     query = CacheQuery(asked[0], environ)
     try:
@@ -57,8 +60,21 @@ def main() -> None:
         os._exit(130)
     except Exception as error:  # noqa: BLE001 - a traceback would quote values that may be secret
         # A module that cannot be imported, most of all: what comes after that reports its own failures.
-        what = f"{type(error).__name__} {getattr(error, 'name', None) or ''}".strip()
-        fail(query, 1, f"botocore-cognito-federation cannot run ({what}). Install it again")
+        fail(query, 1, _cannot_run(error))
+
+
+def _cannot_run(error: Exception) -> str:
+    """The line of a failure before this package can report it: modules of others may be missing."""
+    try:
+        from ._util.installation import explanation
+
+        words = explanation(error)
+    except Exception:  # noqa: BLE001 - metadata of any kind may be damaged, and the first failure counts
+        words = None
+    if words is not None:
+        return f"{words[0]}. {words[1]}"
+    what = f"{type(error).__name__} {getattr(error, 'name', None) or ''}".strip()
+    return f"botocore-cognito-federation cannot run ({what}). Install it again"
 
 
 def _exit_if_checked(arguments: "list[str]", environ: "Mapping[str, str]") -> None:

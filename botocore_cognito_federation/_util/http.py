@@ -23,7 +23,19 @@ import requests.utils
 from ..errors import CognitoFederationError, ConfigurationError, TemporaryError, TokenRefreshError
 from ..messages import printable
 from .concurrency import DeadlineExceeded, call_within
-from .urls import LOCALHOST, UnsafeURLError, check_url, is_this_machine, loopback_addresses
+from .urls import (
+    CA_VARIABLES,
+    LOCALHOST,
+    UnsafeURLError,
+    certificates_fault,
+    check_url,
+    is_this_machine,
+    loopback_addresses,
+    not_reached,
+    proxy_failure,
+    proxy_fault,
+    tls_refused,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +45,6 @@ MAXIMUM_BODY = 1024 * 1024
 
 _CHUNK = 16 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 class ServerBusyError(TemporaryError):
@@ -128,18 +139,32 @@ class HttpClient:
             TemporaryError: no answer in time, a network or TLS failure, 429 or 5xx.
             TokenRefreshError: the body is larger than 1 MiB, or compressed, which was not asked for.
         """
-        parts = check_url(url, plain_http_hosts=self.plain_http_hosts, whose=f"The URL at {_host_in(url)}")
-        exchange = _Exchange(self, method, url, parts, form, headers)
-        answer = exchange.run()
-        logger.debug("%s %s%s: %s, %d bytes", method, answer.host, parts.path, answer.status, len(answer.body))
+        answer = self._answer(method, url, form, headers)
         _refuse_redirect(answer)
+        return answer
+
+    def redirect_of(self, url: str) -> tuple[int, str]:
+        """GET `url` and return the status, and the address that it redirects to; that is not followed.
+
+        Raises:
+            see `request`; a redirect is none of its errors here.
+        """
+        answer = self._answer("GET", url, None, {"Accept": "text/html"})
+        return answer.status, answer.headers.get("location", "") if answer.status in _REDIRECTS else ""
+
+    def _answer(
+        self, method: str, url: str, form: Mapping[str, str] | None, headers: Mapping[str, str] | None
+    ) -> HttpAnswer:
+        parts = check_url(url, plain_http_hosts=self.plain_http_hosts, whose=f"The URL at {_host_in(url)}")
+        answer = _Exchange(self, method, url, parts, form, headers).run()
+        logger.debug("%s %s%s: %s, %d bytes", method, answer.host, parts.path, answer.status, len(answer.body))
         _refuse_busy(answer)
         return answer
 
     def certificates(self) -> str | bool:
         """What requests calls ``verify``: a file of CA certificates, or True for its own."""
         of_aws = self.environ.get("AWS_CA_BUNDLE") or self.ca_bundle
-        return of_aws or next((path for name in _CA_VARIABLES if (path := self.environ.get(name))), True)
+        return of_aws or next((path for name in CA_VARIABLES if (path := self.environ.get(name))), True)
 
     def is_direct(self, host: str) -> bool:
         """Whether `host` is never asked by proxy: a proxy has another loopback and another link-local network."""
@@ -283,25 +308,17 @@ class _Exchange:
             )
         if isinstance(failure, requests.exceptions.Timeout):
             return self._too_slow()
+        certificates = self._client.certificates()
         if isinstance(failure, requests.exceptions.SSLError):
-            return TemporaryError(
-                f"The TLS connection to {self._host} failed: its certificate or protocol was not accepted",
-                remedy="Behind a TLS-inspecting proxy name its CA file in AWS_CA_BUNDLE or the profile's ca_bundle",
-            )
-        if isinstance(failure, requests.exceptions.InvalidProxyURL):
-            return ConfigurationError("The proxy URL in the environment is malformed", remedy="Correct HTTPS_PROXY")
+            return tls_refused(self._host, certificates, self._client.environ)
+        if isinstance(failure, ValueError) and (fault := proxy_fault(os.environ)):
+            return fault
         if isinstance(failure, requests.exceptions.ProxyError):
-            return TemporaryError(
-                f"The proxy for {self._host} could not be used", remedy="Check HTTPS_PROXY and NO_PROXY"
-            )
+            return proxy_failure(self._host, str(failure))
         if isinstance(failure, requests.exceptions.RequestException) and not isinstance(failure, ValueError):
-            return TemporaryError(f"{self._host} could not be reached", remedy="Check the network and try again")
-        unreadable = isinstance(failure, OSError) and not isinstance(failure, ValueError)
-        if unreadable and isinstance(self._client.certificates(), str):
-            return ConfigurationError(
-                f"The CA certificates in {self._client.certificates()} cannot be read",
-                remedy="Correct AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or SSL_CERT_FILE",
-            )
+            return not_reached(self._host)
+        if isinstance(failure, OSError) and (fault := certificates_fault(certificates, self._client.environ)):
+            return fault
         return ConfigurationError(f"The request to {self._host} could not be made ({type(failure).__name__})")
 
 

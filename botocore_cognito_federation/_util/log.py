@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from ..errors import CognitoFederationError, StorageError
 from ..messages import shown_lines
+from . import installation
 from .files import is_own, refuse_place_of_another_user
 
 if TYPE_CHECKING:
@@ -57,10 +58,15 @@ def start_debug_log(where: str) -> None:
 
 
 def unexpected(error: Exception) -> CognitoFederationError:
-    """A fault of this product, for a command line: its name only, and its place in the debug log.
+    """Return what a command line says of an error that nothing has foreseen.
 
-    Neither the text of the exception nor its arguments are shown anywhere: they may hold anything.
+    The installation explains it where a module is missing or too old. Otherwise it is a fault of this product: its name
+    is shown, and its place in the debug log. Neither the text of the exception nor its arguments are shown anywhere:
+    they may hold anything.
     """
+    explained = installation.explanation(error)
+    if explained is not None:
+        return CognitoFederationError(explained[0], remedy=explained[1])
     name = type(error).__name__
     if isinstance(error, OSError) and error.errno:
         name += f" ({os.strerror(error.errno)})"  # the system's words, and no path

@@ -1,4 +1,6 @@
-"""Which URLs and endpoints may be spoken to, and what is this machine: the one rule for settings, providers and AWS.
+"""Which URLs and endpoints may be spoken to, and what keeps a call from getting through: one rule, one vocabulary.
+
+They hold for settings, providers and AWS, whoever of requests and botocore makes the call.
 
 https to any host, or http to a literal loopback address. A name is no loopback address: ``localhost`` leads where a
 name server or a hosts file says. Standard library only, as settings are read with this module.
@@ -7,6 +9,7 @@ name server or a hosts file says. Standard library only, as settings are read wi
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -14,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 if TYPE_CHECKING:
-    from ..errors import ConfigurationError
+    from ..errors import CognitoFederationError, ConfigurationError, TemporaryError
 
 LOCALHOST = "localhost"
 
@@ -237,3 +240,94 @@ def unsafe_endpoint(service: str, origin: str, flaw: UnsafeURLError) -> Configur
 def is_true(text: object) -> bool:
     """Tell whether a setting of botocore's is switched on."""
     return isinstance(text, str) and text.lower() == "true"
+
+
+#: Variables that name a proxy, and those that name certificates, in the order in which they count.
+_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+_REFUSED_TUNNEL = re.compile(r"(?:Tunnel connection failed|Failed to (?:connect|tunnel)[^0-9]*):? (\d{3})")
+
+
+def not_reached(host: str) -> TemporaryError:
+    """The error for a host that takes no connection; the same words whoever of requests and botocore has tried."""
+    from ..errors import TemporaryError
+
+    return TemporaryError(
+        f"{host} cannot be reached",
+        remedy="Check the network, HTTPS_PROXY and NO_PROXY, and the address in the configuration",
+    )
+
+
+def tls_refused(host: str, certificates: object, environ: Mapping[str, str]) -> CognitoFederationError:
+    """The error for a TLS connection that was not accepted.
+
+    Args:
+        host: who answered.
+        certificates: the file or directory of CA certificates that was used; anything but a text is the stock one.
+    """
+    from ..errors import TemporaryError
+
+    return certificates_fault(certificates, environ) or TemporaryError(
+        f"The TLS connection to {host} failed: its certificate or protocol was not accepted",
+        remedy="Behind a TLS-inspecting proxy name its CA file in AWS_CA_BUNDLE or the profile's ca_bundle",
+    )
+
+
+def certificates_fault(certificates: object, environ: Mapping[str, str]) -> ConfigurationError | None:
+    """The error for CA certificates that are configured and cannot be used; None where they can."""
+    import ssl
+
+    from ..errors import ConfigurationError
+
+    if not isinstance(certificates, str):
+        return None
+    names = (name for name in ("AWS_CA_BUNDLE", *CA_VARIABLES) if environ.get(name) == certificates)
+    origin = next(names, "ca_bundle")
+    remedy = f"Correct {origin}" if origin != "ca_bundle" else "Correct ca_bundle in the profile"
+    try:
+        kind = "capath" if os.path.isdir(certificates) else "cafile"
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(**{kind: certificates})
+    except ssl.SSLError:
+        return ConfigurationError(f"{certificates} ({origin}) holds no CA certificates in PEM form", remedy=remedy)
+    except OSError as error:
+        hint = "; ~ is not expanded there" if certificates.startswith("~") else ""
+        what = f"The CA certificates in {certificates} ({origin}) cannot be read: {error.strerror}{hint}"
+        return ConfigurationError(what, remedy=remedy)
+    return None
+
+
+def proxy_fault(environ: Mapping[str, str]) -> ConfigurationError | None:
+    """The error for a proxy's URL that is none; None where each is one. It is not shown: it may hold a password."""
+    from ..errors import ConfigurationError
+
+    for name in _PROXIES:
+        value = environ.get(name, "").strip()
+        try:
+            parts = urlsplit(value if "//" in value else f"//{value}")
+            is_url = bool(parts.hostname) and not re.search(r"\s", parts.netloc) and parts.port != 0
+        except ValueError:
+            is_url = False
+        if value and not is_url:
+            return ConfigurationError(
+                f"The proxy URL in {name} is malformed", remedy=f"Set {name} to http://HOST:PORT, or unset it"
+            )
+    return None
+
+
+def proxy_failure(host: str, text: str) -> TemporaryError:
+    """The error for a proxy that does not let a call through.
+
+    Args:
+        host: who was to be reached.
+        text: what urllib3 says; only the proxy's status is taken from it.
+    """
+    from ..errors import TemporaryError
+
+    status = _REFUSED_TUNNEL.search(text)
+    if status is not None and status[1] == "407":
+        what = f"The proxy for {host} asks for a user name and a password (HTTP 407)"
+        return TemporaryError(what, remedy="Write them into HTTPS_PROXY: http://USER:PASSWORD@HOST:PORT")
+    if status is not None:
+        what = f"The proxy for {host} refuses to connect to it (HTTP {status[1]})"
+        return TemporaryError(what, remedy="Ask whoever runs the proxy, or name the host in NO_PROXY")
+    return TemporaryError(f"The proxy for {host} cannot be reached", remedy="Check HTTPS_PROXY and NO_PROXY")

@@ -13,9 +13,10 @@ from .._fast_path import CHECK, FIELD, MAGIC, CacheQuery, bound_together, checks
 from .._util.files import make_directories, read_private, remove, write_private
 from ..credentials import usable_until
 from ..errors import CognitoFederationError, StorageError
+from ..messages import holder_words
 from .base import CREDENTIALS, EPOCHS, SESSIONS, double_of_aws, epoch_keys
 from .credentials import retry_delay_after
-from .file import FileStore
+from .file import FileStore, lock_file
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -109,6 +110,23 @@ def last_failure(query: CacheQuery) -> tuple[float, str] | None:
     """When the last ``credential-process`` of a profile failed, and its message; None where it did not fail."""
     answer = read_answer(query)
     return (answer.issued, answer.text) if answer is not None and answer.kind == "failure" else None
+
+
+def holder_of_answer(query: CacheQuery) -> str | None:
+    """Name the process that gets an answer now, which others wait for; None where none does."""
+    path = f"{query.path}.lock"
+    if not os.path.isfile(path):
+        return None
+    try:
+        release = lock_file(path, 0)
+        if release is not None:
+            release()
+            return None
+        with open(path, "rb") as file:
+            file.seek(1)  # behind the byte that is locked, which Windows lets no process read
+            return holder_words(file.read(200))
+    except (OSError, NotImplementedError):
+        return None
 
 
 def _write(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -24,7 +25,14 @@ from ..config.settings import Settings
 from ..config.writer import known_sections, profile_section
 from ..credentials import FederatedCredentials
 from ..doctor.checks import run_checks
-from ..doctor.report import worst_exit_code
+from ..doctor.report import (
+    CheckResult,
+    apply_fixes,
+    changed_lines,
+    fixes_of,
+    report_document,
+    worst_exit_code,
+)
 from ..errors import StorageError
 from ..factory import everything_stored, store_for
 from ..messages import login_command, shown_time_or_none, shown_url, span
@@ -344,17 +352,47 @@ def explain_command(profile: str | None, as_json: bool, keys: bool) -> None:
 @click.command("doctor")
 @profile_option
 @json_option
-@click.option("--offline", is_flag=True, help="Look only at this machine.")
-def doctor_command(profile: str | None, as_json: bool, offline: bool) -> int:
-    """Check for every known problem, and say how to fix it. The exit code is that of the worst finding."""
+@click.option("--offline", is_flag=True, help="Ask nothing of other machines, and start no helper.")
+@click.option("--fix", is_flag=True, help="Show the remedies that are safe, apply them when that is confirmed.")
+@click.option("--yes", is_flag=True, help="With --fix: apply them without asking.")
+def doctor_command(profile: str | None, as_json: bool, offline: bool, fix: bool, yes: bool) -> int:
+    """Check for every known problem, and say how to fix it; what to fix first comes first.
+
+    The exit code is that of the first error. Nothing is changed without --fix.
+    """
+    if yes and not fix:
+        raise click.UsageError("--yes goes with --fix")
     findings = run_checks(profile, os.environ, offline=offline)
-    code = worst_exit_code(findings)
+    if fix and _fixed(findings, yes=yes):
+        findings = run_checks(profile, os.environ, offline=offline)
     if as_json:
-        print_json({"exit_code": code, "findings": [finding.document() for finding in findings]})
-        return code
-    for finding in findings:
-        print_line(finding.line)
-    return code
+        print_json(report_document(CacheQuery(profile, os.environ).profile, findings))
+    else:
+        for finding in findings:
+            print_line(finding.line)
+    return worst_exit_code(findings)
+
+
+def _fixed(findings: list[CheckResult], *, yes: bool) -> bool:
+    """Show the safe remedies and apply them where that is confirmed; whether anything was changed.
+
+    Raises:
+        ConfigurationError, StorageError: the file cannot be changed; it stays as it is.
+        click.UsageError: nobody can be asked.
+    """
+    path, fixes = Files.of(os.environ).config, fixes_of(findings)
+    lines = changed_lines(path, fixes)
+    if not fixes or not lines:
+        print_line("Nothing here can be fixed without your judgement; see the remedies below", err=True)
+        return False
+    for line in lines:
+        print_line(line, err=True)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("There is no terminal to ask on: confirm with --yes")
+        if not click.confirm("Write this?", err=True):
+            return False
+    return apply_fixes(path, fixes, FileStore(default_directory(os.environ)))
 
 
 @click.group("cache")

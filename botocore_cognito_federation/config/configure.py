@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._util.http import HttpClient
+from .._util.installation import frozen_executable
 from ..cache.base import Store
 from ..errors import ConfigurationError
 from ..identity_providers import IdentityProvider
@@ -68,9 +69,11 @@ def helper_command(profile: str, executable: str | None = None) -> str:
 def is_ours(command: str) -> bool:
     """Whether a ``credential_process`` starts this program."""
     words = command.replace('"', " ").split()
-    program = re.split(r"[/\\]", words[0])[-1] if words else ""
+    programs = {re.split(r"[/\\]", word)[-1].removesuffix(".exe") for word in words}
+    frozen = frozen_executable()
+    is_this = frozen is not None and words[:1] == [frozen]
     named = _NAME in command or _MODULE in words
-    return program.removesuffix(".exe") in (_NAME, _QUICK_NAME) or (named and "credential-process" in command)
+    return is_this or bool(programs & {_NAME, _QUICK_NAME}) or (named and "credential-process" in command)
 
 
 def is_slow(words: Sequence[str]) -> bool:
@@ -93,6 +96,9 @@ def _given(command: str) -> list[str]:
 
 
 def _found() -> list[str]:
+    frozen = frozen_executable()
+    if frozen is not None:  # it is its own interpreter, and takes no option of Python's
+        return [plain_path(frozen)]
     try:
         return _isolated(find_executable())
     except ConfigurationError:

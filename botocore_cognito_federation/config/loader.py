@@ -162,6 +162,29 @@ def load_settings(
     return settings
 
 
+def source_of_chain(profile: str | None, environ: Mapping[str, str]) -> str | None:
+    """The profile of this tool with whose credentials a profile assumes its role; None where that is not so.
+
+    Args:
+        profile: the profile's name; None for the one in use.
+        environ: the process environment.
+    """
+    from .._fast_path import configuration_files
+
+    name = profile or environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE") or "default"
+    profiles = merged_config(*configuration_files(environ)[:2])["profiles"]
+    seen: list[str] = []
+    while name not in seen:
+        section = profiles.get(name, {})
+        if not isinstance(section, Mapping) or has_our_keys(section):
+            return name if seen and isinstance(section, Mapping) else None
+        if "role_arn" not in section or not isinstance(section.get("source_profile"), str):
+            return None
+        seen.append(name)
+        name = section["source_profile"]
+    return None
+
+
 def every_settings(environ: Mapping[str, str] | None = None) -> list[Settings]:
     """The settings of each profile that is a configuration; one that is wrong is left out."""
     from botocore.session import Session

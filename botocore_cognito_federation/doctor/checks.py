@@ -1,289 +1,111 @@
-"""What can be wrong on this machine: the configuration, the helper, the places things are kept, the ports."""
+"""Runs the checks of a profile, causes before effects; and checks what botocore and AWS say to the profile."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import shlex
-import shutil
-import socket
-import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 
+from botocore.exceptions import BotoCoreError, InvalidRegionError, NoRegionError
 from botocore.session import Session
 
-from .._fast_path import CacheQuery
 from .._util.http import HttpClient, ServerBusyError
 from ..botocore_plugin.provider import session_of_other_profile
-from ..cache import STORES
-from ..cache import answers as ready_answer
-from ..cache.base import NOTES, Store
-from ..cache.file import FileStore
-from ..cache.sessions import Sessions
-from ..config.configure import Files, check_provider, is_ours, is_slow, signs_people_in
-from ..config.loader import default_directory, load_settings
+from ..cache.credentials import CredentialCache
+from ..config.configure import signs_people_in
+from ..config.loader import load_settings, source_of_chain
 from ..config.precedence import find_overrides, limit_of_window
 from ..config.settings import Settings
-from ..config.writer import known_config, profile_section
-from ..errors import CognitoFederationError, ConfigurationError, SignInRequiredError, StorageError, TemporaryError
-from ..factory import fetcher_for, identity_pool_for, store_for
+from ..config.writer import profile_section
+from ..errors import (
+    CognitoFederationError,
+    ConfigurationError,
+    SignInRequiredError,
+    TemporaryError,
+)
+from ..factory import fetcher_for, identity_pool_for, store_for, system_clock
 from ..identity_pool.aws import suppress_wire_logs
 from ..identity_pool.client import Clients, fixed_identity
 from ..identity_providers import derive_login_key
 from ..login_token import Login
-from ..messages import login_command, run_with_profile, span
-from ..oidc.authorization import Redirect, loopback_redirect
-from ..sign_in.interactive import check_storable
-from .report import CheckResult, by_severity, other_identities
+from ..messages import login_command, printable
+from .helper import helper
+from .machine import failure, notes, other_identities, places, requirements
+from .report import CheckContext, CheckResult, Fix, in_order
+from .sign_in import client, provider, redirect_ports, sign_in
 
-_NOTE_LIFE = 86_400
-#: JSON may hold integers that are longer than a float; no time is later than this.
-_END_OF_TIME = 1e12
+logger = logging.getLogger(__name__)
+
+Check = Callable[[CheckContext], Iterator[CheckResult]]
+#: Seconds by which a clock may be off unnoticed; AWS refuses signatures from 300.
+_UNNOTICED = 60.0
+_REFUSED_FROM = 240.0
+_COGNITO = "Cognito"
 
 
-def shadows(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckResult]:
+def shadows(context: CheckContext) -> Iterator[CheckResult]:
     """What takes precedence over the profile."""
-    found = [sentence for sentence in find_overrides(settings, environ) if "has no credential_process" not in sentence]
+    found = [each for each in find_overrides(context.settings, context.environ) if _NO_LINE not in each]
     for sentence in found:
         what, _, remedy = sentence.rpartition(". ")
-        yield CheckResult("precedence", "error", what, remedy, ConfigurationError.exit_code)
+        if context.is_named and _UNNAMED_ONLY in what:
+            yield CheckResult("precedence", "note", what, remedy)
+        else:
+            yield CheckResult("precedence", "error", what, remedy, ConfigurationError.exit_code)
     if not found:
         yield CheckResult("precedence", "ok", "Nothing takes precedence over this profile")
 
 
-def window(settings: Settings) -> Iterator[CheckResult]:
+#: Parts of sentences of `find_overrides`: what `helper` says, and what concerns only programs that name no profile.
+_NO_LINE = "has no credential_process"
+_UNNAMED_ONLY = "clients without an explicit profile"
+
+
+def names(context: CheckContext) -> Iterator[CheckResult]:
+    """Whether the Logins key is the one that Cognito expects of the issuer."""
+    found = context.settings.provider
+    if found is None or found.issuer is None or found.login_key is None:
+        return
+    derived = derive_login_key(found.issuer)
+    aliases = {derive_login_key(alias) for alias in found.accepted_issuers}
+    if found.kind == "oidc" and found.login_key not in aliases:
+        what = f"The Logins key is {found.login_key}, and the issuer {found.issuer} makes it {derived}"
+        yield CheckResult("login key", "warning", what, "Remove cognito_login_key unless the identity pool has it so")
+
+
+def window(context: CheckContext) -> Iterator[CheckResult]:
     """Whether the credentials can be renewed as early as is configured."""
-    what, _, remedy = limit_of_window(settings).rpartition(". ")
+    what, _, remedy = limit_of_window(context.settings).rpartition(". ")
     if what:
         yield CheckResult("refresh window", "warning", what, remedy)
 
 
-def helper(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckResult]:
-    """Whether SDKs can start what ``credential_process`` names."""
-    profile = settings.profile or "default"
-    name = "credential_process"
-    configure = run_with_profile(profile, "configure")
-    command = known_config(Files.of(environ).config)["profiles"].get(profile, {}).get(name)
-    if command is None:
-        what = (
-            f"[{profile_section(profile)}] has no credential_process: only Python with install() uses the profile, "
-            "and worker processes that start as new interpreters do not"
-        )
-        yield CheckResult(name, "warning", what, configure)
-        return
-    words = _words(command)
-    if not words or not is_ours(command):
-        yield CheckResult(name, "error", f"[{profile_section(profile)}] starts another helper", configure, 4)
-        return
-    program = words[0]
-    path = program if os.path.isabs(program) else shutil.which(program, path=environ.get("PATH"))
-    if path is None or not os.access(path, os.X_OK):
-        yield CheckResult(name, "error", f"{program} cannot be started", configure, 4)
-        return
-    if '"' in command or "'" in command or " " in program:
-        yield CheckResult(name, "warning", "Its path needs quotes, which SDKs read differently", configure)
-    if not os.path.isabs(program):
-        what = f"{program} is found on this PATH, but programs started from elsewhere have another one"
-        yield CheckResult(name, "warning", what, configure)
-    named = _option(words, "--profile")
-    if (named or "default") != profile:
-        what = f"It asks for profile {named or 'default'!r}, not {profile!r}"
-        yield CheckResult(name, "error", what, configure, ConfigurationError.exit_code)
-    if is_slow(words):
-        yield CheckResult(name, "note", "It was written before there was a quicker line", configure)
-    yield CheckResult(name, "ok", f"{path} can be started")
-
-
-def places(settings: Settings, store: Store, environ: Mapping[str, str]) -> Iterator[CheckResult]:
-    """Whether things can be kept, and by whom else they could be changed."""
-    try:
-        check_storable(store)
-        yield CheckResult("store", "ok", f"cognito_cache = {settings.cache} can be written and deleted")
-    except StorageError as error:
-        yield CheckResult.of("store", error)
-    if STORES[settings.cache].outlives_process:
-        files = FileStore(default_directory(environ))
-        why = files.why_unusable()
-        if why is not None:
-            remedy = "Give it back to this user (chown), or set COGNITO_FEDERATION_CACHE_DIR"
-            yield CheckResult("store", "warning", f"{why}, so each call starts anew", remedy)
-        for name, holder in files.holders():
-            what = f"{holder} holds the lock {name}, for which other processes wait"
-            yield CheckResult("locks", "note", what, "If it persists, end that process")
-    where = Files.of(environ)
-    for path in dict.fromkeys(
-        (where.config, where.credentials, *map(os.path.dirname, (where.config, where.credentials)))
-    ):
-        with contextlib.suppress(OSError):
-            yield from _who_else_can_change(path)
-
-
-def _who_else_can_change(path: str) -> Iterator[CheckResult]:
-    """Whether another user can change a file or directory whose content can start programs.
-
-    Raises:
-        OSError: it is not there.
-    """
-    if os.name == "nt":
-        return
-    status = os.stat(path)
-    if status.st_uid not in (0, os.geteuid()):
-        what = f"{path} belongs to user {status.st_uid}, who can make you start any program"
-        yield CheckResult("permissions", "warning", what, "Give it back to this user (chown)")
-    elif status.st_mode & (stat.S_IWOTH | stat.S_IWGRP):
-        what = f"{path} can be written by other users, who can make you start any program"
-        yield CheckResult("permissions", "warning", what, f"Run: chmod go-w {path}")
-
-
-def notes(store: Store) -> Iterator[CheckResult]:
-    """What happened lately and was worth a word."""
-    for _, document in store.documents(NOTES):
-        at = document.get("at")
-        if isinstance(at, int | float) and 0 <= at < _END_OF_TIME and time.time() - at < _NOTE_LIFE:
-            yield CheckResult("notes", "note", f"{document.get('text')} ({span(max(0.0, time.time() - at))} ago)")
-
-
-def last_failure(settings: Settings, environ: Mapping[str, str]) -> Iterator[CheckResult]:
-    """What the helper said last, which a program that started it may not have shown."""
-    failed = ready_answer.last_failure(CacheQuery(settings.profile, environ))
-    if failed is not None and time.time() - failed[0] < _NOTE_LIFE:
-        ago = span(max(0.0, time.time() - failed[0]))
-        yield CheckResult("credential_process", "note", f"It failed {ago} ago: {failed[1]}")
-
-
-def names(settings: Settings) -> Iterator[CheckResult]:
-    """Whether the Logins key is the one that Cognito expects of the issuer."""
-    provider = settings.provider
-    if provider is None or provider.issuer is None or provider.login_key is None:
-        return
-    derived = derive_login_key(provider.issuer)
-    aliases = {derive_login_key(alias) for alias in provider.accepted_issuers}
-    if provider.kind == "oidc" and provider.login_key not in aliases:
-        what = f"The Logins key is {provider.login_key}, and the issuer {provider.issuer} makes it {derived}"
-        yield CheckResult("login key", "warning", what, "Remove cognito_login_key unless the identity pool has it so")
-
-
-def sign_in(settings: Settings, store: Store) -> Iterator[CheckResult]:
-    """Whether somebody is signed in, where somebody has to be."""
-    if not signs_people_in(settings):
-        return
-    login = f"Run: {login_command(settings)}"
-    try:
-        session = Sessions(settings, store).read()
-    except CognitoFederationError as error:
-        yield CheckResult.of("sign-in", error)
-        return
-    token = session.token() if session else None
-    left = None if token is None or token.expires_at is None else token.expires_at - time.time()
-    if session is None or (session.refresh_token is None and (token is None or (left is not None and left <= 0))):
-        what = f"The sign-in of {session.who} has ended" if session else "Not signed in"
-        yield CheckResult("sign-in", "error", what, login, 3)
-    elif session.refresh_token is None:
-        helps = settings.provider.refresh_remedy if settings.provider else ""
-        until = f"for another {span(left)}" if left is not None else "with no known end"
-        yield CheckResult("sign-in", "warning", f"{session.who} is signed in {until}, with no refresh token", helps)
-    else:
-        yield CheckResult("sign-in", "ok", f"{session.who} is signed in, and it renews itself")
-
-
-def redirect_ports(settings: Settings) -> Iterator[CheckResult]:
-    """Whether the browser could come back to this machine."""
-    provider = settings.provider
-    if provider is None or not signs_people_in(settings) or settings.grant in ("device-code", "remote", "srp"):
-        return
-    try:
-        redirect = loopback_redirect(settings.redirect_uri, settings.redirect_ports or provider.redirect_ports)
-    except ConfigurationError as error:
-        if settings.grant == "auth-code":
-            yield CheckResult.of("redirect", error)
-        return
-    free = [port for port in redirect.ports if _is_free(redirect, port)]
-    shown = " and ".join(str(port) for port in redirect.ports)
-    if free:
-        yield CheckResult("redirect", "ok", "A port for the browser to come back to is free")
-    else:
-        yield CheckResult(
-            "redirect",
-            "error",
-            f"Port {shown} on {redirect.host} cannot be listened on: something else uses it",
-            "End that, or register another redirect at the provider and set cognito_redirect_ports",
-            5,
-        )
-
-
-def _is_free(redirect: Redirect, port: int) -> bool:
-    for address in redirect.addresses[:1]:
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as attempt:
-            if os.name != "nt":
-                attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                attempt.bind((address, port))
-            except OSError:
-                return False
-    return True
-
-
-def _words(command: str) -> list[str]:
-    try:
-        return shlex.split(command, posix=os.name != "nt")
-    except ValueError:
-        return []
-
-
-def _option(words: list[str], name: str) -> str | None:
-    for number, word in enumerate(words):
-        if word == name and number + 1 < len(words):
-            return words[number + 1]
-        if word.startswith(f"{name}="):
-            return word.partition("=")[2]
-    return None
-
-
-logger = logging.getLogger(__name__)
-
-#: Seconds by which a clock may be off unnoticed; AWS refuses signatures from 300.
-_UNNOTICED = 60.0
-_REFUSED_FROM = 240.0
-
-
-def provider(settings: Settings, store: Store) -> Iterator[CheckResult]:
-    """Whether the identity provider is there and is who it says."""
-    if not signs_people_in(settings):
-        return
-    try:
-        check_provider(settings, store)
-        yield CheckResult(
-            "provider", "ok", f"{settings.provider.name if settings.provider else ''} answers for its issuer"
-        )
-    except CognitoFederationError as error:
-        yield CheckResult.of("provider", error)
-
-
-def clocks(settings: Settings, clients: Clients) -> Iterator[CheckResult]:
-    """Whether this machine's clock agrees with the provider's and with AWS's."""
-    addresses = {}
-    if settings.provider is not None and settings.provider.issuer is not None and signs_people_in(settings):
-        issuer = settings.provider.issuer.removesuffix("/")
-        addresses["the identity provider"] = f"{issuer}/.well-known/openid-configuration"
+def clocks(context: CheckContext) -> Iterator[CheckResult]:
+    """Whether Cognito can be reached, and whether this machine's clock agrees with its and the provider's."""
+    settings, addresses = context.settings, {}
+    clients = Clients(settings, lambda: Session(profile=settings.profile))
     with suppress_wire_logs():
-        addresses["Cognito"] = str(clients.cognito_identity().meta.endpoint_url)
+        addresses[_COGNITO] = str(clients.cognito_identity().meta.endpoint_url)
+    at_provider = settings.provider is not None and settings.provider.issuer and signs_people_in(settings)
+    if at_provider and settings.provider is not None and not context.unreachable:
+        issuer = str(settings.provider.issuer).removesuffix("/")
+        addresses["the identity provider"] = f"{issuer}/.well-known/openid-configuration"
     http = HttpClient(ca_bundle=settings.ca_bundle)
     for whose, address in addresses.items():
-        yield from _clock(whose, address, http.for_issuer(address))
+        yield from _clock(context, whose, address, http.for_issuer(address))
 
 
-def _clock(whose: str, address: str, http: HttpClient) -> Iterator[CheckResult]:
+def _clock(context: CheckContext, whose: str, address: str, http: HttpClient) -> Iterator[CheckResult]:
     try:
         theirs = _date(http.get(address).headers.get("date"))
     except ServerBusyError:
         return
     except TemporaryError as error:
-        yield CheckResult.of("network" if whose == "Cognito" else "provider", error)
+        context.unreachable.append(whose)
+        yield CheckResult.of("network" if whose == _COGNITO else "provider", error)
         return
     except CognitoFederationError as error:
         logger.debug("No clock to compare with at %s: %s", address, error.what)
@@ -308,35 +130,57 @@ def _date(text: str | None) -> float | None:
         return None
 
 
-def token_and_pool(settings: Settings, store: Store, clients: Clients) -> Iterator[CheckResult]:
-    """Whether the login token fits the configuration, the identity pool takes it, and the roles can be had.
-
-    Guests are not tried: every try without a known identity would make a new one.
-    """
+def token_and_pool(context: CheckContext) -> Iterator[CheckResult]:
+    """Whether the login token fits the configuration, the identity pool takes it, and the roles can be had."""
+    settings = context.settings
+    if context.unreachable:
+        what = f"The exchange at the identity pool was not tried: {context.unreachable[0]} does not answer"
+        yield CheckResult("identity pool", "skipped", what)
+        return
     if settings.is_guest:
+        yield from _guest(context)
         return
     try:
         # An examination never opens a browser.
-        login = fetcher_for(
-            replace(settings, auto_login="never"), store=store, open_session=session_of_other_profile
-        ).login()
-    except SignInRequiredError:
-        return  # said already
+        quiet = replace(settings, auto_login="never")
+        login = fetcher_for(quiet, store=context.store, open_session=session_of_other_profile).login()
+    except SignInRequiredError as error:
+        if signs_people_in(settings):
+            what = "The exchange at the identity pool was not tried, because the user is not signed in"
+            yield CheckResult("identity pool", "skipped", what, f"Run: {login_command(settings)}, then doctor again")
+        else:
+            yield CheckResult.of("login token", error)
+        return
     except CognitoFederationError as error:
         yield CheckResult.of("login token", error)
         return
-    if login is None:
-        return
-    yield from _claims(settings, login)
+    if login is not None:
+        yield from _claims(settings, login)
+        yield from _exchange(settings, login)
+
+
+def _exchange(settings: Settings, login: Login | None, identity_id: str | None = None) -> Iterator[CheckResult]:
     pool = identity_pool_for(settings)
     try:
-        identity_id = fixed_identity(settings, login) or pool.get_id(login)
+        identity_id = identity_id or fixed_identity(settings, login) or pool.get_id(login)
         credentials = pool.exchange(identity_id, login).credentials
     except CognitoFederationError as error:
         yield CheckResult.of("identity pool", error)
         return
-    what = f"{settings.identity_pool_id} takes the token and gives credentials: identity {credentials.identity_id}"
+    of = "the token" if login is not None else "guests"
+    what = f"{settings.identity_pool_id} takes {of} and gives credentials: identity {credentials.identity_id}"
     yield CheckResult("identity pool", "ok", what)
+
+
+def _guest(context: CheckContext) -> Iterator[CheckResult]:
+    """Try guests only with an identity that they have already: each try without one makes another."""
+    settings = context.settings
+    known = settings.identity_id or CredentialCache(settings, context.store, system_clock()).identity_id(None)
+    if known is not None:
+        yield from _exchange(settings, None, known)
+        return
+    what = "Guest access was not tried here, because a try without a known identity makes a new one"
+    yield CheckResult("identity pool", "skipped", what, "The line of credential_process shows it, or the first use")
 
 
 def _claims(settings: Settings, login: Login) -> Iterator[CheckResult]:
@@ -355,38 +199,115 @@ def _claims(settings: Settings, login: Login) -> Iterator[CheckResult]:
         yield CheckResult("issuer", "error", what, f"Set cognito_provider = {derive_login_key(issuer)[:200]}", 4)
 
 
-def run_checks(profile: str | None, environ: Mapping[str, str], *, offline: bool = False) -> list[CheckResult]:
-    """Look at everything; worst first. Nothing is changed, and nobody is asked to sign in."""
+def client_of_profile(context: CheckContext) -> Iterator[CheckResult]:
+    """Make a client as a program does, by the profile's region, services section and other keys of AWS's."""
+    settings = context.settings
+    session = Session(profile=settings.profile)
+    yield from _missing(session)
+    region = settings.region_name or ""
+    bare = region.strip("\"' ")
+    fix = Fix(context.profile, {"region": bare}) if bare and bare != region and settings.profile else None
     try:
-        settings = load_settings(profile)
+        # Keys are given so that none are asked for. SQS is a service with regional endpoints and a small model.
+        session.create_client("sqs", aws_access_key_id="x", aws_secret_access_key="x")
+    except NoRegionError:
+        pool = settings.pool_region
+        what = "No region is configured, so clients of most services fail with: You must specify a region"
+        fix = Fix(settings.profile, {"region": pool}) if settings.profile else None
+        yield CheckResult("client", "warning", what, f"Add region = {pool} to the profile", fix=fix)
+    except InvalidRegionError:
+        remedy = "Write it without quotes" if fix else "Correct region in the profile, or AWS_DEFAULT_REGION"
+        what = f"No client can be made: {region or 'the region of AWS_DEFAULT_REGION'} is not the name of a region"
+        yield CheckResult("client", "error", what, remedy, ConfigurationError.exit_code, fix)
+    except (BotoCoreError, ValueError) as error:
+        if "services" in str(error):
+            return  # said already
+        what = f"No client can be made for the profile: {printable(str(error), 300).rstrip('.')}"
+        remedy = f"Correct that key in [{profile_section(context.profile)}]"
+        yield CheckResult("client", "error", what, remedy, ConfigurationError.exit_code)
+    else:
+        found = str(session.get_config_variable("region"))
+        yield from _unknown_region(session, found)
+
+
+def _missing(session: Session) -> Iterator[CheckResult]:
+    """What the profile names and what is not there; not every client and not every endpoint comes by it."""
+    scoped, services = session.get_scoped_config(), session.full_config.get("services", {})
+    named = scoped.get("services")
+    if named is not None and named not in services:
+        what = f"The profile names services = {printable(str(named), 60)}, and there is no [services {named}]"
+        remedy = "Add that section, or remove the key"
+        yield CheckResult("client", "error", what, remedy, ConfigurationError.exit_code)
+    bundle = session.get_config_variable("ca_bundle")
+    if isinstance(bundle, str) and not os.path.isfile(bundle):
+        why = "; botocore does not expand ~" if bundle.startswith("~") else ""
+        what = f"The CA certificates {printable(bundle, 200)} (ca_bundle or AWS_CA_BUNDLE) are not there{why}"
+        remedy = "Correct that path, or remove it"
+        yield CheckResult("client", "error", what, remedy, ConfigurationError.exit_code)
+
+
+def _unknown_region(session: Session, region: str) -> Iterator[CheckResult]:
+    known = {
+        name
+        for partition in session.get_available_partitions()
+        for name in session.get_available_regions("ec2", partition_name=partition, allow_non_regional=True)
+    }
+    if region in known:
+        yield CheckResult("client", "ok", f"Clients can be made for the profile, in {region}")
+    else:
+        what = f"Clients are made for the region {region}, which this version of botocore does not know"
+        yield CheckResult("client", "warning", what, "Check region in the profile, and AWS_DEFAULT_REGION")
+
+
+#: Each check, and whether it asks other machines; causes before effects.
+_CHECKS: tuple[tuple[Check, bool], ...] = (
+    (requirements, False),
+    (shadows, False),
+    (places, False),
+    (names, False),
+    (window, False),
+    (client, False),
+    (redirect_ports, False),
+    (provider, True),
+    (clocks, True),
+    (sign_in, False),
+    (helper, False),
+    (client_of_profile, False),
+    (token_and_pool, True),
+    (other_identities, False),
+    (failure, False),
+    (notes, False),
+)
+
+
+def run_checks(profile: str | None, environ: Mapping[str, str], *, offline: bool = False) -> list[CheckResult]:
+    """Check everything of a profile; what to fix first comes first.
+
+    Nothing is changed, and no browser opens. A provider or an AWS endpoint that does not answer is waited for once.
+
+    Args:
+        profile: its name; None for the one in use.
+        environ: the process environment.
+        offline: ask nothing of other machines, and do not start the helper.
+    """
+    found: list[CheckResult] = []
+    try:
+        parent = source_of_chain(profile, environ)
+        settings = load_settings(parent or profile)
+        store = store_for(settings, environ)
     except CognitoFederationError as error:
         return [CheckResult.of("configuration", error)]
-    found = [CheckResult("configuration", "ok", f"Profile {settings.profile or 'default'} is a configuration")]
-    for look in _looks(settings, environ, offline):
+    if parent is not None:
+        what = f"The profile assumes a role with the credentials of profile {parent}, which is checked here"
+        found.append(CheckResult("configuration", "note", what))
+        found.append(CheckResult("role", "skipped", "Whether AWS lets the profile assume its role was not tried"))
+    found.append(CheckResult("configuration", "ok", f"Profile {settings.profile or 'default'} is a configuration"))
+    context = CheckContext(settings, environ, store, offline=offline, is_named=profile is not None)
+    for check, is_remote in _CHECKS:
+        if is_remote and offline:
+            continue
         try:
-            found.extend(look())
+            found.extend(check(context))
         except CognitoFederationError as error:
             found.append(CheckResult.of("examination", error))
-    return by_severity(found)
-
-
-def _looks(
-    settings: Settings, environ: Mapping[str, str], offline: bool
-) -> Iterator[Callable[[], Iterator[CheckResult]]]:
-    store = store_for(settings, environ)
-    yield lambda: shadows(settings, environ)
-    yield lambda: helper(settings, environ)
-    yield lambda: places(settings, store, environ)
-    yield lambda: names(settings)
-    yield lambda: window(settings)
-    yield lambda: sign_in(settings, store)
-    yield lambda: redirect_ports(settings)
-    yield lambda: other_identities(settings, environ, offline=offline)
-    yield lambda: last_failure(settings, environ)
-    yield lambda: notes(store)
-    if offline:
-        return
-    clients = Clients(settings, lambda: Session(profile=settings.profile))
-    yield lambda: provider(settings, store)
-    yield lambda: clocks(settings, clients)
-    yield lambda: token_and_pool(settings, store, clients)
+    return in_order(found)

@@ -155,19 +155,30 @@ def _outcome(
     except exceptions.ClientError as error:
         return error_answer(error.response, secrets, _date_of(error.response))
     except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
-        return unreachable(error, whom)
+        return unreachable(error, whom, _certificates_of(operation))
     except exceptions.ParamValidationError:
         # botocore's text would quote the arguments, the login token among them.
         return ConfigurationError("A value of the configuration does not fit the service's parameters")
     except CognitoFederationError as error:
         return error.with_traceback(None)
     except exceptions.BotoCoreError as error:
-        return other_failure(error, whom)
+        return other_failure(error, whom, _endpoint_of(operation))
     except _UNREADABLE:
-        return not_the_service(whom)
+        return not_the_service(whom, _endpoint_of(operation))
     if not _is_of_the_service(body, operation):
-        return not_the_service(whom)
+        return not_the_service(whom, _endpoint_of(operation))
     return Answer(body, _date_of(body))
+
+
+def _endpoint_of(operation: Callable[..., Any]) -> str:
+    """The address of a client; empty for one that is not botocore's."""
+    return str(getattr(getattr(getattr(operation, "__self__", None), "meta", None), "endpoint_url", None) or "")
+
+
+def _certificates_of(operation: Callable[..., Any]) -> object:
+    """What a client verifies certificates by; see `LimitedSession.certificates`."""
+    endpoint = getattr(getattr(operation, "__self__", None), "_endpoint", None)
+    return getattr(getattr(endpoint, "http_session", None), "certificates", None)
 
 
 def _is_of_the_service(body: object, operation: Callable[..., Any]) -> bool:
@@ -293,6 +304,11 @@ class LimitedSession:
 
     def __init__(self, session: Any) -> None:
         self._session = session
+
+    @property
+    def certificates(self) -> object:
+        """The file of CA certificates that is configured; anything else for botocore's own."""
+        return getattr(self._session, "_verify", None)  # botocore has no public name for it
 
     def close(self) -> None:
         self._session.close()

@@ -339,10 +339,16 @@ def _unsafe_endpoint(session: Session, service: str, flaw: UnsafeURLError) -> Co
 
 
 def _created(session: Session, service: str, **arguments: Any) -> Any:
-    from botocore.exceptions import BotoCoreError
+    from botocore.exceptions import BotoCoreError, DataNotFoundError
+
+    from .._util.installation import explanation
 
     try:
         return _nested_client(session, service, **arguments)
+    except DataNotFoundError as error:
+        explained = explanation(error)
+        what, remedy = explained or (f"botocore has no data of {service}", "Install botocore again")
+        raise ConfigurationError(what, remedy=remedy) from None
     except BotoCoreError as error:
         # Of the profile's other keys, such as an sso_session that is not there; its text quotes only names.
         raise ConfigurationError(f"botocore cannot make a client for {service}: {error}") from None

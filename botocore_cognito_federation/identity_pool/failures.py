@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
+from .._util.urls import not_reached, proxy_failure, proxy_fault, tls_refused
 from ..errors import CognitoFederationError, ConfigurationError, FederationRefusedError, Retry, TemporaryError
 from ..messages import LONGEST_ANSWER_TEXT, LONGEST_CODE, masked, printable, shown_url
 from .errors import CallContext, Explanation, explain
@@ -77,26 +80,29 @@ def public_error(diagnosis: Explanation) -> CognitoFederationError:
     return error
 
 
-def unreachable(error: Any, whom: str) -> TemporaryError:
-    """The error for a request that got no answer."""
+def unreachable(error: Any, whom: str, certificates: object = None) -> CognitoFederationError:
+    """The error for a request that got no answer, in the words of `_util.urls`.
+
+    Args:
+        error: of botocore.
+        whom: the service in words, where the error names no address.
+        certificates: the CA certificates that were used; anything but a path is botocore's own.
+    """
     from botocore import exceptions
 
     where = shown_url(str(error.kwargs.get("endpoint_url") or whom))
     if isinstance(error, exceptions.SSLError):
-        return TemporaryError(
-            f"The certificate of {where} could not be verified",
-            remedy="Set ca_bundle in the profile (or AWS_CA_BUNDLE) to your proxy's certificate",
-        )
+        return tls_refused(where, certificates, os.environ)
     if isinstance(error, exceptions.ProxyConnectionError):
-        return TemporaryError("The proxy cannot be reached", remedy="Check HTTPS_PROXY and NO_PROXY")
+        return proxy_failure(where if "endpoint_url" in error.kwargs else whom, str(error.kwargs.get("error", "")))
     if isinstance(error, exceptions.ConnectTimeoutError | exceptions.ReadTimeoutError):
-        return TemporaryError(f"{where} did not answer in time", remedy="Check the network and try again")
-    return TemporaryError(
-        f"{where} cannot be reached", remedy="Check the network, HTTPS_PROXY and the endpoint settings"
-    )
+        return TemporaryError(f"{where} did not answer in time", remedy="Check the network or the proxy and try again")
+    if not isinstance(error, exceptions.ConnectionError) and (fault := proxy_fault(os.environ)):
+        return fault
+    return not_reached(where)
 
 
-def other_failure(error: Any, whom: str) -> CognitoFederationError:
+def other_failure(error: Any, whom: str, endpoint: str = "") -> CognitoFederationError:
     """The error for what botocore raised otherwise."""
     from botocore import exceptions
 
@@ -104,10 +110,21 @@ def other_failure(error: Any, whom: str) -> CognitoFederationError:
         return ConfigurationError(f"The region of {whom} is not one botocore can call")
     name = type(error).__name__
     if name == "ResponseParserError":
-        return not_the_service(whom)
+        return not_the_service(whom, endpoint)
     return ConfigurationError(f"botocore cannot make the call ({name})", remedy="Run: cognito-federation explain")
 
 
-def not_the_service(whom: str) -> NotTheServiceError:
-    """The error for an answer that is not that of the service."""
-    return NotTheServiceError(f"What answered is not {whom}", remedy="Check HTTPS_PROXY and the endpoint settings")
+def not_the_service(whom: str, endpoint: str) -> NotTheServiceError:
+    """The error for an answer that is not that of the service.
+
+    Args:
+        whom: the service in words.
+        endpoint: the address that was asked; empty where that is not known.
+    """
+    host = urlsplit(endpoint).hostname or ""
+    who = shown_url(endpoint) if host else "Something"
+    if host and not host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")):
+        remedy = "A mock or another server listens there: check AWS_ENDPOINT_URL and cognito_endpoint_url"
+    else:
+        remedy = "A proxy may answer in its place: check HTTPS_PROXY and the endpoint settings"
+    return NotTheServiceError(f"{who} answered, but not as {whom} does", remedy=remedy)

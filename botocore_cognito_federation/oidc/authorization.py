@@ -186,7 +186,7 @@ _OURS = frozenset(
         "state",
     }
 )
-_WHAT_HELPS: dict[str, str] = {
+WHAT_HELPS: dict[str, str] = {
     "access_denied": "Sign in again and allow the access, or ask an administrator of the provider for it",
     "invalid_scope": "Set cognito_scopes to scopes this client may ask for",
     "unauthorized_client": "Allow the authorization code grant for this client at the provider",
@@ -308,7 +308,7 @@ def read_answer(request: AuthorizationRequest, query: str) -> str:
     if "error" in answer:
         found = provider_error(answer["error"], answer.get("error_description"), secrets=(request.state,))
         raise SignInFailedError(
-            f"The identity provider did not sign you in ({found})", remedy=_WHAT_HELPS.get(found.code, SIGN_IN_AGAIN)
+            f"The identity provider did not sign you in ({found})", remedy=WHAT_HELPS.get(found.code, SIGN_IN_AGAIN)
         )
     code = answer.get("code", "")
     if not code.strip():

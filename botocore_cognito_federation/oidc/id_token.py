@@ -26,7 +26,7 @@ EXPIRY_LEEWAY = 60.0
 CLOCK_SKEW = 300.0
 REFETCH_INTERVAL = 60.0
 
-_ACCEPTED = {"RS256": "sha256", "RS384": "sha384", "RS512": "sha512"}
+ACCEPTED_ALGORITHMS = {"RS256": "sha256", "RS384": "sha384", "RS512": "sha512"}
 _VERIFIED_THEN_REFUSED = frozenset({"ES256", "ES384", "ES512", "ES256K", "PS256", "PS384", "PS512", "EdDSA"})
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -91,7 +91,7 @@ def verify_id_token(
     header = _header(token, error)
     algorithm = header["alg"]
     claims = _verified_claims(token, header, keys, now, error)
-    if algorithm not in _ACCEPTED:
+    if algorithm not in ACCEPTED_ALGORITHMS:
         raise error(
             f"The ID token is signed with {algorithm}, and identity pools take RSA (RS256, RS384, RS512) only",
             remedy="Set the ID token signing algorithm of the client to RS256 at the identity provider",
@@ -112,7 +112,7 @@ def _header(token: str, error: type[CognitoFederationError]) -> dict[str, Any]:
             "The provider's ID token is not a JSON Web Token", remedy="An identity pool needs a signed, unencrypted one"
         )
     algorithm = header.get("alg")
-    if not isinstance(algorithm, str) or algorithm not in {*_ACCEPTED, *_VERIFIED_THEN_REFUSED}:
+    if not isinstance(algorithm, str) or algorithm not in {*ACCEPTED_ALGORITHMS, *_VERIFIED_THEN_REFUSED}:
         raise _proves_nothing(algorithm, error)
     if not isinstance(header.get("kid", ""), str):
         raise error("The ID token has a key ID (kid) that is not a string")  # RFC 7515, section 4.1.4
@@ -224,7 +224,7 @@ def _check_binding(
     if expected.nonce is not None and not _equal(claims.get("nonce"), expected.nonce):
         raise error("The ID token belongs to another sign-in (nonce)", remedy=SIGN_IN_AGAIN)
     if "at_hash" in claims and expected.access_token is not None:
-        digest = hashlib.new(_ACCEPTED[algorithm], expected.access_token.encode()).digest()
+        digest = hashlib.new(ACCEPTED_ALGORITHMS[algorithm], expected.access_token.encode()).digest()
         half = base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
         if not _equal(claims["at_hash"], half):
             raise error(

@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 import signal
+import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -161,7 +162,8 @@ def test_a_module_that_cannot_be_imported_is_answered_and_otherwise_one_line(
     home: Home, module: str, debug: str | None
 ) -> None:
     changes = {"COGNITO_FEDERATION_DEBUG": debug}
-    assert "Install it again" in home.python(WITHOUT.format(module=module), **changes).refused(1)
+    line = home.python(WITHOUT.format(module=module), **changes).refused(1)
+    assert re.search(rf"the module {module}[a-z.]* cannot be imported. Run: {sys.executable} -m pip install", line)
     closed(home.python(WITHOUT.format(module=module), **changes, **ON), 1)
 
 

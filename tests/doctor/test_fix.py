@@ -1,0 +1,155 @@
+"""`doctor --fix` shows what it would write, writes it once that is confirmed, and writes nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from botocore_cognito_federation.cache.file import FileStore
+from botocore_cognito_federation.cli.app import app
+from botocore_cognito_federation.config.configure import helper_command
+from botocore_cognito_federation.config.writer import read_config
+from botocore_cognito_federation.demo.serve import find_executable
+from botocore_cognito_federation.demo.world import World
+from botocore_cognito_federation.doctor.report import CheckResult, Fix, apply_fixes, in_order, report_document
+from botocore_cognito_federation.errors import ConfigurationError
+from tests.home import Home
+
+BROKEN = """# mine
+[profile other]
+aws_access_key_id = AKIAEXAMPLE
+
+[profile demo]
+region = "eu-west-1"
+# a comment
+credential_process = {line}
+cognito_identity_pool_id = {pool}
+cognito_token_file = /nowhere
+output = json
+"""
+
+
+@pytest.fixture(scope="module")
+def one_world(_clean_environment: None) -> Iterator[World]:
+    with World() as world:
+        yield world
+
+
+@pytest.fixture
+def broken(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A home whose profile has a region in quotes, and a line that lacks a letter."""
+    home = Home(tmp_path / "home", world)
+    world.write_home(home.path, find_executable())
+    line = f"{helper_command('demo')} --format json"
+    home.config.write_text(BROKEN.format(line=line, pool=world.pool_id))
+    for name, value in home.environment().items():
+        monkeypatch.setenv(name, value)
+    return home
+
+
+def doctor(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["doctor", "--profile", "demo", "--offline", *arguments], standalone_mode=False)
+
+
+def test_nothing_is_written_without_a_word(broken: Home) -> None:
+    before = broken.config.read_bytes()
+    doctor()
+    assert isinstance(doctor("--fix").exception, Exception)
+    assert broken.config.read_bytes() == before
+
+
+def test_the_changes_are_shown_and_only_they_are_written(broken: Home) -> None:
+    before = broken.config.read_text()
+    shown = doctor("--fix", "--yes").stderr
+    assert '- region = "eu-west-1"' in shown
+    assert "+ region = eu-west-1" in shown
+    wanted = before.replace('"eu-west-1"', "eu-west-1").replace(" --format json", "")
+    assert broken.config.read_text() == wanted
+    assert read_config(str(broken.config))["profiles"]["demo"]["region"] == "eu-west-1"
+    assert "need" not in doctor("--fix", "--yes").stdout
+
+
+def test_the_findings_after_the_fix_are_shown(broken: Home) -> None:
+    document = json.loads(doctor("--fix", "--yes", "--json").stdout)
+    assert not [each for each in document["findings"] if each["check"] == "client" and each["severity"] == "error"]
+
+
+@pytest.mark.parametrize(("answer", "is_written"), [(b"y\n", True), (b"n\n", False)])
+@pytest.mark.thorough
+def test_a_person_at_a_terminal_is_asked(broken: Home, answer: bytes, is_written: bool) -> None:
+    before = broken.config.read_text()
+    pid, terminal = pty.fork()
+    if pid == 0:  # pragma: no cover
+        os.execve(find_executable(), ["x", "doctor", "--profile", "demo", "--offline", "--fix"], broken.environment())
+    shown = b""
+    while b"Write this?" not in shown:
+        shown += os.read(terminal, 1000)
+    os.write(terminal, answer)
+    try:
+        while os.read(terminal, 1000):
+            pass
+    except OSError:
+        pass
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    assert (broken.config.read_text() != before) is is_written
+
+
+def test_a_file_in_which_a_change_would_change_more_stays_as_it_is(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    # A [DEFAULT] section gives its keys to every other one, so a key that is removed is still there.
+    config.write_text("[DEFAULT]\nregion = eu-west-1\n[profile demo]\nregion = x\n")
+    before = config.read_bytes()
+    with pytest.raises(ConfigurationError, match="could damage other settings"):
+        apply_fixes(str(config), {"demo": {"region": None}}, FileStore(str(tmp_path / "cache")))
+    assert config.read_bytes() == before
+
+
+def test_causes_come_before_effects_and_errors_before_all() -> None:
+    found = [
+        CheckResult("a", "ok", "fine"),
+        CheckResult("helper run", "error", "fails with 3", "", 3),
+        CheckResult("b", "warning", "hm"),
+        CheckResult("sign-in", "error", "not signed in", "login", 3),
+        CheckResult("c", "error", "broken", "", 4),
+        CheckResult("c", "error", "broken", "", 4),
+        CheckResult("d", "skipped", "not tried"),
+    ]
+    shown = [(each.check, each.severity) for each in in_order(found)]
+    assert shown == [
+        ("sign-in", "error"),
+        ("c", "error"),
+        ("b", "warning"),
+        ("d", "skipped"),
+        ("helper run", "note"),
+        ("a", "ok"),
+    ]
+
+
+def test_the_document_has_the_members_that_the_page_lists() -> None:
+    fix = Fix("demo", {"region": None})
+    document = report_document("demo", [CheckResult("client", "error", "x", "y", 4, fix)])
+    assert document == {
+        "version": 1,
+        "profile": "demo",
+        "exit_code": 4,
+        "findings": [
+            {
+                "check": "client",
+                "severity": "error",
+                "what": "x",
+                "remedy": "y",
+                "exit_code": 4,
+                "fix": {"section": "profile demo", "values": {"region": None}},
+            }
+        ],
+    }
+    page = Path(__file__).parents[2].joinpath("docs", "troubleshooting.md").read_text()
+    for name in ("version", "profile", "exit_code", "findings", "what", "remedy", "fix", "section", "values"):
+        assert f"`{name}`" in page, name
