@@ -175,7 +175,8 @@ def _exchange(settings: Settings, login: Login | None, identity_id: str | None =
 def _guest(context: CheckContext) -> Iterator[CheckResult]:
     """Try guests only with an identity that they have already: each try without one makes another."""
     settings = context.settings
-    known = settings.identity_id or CredentialCache(settings, context.store, system_clock()).identity_id(None)
+    cache = CredentialCache(settings, context.store, system_clock())
+    known = settings.identity_id or cache.identity_id(cache.entry(None))
     if known is not None:
         yield from _exchange(settings, None, known)
         return

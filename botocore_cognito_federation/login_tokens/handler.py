@@ -29,7 +29,6 @@ from .._util.concurrency import (
     asks_for_itself,
     call_within,
     refreshing,
-    refuse_reentry,
 )
 from ..errors import CognitoFederationError, ConfigurationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, checked_text, expiry_seconds
@@ -101,9 +100,8 @@ class HandlerTokenProvider:
             CognitoFederationError: whatever else of ours the handler raised.
         """
         marker = (self._name, id(self._function))
-        refuse_reentry(marker, self._name)
         deadline = self._monotonic() + self._time_limit
-        with refreshing(marker), self._counted():
+        with refreshing(marker, self._name), self._counted():
             return self._parsed(self._answer(context, deadline), context)
 
     @contextmanager
