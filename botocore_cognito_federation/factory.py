@@ -155,7 +155,7 @@ def _open_provider(
 
 
 def _linked_logins(settings: Settings, context: SourceContext) -> LinkedLogins:
-    from .config.loader import settings_of_linked_session
+    from .config.profiles import settings_of_linked_session
     from .identity_pool.linked_logins import LinkedLogins
 
     def open_linked(name: str) -> tuple[Settings, Callable[[], LoginToken] | None]:
@@ -185,7 +185,7 @@ def other_stores(store: Store, environ: Mapping[str, str]) -> list[Store]:
     Raises:
         ConfigurationError: see `default_directory`.
     """
-    from .config.loader import every_settings
+    from .config.profiles import every_settings
 
     directory = default_directory(environ)
     named = {settings.cache for settings in every_settings(environ)}

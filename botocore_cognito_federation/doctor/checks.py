@@ -16,8 +16,8 @@ from .._util.http import HttpClient, ServerBusyError
 from ..botocore_plugin.provider import session_of_other_profile
 from ..cache.credentials import CredentialCache
 from ..config.configure import signs_people_in
-from ..config.loader import load_settings, source_of_chain
-from ..config.precedence import find_overrides, limit_of_window
+from ..config.loader import load_settings
+from ..config.profiles import find_overrides, limit_of_window, source_of_chain
 from ..config.settings import Settings
 from ..config.writer import profile_section
 from ..errors import (
