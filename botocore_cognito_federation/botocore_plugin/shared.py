@@ -110,7 +110,8 @@ def _shared_credentials(
         if entry is None or entry.owner != owner:
             fetcher.only_for = owner.who
             entry = _Entry(owner, RefreshableCognitoCredentials(fetcher.fetch), sessions)
-        entry.sessions.share(session)
+        else:
+            entry.sessions.share(session)
         _keep(key, entry)
         return entry.credentials
 
