@@ -21,8 +21,9 @@ from .events import Events
 from .fetcher import CredentialFetcher
 from .identity_pool.aws import Clock
 from .identity_pool.client import Clients, IdentityPool
-from .login_tokens.base import CachedTokenProvider, RefreshContext, SourceContext
+from .login_tokens.base import RefreshContext, SourceContext
 from .login_tokens.registry import answers_by_claims, bindings_of_answer, source_of
+from .login_tokens.session import RefreshTokenProvider
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -146,7 +147,7 @@ def _open_provider(
 ) -> LoginTokenProvider | None:
     """The login token provider, which signs in by itself where people sign in and ``cognito_auto_login`` says so."""
     provider = declared.open(settings, context)
-    if settings.auto_login == "never" or not isinstance(provider, CachedTokenProvider):
+    if settings.auto_login == "never" or not isinstance(provider, RefreshTokenProvider):
         return provider
     from .sign_in.auto import AutomaticLogin
 
@@ -154,7 +155,7 @@ def _open_provider(
 
 
 def _linked_logins(settings: Settings, context: SourceContext) -> LinkedLogins:
-    from .config.loader import settings_of_linked_session
+    from .config.profiles import settings_of_linked_session
     from .identity_pool.linked_logins import LinkedLogins
 
     def open_linked(name: str) -> tuple[Settings, Callable[[], LoginToken] | None]:
@@ -184,7 +185,7 @@ def other_stores(store: Store, environ: Mapping[str, str]) -> list[Store]:
     Raises:
         ConfigurationError: see `default_directory`.
     """
-    from .config.loader import every_settings
+    from .config.profiles import every_settings
 
     directory = default_directory(environ)
     named = {settings.cache for settings in every_settings(environ)}

@@ -39,7 +39,8 @@ from .messages import span
 
 if TYPE_CHECKING:
     from .cache.answers import AnswerWriter
-    from .cache.credentials import CredentialCache, Entry
+    from .cache.base import Entry
+    from .cache.credentials import CredentialCache
     from .config.settings import Settings
     from .identity_pool.aws import Clock
     from .identity_pool.linked_logins import LinkedLogins
@@ -87,7 +88,7 @@ class CredentialFetcher:
     pool: IdentityPool
     cache: CredentialCache
     clock: Clock
-    answers_by_claims: Callable[[], bool] = lambda: False
+    answers_by_claims: bool | Callable[[], bool] = False
     events: Events = field(default_factory=Events)
     linked: LinkedLogins | None = None
     answers: AnswerWriter | None = None
@@ -193,7 +194,8 @@ class CredentialFetcher:
         Raises:
             CognitoFederationError: no token can be had.
         """
-        believed = self.answers_by_claims()
+        by_claims = self.answers_by_claims
+        believed = by_claims if isinstance(by_claims, bool) else by_claims()
         if believed and self.settings.identity_id is not None:
             return self.cache.entry(None), None
         asked, new = self._known_login(), None
@@ -223,7 +225,8 @@ class CredentialFetcher:
             has_valid_credentials=has_valid_credentials,
             force=force,
         )
-        logger.debug("Asking %s for a login token (attempt %d)", source.description, attempt)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("Asking %s for a login token (attempt %d)", source.description, attempt)
         self._last_token = source.fetch(context)
         login = Login.of(self._last_token, self.settings)
         if self.linked is not None:
@@ -270,17 +273,15 @@ class CredentialFetcher:
             login = self._login(has_valid_credentials=has_valid_credentials)
             self._refuse_other_user(entry, login)
         try:
-            exchanged = self._exchange(login)
+            exchanged = self._exchange(entry, login)
         except FederationRefusedError as refused:
             login = self._newer_login(login, refused)
-            exchanged = self._exchange(login)
+            exchanged = self._exchange(entry, login)
         credentials = exchanged.credentials
         logger.debug("Exchanged for credentials of %s until %s", credentials.identity_id, credentials.expiration)
         if not is_usable(credentials, self.clock.now()):
             raise TemporaryError(_expired_on_arrival(exchanged), remedy="Set the clock (timedatectl set-ntp true)")
-        self.cache.put(entry, credentials, login, sign_out_epoch)
-        # The last look, as late as it can be: a sign-out wins until the credentials are returned.
-        if self.cache.has_signed_out_since(sign_out_epoch):
+        if self.cache.put(entry, credentials, login, sign_out_epoch):
             self._refuse_other_user(entry, self._known_login())
         if (ahead := exchanged.clock_ahead) is not None:
             side = "ahead of" if ahead > 0 else "behind"
@@ -295,30 +296,28 @@ class CredentialFetcher:
         )
         return credentials
 
-    def _exchange(self, login: Login | None) -> Exchanged:
+    def _exchange(self, entry: Entry, login: Login | None) -> Exchanged:
         fixed = fixed_identity(self.settings, login)
         if fixed is not None:
             return self.pool.exchange(fixed, login)
-        known = self.cache.identity_id(login)
+        known = self.cache.identity_id(entry)
         if known is not None:
             try:
-                return self._adopted(login, known, self.pool.exchange(known, login))
+                return self._adopted(entry, known, self.pool.exchange(known, login))
             except FederationRefusedError as refused:
                 if refused.retry is not Retry.IDENTITY:
                     raise
-                self.cache.forget_identity_id(login)
+                self.cache.forget_identity_id(entry)
         identity_id = self.pool.get_id(login)
         logger.debug("GetId answered %s", identity_id)
-        self.cache.put_identity_id(login, identity_id)
-        return self._adopted(login, identity_id, self.pool.exchange(identity_id, login), before=known)
+        self.cache.put_identity_id(entry, identity_id)
+        return self._adopted(entry, identity_id, self.pool.exchange(identity_id, login), before=known)
 
-    def _adopted(
-        self, login: Login | None, asked_for: str, exchanged: Exchanged, *, before: str | None = None
-    ) -> Exchanged:
+    def _adopted(self, entry: Entry, asked_for: str, exchanged: Exchanged, *, before: str | None = None) -> Exchanged:
         """Cognito may answer another identity than the one asked for, after a merge; the answer counts from then on."""
         answered, before = exchanged.credentials.identity_id, before or asked_for
         if answered != asked_for:
-            self.cache.put_identity_id(login, answered)
+            self.cache.put_identity_id(entry, answered)
         if answered != before:
             self.events.emit(Event("identity-changed", identity_id=answered, previous_identity_id=before))
         return exchanged

@@ -191,6 +191,27 @@ def of_an_application(settings: Settings) -> bool:
     return not settings.origins
 
 
+def did_you_mean(word: str, candidates: Iterable[str], *, likeness: float = 0.7) -> str:
+    """The remedy where a word is nearly one of those that there are; empty where it is not."""
+    import difflib
+
+    close = difflib.get_close_matches(word, list(candidates), n=1, cutoff=likeness)
+    return f"Did you mean {close[0]}?" if close else ""
+
+
+def misspelt_title(title: str, sections: Iterable[str]) -> str:
+    """The remedy where a section differs from `title` in case, spaces, quotes or the order of its words only."""
+
+    def plain(text: str) -> list[str]:
+        return sorted(re.findall(r"[^\s\"'_-]+", text.lower()))
+
+    found = next((key for key in sections if plain(key) == plain(title)), None)
+    if found is None:
+        return ""
+    shown = f"[{found}]" if found.split() != title.split() else "it with more spaces"
+    return f"Write [{title}] instead of {shown} there"
+
+
 #: Who holds a lock, where the process that does cannot be named.
 UNKNOWN_HOLDER = "Another process"
 

@@ -190,8 +190,18 @@ _renewals: contextvars.ContextVar[tuple[_Refresh, ...]] = contextvars.ContextVar
 
 
 @contextmanager
-def refreshing(marker: Hashable) -> Iterator[None]:
-    """While the block runs, `is_refreshing(marker)` holds for it and for all that it calls, awaits or starts."""
+def refreshing(marker: Hashable, what: str | None = None) -> Iterator[None]:
+    """While the block runs, `is_refreshing(marker)` holds for it and for all that it calls, awaits or starts.
+
+    Args:
+        marker: what is renewed.
+        what: see `refuse_reentry`; None where that has been asked already.
+
+    Raises:
+        TokenRefreshError: the caller is part of that renewal.
+    """
+    if what is not None:
+        refuse_reentry(marker, what)
     renewal = _Refresh(marker)
     outer = _renewals.set((*_renewals.get(), renewal))
     try:

@@ -96,6 +96,15 @@ def parse_url(url: object, *, plain_http_hosts: Collection[str] = ()) -> SplitRe
     raise _refused_scheme(parts, host, port)
 
 
+def is_loopback_url(url: object) -> bool:
+    """Tell whether a URL that may be spoken to leads to a literal loopback address.
+
+    Raises:
+        UnsafeURLError: as `parse_url`.
+    """
+    return is_loopback(parse_url(url).hostname or "")
+
+
 def _check_host(host: str, exceptions: Collection[str]) -> None:
     address = _address(host)
     if host in exceptions or address is None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
 from typing import Any, TypeAlias
 
 from .. import identity_providers
-from ..cache.base import SESSIONS, Store, cache_key
 from ..config.keys import KEYS, BadValue
 from ..config.settings import Settings
 from ..errors import ConfigurationError, TokenRefreshError
@@ -145,116 +142,42 @@ def user_mapping(user: Mapping[str, Any] | None, token: LoginToken | None) -> di
     return copied
 
 
-_SCOPE = re.compile(r"session application [0-9a-f]{32}")
+RefreshHandler = Callable[..., Any]
 
 
-@dataclass(frozen=True)
-class Record:
-    """One sign-in of an application.
+class RefreshHandlers(MutableMapping[str, RefreshHandler]):
+    """Provider -> refresh handler; may be changed at any time.
 
-    Attributes:
-        sign_in_id: random, new at each sign-in.
-        provider: the provider as the application named it, ``user-pool`` and the key of a pool included.
-        user: what the application said about the user, or the claims that name one.
-        identity_id: the identity so far; None before the first exchange.
-        fixed_identity_id: the identity the application gave; None where Cognito is asked (GetId).
-        by_user_pool: whether the federation signed in to its user pool itself.
-        username: the user's name in that pool.
+    Amplify looks a handler up under the very string of the sign-in (aws-amplify/amplify-js#7889); here ``google``,
+    ``accounts.google.com`` and ``https://accounts.google.com`` are the same key.
     """
 
-    sign_in_id: str
-    provider: str
-    user: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    identity_id: str | None = None
-    fixed_identity_id: str | None = None
-    by_user_pool: bool = False
-    username: str = ""
+    def __init__(self, handlers: Mapping[str, RefreshHandler] | None = None) -> None:
+        self._handlers: dict[str, RefreshHandler] = {}
+        self.update(handlers or {})
 
-    @property
-    def identity_provider(self) -> IdentityProvider:
-        """The provider whose login the token is.
+    def __getitem__(self, provider: str) -> RefreshHandler:
+        return self._handlers[_key(provider)]
 
-        Raises:
-            ConfigurationError: the record names none that can be.
-        """
-        if self.by_user_pool:
-            # The key is the token's iss, so that it holds in every partition and on emulators.
-            return IdentityProvider("user-pool", "oidc", self.provider)
-        return resolved_provider(self.provider)
+    def __setitem__(self, provider: str, handler: RefreshHandler) -> None:
+        if not callable(handler):
+            raise ConfigurationError(
+                f"The refresh handler of {provider} is a {type(handler).__name__}", remedy="Pass a function"
+            )
+        self._handlers[_key(provider)] = handler
 
-    @property
-    def is_developer(self) -> bool:
-        """Whether the token is the pool's own (GetOpenIdTokenForDeveloperIdentity)."""
-        return self.identity_provider.kind == "developer"
+    def __delitem__(self, provider: str) -> None:
+        del self._handlers[_key(provider)]
 
-    @property
-    def scope_name(self) -> str:
-        """The name under which this sign-in is kept, and forgotten by its sign-out."""
-        return f"application {self.sign_in_id}"
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict(self._handlers))
+
+    def __len__(self) -> int:
+        return len(self._handlers)
+
+    def __repr__(self) -> str:
+        return f"RefreshHandlers({', '.join(self)})"
 
 
-def is_of_one_sign_in(scope: str) -> bool:
-    """Whether a scope is that of an application's sign-in, which never comes again."""
-    return _SCOPE.fullmatch(scope) is not None
-
-
-@dataclass(eq=False, repr=False)
-class Records:
-    """The current sign-in of one pool, in a store."""
-
-    settings: Settings
-    store: Store
-
-    @cached_property
-    def _key(self) -> str:
-        settings = self.settings
-        return cache_key({"what": "application", "pool": settings.identity_pool_id, "endpoint": settings.endpoint_url})
-
-    def read(self) -> Record | None:
-        """The current sign-in; None where nobody is signed in, or the document is damaged (damage is a miss)."""
-        document = self.store.read(SESSIONS, self._key) or {}
-        sign_in_id, provider, user = (document.get(name) for name in ("sign_in_id", "provider", "user"))
-        if not isinstance(sign_in_id, str) or not isinstance(provider, str) or not isinstance(user, dict):
-            return None
-        return Record(
-            sign_in_id=sign_in_id,
-            provider=provider,
-            user=user,
-            identity_id=_text(document.get("identity_id")),
-            fixed_identity_id=_text(document.get("fixed_identity_id")),
-            by_user_pool=document.get("by_user_pool") is True,
-            username=_text(document.get("username")) or "",
-        )
-
-    def write(self, record: Record) -> None:
-        """Make a sign-in the current one.
-
-        Raises:
-            StorageError: it could not be kept.
-        """
-        self.store.write(
-            SESSIONS,
-            self._key,
-            {
-                "application": True,
-                "sign_in_id": record.sign_in_id,
-                "provider": record.provider,
-                "user": dict(record.user),
-                "identity_id": record.identity_id,
-                "fixed_identity_id": record.fixed_identity_id,
-                "by_user_pool": record.by_user_pool,
-                "username": record.username,
-            },
-        )
-
-    def delete(self) -> None:
-        """End the sign-in.
-
-        Raises:
-            StorageError: the document is there and could not be removed.
-        """
-        self.store.delete(SESSIONS, self._key)
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+def _key(provider: str) -> str:
+    return provider_key(resolved_provider(provider))

@@ -12,16 +12,24 @@ from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 
 from .._util.concurrency import ForkSafeLock, refreshing, refuse_reentry
 from ..cache.base import DOCUMENTS, MemoryStore, cache_key
+from ..cache.sessions import Record
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError
 from ..events import NAMES, Event, Events
 from ..factory import fetcher_for, store_for, system_clock
 from ..login_token import LoginToken
 from ..messages import login_command
-from .arguments import Expiry, Record, base_settings, login_token, resolved_provider, user_mapping
+from .arguments import (
+    Expiry,
+    RefreshHandler,
+    RefreshHandlers,
+    base_settings,
+    login_token,
+    resolved_provider,
+    user_mapping,
+)
 from .sign_in import Context, CurrentSignIn, SignIn
 from .signed_in import SignedIn, UserPoolSignIn
-from .token_provider import RefreshHandler, RefreshHandlers
 
 if TYPE_CHECKING:
     from ..botocore_plugin.application import ApplicationCredentials
@@ -101,7 +109,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         self._turns = ForkSafeLock()
         self._sign_in: SignIn | None = None
         self._shared: ApplicationCredentials | None = None
-        self._fresh = self._pending = None
+        self._latest = None
 
     @classmethod
     def from_profile(cls, profile: str | None = None) -> CognitoFederation:
@@ -214,11 +222,10 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
             SignInRequiredError: the user pool has ended the sign-in.
             TemporaryError: they cannot be renewed now.
         """
-        refuse_reentry(self, "The refresh handler")
         sign_in = self._current()
         if not isinstance(sign_in, SignIn) or not sign_in.record.by_user_pool:
             raise NotSignedInError("Not signed in through the user pool", remedy="Call sign_in first")
-        with self._events.held(), refreshing(self):
+        with self._events.held(), refreshing(self, "The refresh handler"):
             return sign_in.pool_tokens()
 
     def _refuse_over_user_pool(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from .._util.concurrency import ForkSafeLock, refreshing, refuse_reentry
+from .._util.concurrency import ForkSafeLock, refreshing
 from ..credentials import FederatedCredentials
 from ..errors import ClearsFrames, CognitoFederationError, ConfigurationError, NotSignedInError
 from ..events import Callback, Event, Events
@@ -182,6 +182,13 @@ class _Fresh:
     until: float
 
 
+@dataclass(eq=False)
+class _Question:
+    """A call for credentials, and its answer while that may be given to the next callers too."""
+
+    fresh: _Fresh | None = None
+
+
 _SIGN_IN = "Call federated_sign_in (or sign_in, with a user pool) first"
 
 
@@ -193,9 +200,8 @@ class SignedIn(ClearsFrames, ABC):
     _events: Events
     _turns: ForkSafeLock
     _shared: ApplicationCredentials | None
-    _fresh: _Fresh | None
     #: The last call that will say what is fresh; None where its answer does not count any more.
-    _pending: object | None
+    _latest: _Question | None
 
     @abstractmethod
     def _current(self) -> CurrentSignIn:
@@ -245,7 +251,8 @@ class SignedIn(ClearsFrames, ABC):
         """
         if force:
             return self._renew_now()
-        fresh = self._fresh
+        latest = self._latest
+        fresh = latest.fresh if latest is not None else None
         if fresh is not None and fresh.since <= self._clock.now() < fresh.until:
             return fresh.credentials
         return self._serve().credentials
@@ -369,38 +376,33 @@ class SignedIn(ClearsFrames, ABC):
     # --- inside -----------------------------------------------------------------------------------------------------
 
     def _serve(self) -> FetchResult:
-        refuse_reentry(self, "The refresh handler")
-        since, self._fresh = self._clock.now(), None
-        pending = self._pending = object()
+        since, question = self._clock.now(), _Question()
+        self._latest = question
         sign_in = self._current()
         try:
-            with self._events.held(), refreshing(self):
+            with self._events.held(), refreshing(self, "The refresh handler"):
                 served = sign_in.fetch()
         except CognitoFederationError:
             if sign_in.is_current():
                 raise
         else:
             if sign_in.is_current():
-                self._serve_again(served, since, pending)
+                self._serve_again(served, since, question)
                 return served
         raise NotSignedInError("The user was signed out in the meantime", remedy=self._how_to_sign_in)
 
     def _renew_now(self) -> FederatedCredentials:
-        refuse_reentry(self, "The refresh handler")
         sign_in = self._current()
-        with self._events.held(), refreshing(self):
+        with self._events.held(), refreshing(self, "The refresh handler"):
             credentials = sign_in.verify(new_token=True)
         if not sign_in.is_current():
             raise NotSignedInError("The user was signed out in the meantime", remedy=self._how_to_sign_in)
         self._forget_shared()
         return credentials
 
-    def _serve_again(self, served: FetchResult, since: float, pending: object) -> None:
+    def _serve_again(self, served: FetchResult, since: float, question: _Question) -> None:
         """Serve a result again while it is fresh, unless something has changed, or somebody else asked, meanwhile."""
-        fresh = _Fresh(served.credentials, since, min(served.refresh_at, since + _LOOK_AGAIN))
-        with self._turns:
-            if self._pending is pending:
-                self._fresh = fresh
+        question.fresh = _Fresh(served.credentials, since, min(served.refresh_at, since + _LOOK_AGAIN))
 
     def _credentials(self) -> ApplicationCredentials:
         from ..botocore_plugin.application import ApplicationCredentials
@@ -411,7 +413,6 @@ class SignedIn(ClearsFrames, ABC):
             return self._shared
 
     def _forget_shared(self) -> None:
-        with self._turns:
-            self._fresh = self._pending = None
+        self._latest = None
         if self._shared is not None:
             self._shared.forget()

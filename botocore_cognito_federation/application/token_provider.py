@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,54 +23,13 @@ from ..login_token import LoginToken
 from ..login_tokens.base import RefreshContext
 from ..login_tokens.handler import HandlerTokenProvider
 from ..login_tokens.session import Refresher, RefreshTokenProvider
-from .arguments import Record, provider_key, resolved_provider
+from .arguments import resolved_provider
 
 if TYPE_CHECKING:
     from ..cache.base import Store
-    from ..cache.sessions import Session, Sessions
+    from ..cache.sessions import Record, Session, Sessions
     from ..identity_pool.aws import Clock
     from ..oidc.client import OIDCClient, TokenAnswer
-
-RefreshHandler = Callable[..., Any]
-
-
-class RefreshHandlers(MutableMapping[str, RefreshHandler]):
-    """Provider -> refresh handler; may be changed at any time.
-
-    Amplify looks a handler up under the very string of the sign-in (aws-amplify/amplify-js#7889); here ``google``,
-    ``accounts.google.com`` and ``https://accounts.google.com`` are the same key.
-    """
-
-    def __init__(self, handlers: Mapping[str, RefreshHandler] | None = None) -> None:
-        self._handlers: dict[str, RefreshHandler] = {}
-        self.update(handlers or {})
-
-    def __getitem__(self, provider: str) -> RefreshHandler:
-        return self._handlers[_key(provider)]
-
-    def __setitem__(self, provider: str, handler: RefreshHandler) -> None:
-        if not callable(handler):
-            raise ConfigurationError(
-                f"The refresh handler of {provider} is a {type(handler).__name__}", remedy="Pass a function"
-            )
-        self._handlers[_key(provider)] = handler
-
-    def __delitem__(self, provider: str) -> None:
-        del self._handlers[_key(provider)]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(dict(self._handlers))
-
-    def __len__(self) -> int:
-        return len(self._handlers)
-
-    def __repr__(self) -> str:
-        return f"RefreshHandlers({', '.join(self)})"
-
-
-def _key(provider: str) -> str:
-    return provider_key(resolved_provider(provider))
-
 
 #: Seconds after its expiry for which a token nobody can renew is still tried: clocks differ, and Cognito's counts.
 _SKEW = 300.0
@@ -120,6 +79,8 @@ class ApplicationTokenProvider(RefreshTokenProvider):
         self._called: HandlerTokenProvider | None = None
         self._called_function: Callable[..., Any] | None = None
         self.identity_id = record.identity_id
+        provider = sessions.settings.provider
+        self._is_developer = provider is not None and provider.kind == "developer"
 
     @property
     def description(self) -> str:
@@ -133,7 +94,7 @@ class ApplicationTokenProvider(RefreshTokenProvider):
 
     def _of_this_sign_in(self, token: LoginToken) -> LoginToken:
         """A developer's token is for one identity, which its claims name; other identities are Cognito's to say."""
-        if not self._record.is_developer:
+        if not self._is_developer:
             return replace(token, identity_id=None)
         claimed = token.claims.get("sub")
         return replace(
@@ -205,7 +166,7 @@ class ApplicationTokenProvider(RefreshTokenProvider):
         who = f"The refresh handler of {self._record.provider}"
         if token.expires_at is not None and self._clock() >= token.expires_at + _SKEW:
             raise TokenRefreshError(f"{who} returned a token that has expired", remedy="Let it return a new token")
-        if self._record.is_developer:
+        if self._is_developer:
             claimed = token.claims.get("sub")
             if isinstance(claimed, str) and token.identity_id not in (None, claimed, self.identity_id):
                 raise TokenRefreshError(f"{who} returned an identity_id that is not its token's")

@@ -1,24 +1,20 @@
-"""botocore's side of an application's own federation: its place in every session's chain, and what its calls share."""
+"""botocore's side of an application's own federation: sessions made for it, and its place in every session's chain."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from botocore.credentials import CredentialProvider, CredentialResolver, ReadOnlyCredentials
-from botocore.loaders import JSONFileLoader, Loader
 
 from ..errors import NotSignedInError
 from ..events import Events
-from ..identity_pool.client import Clients
 from .credentials import APPLICATION_METHOD as METHOD
 from .credentials import RefreshableCognitoCredentials
 
 if TYPE_CHECKING:
     from botocore.session import Session
 
-    from ..config.settings import Settings
     from ..credentials import FetchResult
 
 
@@ -58,13 +54,10 @@ class ApplicationCredentials(RefreshableCognitoCredentials):
 
         refuse_reentry(self._marker, "The refresh handler")
         with self._events.held():
+            sign_outs = self._sign_outs
             super()._renew()
-
-    def _publish(self, served: FetchResult) -> None:
-        sign_outs = self._sign_outs
-        super()._publish(served)
-        if sign_outs != self._sign_outs:
-            self._ask_again_at = self._serve_until = 0.0
+            if sign_outs != self._sign_outs:
+                self._ask_again_at = self._serve_until = 0.0
 
 
 class ApplicationProvider(CredentialProvider):
@@ -114,9 +107,9 @@ _installed: ApplicationCredentials | None = None
 
 def session_with(credentials: ApplicationCredentials, region: str) -> Session:
     """A botocore session whose clients use these credentials and no others."""
-    from botocore.session import Session
+    from ..identity_pool.client import session_of_shared_models
 
-    session = share_models(Session())
+    session = session_of_shared_models()
     session.register_component("credential_provider", CredentialResolver(providers=[_Only(credentials)]))
     session.set_config_variable("region", region)
     return session
@@ -131,55 +124,3 @@ def set_installed(credentials: ApplicationCredentials | None) -> None:
     """Make a federation the one that is installed, in place of any other."""
     global _installed
     _installed = credentials
-
-
-#: Ways to call Cognito that one process keeps at once: pools' regions, endpoints, and variables that change.
-_MOST_SHARED = 8
-#: The settings that a client depends on.
-_OF_CLIENTS = ("identity_pool_id", "region_name", "endpoint_url")
-#: Variables that botocore reads beside AWS_* and *_PROXY; and those that our unsigned calls do not depend on.
-_OTHERS = ("HOME", "USERPROFILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-
-
-def shared_clients(settings: Settings, environ: Mapping[str, str]) -> Clients:
-    """The clients that all federations of this process with the same endpoints have in common.
-
-    An application makes a federation for each of its users, and one client costs what a hundred calls do: 190 ms and
-    8 MB, measured with botocore 1.44. What the variables say of endpoints, proxies and certificates is part of the key.
-    """
-    variables = tuple(sorted(each for each in environ.items() if _shapes_calls(each[0])))
-    return _shared(type(settings)(**{name: getattr(settings, name) for name in _OF_CLIENTS}), variables)
-
-
-@lru_cache(maxsize=_MOST_SHARED)
-def _shared(settings: Settings, variables: tuple[tuple[str, str], ...]) -> Clients:
-    from botocore.session import Session
-
-    return Clients(settings, lambda: share_models(Session()))
-
-
-def _shapes_calls(variable: str) -> bool:
-    if variable in _KEYS:
-        return False
-    return variable.startswith("AWS_") or variable.lower().endswith("_proxy") or variable in _OTHERS
-
-
-#: Where botocore has the models that it ships.
-_ITS_OWN = Loader.BUILTIN_DATA_PATH
-
-
-def share_models(session: Session) -> Session:
-    """Let a session take the models that botocore ships from those that were read already; others it reads itself."""
-    session.get_component("data_loader").file_loader = _Shared()
-    return session
-
-
-class _Shared(JSONFileLoader):
-    def load_file(self, file_path: str) -> Any:
-        return _read(file_path) if file_path.startswith(_ITS_OWN) else super().load_file(file_path)
-
-
-@lru_cache(maxsize=256)
-def _read(file_path: str) -> Any:
-    return JSONFileLoader().load_file(file_path)

@@ -96,11 +96,11 @@ class RefreshableCognitoCredentials(RefreshableCredentials):
             self._renew()
 
     def _renew(self) -> None:
-        prepare_for_forks()
         asked_at = self._clock()
         if not self._turns.acquire(0):
             if self.is_usable():
                 return
+            prepare_for_forks()
             from .._util.concurrency import refuse_reentry
             from ..fetcher import LOCK_TIMEOUT
 
@@ -227,6 +227,7 @@ class DeferredConfiguration:
     def fetch(self) -> FetchResult:
         """What the federation of these settings serves, to whom the answer belonged."""
         if self._serve is None:
+            prepare_for_forks()
             who = self._answer.who.partition(FIELD)[0]
             self._serve = fetcher_of(self.settings(), self._query, self.session, who=who, last=self._last()).fetch
         return self._serve()

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 from .._fast_path import cache_directory, state_of_variable
 from .._util.concurrency import ForkSafeLock, check_profile_recursion
-from ..cache.base import current_epoch, double_of_aws
-from ..cache.credentials import user_fingerprint
+from ..cache.base import current_epoch, double_of_aws, user_fingerprint
 from ..config.loader import settings_of_session
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
@@ -111,7 +110,8 @@ def _shared_credentials(
         if entry is None or entry.owner != owner:
             fetcher.only_for = owner.who
             entry = _Entry(owner, RefreshableCognitoCredentials(fetcher.fetch), sessions)
-        entry.sessions.share(session)
+        else:
+            entry.sessions.share(session)
         _keep(key, entry)
         return entry.credentials
 

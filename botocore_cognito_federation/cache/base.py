@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .._util.concurrency import ForkSafeLock
+from .._util.concurrency import in_turn
 from ..errors import StorageError
 
 if TYPE_CHECKING:
@@ -111,7 +111,6 @@ class MemoryStore:
 
     notes: list[str] = field(default_factory=list)
     _documents: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
-    _locks: dict[str, ForkSafeLock] = field(default_factory=dict, repr=False)
 
     def read(self, kind: str, key: str) -> Mapping[str, Any] | None:
         text = self._documents.get((kind, key))
@@ -129,15 +128,8 @@ class MemoryStore:
             if of_kind == kind:
                 yield key, json.loads(text)
 
-    @contextmanager
-    def lock(self, name: str, *, timeout: float) -> Iterator[bool]:
-        lock = self._locks.setdefault(name, ForkSafeLock())
-        taken = lock.acquire(timeout)
-        try:
-            yield taken
-        finally:
-            if taken:
-                lock.release()
+    def lock(self, name: str, *, timeout: float) -> AbstractContextManager[bool]:
+        return in_turn(f"{id(self)} {name}", timeout)
 
     @contextmanager
     def reserved(
@@ -186,6 +178,37 @@ def credentials_key(settings: Settings, login: Login | None) -> str:
             "assumed in": settings.region_name if settings.assume_role_arn else None,
         }
     )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The place of one user's credentials in a store.
+
+    Attributes:
+        key: the key of the credentials.
+        identity_key: the key of the identity ID.
+        user: a digest of the user; empty where only the identity pool can say who it is.
+        token: digest of the token that the cached credentials must have been exchanged for; None where its claims are
+            believed.
+    """
+
+    key: str
+    identity_key: str
+    user: str = ""
+    token: str | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, login: Login | None, *, claims_are_believed: bool = True) -> Entry:
+        """The entry of a login; that of the guest without one."""
+        token = None if claims_are_believed or login is None else login.token.digest
+        return cls(credentials_key(settings, login), identity_key(settings, login), user_fingerprint(login), token)
+
+
+def user_fingerprint(login: Login | None) -> str:
+    """A digest of the user of a login; empty for an opaque token, which names nobody and whose next one differs."""
+    if login is None or not login.token.claims.get("sub"):
+        return ""
+    return cache_key({"what": "who", "login": login.key, "subject": login.token.subject})
 
 
 def links_key(settings: Settings, login: Login) -> str:
@@ -252,6 +275,14 @@ def sign_in_epoch(store: Store, scope: str) -> str:
 def sign_in_part(sign_out_epoch: str) -> str:
     """The part of a scope's epoch that is its sign-in's; see `sign_in_epoch`."""
     return sign_out_epoch.partition("/")[0]
+
+
+def read_current(store: Store, kind: str, key: str) -> Mapping[str, Any] | None:
+    """A document that counts: its scope's epoch is still the one in which its making began."""
+    document = store.read(kind, key)
+    if document is None or document.get("generation") != current_epoch(store, str(document.get("scope"))):
+        return None
+    return document
 
 
 #: What comes of calls to AWS: credentials, failures too.

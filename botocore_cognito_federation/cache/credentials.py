@@ -36,12 +36,11 @@ from .base import (
     CREDENTIALS,
     FAILURES,
     IDENTITIES,
+    Entry,
     Store,
-    cache_key,
     credentials_key,
     current_epoch,
-    identity_key,
-    sign_in_epoch,
+    read_current,
     sign_in_part,
 )
 
@@ -54,22 +53,6 @@ if TYPE_CHECKING:
 _MOST_TOKENS = 16
 #: Damage is a miss: what could not be an identity ID is not sent to Cognito.
 _IDENTITY_ID = re.compile(r"[\w-]{1,30}:[0-9a-f-]{1,50}", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """The place of one user's credentials in the cache.
-
-    Attributes:
-        key: the key of the credentials.
-        user: a digest of the user; empty where only the identity pool can say who it is.
-        token: digest of the token that the cached credentials must have been exchanged for; None where its claims are
-            believed.
-    """
-
-    key: str
-    user: str = ""
-    token: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,8 +83,7 @@ class CredentialCache:
 
     def entry(self, login: Login | None, *, claims_are_believed: bool = True) -> Entry:
         """The entry of a login; that of the guest without one."""
-        token = None if claims_are_believed or login is None else login.token.digest
-        return Entry(credentials_key(self.settings, login), user_fingerprint(login), token)
+        return Entry.of(self.settings, login, claims_are_believed=claims_are_believed)
 
     def is_of(self, entry: Entry, login: Login) -> bool:
         """Whether an entry is that of a login."""
@@ -111,15 +93,11 @@ class CredentialCache:
         """What changes with each sign-out, and each time credentials are forgotten."""
         return current_epoch(self.store, self.settings.scope)
 
-    def has_signed_out_since(self, sign_out_epoch: str) -> bool:
-        """Whether a sign-out has ended this epoch. To forget only the credentials is no sign-out."""
-        return sign_in_part(sign_out_epoch) != sign_in_epoch(self.store, self.settings.scope)
-
     def get(self, entry: Entry) -> FederatedCredentials | None:
         """The credentials of an entry that no sign-out has made invalid, whatever their age."""
-        document = self.store.read(CREDENTIALS, entry.key)
+        document = read_current(self.store, CREDENTIALS, entry.key)
         stored = here = None
-        if document and self._is_current(document) and entry.token in (None, *_tokens_in(document)):
+        if document and entry.token in (None, *_tokens_in(document)):
             stored = FederatedCredentials.from_document(document)
         unwritten = self._unwritten.get(entry.key)
         if unwritten and unwritten.sign_out_epoch == self.sign_out_epoch() and entry.token in (None, *unwritten.tokens):
@@ -128,7 +106,7 @@ class CredentialCache:
             return stored or here
         return max(stored, here, key=lambda credentials: credentials.expires_at)
 
-    def put(self, entry: Entry, credentials: FederatedCredentials, login: Login | None, sign_out_epoch: str) -> None:
+    def put(self, entry: Entry, credentials: FederatedCredentials, login: Login | None, sign_out_epoch: str) -> bool:
         """Store credentials, and forget the failures before them.
 
         A sign-out that came meanwhile has forgotten what there was; nothing secret is to be left after it either.
@@ -138,6 +116,9 @@ class CredentialCache:
             credentials: the credentials.
             login: the login whose token was exchanged for them.
             sign_out_epoch: the epoch in which fetching them began.
+
+        Returns:
+            Whether a sign-out came meanwhile. To forget only the credentials is no sign-out.
         """
         key = entry.key
         tokens = self._exchanged_tokens(key, credentials, login, sign_out_epoch)
@@ -154,13 +135,20 @@ class CredentialCache:
         try:
             self.store.write(CREDENTIALS, key, document)
             self._unwritten.pop(key, None)
-            if sign_out_epoch != self.sign_out_epoch():
-                self.store.delete(CREDENTIALS, key)
         except StorageError as error:
             # A read-only or full place still works, once per process.
             self._unwritten[key] = _Unwritten(credentials, sign_out_epoch, tokens)
             self.store.warn(error.line)
         self._failures.forget(key)
+        # The last look, as late as it can be: a sign-out wins until the credentials are returned.
+        now = self.sign_out_epoch()
+        if now == sign_out_epoch:
+            return False
+        try:
+            self.store.delete(CREDENTIALS, key)
+        except StorageError as error:
+            self.store.warn(error.line)
+        return sign_in_part(now) != sign_in_part(sign_out_epoch)
 
     @contextmanager
     def lock(self, entry: Entry, *, timeout: float) -> Iterator[bool]:
@@ -186,26 +174,26 @@ class CredentialCache:
         """Remember a failure to renew an entry; see `FailureCache.put`."""
         return self._failures.put(entry.key, error, served_until=served_until, took=took, token=entry.token)
 
-    def identity_id(self, login: Login | None) -> str | None:
-        """The identity ID of a login."""
-        document = self.store.read(IDENTITIES, identity_key(self.settings, login))
+    def identity_id(self, entry: Entry) -> str | None:
+        """The identity ID of an entry."""
+        document = self.store.read(IDENTITIES, entry.identity_key)
         identity_id = document.get("identity_id") if document else None
         return identity_id if isinstance(identity_id, str) and _IDENTITY_ID.fullmatch(identity_id) else None
 
-    def put_identity_id(self, login: Login | None, identity_id: str) -> None:
-        """Store the identity ID of a login; one that cannot be stored is looked up again."""
+    def put_identity_id(self, entry: Entry, identity_id: str) -> None:
+        """Store the identity ID of an entry; one that cannot be stored is looked up again."""
         document = {
             "identity_id": identity_id,
             "pool": self.settings.identity_pool_id,
             "scope": self.settings.scope,
         }
         with contextlib.suppress(StorageError):
-            self.store.write(IDENTITIES, identity_key(self.settings, login), document)
+            self.store.write(IDENTITIES, entry.identity_key, document)
 
-    def forget_identity_id(self, login: Login | None) -> None:
+    def forget_identity_id(self, entry: Entry) -> None:
         """Forget an identity ID that Cognito no longer takes."""
         with contextlib.suppress(StorageError):
-            self.store.delete(IDENTITIES, identity_key(self.settings, login))
+            self.store.delete(IDENTITIES, entry.identity_key)
 
     def warn(self, text: str) -> None:
         """Remember something worth a word for ``status`` and ``doctor``; never raises."""
@@ -221,25 +209,14 @@ class CredentialCache:
         """
         if login is None:
             return {}
-        document, unwritten = self.store.read(CREDENTIALS, key), self._unwritten.get(key)
-        before = _tokens_in(document) if document and self._is_current(document) else {}
+        document, unwritten = read_current(self.store, CREDENTIALS, key), self._unwritten.get(key)
+        before = _tokens_in(document) if document else {}
         here = unwritten.tokens if unwritten and unwritten.sign_out_epoch == sign_out_epoch else {}
         # Nothing says when an opaque token ends; it is exchanged again once the credentials that it brought are gone.
         end = login.token.expires_at if login.token.expires_at is not None else credentials.expires_at
         others = {digest: life for digest, life in {**before, **here}.items() if life > credentials.issued_at}
         others.pop(login.token.digest, None)
         return {login.token.digest: end, **dict(list(others.items())[: _MOST_TOKENS - 1])}
-
-    def _is_current(self, document: Mapping[str, Any]) -> bool:
-        """Whether no sign-out came since the renewal that wrote the document began."""
-        return document.get("generation") == current_epoch(self.store, str(document.get("scope")))
-
-
-def user_fingerprint(login: Login | None) -> str:
-    """A digest of the user of a login; empty for an opaque token, which names nobody and whose next one differs."""
-    if login is None or not login.token.claims.get("sub"):
-        return ""
-    return cache_key({"what": "who", "login": login.key, "subject": login.token.subject})
 
 
 def _tokens_in(document: Mapping[str, Any]) -> dict[str, float]:

@@ -1,8 +1,9 @@
-"""The session of a person who is signed in: what is stored of it, what renews its token, and how it ends."""
+"""Who is signed in: the session of a person, what an application knows of its sign-in, and how both end."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -221,6 +222,100 @@ def maker_of(settings: Settings) -> dict[str, str | None]:
         "client_id": settings.client_id,
         "user_pool_id": settings.user_pool_id,
     }
+
+
+_SCOPE = re.compile(r"session application [0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One sign-in of an application.
+
+    Attributes:
+        sign_in_id: random, new at each sign-in.
+        provider: the provider as the application named it, ``user-pool`` and the key of a pool included.
+        user: what the application said about the user, or the claims that name one.
+        identity_id: the identity so far; None before the first exchange.
+        fixed_identity_id: the identity the application gave; None where Cognito is asked (GetId).
+        by_user_pool: whether the federation signed in to its user pool itself.
+        username: the user's name in that pool.
+    """
+
+    sign_in_id: str
+    provider: str
+    user: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    identity_id: str | None = None
+    fixed_identity_id: str | None = None
+    by_user_pool: bool = False
+    username: str = ""
+
+    @property
+    def scope_name(self) -> str:
+        """The name under which this sign-in is kept, and forgotten by its sign-out."""
+        return f"application {self.sign_in_id}"
+
+
+def is_of_one_sign_in(scope: str) -> bool:
+    """Whether a scope is that of an application's sign-in, which never comes again."""
+    return _SCOPE.fullmatch(scope) is not None
+
+
+@dataclass(eq=False, repr=False)
+class Records:
+    """The current sign-in of an application at one pool, in a store."""
+
+    settings: Settings
+    store: Store
+
+    @cached_property
+    def _key(self) -> str:
+        settings = self.settings
+        return cache_key({"what": "application", "pool": settings.identity_pool_id, "endpoint": settings.endpoint_url})
+
+    def read(self) -> Record | None:
+        """The current sign-in; None where nobody is signed in, or the document is damaged (damage is a miss)."""
+        document = self.store.read(SESSIONS, self._key) or {}
+        sign_in_id, provider, user = (document.get(name) for name in ("sign_in_id", "provider", "user"))
+        if not isinstance(sign_in_id, str) or not isinstance(provider, str) or not isinstance(user, dict):
+            return None
+        return Record(
+            sign_in_id=sign_in_id,
+            provider=provider,
+            user=user,
+            identity_id=_text(document.get("identity_id")),
+            fixed_identity_id=_text(document.get("fixed_identity_id")),
+            by_user_pool=document.get("by_user_pool") is True,
+            username=_text(document.get("username")) or "",
+        )
+
+    def write(self, record: Record) -> None:
+        """Make a sign-in the current one.
+
+        Raises:
+            StorageError: it could not be kept.
+        """
+        self.store.write(
+            SESSIONS,
+            self._key,
+            {
+                "application": True,
+                "sign_in_id": record.sign_in_id,
+                "provider": record.provider,
+                "user": dict(record.user),
+                "identity_id": record.identity_id,
+                "fixed_identity_id": record.fixed_identity_id,
+                "by_user_pool": record.by_user_pool,
+                "username": record.username,
+            },
+        )
+
+    def delete(self) -> None:
+        """End the sign-in.
+
+        Raises:
+            StorageError: the document is there and could not be removed.
+        """
+        self.store.delete(SESSIONS, self._key)
 
 
 #: Seconds after which a renewal that began before a sign-out has ended; its own limits are minutes.

@@ -19,7 +19,8 @@ from ..cache.base import CREDENTIALS, SESSIONS, Store
 from ..cache.file import FileStore
 from ..cache.sessions import Sessions
 from ..config.configure import signs_people_in
-from ..config.loader import default_directory, load_session_settings, load_settings
+from ..config.loader import default_directory, load_settings
+from ..config.profiles import load_session_settings
 from ..config.settings import Settings
 from ..errors import ConfigurationError, SignInRequiredError
 from ..factory import everything_stored, fetcher_for, other_stores, store_for, system_clock

@@ -20,7 +20,7 @@ from ..cache.sessions import Session, Sessions, forget_credentials, session_key
 from ..config.configure import Files, signs_people_in
 from ..config.keys import KEYS
 from ..config.loader import default_directory, load_settings
-from ..config.precedence import find_overrides, limit_of_window
+from ..config.profiles import find_overrides, limit_of_window
 from ..config.settings import Settings
 from ..config.writer import known_sections, profile_section
 from ..credentials import FederatedCredentials

@@ -16,7 +16,7 @@ import click
 
 from .._fast_path import EXEC_PROFILE, CacheQuery
 from .._util.http import HttpClient
-from ..config.loader import names_in_configuration
+from ..config.profiles import names_in_configuration
 from ..config.settings import Settings
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, SignInFailedError

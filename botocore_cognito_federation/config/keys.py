@@ -229,6 +229,31 @@ _ALL = (
 KEYS: Mapping[str, Key] = {key.name: key for key in _ALL}
 
 
+def read_value(name: str, text: str, origin: Origin) -> object:
+    """The value of a key.
+
+    Raises:
+        ConfigurationError: the key cannot hold it; the message names where it stands.
+    """
+    text = text.strip()
+    subject = f"{KEYS[name].full_name} (from {origin})"
+    if not name.endswith("_command") and len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        raise ConfigurationError(f"{subject} is in quotes, which would be part of it", remedy="Write it without quotes")
+    try:
+        return KEYS[name].read(text)
+    except BadValue as bad:
+        raise ConfigurationError(f"{subject} {bad}", remedy=_swallowed(text)) from None
+
+
+def _swallowed(text: str) -> str:
+    """What a configuration file makes part of a value without its writer's knowing."""
+    if "\n" in text:
+        return "The indented line below it is taken for part of it: let every key begin its line"
+    if re.search(r"\s[#;]", text):
+        return "What follows it is taken for part of it: put comments on lines of their own"
+    return ""
+
+
 #: Entries of a Logins map, less the own one (GetId).
 _MOST_LINKED = 9
 _BASIC_ONLY = ("duration_seconds", "role_session_name")

@@ -1,28 +1,28 @@
-"""Loads settings from botocore's own parsed configuration and the process environment."""
+"""Loads the settings of a profile: flag, variable, profile, session, from botocore's own parsed configuration.
+
+That is the order of precedence too. Every value is checked where it is read, and keeps where it came from.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import difflib
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from .._fast_path import cache_directory
+from .. import identity_providers
+from .._fast_path import cache_directory, expanded
 from .._util.urls import check_endpoint, configured_endpoint, is_true
 from ..errors import ConfigurationError
-from ..messages import run_with_profile, shown_url
-from .keys import PREFIX
-from .precedence import SESSION_SECTION, Layers, has_our_keys, is_ours, resolve
-from .settings import Origin
-from .writer import expanded_path, has_section, known_config, known_sections, merged_config, parse_trouble
+from ..messages import did_you_mean, misspelt_title, run_with_profile, shell_command, shown_url
+from .keys import KEYS, OTHER_VARIABLES, PREFIX, TOKEN_SOURCES, VARIABLE_PREFIX, check_together, read_value
+from .settings import Origin, Settings
+from .writer import has_section, known_sections, merged_config, parse_trouble
 
 if TYPE_CHECKING:
     from botocore.session import Session
 
-    from .settings import Settings
-
+SESSION_SECTION = "cognito-session "
 #: How many profiles a message names.
 _MOST_NAMED = 5
 
@@ -49,7 +49,9 @@ def settings_of_session(
         ConfigurationError: the profile is ours and wrong, or a configuration file cannot be parsed.
     """
     config_file = str(session.get_config_variable("config_file"))
-    return settings_of_config(_full_config(session), config_file, profile, in_use=in_use, environ=environ, flags=flags)
+    return settings_of_config(
+        full_config_of(session), config_file, profile, in_use=in_use, environ=environ, flags=flags
+    )
 
 
 def settings_of_config(
@@ -101,9 +103,11 @@ def _refuse_keys_in_credentials_file(profile: str, config_file: str, environ: Ma
     Raises:
         ConfigurationError: it has one. To leave it out would let botocore's chain go on to another identity.
     """
-    path = expanded_path(environ.get("AWS_SHARED_CREDENTIALS_FILE") or os.path.join("~", ".aws", "credentials"))
+    path = expanded(environ.get("AWS_SHARED_CREDENTIALS_FILE") or os.path.join("~", ".aws", "credentials"))
+    if not os.path.exists(path):
+        return
     found = [key for key in known_sections(path).get(profile, ()) if key.startswith(PREFIX)]
-    if found and os.path.realpath(path) != os.path.realpath(expanded_path(config_file)):
+    if found and os.path.realpath(path) != os.path.realpath(expanded(config_file)):
         title = "default" if profile == "default" else f"profile {profile}"
         raise ConfigurationError(
             f"{path} has {found[0]} in [{profile}], but cognito_ keys count only in {config_file}",
@@ -149,7 +153,7 @@ def load_settings(
         paths = [str(session.get_config_variable(name)) for name in ("config_file", "credentials_file")]
         full_config = merged_config(*paths)
     else:
-        full_config = _full_config(session)
+        full_config = full_config_of(session)
     name = profile or session.get_config_variable("profile") or "default"
     config_file = str(session.get_config_variable("config_file"))
     known = full_config.get("profiles", {})
@@ -160,76 +164,6 @@ def load_settings(
     if settings is None:
         raise _not_ours(name, known)
     return settings
-
-
-def source_of_chain(profile: str | None, environ: Mapping[str, str]) -> str | None:
-    """The profile of this tool with whose credentials a profile assumes its role; None where that is not so.
-
-    Args:
-        profile: the profile's name; None for the one in use.
-        environ: the process environment.
-    """
-    from .._fast_path import configuration_files
-
-    name = profile or environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE") or "default"
-    profiles = merged_config(*configuration_files(environ)[:2])["profiles"]
-    seen: list[str] = []
-    while name not in seen:
-        section = profiles.get(name, {})
-        if not isinstance(section, Mapping) or has_our_keys(section):
-            return name if seen and isinstance(section, Mapping) else None
-        if "role_arn" not in section or not isinstance(section.get("source_profile"), str):
-            return None
-        seen.append(name)
-        name = section["source_profile"]
-    return None
-
-
-def every_settings(environ: Mapping[str, str] | None = None) -> list[Settings]:
-    """The settings of each profile that is a configuration; one that is wrong is left out."""
-    from botocore.session import Session
-
-    with contextlib.suppress(ConfigurationError):
-        return list(_of_every_profile(Session(), environ=environ))
-    return []
-
-
-def every_sign_in() -> list[Settings]:
-    """The settings of each profile and each ``[cognito-session]`` by itself; one that is wrong is left out.
-
-    No variable touches them.
-    """
-    from botocore.session import Session
-
-    session = Session()
-    config = _full_config(session)
-    found = list(_of_every_profile(session, in_use=False))
-    for title in config:
-        if title.startswith(SESSION_SECTION):
-            with contextlib.suppress(ConfigurationError):
-                found.append(load_session_settings(title[len(SESSION_SECTION) :], environ={}, session=session))
-    return found
-
-
-def _of_every_profile(
-    session: Session, *, in_use: bool = True, environ: Mapping[str, str] | None = None
-) -> Iterator[Settings]:
-    for name, section in _full_config(session).get("profiles", {}).items():
-        if isinstance(section, Mapping) and has_our_keys(section):
-            with contextlib.suppress(ConfigurationError):
-                settings = settings_of_session(session, name, in_use=in_use, environ=environ)
-                if settings is not None:
-                    yield settings
-
-
-def names_in_configuration(environ: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """The names of the profiles that this tool manages, and of the sessions; none where the file cannot be read."""
-    try:
-        config = known_config(environ.get("AWS_CONFIG_FILE") or os.path.join("~", ".aws", "config"))
-    except ConfigurationError:
-        return [], []
-    profiles = [name for name, section in config["profiles"].items() if has_our_keys(section)]
-    return profiles, [title.removeprefix(SESSION_SECTION) for title in config if title.startswith(SESSION_SECTION)]
 
 
 def _not_ours(name: str, profiles: Mapping[str, Any]) -> ConfigurationError:
@@ -256,85 +190,16 @@ def _no_profile(name: str, full_config: Mapping[str, Any], config_file: str) -> 
 
     if " " in name and has_section(path, f"profile {name}"):
         return ConfigurationError(f"{what} for any AWS tool", remedy=f'Write [profile "{name}"] there')
-    close = difflib.get_close_matches(name, full_config.get("profiles", {}), n=1, cutoff=0.6)
-    return ConfigurationError(
-        what, remedy=f"Did you mean {close[0]}?" if close else run_with_profile(name, "configure")
-    )
+    meant = did_you_mean(name, full_config.get("profiles", {}), likeness=0.6)
+    return ConfigurationError(what, remedy=meant or run_with_profile(name, "configure"))
 
 
-def _pool_of_who_uses(name: str, full_config: Mapping[str, Any]) -> str:
-    """The identity pool of a profile that uses a session or links it."""
-    for profile in full_config.get("profiles", {}).values():
-        if not isinstance(profile, Mapping):
-            continue
-        other = full_config.get(f"{SESSION_SECTION}{profile.get('cognito_session')}", {})
-        values = {**other, **profile} if isinstance(other, Mapping) else profile
-        links = str(values.get("cognito_logins", "")).replace(",", " ").split()
-        if "cognito_identity_pool_id" in values and name in (values.get("cognito_session"), *links):
-            return str(values["cognito_identity_pool_id"])
-    raise ConfigurationError(
-        f"[{SESSION_SECTION}{name}] has no cognito_identity_pool_id, nor has a profile that uses it",
-        remedy="Add cognito_identity_pool_id to it",
-    )
-
-
-def settings_of_linked_session(settings: Settings, name: str) -> Settings:
-    """The settings of another ``[cognito-session NAME]``, for the identity pool of `settings`.
-
-    Nothing of the profile and no variable touches it: it is somebody's other sign-in.
+def full_config_of(session: Session) -> Mapping[str, Any]:
+    """What botocore has parsed.
 
     Raises:
-        ConfigurationError: there is no such session, or it is wrong.
+        ConfigurationError: a configuration file cannot be parsed.
     """
-    from botocore.session import Session
-
-    session = Session(profile=settings.profile)
-    sections = {**_full_config(session), "profiles": {}}
-    layers = Layers(
-        profile=None,
-        full_config=sections,
-        config_file=str(session.get_config_variable("config_file")),
-        environ={},
-        flags={"session": name, "identity_pool_id": settings.identity_pool_id},
-    )
-    return replace(
-        resolve(layers),
-        endpoint=settings.endpoint,
-        fips=settings.fips,
-        dual_stack=settings.dual_stack,
-        ca_bundle=settings.ca_bundle,
-    )
-
-
-def load_session_settings(
-    name: str, *, environ: Mapping[str, str] | None = None, session: Session | None = None
-) -> Settings:
-    """The settings of a ``[cognito-session]`` by itself, for signing in and out of what several profiles share.
-
-    Args:
-        name: the session's name. Variables touch the profile in use, and here none is.
-        session: what has read the configuration, or is to; default a new one.
-
-    Raises:
-        ConfigurationError: there is no such session, or it is wrong.
-    """
-    if session is None:
-        from botocore.session import Session
-
-        session = Session()
-    everything = _full_config(session)
-    full_config = {key: value for key, value in everything.items() if key != "profiles"}
-    flags = {"session": name}
-    section = full_config.get(SESSION_SECTION + name)
-    if isinstance(section, Mapping) and "cognito_identity_pool_id" not in section:
-        flags["identity_pool_id"] = _pool_of_who_uses(name, everything)
-    settings = resolve(Layers(None, full_config, str(session.get_config_variable("config_file")), {}, flags))
-    variables = os.environ if environ is None else environ
-    found = configured_endpoint(full_config, {}, variables, service="cognito-identity")
-    return replace(settings, endpoint=settings.endpoint_url or (found.url if found else None))
-
-
-def _full_config(session: Session) -> Mapping[str, Any]:
     from botocore.exceptions import ConfigParseError
 
     try:
@@ -366,3 +231,199 @@ def default_directory(environ: Mapping[str, str]) -> str:
         "This user has no home directory: HOME is not set, and the user is not in the passwd database",
         remedy="Set HOME, or set COGNITO_FEDERATION_CACHE_DIR to an absolute path",
     )
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The raw text of a configuration.
+
+    Attributes:
+        profile: the profile's name, for messages and for the settings; None when no profile is in use.
+        full_config: botocore's parsed configuration (``profiles`` and foreign sections such as ``cognito-session X``).
+        config_file: the path of the configuration file, for messages.
+        environ: the variables that may set keys; empty for the parent of a ``source_profile``, which variables
+            do not touch.
+        flags: key name (without prefix) -> text, from the command line.
+    """
+
+    profile: str | None
+    full_config: Mapping[str, Any]
+    config_file: str
+    environ: Mapping[str, str]
+    flags: Mapping[str, str]
+
+    @property
+    def profile_section(self) -> Mapping[str, Any]:
+        profiles = self.full_config.get("profiles", {})
+        section = profiles.get(self.profile or "default", {})
+        return section if isinstance(section, Mapping) else {}
+
+
+@dataclass(frozen=True)
+class _Value:
+    text: str
+    origin: Origin
+
+
+def has_our_keys(section: Mapping[str, Any]) -> bool:
+    """Whether a section of the file has a key of ours, right or wrong."""
+    return any(name.startswith(PREFIX) for name in section)
+
+
+def is_ours(layers: Layers) -> bool:
+    """Whether this configuration asks for Cognito federation at all.
+
+    True as soon as the profile has one key of ours, right or wrong: from then on every failure raises (invariant 15).
+    Without profile keys only ``COGNITO_FEDERATION_IDENTITY_POOL_ID`` makes a configuration ours.
+    """
+    if has_our_keys(layers.profile_section):
+        return True
+    return bool(layers.environ.get(KEYS["identity_pool_id"].variable))
+
+
+def resolve(layers: Layers) -> Settings:
+    """The settings of a configuration that is ours.
+
+    Raises:
+        ConfigurationError: an unknown key, a value its key cannot hold, keys that contradict each other, a missing
+            session or a missing required key.
+    """
+    values = _collect(layers)
+    pool = values.get("identity_pool_id")
+    if pool is None:
+        raise ConfigurationError(
+            f"{_subject(layers)} has Cognito federation keys but no cognito_identity_pool_id",
+            remedy="Add cognito_identity_pool_id = REGION:GUID to the profile or its [cognito-session]",
+        )
+    read: dict[str, Any] = {name: read_value(name, value.text, value.origin) for name, value in values.items()}
+    origins = {name: value.origin for name, value in values.items()}
+    check_together(read, origins)
+    provider = _provider(read, origins)
+    known = {spec.name for spec in fields(Settings)}
+    plain = {name: value for name, value in read.items() if name in known and name != "provider"}
+    region = layers.profile_section.get("region")
+    return Settings(
+        **plain,
+        provider=provider,
+        profile=layers.profile,
+        region_name=region if isinstance(region, str) and region else None,
+        origins=origins,
+    )
+
+
+def _subject(layers: Layers) -> str:
+    return f"Profile {layers.profile!r}" if layers.profile else "The environment"
+
+
+def _collect(layers: Layers) -> dict[str, _Value]:
+    profile_place = f"[{_section_name(layers.profile)}] in {layers.config_file}"
+    flags = {name: _Value(text, Origin("flag", f"--{name.replace('_', '-')}")) for name, text in layers.flags.items()}
+    variables = _from_environment(layers.environ)
+    profile = _from_section(layers.profile_section, Origin("profile", profile_place))
+    upper = (flags, variables, profile)
+    session_name = next((layer["session"].text for layer in upper if "session" in layer), None)
+    session: dict[str, _Value] = {}
+    if session_name is not None:
+        session = _from_section(
+            _session_section(layers, session_name),
+            Origin("session", f"[{SESSION_SECTION}{session_name}] in {layers.config_file}"),
+            is_session=True,
+        )
+    return _merge((*upper, session))
+
+
+def _section_name(profile: str | None) -> str:
+    return "default" if profile in (None, "default") else f"profile {profile}"
+
+
+def _merge(layers: Iterable[Mapping[str, _Value]]) -> dict[str, _Value]:
+    """Earlier layers win; a layer that names a token source replaces the sources of all layers below it."""
+    merged: dict[str, _Value] = {}
+    for layer in layers:
+        source_is_chosen = any(name in merged for name in TOKEN_SOURCES)
+        for name, value in layer.items():
+            if name in TOKEN_SOURCES and source_is_chosen:
+                continue
+            merged.setdefault(name, value)
+    return merged
+
+
+def _session_section(layers: Layers, name: str) -> Mapping[str, Any]:
+    section = layers.full_config.get(SESSION_SECTION + name)
+    if isinstance(section, Mapping):
+        return section
+    title = SESSION_SECTION + name
+    sessions = [key[len(SESSION_SECTION) :] for key in layers.full_config if key.startswith(SESSION_SECTION)]
+    command = shell_command("cognito-federation", "configure", "--session", name)
+    raise ConfigurationError(
+        f"{_subject(layers)} names cognito_session = {name!r}, but {layers.config_file} has no [{title}]",
+        remedy=misspelt_title(title, layers.full_config)
+        or did_you_mean(name, sessions)
+        or f"Add that section, or run: {command}",
+    )
+
+
+def _from_section(section: Mapping[str, Any], origin: Origin, *, is_session: bool = False) -> dict[str, _Value]:
+    values = {}
+    for key, text in section.items():
+        if not key.startswith(PREFIX):
+            if is_session and key in KEYS:
+                raise ConfigurationError(f"{origin} has {key!r}, which is not a key", remedy=f"Write {PREFIX}{key}")
+            continue
+        name = key[len(PREFIX) :]
+        if name not in KEYS or (is_session and name == "session"):
+            raise ConfigurationError(
+                f"{origin} has the unknown key {key!r}",
+                remedy=did_you_mean(key, [known.full_name for known in KEYS.values()])
+                or "The keys are listed by: cognito-federation explain --keys",
+            )
+        if not isinstance(text, str):
+            raise ConfigurationError(
+                f"{key} in {origin} is an indented block",
+                remedy="Write flat key = value lines; some AWS SDKs reject the whole file otherwise",
+            )
+        if not text:
+            raise ConfigurationError(f"{key} in {origin} is empty", remedy="Give it a value or remove the line")
+        values[name] = _Value(text, origin)
+    return values
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, _Value]:
+    values = {}
+    for variable, text in environ.items():
+        if not variable.startswith(VARIABLE_PREFIX):
+            continue
+        short = variable[len(VARIABLE_PREFIX) :]
+        if short in OTHER_VARIABLES or not text:
+            continue
+        key = KEYS.get(short.lower())
+        if key is None or key.variable != variable:
+            raise ConfigurationError(
+                f"The environment has the unknown variable {variable}",
+                remedy=did_you_mean(variable, [known.variable for known in KEYS.values() if known.has_variable])
+                or "Unset it",
+            )
+        if not key.has_variable:
+            raise ConfigurationError(
+                f"{variable} is set, but {key.full_name} has no variable, because it runs code",
+                remedy=f"Unset it and write {key.full_name} in the profile",
+            )
+        values[key.name] = _Value(text, Origin("environment", variable))
+    return values
+
+
+def _provider(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> identity_providers.IdentityProvider | None:
+    """The identity provider, or None when the login token itself is to say whose it is."""
+    source_key = next((name for name in ("provider", "issuer", "login_key", "user_pool_id") if name in read), None)
+    if source_key is None:
+        return None
+    named = "user-pool" if source_key == "user_pool_id" else str(read[source_key])
+    try:
+        return identity_providers.resolve(
+            named,
+            issuer=read.get("issuer"),
+            login_key=read.get("login_key"),
+            user_pool_id=read.get("user_pool_id"),
+        )
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error.what} (from {origins[source_key]})", remedy=error.remedy) from None

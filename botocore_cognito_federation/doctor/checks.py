@@ -16,8 +16,8 @@ from .._util.http import HttpClient, ServerBusyError
 from ..botocore_plugin.provider import session_of_other_profile
 from ..cache.credentials import CredentialCache
 from ..config.configure import signs_people_in
-from ..config.loader import load_settings, source_of_chain
-from ..config.precedence import find_overrides, limit_of_window
+from ..config.loader import load_settings
+from ..config.profiles import find_overrides, limit_of_window, source_of_chain
 from ..config.settings import Settings
 from ..config.writer import profile_section
 from ..errors import (
@@ -175,7 +175,8 @@ def _exchange(settings: Settings, login: Login | None, identity_id: str | None =
 def _guest(context: CheckContext) -> Iterator[CheckResult]:
     """Try guests only with an identity that they have already: each try without one makes another."""
     settings = context.settings
-    known = settings.identity_id or CredentialCache(settings, context.store, system_clock()).identity_id(None)
+    cache = CredentialCache(settings, context.store, system_clock())
+    known = settings.identity_id or cache.identity_id(cache.entry(None))
     if known is not None:
         yield from _exchange(settings, None, known)
         return

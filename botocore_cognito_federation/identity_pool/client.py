@@ -14,10 +14,13 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from botocore.loaders import JSONFileLoader, Loader
+
 from .. import __version__
-from .._util.urls import UnsafeURLError, is_loopback, parse_url
+from .._util.urls import UnsafeURLError, is_loopback_url
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError
 from ..login_token import Login
@@ -307,10 +310,10 @@ def make_client(session: Session, service: str, **arguments: Any) -> Any:
     client = _created(session, service, config=config, **arguments)
     url = client.meta.endpoint_url
     try:
-        host = parse_url(url).hostname or ""
+        is_here = is_loopback_url(url)
     except UnsafeURLError as flaw:
         raise _unsafe_endpoint(session, service, flaw) from None
-    if is_loopback(host) and (client.meta.config.proxies or get_environ_proxies(url)):
+    if is_here and (client.meta.config.proxies or get_environ_proxies(url)):
         # A proxy has another loopback than this machine, whatever NO_PROXY says.
         client = _created(session, service, config=config.merge(Config(proxies={})), **arguments)
     return limit_answers(client)
@@ -365,3 +368,26 @@ def _nested_client(session: Session, service: str, **arguments: Any) -> Any:
     except ImportError:
         return session.create_client(service, **arguments)
     return create_nested_client(session, service, **arguments)
+
+
+#: Where botocore has the models that it ships.
+_ITS_OWN = Loader.BUILTIN_DATA_PATH
+
+
+def session_of_shared_models() -> Session:
+    """A botocore session that takes the models botocore ships from those that were read already in this process."""
+    from botocore.session import Session
+
+    session = Session()
+    session.get_component("data_loader").file_loader = _Shared()
+    return session
+
+
+class _Shared(JSONFileLoader):
+    def load_file(self, file_path: str) -> Any:
+        return _read(file_path) if file_path.startswith(_ITS_OWN) else super().load_file(file_path)
+
+
+@lru_cache(maxsize=256)
+def _read(file_path: str) -> Any:
+    return JSONFileLoader().load_file(file_path)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -73,17 +74,16 @@ class LoginTokenProvider(Protocol):
         ...
 
 
-@runtime_checkable
-class CachedTokenProvider(LoginTokenProvider, Protocol):
+class CachedTokenProvider(LoginTokenProvider):
     """A source that has the token of a sign-in at hand. With any other, only a token newly had tells whose it is."""
 
+    @abstractmethod
     def cached_token(self) -> LoginToken:
         """A token of any age, which says whose credentials are asked for.
 
         Raises:
             SignInRequiredError: somebody has to sign in.
         """
-        ...
 
 
 Now = Callable[[], float]

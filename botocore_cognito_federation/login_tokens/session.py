@@ -22,7 +22,7 @@ from ..errors import (
 )
 from ..login_token import LoginToken, unverified_claims
 from ..messages import SIGN_IN_AGAIN, login_command
-from .base import Now, RefreshContext, SourceContext, SourceDeclaration
+from .base import CachedTokenProvider, Now, RefreshContext, SourceContext, SourceDeclaration
 
 if TYPE_CHECKING:
     from ..cache.base import Store
@@ -77,7 +77,7 @@ class Refresher(Protocol):
         ...
 
 
-class RefreshTokenProvider:
+class RefreshTokenProvider(CachedTokenProvider):
     """The token source of an interactive sign-in.
 
     Args:

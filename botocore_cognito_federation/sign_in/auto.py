@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, TextIO, TypeVar
 
 from ..cache.base import Store
 from ..errors import CognitoFederationError, SignInFailedError, SignInRequiredError
+from ..login_tokens.base import CachedTokenProvider
 from .sessions import Backoff
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
     from ..login_token import LoginToken
-    from ..login_tokens.base import CachedTokenProvider, RefreshContext, SourceContext
+    from ..login_tokens.base import RefreshContext, SourceContext
+    from ..login_tokens.session import RefreshTokenProvider
 
 T = TypeVar("T")
 
@@ -38,7 +40,7 @@ _LEAST = 10.0
 OpenTerminal = Callable[[], TextIO | None]
 
 
-class AutomaticLogin:
+class AutomaticLogin(CachedTokenProvider):
     """A token provider that signs a person in where nobody is signed in, then asks its inner provider again.
 
     Args:
@@ -47,7 +49,7 @@ class AutomaticLogin:
         context: what the provider may use; its `time_left` limits the sign-in.
     """
 
-    def __init__(self, provider: CachedTokenProvider, settings: Settings, context: SourceContext) -> None:
+    def __init__(self, provider: RefreshTokenProvider, settings: Settings, context: SourceContext) -> None:
         self._provider = provider
         self._settings = settings
         self._context = context

@@ -15,7 +15,8 @@ from ..cache.answers import forget_failed_answers
 from ..cache.base import FAILURES, SECRETS, Store, cache_key, scope_key
 from ..cache.sessions import Session, Sessions
 from ..config.keys import TOKEN_SOURCES
-from ..config.loader import default_directory, every_sign_in
+from ..config.loader import default_directory
+from ..config.profiles import every_sign_in
 from ..config.settings import Settings
 from ..errors import (
     CognitoFederationError,

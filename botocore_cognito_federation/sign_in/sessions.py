@@ -16,7 +16,8 @@ from .. import identity_providers
 from ..cache.answers import forget_answers
 from ..cache.base import CREDENTIALS, FAILURES, SESSIONS, Store, cache_key, scope_key
 from ..cache.sessions import Session, Sessions, begin_epoch, end_sign_in, held_for_too_long
-from ..config.loader import default_directory, names_in_configuration
+from ..config.loader import default_directory
+from ..config.profiles import names_in_configuration
 from ..config.settings import Settings
 from ..errors import CognitoFederationError, SignInFailedError, StorageError
 from ..oidc.client import AuthenticationResult, oidc_client

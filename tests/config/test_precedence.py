@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from botocore_cognito_federation.config.precedence import Layers, resolve
+from botocore_cognito_federation.config.loader import Layers, resolve
 
 POOL = "eu-west-1:11111111-2222-3333-4444-555555555555"
 

@@ -1,0 +1,234 @@
+"""Sessions by themselves and all profiles: the settings of each, and what takes precedence over a profile."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from .._fast_path import EXEC_PROFILE
+from .._util.urls import configured_endpoint
+from ..credentials import WIDEST_WINDOW
+from ..errors import ConfigurationError
+from ..messages import run_with_profile
+from .loader import SESSION_SECTION, Layers, full_config_of, has_our_keys, resolve, settings_of_session
+from .settings import Settings
+from .writer import expanded_path, known_config, known_sections, merged_config
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+
+
+def source_of_chain(profile: str | None, environ: Mapping[str, str]) -> str | None:
+    """The profile of this tool with whose credentials a profile assumes its role; None where that is not so.
+
+    Args:
+        profile: the profile's name; None for the one in use.
+        environ: the process environment.
+    """
+    from .._fast_path import configuration_files
+
+    name = profile or environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE") or "default"
+    profiles = merged_config(*configuration_files(environ)[:2])["profiles"]
+    seen: list[str] = []
+    while name not in seen:
+        section = profiles.get(name, {})
+        if not isinstance(section, Mapping) or has_our_keys(section):
+            return name if seen and isinstance(section, Mapping) else None
+        if "role_arn" not in section or not isinstance(section.get("source_profile"), str):
+            return None
+        seen.append(name)
+        name = section["source_profile"]
+    return None
+
+
+def every_settings(environ: Mapping[str, str] | None = None) -> list[Settings]:
+    """The settings of each profile that is a configuration; one that is wrong is left out."""
+    from botocore.session import Session
+
+    with contextlib.suppress(ConfigurationError):
+        return list(_of_every_profile(Session(), environ=environ))
+    return []
+
+
+def every_sign_in() -> list[Settings]:
+    """The settings of each profile and each ``[cognito-session]`` by itself; one that is wrong is left out.
+
+    No variable touches them.
+    """
+    from botocore.session import Session
+
+    session = Session()
+    config = full_config_of(session)
+    found = list(_of_every_profile(session, in_use=False))
+    for title in config:
+        if title.startswith(SESSION_SECTION):
+            with contextlib.suppress(ConfigurationError):
+                found.append(load_session_settings(title[len(SESSION_SECTION) :], environ={}, session=session))
+    return found
+
+
+def _of_every_profile(
+    session: Session, *, in_use: bool = True, environ: Mapping[str, str] | None = None
+) -> Iterator[Settings]:
+    for name, section in full_config_of(session).get("profiles", {}).items():
+        if isinstance(section, Mapping) and has_our_keys(section):
+            with contextlib.suppress(ConfigurationError):
+                settings = settings_of_session(session, name, in_use=in_use, environ=environ)
+                if settings is not None:
+                    yield settings
+
+
+def names_in_configuration(environ: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """The names of the profiles that this tool manages, and of the sessions; none where the file cannot be read."""
+    try:
+        config = known_config(environ.get("AWS_CONFIG_FILE") or os.path.join("~", ".aws", "config"))
+    except ConfigurationError:
+        return [], []
+    profiles = [name for name, section in config["profiles"].items() if has_our_keys(section)]
+    return profiles, [title.removeprefix(SESSION_SECTION) for title in config if title.startswith(SESSION_SECTION)]
+
+
+def _pool_of_who_uses(name: str, full_config: Mapping[str, Any]) -> str:
+    """The identity pool of a profile that uses a session or links it."""
+    for profile in full_config.get("profiles", {}).values():
+        if not isinstance(profile, Mapping):
+            continue
+        other = full_config.get(f"{SESSION_SECTION}{profile.get('cognito_session')}", {})
+        values = {**other, **profile} if isinstance(other, Mapping) else profile
+        links = str(values.get("cognito_logins", "")).replace(",", " ").split()
+        if "cognito_identity_pool_id" in values and name in (values.get("cognito_session"), *links):
+            return str(values["cognito_identity_pool_id"])
+    raise ConfigurationError(
+        f"[{SESSION_SECTION}{name}] has no cognito_identity_pool_id, nor has a profile that uses it",
+        remedy="Add cognito_identity_pool_id to it",
+    )
+
+
+def settings_of_linked_session(settings: Settings, name: str) -> Settings:
+    """The settings of another ``[cognito-session NAME]``, for the identity pool of `settings`.
+
+    Nothing of the profile and no variable touches it: it is somebody's other sign-in.
+
+    Raises:
+        ConfigurationError: there is no such session, or it is wrong.
+    """
+    from botocore.session import Session
+
+    session = Session(profile=settings.profile)
+    sections = {**full_config_of(session), "profiles": {}}
+    layers = Layers(
+        profile=None,
+        full_config=sections,
+        config_file=str(session.get_config_variable("config_file")),
+        environ={},
+        flags={"session": name, "identity_pool_id": settings.identity_pool_id},
+    )
+    return replace(
+        resolve(layers),
+        endpoint=settings.endpoint,
+        fips=settings.fips,
+        dual_stack=settings.dual_stack,
+        ca_bundle=settings.ca_bundle,
+    )
+
+
+def load_session_settings(
+    name: str, *, environ: Mapping[str, str] | None = None, session: Session | None = None
+) -> Settings:
+    """The settings of a ``[cognito-session]`` by itself, for signing in and out of what several profiles share.
+
+    Args:
+        name: the session's name. Variables touch the profile in use, and here none is.
+        session: what has read the configuration, or is to; default a new one.
+
+    Raises:
+        ConfigurationError: there is no such session, or it is wrong.
+    """
+    if session is None:
+        from botocore.session import Session
+
+        session = Session()
+    everything = full_config_of(session)
+    full_config = {key: value for key, value in everything.items() if key != "profiles"}
+    flags = {"session": name}
+    section = full_config.get(SESSION_SECTION + name)
+    if isinstance(section, Mapping) and "cognito_identity_pool_id" not in section:
+        flags["identity_pool_id"] = _pool_of_who_uses(name, everything)
+    settings = resolve(Layers(None, full_config, str(session.get_config_variable("config_file")), {}, flags))
+    variables = os.environ if environ is None else environ
+    found = configured_endpoint(full_config, {}, variables, service="cognito-identity")
+    return replace(settings, endpoint=settings.endpoint_url or (found.url if found else None))
+
+
+#: Seconds that credentials of the enhanced flow are valid, and those of STS unless something else is configured.
+_HOUR = 3600
+
+
+def limit_of_window(settings: Settings) -> str:
+    """The sentence on a ``cognito_refresh_window`` that is wider than the credentials' lifetime; empty for others."""
+    window, lifetime = settings.refresh_window, settings.duration_seconds or _HOUR
+    if settings.assume_role_arn is not None:
+        lifetime = _HOUR  # of a role that is assumed with the credentials of another
+    most = round(WIDEST_WINDOW * lifetime)
+    if window is None or window <= most:
+        return ""
+    return (
+        f"cognito_refresh_window is {window} s, and the credentials are valid for {lifetime} s: they are renewed when"
+        f" {most} s are left. Set it to {most} or less"
+    )
+
+
+#: Keys by which botocore gets credentials in another way before it asks a helper.
+_EARLIER_IN_THE_CHAIN = ("role_arn", "sso_session", "sso_start_url", "web_identity_token_file", "login_session")
+
+
+def find_overrides(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+    """One sentence for each thing that takes precedence over this profile, with what mends it; no value is shown."""
+    profile = settings.profile or "default"
+    found = []
+    if environ.get("AWS_ACCESS_KEY_ID") and environ.get(EXEC_PROFILE) != profile:  # else they are those of `exec`
+        found.append(
+            "AWS_ACCESS_KEY_ID is set: clients without an explicit profile use it instead of this profile. Unset it"
+        )
+    shared = expanded_path(environ.get("AWS_SHARED_CREDENTIALS_FILE") or os.path.join("~", ".aws", "credentials"))
+    if "aws_access_key_id" in _sections(shared).get(profile, {}):
+        found.append(f"{shared} has static keys in [{profile}], which every client uses instead. Remove that section")
+    config = expanded_path(environ.get("AWS_CONFIG_FILE") or os.path.join("~", ".aws", "config"))
+    section = "default" if profile == "default" else f"profile {profile}"
+    own = _profile(config, profile)
+    if "aws_access_key_id" in own:
+        found.append(
+            f"{config} has aws_access_key_id in [{section}], which the JavaScript and C++ SDKs use instead. Remove it"
+        )
+    for key in _EARLIER_IN_THE_CHAIN:
+        if key in own:
+            found.append(f"[{section}] has {key}, which AWS clients act on before this sign-in. Remove it")
+    if environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") and environ.get("AWS_ROLE_ARN"):
+        found.append(
+            "AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN are set: clients without an explicit profile use them"
+            " instead of this profile. Unset them"
+        )
+    if "credential_process" not in own:
+        found.append(
+            f"[{section}] has no credential_process, so only Python with install() or `native enable` uses it."
+            f" {run_with_profile(profile, 'configure')}"
+        )
+    return found
+
+
+def _sections(path: str) -> Mapping[str, Any]:
+    try:
+        return known_sections(path)
+    except ConfigurationError:
+        return {}
+
+
+def _profile(path: str, name: str) -> Mapping[str, Any]:
+    try:
+        found = known_config(path)["profiles"].get(name, {})
+    except ConfigurationError:
+        return {}
+    return found if isinstance(found, Mapping) else {}
