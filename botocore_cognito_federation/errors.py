@@ -211,9 +211,13 @@ class TemporaryError(CognitoFederationError):
     """Network, throttling, 5xx or a time limit: the same call may succeed later.
 
     Refresh handlers may raise it to be asked again.
+
+    Attributes:
+        retry_after: seconds a server asks to wait (RFC 9110, section 10.2.3), None where it does not say.
     """
 
     exit_code = 7
+    retry_after: float | None = None
 
 
 class StorageError(CognitoFederationError):

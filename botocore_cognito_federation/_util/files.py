@@ -231,9 +231,21 @@ class Reservation:
         except FileNotFoundError:
             # A sign-out removes what it finds beside the file too; the write then counts as one that came after it.
             write_private(self._path, content)
+        except OSError:
+            try:
+                self._write_over(content)
+            finally:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+
+    def _write_over(self, content: bytes) -> None:
+        """Write over the file itself: what it holds is spent, so that there is nothing to lose by that.
+
+        Renaming may take more room than writing. On btrfs under a quota it is refused with 200 KB left.
+        """
+        try:
+            _overwrite(self._path, content)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
             raise _cannot_write(self._path, error) from None
 
     def release(self) -> None:

@@ -52,7 +52,6 @@ class ServerBusyError(TemporaryError):
 
     Attributes:
         status: the HTTP status.
-        retry_after: seconds the server asks to wait (RFC 9110, section 10.2.3), None where it does not say.
     """
 
     def __init__(self, what: str, *, remedy: str = "", status: int = 503, retry_after: float | None = None) -> None:

@@ -38,8 +38,8 @@ logger = logging.getLogger(__name__)
 #: Further attempts by class.
 _FURTHER_ATTEMPTS = {Retry.TRANSIENT: 2, Retry.BRIEF: 2}
 _FIRST_PAUSE = 0.2
-#: What botocore's parsers raise at a body that is not the service's: a proxy's page, ``null``, a time of 1e999.
-_UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError, OSError)
+#: What botocore's parsers raise at a body that is not the service's: a proxy's page, ``null``, a time of 1e999 or 1e17.
+_UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RuntimeError, OSError)
 #: Shorter strings of a request are words of the configuration, and masking them would spoil messages.
 _SHORTEST_SECRET = 16
 

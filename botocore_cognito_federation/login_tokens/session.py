@@ -22,7 +22,14 @@ from ..errors import (
 )
 from ..login_token import LoginToken, unverified_claims
 from ..messages import SIGN_IN_AGAIN, login_command
-from .base import CachedTokenProvider, Now, RefreshContext, SourceContext, SourceDeclaration
+from .base import (
+    CachedTokenProvider,
+    Now,
+    RefreshContext,
+    RetryingCachedTokenProvider,
+    SourceContext,
+    SourceDeclaration,
+)
 
 if TYPE_CHECKING:
     from ..cache.base import Store
@@ -219,7 +226,7 @@ class RefreshTokenProvider(CachedTokenProvider):
         return token.expires_at is None or self._clock() < token.expires_at
 
 
-def _open(settings: Settings, context: SourceContext) -> RefreshTokenProvider:
+def _open(settings: Settings, context: SourceContext) -> CachedTokenProvider:
     from ..cache.sessions import Sessions
 
     provider, store, environ = settings.provider, context.store, context.environ
@@ -242,13 +249,14 @@ def _open(settings: Settings, context: SourceContext) -> RefreshTokenProvider:
 
         return user_pool_refresher(pool) if settings.signs_in_by_password else oidc_refresher(party)
 
-    return RefreshTokenProvider(
+    provider_of_session = RefreshTokenProvider(
         Sessions(settings, store),
         store,
         refresher=refresher,
         login=login_command(settings),
         clock=context.clock.now,
     )
+    return RetryingCachedTokenProvider(provider_of_session, context.clock)
 
 
 def _remedy(settings: Settings) -> str:

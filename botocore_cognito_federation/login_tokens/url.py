@@ -17,8 +17,10 @@ from ..errors import ConfigurationError, TokenRefreshError
 from ..login_token import LoginToken, decoded, parse_output
 from .base import (
     Binding,
+    LoginTokenProvider,
     Now,
     RefreshContext,
+    RetryingTokenProvider,
     SourceContext,
     SourceDeclaration,
 )
@@ -274,11 +276,11 @@ def _line_pairs(text: str) -> list[tuple[str, str]] | None:
     return [(name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
 
 
-def _opening(name: str | None) -> Callable[[Settings, SourceContext], UrlTokenProvider]:
-    def open_source(settings: Settings, context: SourceContext) -> UrlTokenProvider:
+def _opening(name: str | None) -> Callable[[Settings, SourceContext], LoginTokenProvider]:
+    def open_source(settings: Settings, context: SourceContext) -> LoginTokenProvider:
         url = name or settings.token_url
         assert url is not None, "selected by its key"
-        return UrlTokenProvider(
+        provider = UrlTokenProvider(
             url,
             audience=settings.token_audience,
             field=settings.token_field,
@@ -287,6 +289,7 @@ def _opening(name: str | None) -> Callable[[Settings, SourceContext], UrlTokenPr
             clock=context.clock.now,
             ca_bundle=settings.ca_bundle,
         )
+        return RetryingTokenProvider(provider, context.clock)
 
     return open_source
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -221,6 +222,21 @@ def test_a_directory_of_somebody_else_is_not_used(kept):
 def test_a_file_where_the_directory_should_be_is_survived(home):
     home.cache.write_text("")
     assert home.ask().key
+
+
+def test_a_successor_is_stored_where_there_is_room_to_write_and_none_to_rename(tmp_path, monkeypatch):
+    """So it is on btrfs with little left of a quota; what was stored before is spent by then."""
+    store = FileStore(str(tmp_path / "cache"))
+    store.write(SESSIONS, "a" * 64, {"n": 1, "text": "first" * 100})
+
+    def refused(source, target, **more):
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT), target)
+
+    with store.reserved(SESSIONS, "a" * 64, {"n": 1}) as write:
+        monkeypatch.setattr(os, "replace", refused)
+        write({"n": 2})
+    assert store.read(SESSIONS, "a" * 64) == {"n": 2}
+    assert [path.suffix for path in (tmp_path / "cache" / "sessions").iterdir()] == [".json"]
 
 
 def test_cache_list_and_status_survive_damage(kept):

@@ -16,8 +16,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 BLOCK = 4096
 _BUSY = {"429": "Too Many Requests", "500": "Internal Server Error", "503": "Service Unavailable"}
@@ -204,23 +208,25 @@ ERRNOS = {name: getattr(errno, name) for name in ("ENOSPC", "EIO", "EROFS", "EDQ
 CALLS = ("write", "replace", "fsync", "open")
 
 
-class SmallDisk:
-    """A tmpfs in a mount namespace of its own, over one directory; only what enters by `prefix` sees it.
+class MountedDisk:
+    """A file system in a mount namespace of its own, over one directory; only what enters by `prefix` sees it.
 
     Attributes:
         prefix: words before a command that is to see the disk.
         seen_from_here: the directory, for this process.
     """
 
-    def __init__(self, directory: Path, blocks: int) -> None:
+    def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._blocks = blocks
 
-    def __enter__(self) -> SmallDisk:
-        options = f"size={self._blocks * BLOCK},mode=0700"
-        script = 'mount -t tmpfs -o "$1" none "$2" && echo mounted && exec cat'
+    def script(self) -> tuple[str, ...]:
+        """A script of the shell that mounts it, and its arguments; the first one is the directory."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        script, *arguments = self.script()
         self._holder = subprocess.Popen(
-            ["unshare", "--mount", "sh", "-c", script, "sh", options, str(self._directory)],
+            ["unshare", "--mount", "sh", "-ec", f"{script}; echo mounted; exec cat", "sh", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -237,6 +243,22 @@ class SmallDisk:
         self._holder.stdin.close()
         self._holder.wait(10)
 
+    def run(self, *words: str) -> None:
+        """Run a command that sees the disk."""
+        subprocess.run([*self.prefix, *words], check=True, stdout=subprocess.DEVNULL)
+
+
+class SmallDisk(MountedDisk):
+    """A tmpfs of so many blocks."""
+
+    def __init__(self, directory: Path, blocks: int) -> None:
+        super().__init__(directory)
+        self._blocks = blocks
+
+    def script(self) -> tuple[str, ...]:
+        options = f"size={self._blocks * BLOCK},mode=0700"
+        return 'mount -t tmpfs -o "$2" none "$1"', str(self._directory), options
+
     @contextlib.contextmanager
     def filled(self, free: int) -> Iterator[None]:
         """Leave so many free blocks."""
@@ -251,15 +273,50 @@ class SmallDisk:
     @contextlib.contextmanager
     def read_only(self) -> Iterator[None]:
         """Let nothing be written."""
-        self._remount("ro")
+        self.run("mount", "-o", "remount,ro", str(self._directory))
         try:
             yield
         finally:
-            self._remount("rw")
+            self.run("mount", "-o", "remount,rw", str(self._directory))
 
-    def _remount(self, how: str) -> None:
-        words = [*self.prefix, "mount", "-o", f"remount,{how}", str(self._directory)]
-        subprocess.run(words, check=True, capture_output=True)
+
+class QuotaDisk(MountedDisk):
+    """A btrfs with quotas, which hold for root too. What is overwritten there takes new blocks.
+
+    Args:
+        image: the file that holds it; made here.
+    """
+
+    def __init__(self, directory: Path, image: Path) -> None:
+        super().__init__(directory)
+        self._image = image
+
+    def script(self) -> tuple[str, ...]:
+        script = """
+            truncate -s 128M "$2"
+            mkfs.btrfs -q -f "$2" >/dev/null 2>&1
+            mkdir "$3"
+            mount -o loop "$2" "$3"
+            btrfs subvolume create "$3/home" >/dev/null
+            chmod 700 "$3/home"
+            btrfs quota enable "$3"
+            btrfs quota rescan -w "$3" >/dev/null
+            mount --bind "$3/home" "$1"
+        """
+        return script.strip(), str(self._directory), str(self._image), f"{self._image}.whole"
+
+    @contextlib.contextmanager
+    def limited(self, kilobytes: int) -> Iterator[None]:
+        """Let so much be stored in all."""
+        self._limit(f"{kilobytes}K")
+        try:
+            yield
+        finally:
+            self._limit("none")
+
+    def _limit(self, size: str) -> None:
+        # Asked of the whole disk: the limit of the first subvolume, 256, also keeps itself from being changed there.
+        self.run("btrfs", "qgroup", "limit", size, "0/256", f"{self._image}.whole")
 
 
 def require_namespaces() -> None:
@@ -268,3 +325,12 @@ def require_namespaces() -> None:
         pytest.skip("a small disk is mounted in a mount namespace, which takes root on Linux")
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine lets nobody make mount namespaces")
+
+
+def require_quotas() -> None:
+    """Skip, with the reason, where no disk with a quota can be mounted."""
+    require_namespaces()
+    if not shutil.which("mkfs.btrfs") or not Path("/dev/loop-control").exists():
+        pytest.skip("a disk with a quota takes btrfs-progs and a loop device")
+    if "btrfs" not in Path("/proc/filesystems").read_text():
+        pytest.skip("this kernel has no btrfs")

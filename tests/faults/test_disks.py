@@ -8,7 +8,15 @@ import random
 import pytest
 
 from tests.faults.conftest import Scale
-from tests.faults.injectors import CALLS, ERRNOS, FAILING_CALLS, SmallDisk, require_namespaces
+from tests.faults.injectors import (
+    CALLS,
+    ERRNOS,
+    FAILING_CALLS,
+    QuotaDisk,
+    SmallDisk,
+    require_namespaces,
+    require_quotas,
+)
 from tests.faults.judges import BAD, Tally, ended, judge_answer, judge_sign_in
 from tests.faults.world import FaultWorld, Home
 
@@ -61,6 +69,29 @@ def test_disks_with_few_free_blocks(bench: FaultWorld, scale: Scale, tally: Tall
             if not judge_sign_in(home, tally):
                 home.sign_in()
             goes_on(home, tally)
+    tally.holds()
+
+
+def test_disks_with_a_quota(bench: FaultWorld, scale: Scale, dice: random.Random, tally: Tally) -> None:
+    """A quota of btrfs, from what is in use to some files more, step by step."""
+    require_quotas()
+    home = bench.home("ada")
+    directory = home.path / ".aws" / "cognito-federation"
+    directory.mkdir(mode=0o700)
+    with QuotaDisk(directory, home.path / "disk") as disk:
+        home.prefix = disk.prefix
+        home.seen_from_here = disk.seen_from_here
+        home.sign_in()
+        for step in range(0, 24, 1 if scale.full else 8):
+            for _ in range(scale(1, 5)):
+                home.expire()
+                with disk.limited(16 + 8 * step):
+                    done = ended(home.ask(), tally)
+                    tally.count("quotas")
+                    judge_answer(done, home, tally)
+                if not judge_sign_in(home, tally):
+                    home.sign_in()
+                goes_on(home, tally)
     tally.holds()
 
 

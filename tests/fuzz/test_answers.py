@@ -160,6 +160,7 @@ _KEYS = {"AccessKeyId": "ASIA", "SecretKey": SECRET, "SessionToken": SECRET, "Ex
     | altered(_KEYS).map(lambda keys: json.dumps({**_IDENTITY, "Credentials": keys}).encode()),
     _STATUS,
 )
+@example(json.dumps({**_IDENTITY, "Credentials": {**_KEYS, "Expiration": 6.77680361916768e16}}).encode(), 200)
 def test_answers_of_aws(pool: Home, answers: Answers, body: bytes, status: int) -> None:
     answers.bodies.clear()
     answers.put("/", body, status=status, kind="application/x-amz-json-1.1")

@@ -229,6 +229,15 @@ def test_a_member_of_any_type_in_an_answer_of_an_identity_pool_is_not_aws_or_doe
     assert isinstance(found["Credentials"]["Expiration"].timestamp(), float)
 
 
+@pytest.mark.parametrize("time", [1e14, 1e17, -1e17, 1e300])
+def test_an_expiry_that_no_calendar_has_is_not_of_aws(httpserver: HTTPServer, time: float) -> None:
+    """botocore raises what its parser meets, which depends on the size of the number."""
+    keys = {"AccessKeyId": "A", "SecretKey": "s", "SessionToken": "t", "Expiration": time}
+    operation = client_at(answered(httpserver, {"IdentityId": POOL, "Credentials": keys})).get_credentials_for_identity
+    with pytest.raises(TemporaryError):
+        call(operation, arguments={"IdentityId": POOL}, needs=KEYS, facts=CallContext(POOL, "demo"), clock=CLOCK)
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(["exp", "sub", "iss", "aud", "cognito:username", "username", "token_use"]), _JSON)
 def test_a_claim_of_any_type_in_a_token_of_a_user_pool_is_refused_in_words(

@@ -54,6 +54,15 @@ def test_an_hour_later_the_sign_in_renews_itself(home: SignInHome, provider: Oid
     assert credentials_later(home, 2 * _HOUR + 20).code == 0
 
 
+def test_a_provider_that_fails_for_a_second_does_not_fail_the_caller(
+    own_home: SignInHome, own_provider: OidcProvider
+) -> None:
+    own_home.login()
+    own_provider.fault("/token", 503, times=2)
+    done = credentials_later(own_home, _HOUR + 10)
+    assert done.code == 0, done.err
+
+
 def test_a_renewal_uses_the_token_until_shortly_before_its_end(home: SignInHome, provider: OidcProvider) -> None:
     home.login()
     before = renewals(provider)
