@@ -206,7 +206,7 @@ def test_a_wrong_client_is_not_asked_for_again_once_the_user_is_signed_in_nor_of
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     ("pool", "said"),
-    [("{own}", "has no guest access"), ("eu-west-1:00000000-0000-0000-0000-000000000000", "There is no")],
+    [("{own}", "has no guest access"), ("eu-west-1:00000000-0000-0000-0000-000000000000", "does not exist")],
 )
 def test_guests_that_a_pool_does_not_let_in_are_found_by_the_line(inside: Home, pool: str, said: str) -> None:
     pool_id = pool.format(own=inside.world.pool_id)
