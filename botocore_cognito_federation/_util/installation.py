@@ -67,10 +67,11 @@ def flaws(path: Sequence[str] | None = None) -> list[Flaw]:
         path: the directories of an environment; default is where this Python looks.
 
     Returns:
-        Nothing where this package itself has left no metadata, as in a checkout: then nothing is known.
+        Nothing where this package itself has left no metadata, as in a checkout, nor in a frozen program, whose files
+        are in one: then nothing is known.
     """
     own = _distribution(DISTRIBUTION, path)
-    if own is None:
+    if own is None or (path is None and frozen_executable() is not None):
         return []
     found: list[Flaw] = []
     seen: set[str] = set()
