@@ -12,4 +12,4 @@ hiddenimports = collect_submodules(_NAME, filter=lambda name: not name.startswit
 if is_module_satisfies("keyring"):
     hiddenimports += ["keyring", *collect_submodules("keyring.backends")]
 excludedimports = ["moto", "keyring.testing"]
-datas = copy_metadata("botocore-cognito-federation", recursive=True)
+datas = copy_metadata("botocore-cognito-federation", recursive=True)  # codespell:ignore datas
