@@ -12,7 +12,7 @@ from shutil import copytree, ignore_patterns
 import pytest
 
 from botocore_cognito_federation.config.writer import read_config
-from tests.home import Home, finished
+from tests.home import ROOT, Home, finished
 
 MAIN = "from botocore_cognito_federation.__main__ import main\nmain()\n"
 _PURE = (
@@ -34,7 +34,8 @@ def test_a_program_frozen_by_pyinstaller_has_every_command_and_configures_itself
     pytest.importorskip("PyInstaller", reason="PyInstaller is not installed")
     (tmp_path / "program.py").write_text(MAIN)
     options = ("--name", "cognito-federation", "--noconfirm", "--log-level", "ERROR", "--specpath", str(tmp_path))
-    places = ("--distpath", str(tmp_path / "dist"), "--workpath", str(tmp_path / "work"))
+    # A checkout that is installed in place is found by a finder, which PyInstaller does not ask.
+    places = ("--paths", str(ROOT), "--distpath", str(tmp_path / "dist"), "--workpath", str(tmp_path / "work"))
     build = [sys.executable, "-m", "PyInstaller", *options, *places, str(tmp_path / "program.py")]
     subprocess.run(build, check=True, cwd=tmp_path, capture_output=True)
     program = str(tmp_path / "dist" / "cognito-federation" / "cognito-federation")
@@ -45,8 +46,10 @@ def test_a_program_frozen_by_pyinstaller_has_every_command_and_configures_itself
         return str(done.out)
 
     assert "SecretAccessKey" in run("credential-process", "--profile", "demo")
-    for words in (("version",), ("explain",), ("status",), ("whoami",), ("export",), ("exec", "--", "true")):
-        run(*words, *(() if words[0] in ("version", "exec") else ("--profile", "demo")))
+    run("version")
+    for command in ("explain", "status", "whoami", "export"):
+        run(command, "--profile", "demo")
+    run("exec", "--profile", "demo", "--", "true")
     pool = ("--identity-pool-id", home.world.pool_id, "--set", f"token_file={home.token}")
     run("configure", "--profile", "frozen", "--no-input", "--offline", *pool)
     line = read_config(str(home.config))["profiles"]["frozen"]["credential_process"]
