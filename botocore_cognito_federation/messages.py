@@ -16,7 +16,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from .config.settings import Settings
@@ -140,8 +140,13 @@ class SignInAgain:
 
     then: str = ""
 
-    def by(self, command: str) -> str:
-        """The remedy, with the command that signs in."""
+    def by(self, command: str, *, profile: str | None = None) -> str:
+        """The remedy, with the command that signs in.
+
+        Args:
+            command: that command.
+            profile: whose sign-in it is, where a program has called `login` and takes arguments instead of flags.
+        """
         return f"Run: {command}{self.then}"
 
     def __str__(self) -> str:
@@ -149,6 +154,38 @@ class SignInAgain:
 
 
 SIGN_IN_AGAIN = SignInAgain()
+
+
+@dataclass(frozen=True)
+class SignInAnotherWay(SignInAgain):
+    """The remedy that is another way to sign in, of those that the provider offers and this place may have.
+
+    Attributes:
+        ways: ``browser``: one that comes back to this machine; ``device``: a code on any device; ``paste``: the
+            redirected address typed in. A terminal is the last resort of every place.
+    """
+
+    ways: tuple[Literal["browser", "device", "paste"], ...] = ()
+
+    def by(self, command: str, *, profile: str | None = None) -> str:
+        """See `SignInAgain.by`."""
+        if profile is None:
+            named = {
+                "browser": f"{command} --no-browser",
+                "device": f"{command} --use-device-code",
+                "paste": f"{command} --remote",
+            }
+            return f"Run: {', or '.join(named[way] for way in self.ways) or command}{self.then or ' in a terminal'}"
+        named = {
+            "browser": f"login({profile!r}, no_browser=True)",
+            "device": f"login({profile!r}, use_device_code=True)",
+            "paste": f"login({profile!r}, remote=True)",
+        }
+        called = "".join(f"{named[way]}, or " for way in self.ways)
+        return f"{'Call ' if called else ''}{called}{'run' if called else 'Run'} in a terminal: {command}"
+
+    def __str__(self) -> str:
+        return self.by("cognito-federation login")
 
 
 @dataclass(frozen=True)

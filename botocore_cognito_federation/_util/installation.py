@@ -67,10 +67,11 @@ def flaws(path: Sequence[str] | None = None) -> list[Flaw]:
         path: the directories of an environment; default is where this Python looks.
 
     Returns:
-        Nothing where this package itself has left no metadata, as in a checkout: then nothing is known.
+        Nothing where this package itself has left no metadata, as in a checkout, nor in a frozen program, whose files
+        are in one: then nothing is known.
     """
     own = _distribution(DISTRIBUTION, path)
-    if own is None:
+    if own is None or (path is None and frozen_executable() is not None):
         return []
     found: list[Flaw] = []
     seen: set[str] = set()
@@ -125,6 +126,9 @@ def explanation(error: BaseException) -> tuple[str, str] | None:
         shown = f"The module {module} cannot be imported: " if module else ""
         return f"{shown}{first.what}", f"Run: {pip_line([word for flaw in found for word in flaw.pip_words])}"
     if isinstance(error, ImportError):
+        if module is not None and module.partition(".")[0] in sys.stdlib_module_names:
+            what = f"{DISTRIBUTION} cannot run: the module {module} of Python itself cannot be imported"
+            return what, f"Install that Python again: {sys.executable or 'python3'}"
         shown = f"the module {module}" if module else "a module"
         again = ["--force-reinstall", _distribution_of(module) or DISTRIBUTION]
         return f"{DISTRIBUTION} cannot run: {shown} cannot be imported", f"Run: {pip_line(again)}"
@@ -195,10 +199,15 @@ def _compares(left: tuple[int, ...], operator: str, right: tuple[int, ...]) -> b
 
 
 def _has_its_files(distribution: Distribution) -> bool:
-    """Whether the first module that a distribution has recorded is there; True where it has recorded none."""
-    for file in distribution.files or ():
-        if file.suffix == ".py" and ".." not in file.parts:
-            return os.path.exists(str(distribution.locate_file(file)))
+    """Whether the first module that a distribution has recorded is there; True where it has recorded none.
+
+    NOTE: from Python 3.12 on, `Distribution.files` leaves out files that are gone, so the record is read here.
+    """
+    import csv
+
+    for row in csv.reader((distribution.read_text("RECORD") or "").splitlines()):
+        if row and row[0].endswith(".py") and ".." not in row[0].split("/"):
+            return os.path.exists(str(distribution.locate_file(row[0])))
     return True
 
 

@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from botocore.exceptions import BotoCoreError, InvalidRegionError, NoRegionError
 from botocore.session import Session
 
+from .._fast_path import configuration_files
 from .._util.http import HttpClient, ServerBusyError
 from ..botocore_plugin.provider import session_of_other_profile
 from ..cache.credentials import CredentialCache
@@ -19,7 +20,7 @@ from ..config.configure import signs_people_in
 from ..config.loader import load_settings
 from ..config.profiles import find_overrides, limit_of_window, source_of_chain
 from ..config.settings import Settings
-from ..config.writer import profile_section
+from ..config.writer import merged_config, profile_section
 from ..errors import (
     CognitoFederationError,
     ConfigurationError,
@@ -204,6 +205,8 @@ def client_of_profile(context: CheckContext) -> Iterator[CheckResult]:
     """Make a client as a program does, by the profile's region, services section and other keys of AWS's."""
     settings = context.settings
     session = Session(profile=settings.profile)
+    # What was parsed already does for this session too: files with thousands of profiles take seconds.
+    vars(session)["_config"] = dict(merged_config(*configuration_files(context.environ)[:2]))
     yield from _missing(session)
     region = settings.region_name or ""
     bare = region.strip("\"' ")

@@ -217,7 +217,7 @@ def _asked_for_nobody(party: OIDCClient, metadata: ProviderMetadata, redirect_ur
     except CognitoFederationError as error:
         return CheckResult(check, "skipped", f"The client was not tried at the provider's page: {error.what}")
     target = urlsplit(location)
-    comes_back = location.startswith(redirect_uri) or f"{target.scheme}://{target.netloc}" in redirect_uri
+    comes_back = location.partition("?")[0] == redirect_uri
     if 400 <= status < 500:
         what = (
             f"The provider refuses to sign in for client {party.client.client_id} with {redirect_uri} (HTTP {status})"
@@ -227,7 +227,7 @@ def _asked_for_nobody(party: OIDCClient, metadata: ProviderMetadata, redirect_ur
     answer = dict(parse_qsl(target.query)) if comes_back else {}
     code = answer.get("error", "")
     if not comes_back:
-        return CheckResult(check, "skipped", "Whether the provider knows the client is seen only in a browser")
+        return CheckResult(check, "skipped", f"Whether {redirect_uri} is registered is seen only in a browser")
     if not code or code in _NEEDS_A_PERSON:
         return CheckResult(check, "ok", "The provider knows the client and its redirect URI")
     said = provider_error(code, answer.get("error_description"), secrets=(request.state,))

@@ -90,7 +90,7 @@ def loopback_redirect(uri: str | None, ports: tuple[int, ...]) -> Redirect:
     if parts.scheme != "http" or not is_this_machine(host) or not plain:
         raise ConfigurationError(
             "cognito_redirect_uri must be http to 127.0.0.1, [::1] or localhost for a sign-in with the browser here",
-            remedy="Set cognito_redirect_uri = http://127.0.0.1:<port>/callback, or sign in with --remote",
+            remedy="Set cognito_redirect_uri = http://127.0.0.1:<port>/callback, or cognito_grant = remote",
         )
     chosen = (port,) if port else ports
     if not chosen or any(not 0 <= p <= 65535 for p in chosen):

@@ -317,7 +317,7 @@ def _two_browsers() -> SignInFailedError:
     return SignInFailedError(
         "The address of the sign-in was opened in two browsers, so the sign-in was stopped:"
         " one of them may be another user's",
-        remedy="Sign in again and open it in one browser only; with --no-browser none opens by itself",
+        remedy="Sign in again and open it in one browser only",
     )
 
 

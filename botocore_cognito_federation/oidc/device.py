@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from .._util.http import HttpAnswer, ServerBusyError
 from .._util.interruption import uninterrupted
 from ..errors import ConfigurationError, SignInFailedError, TemporaryError
-from ..messages import SIGN_IN_AGAIN
+from ..messages import SIGN_IN_AGAIN, SignInAnotherWay
 from .authorization import configured_parameters, consent_for_offline_access
 from .client import AuthenticationResult, OIDCClient, ProviderError, TokenAnswer, error_in
 from .discovery import ProviderMetadata
@@ -93,7 +93,7 @@ def authorize_device(party: OIDCClient, metadata: ProviderMetadata) -> DeviceAut
     if metadata.device_authorization_endpoint is None:
         raise ConfigurationError(
             f"{party.provider.name} has no sign-in by device code",
-            remedy="Sign in with a browser on this machine, or with --remote",
+            remedy=SignInAnotherWay(ways=("browser", "paste")),
         )
     scopes = party.effective_scopes(metadata)
     form = {**configured_parameters(party), "scope": " ".join(scopes)}

@@ -37,6 +37,7 @@ class SignInPrompt:
         stalled: why a browser sign-in that was announced before does not get on: ``unopened``: no browser has fetched
             the address; ``unanswered``: one has, and nothing came back. Empty for an announcement.
         helps: what to do when it is ``unanswered``.
+        has_device_codes: whether the provider offers a sign-in by device code too.
     """
 
     kind: Literal["browser", "paste", "device"]
@@ -48,6 +49,7 @@ class SignInPrompt:
     again: bool = False
     stalled: Literal["", "unopened", "unanswered"] = ""
     helps: str = ""
+    has_device_codes: bool = False
 
 
 DEFAULT_TIMEOUT = 300.0
@@ -179,7 +181,9 @@ def sign_in_with_paste(
     deadline = party.clock.monotonic() + timeout
     for number in range(_PASTE_TRIES):
         left = max(0.0, deadline - party.clock.monotonic())
-        pasted = ask(SignInPrompt("paste", request.url, expires_in=left, again=number > 0))
+        has_codes = metadata.device_authorization_endpoint is not None
+        prompted = SignInPrompt("paste", request.url, expires_in=left, again=number > 0, has_device_codes=has_codes)
+        pasted = ask(prompted)
         try:
             query = query_of_pasted(pasted)
         except ValueError:

@@ -99,7 +99,7 @@ USED = Page(
     "bad",
     "This sign-in was opened in two browsers",
     "The sign-in was stopped: its address belongs to the one browser that opens it first, and another one did.",
-    remedy="Start the sign-in again and open it in one browser only; with --no-browser none opens by itself.",
+    remedy="Start the sign-in again and open it in one browser only.",
 )
 NOT_THIS_BROWSER = Page(
     "bad",

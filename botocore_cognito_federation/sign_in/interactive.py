@@ -52,6 +52,7 @@ class LoginOptions:
         timeout: seconds for the person.
         force: somebody else than the one signed in so far may sign in.
         login_hint: the account the provider should suggest.
+        in_python: a program asks, whose options are arguments and no flags.
         only_joins: having waited for another sign-in that came to nothing, do not begin one.
     """
 
@@ -63,6 +64,7 @@ class LoginOptions:
     timeout: float = DEFAULT_TIMEOUT
     force: bool = False
     login_hint: str | None = None
+    in_python: bool = False
     only_joins: bool = False
 
 
@@ -162,7 +164,8 @@ def sign_in_only(
     except CognitoFederationError as error:
         # Parts that know no configuration leave the command to be named here.
         if error.sign_in_again is not None:
-            error = reworded(error, remedy=error.sign_in_again.by(login_command(settings)))
+            profile = (settings.profile or "default") if options.in_python else None
+            error = reworded(error, remedy=error.sign_in_again.by(login_command(settings), profile=profile))
         raise without_frames(error) from None
 
 

@@ -36,11 +36,11 @@ from ..errors import (
     without_frames,
 )
 from ..factory import fetcher_for, store_for
-from ..messages import shown_lines
+from ..messages import SignInAnotherWay, shown_lines
 from ..oidc.flows import DEFAULT_TIMEOUT, SignInPrompt
 from .dialogue import Questions
 from .interactive import Environment, LoginOptions, sign_in_only
-from .terminal import NOT_THE_ADDRESS, Screen, TerminalScreen, wording
+from .terminal import NOT_THE_ADDRESS, Screen, TerminalScreen, without_typing, wording
 
 if TYPE_CHECKING:
     from botocore.session import Session as BotocoreSession
@@ -158,6 +158,7 @@ def login(
         timeout=timeout,
         force=force,
         login_hint=login_hint,
+        in_python=True,
     )
     screen = screen_of_this_process()
     signed_in = sign_in(
@@ -240,7 +241,7 @@ class CellScreen:
         except (EOFError, OSError, RuntimeError):
             raise SignInFailedError(
                 "The address has to be pasted, and this kernel takes no input",
-                remedy="Use use_device_code=True, or sign in on a terminal: cognito-federation login",
+                remedy=without_typing(prompt),
             ) from None
 
     @contextmanager
@@ -251,7 +252,7 @@ class CellScreen:
     def reveal(self, text: str) -> None:
         raise SignInFailedError(
             "The user pool wants a second factor to be set up, and its secret would stay in the notebook",
-            remedy="Sign in once on a terminal: cognito-federation login",
+            remedy=SignInAnotherWay(),
         )
 
     def question(self, text: str, *, secret: bool = False) -> str:
@@ -259,7 +260,7 @@ class CellScreen:
             return (self._read_secret if secret else self._read)(f"{shown_lines(text)}: ")
         except (EOFError, OSError, RuntimeError):
             raise SignInFailedError(
-                "This kernel takes no input", remedy="Set cognito_grant = auth-code, or sign in on a terminal"
+                "This kernel takes no input, and the password has to be typed", remedy=SignInAnotherWay()
             ) from None
 
 

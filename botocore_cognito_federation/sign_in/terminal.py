@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Protocol, TextIO
 
 from ..errors import SignInFailedError
-from ..messages import shown_lines
+from ..messages import SignInAnotherWay, shown_lines
 from ..oidc.flows import SignInPrompt
 from .dialogue import Questions, terminal_dialogue
 
@@ -158,7 +158,7 @@ class TerminalScreen:
     def ask(self, prompt: SignInPrompt) -> str:
         if self._read_line is None:
             raise SignInFailedError(
-                "The address has to be pasted, and there is no terminal to type on", remedy="Use --use-device-code"
+                "The address has to be pasted, and there is no terminal to type on", remedy=without_typing(prompt)
             )
         self.say(wording(prompt))
         self._out.write("Paste the address here: ")
@@ -170,6 +170,11 @@ class TerminalScreen:
 
     def dialogue(self, timeout: float) -> AbstractContextManager[Questions]:
         return terminal_dialogue(timeout)
+
+
+def without_typing(prompt: SignInPrompt) -> SignInAnotherWay:
+    """What helps where nobody can paste: a device code, if the provider gives one, else a terminal."""
+    return SignInAnotherWay(ways=("device",) if prompt.has_device_codes else ())
 
 
 #: What was pasted is something else, perhaps the address that was to be opened.

@@ -6,6 +6,7 @@ import re
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -14,6 +15,8 @@ from botocore_cognito_federation import login
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError
 from botocore_cognito_federation.factory import fetcher_for
+from botocore_cognito_federation.oidc.client import OIDCClient
+from botocore_cognito_federation.oidc.discovery import ProviderMetadata
 from botocore_cognito_federation.oidc.flows import SignInPrompt
 from botocore_cognito_federation.sign_in.login import CellScreen, kernel_display
 from tests.servers.oidc_provider.browser import ScriptedBrowser
@@ -80,8 +83,40 @@ def test_a_kernel_without_input_says_what_to_do_instead_of_pasting() -> None:
         raise RuntimeError("raw_input was called, but this frontend does not support input requests")
 
     screen = CellScreen(lambda forms: None, read=no_input)
-    with pytest.raises(SignInFailedError, match="use_device_code=True, or sign in on a terminal"):
-        screen.ask(SignInPrompt("paste", "https://x.example/"))
+    prompt = SignInPrompt("paste", "https://x.example/", has_device_codes=True)
+    with pytest.raises(SignInFailedError) as caught:
+        screen.ask(prompt)
+    way = caught.value.sign_in_again
+    assert way is not None
+    command = "cognito-federation login --profile dev"
+    assert way.by(command, profile="dev") == f"Call login('dev', use_device_code=True), or run in a terminal: {command}"
+    with pytest.raises(SignInFailedError) as caught:
+        screen.ask(replace(prompt, has_device_codes=False))
+    assert caught.value.sign_in_again is not None
+    assert caught.value.sign_in_again.by(command, profile="dev") == f"Run in a terminal: {command}"
+
+
+def test_a_kernel_without_input_and_device_codes_is_sent_to_a_terminal_and_not_in_a_circle(
+    home: SignInHome, cell: list[Mapping[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_input(prompt: str = "") -> str:
+        raise RuntimeError("raw_input was called, but this frontend does not support input requests")
+
+    monkeypatch.setattr("builtins.input", no_input)
+    document = ProviderMetadata(
+        token_endpoint=f"{home.provider.issuer}/token",
+        authorization_endpoint=f"{home.provider.issuer}/auth",
+        issuer=home.provider.issuer,
+    )
+    monkeypatch.setattr(OIDCClient, "metadata", lambda _: document)
+    command = "cognito-federation login --profile dev"
+    with pytest.raises(SignInFailedError) as pasting:
+        login("dev", remote=True, timeout=5)
+    assert pasting.value.remedy == f"Run in a terminal: {command}"
+    with pytest.raises(ConfigurationError) as by_code:
+        login("dev", use_device_code=True, timeout=5)
+    calls = "Call login('dev', no_browser=True), or login('dev', remote=True)"
+    assert by_code.value.remedy == f"{calls}, or run in a terminal: {command}"
 
 
 def test_outside_a_kernel_there_is_no_cell(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,8 +90,11 @@ def test_a_terminal_shows_the_time_left_and_clears_it(home: SignInHome) -> None:
 
 
 def test_nobody_to_type_is_an_error_with_another_way() -> None:
+    prompt = SignInPrompt("paste", "https://x.example/")
+    with pytest.raises(SignInFailedError, match="cognito-federation login in a terminal"):
+        TerminalScreen(sys.stderr).ask(prompt)
     with pytest.raises(SignInFailedError, match="--use-device-code"):
-        TerminalScreen(sys.stderr).ask(SignInPrompt("paste", "https://x.example/"))
+        TerminalScreen(sys.stderr).ask(replace(prompt, has_device_codes=True))
 
 
 @pytest.mark.parametrize("kind", ["browser", "paste", "device"])

@@ -99,7 +99,7 @@ def test_a_notebook_does_not_keep_the_secret_of_a_new_application(wire: w.Wire) 
     wire.answers["AssociateSoftwareToken"] = [{"SecretCode": "JBSWY3DPEHPK3PXP", "Session": "2" * 30}]
     shown: list[Any] = []
     cell = CellScreen(shown.append)
-    with pytest.raises(SignInFailedError, match="on a terminal"), cell.dialogue(60) as ask:
+    with pytest.raises(SignInFailedError, match="in a terminal"), cell.dialogue(60) as ask:
         answered(wire.pool(), challenge("MFA_SETUP"), ask)
     assert "JBSWY3DPEHPK3PXP" not in repr(shown)
 

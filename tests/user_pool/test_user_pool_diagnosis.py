@@ -125,7 +125,7 @@ def test_an_endpoint_nobody_listens_at_is_temporary() -> None:
 
 def test_a_page_that_is_not_the_service_is_temporary(wire: w.Wire) -> None:
     wire.answers["ChangePassword"] = [b"<html>captive portal</html>"]
-    with pytest.raises(TemporaryError, match="not the user pool"):
+    with pytest.raises(TemporaryError, match="answered, but not as the user pool does"):
         wire.pool().change_password("a.b.c", "old", "new")
 
 
