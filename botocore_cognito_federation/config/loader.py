@@ -131,12 +131,14 @@ def load_settings(
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, str] | None = None,
     session: Session | None = None,
+    in_use: bool = True,
 ) -> Settings:
     """The settings of a profile, for a command line or an application.
 
     Args:
         profile: the profile's name; default is botocore's own order (``AWS_DEFAULT_PROFILE``, then ``AWS_PROFILE``),
             then the default profile.
+        in_use: see `settings_of_session`.
         session: what has read the configuration, or is to; default a new one.
 
     Raises:
@@ -156,7 +158,7 @@ def load_settings(
     if name not in known and name != "default":
         raise _no_profile(name, full_config, config_file)
     chosen = name if name in known else None
-    settings = settings_of_config(full_config, config_file, chosen, environ=environ, flags=flags)
+    settings = settings_of_config(full_config, config_file, chosen, in_use=in_use, environ=environ, flags=flags)
     if settings is None:
         raise _not_ours(name, known)
     return settings
@@ -234,6 +236,12 @@ def names_in_configuration(environ: Mapping[str, str]) -> tuple[list[str], list[
 
 def _not_ours(name: str, profiles: Mapping[str, Any]) -> ConfigurationError:
     """Nothing of ours in a profile, which perhaps nobody named: the default one. The ones that were meant are named."""
+    source = source_of_chain(name, os.environ)
+    if source is not None:
+        return ConfigurationError(
+            f"Profile {name!r} assumes a role with the credentials of profile {source!r}, which AWS clients do",
+            remedy=f"Give the profile's name to the AWS client, or use --profile {source}",
+        )
     ours = [other for other, section in profiles.items() if has_our_keys(section)]
     shown = ", ".join([*ours[:_MOST_NAMED], *(["…"] if len(ours) > _MOST_NAMED else [])])
     return ConfigurationError(
