@@ -10,8 +10,10 @@ from dataclasses import replace
 from datetime import datetime
 
 import click
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.session import Session as BotocoreSession
 
+from .._fast_path import CacheQuery
 from ..botocore_plugin.provider import session_of_other_profile
 from ..cache import STORES
 from ..cache.answers import forget_answers
@@ -22,13 +24,19 @@ from ..config.configure import signs_people_in
 from ..config.loader import default_directory, load_settings
 from ..config.profiles import load_session_settings
 from ..config.settings import Settings
-from ..errors import ConfigurationError, SignInRequiredError
+from ..errors import (
+    CognitoFederationError,
+    ConfigurationError,
+    FederationRefusedError,
+    SignInRequiredError,
+    TemporaryError,
+)
 from ..factory import everything_stored, fetcher_for, other_stores, store_for, system_clock
-from ..identity_pool.aws import call
+from ..identity_pool.aws import call, suppress_wire_logs
 from ..identity_pool.client import Clients
 from ..identity_pool.errors import CallContext
 from ..login_token import LoginToken
-from ..messages import shown_time, shown_time_or_none, span
+from ..messages import LONGEST_CODE, printable, shown_time, shown_time_or_none, span
 from ..sign_in.interactive import Environment, LoginOptions
 from ..sign_in.login import SignedIn, sign_in
 from ..sign_in.sessions import SignedOut, forget_scope, scopes_left_over, sign_out
@@ -259,16 +267,23 @@ def _sign_out_everywhere(settings: Settings, revoking: bool) -> None:
         say(scope, done)
 
 
-def identity_of(settings: Settings) -> dict[str, str | None]:
+def identity_of(settings: Settings, chained: str | None = None) -> dict[str, str | None]:
     """What STS GetCallerIdentity answers to the credentials, and the person behind them as far as it is known.
+
+    Args:
+        settings: the configuration.
+        chained: the profile that assumes its role with the credentials of this configuration, where it is asked about.
 
     Raises:
         CognitoFederationError: there are no credentials, or STS cannot be asked.
     """
     store = store_for(settings, os.environ)
     credentials = fetcher_for(settings, store=store, open_session=session_of_other_profile).credentials()
+    keys = (credentials.access_key, credentials.secret_key, credentials.token)
+    if chained is not None:
+        keys = keys_of_chain(chained)
     clients = Clients(settings, lambda: BotocoreSession(profile=settings.profile))
-    client = clients.sts(access_key=credentials.access_key, secret_key=credentials.secret_key, token=credentials.token)
+    client = clients.sts(access_key=keys[0], secret_key=keys[1], token=keys[2])
     answer = call(
         client.get_caller_identity,
         arguments={},
@@ -284,8 +299,40 @@ def identity_of(settings: Settings) -> dict[str, str | None]:
         "account": answer.body["Account"],
         "arn": answer.body["Arn"],
         "user_id": answer.body["UserId"],
-        "expires_at": shown_time(credentials.expires_at),
+        "expires_at": shown_time(credentials.expires_at) if chained is None else None,  # botocore does not tell
     }
+
+
+def keys_of_chain(profile: str) -> tuple[str, str, str]:
+    """The keys of the role that a profile assumes, as botocore gets them.
+
+    Raises:
+        FederationRefusedError: STS refuses the role.
+        TemporaryError: it cannot be asked.
+        ConfigurationError: the profile is wrong.
+    """
+    try:
+        with suppress_wire_logs():
+            found = session_of_other_profile(profile).get_credentials()
+            frozen = found.get_frozen_credentials() if found is not None else None
+    except ClientError as refused:
+        code = printable(refused.response.get("Error", {}).get("Code"), LONGEST_CODE)
+        raise FederationRefusedError(
+            f"STS refused to assume the role of profile {profile!r} ({code})",
+            remedy="Let the role trust the role of the sign-in, or correct role_arn",
+        ) from None
+    except HTTPClientError:
+        raise TemporaryError(f"STS could not be asked to assume the role of profile {profile!r}") from None
+    except BotoCoreError as error:
+        if isinstance(error, CognitoFederationError):
+            raise
+        raise ConfigurationError(
+            f"botocore has no credentials for profile {profile!r} ({type(error).__name__})",
+            remedy="Correct role_arn and source_profile there",
+        ) from None
+    if frozen is None or not (frozen.access_key and frozen.secret_key and frozen.token):
+        raise ConfigurationError(f"botocore has no credentials of a role for profile {profile!r}")
+    return frozen.access_key, frozen.secret_key, frozen.token
 
 
 @click.command("whoami")
@@ -293,7 +340,8 @@ def identity_of(settings: Settings) -> dict[str, str | None]:
 @json_option
 def whoami_command(profile: str | None, as_json: bool) -> None:
     """Who AWS says you are (STS GetCallerIdentity), and who signed in."""
-    identity = identity_of(chosen_settings(profile, None))
+    settings, named = chosen_settings(profile, None), CacheQuery(profile, os.environ).profile
+    identity = identity_of(settings, None if named == (settings.profile or "default") else named)
     if as_json:
         print_json(identity)
         return

@@ -22,7 +22,7 @@ from .._fast_path import EXEC_PROFILE, CacheQuery
 from .._util.interruption import hold_signals
 from .._util.log import VARIABLE, start_debug_log, unexpected
 from ..config.loader import load_settings
-from ..config.profiles import load_session_settings, names_in_configuration
+from ..config.profiles import load_session_settings, names_in_configuration, source_of_chain
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
 from ..messages import shown_line
@@ -254,13 +254,18 @@ def session_option(function: F) -> F:
 def chosen_settings(profile: str | None, session: str | None) -> Settings:
     """The settings that ``--profile`` and ``--session`` name.
 
+    Of a profile that assumes a role with the credentials of one of this tool, they are those of the latter.
+
     Raises:
         ConfigurationError: there is no such profile or session, or it is wrong.
         click.UsageError: both are given.
     """
     if profile is not None and session is not None:
         raise click.UsageError("--profile and --session exclude each other")
-    return load_settings(profile) if session is None else load_session_settings(session)
+    if session is not None:
+        return load_session_settings(session)
+    source = source_of_chain(profile, os.environ)
+    return load_settings(profile) if source is None else load_settings(source, in_use=False)
 
 
 def fetcher_of_profile(profile: str | None) -> tuple[Settings, CredentialFetcher]:

@@ -19,7 +19,7 @@ from ..cache.file import FileStore
 from ..cache.sessions import Session, Sessions, forget_credentials, session_key
 from ..config.configure import Files, signs_people_in
 from ..config.keys import KEYS
-from ..config.loader import default_directory, load_settings
+from ..config.loader import default_directory
 from ..config.profiles import find_overrides, limit_of_window
 from ..config.settings import Settings
 from ..config.writer import known_sections, profile_section
@@ -247,10 +247,12 @@ def status_command(profile: str | None, session: str | None, as_json: bool, ever
             put_check(query, bindings, code, _true_until(found))
         return code
     if as_json:
-        print_json({"profile": settings and (settings.profile or "default"), **with_shown_times(asdict(found))})
+        named = query.profile if settings and session is None else None
+        source = settings.profile if settings and named not in (None, settings.profile or "default") else None
+        print_json({"profile": named, "source_profile": source, **with_shown_times(asdict(found))})
         return 0
     if settings:
-        shown = f"session {session}" if session else f"profile {settings.profile or 'default'}"
+        shown = f"session {session}" if session else shown_profile(query.profile, settings)
         print_line(f"{shown}, identity pool {settings.identity_pool_id}")
     say(found, settings, keeps=why is None)
     return 0
@@ -264,6 +266,14 @@ def with_shown_times(value: Any) -> Any:
             for name, each in value.items()
         }
     return [with_shown_times(each) for each in value] if isinstance(value, list) else value
+
+
+def shown_profile(named: str, settings: Settings) -> str:
+    """The profile that a command is about, and the one that has its sign-in where that is another one."""
+    own = settings.profile or "default"
+    return (
+        f"profile {own}" if named == own else f"profile {named}, a role assumed with the credentials of profile {own}"
+    )
 
 
 _DERIVED = (
@@ -331,18 +341,18 @@ def explain_command(profile: str | None, as_json: bool, keys: bool) -> None:
         for name, variable in variables.items():
             print_line(f"{name:32} {variable or '(no variable)'}")
         return
-    settings = load_settings(profile)
+    settings = chosen_settings(profile, None)
     rows = described(settings)
     warnings = [*find_overrides(settings, os.environ), *filter(None, [limit_of_window(settings)])]
     if as_json:
         document = {
-            "profile": settings.profile or "default",
+            "profile": CacheQuery(profile, os.environ).profile,
             "settings": {name: {"value": value, "from": origin} for name, value, origin in rows},
             "warnings": warnings,
         }
         print_json(document)
         return
-    print_line(f"profile {settings.profile or 'default'}")
+    print_line(shown_profile(CacheQuery(profile, os.environ).profile, settings))
     for name, value, origin in rows:
         print_line(f"  {name:28} {value}  ({origin})")
     for warning in warnings:
@@ -450,7 +460,7 @@ def clear(profile: str | None, credentials: bool, everything: bool) -> None:
 
     A sign-in that was only forgotten here would go on at the provider, with a refresh token that nothing can revoke.
     """
-    settings = None if everything else load_settings(profile)
+    settings = None if everything else chosen_settings(profile, None)
     if settings is None:
         store, scope = everything_stored(os.environ), EVERYTHING
     else:

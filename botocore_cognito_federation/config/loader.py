@@ -135,12 +135,14 @@ def load_settings(
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, str] | None = None,
     session: Session | None = None,
+    in_use: bool = True,
 ) -> Settings:
     """The settings of a profile, for a command line or an application.
 
     Args:
         profile: the profile's name; default is botocore's own order (``AWS_DEFAULT_PROFILE``, then ``AWS_PROFILE``),
             then the default profile.
+        in_use: see `settings_of_session`.
         session: what has read the configuration, or is to; default a new one.
 
     Raises:
@@ -160,7 +162,7 @@ def load_settings(
     if name not in known and name != "default":
         raise _no_profile(name, full_config, config_file)
     chosen = name if name in known else None
-    settings = settings_of_config(full_config, config_file, chosen, environ=environ, flags=flags)
+    settings = settings_of_config(full_config, config_file, chosen, in_use=in_use, environ=environ, flags=flags)
     if settings is None:
         raise _not_ours(name, known)
     return settings
@@ -168,6 +170,12 @@ def load_settings(
 
 def _not_ours(name: str, profiles: Mapping[str, Any]) -> ConfigurationError:
     """Nothing of ours in a profile, which perhaps nobody named: the default one. The ones that were meant are named."""
+    source = source_in(profiles, name)
+    if source is not None:
+        return ConfigurationError(
+            f"Profile {name!r} assumes a role with the credentials of profile {source!r}, which AWS clients do",
+            remedy=f"Give the profile's name to the AWS client, or use --profile {source}",
+        )
     ours = [other for other, section in profiles.items() if has_our_keys(section)]
     shown = ", ".join([*ours[:_MOST_NAMED], *(["…"] if len(ours) > _MOST_NAMED else [])])
     return ConfigurationError(
@@ -268,6 +276,20 @@ class _Value:
 def has_our_keys(section: Mapping[str, Any]) -> bool:
     """Whether a section of the file has a key of ours, right or wrong."""
     return any(name.startswith(PREFIX) for name in section)
+
+
+def source_in(profiles: Mapping[str, Any], name: str) -> str | None:
+    """The profile of this tool at the end of the `source_profile` chain of a profile; None where there is no chain."""
+    seen: list[str] = []
+    while name not in seen:
+        section = profiles.get(name, {})
+        if not isinstance(section, Mapping) or has_our_keys(section):
+            return name if seen and isinstance(section, Mapping) else None
+        if "role_arn" not in section or not isinstance(section.get("source_profile"), str):
+            return None
+        seen.append(name)
+        name = section["source_profile"]
+    return None
 
 
 def is_ours(layers: Layers) -> bool:

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .._fast_path import EXEC_PROFILE
+from .._fast_path import EXEC_PROFILE, configuration_files
 from .._util.urls import configured_endpoint
 from ..credentials import WIDEST_WINDOW
 from ..errors import ConfigurationError
 from ..messages import run_with_profile
-from .loader import SESSION_SECTION, Layers, full_config_of, has_our_keys, resolve, settings_of_session
+from .loader import SESSION_SECTION, Layers, full_config_of, has_our_keys, resolve, settings_of_session, source_in
 from .settings import Settings
 from .writer import expanded_path, known_config, known_sections, merged_config
 
@@ -28,20 +28,8 @@ def source_of_chain(profile: str | None, environ: Mapping[str, str]) -> str | No
         profile: the profile's name; None for the one in use.
         environ: the process environment.
     """
-    from .._fast_path import configuration_files
-
     name = profile or environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE") or "default"
-    profiles = merged_config(*configuration_files(environ)[:2])["profiles"]
-    seen: list[str] = []
-    while name not in seen:
-        section = profiles.get(name, {})
-        if not isinstance(section, Mapping) or has_our_keys(section):
-            return name if seen and isinstance(section, Mapping) else None
-        if "role_arn" not in section or not isinstance(section.get("source_profile"), str):
-            return None
-        seen.append(name)
-        name = section["source_profile"]
-    return None
+    return source_in(merged_config(*configuration_files(environ)[:2])["profiles"], name)
 
 
 def every_settings(environ: Mapping[str, str] | None = None) -> list[Settings]:
