@@ -157,16 +157,25 @@ class SettingNames:
 
     Attributes:
         prefix: ``cognito_`` for the keys of a profile; empty for the arguments of an application.
+        by_variable: the settings that a variable gives, which stands for the key then.
     """
 
     prefix: str = "cognito_"
+    by_variable: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, settings: Settings) -> SettingNames:
-        return cls("" if of_an_application(settings) else "cognito_")
+        by_variable = frozenset(name for name, origin in settings.origins.items() if origin.layer == "environment")
+        return cls("" if of_an_application(settings) else "cognito_", by_variable)
 
     def __format__(self, name: str) -> str:
+        if name in self.by_variable:
+            return f"COGNITO_FEDERATION_{name.upper()}"
         return f"{self.prefix}{name}"
+
+
+#: The remedy of a clock that is wrong; how it is set differs by system.
+SET_CLOCK = "Set the clock of this machine, or let it be set over the network (NTP)"
 
 
 def shell_command(*words: str) -> str:
@@ -177,6 +186,11 @@ def shell_command(*words: str) -> str:
 def run_with_profile(profile: str, *words: str) -> str:
     """The remedy that is a command of ours for a profile."""
     return f"Run: {shell_command('cognito-federation', *words, '--profile', profile)}"
+
+
+def configure_command(profile: str) -> str:
+    """The remedy that writes a profile which is not there; the words in capitals are the user's to replace."""
+    return f"{run_with_profile(profile, 'configure')} --identity-pool-id REGION:GUID --provider PROVIDER"
 
 
 def login_command(settings: Settings) -> str:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from .._fast_path import cache_directory
 from .._util.urls import check_endpoint, configured_endpoint, is_true
 from ..errors import ConfigurationError
-from ..messages import run_with_profile, shown_url
+from ..messages import configure_command, shown_url
 from .keys import PREFIX
-from .precedence import SESSION_SECTION, Layers, has_our_keys, is_ours, resolve
+from .lines import continued, near_header, parse_error
+from .precedence import SESSION_SECTION, Layers, has_our_keys, is_ours, lost_keys, resolve
 from .settings import Origin
-from .writer import expanded_path, has_section, known_config, known_sections, merged_config, parse_trouble
+from .writer import expanded_path, known_config, known_sections, merged_config, profile_section
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -91,7 +92,7 @@ def settings_of_config(
         dual_stack=is_true(variables.get("AWS_USE_DUALSTACK_ENDPOINT") or section.get("use_dualstack_endpoint")),
         ca_bundle=_text(section.get("ca_bundle")),
     )
-    _check_endpoint(settings)
+    _check_endpoint(settings, f"[{profile_section(profile or 'default')}] in {config_file}", variables)
     return settings
 
 
@@ -104,24 +105,24 @@ def _refuse_keys_in_credentials_file(profile: str, config_file: str, environ: Ma
     path = expanded_path(environ.get("AWS_SHARED_CREDENTIALS_FILE") or os.path.join("~", ".aws", "credentials"))
     found = [key for key in known_sections(path).get(profile, ()) if key.startswith(PREFIX)]
     if found and os.path.realpath(path) != os.path.realpath(expanded_path(config_file)):
-        title = "default" if profile == "default" else f"profile {profile}"
         raise ConfigurationError(
             f"{path} has {found[0]} in [{profile}], but cognito_ keys count only in {config_file}",
-            remedy=f"Move the cognito_ keys of [{profile}] into [{title}] of {config_file}",
+            remedy=f"Move the cognito_ keys of [{profile}] into [{profile_section(profile)}] of {config_file}",
         )
 
 
-def _check_endpoint(settings: Settings) -> None:
+def _check_endpoint(settings: Settings, place: str, environ: Mapping[str, str]) -> None:
     """Say in our words what botocore's endpoint rules refuse at the first call."""
     for wanted, key, kind in (
         (settings.fips, "use_fips_endpoint", "FIPS"),
         (settings.dual_stack, "use_dualstack_endpoint", "dual-stack"),
     ):
         if wanted and settings.endpoint:
-            shown = shown_url(settings.endpoint)
+            shown, variable = shown_url(settings.endpoint), f"AWS_{key.upper()}"
+            remedy = f"Unset {variable}" if environ.get(variable) else f"Remove {key} from {place}"
             raise ConfigurationError(
                 f"{key} asks for AWS's {kind} endpoints, and {shown} is configured as the endpoint",
-                remedy=f"Remove {key} (or AWS_{key.upper()}), or the endpoint URL",
+                remedy=f"{remedy}, or remove the endpoint URL",
             )
 
 
@@ -153,12 +154,13 @@ def load_settings(
     name = profile or session.get_config_variable("profile") or "default"
     config_file = str(session.get_config_variable("config_file"))
     known = full_config.get("profiles", {})
+    variables = os.environ if environ is None else environ
     if name not in known and name != "default":
-        raise _no_profile(name, full_config, config_file)
+        raise _no_profile(name, full_config, config_file, variables)
     chosen = name if name in known else None
     settings = settings_of_config(full_config, config_file, chosen, environ=environ, flags=flags)
     if settings is None:
-        raise _not_ours(name, known)
+        raise _not_ours(name, known, config_file)
     return settings
 
 
@@ -232,34 +234,60 @@ def names_in_configuration(environ: Mapping[str, str]) -> tuple[list[str], list[
     return profiles, [title.removeprefix(SESSION_SECTION) for title in config if title.startswith(SESSION_SECTION)]
 
 
-def _not_ours(name: str, profiles: Mapping[str, Any]) -> ConfigurationError:
-    """Nothing of ours in a profile, which perhaps nobody named: the default one. The ones that were meant are named."""
+def _not_ours(name: str, profiles: Mapping[str, Any], config_file: str) -> ConfigurationError:
+    """A profile has no key of this tool: a line of it is written so that it is none, or another profile was meant."""
+    title = profile_section(name)
+    lost = continued(config_file, title, mark=PREFIX) or lost_keys(
+        profiles.get(name, {}), f"[{title}] in {config_file}"
+    )
+    if lost is not None:
+        return lost
     ours = [other for other, section in profiles.items() if has_our_keys(section)]
     shown = ", ".join([*ours[:_MOST_NAMED], *(["…"] if len(ours) > _MOST_NAMED else [])])
     return ConfigurationError(
         f"Profile {name!r} has no cognito_ keys",
-        remedy=f"Name one that has them with --profile: {shown}" if ours else run_with_profile(name, "configure"),
+        remedy=f"Name one that has them with --profile: {shown}" if ours else configure_command(name),
     )
 
 
-def _no_profile(name: str, full_config: Mapping[str, Any], config_file: str) -> ConfigurationError:
+def _no_profile(
+    name: str, full_config: Mapping[str, Any], config_file: str, environ: Mapping[str, str]
+) -> ConfigurationError:
     """Why there is no such profile: botocore takes a config file that it cannot read for an empty one."""
-    path = os.path.expandvars(os.path.expanduser(config_file))
+    path = expanded_path(config_file)
     what = f"There is no profile {name!r} in {config_file}"
+    variable = "AWS_CONFIG_FILE" if environ.get("AWS_CONFIG_FILE") else ""
+    if os.path.exists(path) and not (os.path.isfile(path) and os.access(path, os.R_OK)):
+        why = "cannot be read by this user" if os.path.isfile(path) else "is not a file"
+        named = f", which AWS_CONFIG_FILE names, {why}" if variable else f" {why}"
+        remedy = "Unset AWS_CONFIG_FILE, or let it name your configuration file"
+        return ConfigurationError(
+            f"{config_file}{named}", remedy=remedy if variable else _MOVE_AWAY.format(config_file)
+        )
     if not os.path.exists(path):
         what = f"There is no profile {name!r}, because {config_file} does not exist"
-    elif not os.path.isfile(path) or not os.access(path, os.R_OK):
-        why = "cannot be read by this user" if os.path.isfile(path) else "is not a file"
-        return ConfigurationError(f"{config_file} {why}", remedy="Fix that, or set AWS_CONFIG_FILE")
-    if isinstance(full_config.get(name), Mapping) and has_our_keys(full_config[name]):
-        return ConfigurationError(what, remedy=f"Write [profile {name}] instead of [{name}] there")
-
-    if " " in name and has_section(path, f"profile {name}"):
-        return ConfigurationError(f"{what} for any AWS tool", remedy=f'Write [profile "{name}"] there')
+        if variable:
+            remedy = f"Unset {variable}, or let it name your configuration file"
+            return ConfigurationError(f"{what}. {variable} names that file", remedy=remedy)
+        return ConfigurationError(what, remedy=configure_command(name))
+    near = near_header(config_file, f"profile {name}", PREFIX)
+    if near is not None:
+        return ConfigurationError(f"{what}; {near.found}", remedy=near.remedy)
     close = difflib.get_close_matches(name, full_config.get("profiles", {}), n=1, cutoff=0.6)
-    return ConfigurationError(
-        what, remedy=f"Did you mean {close[0]}?" if close else run_with_profile(name, "configure")
-    )
+    asked = next((each for each in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE") if environ.get(each) == name), "")
+    if asked:
+        return ConfigurationError(f"{what}. {asked} names it", remedy=_other_profile(asked, close, full_config))
+    return ConfigurationError(what, remedy=f"Did you mean {close[0]}?" if close else configure_command(name))
+
+
+_MOVE_AWAY = "Move it away, or set AWS_CONFIG_FILE"
+
+
+def _other_profile(variable: str, close: list[str], full_config: Mapping[str, Any]) -> str:
+    if close:
+        return f"Set {variable}={close[0]}"
+    ours = [other for other, section in full_config.get("profiles", {}).items() if has_our_keys(section)]
+    return f"Set {variable}={ours[0]}" if len(ours) == 1 else f"Unset {variable}, or set it to a profile that is there"
 
 
 def _pool_of_who_uses(name: str, full_config: Mapping[str, Any]) -> str:
@@ -274,7 +302,7 @@ def _pool_of_who_uses(name: str, full_config: Mapping[str, Any]) -> str:
             return str(values["cognito_identity_pool_id"])
     raise ConfigurationError(
         f"[{SESSION_SECTION}{name}] has no cognito_identity_pool_id, nor has a profile that uses it",
-        remedy="Add cognito_identity_pool_id to it",
+        remedy=f"Add cognito_identity_pool_id = REGION:GUID to [{SESSION_SECTION}{name}]",
     )
 
 
@@ -340,7 +368,7 @@ def _full_config(session: Session) -> Mapping[str, Any]:
     try:
         config: Mapping[str, Any] = session.full_config
     except ConfigParseError as error:
-        raise ConfigurationError(parse_trouble(str(error.kwargs.get("path", "")))) from None
+        raise parse_error(str(error.kwargs.get("path", ""))) from None
     return config
 
 
@@ -360,7 +388,7 @@ def default_directory(environ: Mapping[str, str]) -> str:
     if environ.get("COGNITO_FEDERATION_CACHE_DIR"):
         raise ConfigurationError(
             f"COGNITO_FEDERATION_CACHE_DIR is {directory!r}, which is another directory for each working directory",
-            remedy="Set it to an absolute path",
+            remedy="Set COGNITO_FEDERATION_CACHE_DIR=DIRECTORY with an absolute path",
         )
     raise ConfigurationError(
         "This user has no home directory: HOME is not set, and the user is not in the passwd database",
