@@ -29,13 +29,15 @@ from .errors import (
     SignInRequiredError,
     StorageError,
     TemporaryError,
+    TokenRefreshError,
+    reworded,
     without_frames,
 )
 from .events import Event, Events
 from .identity_pool.client import Exchanged, IdentityPool, fixed_identity
 from .login_token import Login
 from .login_tokens.base import CachedTokenProvider, LoginTokenProvider, RefreshContext
-from .messages import span
+from .messages import SET_CLOCK, span
 
 if TYPE_CHECKING:
     from .cache.answers import AnswerWriter
@@ -228,7 +230,10 @@ class CredentialFetcher:
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("Asking %s for a login token (attempt %d)", source.description, attempt)
         self._last_token = source.fetch(context)
-        login = Login.of(self._last_token, self.settings)
+        try:
+            login = Login.of(self._last_token, self.settings)
+        except TokenRefreshError as error:
+            raise reworded(error, what=f"{error.what} (from {source.description})") from None
         if self.linked is not None:
             login = self.linked.joined(login)
         logger.debug("Got a login token for %s, expiring at %s", login.key, login.token.expires_at)
@@ -280,7 +285,7 @@ class CredentialFetcher:
         credentials = exchanged.credentials
         logger.debug("Exchanged for credentials of %s until %s", credentials.identity_id, credentials.expiration)
         if not is_usable(credentials, self.clock.now()):
-            raise TemporaryError(_expired_on_arrival(exchanged), remedy="Set the clock (timedatectl set-ntp true)")
+            raise TemporaryError(_expired_on_arrival(exchanged), remedy=SET_CLOCK)
         if self.cache.put(entry, credentials, login, sign_out_epoch):
             self._refuse_other_user(entry, self._known_login())
         if (ahead := exchanged.clock_ahead) is not None:
@@ -329,7 +334,10 @@ class CredentialFetcher:
         if any(other.token is not None for other in login.linked):
             # One bad token refuses them all; the identity is the same without those that were linked to it.
             return replace(login, linked=tuple(replace(other, token=None) for other in login.linked))
-        newer = self._login(attempt=2)
+        try:
+            newer = self._login(attempt=2)
+        except CognitoFederationError as failed:
+            raise _refused_for_good(refused, failed) from None
         if newer is None or newer.token.value == login.token.value:
             raise refused
         if (newer.key, newer.token.subject) != (login.key, login.token.subject):
@@ -398,6 +406,18 @@ def _expired_on_arrival(exchanged: Exchanged) -> str:
     ahead = exchanged.clock_ahead
     why = f", which is {span(ahead)} ahead of AWS's" if ahead is not None and ahead > 0 else ""
     return f"The new credentials have already expired by this machine's clock{why}"
+
+
+def _refused_for_good(refused: FederationRefusedError, failed: CognitoFederationError) -> CognitoFederationError:
+    """The error where a login token was refused, and there is no newer one: the refusal is why, and so comes first.
+
+    A token that has expired or was revoked is replaced by what the second failure asks for. Any other refusal would
+    meet the next token too.
+    """
+    what = f"{refused.what}. {failed.what}"
+    if refused.retry is Retry.TOKEN or isinstance(failed, TemporaryError | StorageError):
+        return reworded(failed, what=what)
+    return reworded(refused, what=what)
 
 
 def _busy(holder: str) -> StorageError:

@@ -301,12 +301,17 @@ def _saml(provider: str, login_key: str | None) -> IdentityProvider:
     )
 
 
+def names() -> list[str]:
+    """The providers that have a name of their own."""
+    return sorted([*_NAMED, "saml", "user-pool"])
+
+
 def _open_id(provider: str) -> IdentityProvider:
     url = provider if "://" in provider else f"https://{provider}"
     if "://" not in provider and "." not in provider and ":" not in provider:
         _refuse(
             f"cognito_provider = {provider[:60]!r} is neither a known provider nor a domain",
-            f"Use one of {', '.join(sorted([*_NAMED, 'saml', 'user-pool']))}, a domain or an issuer URL",
+            f"Use one of {', '.join(names())}, a domain or an issuer URL",
         )
     _check_issuer(url, "cognito_provider")
     return replace(

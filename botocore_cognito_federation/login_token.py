@@ -99,7 +99,11 @@ def checked_text(text: str, source: str) -> str:
     """
     token = _unwrapped(text.strip())
     if not token:
-        raise TokenRefreshError(f"{source} is empty")
+        raise TokenRefreshError(f"{source} is empty", remedy="Let what writes it write the login token")
+    if token[0] in "\"'":
+        raise TokenRefreshError(f"{source} holds the login token in quotes", remedy="Write it without quotes")
+    if token[:7].lower() == "bearer ":
+        raise TokenRefreshError(f"{source} holds Bearer in front of the login token", remedy="Write the token alone")
     if token.startswith("<"):
         raise TokenRefreshError(
             f"{source} holds XML; a SAML response is sent as base64", remedy="Encode it: base64 -w0"
@@ -129,6 +133,13 @@ def unverified_claims(token: str) -> Mapping[str, Any] | None:
         return None
     header, claims = _segment(parts[0]), _segment(parts[1])
     return claims if header is not None else None
+
+
+def algorithm_of(token: str) -> str:
+    """The algorithm by which a JWT says that it is signed; empty where it is none."""
+    header = _segment(token.partition(".")[0])
+    named = header.get("alg") if header is not None else None
+    return named if isinstance(named, str) else ""
 
 
 def _segment(text: str) -> Mapping[str, Any] | None:

@@ -194,16 +194,25 @@ class SettingNames:
 
     Attributes:
         prefix: ``cognito_`` for the keys of a profile; empty for the arguments of an application.
+        by_variable: the settings that a variable gives, which stands for the key then.
     """
 
     prefix: str = "cognito_"
+    by_variable: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, settings: Settings) -> SettingNames:
-        return cls("" if of_an_application(settings) else "cognito_")
+        by_variable = frozenset(name for name, origin in settings.origins.items() if origin.layer == "environment")
+        return cls("" if of_an_application(settings) else "cognito_", by_variable)
 
     def __format__(self, name: str) -> str:
+        if name in self.by_variable:
+            return f"COGNITO_FEDERATION_{name.upper()}"
         return f"{self.prefix}{name}"
+
+
+#: The remedy of a clock that is wrong; how it is set differs by system.
+SET_CLOCK = "Set the clock of this machine, or let it be set over the network (NTP)"
 
 
 def shell_command(*words: str) -> str:
@@ -216,6 +225,11 @@ def run_with_profile(profile: str, *words: str) -> str:
     return f"Run: {shell_command('cognito-federation', *words, '--profile', profile)}"
 
 
+def configure_command(profile: str) -> str:
+    """The remedy that writes a profile which is not there; the words in capitals are the user's to replace."""
+    return f"{run_with_profile(profile, 'configure')} --identity-pool-id REGION:GUID --provider PROVIDER"
+
+
 def login_command(settings: Settings) -> str:
     """The command that signs in for a configuration."""
     if settings.profile is None and settings.session is not None:
@@ -226,27 +240,6 @@ def login_command(settings: Settings) -> str:
 def of_an_application(settings: Settings) -> bool:
     """Whether the configuration was made by an application, which has arguments and no profile with keys."""
     return not settings.origins
-
-
-def did_you_mean(word: str, candidates: Iterable[str], *, likeness: float = 0.7) -> str:
-    """The remedy where a word is nearly one of those that there are; empty where it is not."""
-    import difflib
-
-    close = difflib.get_close_matches(word, list(candidates), n=1, cutoff=likeness)
-    return f"Did you mean {close[0]}?" if close else ""
-
-
-def misspelt_title(title: str, sections: Iterable[str]) -> str:
-    """The remedy where a section differs from `title` in case, spaces, quotes or the order of its words only."""
-
-    def plain(text: str) -> list[str]:
-        return sorted(re.findall(r"[^\s\"'_-]+", text.lower()))
-
-    found = next((key for key in sections if plain(key) == plain(title)), None)
-    if found is None:
-        return ""
-    shown = f"[{found}]" if found.split() != title.split() else "it with more spaces"
-    return f"Write [{title}] instead of {shown} there"
 
 
 #: Who holds a lock, where the process that does cannot be named.

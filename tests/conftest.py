@@ -29,6 +29,15 @@ def pytest_configure() -> None:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the score of the table of broken set-ups, where its rows were run."""
+    from tests.doctor.set_ups.runner import score_lines
+
+    reports = [each for outcome in ("passed", "failed", "xfailed") for each in terminalreporter.getreports(outcome)]
+    for line in score_lines(value for each in reports for name, value in each.user_properties if name == "set-up"):
+        terminalreporter.write_line(line)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _clean_environment() -> Iterator[None]:
     """No variable of whoever runs the tests reaches them, and nothing asks a metadata service."""

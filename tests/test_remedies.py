@@ -37,6 +37,6 @@ def test_a_refusal_that_quotes_a_key_of_a_profile_keeps_it_for_an_application() 
     refused = ("NotAuthorizedException", "Role is not allowed", 400)
     remedies = [explain(*refused, CallContext(pool=POOL, profile=name)).remedy for name in ("p", "")]
     assert remedies == [
-        "Set cognito_role_arn to one of the user's cognito:roles, or remove it",
-        "Set role_arn to one of the user's cognito:roles, or remove it",
+        "Remove cognito_role_arn, or set it to one of the user's cognito:roles",
+        "Remove role_arn, or set it to one of the user's cognito:roles",
     ]

@@ -52,12 +52,13 @@ def make_directory(path: str, note: Note) -> None:
             status = os.stat(path)
     except OSError as error:
         raise StorageError(
-            f"The cache directory {path} cannot be made: {error.strerror}", remedy="Set COGNITO_FEDERATION_CACHE_DIR"
+            f"The cache directory {path} cannot be made: {error.strerror}",
+            remedy="Set COGNITO_FEDERATION_CACHE_DIR=DIRECTORY with one that this user can write",
         ) from None
     if not stat.S_ISDIR(status.st_mode):
         raise StorageError(
             f"The cache directory {path} is not a directory",
-            remedy="Remove what stands there, or set COGNITO_FEDERATION_CACHE_DIR",
+            remedy=f"Remove the file {path}, or set COGNITO_FEDERATION_CACHE_DIR",
         )
     if not is_own(status):
         raise StorageError(

@@ -90,7 +90,8 @@ def _private_file(path: str) -> TextIO:
             status = os.fstat(descriptor)
     except OSError as error:
         raise StorageError(
-            f"The debug log {path} cannot be opened: {error.strerror}", remedy=f"Change {VARIABLE}"
+            f"The debug log {path} cannot be opened: {error.strerror}",
+            remedy=f"Unset {VARIABLE}, or let it name a file that this user can write",
         ) from None
     try:
         _refuse_what_others_read(path, status)

@@ -26,6 +26,9 @@ _METADATA_ADDRESSES = frozenset({ipaddress.ip_address("fd00:ec2::254"), ipaddres
 #: A host whose last part is a number is an address, in notations that resolvers read differently (WHATWG URL, 3.5).
 _ENDS_IN_A_NUMBER = re.compile(r"(?:\A|\.)(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?\Z")
 
+#: A server on this machine, as people type it.
+_WITHOUT_SCHEME = re.compile(r"(?:localhost|127\.0\.0\.1):([0-9]{1,5})/?")
+
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -33,12 +36,14 @@ class UnsafeURLError(ValueError):
     """A URL that must not be spoken to; the text completes a sentence whose subject is the URL.
 
     Attributes:
-        remedy: what to write instead; may be empty.
+        remedy: what to do about it; may be empty.
+        instead: the URL that is meant, where that can be told.
     """
 
-    def __init__(self, why: str, remedy: str = "") -> None:
+    def __init__(self, why: str, remedy: str = "", instead: str = "") -> None:
         super().__init__(why)
-        self.remedy = remedy
+        self.remedy = remedy or (f"Write {instead}" if instead else "")
+        self.instead = instead
 
 
 def is_loopback(host: str) -> bool:
@@ -88,6 +93,8 @@ def parse_url(url: object, *, plain_http_hosts: Collection[str] = ()) -> SplitRe
         raise UnsafeURLError("is not a URL with a plain host name") from None
     if "@" in parts.netloc:
         raise UnsafeURLError("must not hold a user name or a password", "Remove what stands before the @")
+    if not host and (local := _WITHOUT_SCHEME.fullmatch(url)):
+        raise UnsafeURLError("has no scheme", instead=f"http://127.0.0.1:{local[1]}")
     if not host or port == 0 or "%" in parts.netloc or (_address(host) is None and _ENDS_IN_A_NUMBER.search(host)):
         raise UnsafeURLError("is not a URL with a plain host name")
     _check_host(host, plain_http_hosts)
@@ -121,12 +128,12 @@ def _check_host(host: str, exceptions: Collection[str]) -> None:
 def _refused_scheme(parts: SplitResult, host: str, port: int | None) -> UnsafeURLError:
     rule = "http goes to literal loopback addresses (127.0.0.1 or [::1]) only"
     if parts.scheme == "http" and host == LOCALHOST:
-        address = f"http://127.0.0.1{f':{port}' if port else ''}"
-        return UnsafeURLError(
-            f"is http to localhost, a name that can lead to another machine: {rule}", f"Write {address}"
-        )
+        address = f"http://127.0.0.1{f':{port}' if port else ''}{parts.path}"
+        why = f"is http to localhost, a name that can lead to another machine: {rule}"
+        return UnsafeURLError(why, instead=address)
     shown = f"{parts.scheme} to {host}" if parts.scheme else "a relative URL"
-    return UnsafeURLError(f"is {shown}; it must be https: {rule}", "Use the https URL of the server")
+    instead = f"https://{parts.netloc}{parts.path}" if parts.scheme == "http" else ""
+    return UnsafeURLError(f"is {shown}; it must be https: {rule}", "Use the https URL of the server", instead)
 
 
 def check_url(url: object, *, plain_http_hosts: Collection[str] = (), whose: str = "the URL") -> SplitResult:
@@ -240,10 +247,10 @@ def unsafe_endpoint(service: str, origin: str, flaw: UnsafeURLError) -> Configur
 
     variable = f"AWS_ENDPOINT_URL_{_SETTINGS_NAMES[service].upper()}"
     own = "" if origin.startswith(variable) else f", or give {service} its own with {variable}"
-    return ConfigurationError(
-        f"{origin}, where calls to {service} would go, {flaw}",
-        remedy=f"{flaw.remedy or 'Correct it'}{own}",
-    )
+    remedy = flaw.remedy or "Correct it"
+    if flaw.instead and origin.startswith("AWS_"):
+        remedy = f"Set {origin}={flaw.instead}"
+    return ConfigurationError(f"{origin}, where calls to {service} would go, {flaw}", remedy=f"{remedy}{own}")
 
 
 def is_true(text: object) -> bool:
@@ -261,6 +268,13 @@ def not_reached(host: str) -> TemporaryError:
     """The error for a host that takes no connection; the same words whoever of requests and botocore has tried."""
     from ..errors import TemporaryError
 
+    address = host.partition("//")[2].strip("/") or host
+    named = (name for name, value in os.environ.items() if name.startswith("AWS_ENDPOINT_URL"))
+    ends = (name for name in sorted(named, reverse=True) if os.environ[name].rstrip("/").endswith(f"//{address}"))
+    variable = next(ends, "")
+    if variable:
+        remedy = f"Unset {variable}, or start what should listen there"
+        return TemporaryError(f"{host}, which {variable} names, cannot be reached", remedy=remedy)
     return TemporaryError(
         f"{host} cannot be reached",
         remedy="Check the network, HTTPS_PROXY and NO_PROXY, and the address in the configuration",
@@ -278,7 +292,8 @@ def tls_refused(host: str, certificates: object, environ: Mapping[str, str]) -> 
 
     return certificates_fault(certificates, environ) or TemporaryError(
         f"The TLS connection to {host} failed: its certificate or protocol was not accepted",
-        remedy="Behind a TLS-inspecting proxy name its CA file in AWS_CA_BUNDLE or the profile's ca_bundle",
+        remedy="Set AWS_CA_BUNDLE=FILE with the CA certificates of its private authority, or of a TLS-inspecting proxy,"
+        " or ca_bundle in the profile",
     )
 
 
@@ -292,7 +307,8 @@ def certificates_fault(certificates: object, environ: Mapping[str, str]) -> Conf
         return None
     names = (name for name in ("AWS_CA_BUNDLE", *CA_VARIABLES) if environ.get(name) == certificates)
     origin = next(names, "ca_bundle")
-    remedy = f"Correct {origin}" if origin != "ca_bundle" else "Correct ca_bundle in the profile"
+    way = f"Set {origin}=FILE" if origin != "ca_bundle" else "Write ca_bundle = FILE"
+    remedy = f"{way} with the path of CA certificates in PEM form, or remove it"
     try:
         kind = "capath" if os.path.isdir(certificates) else "cafile"
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(**{kind: certificates})

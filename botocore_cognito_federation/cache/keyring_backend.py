@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from .._util.concurrency import BackendTimeoutError, TimeLimit
 from ..errors import CognitoFederationError, StorageError
+from ..messages import printable
 
 logger = logging.getLogger(__name__)
 
@@ -92,9 +93,15 @@ def system_backend() -> Backend:
             chosen = _limit(lambda: next(iter(chosen.backends), None))
     except Exception as failure:  # noqa: BLE001 - backends raise whatever their libraries do
         raise StorageError(
-            f"The keyring cannot be reached ({type(failure).__name__})", remedy=f"Unlock it, {_FILE_INSTEAD}"
+            f"The keyring cannot be reached ({_named(failure)})", remedy=f"Unlock it, {_FILE_INSTEAD}"
         ) from None
     return TimeLimitedBackend(checked(chosen), _limit)
+
+
+def _named(failure: Exception) -> str:
+    """The kind of a failure, and the module that is missing where one is; its text may hold anything."""
+    module = getattr(failure, "name", None) if isinstance(failure, ImportError) else None
+    return f"{type(failure).__name__}: {printable(module, 100)}" if module else type(failure).__name__
 
 
 def checked(backend: Any) -> Backend:

@@ -181,7 +181,9 @@ def _ended_with(arguments: list[str] | None) -> int:
         return end.exit_code
     except click.ClickException as error:
         # It quotes arguments, and scripts put anything into those.
-        error.message = shown_line(error.message)  # type: ignore[misc,unused-ignore]
+        words = sys.argv[1:] if arguments is None else arguments
+        comment = "; a # begins no comment on a credential_process line" if "#" in words else ""
+        error.message = shown_line(f"{error.message}{comment}")  # type: ignore[misc,unused-ignore]
         with contextlib.suppress(OSError):
             error.show()
         return error.exit_code

@@ -28,8 +28,8 @@ from ..identity_providers import IdentityProvider
 from ..oidc.authorization import loopback_redirect, redirect_uri_of_its_own
 from ..oidc.client import StoredDocuments
 from ..oidc.discovery import discover
-from .keys import KEYS, PREFIX, TOKEN_SOURCES, BadValue
-from .loader import SESSION_SECTION, Layers, resolve
+from .keys import KEYS, PREFIX, SESSION_SECTION, TOKEN_SOURCES, BadValue
+from .loader import Layers, resolve
 from .settings import Settings
 from .writer import expanded_path, profile_section, read_config, read_sections, update_text, with_section
 

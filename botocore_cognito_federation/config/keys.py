@@ -6,6 +6,7 @@ only the minima, so a value refused here saves a call and gets a better sentence
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from ..login_tokens import registry
 from .settings import Origin
 
 PREFIX = "cognito_"
+#: How the header of a session begins.
+SESSION_SECTION = "cognito-session "
 VARIABLE_PREFIX = "COGNITO_FEDERATION_"
 
 #: Variables of ours that are not twins of a key.
@@ -29,7 +32,16 @@ TOKEN_SOURCES = registry.workload_keys()
 
 
 class BadValue(ValueError):
-    """A value that its key cannot hold; the text says what it must be and never quotes a secret."""
+    """A value that its key cannot hold; the text says what it must be and never quotes a secret.
+
+    Args:
+        text: what it must be.
+        instead: the value that is meant, where that can be told; words in capitals are the user's to replace.
+    """
+
+    def __init__(self, text: str, instead: str = "") -> None:
+        super().__init__(text)
+        self.instead = instead
 
 
 Reader = Callable[[str], object]
@@ -44,11 +56,14 @@ class Key:
         read: turns the text into the value, or raises `BadValue`.
         has_variable: whether ``COGNITO_FEDERATION_<NAME>`` may set it. Commands and Python handlers have none: whoever
             controls a variable would otherwise run code in every process with our profile.
+        may_hold_spaces: whether ``#`` or ``;`` behind a space may be meant; in other values it begins a comment, which
+            configuration files do not have behind a value.
     """
 
     name: str
     read: Reader
     has_variable: bool = True
+    may_hold_spaces: bool = False
 
     @property
     def full_name(self) -> str:
@@ -70,12 +85,12 @@ def _text(most: int = 2048) -> Reader:
     return read
 
 
-def _pattern(pattern: str, shape: str, least: int, most: int) -> Reader:
+def _pattern(pattern: str, shape: str, least: int, most: int, meant: Callable[[str], str] = lambda value: "") -> Reader:
     compiled = re.compile(pattern)
 
     def read(value: str) -> str:
         if not least <= len(value) <= most or not compiled.fullmatch(value):
-            raise BadValue(f"must be {shape}")
+            raise BadValue(f"must be {shape}", meant(value))
         return value
 
     return read
@@ -85,7 +100,8 @@ def _one_of(choices: Mapping[str, str]) -> Reader:
     def read(value: str) -> str:
         chosen = choices.get(value.lower())
         if chosen is None:
-            raise BadValue(f"must be one of {', '.join(choices)}")
+            close = difflib.get_close_matches(value.lower(), choices, n=1)
+            raise BadValue(f"must be one of {', '.join(choices)}", choices[close[0]] if close else "")
         return chosen
 
     return read
@@ -94,15 +110,25 @@ def _one_of(choices: Mapping[str, str]) -> Reader:
 def _number(least: int, most: int, unit: str) -> Reader:
     def read(value: str) -> int:
         if not re.fullmatch(r"[0-9]{1,9}", value) or not least <= int(value) <= most:
-            raise BadValue(f"must be a whole number of {unit} from {least} to {most}")
+            raise BadValue(f"must be a whole number of {unit} from {least} to {most}", _in_seconds(value, least, most))
         return int(value)
 
     return read
 
 
+def _in_seconds(value: str, least: int, most: int) -> str:
+    """A span such as ``1h`` or ``90 min`` in seconds, as far as the key takes it."""
+    found = re.fullmatch(r"([0-9]{1,6})\s*([smh])[a-z]*", value.lower())
+    seconds = int(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]] if found else 0
+    if re.fullmatch(r"[0-9]{1,9}", value):
+        seconds = min(max(int(value), least), most)
+    return str(seconds) if least <= seconds <= most and seconds else ""
+
+
 def _truth(value: str) -> bool:
     if value.lower() not in ("true", "false"):
-        raise BadValue("must be true or false")
+        meant = {"yes": "true", "on": "true", "1": "true", "no": "false", "off": "false", "0": "false"}
+        raise BadValue("must be true or false", meant.get(value.lower(), ""))
     return value.lower() == "true"
 
 
@@ -113,8 +139,36 @@ def _words(value: str) -> tuple[str, ...]:
 def _ports(value: str) -> tuple[int, ...]:
     words = _words(value)
     if not words or not all(re.fullmatch(r"[0-9]{1,5}", word) and int(word) <= 65535 for word in words):
-        raise BadValue("must be port numbers separated by spaces, 0 for any free port")
+        raise BadValue("must be port numbers separated by spaces, 0 for any free port", _ports_of_range(value))
     return tuple(int(word) for word in words)
+
+
+def _ports_of_range(value: str) -> str:
+    """The first ports of a range such as ``8400-8402``: each has to be registered at the provider."""
+    found = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", value)
+    return " ".join(map(str, range(int(found[1]), int(found[2]) + 1)[:10])) if found else ""
+
+
+def _pool_that_is_meant(value: str) -> str:
+    """An identity pool's ID in what was written in its place: an ARN, or the ID without its region."""
+    found = re.search(r"[\w-]+:[0-9a-f]{8}-[0-9a-f-]{27}\Z", value)
+    if found and value.startswith("arn:"):
+        return found[0].rpartition("/")[2]
+    return f"REGION:{value}" if re.fullmatch(r"[0-9a-f]{8}-[0-9a-f-]{27}", value) else "REGION:GUID"
+
+
+def _pool_shape(value: str) -> str:
+    """What the value is in its place, as far as it can be told."""
+    if value.startswith("arn:"):
+        return "; it is an ARN"
+    return "; it is the ID of a user pool" if re.fullmatch(r"[\w-]+_[0-9a-zA-Z]+", value) else ""
+
+
+def _identity_pool(value: str) -> str:
+    if len(value) > 55 or not re.fullmatch(r"[\w-]+:[0-9a-f-]+", value):
+        shape = "REGION:GUID, such as eu-west-1:11111111-2222-3333-4444-555555555555"
+        raise BadValue(f"must be {shape}{_pool_shape(value)}", _pool_that_is_meant(value))
+    return value
 
 
 def _name_value_pairs(value: str) -> tuple[tuple[str, str], ...]:
@@ -134,14 +188,31 @@ def _url(value: str) -> str:
 
 def _issuer_url(value: str) -> str:
     """The same, and http to ``localhost``: an issuer's name is in its own documents and cannot be written otherwise."""
+    if value.endswith(_DISCOVERY):
+        raise BadValue(
+            "ends in /.well-known/openid-configuration, which belongs to the discovery document",
+            value.removesuffix(_DISCOVERY),
+        )
     return _safe_url(value, (LOCALHOST,))
+
+
+_DISCOVERY = "/.well-known/openid-configuration"
+
+
+def _provider(value: str) -> str:
+    """A provider's name, its domain, or its issuer URL."""
+    if len(value) > 255:
+        raise BadValue(f"may have 255 characters at most and has {len(value)}")
+    return _issuer_url(value) if "://" in value or value.endswith(_DISCOVERY) else value
 
 
 def _safe_url(value: str, plain_http_hosts: tuple[str, ...]) -> str:
     try:
         parse_url(value, plain_http_hosts=plain_http_hosts)
     except UnsafeURLError as flaw:
-        raise BadValue(f"{flaw}. {flaw.remedy}".removesuffix(". ")) from None
+        raise BadValue(
+            str(flaw) if flaw.instead else f"{flaw}. {flaw.remedy}".removesuffix(". "), flaw.instead
+        ) from None
     return value
 
 
@@ -156,37 +227,32 @@ def _token_source(value: str) -> str:
     return value
 
 
+_A_ROLE = "arn:aws:iam::123456789012:role/Analyst"
 _ROLE_ARN = _pattern(
     r"arn:aws[\w-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+",
     "a role ARN such as arn:aws:iam::123456789012:role/Analyst, 2048 characters at most",
     20,
     2048,
+    lambda value: _A_ROLE,
 )
 _VARIABLE_NAME = _pattern(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable", 1, 256)
+_ACCOUNT = _pattern(r"[0-9]{12}", "an AWS account number of 12 digits", 12, 12, lambda value: value.replace("-", ""))
 _FLOWS = {"enhanced": "enhanced", "basic": "basic", "classic": "basic"}
 _GRANTS = {name: name for name in ("auto", "auth-code", "device-code", "remote", "srp")}
 _CACHES = {name: name for name in STORES}
 _AUTO_LOGIN = {name: name for name in ("never", "tty", "always")}
 
 _ALL = (
-    Key(
-        "identity_pool_id",
-        _pattern(
-            r"[\w-]+:[0-9a-f-]+",
-            "REGION:GUID, such as eu-west-1:11111111-2222-3333-4444-555555555555",
-            1,
-            55,
-        ),
-    ),
+    Key("identity_pool_id", _identity_pool),
     Key("session", _text(256)),
-    Key("provider", _text(255)),
+    Key("provider", _provider),
     Key("issuer", _issuer_url),
     Key("login_key", _text(128)),
     Key("client_id", _text(255)),
     Key("client_secret_env", _VARIABLE_NAME),
-    Key("client_secret_command", _text(8192), has_variable=False),
+    Key("client_secret_command", _text(8192), has_variable=False, may_hold_spaces=True),
     Key("scopes", _words),
-    Key("auth_params", _name_value_pairs),
+    Key("auth_params", _name_value_pairs, may_hold_spaces=True),
     Key("grant", _one_of(_GRANTS)),
     Key("redirect_uri", _text()),
     Key("redirect_ports", _ports),
@@ -194,20 +260,20 @@ _ALL = (
     Key("token_env", _VARIABLE_NAME),
     Key("token_url", _token_url),
     Key("token_source", _token_source),
-    Key("token_command", _text(8192), has_variable=False),
+    Key("token_command", _text(8192), has_variable=False, may_hold_spaces=True),
     Key(
         "refresh_handler",
         _pattern(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", "package.module:function", 3, 512),
         has_variable=False,
     ),
-    Key("token_audience", _text(1024)),
-    Key("token_field", _text(256)),
+    Key("token_audience", _text(1024), may_hold_spaces=True),
+    Key("token_field", _text(256), may_hold_spaces=True),
     Key("token_headers_env", _VARIABLE_NAME),
     Key(
         "developer_provider",
         _pattern(r"[\w._-]+", "a developer provider name of 1 to 128 letters, digits, . _ -", 1, 128),
     ),
-    Key("developer_user", _text(1024)),
+    Key("developer_user", _text(1024), may_hold_spaces=True),
     Key("developer_profile", _text(256)),
     Key("identity_id", _pattern(r"[\w-]+:[0-9a-f-]+", "an identity ID, REGION:GUID", 1, 55)),
     Key("role_arn", _ROLE_ARN),
@@ -216,14 +282,14 @@ _ALL = (
     Key("role_session_name", _pattern(r"[\w+=,.@-]+", "2 to 64 letters, digits and +=,.@-_", 2, 64)),
     Key("assume_role_arn", _ROLE_ARN),
     Key("logins", _words),
-    Key("account_id", _pattern(r"[0-9]{12}", "an AWS account number of 12 digits", 12, 12)),
+    Key("account_id", _ACCOUNT),
     Key("endpoint_url", _url),
     Key("cache", _one_of(_CACHES)),
     Key("auto_login", _one_of(_AUTO_LOGIN)),
     Key("fail_closed", _truth),
     Key("refresh_window", _number(0, 43200, "seconds")),
     Key("user_pool_id", _pattern(r"[\w-]+_[0-9a-zA-Z]+", "a user pool ID such as eu-west-1_AbCdEfGhI", 1, 55)),
-    Key("username", _text(128)),
+    Key("username", _text(128), may_hold_spaces=True),
 )
 
 KEYS: Mapping[str, Key] = {key.name: key for key in _ALL}
@@ -235,23 +301,40 @@ def read_value(name: str, text: str, origin: Origin) -> object:
     Raises:
         ConfigurationError: the key cannot hold it; the message names where it stands.
     """
-    text = text.strip()
-    subject = f"{KEYS[name].full_name} (from {origin})"
+    text, key = text.strip(), KEYS[name]
+    subject = f"{key.full_name} (from {origin})"
+    bare = text if key.may_hold_spaces else unspoilt(text)
     if not name.endswith("_command") and len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
-        raise ConfigurationError(f"{subject} is in quotes, which would be part of it", remedy="Write it without quotes")
+        raise ConfigurationError(
+            f"{subject} is in quotes, which are part of it", remedy=origin.written(key.full_name, text[1:-1])
+        )
+    if bare != text and "\n" not in text:
+        what = f"{subject} has a comment behind it or quotes around it, which are part of the value"
+        raise ConfigurationError(what, remedy=origin.written(key.full_name, bare))
     try:
-        return KEYS[name].read(text)
+        return key.read(text)
     except BadValue as bad:
-        raise ConfigurationError(f"{subject} {bad}", remedy=_swallowed(text)) from None
+        raise _bad_value(name, f"{subject} {bad}", text, bad, origin) from None
 
 
-def _swallowed(text: str) -> str:
-    """What a configuration file makes part of a value without its writer's knowing."""
-    if "\n" in text:
-        return "The indented line below it is taken for part of it: let every key begin its line"
-    if re.search(r"\s[#;]", text):
-        return "What follows it is taken for part of it: put comments on lines of their own"
-    return ""
+def _bad_value(name: str, what: str, text: str, bad: BadValue, origin: Origin) -> ConfigurationError:
+    key = KEYS[name].full_name
+    return ConfigurationError(what, remedy=origin.written(key, bad.instead) if bad.instead else "")
+
+
+QUOTES = "\"'\u201c\u2018\u201e\u00ab"
+_CLOSING = "\"'\u201d\u2019\u201c\u00bb"
+
+
+def unspoilt(text: str) -> str:
+    """A value without the quotes around it or the comment behind it, which a configuration file makes part of it."""
+    bare = re.split(r"\s+[#;]", text, maxsplit=1)[0]
+    return bare[1:-1] if len(bare) > 2 and bare[0] in QUOTES and bare[-1] in _CLOSING else bare
+
+
+def has_our_keys(section: Mapping[str, Any]) -> bool:
+    """Whether a section of the file has a key of ours, right or wrong."""
+    return any(name.startswith(PREFIX) for name in section)
 
 
 #: Entries of a Logins map, less the own one (GetId).
@@ -283,12 +366,23 @@ def _at(name: str, origins: Mapping[str, Origin]) -> str:
 
 
 def _contradiction(names: tuple[str, ...], origins: Mapping[str, Origin], why: str) -> ConfigurationError:
-    return ConfigurationError(f"{' and '.join(_at(name, origins) for name in names)} contradict each other: {why}")
+    last = names[-1]
+    return ConfigurationError(
+        f"{' and '.join(_at(name, origins) for name in names)} contradict each other: {why}",
+        remedy=origins[last].removed(PREFIX + last),
+    )
 
 
 def _needs(read: Mapping[str, Any], origins: Mapping[str, Origin], name: str, needed: str) -> None:
     if name in read and needed not in read:
-        raise ConfigurationError(f"{_at(name, origins)} also needs {PREFIX}{needed}")
+        what = f"{_at(name, origins)} also needs {PREFIX}{needed}"
+        raise ConfigurationError(
+            what, remedy=origins[name].added(PREFIX + needed, _EXAMPLES.get(needed, needed.upper()))
+        )
+
+
+#: What a remedy writes behind a key that is to be added; the words in capitals are the user's to replace.
+_EXAMPLES = {"role_arn": "arn:aws:iam::123456789012:role/NAME"}
 
 
 def _one_token_source(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
@@ -308,7 +402,7 @@ def _flow(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
         if name in read:
             raise ConfigurationError(
                 f"{_at(name, origins)} goes only with the basic flow; enhanced credentials are valid for one hour",
-                remedy="Add cognito_flow = basic and cognito_role_arn, or remove the key",
+                remedy=f"{origins[name].removed(PREFIX + name)}, or add cognito_flow = basic and cognito_role_arn",
             )
 
 
@@ -320,10 +414,14 @@ def _source_options(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> N
         if option in read and (source is None or option not in source.options):
             if source is not None and source.name:
                 raise _contradiction((key, option), origins, f"{source.name} takes no {PREFIX}{option}")
-            raise ConfigurationError(f"{_at(option, origins)} goes only with {' or '.join(_sources_with(option))}")
+            what = f"{_at(option, origins)} goes only with {' or '.join(_sources_with(option))}"
+            raise ConfigurationError(what, remedy=origins[option].removed(PREFIX + option))
     for option, what in source.required.items() if source is not None else ():
         if option not in read:
-            raise ConfigurationError(f"{_at(key, origins)} is {read[key]}, which needs {PREFIX}{option}: {what}")
+            raise ConfigurationError(
+                f"{_at(key, origins)} is {read[key]}, which needs {PREFIX}{option}: {what}",
+                remedy=origins[key].added(PREFIX + option, option.upper()),
+            )
 
 
 def _sources_with(option: str) -> tuple[str, ...]:
@@ -347,16 +445,30 @@ def _logins(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
     if len(names) > _MOST_LINKED:
         raise ConfigurationError(
             f"{_at('logins', origins)} names {len(names)} sessions; "
-            "Cognito takes ten logins, the profile's own included"
+            "Cognito takes ten logins, the profile's own included",
+            remedy=f"Remove the names that are not needed from {_at('logins', origins)}",
         )
     if len(set(names)) < len(names):
-        raise ConfigurationError(f"{_at('logins', origins)} names a session twice")
+        once = " ".join(dict.fromkeys(names))
+        what = f"{_at('logins', origins)} names a session twice"
+        raise ConfigurationError(what, remedy=origins["logins"].written(f"{PREFIX}logins", once))
     if names and read.get("session") in names:
-        raise ConfigurationError(f"{_at('logins', origins)} names the profile's own session")
+        others = " ".join(name for name in names if name != read["session"])
+        origin, key = origins["logins"], f"{PREFIX}logins"
+        remedy = origin.written(key, others) if others else origin.removed(key)
+        raise ConfigurationError(f"{_at('logins', origins)} names the profile's own session", remedy=remedy)
     if names and str(read.get("provider", "")).lower() == "guest":
         raise _contradiction(("provider", "logins"), origins, "guests have no login")
     if names and "identity_id" in read:
         raise _contradiction(("identity_id", "logins"), origins, "linking may change the identity")
+
+
+def _without_developer(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> str:
+    """The remedy that takes a developer's keys away from another provider's configuration."""
+    given = [name for name in _DEVELOPER_ONLY if name in read]
+    places = {str(origins[name]) for name in given}
+    keys = " and ".join(PREFIX + name for name in given)
+    return f"Remove {keys} from {places.pop()}" if len(places) == 1 else f"Remove {keys}"
 
 
 def _provider_and_source(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
@@ -371,14 +483,19 @@ def _provider_and_source(read: Mapping[str, Any], origins: Mapping[str, Origin])
             ("provider", "user_pool_id"), origins, "a user pool goes with cognito_provider = user-pool"
         )
     if read.get("grant") == "srp" and "user_pool_id" not in read:
-        raise ConfigurationError(f"{_at('grant', origins)} is srp, which needs cognito_user_pool_id")
+        raise ConfigurationError(
+            f"{_at('grant', origins)} is srp, which needs cognito_user_pool_id",
+            remedy=origins["grant"].added("cognito_user_pool_id", "REGION_ID"),
+        )
     for name in _DEVELOPER_ONLY:
         if name in read and not is_developer(provider):
-            raise ConfigurationError(f"{_at(name, origins)} goes only with cognito_provider = developer")
+            what = f"{_at(name, origins)} goes only with cognito_provider = developer"
+            raise ConfigurationError(what, remedy=_without_developer(read, origins))
     if "developer_user" in read and source:
         raise _contradiction(("developer_user", source), origins, "a developer login has one source")
     if not provider and source is None and not any(name in read for name in ("issuer", "login_key", "user_pool_id")):
         raise ConfigurationError(
             "The configuration names neither an identity provider nor a token source",
-            remedy="Add cognito_provider (or a token source such as cognito_token_file) to the profile or its session",
+            remedy=origins["identity_pool_id"].added("cognito_provider", "PROVIDER")
+            + ", or a token source such as cognito_token_file",
         )

@@ -6,6 +6,7 @@ That is the order of precedence too. Every value is checked where it is read, an
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -14,17 +15,25 @@ from .. import identity_providers
 from .._fast_path import cache_directory, expanded
 from .._util.urls import check_endpoint, configured_endpoint, is_true
 from ..errors import ConfigurationError
-from ..messages import did_you_mean, misspelt_title, run_with_profile, shell_command, shown_url
-from .keys import KEYS, OTHER_VARIABLES, PREFIX, TOKEN_SOURCES, VARIABLE_PREFIX, check_together, read_value
+from ..messages import shown_url
+from .keys import (
+    KEYS,
+    OTHER_VARIABLES,
+    PREFIX,
+    SESSION_SECTION,
+    TOKEN_SOURCES,
+    VARIABLE_PREFIX,
+    check_together,
+    has_our_keys,
+    read_value,
+)
+from .lines import continued, parse_error
+from .mistakes import foreign_key, near_variable, no_keys, no_profile, no_session, unknown_key
 from .settings import Origin, Settings
-from .writer import has_section, known_sections, merged_config, parse_trouble
+from .writer import known_sections, merged_config, profile_section
 
 if TYPE_CHECKING:
     from botocore.session import Session
-
-SESSION_SECTION = "cognito-session "
-#: How many profiles a message names.
-_MOST_NAMED = 5
 
 
 def settings_of_session(
@@ -93,7 +102,7 @@ def settings_of_config(
         dual_stack=is_true(variables.get("AWS_USE_DUALSTACK_ENDPOINT") or section.get("use_dualstack_endpoint")),
         ca_bundle=_text(section.get("ca_bundle")),
     )
-    _check_endpoint(settings)
+    _check_endpoint(settings, f"[{profile_section(profile or 'default')}] in {config_file}", variables)
     return settings
 
 
@@ -108,24 +117,24 @@ def _refuse_keys_in_credentials_file(profile: str, config_file: str, environ: Ma
         return
     found = [key for key in known_sections(path).get(profile, ()) if key.startswith(PREFIX)]
     if found and os.path.realpath(path) != os.path.realpath(expanded(config_file)):
-        title = "default" if profile == "default" else f"profile {profile}"
         raise ConfigurationError(
             f"{path} has {found[0]} in [{profile}], but cognito_ keys count only in {config_file}",
-            remedy=f"Move the cognito_ keys of [{profile}] into [{title}] of {config_file}",
+            remedy=f"Move the cognito_ keys of [{profile}] into [{profile_section(profile)}] of {config_file}",
         )
 
 
-def _check_endpoint(settings: Settings) -> None:
+def _check_endpoint(settings: Settings, place: str, environ: Mapping[str, str]) -> None:
     """Say in our words what botocore's endpoint rules refuse at the first call."""
     for wanted, key, kind in (
         (settings.fips, "use_fips_endpoint", "FIPS"),
         (settings.dual_stack, "use_dualstack_endpoint", "dual-stack"),
     ):
         if wanted and settings.endpoint:
-            shown = shown_url(settings.endpoint)
+            shown, variable = shown_url(settings.endpoint), f"AWS_{key.upper()}"
+            remedy = f"Unset {variable}" if environ.get(variable) else f"Remove {key} from {place}"
             raise ConfigurationError(
                 f"{key} asks for AWS's {kind} endpoints, and {shown} is configured as the endpoint",
-                remedy=f"Remove {key} (or AWS_{key.upper()}), or the endpoint URL",
+                remedy=f"{remedy}, or remove the endpoint URL",
             )
 
 
@@ -160,46 +169,12 @@ def load_settings(
     config_file = str(session.get_config_variable("config_file"))
     known = full_config.get("profiles", {})
     if name not in known and name != "default":
-        raise _no_profile(name, full_config, config_file)
+        raise no_profile(name, full_config, config_file, os.environ if environ is None else environ)
     chosen = name if name in known else None
     settings = settings_of_config(full_config, config_file, chosen, in_use=in_use, environ=environ, flags=flags)
     if settings is None:
-        raise _not_ours(name, known)
+        raise no_keys(name, known, config_file)
     return settings
-
-
-def _not_ours(name: str, profiles: Mapping[str, Any]) -> ConfigurationError:
-    """Nothing of ours in a profile, which perhaps nobody named: the default one. The ones that were meant are named."""
-    source = source_in(profiles, name)
-    if source is not None:
-        return ConfigurationError(
-            f"Profile {name!r} assumes a role with the credentials of profile {source!r}, which AWS clients do",
-            remedy=f"Give the profile's name to the AWS client, or use --profile {source}",
-        )
-    ours = [other for other, section in profiles.items() if has_our_keys(section)]
-    shown = ", ".join([*ours[:_MOST_NAMED], *(["…"] if len(ours) > _MOST_NAMED else [])])
-    return ConfigurationError(
-        f"Profile {name!r} has no cognito_ keys",
-        remedy=f"Name one that has them with --profile: {shown}" if ours else run_with_profile(name, "configure"),
-    )
-
-
-def _no_profile(name: str, full_config: Mapping[str, Any], config_file: str) -> ConfigurationError:
-    """Why there is no such profile: botocore takes a config file that it cannot read for an empty one."""
-    path = os.path.expandvars(os.path.expanduser(config_file))
-    what = f"There is no profile {name!r} in {config_file}"
-    if not os.path.exists(path):
-        what = f"There is no profile {name!r}, because {config_file} does not exist"
-    elif not os.path.isfile(path) or not os.access(path, os.R_OK):
-        why = "cannot be read by this user" if os.path.isfile(path) else "is not a file"
-        return ConfigurationError(f"{config_file} {why}", remedy="Fix that, or set AWS_CONFIG_FILE")
-    if isinstance(full_config.get(name), Mapping) and has_our_keys(full_config[name]):
-        return ConfigurationError(what, remedy=f"Write [profile {name}] instead of [{name}] there")
-
-    if " " in name and has_section(path, f"profile {name}"):
-        return ConfigurationError(f"{what} for any AWS tool", remedy=f'Write [profile "{name}"] there')
-    meant = did_you_mean(name, full_config.get("profiles", {}), likeness=0.6)
-    return ConfigurationError(what, remedy=meant or run_with_profile(name, "configure"))
 
 
 def full_config_of(session: Session) -> Mapping[str, Any]:
@@ -213,7 +188,7 @@ def full_config_of(session: Session) -> Mapping[str, Any]:
     try:
         config: Mapping[str, Any] = session.full_config
     except ConfigParseError as error:
-        raise ConfigurationError(parse_trouble(str(error.kwargs.get("path", "")))) from None
+        raise parse_error(str(error.kwargs.get("path", ""))) from None
     return config
 
 
@@ -233,7 +208,7 @@ def default_directory(environ: Mapping[str, str]) -> str:
     if environ.get("COGNITO_FEDERATION_CACHE_DIR"):
         raise ConfigurationError(
             f"COGNITO_FEDERATION_CACHE_DIR is {directory!r}, which is another directory for each working directory",
-            remedy="Set it to an absolute path",
+            remedy="Set COGNITO_FEDERATION_CACHE_DIR=DIRECTORY with an absolute path",
         )
     raise ConfigurationError(
         "This user has no home directory: HOME is not set, and the user is not in the passwd database",
@@ -273,25 +248,6 @@ class _Value:
     origin: Origin
 
 
-def has_our_keys(section: Mapping[str, Any]) -> bool:
-    """Whether a section of the file has a key of ours, right or wrong."""
-    return any(name.startswith(PREFIX) for name in section)
-
-
-def source_in(profiles: Mapping[str, Any], name: str) -> str | None:
-    """The profile of this tool at the end of the `source_profile` chain of a profile; None where there is no chain."""
-    seen: list[str] = []
-    while name not in seen:
-        section = profiles.get(name, {})
-        if not isinstance(section, Mapping) or has_our_keys(section):
-            return name if seen and isinstance(section, Mapping) else None
-        if "role_arn" not in section or not isinstance(section.get("source_profile"), str):
-            return None
-        seen.append(name)
-        name = section["source_profile"]
-    return None
-
-
 def is_ours(layers: Layers) -> bool:
     """Whether this configuration asks for Cognito federation at all.
 
@@ -311,12 +267,13 @@ def resolve(layers: Layers) -> Settings:
             session or a missing required key.
     """
     values = _collect(layers)
-    pool = values.get("identity_pool_id")
-    if pool is None:
+    if "identity_pool_id" not in values:
+        _refuse_pool_under_other_key(values)
         raise ConfigurationError(
             f"{_subject(layers)} has Cognito federation keys but no cognito_identity_pool_id",
-            remedy="Add cognito_identity_pool_id = REGION:GUID to the profile or its [cognito-session]",
+            remedy=_place_for_pool(layers, values).added("cognito_identity_pool_id", "REGION:GUID"),
         )
+    _refuse_continued_lines(layers, values)
     read: dict[str, Any] = {name: read_value(name, value.text, value.origin) for name, value in values.items()}
     origins = {name: value.origin for name, value in values.items()}
     check_together(read, origins)
@@ -333,6 +290,47 @@ def resolve(layers: Layers) -> Settings:
     )
 
 
+_IDENTITY_POOL_ID = re.compile(r"[\w-]+:[0-9a-f]{8}-[0-9a-f-]{27}")
+
+
+def _refuse_pool_under_other_key(values: Mapping[str, _Value]) -> None:
+    """Refuse the ID of an identity pool under the user pool's key.
+
+    Raises:
+        ConfigurationError: it stands there.
+    """
+    value = values.get("user_pool_id")
+    if value is not None and _IDENTITY_POOL_ID.fullmatch(value.text):
+        key = f"{PREFIX}user_pool_id"
+        raise ConfigurationError(
+            f"{key} (from {value.origin}) holds the ID of an identity pool",
+            remedy=f"Write {PREFIX}identity_pool_id instead of {key} in {value.origin}",
+        )
+
+
+def _refuse_continued_lines(layers: Layers, values: Mapping[str, _Value]) -> None:
+    """Refuse a value to which an indented line has added itself.
+
+    Raises:
+        ConfigurationError: naming the line.
+    """
+    for name, value in values.items():
+        if "\n" in value.text and value.origin.layer in ("profile", "session"):
+            title = value.origin.place.partition("]")[0].removeprefix("[")
+            error = continued(layers.config_file, title, KEYS[name].full_name)
+            if error is not None:
+                raise error
+
+
+def _place_for_pool(layers: Layers, values: Mapping[str, _Value]) -> Origin:
+    """Where the pool belongs: the session, where one is named, else the profile."""
+    for layer in ("session", "profile"):
+        found = next((value.origin for value in values.values() if value.origin.layer == layer), None)
+        if found is not None:
+            return found
+    return Origin("profile", f"[{_section_name(layers.profile)}] in {layers.config_file}")
+
+
 def _subject(layers: Layers) -> str:
     return f"Profile {layers.profile!r}" if layers.profile else "The environment"
 
@@ -343,13 +341,15 @@ def _collect(layers: Layers) -> dict[str, _Value]:
     variables = _from_environment(layers.environ)
     profile = _from_section(layers.profile_section, Origin("profile", profile_place))
     upper = (flags, variables, profile)
-    session_name = next((layer["session"].text for layer in upper if "session" in layer), None)
+    named = next((layer["session"] for layer in upper if "session" in layer), None)
     session: dict[str, _Value] = {}
-    if session_name is not None:
+    if named is not None:
+        session_name, named_by = named.text, named.origin
         session = _from_section(
-            _session_section(layers, session_name),
+            _session_section(layers, session_name, named_by),
             Origin("session", f"[{SESSION_SECTION}{session_name}] in {layers.config_file}"),
-            is_session=True,
+            profile=layers.profile_section,
+            profile_title=_section_name(layers.profile),
         )
     return _merge((*upper, session))
 
@@ -370,42 +370,40 @@ def _merge(layers: Iterable[Mapping[str, _Value]]) -> dict[str, _Value]:
     return merged
 
 
-def _session_section(layers: Layers, name: str) -> Mapping[str, Any]:
+def _session_section(layers: Layers, name: str, named_by: Origin) -> Mapping[str, Any]:
     section = layers.full_config.get(SESSION_SECTION + name)
     if isinstance(section, Mapping):
         return section
-    title = SESSION_SECTION + name
-    sessions = [key[len(SESSION_SECTION) :] for key in layers.full_config if key.startswith(SESSION_SECTION)]
-    command = shell_command("cognito-federation", "configure", "--session", name)
-    raise ConfigurationError(
-        f"{_subject(layers)} names cognito_session = {name!r}, but {layers.config_file} has no [{title}]",
-        remedy=misspelt_title(title, layers.full_config)
-        or did_you_mean(name, sessions)
-        or f"Add that section, or run: {command}",
+    raise no_session(
+        name,
+        named_by,
+        profile=layers.profile,
+        full_config=layers.full_config,
+        config_file=layers.config_file,
+        subject=_subject(layers),
     )
 
 
-def _from_section(section: Mapping[str, Any], origin: Origin, *, is_session: bool = False) -> dict[str, _Value]:
-    values = {}
+def _from_section(
+    section: Mapping[str, Any], origin: Origin, profile: Mapping[str, Any] | None = None, profile_title: str = ""
+) -> dict[str, _Value]:
+    """The values of a section; of a session, where the `profile` that names it is given."""
+    values, is_session = {}, profile is not None
     for key, text in section.items():
         if not key.startswith(PREFIX):
-            if is_session and key in KEYS:
-                raise ConfigurationError(f"{origin} has {key!r}, which is not a key", remedy=f"Write {PREFIX}{key}")
+            if is_session:
+                raise foreign_key(key, origin, profile_title if key not in (profile or {}) else "")
             continue
         name = key[len(PREFIX) :]
         if name not in KEYS or (is_session and name == "session"):
-            raise ConfigurationError(
-                f"{origin} has the unknown key {key!r}",
-                remedy=did_you_mean(key, [known.full_name for known in KEYS.values()])
-                or "The keys are listed by: cognito-federation explain --keys",
-            )
+            raise unknown_key(key, text, origin)
         if not isinstance(text, str):
             raise ConfigurationError(
                 f"{key} in {origin} is an indented block",
                 remedy="Write flat key = value lines; some AWS SDKs reject the whole file otherwise",
             )
         if not text:
-            raise ConfigurationError(f"{key} in {origin} is empty", remedy="Give it a value or remove the line")
+            raise ConfigurationError(f"{key} in {origin} is empty", remedy=f"{origin.removed(key)}, or give it a value")
         values[name] = _Value(text, origin)
     return values
 
@@ -422,13 +420,12 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, _Value]:
         if key is None or key.variable != variable:
             raise ConfigurationError(
                 f"The environment has the unknown variable {variable}",
-                remedy=did_you_mean(variable, [known.variable for known in KEYS.values() if known.has_variable])
-                or "Unset it",
+                remedy=f"Unset {variable}{near_variable(variable)}",
             )
         if not key.has_variable:
             raise ConfigurationError(
                 f"{variable} is set, but {key.full_name} has no variable, because it runs code",
-                remedy=f"Unset it and write {key.full_name} in the profile",
+                remedy=f"Unset {variable}, and write {key.full_name} in the profile",
             )
         values[key.name] = _Value(text, Origin("environment", variable))
     return values
@@ -448,4 +445,8 @@ def _provider(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> identit
             user_pool_id=read.get("user_pool_id"),
         )
     except ConfigurationError as error:
-        raise ConfigurationError(f"{error.what} (from {origins[source_key]})", remedy=error.remedy) from None
+        import difflib
+
+        close = difflib.get_close_matches(named.lower(), identity_providers.names(), n=1)
+        remedy = origins[source_key].written(f"{PREFIX}{source_key}", close[0]) if close else error.remedy
+        raise ConfigurationError(f"{error.what} (from {origins[source_key]})", remedy=remedy) from None

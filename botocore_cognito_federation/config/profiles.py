@@ -13,7 +13,9 @@ from .._util.urls import configured_endpoint
 from ..credentials import WIDEST_WINDOW
 from ..errors import ConfigurationError
 from ..messages import run_with_profile
-from .loader import SESSION_SECTION, Layers, full_config_of, has_our_keys, resolve, settings_of_session, source_in
+from .keys import SESSION_SECTION, has_our_keys
+from .loader import Layers, full_config_of, resolve, settings_of_session
+from .mistakes import source_in
 from .settings import Settings
 from .writer import expanded_path, known_config, known_sections, merged_config
 
@@ -91,7 +93,7 @@ def _pool_of_who_uses(name: str, full_config: Mapping[str, Any]) -> str:
             return str(values["cognito_identity_pool_id"])
     raise ConfigurationError(
         f"[{SESSION_SECTION}{name}] has no cognito_identity_pool_id, nor has a profile that uses it",
-        remedy="Add cognito_identity_pool_id to it",
+        remedy=f"Add cognito_identity_pool_id = REGION:GUID to [{SESSION_SECTION}{name}]",
     )
 
 
@@ -169,35 +171,54 @@ def limit_of_window(settings: Settings) -> str:
     )
 
 
-#: Keys by which botocore gets credentials in another way before it asks a helper.
-_EARLIER_IN_THE_CHAIN = ("role_arn", "sso_session", "sso_start_url", "web_identity_token_file", "login_session")
+#: Keys by which botocore gets credentials in another way before it asks a helper, each kind with all that belong to it.
+_EARLIER_IN_THE_CHAIN = (
+    (
+        ("role_arn", "web_identity_token_file"),
+        ("source_profile", "credential_source", "external_id", "mfa_serial", "role_session_name", "duration_seconds"),
+    ),
+    (("sso_session", "sso_start_url", "sso_account_id", "sso_role_name"), ("sso_region", "sso_registration_scopes")),
+    (("login_session",), ()),
+)
+_STATIC_KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 
 
 def find_overrides(settings: Settings, environ: Mapping[str, str]) -> list[str]:
-    """One sentence for each thing that takes precedence over this profile, with what mends it; no value is shown."""
+    """One sentence for each thing that takes precedence over this profile, with the remedy; no value is shown."""
     profile = settings.profile or "default"
     found = []
     if environ.get("AWS_ACCESS_KEY_ID") and environ.get(EXEC_PROFILE) != profile:  # else they are those of `exec`
+        given = [key.upper() for key in _STATIC_KEYS if environ.get(key.upper())]
         found.append(
-            "AWS_ACCESS_KEY_ID is set: clients without an explicit profile use it instead of this profile. Unset it"
+            "AWS_ACCESS_KEY_ID is set: clients without an explicit profile use it instead of this profile."
+            f" Unset {_listed(given)}"
         )
     shared = expanded_path(environ.get("AWS_SHARED_CREDENTIALS_FILE") or os.path.join("~", ".aws", "credentials"))
     if "aws_access_key_id" in _sections(shared).get(profile, {}):
-        found.append(f"{shared} has static keys in [{profile}], which every client uses instead. Remove that section")
+        found.append(
+            f"{shared} has static keys in [{profile}], which every client uses instead."
+            f" Remove [{profile}] from {shared}"
+        )
     config = expanded_path(environ.get("AWS_CONFIG_FILE") or os.path.join("~", ".aws", "config"))
     section = "default" if profile == "default" else f"profile {profile}"
     own = _profile(config, profile)
     if "aws_access_key_id" in own:
+        keys = _listed([key for key in _STATIC_KEYS if key in own])
         found.append(
-            f"{config} has aws_access_key_id in [{section}], which the JavaScript and C++ SDKs use instead. Remove it"
+            f"{config} has aws_access_key_id in [{section}], which the JavaScript and C++ SDKs use instead."
+            f" Remove {keys} from [{section}] in {config}"
         )
-    for key in _EARLIER_IN_THE_CHAIN:
-        if key in own:
-            found.append(f"[{section}] has {key}, which AWS clients act on before this sign-in. Remove it")
+    for triggers, others in _EARLIER_IN_THE_CHAIN:
+        if any(key in own for key in triggers):
+            keys = _listed([key for key in (*triggers, *others) if key in own])
+            found.append(
+                f"[{section}] has {keys}, which AWS clients act on before this sign-in."
+                f" Remove {keys} from [{section}] in {config}"
+            )
     if environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") and environ.get("AWS_ROLE_ARN"):
         found.append(
             "AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN are set: clients without an explicit profile use them"
-            " instead of this profile. Unset them"
+            " instead of this profile. Unset AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN"
         )
     if "credential_process" not in own:
         found.append(
@@ -205,6 +226,10 @@ def find_overrides(settings: Settings, environ: Mapping[str, str]) -> list[str]:
             f" {run_with_profile(profile, 'configure')}"
         )
     return found
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _sections(path: str) -> Mapping[str, Any]:

@@ -23,6 +23,23 @@ class Origin:
     def __str__(self) -> str:
         return self.place
 
+    def written(self, key: str, value: str) -> str:
+        """The remedy that gives a key another value where it was given."""
+        if self.layer == "environment":
+            return f"Set {self.place}={value}"
+        return f"Give {self.place} {value}" if self.layer == "flag" else f"Write {key} = {value} in {self.place}"
+
+    def removed(self, key: str) -> str:
+        """The remedy that takes a key away where it was given."""
+        if self.layer == "environment":
+            return f"Unset {self.place}"
+        return f"Leave out {self.place}" if self.layer == "flag" else f"Remove {key} from {self.place}"
+
+    def added(self, key: str, value: str) -> str:
+        """The remedy that adds a key where another one was given."""
+        in_file = self.layer in ("profile", "session")
+        return f"Add {key} = {value} to {self.place}" if in_file else f"Add {key} = {value} to the profile"
+
 
 DEFAULT = Origin("default", "default")
 

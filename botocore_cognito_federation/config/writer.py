@@ -10,53 +10,17 @@ Alone, the functions at the end read a file as botocore does.
 
 from __future__ import annotations
 
-import configparser
 import contextlib
 import os
 import re
-import shlex
-from collections.abc import Callable, Iterator, Mapping
-from configparser import RawConfigParser
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .._fast_path import state_of_file
 from .._util.files import make_private_directories, refuse_place_of_another_user, replace_file
 from ..cache.base import Store, cache_key
 from ..errors import ConfigurationError, StorageError
-
-_HEADER = RawConfigParser.SECTCRE
-_OPTION = RawConfigParser.OPTCRE
-_COMMENTS = ("#", ";")
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """One key of a section: the lines from `start` up to `end`, the first of them behind `indent`."""
-
-    key: str
-    value: str
-    start: int
-    end: int
-    indent: str
-
-
-@dataclass(frozen=True)
-class _Section:
-    """One section: its header stands on line `start`, the last line that belongs to a key ends before `end`.
-
-    Attributes:
-        indent: what a new key has in front. A deeper header below would otherwise continue that key's value.
-    """
-
-    name: str
-    start: int
-    entries: tuple[_Entry, ...]
-    indent: str
-
-    @property
-    def end(self) -> int:
-        return self.entries[-1].end if self.entries else self.start + 1
+from .lines import find_section, lines_of, parse_error
 
 
 def profile_section(profile: str) -> str:
@@ -75,9 +39,9 @@ def with_section(text: str, section: str, changes: Mapping[str, str | None]) -> 
     """
     for key, value in changes.items():
         _refuse_what_is_not_flat(key, value)
-    lines = _lines(text)
+    lines = lines_of(text)
     ending = _ending(lines)
-    found = _find(lines, section)
+    found = find_section(lines, section)
     if found is None:
         return _with_new_section(lines, ending, section, changes)
     replaced: dict[int, tuple[int, list[str]]] = {}
@@ -117,81 +81,12 @@ def _with_new_section(lines: list[str], ending: str, section: str, changes: Mapp
     return "".join([text, gap, f"[{section}]{ending}", *new])
 
 
-def _lines(text: str) -> list[str]:
-    # `splitlines` would also split at form feeds and other characters that are no line breaks in a file.
-    return re.findall(r"[^\n\r]*(?:\r\n|\n|\r)|[^\n\r]+\Z", text)
-
-
 def _line_ending(line: str) -> str:
     return line[len(line.rstrip("\r\n")) :]
 
 
 def _ending(lines: list[str]) -> str:
     return (_line_ending(lines[0]) if lines else "") or "\n"
-
-
-def _find(lines: list[str], section: str) -> _Section | None:
-    wanted, found = _identity(section), None
-    for each in _sections(lines):
-        if _identity(each.name) == wanted:
-            found = each  # of two spellings of one profile, botocore takes the last
-    return found
-
-
-def _identity(header: str) -> tuple[str, str]:
-    """What botocore takes a header for: ``[profile dev]`` and ``[profile "dev"]`` are one profile.
-
-    As in botocore's `build_profile_map`, the headers of other sections are taken letter by letter.
-    """
-    if header == "default":
-        return "profile", header
-    if header.startswith("profile"):
-        try:
-            words = shlex.split(header)
-        except ValueError:
-            words = []
-        if len(words) == 2:
-            return "profile", words[1]
-    return "section", header
-
-
-def _sections(lines: list[str]) -> Iterator[_Section]:
-    name, start, indent, level = "", -1, "", 0
-    entries: list[_Entry] = []
-    values: list[list[str]] = []
-
-    def finished(next_indent: str) -> _Section:
-        whole = [
-            _Entry(entry.key, "\n".join(value).rstrip(), entry.start, entry.end, entry.indent)
-            for entry, value in zip(entries, values, strict=True)
-        ]
-        return _Section(name, start, tuple(whole), whole[-1].indent if whole else max(indent, next_indent, key=len))
-
-    for number, line in enumerate(lines):
-        stripped = line.strip()
-        if not stripped or stripped.startswith(_COMMENTS):
-            if not stripped and values:
-                values[-1].append("")
-            continue
-        front = line[: len(line) - len(line.lstrip())]
-        if entries and len(front) > level:
-            last = entries[-1]
-            values[-1].append(stripped)
-            entries[-1] = _Entry(last.key, "", last.start, number + 1, last.indent)
-            continue
-        level = len(front)
-        header = _HEADER.match(stripped)
-        if header is not None:
-            if start >= 0:
-                yield finished(front)
-            name, start, indent, entries, values = header["header"], number, front, [], []
-            continue
-        option = _OPTION.match(stripped)
-        if option is not None and start >= 0:
-            entries.append(_Entry(option["option"].rstrip().lower(), "", number, number + 1, front))
-            values.append([option["value"].strip()])
-    if start >= 0:
-        yield finished("")
 
 
 def _refuse_what_is_not_flat(key: str, value: str | None) -> None:
@@ -274,9 +169,6 @@ def _replace(path: str, before: str, content: bytes, check: Callable[[str], None
     replace_file(path, content, like=like, check=unchanged_and_checked)
 
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-
 def expanded_path(path: str) -> str:
     """The path of a configuration file as botocore expands it."""
     return os.path.expanduser(os.path.expandvars(path))
@@ -347,54 +239,6 @@ def _read(parse: Callable[[str], Mapping[str, Any]], path: str) -> dict[str, Any
     except ConfigNotFound:
         return {}
     except ConfigParseError:
-        raise ConfigurationError(parse_trouble(path)) from None
+        raise parse_error(path) from None
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def parse_trouble(path: str) -> str:
-    """Which line of a configuration file every AWS tool refuses, and why. No value is quoted: it may be a secret."""
-    shown = f"{path} cannot be parsed by any AWS tool"
-    try:
-        with open(path, "rb") as file:
-            start = file.read(3)
-        if start == _BYTE_ORDER_MARK:
-            return f"{shown}: it begins with a byte order mark. Save it as UTF-8 without BOM"
-        configparser.RawConfigParser().read([path], encoding="utf-8")
-    except configparser.DuplicateOptionError as error:
-        return (
-            f"{shown}: line {error.lineno} sets {error.option!r} of [{error.section}] a second time. Remove one of them"
-        )
-    except configparser.DuplicateSectionError as error:
-        return f"{shown}: line {error.lineno} begins [{error.section}] a second time. Join the two"
-    except configparser.MissingSectionHeaderError as error:
-        return f"{shown}: line {error.lineno} stands before the first [section]"
-    except configparser.ParsingError as error:
-        lines = ", ".join(str(line) for line, _ in error.errors)
-        return f"{shown}: line {lines} is not key = value"
-    except UnicodeDecodeError:
-        return f"{shown}: it is not UTF-8 text"
-    except OSError as error:
-        return f"{path} cannot be read: {error.strerror}"
-    return _trouble_of_locale(path) or f"{shown}: an indented block holds a line that is not key = value"
-
-
-def _trouble_of_locale(path: str) -> str:
-    """The sentence on a file that is not text in the encoding of the locale, in which botocore reads it."""
-    try:
-        with open(path) as file:
-            file.read()
-    except UnicodeDecodeError as error:
-        return (
-            f"{path} is UTF-8 text, and the AWS tools in Python read it as {error.encoding}, the encoding of this"
-            " locale. Set LC_ALL=C.UTF-8, or write it without other letters than ASCII, also in comments"
-        )
-    return ""
-
-
-def has_section(path: str, title: str) -> bool:
-    """Whether a file has a section, also one whose title botocore cannot split into words and leaves out."""
-    try:
-        return title in read_sections(path)
-    except ConfigurationError:
-        return False

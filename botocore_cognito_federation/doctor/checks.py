@@ -16,11 +16,12 @@ from .._fast_path import configuration_files
 from .._util.http import HttpClient, ServerBusyError
 from ..botocore_plugin.provider import session_of_other_profile
 from ..cache.credentials import CredentialCache
-from ..config.configure import signs_people_in
+from ..config.configure import Files, signs_people_in
 from ..config.loader import load_settings
+from ..config.mistakes import near_misses
 from ..config.profiles import find_overrides, limit_of_window, source_of_chain
 from ..config.settings import Settings
-from ..config.writer import merged_config, profile_section
+from ..config.writer import known_config, merged_config, profile_section
 from ..errors import (
     CognitoFederationError,
     ConfigurationError,
@@ -63,6 +64,15 @@ def shadows(context: CheckContext) -> Iterator[CheckResult]:
 #: Parts of sentences of `find_overrides`: what `helper` says, and what concerns only programs that name no profile.
 _NO_LINE = "has no credential_process"
 _UNNAMED_ONLY = "clients without an explicit profile"
+
+
+def near_keys(context: CheckContext) -> Iterator[CheckResult]:
+    """Keys of the profile that nearly are keys of this tool, and so have no effect."""
+    place = _place(context)
+    profiles = known_config(Files.of(context.environ).config)["profiles"]
+    for key, meant in near_misses(profiles.get(context.profile, {})):
+        what = f"{place} has {key!r}, which is not a key, so it has no effect; {meant} is one"
+        yield CheckResult("configuration", "warning", what, f"Write {meant} instead of {key} in {place}")
 
 
 def names(context: CheckContext) -> Iterator[CheckResult]:
@@ -207,7 +217,8 @@ def client_of_profile(context: CheckContext) -> Iterator[CheckResult]:
     session = Session(profile=settings.profile)
     # What was parsed already does for this session too: files with thousands of profiles take seconds.
     vars(session)["_config"] = dict(merged_config(*configuration_files(context.environ)[:2]))
-    yield from _missing(session)
+    place = _place(context)
+    yield from _missing(session, place)
     region = settings.region_name or ""
     bare = region.strip("\"' ")
     fix = Fix(context.profile, {"region": bare}) if bare and bare != region and settings.profile else None
@@ -218,35 +229,44 @@ def client_of_profile(context: CheckContext) -> Iterator[CheckResult]:
         pool = settings.pool_region
         what = "No region is configured, so clients of most services fail with: You must specify a region"
         fix = Fix(settings.profile, {"region": pool}) if settings.profile else None
-        yield CheckResult("client", "warning", what, f"Add region = {pool} to the profile", fix=fix)
+        yield CheckResult("client", "warning", what, f"Add region = {pool} to {place}", fix=fix)
     except InvalidRegionError:
-        remedy = "Write it without quotes" if fix else "Correct region in the profile, or AWS_DEFAULT_REGION"
-        what = f"No client can be made: {region or 'the region of AWS_DEFAULT_REGION'} is not the name of a region"
+        named = f"region = {region} of {place}" if region else "AWS_DEFAULT_REGION"
+        remedy = f"Write region = {bare} in {place}" if fix else "Correct it"
+        why = ", because of its quotes" if fix else ""
+        what = f"No client can be made: {named} is not the name of a region{why}"
         yield CheckResult("client", "error", what, remedy, ConfigurationError.exit_code, fix)
     except (BotoCoreError, ValueError) as error:
         if "services" in str(error):
             return  # said already
         what = f"No client can be made for the profile: {printable(str(error), 300).rstrip('.')}"
-        remedy = f"Correct that key in [{profile_section(context.profile)}]"
+        remedy = f"Correct that key in {place}"
         yield CheckResult("client", "error", what, remedy, ConfigurationError.exit_code)
     else:
         found = str(session.get_config_variable("region"))
         yield from _unknown_region(session, found)
 
 
-def _missing(session: Session) -> Iterator[CheckResult]:
+def _place(context: CheckContext) -> str:
+    """The section of the profile, and its file."""
+    return f"[{profile_section(context.profile)}] in {Files.of(context.environ).config}"
+
+
+def _missing(session: Session, place: str) -> Iterator[CheckResult]:
     """What the profile names and what is not there; not every client and not every endpoint comes by it."""
     scoped, services = session.get_scoped_config(), session.full_config.get("services", {})
     named = scoped.get("services")
     if named is not None and named not in services:
         what = f"The profile names services = {printable(str(named), 60)}, and there is no [services {named}]"
-        remedy = "Add that section, or remove the key"
+        remedy = f"Remove services from {place}, or add that section"
         yield CheckResult("client", "error", what, remedy, ConfigurationError.exit_code)
     bundle = session.get_config_variable("ca_bundle")
     if isinstance(bundle, str) and not os.path.isfile(bundle):
         why = "; botocore does not expand ~" if bundle.startswith("~") else ""
         what = f"The CA certificates {printable(bundle, 200)} (ca_bundle or AWS_CA_BUNDLE) are not there{why}"
-        remedy = "Correct that path, or remove it"
+        in_profile = scoped.get("ca_bundle") == bundle
+        way = f"Write ca_bundle = FILE in {place}" if in_profile else "Set AWS_CA_BUNDLE=FILE"
+        remedy = f"{way} with the path of the certificates, or remove it"
         yield CheckResult("client", "error", what, remedy, ConfigurationError.exit_code)
 
 
@@ -268,6 +288,7 @@ _CHECKS: tuple[tuple[Check, bool], ...] = (
     (requirements, False),
     (shadows, False),
     (places, False),
+    (near_keys, False),
     (names, False),
     (window, False),
     (client, False),

@@ -90,7 +90,9 @@ def helper(context: CheckContext) -> Iterator[CheckResult]:
         yield CheckResult(_CHECK, "warning", what, configure, fix=fix)
         return
     if not is_ours(str(command)):
-        yield CheckResult(_CHECK, "error", f"[{profile_section(profile)}] starts another helper", configure, 4)
+        title, shown = f"[{profile_section(profile)}]", printable(str(command).partition(" ")[0], 200)
+        remedy = f"Remove credential_process from {title} in {Files.of(context.environ).config}, then r{configure[1:]}"
+        yield CheckResult(_CHECK, "error", f"{title} starts another helper ({shown})", remedy, 4)
         return
     try:
         line = _parsed(str(command), context.environ)

@@ -128,7 +128,7 @@ def other_identities(context: CheckContext) -> Iterator[CheckResult]:
     container = next((name for name in _CONTAINER if environ.get(name)), None)
     if container:
         what = f"{container} is set, so the identity of this container is in reach. {_WHO}"
-        yield CheckResult(_OTHERS, "warning", what, "Unset it, or set cognito_fail_closed = true")
+        yield CheckResult(_OTHERS, "warning", what, f"Unset {container}, or set cognito_fail_closed = true")
     role = None if offline else _role_of_the_machine(settings, environ)
     if role:
         what = f"The role {role} of this machine is in reach. {_WHO}"

@@ -17,7 +17,7 @@ from ..cache.sessions import Session, Sessions
 from ..config.configure import signs_people_in
 from ..errors import CognitoFederationError, ConfigurationError, SignInFailedError, TemporaryError, reworded
 from ..messages import login_command, printable, span
-from ..oidc.authorization import WHAT_HELPS, Redirect, authorization_request, loopback_redirect
+from ..oidc.authorization import Redirect, authorization_request, loopback_redirect, what_helps, without_browser
 from ..oidc.client import OIDCClient, oidc_client, provider_error
 from ..oidc.discovery import MemoryDocuments, ProviderMetadata, document
 from ..oidc.id_token import ACCEPTED_ALGORITHMS, matching_keys
@@ -144,9 +144,11 @@ def _endpoints(context: CheckContext, metadata: ProviderMetadata) -> Iterator[Ch
     if grant == "device-code" and metadata.device_authorization_endpoint is None:
         what = f"{name} offers no sign-in by device code"
         yield CheckResult("provider", "error", what, "Set cognito_grant = auto", ConfigurationError.exit_code)
-    elif metadata.authorization_endpoint is None and grant in ("auth-code", "remote"):
-        what = f"{name} offers no sign-in by browser"
-        yield CheckResult("provider", "error", what, "Set cognito_grant = device-code", ConfigurationError.exit_code)
+    elif metadata.authorization_endpoint is None and (
+        grant in ("auth-code", "remote") or metadata.device_authorization_endpoint is None
+    ):
+        what = f"{name} offers no sign-in by browser: its discovery document has no authorization_endpoint"
+        yield CheckResult("provider", "error", what, without_browser(metadata), ConfigurationError.exit_code)
     else:
         yield CheckResult("provider", "ok", f"{name} answers for its issuer")
 
@@ -232,4 +234,4 @@ def _asked_for_nobody(party: OIDCClient, metadata: ProviderMetadata, redirect_ur
         return CheckResult(check, "ok", "The provider knows the client and its redirect URI")
     said = provider_error(code, answer.get("error_description"), secrets=(request.state,))
     what = f"The provider would refuse the sign-in ({said})"
-    return CheckResult(check, "error", what, WHAT_HELPS.get(said.code, ""), SignInFailedError.exit_code)
+    return CheckResult(check, "error", what, str(what_helps(said)), SignInFailedError.exit_code)

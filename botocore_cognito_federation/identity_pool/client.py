@@ -23,7 +23,7 @@ from .. import __version__
 from .._util.urls import UnsafeURLError, is_loopback_url
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError
-from ..login_token import Login
+from ..login_token import Login, algorithm_of
 from ..messages import SettingNames, of_an_application
 from .aws import ATTEMPTS, CONNECT_TIMEOUT, READ_TIMEOUT, Answer, Clock, call, limit_answers
 from .errors import SKEW_WORTH_A_WORD, CallContext
@@ -204,6 +204,9 @@ class IdentityPool:
             new_token=self.new_token,
             login_key=login.key if login else "",
             claims=login.token.claims if login else {},
+            algorithm=algorithm_of(login.token.value) if login else "",
+            names=SettingNames.of(self.settings),
+            signs_in=_signs_in(self.settings),
             identity_id=identity_id,
             role_arn=self.settings.role_arn or "",
             now=self.clock.now(),
@@ -391,3 +394,10 @@ class _Shared(JSONFileLoader):
 @lru_cache(maxsize=256)
 def _read(file_path: str) -> Any:
     return JSONFileLoader().load_file(file_path)
+
+
+def _signs_in(settings: Settings) -> bool:
+    """Whether login tokens come of a sign-in with ``cognito_client_id``, and not from a workload or a developer."""
+    workload = (settings.token_file, settings.token_env, settings.token_url, settings.token_source)
+    others = (settings.token_command, settings.refresh_handler, settings.developer_user)
+    return settings.client_id is not None and not any((*workload, *others))

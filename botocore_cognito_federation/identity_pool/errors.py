@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import Retry
 from ..identity_providers import derive_login_key, pool_principal
-from ..messages import SettingNames, printable, shell_command, span
+from ..messages import SET_CLOCK, SettingNames, printable, shell_command, span
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,9 @@ class CallContext:
         pool: the identity pool ID.
         profile: the profile's name, for commands in remedies; empty for an application, which has none.
         new_token: what a person does when the login token is good for nothing.
+        names: of the settings, for remedies; None for keys of a profile, or arguments of an application.
+        signs_in: whether the token comes of a sign-in by this configuration's own client.
+        algorithm: by which the login token is signed; empty where it is no JWT.
         login_key: the Logins key that was used; empty for guests.
         claims: the unverified claims of the login token.
         identity_id: the identity that was asked for, if one was.
@@ -50,6 +53,9 @@ class CallContext:
     pool: str
     profile: str
     new_token: str = ""
+    names: SettingNames | None = None
+    signs_in: bool = False
+    algorithm: str = ""
     login_key: str = ""
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
     identity_id: str = ""
@@ -58,17 +64,22 @@ class CallContext:
     server_time: float | None = None
 
     def words(self) -> dict[str, object]:
+        names = self.names or SettingNames("cognito_" if self.profile else "")
         audience = self.claims.get("aud", "")
         party = self.claims.get("azp")
         issuer = str(self.claims.get("iss", ""))
         return {
-            "setting": SettingNames() if self.profile else SettingNames(""),
+            "setting": names,
             "pool": self.pool,
+            "profile": f"profile {self.profile}" if self.profile else "the developer",
             "principal": pool_principal(self.pool.partition(":")[0]) or "the principal of identity pools",
             "clear_cache": f"run: {shell_command('cognito-federation', 'cache', 'clear', '--profile', self.profile)}"
             if self.profile
             else "call sign_out and sign in again",
             "new_token": self.new_token,
+            "other_audience": f"set {names:client_id} to one it lists"
+            if self.signs_in
+            else "request the token for an audience that it lists",
             "key": printable(self.login_key, 200) or "none",
             "iss": _shown(issuer) or "none",
             "iss_key": _shown(derive_login_key(issuer)) or "none",
@@ -98,13 +109,14 @@ _R, _R1, _SLOW, _T, _I, _N = (
 )
 _NA = "NotAuthorizedException"
 _IP = "InvalidParameterException"
-_ADD_CLIENT = (
-    "Add the provider, or this client ID (aud), to identity pool {pool}, or set {setting:client_id} to one it lists"
-)
+_ADD_CLIENT = "Add the provider, or this client ID (aud), to identity pool {pool}, or {other_audience}"
 _CHECK_ROLES = (
     "Check the pool's roles: each must trust {principal} for sts:AssumeRoleWithWebIdentity with"
     " aud {pool} and the right amr, and sts:TagSession where principal tags are on"
 )
+
+_KEYS_REFUSED = "AWS refuses the access key that signs for {profile}"
+_CORRECT_KEYS = "Correct the access key of {profile}, and check the clock of this machine"
 
 # First match wins; more particular texts stand first.
 _RULES = (
@@ -199,7 +211,7 @@ _RULES = (
         _NA,
         "role",
         "Identity pool {pool} does not let this user have the role {role}",
-        "Set {setting:role_arn} to one of the user's cognito:roles, or remove it",
+        "Remove {setting:role_arn}, or set it to one of the user's cognito:roles",
         _N,
     ),
     # Two equal calls in the same second were once seen to get one 200 and one bare refusal.
@@ -235,7 +247,7 @@ _RULES = (
     _Rule(
         _IP,
         "does not support the specified developer provider",
-        "Identity pool {pool} does not know the developer provider name",
+        "Identity pool {pool} does not know the developer provider {key}",
         "Set {setting:developer_provider} to the name in the pool",
         _N,
     ),
@@ -243,14 +255,14 @@ _RULES = (
         "ResourceNotFoundException",
         "identity '",
         "The identity {identity} does not exist any more",
-        "Correct or remove {setting:identity_id} if it is set, or {clear_cache}",
+        "Remove {setting:identity_id} if it is set, or {clear_cache}",
         _I,
     ),
     _Rule(
         "ResourceNotFoundException",
         "",
         "Identity pool {pool} does not exist in its region and account",
-        "Check {setting:identity_pool_id}; the part before the colon is the region",
+        "Set {setting:identity_pool_id} = REGION:GUID of a pool that is there; the part before the colon is its region",
         _N,
     ),
     _Rule(
@@ -288,7 +300,7 @@ _RULES = (
         "ValidationError",
         "durationseconds exceeds",
         "The role {role} does not allow sessions that long",
-        "Lower {setting:duration_seconds}, or raise the role's maximum session duration",
+        "Set {setting:duration_seconds} = 3600, or raise the role's maximum session duration",
         _N,
     ),
     _Rule(
@@ -305,7 +317,25 @@ _RULES = (
         "Let its trust policy allow {principal} with aud {pool} and amr authenticated",
         _N,
     ),
-    _Rule("AccessDenied", "assumerole", "These credentials may not assume {role}", "Check both policies", _N),
+    _Rule(
+        "AccessDenied",
+        "assumerole",
+        "These credentials may not assume {role}",
+        "Let its trust policy and the policy of the first role allow sts:AssumeRole, or remove"
+        " {setting:assume_role_arn}",
+        _N,
+    ),
+    _Rule("InvalidSignature", "", _KEYS_REFUSED, _CORRECT_KEYS, _N),
+    _Rule("SignatureDoesNotMatch", "", _KEYS_REFUSED, _CORRECT_KEYS, _N),
+    _Rule("UnrecognizedClient", "", _KEYS_REFUSED, _CORRECT_KEYS, _N),
+    _Rule("InvalidClientTokenId", "", _KEYS_REFUSED, _CORRECT_KEYS, _N),
+    _Rule(
+        "PackedPolicyTooLarge",
+        "",
+        "The session policies and tags for {role} are too large together",
+        "Shorten the policies, or map fewer claims to principal tags in the pool",
+        _N,
+    ),
 )
 
 _EXPIRED_AT = re.compile(r"expired: (\d{6,12}) >= (\d{1,12})")
@@ -336,7 +366,10 @@ def explain(code: str, message: str, status: int, facts: CallContext) -> Explana
             if "expired" in rule.part or rule.code == "ExpiredToken":
                 cause, remedy = _expired(cause, text, facts)
             elif rule.part == "invalid login token":
-                cause = _not_yet_valid(facts) or cause
+                cause = _not_yet_valid(facts) or _without_subject(facts) or cause
+            elif rule.part == "couldn't verify signed token" and facts.algorithm[:2] not in ("", "RS"):
+                cause = f"The login token is signed with {printable(facts.algorithm, 20)}, and identity pools take RSA"
+                remedy = "Let the provider sign ID tokens with RS256"
             return Explanation(cause, remedy, rule.retry)
     if status >= 500 or status == 429:
         return Explanation(f"AWS had a temporary fault ({code or status})", "Try again in a moment", Retry.TRANSIENT)
@@ -346,7 +379,8 @@ def explain(code: str, message: str, status: int, facts: CallContext) -> Explana
         return Explanation(what, "Check the network, HTTPS_PROXY and the endpoint settings", Retry.SLOW)
     quoted = _shown(message)
     cause = f"AWS refused the call for identity pool {facts.pool} with {code or status}"
-    return Explanation(f"{cause}: {quoted}" if quoted else cause, "", Retry.NEVER)
+    ask = "Ask the administrator of the AWS account; AWS CloudTrail has the refused call"
+    return Explanation(f"{cause}: {quoted}" if quoted else cause, ask, Retry.NEVER)
 
 
 def _expired(cause: str, text: str, facts: CallContext) -> tuple[str, str]:
@@ -361,9 +395,13 @@ def _expired(cause: str, text: str, facts: CallContext) -> tuple[str, str]:
         side = "ahead of" if facts.now > server else "behind"
         return (
             f"{cause}, and this machine's clock is {span(abs(facts.now - server))} {side} AWS's",
-            "Set the clock (timedatectl set-ntp true)",
+            SET_CLOCK,
         )
     return cause, facts.new_token
+
+
+def _without_subject(facts: CallContext) -> str:
+    return "The login token names no user: it has no sub claim" if facts.claims and "sub" not in facts.claims else ""
 
 
 def _not_yet_valid(facts: CallContext) -> str:

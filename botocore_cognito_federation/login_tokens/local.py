@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ..errors import ConfigurationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, decoded, parse_output
+from ..messages import SettingNames
 from .base import (
     Binding,
     Now,
@@ -46,14 +47,18 @@ def variables_of(configured: str) -> tuple[str, ...]:
 class FileTokenProvider:
     """``cognito_token_file``."""
 
-    def __init__(self, path: str, *, field: str | None, clock: Now) -> None:
+    def __init__(self, path: str, *, field: str | None, clock: Now, name: str = "cognito_token_file") -> None:
         self._path = path_of(path)
+        self._name = name
         self._field = field
         self._clock = clock
 
     @property
     def description(self) -> str:
-        return f"cognito_token_file {self._path}"
+        return f"{self._name} {self._path}"
+
+    def _other_path(self) -> str:
+        return f"Unset {self._name}" if self._name.isupper() else f"Correct {self._name}"
 
     def fetch(self, context: RefreshContext) -> LoginToken:
         raw = self._read()
@@ -66,7 +71,8 @@ class FileTokenProvider:
             descriptor = os.open(self._path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
         except FileNotFoundError:
             raise ConfigurationError(
-                f"{self.description} does not exist", remedy="Check the path, or what should write the file"
+                f"{self.description} does not exist",
+                remedy=f"{self._other_path()}, or check what should write the file",
             ) from None
         except PermissionError:
             raise ConfigurationError(
@@ -104,7 +110,8 @@ def _open_file(settings: Settings, context: SourceContext) -> FileTokenProvider:
 
 def _file_source(settings: Settings, clock: Now) -> FileTokenProvider:
     assert settings.token_file is not None, "selected by its key"
-    return FileTokenProvider(settings.token_file, field=settings.token_field, clock=clock)
+    name = f"{SettingNames.of(settings):token_file}" if settings.origins else "cognito_token_file"
+    return FileTokenProvider(settings.token_file, field=settings.token_field, clock=clock, name=name)
 
 
 def _file_bindings(settings: Settings) -> tuple[Binding, ...]:

@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from .._util.urls import is_this_machine
 from ..errors import CognitoFederationError, ConfigurationError, SignInFailedError
 from ..identity_providers import IdentityProvider
-from ..messages import SIGN_IN_AGAIN, printable
-from .client import OIDCClient, provider_error
+from ..messages import SIGN_IN_AGAIN, SignInAgain, printable
+from .client import OIDCClient, ProviderError, provider_error
 from .discovery import ProviderMetadata, discover
 
 if TYPE_CHECKING:
@@ -192,7 +192,23 @@ WHAT_HELPS: dict[str, str] = {
     "unauthorized_client": "Allow the authorization code grant for this client at the provider",
     "unsupported_response_type": "Allow the authorization code grant for this client at the provider",
     "invalid_request": "Check cognito_auth_params and how the client is registered at the provider",
+    "temporarily_unavailable": "Try again in a moment",
+    "server_error": "Try again; if it persists, ask the provider",
 }
+
+
+def without_browser(metadata: ProviderMetadata) -> str:
+    """The remedy where a provider has no authorization endpoint."""
+    if metadata.device_authorization_endpoint is not None:
+        return "Set cognito_grant = device-code"
+    return "Set cognito_issuer to the issuer whose document has it, or report it to the provider"
+
+
+def what_helps(found: ProviderError) -> str | SignInAgain:
+    """The remedy of what an authorization endpoint refuses."""
+    if "code_challenge" in found.description.lower() or "pkce" in found.description.lower():
+        return "Allow PKCE with S256 for this client at the provider"
+    return WHAT_HELPS.get(found.code, SIGN_IN_AGAIN)
 
 
 class NotOurAnswerError(SignInFailedError):
@@ -243,7 +259,7 @@ def authorization_request(
     """
     if metadata.authorization_endpoint is None:
         raise ConfigurationError(
-            f"{party.provider.name} has no authorization endpoint", remedy="Set cognito_grant = device-code"
+            f"{party.provider.name} has no authorization endpoint", remedy=without_browser(metadata)
         )
     state, nonce, verifier = random(32), random(32), random(48)
     scopes = party.effective_scopes(metadata)
@@ -307,9 +323,7 @@ def read_answer(request: AuthorizationRequest, query: str) -> str:
     _check_issuer(request, answer.get("iss"))
     if "error" in answer:
         found = provider_error(answer["error"], answer.get("error_description"), secrets=(request.state,))
-        raise SignInFailedError(
-            f"The identity provider did not sign you in ({found})", remedy=WHAT_HELPS.get(found.code, SIGN_IN_AGAIN)
-        )
+        raise SignInFailedError(f"The identity provider did not sign you in ({found})", remedy=what_helps(found))
     code = answer.get("code", "")
     if not code.strip():
         raise SignInFailedError("The answer of the provider has no authorization code", remedy=SIGN_IN_AGAIN)

@@ -331,7 +331,8 @@ def when_the_page_shows_an_error(request: AuthorizationRequest, redirect: Redire
     prompt = "login" if request.prompt == "consent" else "consent"
     return (
         f"If the provider's page complained about the prompt or the consent, set cognito_auth_params = prompt={prompt};"
-        f" if about the redirect, register {redirect.registration(port)} there{known}"
+        f" if about the redirect, register {redirect.registration(port)} there{known};"
+        f" if about the client, set cognito_client_id to one that the provider knows"
     )
 
 

@@ -159,7 +159,7 @@ def oidc_client(settings: Settings, store: Store, environ: Mapping[str, str] | N
         )
     if settings.client_id is None:
         raise ConfigurationError(
-            f"Signing in with {provider.name} needs an OAuth client ID", remedy="Add cognito_client_id"
+            f"Signing in with {provider.name} needs an OAuth client ID", remedy="Add cognito_client_id = CLIENT_ID"
         )
     if settings.redirect_ports:
         provider = replace(provider, redirect_ports=settings.redirect_ports)

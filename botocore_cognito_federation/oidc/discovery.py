@@ -204,6 +204,23 @@ def discover(http: HttpClient, provider: IdentityProvider, cache: DocumentCache,
     url = provider.issuer.removesuffix("/") + _PATH
     http = http.for_issuer(provider.issuer)
     value, fetched = document(http, cache, url, now=now)
+    try:
+        return _metadata_in(value, fetched, provider)
+    except ConfigurationError:
+        if fetched.fetched_at >= now:
+            raise
+        # It is cached, and its owner may have corrected it since.
+        value, fetched = document(http, cache, url, now=now, not_before=fetched.fetched_at)
+        return _metadata_in(value, fetched, provider)
+
+
+def _metadata_in(value: Mapping[str, Any], fetched: CachedDocument, provider: IdentityProvider) -> ProviderMetadata:
+    """Read a provider's discovery document.
+
+    Raises:
+        ConfigurationError: it is another issuer's, or an endpoint of it may not be spoken to.
+    """
+    url = fetched.url
     issuer = _checked_issuer(value, provider)
     _check_endpoints(value, issuer)
     return ProviderMetadata(
@@ -277,5 +294,8 @@ def _texts(value: Mapping[str, Any], name: str) -> frozenset[str] | None:
 def _required(value: Mapping[str, Any], name: str, url: str) -> str:
     found = _text(value, name)
     if found is None:
-        raise ConfigurationError(f"The discovery document at {url} has no {name}")
+        raise ConfigurationError(
+            f"The discovery document at {url} has no {name}",
+            remedy="Set cognito_issuer to the issuer whose document has it, or report it to the provider",
+        )
     return found

@@ -18,8 +18,8 @@ from typing import Any
 import jwt
 
 from .._util.http import HttpClient
-from ..errors import CognitoFederationError, SignInFailedError
-from ..messages import SIGN_IN_AGAIN, printable
+from ..errors import CognitoFederationError, SignInFailedError, reworded
+from ..messages import SET_CLOCK, SIGN_IN_AGAIN, printable, span
 from .discovery import DocumentCache, document
 
 EXPIRY_LEEWAY = 60.0
@@ -65,7 +65,10 @@ class KeySet:
                 invented key IDs cannot turn us against the provider.
         """
         not_before = now - REFETCH_INTERVAL if anew else None
-        value, _ = document(self.http, self.cache, self.jwks_uri, now=now, not_before=not_before)
+        try:
+            value, _ = document(self.http, self.cache, self.jwks_uri, now=now, not_before=not_before)
+        except CognitoFederationError as error:
+            raise reworded(error, what=f"The provider's keys (jwks_uri) cannot be fetched: {error.what}") from None
         return matching_keys(value, key_id, algorithm)
 
 
@@ -193,14 +196,15 @@ def _check_origin(claims: Mapping[str, Any], expected: Expectation, error: type[
 
 
 def _check_times(claims: Mapping[str, Any], now: float, error: type[CognitoFederationError]) -> None:
-    clock = "Check the clock of this machine"
     expiry, issued = _time(claims, "exp", error), _time(claims, "iat", error)
     if now >= expiry + EXPIRY_LEEWAY:
-        raise error(f"The ID token expired {now - expiry:.0f} seconds ago", remedy=clock)
+        ago = span(now - expiry)
+        raise error(f"The new ID token expired {ago} ago: this machine's clock is ahead", remedy=SET_CLOCK)
     if issued > now + CLOCK_SKEW:
-        raise error(f"The ID token was issued {issued - now:.0f} seconds in the future", remedy=clock)
+        ahead = span(issued - now)
+        raise error(f"The ID token was issued {ahead} in the future: this machine's clock is behind", remedy=SET_CLOCK)
     if "nbf" in claims and _time(claims, "nbf", error) > now + CLOCK_SKEW:
-        raise error("The ID token is not valid yet", remedy=clock)
+        raise error("The ID token is not valid yet: this machine's clock is behind", remedy=SET_CLOCK)
 
 
 def _time(claims: Mapping[str, Any], name: str, error: type[CognitoFederationError]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -176,6 +177,12 @@ def _named(error: ProviderError, answer: HttpAnswer) -> str:
 
 
 def _raise_for_client(error: ProviderError, answer: HttpAnswer) -> None:
+    if re.search("client.?secret", error.description, re.IGNORECASE):  # Google says it with invalid_request
+        raise ConfigurationError(
+            f"{answer.host} wants the secret of this client ({_named(error, answer)})",
+            remedy="Set cognito_client_secret_env = VARIABLE, or store the secret with: cognito-federation configure"
+            " --client-secret-stdin",
+        )
     if error.code in _CLIENT_IS_WRONG or (answer.status == 401 and not error.code):
         raise ConfigurationError(
             f"{answer.host} does not take this client ({_named(error, answer)})",

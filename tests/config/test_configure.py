@@ -83,7 +83,7 @@ def test_a_profile_that_is_there_already_keeps_the_redirect_uri_that_is_register
     ("content", "why"),
     [
         (b"\xef\xbb\xbf[profile other]\nregion = a\n", "it begins with a byte order mark"),
-        ("[profile other]\nregion = a\n".encode("utf-16"), "it is not UTF-8 text"),
+        ("[profile other]\nregion = a\n".encode("utf-16"), "it is UTF-16 text"),
         (b"[profile other]\nregion = a\n[profile other]\n", "line 3 begins [profile other] a second time"),
         (b"region = a\n[profile other]\n", "line 1 stands before the first [section]"),
     ],

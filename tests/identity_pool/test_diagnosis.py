@@ -16,7 +16,7 @@ FACTS = diagnosis.CallContext(
     pool=POOL,
     profile="p",
     login_key="idp",
-    claims={"iss": "https://idp", "aud": "a", "exp": 5},
+    claims={"iss": "https://idp", "sub": "u", "aud": "a", "exp": 5},
     identity_id="i",
     now=9.0,
 )

@@ -98,14 +98,14 @@ def test_certificates_that_cannot_be_used(
     error = failed(called, f"https://127.0.0.1:{proxy.server_port}/")
     assert isinstance(error, ConfigurationError)
     assert error.what.startswith(said.format(tmp=tmp_path))
-    assert error.remedy == "Correct AWS_CA_BUNDLE"
+    assert error.remedy == "Set AWS_CA_BUNDLE=FILE with the path of CA certificates in PEM form, or remove it"
 
 
 @STACKS
 def test_a_server_that_speaks_no_tls(called: Called, proxy: ThreadingHTTPServer) -> None:
     error = failed(called, f"https://127.0.0.1:{proxy.server_port}/")
     assert "failed: its certificate or protocol was not accepted" in error.what
-    assert "AWS_CA_BUNDLE or the profile's ca_bundle" in error.remedy
+    assert "Set AWS_CA_BUNDLE=FILE with the CA certificates" in error.remedy
 
 
 @STACKS
