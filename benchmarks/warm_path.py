@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from botocore_cognito_federation.botocore_plugin.native import FILE_NAME
-from tests.servers.aws_hosts import AwsHosts
+from tests.servers.aws_hosts import HttpsFront
 
 from . import peers
 from .laboratory import Laboratory
@@ -89,9 +89,9 @@ def _by_old_pip(laboratory: Laboratory) -> list[Row]:
 
 
 def cold(laboratory: Laboratory) -> list[Row]:
-    """The long way: nothing is kept, the token is in a file, Cognito is on loopback, by http and by https."""
+    """Nothing is kept, the token is in a file, Cognito is on loopback, by http and by https; then the long way."""
     found = _cold("cold", laboratory, laboratory.environment)
-    with _aws_hosts(laboratory) as environment:
+    with _by_https(laboratory) as environment:
         found += _cold("tls", laboratory, environment)
     laboratory.forget()
     laboratory.warm()
@@ -110,19 +110,18 @@ def _cold(key: str, laboratory: Laboratory, environment: Mapping[str, str]) -> l
 
 
 @contextmanager
-def _aws_hosts(laboratory: Laboratory) -> Iterator[Mapping[str, str]]:
-    """The variables under which a helper calls AWS's own host name by https, and is answered on loopback."""
-    port = urlsplit(laboratory.world.facts.endpoint_url).port
-    folder = laboratory.scratch / "hosts"
+def _by_https(laboratory: Laboratory) -> Iterator[Mapping[str, str]]:
+    """The variables under which a helper calls Cognito by https, and loads the whole of botocore's CA bundle for it."""
+    world = laboratory.world.facts.endpoint_url
+    folder = laboratory.scratch / "https"
     folder.mkdir()
-    with AwsHosts(folder, lambda host: port if host.startswith("cognito-identity.") else None) as hosts:
+    with HttpsFront(folder, urlsplit(world).port or 0) as front:
         bundle = folder / "bundle.pem"
-        bundle.write_bytes(_botocores_bundle(laboratory).read_bytes() + hosts.ca_file.read_bytes())
+        bundle.write_bytes(_botocores_bundle(laboratory).read_bytes() + front.ca_file.read_bytes())
         config = folder / "config"
-        lines = (laboratory.home / ".aws" / "config").read_text(encoding="utf-8").splitlines(keepends=True)
-        config.write_text("".join(line for line in lines if "endpoint_url" not in line), encoding="utf-8")
-        kept = {name: value for name, value in laboratory.environment.items() if "ENDPOINT_URL" not in name}
-        yield {**kept, **hosts.proxy, "AWS_CA_BUNDLE": str(bundle), "AWS_CONFIG_FILE": str(config)}
+        text = (laboratory.home / ".aws" / "config").read_text(encoding="utf-8")
+        config.write_text(text.replace(world, front.url), encoding="utf-8")
+        yield {**laboratory.environment, "AWS_CA_BUNDLE": str(bundle), "AWS_CONFIG_FILE": str(config)}
 
 
 def _botocores_bundle(laboratory: Laboratory) -> Path:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from .._fast_path import cache_directory, state_of_variable
 from .._util.concurrency import ForkSafeLock, check_profile_recursion
 from ..cache.base import current_epoch, double_of_aws
-from ..cache.credentials import user_fingerprint
+from ..cache.documents import user_fingerprint
 from ..config.loader import settings_of_session
 from ..config.settings import Settings
 from ..errors import CognitoFederationError

@@ -19,10 +19,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .._util.concurrency import ForkSafeLock
-from ..errors import StorageError
+from .._util.files import storage_error
 
 if TYPE_CHECKING:
+    from .._util.concurrency import ForkSafeLock
     from ..config.settings import Settings
     from ..login_token import Login
 
@@ -131,6 +131,8 @@ class MemoryStore:
 
     @contextmanager
     def lock(self, name: str, *, timeout: float) -> Iterator[bool]:
+        from .._util.concurrency import ForkSafeLock
+
         lock = self._locks.setdefault(name, ForkSafeLock())
         taken = lock.acquire(timeout)
         try:
@@ -315,7 +317,7 @@ class StoreBesideDoubles:
 
 def _refuse_sessions_of_doubles(kind: str) -> None:
     if kind == SESSIONS and (double := double_of_http()) is not None:
-        raise StorageError(
+        raise storage_error(
             f"A sign-in is neither stored nor renewed while {double} answers for the identity provider",
             remedy="Renew it before the test, or let the test have credentials of its own",
         )

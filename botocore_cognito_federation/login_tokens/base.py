@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from ..login_token import LoginToken
 
 
-@dataclass(frozen=True)
-class Binding:
+class Binding(NamedTuple):
     """What a ready-to-print answer made from a token source depends on.
 
     Attributes:
