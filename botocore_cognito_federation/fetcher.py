@@ -39,8 +39,7 @@ from .messages import span
 
 if TYPE_CHECKING:
     from .cache.answers import AnswerWriter
-    from .cache.credentials import CredentialCache
-    from .cache.documents import Entry
+    from .cache.credentials import CredentialCache, Entry
     from .config.settings import Settings
     from .identity_pool.aws import Clock
     from .identity_pool.linked_logins import LinkedLogins

@@ -42,7 +42,6 @@ from .base import (
     sign_in_part,
 )
 from .documents import (
-    Entry,
     document_of,
     exchanged_tokens,
     identity_document,
@@ -57,6 +56,22 @@ if TYPE_CHECKING:
     from ..config.settings import Settings
     from ..identity_pool.aws import Clock
     from ..login_token import Login
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The place of one user's credentials in the cache.
+
+    Attributes:
+        key: the key of the credentials.
+        user: a digest of the user; empty where only the identity pool can say who it is.
+        token: digest of the token that the cached credentials must have been exchanged for; None where its claims are
+            believed.
+    """
+
+    key: str
+    user: str = ""
+    token: str | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ They import nothing of botocore, which takes longer than all the rest of the qui
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..messages import display_name
@@ -22,22 +21,6 @@ if TYPE_CHECKING:
 #: Tokens of one user that cached credentials answer to at the same time; the oldest are exchanged anew.
 _MOST_TOKENS = 16
 _END_OF_TIME = 1e12
-
-
-@dataclass(frozen=True)
-class Entry:
-    """The place of one user's credentials in the cache.
-
-    Attributes:
-        key: the key of the credentials.
-        user: a digest of the user; empty where only the identity pool can say who it is.
-        token: digest of the token that the cached credentials must have been exchanged for; None where its claims are
-            believed.
-    """
-
-    key: str
-    user: str = ""
-    token: str | None = None
 
 
 def user_fingerprint(login: Login | None) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from contextlib import closing
 from time import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .._fast_path import exit_with
 from ..cache.answers import AnswerWriter, process_text
@@ -30,7 +30,7 @@ from ..cache.file import FileStore
 from ..config.plain import endpoint_of, plain_settings
 from ..credentials import FederatedCredentials, FetchResult, is_fresh, is_usable, refresh_at
 from ..identity_pool.quick import QuickPool, UnusualError, Vended
-from ..login_token import MOST_CHARACTERS, LoginToken
+from ..login_token import MOST_CHARACTERS, Login, LoginToken
 
 if TYPE_CHECKING:
     from .._fast_path import CacheQuery
@@ -41,14 +41,6 @@ if TYPE_CHECKING:
 _SKEW = 150
 #: Characters of a `Logins` key (GetId, IdentityProviderName).
 _LONGEST_KEY = 128
-
-
-class _Login(NamedTuple):
-    """See `identity_pool.client.Login`."""
-
-    key: str
-    token: LoginToken
-    linked: tuple[()] = ()
 
 
 def answer_if_plain(query: CacheQuery) -> None:
@@ -87,7 +79,7 @@ def _fetched(query: CacheQuery) -> str:
         return process_text(result)
 
 
-def _login(settings: PlainSettings) -> _Login:
+def _login(settings: PlainSettings) -> Login:
     """The login of the token in the file, if it is a JWT that has not expired and says whose it is."""
     with open(settings.token_file, "rb", opener=_non_blocking) as file:
         text = file.read(MOST_CHARACTERS + 1).decode("ascii").strip()
@@ -102,14 +94,14 @@ def _login(settings: PlainSettings) -> _Login:
         raise UnusualError
     if "exp" in token.claims and (token.expires_at is None or token.expires_at <= time()):
         raise UnusualError
-    return _Login(key, token)
+    return Login(key, token)
 
 
 def _non_blocking(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _refuse_fresh(store: Store, key: str, login: _Login, settings: PlainSettings) -> dict[str, float]:
+def _refuse_fresh(store: Store, key: str, login: Login, settings: PlainSettings) -> dict[str, float]:
     """The tokens that what is cached answers to.
 
     Raises:
@@ -124,7 +116,7 @@ def _refuse_fresh(store: Store, key: str, login: _Login, settings: PlainSettings
     return before
 
 
-def _exchanged(settings: PlainSettings, store: Store, login: _Login) -> FederatedCredentials:
+def _exchanged(settings: PlainSettings, store: Store, login: Login) -> FederatedCredentials:
     """Credentials for the login, by a connection of its own."""
     region = settings.identity_pool_id.partition(":")[0]
     endpoint = endpoint_of(settings.endpoint or f"https://cognito-identity.{region}.amazonaws.com")
@@ -135,7 +127,7 @@ def _exchanged(settings: PlainSettings, store: Store, login: _Login) -> Federate
         return _vended(settings, store, login, pool)
 
 
-def _vended(settings: PlainSettings, store: Store, login: _Login, pool: QuickPool) -> FederatedCredentials:
+def _vended(settings: PlainSettings, store: Store, login: Login, pool: QuickPool) -> FederatedCredentials:
     """Credentials for the login; the identity ID is looked up where it is not known, and stored."""
     logins = {login.key: login.token.value}
     place = identity_key(settings.as_settings(), login)

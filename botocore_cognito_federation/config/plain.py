@@ -11,8 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .._fast_path import CHAIN_VARIABLE, expanded
 
@@ -57,8 +56,7 @@ _KINDS = ("profile", "services", "sso-session")
 _NO_ID_TOKENS = frozenset({"graph.facebook.com", "www.amazon.com", "api.twitter.com"})
 
 
-@dataclass(frozen=True, eq=False)
-class PlainSettings:
+class PlainSettings(NamedTuple):
     """The settings of a plain profile, under the names of `Settings`, and what the quick way needs besides.
 
     Attributes:
@@ -79,9 +77,15 @@ class PlainSettings:
     scope: str
 
     # What a plain profile does not have.
-    identity_id = duration_seconds = role_session_name = assume_role_arn = sts_endpoint = None
-    flow, cache = "enhanced", "file"
-    fips = dual_stack = False
+    identity_id: None = None
+    duration_seconds: None = None
+    role_session_name: None = None
+    assume_role_arn: None = None
+    sts_endpoint: None = None
+    flow: str = "enhanced"
+    cache: str = "file"
+    fips: bool = False
+    dual_stack: bool = False
 
     def as_settings(self) -> Settings:
         """These settings for functions that read nothing but what is here."""
