@@ -107,13 +107,9 @@ def checked_text(text: str, source: str) -> str:
     if not token:
         raise _unusable(f"{source} is empty")
     if token.startswith("<"):
-        raise _unusable(
-            f"{source} holds XML; a SAML response is sent as base64", remedy="Encode it: base64 -w0"
-        )
+        raise _unusable(f"{source} holds XML; a SAML response is sent as base64", remedy="Encode it: base64 -w0")
     if len(token) > MOST_CHARACTERS:
-        raise _unusable(
-            f"{source} holds {len(token):,} characters; a login token has {MOST_CHARACTERS:,} at most"
-        )
+        raise _unusable(f"{source} holds {len(token):,} characters; a login token has {MOST_CHARACTERS:,} at most")
     if not token.isascii() or not token.isprintable() or " " in token:
         raise _unusable(f"{source} does not hold a bare login token, but text with spaces or binary data")
     return token

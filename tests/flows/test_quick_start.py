@@ -133,7 +133,7 @@ def test_what_site_raises_is_a_failure_like_any_other(home: Home, script: str, t
         f"sys.argv[0] = __file__ = {script!r}\n"
         "exec(compile(open(__file__).read(), __file__, 'exec'))\n"
     )
-    assert "cannot run (ImportError site)" in ask(home, str(program)).refused(1)
+    assert "the module site cannot be imported" in ask(home, str(program)).refused(1)
     assert ask(home, str(program), COGNITO_FEDERATION_FAIL_CLOSED="true").key.startswith("FAILED_")
 
 
