@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -38,8 +39,19 @@ def ways(laboratory: Laboratory) -> dict[str, Command]:
 
 def instruction_ratios(laboratory: Laboratory) -> dict[str, float]:
     """Instructions of each of the `ways` over those of a bare interpreter."""
-    bare = instructions(laboratory.bare, laboratory.environment)
-    return {name: instructions(way, laboratory.environment) / bare for name, way in ways(laboratory).items()}
+    environment = laboratory.environment
+    bare = instructions(laboratory.bare, environment)
+    return {name: instructions(way, environment) / bare for name, way in ways(laboratory).items()}
+
+
+def cold_instruction_ratio(laboratory: Laboratory) -> float:
+    """Instructions of a cold start by http over those of a bare interpreter; an answer is ready again afterwards."""
+    environment = laboratory.environment
+    laboratory.forget()
+    subprocess.run(laboratory.line, env=dict(environment), check=True, capture_output=True)  # byte code is written
+    laboratory.forget()
+    ratio = instructions(laboratory.line, environment) / instructions(laboratory.bare, environment)
+    return ratio
 
 
 def extra_imports(laboratory: Laboratory) -> dict[str, list[str]]:
@@ -69,22 +81,34 @@ def against_bare(laboratory: Laboratory) -> list[Row]:
         ratios = instruction_ratios(laboratory)
         rows = {"line": "line.instructions", "instructions": "warm.instructions", "check": "check.instructions"}
         found += [Row(rows[way], ratio) for way, ratio in ratios.items()]
-    found += _by_old_pip(laboratory)
+    found += [*_by_pip("old", laboratory), *_by_pip("new", laboratory), _busy(laboratory)]
     found.append(Row("warm.peak", peak_mib(laboratory.python, _by_interpreter(laboratory), environment)))
     found.append(Row("bare.peak", peak_mib(laboratory.python, laboratory.bare, environment)))
     return [*found, _wall("floor.wall", at["floor"])]
 
 
-def _by_old_pip(laboratory: Laboratory) -> list[Row]:
-    """What the oldest pip that is supported installs, beside the bare Python of its own environment."""
-    folder, environment = laboratory.with_old_pip(), laboratory.environment
+def _busy(laboratory: Laboratory) -> Row:
+    """The line on a machine whose cores all have something else to do."""
+    busy = [subprocess.Popen([laboratory.python, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+    try:
+        at = ratios_to(laboratory.bare, {"line": laboratory.line}, laboratory.environment, _ROUNDS)
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    return _wall("busy.wall", at["line"])
+
+
+def _by_pip(age: str, laboratory: Laboratory) -> list[Row]:
+    """What the oldest pip that is supported installs, or the newest, beside the bare Python of that environment."""
+    folder, environment = laboratory.with_pip(newest=age == "new"), laboratory.environment
     bare = [str(folder / "python"), "-c", "pass"]
     helper = [str(folder / "cognito-federation"), *laboratory.helper[1:]]
-    at = ratios_to(bare, {"old": helper}, environment, _ROUNDS)["old"]
-    found = [_wall("old.wall", at), _cpu("old.cpu", at)]
+    at = ratios_to(bare, {age: helper}, environment, _ROUNDS)[age]
+    found = [_wall(f"{age}.wall", at), _cpu(f"{age}.cpu", at)]
     if can_count():
         ratio = instructions([bare[0], *helper], environment) / instructions(bare, environment)
-        found.append(Row("old.instructions", ratio))
+        found.append(Row(f"{age}.instructions", ratio))
     return found
 
 
@@ -99,12 +123,12 @@ def cold(laboratory: Laboratory) -> list[Row]:
 
 
 def _cold(key: str, laboratory: Laboratory, environment: Mapping[str, str]) -> list[Row]:
-    commands = {key: laboratory.helper}
+    commands = {key: laboratory.line}
     at = ratios_to(laboratory.bare, commands, environment, _COLD_ROUNDS, before=laboratory.forget)[key]
     found = [_wall(f"{key}.wall", at), _cpu(f"{key}.cpu", at)]
     if can_count():
         laboratory.forget()
-        ratio = instructions(_by_interpreter(laboratory), environment) / instructions(laboratory.bare, environment)
+        ratio = instructions(laboratory.line, environment) / instructions(laboratory.bare, environment)
         found.append(Row(f"{key}.instructions", ratio))
     return found
 

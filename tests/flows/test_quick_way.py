@@ -155,6 +155,25 @@ def test_credentials_are_the_same_both_ways_and_so_is_what_is_stored(home: Home,
     assert quick[0][0] == (6 if "cognito_role_arn" in keys else 0)  # the demo's user may not choose a role
 
 
+OPENED = """
+import runpy, sys
+sys.addaudithook(lambda event, args: event == "open" and print(args[0], file=sys.stderr))
+sys.argv = ["cognito-federation", "credential-process", "--profile", "demo"]
+runpy.run_module("botocore_cognito_federation", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_each_file_is_read_once_and_no_model_of_a_service(home: Home) -> None:
+    home.ask()  # byte code is written
+    shutil.rmtree(home.cache)
+    opened = home.python(OPENED).err.decode().split("\n")
+    assert opened.count(str(home.config)) == 1
+    assert opened.count(str(home.token)) == 2  # `open` with an opener, and what that opens
+    assert not any("botocore/" in path for path in opened)
+    # The locks, three marks of sign-outs twice, the failures, the credentials and the identity ID before and after.
+    assert len([path for path in opened if path.startswith(str(home.cache))]) <= 30
+
+
 @pytest.mark.thorough
 def test_a_clock_that_is_wrong_is_noted_both_ways(home: Home) -> None:
     home.world.clock_offset = -400
