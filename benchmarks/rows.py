@@ -20,6 +20,7 @@ _CROWD = "1,000 clients of `serve` at the same moment"
 _NATIVE = "session, client and first S3 call, native and warm"
 _BURST = "64 processes at once, nothing cached, sign-in to be renewed"
 _SSO, _CLI2, _EXPORT = "aws-sso-util, cached", "AWS CLI 2 export-credentials", "aws-export-credentials"
+_SIGN_IN = "federated_sign_in() of one more user of a server"
 _LOOP = "asyncio: 20 tasks, nothing cached, one fetch"
 _BARE = "x python -c pass"
 
@@ -105,6 +106,9 @@ CATALOGUE: Mapping[str, Line] = {
     "frozen.ours": Line("get_frozen_credentials(), this package", "ns"),
     "frozen.ratio": Line("get_frozen_credentials(), this package", "x static Credentials", 1.0),
     "served.again": Line("current_credentials(), fresh", "ns", 2000),
+    "sign_in.cpu": Line(_SIGN_IN, "CPU ms"),
+    "sign_in.bare": Line("the same two calls by botocore alone", "CPU ms"),
+    "sign_in.ratio": Line(_SIGN_IN, "CPU x the same two calls by botocore alone", 1.15),
     "burst.wall": Line(_BURST, "wall x (one cold call + 1.15 warm bursts)", 1.0),
     "burst.refreshes": Line(_BURST, "refresh tokens spent", 1, exactly=True),
     "burst.identities": Line(_BURST, "calls of GetId", 1),
