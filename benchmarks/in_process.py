@@ -19,7 +19,13 @@ _ROUNDS, _IMPORT_ROUNDS = 15, 25
 def rows(laboratory: Laboratory) -> list[Row]:
     _tell(laboratory, "native", _NATIVE)  # byte code written, an answer ready
     counted = _counted(laboratory) if can_count() else []
-    return [_importing(laboratory), *_first_call(laboratory), *counted, *_per_call(laboratory)]
+    return [
+        _importing(laboratory),
+        *_first_call(laboratory),
+        *counted,
+        *_per_call(laboratory),
+        *_sign_in(laboratory),
+    ]
 
 
 def _importing(laboratory: Laboratory) -> Row:
@@ -59,6 +65,20 @@ def _per_call(laboratory: Laboratory) -> list[Row]:
         _row("frozen.ratio", ratio),
         Row("served.again", round(statistics.median(told["again"]))),
     ]
+
+
+def _sign_in(laboratory: Laboratory) -> list[Row]:
+    """A server whose users each sign in with a token of their own."""
+    world = laboratory.world
+    told = {
+        "pool": world.facts.pool_id,
+        "login_key": world.provider.login_key,
+        "token": world.provider.issue("ada"),
+        "endpoint": world.facts.endpoint_url,
+    }
+    found = _tell(laboratory, "sign-in", {"BENCHMARK_SIGN_IN": json.dumps(told)})
+    ratios = [ours / bare for ours, bare in zip(found["ours"], found["bare"], strict=True)]
+    return [_row("sign_in.cpu", found["ours"]), _row("sign_in.bare", found["bare"]), _row("sign_in.ratio", ratios)]
 
 
 def _row(key: str, values: list[float]) -> Row:

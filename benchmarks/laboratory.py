@@ -56,13 +56,19 @@ class Laboratory:
         """``status --check`` as the prompt of a shell runs it."""
         return [str(self.bin / "cognito-federation"), "status", "--check", "--profile", "demo"]
 
-    def with_old_pip(self) -> Path:
-        """The executables of an environment as the README makes it, with the pip that comes with this Python."""
-        folder = self.scratch / "old-pip"
+    def with_pip(self, *, newest: bool) -> Path:
+        """The executables of an environment as the README makes it, with the pip of this Python or the newest one."""
+        folder = self.scratch / ("new-pip" if newest else "old-pip")
         if not folder.exists():
             make = [self.rooms.interpreter, "-m", "venv", str(folder)]
             subprocess.run(make, check=True, capture_output=True)
-            pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "--no-index", "--no-deps"]
+            pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q"]
+            if newest:
+                subprocess.run([*pip, "--upgrade", "pip"], check=True, capture_output=True)
+                # Its .pth costs every start of Python; environments of newer Pythons have none.
+                remove = [*pip[:3], "uninstall", "-q", "-y", "setuptools"]
+                subprocess.run(remove, check=True, capture_output=True)
+            pip += ["--no-index", "--no-deps"]
             # Without the packages that it depends on: an answer that is ready needs none of them.
             subprocess.run([*pip, str(self.rooms.wheel())], check=True, capture_output=True)
         return folder / "bin"

@@ -10,7 +10,7 @@ import timeit
 from statistics import median
 from time import perf_counter, process_time
 
-_CALLS, _REPEATS, _AGAIN = 200_000, 7, 9
+_CALLS, _REPEATS, _AGAIN, _SIGN_INS = 200_000, 7, 9, 100
 
 
 def importing() -> dict[str, float]:
@@ -84,12 +84,52 @@ def freezing() -> dict[str, list[float]]:
     return found
 
 
+def signing_in() -> dict[str, list[float]]:
+    """CPU milliseconds of the sign-in of a server's user, and of the two calls that it makes, by turns."""
+    from botocore import UNSIGNED
+    from botocore.config import Config
+    from botocore.session import Session
+
+    from botocore_cognito_federation import CognitoFederation
+
+    told = json.loads(os.environ["BENCHMARK_SIGN_IN"])
+    pool, login_key, token, endpoint = (told[name] for name in ("pool", "login_key", "token", "endpoint"))
+    client = Session().create_client(
+        "cognito-identity",
+        region_name=pool.partition(":")[0],
+        endpoint_url=endpoint,
+        config=Config(signature_version=UNSIGNED),
+    )
+
+    def bare() -> None:
+        identity = client.get_id(IdentityPoolId=pool, Logins={login_key: token})["IdentityId"]
+        client.get_credentials_for_identity(IdentityId=identity, Logins={login_key: token})
+
+    def ours() -> None:
+        CognitoFederation(pool, endpoint_url=endpoint).federated_sign_in(login_key, token)
+
+    found: dict[str, list[float]] = {"bare": [], "ours": []}
+    for _ in range(3):  # what the first user of a server pays for all
+        bare()
+        ours()
+    gc.collect()
+    gc.disable()
+    for _ in range(_SIGN_INS):
+        for name, call in (("bare", bare), ("ours", ours)):
+            start = process_time()
+            call()
+            found[name].append((process_time() - start) * 1000)
+    return found
+
+
 def main() -> None:
     mode = sys.argv[1]
     if mode == "import":
         result: object = importing()
     elif mode == "frozen":
         result = freezing()
+    elif mode == "sign-in":
+        result = signing_in()
     elif mode in ("imported", "installed", "called", "native-called"):
         result = counted(mode)
     else:

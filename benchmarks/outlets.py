@@ -17,8 +17,9 @@ from .laboratory import Laboratory
 from .measuring import Spread, Unmeasurable
 from .rows import Row
 
-_ASKED, _LOOPS = 400, 9
+_ASKED, _LOOPS, _CROWDS = 400, 9, 5
 _PROGRAM = Path(__file__).with_name("aio_program.py")
+_CROWD = Path(__file__).with_name("crowd_program.py")
 _URL, _TOKEN = "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN"
 
 
@@ -30,11 +31,25 @@ def _endpoint(laboratory: Laboratory) -> list[Row]:
     """A new connection each time, as SDKs ask."""
     with _serving(laboratory) as variables:
         times = sorted(_asked(variables) * 1000 for _ in range(_ASKED))
-    at = Spread.of(times)
+        at = Spread.of(times)
+        crowds = [_crowd(laboratory, variables) for _ in range(_CROWDS)]
+    slowest = Spread.of([crowd["p99"] for crowd in crowds])
+    dropped = [crowd["dropped"] for crowd in crowds]
     return [
         Row("endpoint.median", at.median, spread=(at.low, at.high)),
         Row("endpoint.most", times[_ASKED * 95 // 100]),
+        Row("crowd.dropped", max(dropped), spread=(min(dropped), max(dropped))),
+        Row("crowd.p99", slowest.median, spread=(slowest.low, slowest.high)),
     ]
+
+
+def _crowd(laboratory: Laboratory, variables: dict[str, str]) -> dict[str, float]:
+    environment = {**laboratory.environment, **variables}
+    told = subprocess.run([laboratory.python, _CROWD], env=environment, capture_output=True, text=True, timeout=120)
+    if told.returncode:
+        raise Unmeasurable(f"the crowd: {told.stderr[-300:]}")
+    found: dict[str, float] = json.loads(told.stdout)
+    return found
 
 
 @contextmanager

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 _HELPER = "warm credential-process"
 _LINE = "warm credential-process by the line of `configure`"
 _OLD = "warm credential-process, console script of the pip in Python"
+_NEW = "warm credential-process, console script of the newest pip"
 _CHECK = "status --check, signed in"
-_COLD = "cold credential-process, token from a file, http"
-_TLS = "cold credential-process, token from a file, https with all of botocore's CA bundle"
+_COLD = "cold credential-process by the line of `configure`, token from a file, http"
+_TLS = "cold credential-process by the line of `configure`, token from a file, https with all of botocore's CA bundle"
+_CROWD = "1,000 clients of `serve` at the same moment"
 _NATIVE = "session, client and first S3 call, native and warm"
 _BURST = "64 processes at once, nothing cached, sign-in to be renewed"
 _SSO, _CLI2, _EXPORT = "aws-sso-util, cached", "AWS CLI 2 export-credentials", "aws-export-credentials"
+_SIGN_IN = "federated_sign_in() of one more user of a server"
 _LOOP = "asyncio: 20 tasks, nothing cached, one fetch"
 _BARE = "x python -c pass"
 
@@ -71,13 +74,17 @@ CATALOGUE: Mapping[str, Line] = {
     "old.instructions": Line(_OLD, f"instructions {_BARE}", 0.95, reason=TEMPLATE),
     "check.wall": Line(_CHECK, f"wall {_BARE}", 2),
     "check.instructions": Line(_CHECK, f"instructions {_BARE}", 2),
+    "new.wall": Line(_NEW, f"wall {_BARE}", 1.10, reason=_WALL),
+    "new.cpu": Line(_NEW, f"CPU {_BARE}"),
+    "new.instructions": Line(_NEW, f"instructions {_BARE}", 0.95),
+    "busy.wall": Line(f"{_LINE}, all cores busy", f"wall {_BARE}"),
     "floor.wall": Line("python -I -S -c pass", f"wall {_BARE}"),
     "cold.wall": Line(_COLD, f"wall {_BARE}"),
     "cold.cpu": Line(_COLD, f"CPU {_BARE}"),
-    "cold.instructions": Line(_COLD, f"instructions {_BARE}"),
+    "cold.instructions": Line(_COLD, f"instructions {_BARE}", 12),
     "tls.wall": Line(_TLS, f"wall {_BARE}"),
     "tls.cpu": Line(_TLS, f"CPU {_BARE}"),
-    "tls.instructions": Line(_TLS, f"instructions {_BARE}"),
+    "tls.instructions": Line(_TLS, f"instructions {_BARE}", 12),
     "peer.sso.wall": Line(_SSO, f"wall {_BARE}"),
     "peer.sso.cpu": Line(_SSO, f"CPU {_BARE}"),
     "peer.cli2.wall": Line(_CLI2, f"wall {_BARE}"),
@@ -99,6 +106,9 @@ CATALOGUE: Mapping[str, Line] = {
     "frozen.ours": Line("get_frozen_credentials(), this package", "ns"),
     "frozen.ratio": Line("get_frozen_credentials(), this package", "x static Credentials", 1.0),
     "served.again": Line("current_credentials(), fresh", "ns", 2000),
+    "sign_in.cpu": Line(_SIGN_IN, "CPU ms"),
+    "sign_in.bare": Line("the same two calls by botocore alone", "CPU ms"),
+    "sign_in.ratio": Line(_SIGN_IN, "CPU x the same two calls by botocore alone", 1.15),
     "burst.wall": Line(_BURST, "wall x (one cold call + 1.15 warm bursts)", 1.0),
     "burst.refreshes": Line(_BURST, "refresh tokens spent", 1, exactly=True),
     "burst.identities": Line(_BURST, "calls of GetId", 1),
@@ -109,6 +119,8 @@ CATALOGUE: Mapping[str, Line] = {
     "config.instructions": Line(f"{_HELPER}, 2,000 profiles in ~/.aws/config", "instructions x few profiles", 1.01),
     "endpoint.median": Line("answer of `serve`, a new connection each", "ms", 5),
     "endpoint.most": Line("answer of `serve`, a new connection each", "ms, 95 of 100"),
+    "crowd.dropped": Line(_CROWD, "clients without an answer", 0, exactly=True),
+    "crowd.p99": Line(_CROWD, "s, 99 of 100", 2),
     "loop.wall": Line(_LOOP, "longest stall, ms", 20, reason=_WALL),
     "loop.cpu": Line(_LOOP, "longest stall, ms of its own CPU", 20),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from botocore_cognito_federation.botocore_plugin.native import FILE_NAME
-from tests.servers.aws_hosts import AwsHosts
+from tests.servers.aws_hosts import HttpsFront
 
 from . import peers
 from .laboratory import Laboratory
@@ -38,8 +39,19 @@ def ways(laboratory: Laboratory) -> dict[str, Command]:
 
 def instruction_ratios(laboratory: Laboratory) -> dict[str, float]:
     """Instructions of each of the `ways` over those of a bare interpreter."""
-    bare = instructions(laboratory.bare, laboratory.environment)
-    return {name: instructions(way, laboratory.environment) / bare for name, way in ways(laboratory).items()}
+    environment = laboratory.environment
+    bare = instructions(laboratory.bare, environment)
+    return {name: instructions(way, environment) / bare for name, way in ways(laboratory).items()}
+
+
+def cold_instruction_ratio(laboratory: Laboratory) -> float:
+    """Instructions of a cold start by http over those of a bare interpreter; an answer is ready again afterwards."""
+    environment = laboratory.environment
+    laboratory.forget()
+    subprocess.run(laboratory.line, env=dict(environment), check=True, capture_output=True)  # byte code is written
+    laboratory.forget()
+    ratio = instructions(laboratory.line, environment) / instructions(laboratory.bare, environment)
+    return ratio
 
 
 def extra_imports(laboratory: Laboratory) -> dict[str, list[str]]:
@@ -69,29 +81,41 @@ def against_bare(laboratory: Laboratory) -> list[Row]:
         ratios = instruction_ratios(laboratory)
         rows = {"line": "line.instructions", "instructions": "warm.instructions", "check": "check.instructions"}
         found += [Row(rows[way], ratio) for way, ratio in ratios.items()]
-    found += _by_old_pip(laboratory)
+    found += [*_by_pip("old", laboratory), *_by_pip("new", laboratory), _busy(laboratory)]
     found.append(Row("warm.peak", peak_mib(laboratory.python, _by_interpreter(laboratory), environment)))
     found.append(Row("bare.peak", peak_mib(laboratory.python, laboratory.bare, environment)))
     return [*found, _wall("floor.wall", at["floor"])]
 
 
-def _by_old_pip(laboratory: Laboratory) -> list[Row]:
-    """What the oldest pip that is supported installs, beside the bare Python of its own environment."""
-    folder, environment = laboratory.with_old_pip(), laboratory.environment
+def _busy(laboratory: Laboratory) -> Row:
+    """The line on a machine whose cores all have something else to do."""
+    busy = [subprocess.Popen([laboratory.python, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+    try:
+        at = ratios_to(laboratory.bare, {"line": laboratory.line}, laboratory.environment, _ROUNDS)
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    return _wall("busy.wall", at["line"])
+
+
+def _by_pip(age: str, laboratory: Laboratory) -> list[Row]:
+    """What the oldest pip that is supported installs, or the newest, beside the bare Python of that environment."""
+    folder, environment = laboratory.with_pip(newest=age == "new"), laboratory.environment
     bare = [str(folder / "python"), "-c", "pass"]
     helper = [str(folder / "cognito-federation"), *laboratory.helper[1:]]
-    at = ratios_to(bare, {"old": helper}, environment, _ROUNDS)["old"]
-    found = [_wall("old.wall", at), _cpu("old.cpu", at)]
+    at = ratios_to(bare, {age: helper}, environment, _ROUNDS)[age]
+    found = [_wall(f"{age}.wall", at), _cpu(f"{age}.cpu", at)]
     if can_count():
         ratio = instructions([bare[0], *helper], environment) / instructions(bare, environment)
-        found.append(Row("old.instructions", ratio))
+        found.append(Row(f"{age}.instructions", ratio))
     return found
 
 
 def cold(laboratory: Laboratory) -> list[Row]:
-    """The long way: nothing is kept, the token is in a file, Cognito is on loopback, by http and by https."""
+    """Nothing is kept, the token is in a file, Cognito is on loopback, by http and by https; then the long way."""
     found = _cold("cold", laboratory, laboratory.environment)
-    with _aws_hosts(laboratory) as environment:
+    with _by_https(laboratory) as environment:
         found += _cold("tls", laboratory, environment)
     laboratory.forget()
     laboratory.warm()
@@ -99,30 +123,29 @@ def cold(laboratory: Laboratory) -> list[Row]:
 
 
 def _cold(key: str, laboratory: Laboratory, environment: Mapping[str, str]) -> list[Row]:
-    commands = {key: laboratory.helper}
+    commands = {key: laboratory.line}
     at = ratios_to(laboratory.bare, commands, environment, _COLD_ROUNDS, before=laboratory.forget)[key]
     found = [_wall(f"{key}.wall", at), _cpu(f"{key}.cpu", at)]
     if can_count():
         laboratory.forget()
-        ratio = instructions(_by_interpreter(laboratory), environment) / instructions(laboratory.bare, environment)
+        ratio = instructions(laboratory.line, environment) / instructions(laboratory.bare, environment)
         found.append(Row(f"{key}.instructions", ratio))
     return found
 
 
 @contextmanager
-def _aws_hosts(laboratory: Laboratory) -> Iterator[Mapping[str, str]]:
-    """The variables under which a helper calls AWS's own host name by https, and is answered on loopback."""
-    port = urlsplit(laboratory.world.facts.endpoint_url).port
-    folder = laboratory.scratch / "hosts"
+def _by_https(laboratory: Laboratory) -> Iterator[Mapping[str, str]]:
+    """The variables under which a helper calls Cognito by https, and loads the whole of botocore's CA bundle for it."""
+    world = laboratory.world.facts.endpoint_url
+    folder = laboratory.scratch / "https"
     folder.mkdir()
-    with AwsHosts(folder, lambda host: port if host.startswith("cognito-identity.") else None) as hosts:
+    with HttpsFront(folder, urlsplit(world).port or 0) as front:
         bundle = folder / "bundle.pem"
-        bundle.write_bytes(_botocores_bundle(laboratory).read_bytes() + hosts.ca_file.read_bytes())
+        bundle.write_bytes(_botocores_bundle(laboratory).read_bytes() + front.ca_file.read_bytes())
         config = folder / "config"
-        lines = (laboratory.home / ".aws" / "config").read_text(encoding="utf-8").splitlines(keepends=True)
-        config.write_text("".join(line for line in lines if "endpoint_url" not in line), encoding="utf-8")
-        kept = {name: value for name, value in laboratory.environment.items() if "ENDPOINT_URL" not in name}
-        yield {**kept, **hosts.proxy, "AWS_CA_BUNDLE": str(bundle), "AWS_CONFIG_FILE": str(config)}
+        text = (laboratory.home / ".aws" / "config").read_text(encoding="utf-8")
+        config.write_text(text.replace(world, front.url), encoding="utf-8")
+        yield {**laboratory.environment, "AWS_CA_BUNDLE": str(bundle), "AWS_CONFIG_FILE": str(config)}
 
 
 def _botocores_bundle(laboratory: Laboratory) -> Path:

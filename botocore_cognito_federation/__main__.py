@@ -49,6 +49,9 @@ def main() -> None:
         log = environ.get("COGNITO_FEDERATION_DEBUG")
         if not log:
             answer_or_wait_for_lock(query)
+            from .cli.quick import answer_if_plain
+
+            answer_if_plain(query)
         _run_site()
         _offer_callers_path_to_handlers()
         from .cli.credential_process import answer_and_end

@@ -8,8 +8,6 @@ from datetime import datetime, timezone
 from math import isfinite
 from typing import Any, TypedDict
 
-from .messages import shown_time
-
 
 class Essential(TypedDict):
     """The keyword arguments of boto3's clients, resources and sessions; a TypedDict, so that `**` type-checks."""
@@ -44,6 +42,8 @@ class FederatedCredentials:
     authenticated: bool = True
 
     def __repr__(self) -> str:
+        from .messages import shown_time
+
         # Times as people read them, since notebooks show this; and no part of the credentials.
         return (
             f"FederatedCredentials(identity_id={self.identity_id!r}, account_id={self.account_id!r},"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from ._util.urls import LOCALHOST, UnsafeURLError, parse_url
@@ -186,6 +187,7 @@ _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
 _ISSUER = re.compile(rf"(https?)://({_HOST}(?::\d{{1,5}})?)((?:/[A-Za-z0-9._~!$&'()*+,;=:@%|-]*)*)\Z")
 
 
+@lru_cache(maxsize=64)  # a server asks for the same ones at each sign-in of its users
 def resolve(
     provider: str,
     *,

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from .errors import TokenRefreshError
 from .messages import SettingNames
 
 if TYPE_CHECKING:
     from .config.settings import Settings
+    from .errors import TokenRefreshError
 
 #: Longest token that fits a `Logins` value (cognito-identity, IdentityProviderToken).
 MOST_CHARACTERS = 50_000
@@ -31,6 +31,12 @@ _MILLISECONDS_FROM = 100_000_000_000
 
 #: Nobody issues tokens for longer than ten years (Cognito's refresh tokens, the longest there are, end there).
 _LONGEST_LIFE = 10 * 366 * 86400
+
+
+def _unusable(what: str, remedy: str = "") -> TokenRefreshError:
+    from .errors import TokenRefreshError  # imports botocore, which reading a token must not
+
+    return TokenRefreshError(what, remedy=remedy)
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ def decoded(raw: bytes, *, source: str) -> str:
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise TokenRefreshError(f"{source} holds binary data, not a login token") from None
+        raise _unusable(f"{source} holds binary data, not a login token") from None
 
 
 def checked_text(text: str, source: str) -> str:
@@ -99,21 +105,17 @@ def checked_text(text: str, source: str) -> str:
     """
     token = _unwrapped(text.strip())
     if not token:
-        raise TokenRefreshError(f"{source} is empty", remedy="Let what writes it write the login token")
+        raise _unusable(f"{source} is empty", remedy="Let what writes it write the login token")
     if token[0] in "\"'":
-        raise TokenRefreshError(f"{source} holds the login token in quotes", remedy="Write it without quotes")
+        raise _unusable(f"{source} holds the login token in quotes", remedy="Write it without quotes")
     if token[:7].lower() == "bearer ":
-        raise TokenRefreshError(f"{source} holds Bearer in front of the login token", remedy="Write the token alone")
+        raise _unusable(f"{source} holds Bearer in front of the login token", remedy="Write the token alone")
     if token.startswith("<"):
-        raise TokenRefreshError(
-            f"{source} holds XML; a SAML response is sent as base64", remedy="Encode it: base64 -w0"
-        )
+        raise _unusable(f"{source} holds XML; a SAML response is sent as base64", remedy="Encode it: base64 -w0")
     if len(token) > MOST_CHARACTERS:
-        raise TokenRefreshError(
-            f"{source} holds {len(token):,} characters; a login token has {MOST_CHARACTERS:,} at most"
-        )
+        raise _unusable(f"{source} holds {len(token):,} characters; a login token has {MOST_CHARACTERS:,} at most")
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise TokenRefreshError(f"{source} does not hold a bare login token, but text with spaces or binary data")
+        raise _unusable(f"{source} does not hold a bare login token, but text with spaces or binary data")
     return token
 
 
@@ -178,19 +180,19 @@ def expiry_seconds(value: object, *, now: float, name: str = "expires_at") -> fl
         return None
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise TokenRefreshError(f"{name} is a datetime without a time zone", remedy="Give an aware datetime (UTC)")
+            raise _unusable(f"{name} is a datetime without a time zone", remedy="Give an aware datetime (UTC)")
         return value.timestamp()
     seconds = _number(value)
     if seconds is None:
-        raise TokenRefreshError(f"{name} must be a number of seconds or milliseconds since 1970, or an aware datetime")
+        raise _unusable(f"{name} must be a number of seconds or milliseconds since 1970, or an aware datetime")
     if seconds >= _MILLISECONDS_FROM:
         seconds /= 1000
     if seconds < 365 * 86400:
-        raise TokenRefreshError(
+        raise _unusable(
             f"{name} lies in 1970; it is a time, not a duration", remedy="Give the current time plus the lifetime"
         )
     if seconds > now + _LONGEST_LIFE:
-        raise TokenRefreshError(
+        raise _unusable(
             f"{name} lies more than ten years ahead", remedy="Give seconds since 1970, and a lifetime in seconds"
         )
     return seconds
@@ -218,18 +220,18 @@ def parse_output(text: str, *, source: str, field: str | None, now: float) -> Lo
     try:
         answer = json.loads(stripped)
     except (ValueError, RecursionError):
-        raise TokenRefreshError(f"{source} does not hold valid JSON") from None
+        raise _unusable(f"{source} does not hold valid JSON") from None
     if not isinstance(answer, dict):
-        raise TokenRefreshError(f"{source} holds JSON that is not an object")
+        raise _unusable(f"{source} holds JSON that is not an object")
     token = _lookup(answer, field) if field else _first(answer, _USUAL_FIELDS)
     if not isinstance(token, str):
         wanted = f"field {field!r}" if field else "field 'token'"
-        raise TokenRefreshError(
+        raise _unusable(
             f"{source} holds JSON without a string {wanted}", remedy="Set cognito_token_field to the field of the token"
         )
     identity_id = answer.get("identity_id")
     if identity_id is not None and not isinstance(identity_id, str):
-        raise TokenRefreshError(f"{source} holds JSON whose identity_id is not a string")
+        raise _unusable(f"{source} holds JSON whose identity_id is not a string")
     return LoginToken.of(
         checked_text(token, source),
         expires_at=expiry_seconds(answer.get("expires_at"), now=now, name=f"expires_at of {source}"),
@@ -288,7 +290,7 @@ class Login:
         """
         provider = settings.provider
         if (provider is None or provider.token_kind == "id_token") and not token.claims:
-            raise TokenRefreshError(
+            raise _unusable(
                 "The login token is not a JWT, which identity pools take from OpenID Connect providers",
                 remedy="Send the provider's ID token; for Facebook or Amazon access tokens set"
                 f" {SettingNames.of(settings):provider}",
@@ -297,12 +299,12 @@ class Login:
         if key is None:
             # Nobody configured a provider, or it is a developer token, whose key differs by partition.
             if token.issuer is None:
-                raise TokenRefreshError("The login token has no iss claim", remedy="Set cognito_login_key")
+                raise _unusable("The login token has no iss claim", remedy="Set cognito_login_key")
             from .identity_providers import MAXIMUM_LOGIN_KEY, derive_login_key
 
             key = derive_login_key(token.issuer)
             if len(key) > MAXIMUM_LOGIN_KEY:
-                raise TokenRefreshError(
+                raise _unusable(
                     f"The login token's issuer makes a Logins key of {len(key):,} characters; Cognito takes"
                     f" {MAXIMUM_LOGIN_KEY}",
                     remedy="Set cognito_login_key to the name that the identity pool has for the provider",

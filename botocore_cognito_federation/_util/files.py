@@ -8,12 +8,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 import time
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-from ..errors import StorageError
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from ..errors import StorageError
 
 Note = Callable[[str], None]
 
@@ -27,6 +30,40 @@ TEMPORARY_MARK = ".tmp-"
 _WINDOWS_PAUSES = (0.002, 0.01, 0.05, 0.2, 0.5)
 _OTHER_USER = "Run this as its owner, or set COGNITO_FEDERATION_CACHE_DIR"
 _OUT_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+
+
+def storage_error(what: str, remedy: str = "") -> StorageError:
+    """Make a `StorageError`; `errors` imports botocore, which takes longer than all that is done with files."""
+    from ..errors import StorageError
+
+    return StorageError(what, remedy=remedy)
+
+
+class StorageErrorsIgnored:
+    """A context that ends at a `StorageError`, for what is written only as long as it can be.
+
+    Args:
+        note: is told the error.
+    """
+
+    def __init__(self, note: Callable[[StorageError], None] | None = None) -> None:
+        self._note = note
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        if error is None:
+            return False
+        from ..errors import StorageError
+
+        if not isinstance(error, StorageError):
+            return False
+        if self._note is not None:
+            self._note(error)
+        return True
 
 
 def make_directories(paths: Iterable[str], note: Note) -> None:
@@ -51,17 +88,17 @@ def make_directory(path: str, note: Note) -> None:
         if stat.S_ISLNK(status.st_mode) and is_own(status):
             status = os.stat(path)
     except OSError as error:
-        raise StorageError(
+        raise storage_error(
             f"The cache directory {path} cannot be made: {error.strerror}",
             remedy="Set COGNITO_FEDERATION_CACHE_DIR=DIRECTORY with one that this user can write",
         ) from None
     if not stat.S_ISDIR(status.st_mode):
-        raise StorageError(
+        raise storage_error(
             f"The cache directory {path} is not a directory",
             remedy=f"Remove the file {path}, or set COGNITO_FEDERATION_CACHE_DIR",
         )
     if not is_own(status):
-        raise StorageError(
+        raise storage_error(
             f"The cache directory {path} is not a directory of this user: {_owners(status)}",
             remedy="Run this as its owner, give it back to this user (chown), or set COGNITO_FEDERATION_CACHE_DIR",
         )
@@ -157,7 +194,7 @@ def read_private(path: str, note: Note, *, must_tell: bool = False) -> bytes | N
         return None
     except OSError as error:
         if error.errno in _OUT_OF_FILES:
-            raise StorageError(
+            raise storage_error(
                 f"{path} cannot be opened: {error.strerror}", remedy="Raise the limit of open files (ulimit -n)"
             ) from None
         if must_tell and error.errno != errno.ELOOP:  # a link in place of the file is damage
@@ -172,7 +209,7 @@ def read_private(path: str, note: Note, *, must_tell: bool = False) -> bytes | N
     with os.fdopen(descriptor, "rb") as file:
         if not is_own(status):
             if must_tell:
-                raise StorageError(f"{path} is not yours: {_owners(status)}", remedy=_OTHER_USER)
+                raise storage_error(f"{path} is not yours: {_owners(status)}", remedy=_OTHER_USER)
             note(f"{path} is not a file of this user; it counts as missing")
             return None
         if os.name != "nt" and status.st_mode & 0o077:
@@ -321,7 +358,7 @@ def remove(path: str) -> None:
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        raise StorageError(f"{path} cannot be removed: {error.strerror}") from None
+        raise storage_error(f"{path} cannot be removed: {error.strerror}") from None
 
 
 def remove_with_leftovers(path: str) -> None:
@@ -339,13 +376,13 @@ def remove_with_leftovers(path: str) -> None:
 
 
 def _temporary_name(path: str) -> str:
-    return f"{path}{TEMPORARY_MARK}{secrets.token_hex(6)}"
+    return f"{path}{TEMPORARY_MARK}{os.urandom(6).hex()}"
 
 
 def _refuse_foreign(path: str) -> None:
     try:
         if not is_own(os.lstat(path)):
-            raise StorageError(f"{path} belongs to another user and is not overwritten", remedy=_OTHER_USER)
+            raise storage_error(f"{path} belongs to another user and is not overwritten", remedy=_OTHER_USER)
     except FileNotFoundError:
         pass
     except OSError as error:
@@ -414,13 +451,13 @@ def _sync_directory(path: str) -> None:
 
 
 def _cannot_read(path: str, error: OSError) -> StorageError:
-    return StorageError(
+    return storage_error(
         f"{path} cannot be read: {error.strerror}", remedy="Check its permissions and the disk, and try again"
     )
 
 
 def _cannot_write(path: str, error: OSError) -> StorageError:
-    return StorageError(
+    return storage_error(
         f"{path} cannot be written: {error.strerror}",
         remedy="Free space, change its permissions, or set COGNITO_FEDERATION_CACHE_DIR",
     )

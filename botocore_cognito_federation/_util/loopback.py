@@ -35,8 +35,9 @@ BROWSER_TIME = 60.0
 
 #: The deadline of a client that has sent its request: it waits for us, not we for it.
 _NO_DEADLINE = float("inf")
-#: Seconds a connection has to send its request when all places are taken. An honest client needs milliseconds.
-_GRACE_WHEN_FULL = 0.25
+#: Seconds a connection has to send its request when all places are taken. An honest client needs milliseconds, one of a
+#: thousand on a busy machine half a second.
+_GRACE_WHEN_FULL = 1.0
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,8 @@ class LoopbackServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     block_on_close = False
     # SO_REUSEADDR lets a second process take over the port on Windows; elsewhere it only skips TIME_WAIT.
     allow_reuse_address = os.name != "nt"
-    request_queue_size = 128
+    #: A crowd waits there until it is accepted; where that is full, Linux lets a client try again after seconds.
+    request_queue_size = 1024
 
     request_time: ClassVar[float] = 5.0
     maximum_connections: ClassVar[int] = 128

@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -63,6 +64,7 @@ def is_this_machine(host: str) -> bool:
     return host == LOCALHOST or is_loopback(host)
 
 
+@lru_cache(maxsize=256)
 def _address(host: str) -> _Address | None:
     try:
         address = ipaddress.ip_address(host.strip("[]"))

@@ -5,23 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._fast_path import CHECK, FIELD, MAGIC, CacheQuery, bound_together, checksum, read_answer, still_bound
-from .._util.files import make_directories, read_private, remove, write_private
+from .._util.files import StorageErrorsIgnored, make_directories, read_private, remove, write_private
 from ..credentials import usable_until
-from ..errors import CognitoFederationError, StorageError
 from ..messages import holder_words
 from .base import CREDENTIALS, EPOCHS, SESSIONS, double_of_aws, epoch_keys
-from .credentials import retry_delay_after
 from .file import FileStore, lock_file
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
     from ..credentials import FetchResult
-    from ..login_tokens.base import Binding
+    from ..errors import CognitoFederationError
 
 ANSWERS = "answers"
 #: The line of an answer file that holds its kind, counted from 0; see `_fast_path`.
@@ -50,7 +48,7 @@ class AnswerWriter:
 
     query: CacheQuery
     settings: Settings
-    bindings: Callable[[], tuple[Binding, ...] | None]
+    bindings: Callable[[], Sequence[tuple[str, str]] | None]
     state: str | None = ""
 
     def begin(self) -> str | None:
@@ -78,7 +76,7 @@ class AnswerWriter:
             FIELD.join((result.who, credentials.identity_id)),
         )
         if not still_bound(state):
-            with contextlib.suppress(StorageError):
+            with StorageErrorsIgnored():
                 remove(self.query.path)
 
     def _is_stored(self, result: FetchResult) -> bool:
@@ -86,11 +84,11 @@ class AnswerWriter:
         return stored is not None and (stored.kind, stored.refresh_at) == ("credentials", result.refresh_at)
 
 
-def state_of(query: CacheQuery, settings: Settings, bindings: tuple[Binding, ...]) -> str | None:
+def state_of(query: CacheQuery, settings: Settings, bindings: Sequence[tuple[str, str]]) -> str | None:
     """The state of what an answer depends on: the sign-outs, then the bindings; None where it cannot be written."""
     folder = os.path.join(query.directory, EPOCHS)
     epochs = [("file", os.path.join(folder, f"{key}.json")) for key in epoch_keys(settings.scope)]
-    entries = [*epochs, *((binding.kind, binding.name) for binding in bindings)]
+    entries = [*epochs, *bindings]
     text = bound_together(entries)
     return None if "\n" in text or text.count(FIELD) != 2 * len(entries) else text
 
@@ -102,6 +100,8 @@ def put_no_answer(query: CacheQuery) -> None:
 
 def put_failure(query: CacheQuery, state: str | None, error: CognitoFederationError) -> None:
     """Store a failure for the processes that wait for this one, and, where it is temporary, for a moment longer."""
+    from .credentials import retry_delay_after
+
     at, retry_at = retry_delay_after(error)
     _write(query, state, (at, retry_at, retry_at), "failure", error.exit_code, error.line)
 
@@ -152,11 +152,11 @@ def _write(
     fields = (query.fingerprint, bindings, " ".join(map(repr, times)), kind, str(code), who, text, "")
     rest = "\n".join(fields).encode("utf-8", "surrogateescape")
     store = FileStore(query.directory)
-    try:
+    with StorageErrorsIgnored(
+        lambda error: store.warn(f"No answer can be cached, so each call starts anew: {error.line}")
+    ):
         make_directories((query.directory, os.path.dirname(query.path)), store.warn)
         write_private(query.path + suffix, b"\n".join((MAGIC.encode(), checksum(rest), rest)), lasting=False)
-    except StorageError as error:
-        store.warn(f"No answer can be cached, so each call starts anew: {error.line}")
 
 
 def bindings_of_check(query: CacheQuery) -> str:

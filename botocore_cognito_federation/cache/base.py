@@ -19,8 +19,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .._util.concurrency import in_turn
-from ..errors import StorageError
+from .._util.files import storage_error
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -129,6 +128,8 @@ class MemoryStore:
                 yield key, json.loads(text)
 
     def lock(self, name: str, *, timeout: float) -> AbstractContextManager[bool]:
+        from .._util.concurrency import in_turn
+
         return in_turn(f"{id(self)} {name}", timeout)
 
     @contextmanager
@@ -346,7 +347,7 @@ class StoreBesideDoubles:
 
 def _refuse_sessions_of_doubles(kind: str) -> None:
     if kind == SESSIONS and (double := double_of_http()) is not None:
-        raise StorageError(
+        raise storage_error(
             f"A sign-in is neither stored nor renewed while {double} answers for the identity provider",
             remedy="Renew it before the test, or let the test have credentials of its own",
         )

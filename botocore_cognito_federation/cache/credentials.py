@@ -11,13 +11,12 @@ those who waited for the attempt, and others for a short moment.
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .. import errors
 from .._util.concurrency import in_turn
@@ -31,7 +30,6 @@ from ..errors import (
     StorageError,
     TemporaryError,
 )
-from ..messages import display_name
 from .base import (
     CREDENTIALS,
     FAILURES,
@@ -43,16 +41,19 @@ from .base import (
     read_current,
     sign_in_part,
 )
+from .documents import (
+    document_of,
+    exchanged_tokens,
+    identity_document,
+    identity_in,
+    time_in,
+    tokens_in,
+)
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
     from ..identity_pool.aws import Clock
     from ..login_token import Login
-
-#: Tokens of one user that cached credentials answer to at the same time; the oldest are exchanged anew.
-_MOST_TOKENS = 16
-#: Damage is a miss: what could not be an identity ID is not sent to Cognito.
-_IDENTITY_ID = re.compile(r"[\w-]{1,30}:[0-9a-f-]{1,50}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class CredentialCache:
         """The credentials of an entry that no sign-out has made invalid, whatever their age."""
         document = read_current(self.store, CREDENTIALS, entry.key)
         stored = here = None
-        if document and entry.token in (None, *_tokens_in(document)):
+        if document and entry.token in (None, *tokens_in(document)):
             stored = FederatedCredentials.from_document(document)
         unwritten = self._unwritten.get(entry.key)
         if unwritten and unwritten.sign_out_epoch == self.sign_out_epoch() and entry.token in (None, *unwritten.tokens):
@@ -120,18 +121,11 @@ class CredentialCache:
         Returns:
             Whether a sign-out came meanwhile. To forget only the credentials is no sign-out.
         """
-        key = entry.key
-        tokens = self._exchanged_tokens(key, credentials, login, sign_out_epoch)
-        document = {
-            **credentials.document(),
-            "tokens": tokens,
-            "scope": self.settings.scope,
-            "generation": sign_out_epoch,
-            "profile": self.settings.profile,
-            "pool": self.settings.identity_pool_id,
-            "provider": login.key if login else "guest",
-            "who": _name_of(login),
-        }
+        key, unwritten = entry.key, self._unwritten.get(entry.key)
+        here = unwritten.tokens if unwritten and unwritten.sign_out_epoch == sign_out_epoch else {}
+        before = tokens_in(read_current(self.store, CREDENTIALS, key) or {})
+        tokens = exchanged_tokens({**before, **here}, credentials, login)
+        document = document_of(credentials, tokens, self.settings, login, sign_out_epoch)
         try:
             self.store.write(CREDENTIALS, key, document)
             self._unwritten.pop(key, None)
@@ -176,19 +170,12 @@ class CredentialCache:
 
     def identity_id(self, entry: Entry) -> str | None:
         """The identity ID of an entry."""
-        document = self.store.read(IDENTITIES, entry.identity_key)
-        identity_id = document.get("identity_id") if document else None
-        return identity_id if isinstance(identity_id, str) and _IDENTITY_ID.fullmatch(identity_id) else None
+        return identity_in(self.store.read(IDENTITIES, entry.identity_key))
 
     def put_identity_id(self, entry: Entry, identity_id: str) -> None:
         """Store the identity ID of an entry; one that cannot be stored is looked up again."""
-        document = {
-            "identity_id": identity_id,
-            "pool": self.settings.identity_pool_id,
-            "scope": self.settings.scope,
-        }
         with contextlib.suppress(StorageError):
-            self.store.write(IDENTITIES, entry.identity_key, document)
+            self.store.write(IDENTITIES, entry.identity_key, identity_document(identity_id, self.settings))
 
     def forget_identity_id(self, entry: Entry) -> None:
         """Forget an identity ID that Cognito no longer takes."""
@@ -199,38 +186,6 @@ class CredentialCache:
         """Remember something worth a word for ``status`` and ``doctor``; never raises."""
         self.store.warn(text)
 
-    def _exchanged_tokens(
-        self, key: str, credentials: FederatedCredentials, login: Login | None, sign_out_epoch: str
-    ) -> dict[str, float]:
-        """The tokens that the credentials of a key answer to, now that `login` was exchanged too.
-
-        A token that was exchanged before is one of them only if it has not expired: it could have been exchanged for
-        these credentials as well. One that has expired must not open what a later token brought.
-        """
-        if login is None:
-            return {}
-        document, unwritten = read_current(self.store, CREDENTIALS, key), self._unwritten.get(key)
-        before = _tokens_in(document) if document else {}
-        here = unwritten.tokens if unwritten and unwritten.sign_out_epoch == sign_out_epoch else {}
-        # Nothing says when an opaque token ends; it is exchanged again once the credentials that it brought are gone.
-        end = login.token.expires_at if login.token.expires_at is not None else credentials.expires_at
-        others = {digest: life for digest, life in {**before, **here}.items() if life > credentials.issued_at}
-        others.pop(login.token.digest, None)
-        return {login.token.digest: end, **dict(list(others.items())[: _MOST_TOKENS - 1])}
-
-
-def _tokens_in(document: Mapping[str, Any]) -> dict[str, float]:
-    """The exchanged tokens in a document of credentials; one from an earlier version has none."""
-    tokens = document.get("tokens")
-    found = tokens.items() if isinstance(tokens, dict) else ()
-    return {digest: end for digest, value in found if (end := time_in(value)) is not None}
-
-
-def _name_of(login: Login | None) -> str:
-    """Who it is, as a person would say it; no secret."""
-    claims = login.token.claims if login else {}
-    return display_name(map(claims.get, ("email", "preferred_username", "name", "sub")))
-
 
 #: Seconds for which a renewal is not tried again while credentials live, give or take a quarter.
 RETRY_DELAY = 30.0
@@ -239,7 +194,6 @@ RETRY_DELAY = 30.0
 SHORT_RETRY_DELAY = 3.0
 _SLOW = 5.0
 _LONGEST_JITTER = 1.25
-_END_OF_TIME = 1e12
 _CLASSES: dict[str, type[CognitoFederationError]] = {
     name: value
     for name, value in vars(errors).items()
@@ -371,11 +325,6 @@ def retry_delay_after(error: CognitoFederationError) -> tuple[float, float]:
     """
     now = time.time()
     return now, min(error.retry_at or now, now + SHORT_RETRY_DELAY)
-
-
-def time_in(value: object) -> float | None:
-    """A number from a file that can be a time; JSON also has Infinity, and integers longer than a float."""
-    return float(value) if isinstance(value, int | float) and abs(value) < _END_OF_TIME else None
 
 
 def _keeps_valid_credentials(error: CognitoFederationError) -> bool:

@@ -23,14 +23,15 @@ from typing import Any
 from .._util.files import (
     TEMPORARY_MARK,
     Reservation,
+    StorageErrorsIgnored,
     make_directory,
     read_private,
     remove,
     remove_with_leftovers,
+    storage_error,
     why_unusable,
     write_private,
 )
-from ..errors import StorageError
 from ..messages import UNKNOWN_HOLDER, holder_words, lock_holder
 from .base import (
     CREDENTIALS,
@@ -138,7 +139,7 @@ class FileStore:
             release = lock_file(path, timeout)
         except (OSError, NotImplementedError) as error:
             why = getattr(error, "strerror", None) or "this file system has no locks"
-            raise StorageError(f"The lock {path} cannot be taken: {why}", remedy=_remedy_for_lock(path)) from None
+            raise storage_error(f"The lock {path} cannot be taken: {why}", remedy=_remedy_for_lock(path)) from None
         if release is None:
             yield False
             return
@@ -147,7 +148,7 @@ class FileStore:
             with contextlib.suppress(OSError):
                 os.utime(path)
             # Words only: no decision is ever taken from what stands there.
-            with contextlib.suppress(StorageError):
+            with StorageErrorsIgnored():
                 write_private(holder, lock_holder(), lasting=False)
             yield True
         finally:
@@ -171,7 +172,7 @@ class FileStore:
         return why_unusable(self.directory)
 
     def warn(self, text: str) -> None:
-        with contextlib.suppress(StorageError):
+        with StorageErrorsIgnored():
             self.write(NOTES, cache_key({"text": text}), {"text": text, "at": time.time()})
 
     def _make_place(self, kind: str) -> None:
@@ -188,7 +189,7 @@ class FileStore:
     def prune_daily(self) -> None:
         """Once a day, forget what nothing has touched for long, and temporary files of processes that were killed."""
         marker = os.path.join(self.directory, "pruned")
-        with contextlib.suppress(OSError, StorageError):
+        with contextlib.suppress(OSError), StorageErrorsIgnored():
             now = time.time()
             try:
                 if 0 <= now - os.stat(marker).st_mtime < _DAY:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from ..identity_providers import IdentityProvider
+if TYPE_CHECKING:
+    from ..identity_providers import IdentityProvider
 
 
 @dataclass(frozen=True)

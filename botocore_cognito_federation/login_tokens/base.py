@@ -6,9 +6,7 @@ import logging
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
-
-from ..errors import TemporaryError
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -27,8 +25,7 @@ _PAUSES = (0.5, 1.5)
 _LATEST_ATTEMPT = 4.0
 
 
-@dataclass(frozen=True)
-class Binding:
+class Binding(NamedTuple):
     """What a ready-to-print answer made from a token source depends on.
 
     Attributes:
@@ -116,6 +113,8 @@ class RetryingTokenProvider(LoginTokenProvider):
         return self._provider.description
 
     def fetch(self, context: RefreshContext) -> LoginToken:
+        from ..errors import TemporaryError  # imports botocore, which a token from a file does not need
+
         began = self._clock.now()
         for pause in () if context.has_valid_credentials else _PAUSES:
             try:

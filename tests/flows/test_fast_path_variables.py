@@ -30,6 +30,7 @@ NOT_ASKED = {
     "AWS_DEFAULT_PROFILE": "names the profile, which is in the question itself",
     "AWS_DEFAULT_REGION": "a pool has its own region; STS is called in the profile's",
     "AWS_EXECUTION_ENV": "says only whether a browser can be opened",
+    "AWS_PAGER": "says only how the AWS CLI shows what it prints",
     "AWS_PROFILE": "names the profile, which is in the question itself",
     "AWS_REGION": "a pool has its own region; STS is called in the profile's",
     "AWS_ROLE_ARN": "looked at only to warn of what comes before the profile",

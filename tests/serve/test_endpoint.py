@@ -9,10 +9,11 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 
 import pytest
 
-from botocore_cognito_federation._util.loopback import LoopbackServer
+from botocore_cognito_federation._util.loopback import LoopbackServer, Response
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.sessions import forget_credentials
 from botocore_cognito_federation.config.loader import load_settings
@@ -175,6 +176,35 @@ def test_more_clients_at_once_than_there_are_places_wait_for_one(
     monkeypatch.setattr(LoopbackServer, "maximum_connections", 4)
     with ThreadPoolExecutor(40) as pool:
         assert {found[0] for found in pool.map(lambda _: ask(endpoint), range(200))} == {200}
+
+
+def test_a_crowd_waits_in_the_backlog_and_nobody_is_dropped() -> None:
+    """The connections are there before one of them is accepted: where the backlog ended, they would be tried again."""
+    refusal = Response(HTTPStatus.NOT_FOUND)
+    server = LoopbackServer(lambda request: Response(HTTPStatus.OK), lambda status: refusal)
+    clients = [socket.create_connection(("127.0.0.1", server.port), timeout=0.9) for _ in range(300)]
+    for client in clients:
+        client.settimeout(60)
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    with server:
+        assert {client.recv(4096)[:13] for client in clients} == {b"HTTP/1.1 200 "}
+    for client in clients:
+        client.close()
+
+
+def test_a_client_has_time_to_send_its_request_although_another_one_waits_for_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(LoopbackServer, "maximum_connections", 1)
+    refusal = Response(HTTPStatus.NOT_FOUND)
+    with LoopbackServer(lambda request: Response(HTTPStatus.OK), lambda status: refusal) as server:
+        slow, quick = (socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(2))
+        time.sleep(0.4)
+        for client in (slow, quick):
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert {client.recv(4096)[:13] for client in (slow, quick)} == {b"HTTP/1.1 200 "}
+        slow.close()
+        quick.close()
 
 
 def test_a_client_that_trickles_is_cut(inside: ModuleHome, monkeypatch: pytest.MonkeyPatch) -> None:

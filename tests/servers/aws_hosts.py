@@ -13,6 +13,7 @@ import socketserver
 import ssl
 import threading
 from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
 
@@ -85,6 +86,11 @@ class AwsHosts:
             client.sendall(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
             return
         client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        self._forward(client, host)
+
+    def _forward(self, client: socket.socket, host: str) -> None:
+        port = self._route(host)
+        assert port is not None
         with self._lock:
             context = self._authority.context(host)
         with (
@@ -95,6 +101,25 @@ class AwsHosts:
             back.start()
             _pour(inner, outer)
             back.join(_SECONDS)
+
+
+class HttpsFront(AwsHosts):
+    """A loopback address by https in front of one that speaks http; no proxy leads there.
+
+    Args:
+        folder: for certificates.
+        port: the loopback port that answers.
+    """
+
+    def __init__(self, folder: Path, port: int) -> None:
+        super().__init__(folder, lambda host: port)
+
+    @property
+    def url(self) -> str:
+        return f"https://{_LOOPBACK}:{self._server.server_address[1]}"
+
+    def _tunnel(self, client: socket.socket, line: Callable[[], bytes]) -> None:
+        self._forward(client, _LOOPBACK)
 
 
 class _Server(socketserver.ThreadingTCPServer):
@@ -131,7 +156,8 @@ class _Authority:
             key = ec.generate_private_key(ec.SECP256R1())
             chain = self._folder / f"{len(self._contexts)}.pem"
             subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "host")])
-            names = x509.SubjectAlternativeName([x509.DNSName(host)])
+            name = x509.IPAddress(ip_address(host)) if host == _LOOPBACK else x509.DNSName(host)
+            names = x509.SubjectAlternativeName([name])
             secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
             chain.write_bytes(secret + self._signed(subject, key.public_key(), names))
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
