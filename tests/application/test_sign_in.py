@@ -175,7 +175,7 @@ def test_a_refusal_names_arguments_and_calls_and_no_keys_or_commands_of_a_profil
     basic = {"flow": "basic", "role_arn": world.authenticated_role_arn}
     cases: list[tuple[CognitoFederation, dict[str, Any], str]] = [
         (make(pool, role_arn=world.guest_role_arn), {}, "role_arn"),
-        (make(), {"flaw": "wrong-audience"}, "client_id"),
+        (make(), {"flaw": "wrong-audience"}, "request the token for an audience that it lists"),
         (make(**basic), {}, "flow = enhanced"),
         (make(), {"identity_id": somebody}, "call sign_out and sign in again"),
         (make(ANYBODY), {}, "identity_pool_id"),
