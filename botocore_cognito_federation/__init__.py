@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .errors import TokenRefreshError as TokenRefreshError
     from .events import Event as Event
     from .login_tokens.base import RefreshContext as RefreshContext
-    from .sign_in.login import login as login
+    from .sign_in.notebook import login as login
     from .user_pool import AutoSignIn as AutoSignIn
     from .user_pool import Challenge as Challenge
     from .user_pool import CodeMismatchError as CodeMismatchError
@@ -52,7 +52,7 @@ _HOME_OF = {
     "FederationRefusedError": "errors",
     "handlers": "",
     "install": "botocore_plugin.provider",
-    "login": "sign_in.login",
+    "login": "sign_in.notebook",
     "NewPasswordRefusedError": "user_pool",
     "NonRetryableError": "errors",
     "NotSignedInError": "errors",

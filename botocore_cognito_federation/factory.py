@@ -15,7 +15,6 @@ from .cache import STORES
 from .cache.base import MemoryStore, Store, StoreBesideDoubles
 from .cache.credentials import CredentialCache
 from .cache.file import FileStore
-from .config.loader import default_directory
 from .errors import ConfigurationError
 from .events import Events
 from .fetcher import CredentialFetcher
@@ -259,3 +258,23 @@ def store_for(settings: Settings, environ: Mapping[str, str]) -> Store:
     """
     declared = STORES[settings.cache]
     return declared.open(default_directory(environ) if declared.outlives_process else cache_directory(environ))
+
+
+def default_directory(environ: Mapping[str, str]) -> str:
+    """Where files are kept.
+
+    Raises:
+        ConfigurationError: the place is not certain: it would be another one for each working directory.
+    """
+    directory = cache_directory(environ)
+    if os.path.isabs(directory):
+        return directory
+    if environ.get("COGNITO_FEDERATION_CACHE_DIR"):
+        raise ConfigurationError(
+            f"COGNITO_FEDERATION_CACHE_DIR is {directory!r}, which is another directory for each working directory",
+            remedy="Set COGNITO_FEDERATION_CACHE_DIR=DIRECTORY with an absolute path",
+        )
+    raise ConfigurationError(
+        "This user has no home directory: HOME is not set, and the user is not in the passwd database",
+        remedy="Set HOME, or set COGNITO_FEDERATION_CACHE_DIR to an absolute path",
+    )

@@ -32,7 +32,7 @@ LAYERS = (
     ("fetcher", "sign_in"),
     ("factory",),
     ("botocore_plugin", "_activation"),
-    ("sign_in.login",),
+    ("sign_in.notebook",),
     ("application", "serve"),
     ("handlers", "doctor"),
     ("cli", "__main__"),

@@ -28,8 +28,7 @@ from .urls import (
     LOCALHOST,
     UnsafeURLError,
     certificates_fault,
-    check_url,
-    is_this_machine,
+    check_request,
     loopback_addresses,
     not_reached,
     proxy_failure,
@@ -154,8 +153,9 @@ class HttpClient:
     def _answer(
         self, method: str, url: str, form: Mapping[str, str] | None, headers: Mapping[str, str] | None
     ) -> HttpAnswer:
-        parts = check_url(url, plain_http_hosts=self.plain_http_hosts, whose=f"The URL at {_host_in(url)}")
-        answer = _Exchange(self, method, url, parts, form, headers).run()
+        whose = f"The URL at {_host_in(url)}"
+        parts, is_direct = check_request(url, plain_http_hosts=self.plain_http_hosts, whose=whose)
+        answer = _Exchange(self, method, url, parts, is_direct, form, headers).run()
         logger.debug("%s %s%s: %s, %d bytes", method, answer.host, parts.path, answer.status, len(answer.body))
         _refuse_busy(answer)
         return answer
@@ -164,10 +164,6 @@ class HttpClient:
         """What requests calls ``verify``: a file of CA certificates, or True for its own."""
         of_aws = self.environ.get("AWS_CA_BUNDLE") or self.ca_bundle
         return of_aws or next((path for name in CA_VARIABLES if (path := self.environ.get(name))), True)
-
-    def is_direct(self, host: str) -> bool:
-        """Whether `host` is never asked by proxy: a proxy has another loopback and another link-local network."""
-        return is_this_machine(host) or host in self.plain_http_hosts
 
     def for_issuer(self, issuer: str | None) -> HttpClient:
         """Return the client for the documents and endpoints of an issuer.
@@ -205,6 +201,7 @@ class _Exchange:
         method: str,
         url: str,
         parts: SplitResult,
+        is_direct: bool,
         form: Mapping[str, str] | None,
         headers: Mapping[str, str] | None,
     ) -> None:
@@ -213,7 +210,7 @@ class _Exchange:
         self._url = url
         self._parts = parts
         self._host = parts.netloc
-        self._direct = client.is_direct(parts.hostname or "")
+        self._direct = is_direct
         self._form = dict(form) if form is not None else None
         self._headers = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
         self._is_abandoned = False

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -153,6 +153,43 @@ def check_url(url: object, *, plain_http_hosts: Collection[str] = (), whose: str
         return parse_url(url, plain_http_hosts=plain_http_hosts)
     except UnsafeURLError as flaw:
         raise ConfigurationError(f"{whose} {flaw}", remedy=flaw.remedy) from None
+
+
+def check_request(
+    url: object, *, plain_http_hosts: Collection[str] = (), whose: str = "the URL"
+) -> tuple[SplitResult, bool]:
+    """Do as `check_url`, and tell whether the URL must be asked directly, never by proxy.
+
+    A proxy has another loopback and another link-local network.
+    """
+    parts = check_url(url, plain_http_hosts=plain_http_hosts, whose=whose)
+    host = parts.hostname or ""
+    return parts, is_this_machine(host) or host in plain_http_hosts
+
+
+def check_urls_of_issuer(issuer: str, urls: Iterable[tuple[str, object]], *, whose: str) -> None:
+    """Check the URLs that an issuer names.
+
+    An issuer on another machine must not send requests of this program, with a path of its choosing, to a service of
+    this one; so only an issuer on this machine may name URLs on it.
+
+    Args:
+        urls: each with its name, for the message.
+        whose: where they are named, for the message.
+
+    Raises:
+        ConfigurationError: one may not be spoken to.
+    """
+    from ..errors import ConfigurationError
+
+    own = urlsplit(issuer).hostname or ""
+    for name, url in urls:
+        parts = check_url(url, plain_http_hosts={LOCALHOST} & {own}, whose=f"The {name} in {whose}")
+        if is_this_machine(parts.hostname or "") and not is_this_machine(own):
+            raise ConfigurationError(
+                f"The {name} in {whose} is on this machine, and the issuer is not",
+                remedy="Check the issuer; report it to its owner",
+            )
 
 
 def loopback_addresses(port: int) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._util.files import replace_file
-from .._util.subprocess import environment_without_chain
+from .._util.processes import environment_without_chain
 from ..errors import ConfigurationError, StorageError
 
 FILE_NAME = "botocore_cognito_federation_native.pth"

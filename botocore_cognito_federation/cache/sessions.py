@@ -20,6 +20,7 @@ from .base import (
     EPOCHS,
     EVERYTHING,
     FAILURES,
+    SECRETS,
     SESSIONS,
     Store,
     cache_key,
@@ -29,6 +30,8 @@ from .base import (
 )
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from ..config.settings import Settings
 
 
@@ -119,6 +122,14 @@ class Sessions:
         """The key of the session."""
         return session_key(self.settings)
 
+    def lock(self, timeout: float) -> AbstractContextManager[bool]:
+        """The lock of whoever renews, replaces or ends the session; the context gives whether it was had in time."""
+        return self.store.lock(f"session-{self.key}", timeout=timeout)
+
+    def lock_of_sign_in(self, timeout: float) -> AbstractContextManager[bool]:
+        """The same for whoever signs in: there is one sign-in of a scope at a time."""
+        return self.store.lock(f"login-{scope_key(self.settings.scope)}", timeout=timeout)
+
     def read(self) -> Session | None:
         """The session, or None where nobody is signed in; one from before the last sign-out is none."""
         document = self.store.read(SESSIONS, self.key)
@@ -192,6 +203,17 @@ def held_for_too_long(store: Store, key: str, limit: float) -> StorageError:
         f"{store.holder(f'session-{key}')} has held this session for more than {limit:g} s",
         remedy="Try again; if it persists, end that process",
     )
+
+
+def check_storable(store: Store) -> None:
+    """Before anybody is sent to a browser: a full disk or a locked keyring would make the sign-in worthless.
+
+    Raises:
+        StorageError: it cannot be kept.
+    """
+    key = cache_key({"what": "proof that a sign-in can be kept"})
+    store.write(SECRETS, key, {"scope": ""})
+    store.delete(SECRETS, key)
 
 
 def _text(value: object) -> str | None:

@@ -19,8 +19,8 @@ from click.shell_completion import ShellComplete, add_completion_class, get_comp
 
 from .. import __version__
 from .._fast_path import EXEC_PROFILE, CacheQuery
-from .._util.interruption import hold_signals
 from .._util.log import VARIABLE, start_debug_log, unexpected
+from .._util.processes import hold_signals
 from ..config.loader import load_settings
 from ..config.profiles import load_session_settings, names_in_configuration, source_of_chain
 from ..config.settings import Settings

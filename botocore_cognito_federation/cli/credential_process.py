@@ -16,9 +16,8 @@ from botocore.session import Session
 
 from .._fast_path import CacheQuery, exit_at_deadline, exit_with, fail
 from .._util.concurrency import check_profile_recursion
-from .._util.interruption import hold_signals, wait_for_work
 from .._util.log import start_debug_log, unexpected
-from .._util.subprocess import environment_for_children
+from .._util.processes import environment_for_children, hold_signals, wait_for_work
 from ..cache.answers import process_text, put_failure, put_no_answer
 from ..config.loader import load_settings
 from ..errors import CognitoFederationError

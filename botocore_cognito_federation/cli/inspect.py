@@ -19,7 +19,6 @@ from ..cache.file import FileStore
 from ..cache.sessions import Session, Sessions, forget_credentials, session_key
 from ..config.configure import Files, signs_people_in
 from ..config.keys import KEYS
-from ..config.loader import default_directory
 from ..config.profiles import find_overrides, limit_of_window
 from ..config.settings import Settings
 from ..config.writer import known_sections, profile_section
@@ -34,7 +33,7 @@ from ..doctor.report import (
     worst_exit_code,
 )
 from ..errors import StorageError
-from ..factory import everything_stored, store_for
+from ..factory import default_directory, everything_stored, store_for
 from ..messages import login_command, shown_time_or_none, shown_url, span
 from ..sign_in.sessions import scopes_left_over
 from .account import settings_of_scope

@@ -12,6 +12,7 @@ from ..botocore_plugin.provider import session_of_other_profile
 from ..cache import STORES
 from ..cache.answers import forget_answers
 from ..cache.base import SECRETS, Store
+from ..cache.sessions import check_storable
 from ..config.configure import (
     Files,
     Plan,
@@ -24,14 +25,13 @@ from ..config.configure import (
     write_plan,
 )
 from ..config.keys import PREFIX
-from ..config.loader import default_directory, load_settings
+from ..config.loader import load_settings
 from ..config.settings import Settings
 from ..config.writer import profile_section
 from ..errors import ConfigurationError
-from ..factory import linking_for, other_stores, store_for
+from ..factory import default_directory, linking_for, other_stores, store_for
 from ..messages import shell_command, shown_line
 from ..oidc.client import secret_key
-from ..sign_in.interactive import check_storable
 from .app import json_option, print_heading, print_json, print_line, profile_option
 
 #: The keys with a flag of their own, and what to say about each; every other one goes with --set.
@@ -172,7 +172,7 @@ def configure_command(
         _keep_client_secret(plan.settings, store)
     _say_what_is_next(plan, changed=changed, files=files)
     if asks and signs_people_in(plan.settings) and click.confirm("Sign in now?", default=True, err=True):
-        from ..sign_in.interactive import LoginOptions
+        from ..sign_in.login import LoginOptions
         from .account import run_login
 
         run_login(load_settings(name), LoginOptions())

@@ -26,8 +26,7 @@ from ..cache.base import Store
 from ..errors import ConfigurationError
 from ..identity_providers import IdentityProvider
 from ..oidc.authorization import loopback_redirect, redirect_uri_of_its_own
-from ..oidc.client import StoredDocuments
-from ..oidc.discovery import discover
+from ..oidc.discovery import StoredDocuments, discover
 from .keys import KEYS, PREFIX, SESSION_SECTION, TOKEN_SOURCES, BadValue
 from .loader import Layers, resolve
 from .settings import Settings

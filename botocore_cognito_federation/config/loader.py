@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from .. import identity_providers
-from .._fast_path import cache_directory, expanded
+from .._fast_path import expanded
 from .._util.urls import check_endpoint, configured_endpoint, is_true
 from ..errors import ConfigurationError
 from ..messages import shown_url
@@ -194,26 +194,6 @@ def full_config_of(session: Session) -> Mapping[str, Any]:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
-
-
-def default_directory(environ: Mapping[str, str]) -> str:
-    """Where files are kept.
-
-    Raises:
-        ConfigurationError: the place is not certain: it would be another one for each working directory.
-    """
-    directory = cache_directory(environ)
-    if os.path.isabs(directory):
-        return directory
-    if environ.get("COGNITO_FEDERATION_CACHE_DIR"):
-        raise ConfigurationError(
-            f"COGNITO_FEDERATION_CACHE_DIR is {directory!r}, which is another directory for each working directory",
-            remedy="Set COGNITO_FEDERATION_CACHE_DIR=DIRECTORY with an absolute path",
-        )
-    raise ConfigurationError(
-        "This user has no home directory: HOME is not set, and the user is not in the passwd database",
-        remedy="Set HOME, or set COGNITO_FEDERATION_CACHE_DIR to an absolute path",
-    )
 
 
 @dataclass(frozen=True)

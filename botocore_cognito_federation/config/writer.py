@@ -225,7 +225,8 @@ def merged_config(config: str, credentials: str) -> Mapping[str, Any]:
     Raises:
         ConfigurationError: no AWS tool can read one of them; the message names the line.
     """
-    found, profiles = known_config(config), dict(known_config(config)["profiles"])
+    found = known_config(config)
+    profiles = dict(found["profiles"])
     for name, section in known_sections(credentials).items():
         profiles[name] = {**profiles.get(name, {}), **section}
     return {**found, "profiles": profiles}

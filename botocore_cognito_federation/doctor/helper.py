@@ -23,7 +23,7 @@ from botocore.utils import parse_timestamp
 
 from .. import __version__
 from .._util import installation
-from .._util.subprocess import without_frozen_libraries
+from .._util.processes import without_frozen_libraries
 from ..cache import STORES
 from ..config.configure import Files, helper_command, is_ours, is_slow
 from ..config.settings import Settings

@@ -20,12 +20,12 @@ from ..cache import STORES
 from ..cache.answers import holder_of_answer, last_failure
 from ..cache.base import NOTES
 from ..cache.file import FileStore
+from ..cache.sessions import check_storable
 from ..config.configure import Files
-from ..config.loader import default_directory
 from ..config.settings import Settings
 from ..errors import StorageError
+from ..factory import default_directory
 from ..messages import span
-from ..sign_in.interactive import check_storable
 from .report import CheckContext, CheckResult
 
 #: Seconds for which something that happened is worth a word.

@@ -194,7 +194,7 @@ class CommandTokenProvider:
         return "cognito_token_command"
 
     def fetch(self, context: RefreshContext) -> LoginToken:
-        from .._util.subprocess import TIME_LIMIT, run_for_output
+        from .._util.processes import TIME_LIMIT, run_for_output
 
         limit = TIME_LIMIT if self._time_limit is None else self._time_limit
         raw = run_for_output(self._command, name=self.description, environ=self._environ(), time_limit=limit)
@@ -203,7 +203,7 @@ class CommandTokenProvider:
 
 
 def _open_command(settings: Settings, context: SourceContext) -> CommandTokenProvider:
-    from .._util.subprocess import environment_for_children
+    from .._util.processes import environment_for_children
 
     assert settings.token_command is not None, "selected by its key"
     return CommandTokenProvider(

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
+import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .._util.http import HttpAnswer, HttpClient
-from .._util.subprocess import TIME_LIMIT, environment_for_children, run_for_output
-from ..cache.base import DOCUMENTS, SECRETS, Store, cache_key
-from ..errors import ConfigurationError, StorageError
+from .._util.processes import TIME_LIMIT, environment_for_children, run_for_output
+from ..cache.base import SECRETS, Store, cache_key
+from ..cache.sessions import Session
+from ..errors import ConfigurationError
 from ..identity_providers import IdentityProvider, TokenKind
 from ..login_token import decoded
 from ..messages import LONGEST_CODE, masked, printable
-from .discovery import CachedDocument, DocumentCache, MemoryDocuments, ProviderMetadata, discover
+from .discovery import DocumentCache, MemoryDocuments, ProviderMetadata, StoredDocuments, discover
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
+
+#: The claims by which a session names its user.
+_SHOWN = ("name", "email", "preferred_username")
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,26 @@ class AuthenticationResult:
             return f"{name} ({address})"
         return name or address or _claim(self.claims, "sub") or "an unnamed user"
 
+    def session(self, *, signed_in_at: float, sign_out_epoch: str) -> Session:
+        """The session that this sign-in begins.
+
+        Args:
+            signed_in_at: seconds since the epoch.
+            sign_out_epoch: in which the sign-in began.
+        """
+        shown = {name: self.claims.get(name) for name in _SHOWN}
+        user = {name: value for name, value in shown.items() if isinstance(value, str) and value.strip()}
+        return Session(
+            sign_in_id=secrets.token_hex(16),
+            subject=self.subject,
+            user=user,
+            login_token=self.login_token,
+            token_expires_at=self.expires_at,
+            refresh_token=self.refresh_token,
+            signed_in_at=signed_in_at,
+            sign_out_epoch=sign_out_epoch,
+        )
+
 
 def _claim(claims: Mapping[str, Any], name: str) -> str | None:
     value = claims.get(name)
@@ -201,36 +225,6 @@ def client_secret(settings: Settings, store: Store, environ: Mapping[str, str]) 
 def secret_key(settings: Settings) -> str:
     """Where ``configure --client-secret-stdin`` keeps the client's secret."""
     return cache_key({"what": "client secret", "scope": settings.scope, "client": settings.client_id})
-
-
-class StoredDocuments:
-    """Discovery and JWKS documents in a store, for as long as HTTP says they are fresh."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def get(self, url: str) -> CachedDocument | None:
-        kept = self._store.read(DOCUMENTS, cache_key({"url": url}))
-        if kept is None or kept.get("url") != url:
-            return None
-        text, fetched_at, fresh_until = kept.get("text"), kept.get("fetched_at"), kept.get("fresh_until")
-        if (
-            not isinstance(text, str)
-            or not isinstance(fetched_at, int | float)
-            or not isinstance(fresh_until, int | float)
-        ):
-            return None
-        return CachedDocument(url, text, float(fetched_at), float(fresh_until))
-
-    def put(self, document: CachedDocument) -> None:
-        content = {
-            "url": document.url,
-            "text": document.text,
-            "fetched_at": document.fetched_at,
-            "fresh_until": document.fresh_until,
-        }
-        with contextlib.suppress(StorageError):  # public documents; without a cache they are fetched again
-            self._store.write(DOCUMENTS, cache_key({"url": document.url}), content)
 
 
 # A description may quote what was sent, and a code, token or assertion is a long run of these characters.

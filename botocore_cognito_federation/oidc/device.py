@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .._util.http import HttpAnswer, ServerBusyError
-from .._util.interruption import uninterrupted
+from .._util.processes import uninterrupted
 from ..errors import ConfigurationError, SignInFailedError, TemporaryError
 from ..messages import SIGN_IN_AGAIN, SignInAnotherWay
 from .authorization import configured_parameters, consent_for_offline_access

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
-from .._util.interruption import uninterrupted
 from .._util.loopback import BROWSER_PATIENCE, BROWSER_TIME
+from .._util.processes import uninterrupted
 from ..errors import CognitoFederationError, SignInFailedError
 from . import pages
 from .authorization import AuthorizationRequest, Redirect, authorization_request, query_of_pasted, read_answer

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from .._util.http import HttpAnswer
-from .._util.interruption import uninterrupted
+from .._util.processes import uninterrupted
 from ..errors import (
     CognitoFederationError,
     ConfigurationError,

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from .._util.subprocess import environment_without_chain
+from .._util.processes import environment_without_chain
 from ..config.keys import KEYS
 from ..credentials import FederatedCredentials
 

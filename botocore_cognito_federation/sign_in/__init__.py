@@ -1,5 +1,6 @@
-"""Signing a person in and out: the use cases over `oidc` (the protocol) and `sessions` (what is kept).
+"""Signing a person in and out: the use cases over `oidc` (the protocol) and `cache.sessions` (what is stored).
 
-`perform` signs in, `ways` chooses how, `keeping` has the last word on the answer, `screens` is what the person sees,
-`automatic` is `cognito_auto_login`, `notebook` is `login()` in Python, `ending` signs out.
+`login` chooses how and signs in, `sessions` stores a sign-in and ends it, `auto` is `cognito_auto_login`, `notebook` is
+`login()` in Python; `terminal` and `dialogue` are what the person sees, `browser` opens pages, `password` asks the user
+pool.
 """

@@ -16,10 +16,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
-from ..cache.base import Store
-from ..errors import CognitoFederationError, SignInFailedError, SignInRequiredError
+from ..cache.base import FAILURES, Store, cache_key, scope_key
+from ..errors import CognitoFederationError, SignInFailedError, SignInRequiredError, StorageError
 from ..login_tokens.base import CachedTokenProvider
-from .sessions import Backoff
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -35,7 +34,11 @@ logger = logging.getLogger(__name__)
 _RESERVE = 10.0
 #: Less than that is no time for a person.
 _LEAST = 10.0
-
+#: Seconds of the first pause after a failure, and of the longest.
+_FIRST_PAUSE = 300.0
+_LONGEST_PAUSE = 3600.0
+#: Seconds after which a failure says nothing of the next one.
+_FORGOTTEN_AFTER = 4 * _LONGEST_PAUSE
 
 OpenTerminal = Callable[[], TextIO | None]
 
@@ -77,6 +80,39 @@ class AutomaticLogin(CachedTokenProvider):
                 raise
             logger.debug("Signed in because of: %s", required.what)
             return ask()
+
+
+class Backoff:
+    """How long to leave people alone after an automatic sign-in that failed: 5 minutes, doubling to an hour.
+
+    A sign-in forgets it with all other failures; see `SessionWriter`.
+    """
+
+    def __init__(self, settings: Settings, store: Store, now: Callable[[], float]) -> None:
+        self._key = cache_key({"what": "automatic sign-in", "scope": scope_key(settings.scope)})
+        self._store = store
+        self._now = now
+
+    def left(self) -> float:
+        """Seconds until the next automatic sign-in may begin."""
+        document = self._store.read(FAILURES, self._key) or {}
+        at, pause = document.get("at"), document.get("pause")
+        if not isinstance(at, int | float) or not isinstance(pause, int | float):
+            return 0.0
+        now = self._now()
+        return max(0.0, at + min(pause, _LONGEST_PAUSE) - now) if at <= now + 1 else 0.0
+
+    def failed(self) -> None:
+        """Begin the next pause, twice as long as the last one; one that is on already is for the same failure."""
+        if self.left() > 0:
+            return
+        document = self._store.read(FAILURES, self._key) or {}
+        at, before, now = document.get("at"), document.get("pause"), self._now()
+        pause = _FIRST_PAUSE
+        if isinstance(at, int | float) and isinstance(before, int | float) and at <= now + 1 <= at + _FORGOTTEN_AFTER:
+            pause = min(before * 2, _LONGEST_PAUSE)
+        with contextlib.suppress(StorageError):
+            self._store.write(FAILURES, self._key, {"at": now, "pause": pause})
 
 
 def signed_in_automatically(
@@ -123,7 +159,7 @@ def _tried(
 ) -> bool:
     from ..messages import login_command
     from ..oidc.flows import DEFAULT_TIMEOUT
-    from .interactive import Environment, LoginOptions, sign_in_only
+    from .login import Environment, LoginOptions, sign_in_only
     from .terminal import TerminalScreen
 
     screen = TerminalScreen(terminal if terminal is not None else _nowhere())

@@ -27,8 +27,7 @@ from types import TracebackType
 from urllib.parse import urlsplit
 
 from .._util.files import is_own
-from .._util.interruption import calling_before_the_end
-from .._util.subprocess import environment_without_chain
+from .._util.processes import calling_before_the_end, environment_without_chain
 from ..errors import ConfigurationError
 
 LAUNCH_TIME = 2.0

@@ -1,27 +1,20 @@
-"""Signs a person in, then proves it by exchanging the token for AWS credentials; ``login("dev")`` does it in Python.
-
-In a kernel of a notebook the link or the device code is shown as the output of the cell, to click on; elsewhere on
-stderr.
-"""
+"""Signs a person in: with the browser here, a code on any device, the redirected address pasted, or a password."""
 
 from __future__ import annotations
 
 import contextlib
-import getpass
-import html
-import os
-import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
 
-from ..botocore_plugin.provider import session_of_other_profile
-from ..cache.answers import forget_answers
+from .._fast_path import cache_directory
+from ..cache.answers import forget_answers, forget_failed_answers
 from ..cache.base import Store
-from ..cache.sessions import Session
-from ..config.loader import default_directory, load_settings
+from ..cache.sessions import Session, Sessions, check_storable
+from ..config.keys import TOKEN_SOURCES
+from ..config.profiles import every_sign_in
 from ..config.settings import Settings
 from ..credentials import FederatedCredentials
 from ..errors import (
@@ -31,19 +24,130 @@ from ..errors import (
     SignInRequiredError,
     StorageError,
     TemporaryError,
-    clears_frames,
     reworded,
     without_frames,
 )
-from ..factory import fetcher_for, store_for
-from ..messages import SignInAnotherWay, shown_lines
-from ..oidc.flows import DEFAULT_TIMEOUT, SignInPrompt
-from .dialogue import Questions
-from .interactive import Environment, LoginOptions, sign_in_only
-from .terminal import NOT_THE_ADDRESS, Screen, TerminalScreen, without_typing, wording
+from ..messages import login_command
+from ..oidc.authorization import Redirect, loopback_redirect, refuse_shared_redirect
+from ..oidc.client import AuthenticationResult, Now, OIDCClient, oidc_client
+from ..oidc.device import sign_in_with_device
+from ..oidc.flows import DEFAULT_TIMEOUT, sign_in_with_browser, sign_in_with_paste
+from .browser import BrowserLauncher, can_open_browser
+from .sessions import SessionWriter, revoke_in_time, revokes_one_sign_in
+from .terminal import Screen
 
 if TYPE_CHECKING:
-    from botocore.session import Session as BotocoreSession
+    from ..fetcher import CredentialFetcher
+
+Kind = Literal["browser", "device", "paste", "password"]
+
+
+@dataclass(frozen=True)
+class LoginOptions:
+    """What the person asked for on the command line or in the call.
+
+    Attributes:
+        no_browser: the address is shown, not opened; the answer still comes to this machine.
+        use_device_code: sign in with a code.
+        remote: sign in by pasting the redirected address.
+        browser_command: argument vector of the browser to open.
+        port: the only port to listen on.
+        timeout: seconds for the person.
+        force: somebody else than the one signed in so far may sign in.
+        login_hint: the account the provider should suggest.
+        in_python: a program asks, whose options are arguments and no flags.
+        only_joins: having waited for another sign-in that came to nothing, do not begin one.
+    """
+
+    no_browser: bool = False
+    use_device_code: bool = False
+    remote: bool = False
+    browser_command: tuple[str, ...] | None = None
+    port: int | None = None
+    timeout: float = DEFAULT_TIMEOUT
+    force: bool = False
+    login_hint: str | None = None
+    in_python: bool = False
+    only_joins: bool = False
+
+
+@dataclass(frozen=True)
+class Flow:
+    """One way to sign in.
+
+    Attributes:
+        opens: a browser is opened; otherwise only the address is shown.
+        why: why it is not the way most people expect; empty where it is.
+        instead: what to try when the provider does not let this client go this way; None where the person chose it.
+    """
+
+    kind: Kind
+    opens: bool = False
+    why: str = ""
+    instead: Kind | None = None
+
+
+def choose_flow(
+    settings: Settings,
+    options: LoginOptions,
+    *,
+    browser: tuple[bool, str],
+    comes_back_here: bool,
+    has_device_codes: Callable[[], bool],
+) -> Flow:
+    """The way for a configuration, on this machine.
+
+    Args:
+        browser: whether a browser can be opened here, else why not.
+        comes_back_here: whether the configured redirect is an address of this machine.
+        has_device_codes: whether the provider's discovery document has the device grant; asked only where it matters.
+    """
+    possible, reason = browser
+    if options.remote:
+        return Flow("paste")
+    if options.use_device_code:
+        return Flow("device")
+    if options.browser_command is not None:
+        return Flow("browser", opens=True)
+    if options.no_browser:
+        return Flow("browser")
+    if settings.signs_in_by_password:
+        return Flow("password")
+    if settings.grant == "device-code":
+        return Flow("device")
+    if settings.grant == "remote":
+        return Flow("paste")
+    if settings.grant == "auth-code":
+        return Flow("browser", opens=possible, why="" if possible else f"No browser can be opened here: {reason}")
+    if not comes_back_here:
+        return Flow("paste", why="cognito_redirect_uri is not an address of this machine")
+    if possible:
+        return Flow("browser", opens=True)
+    why = f"No browser can be opened here: {reason}"
+    return Flow("device", why=why, instead="paste") if has_device_codes() else Flow("paste", why=why)
+
+
+#: The port in a redirect that nobody listens on, where any port will do.
+_PASTE_PORT = 8400
+
+CanOpen = Callable[[Mapping[str, str]], tuple[bool, str]]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What a sign-in needs of the machine it runs on.
+
+    Attributes:
+        environ: the process environment.
+        clock: the time.
+        can_open: whether a browser can be opened, else why not.
+        cancel: ends the sign-in when set.
+    """
+
+    environ: Mapping[str, str]
+    clock: Now = field(default_factory=Now)
+    can_open: CanOpen = can_open_browser
+    cancel: threading.Event | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +173,7 @@ def sign_in(
     screen: Screen,
     options: LoginOptions,
     environment: Environment,
-    open_session: Callable[[str], BotocoreSession] | None = None,
+    open_fetcher: Callable[[Settings], CredentialFetcher],
 ) -> SignedIn:
     """Sign a person in and exchange the token.
 
@@ -79,7 +183,7 @@ def sign_in(
         screen: what the person sees.
         options: what the person asked for.
         environment: the machine.
-        open_session: see `fetcher_for`.
+        open_fetcher: makes the fetcher that proves the sign-in.
 
     Raises:
         SignInFailedError: refused, cancelled, timed out, or somebody else is signed in.
@@ -92,15 +196,15 @@ def sign_in(
         return SignedIn(session, None, joined)
     # Where the provider has ended the sign-in at once, another one would end the same way.
     quiet = replace(settings, auto_login="never")
-    federation = fetcher_for(quiet, store=store, environ=environment.environ, open_session=open_session)
+    fetcher = open_fetcher(quiet)
     try:
         # Also where some are kept and live: people sign in again because their groups or the pool's roles have changed.
-        credentials = federation.credentials() if joined else federation.fetch_fresh()
+        credentials = fetcher.credentials() if joined else fetcher.fetch_fresh()
     except CognitoFederationError as error:
         raise _though_signed_in(error, session) from None
     if not joined:
         with contextlib.suppress(StorageError):
-            forget_answers(default_directory(environment.environ))
+            forget_answers(cache_directory(environment.environ))
     return SignedIn(session, credentials, joined)
 
 
@@ -115,177 +219,193 @@ def _though_signed_in(error: CognitoFederationError, session: Session) -> Cognit
     return without_frames(reworded(error, what=what, remedy=remedy))
 
 
-Display = Callable[[Mapping[str, str]], None]
-
-
-@clears_frames
-def login(
-    profile: str | None = None,
-    *,
-    use_device_code: bool = False,
-    remote: bool = False,
-    no_browser: bool = False,
-    force: bool = False,
-    login_hint: str | None = None,
-    timeout: float = DEFAULT_TIMEOUT,
-) -> FederatedCredentials:
-    """Sign in for a profile; from then on every AWS client of the profile has credentials.
-
-    Args:
-        profile: its name; default is botocore's own order.
-        use_device_code: sign in with a code to enter on any device.
-        remote: sign in by pasting the address the provider redirects to.
-        no_browser: show the link, open nothing.
-        force: somebody else than the one signed in so far may sign in.
-        login_hint: the account the provider should suggest.
-        timeout: seconds for the person.
-
-    Returns:
-        The AWS credentials, to look at; clients get and renew them by themselves.
+def sign_in_only(
+    settings: Settings, *, store: Store, screen: Screen, options: LoginOptions, environment: Environment
+) -> tuple[Session, bool]:
+    """The sign-in without the exchange: the session, and whether it is another process's.
 
     Raises:
-        SignInFailedError: refused, cancelled, timed out, or somebody else is signed in.
-        ConfigurationError: the profile is wrong, or is none that people sign in for.
-        TemporaryError, StorageError, FederationRefusedError: as they say.
+        see `sign_in`.
     """
-    if use_device_code and remote:
-        raise ConfigurationError("use_device_code and remote are two ways to sign in", remedy="Choose one")
-    settings = load_settings(profile)
-    options = LoginOptions(
-        no_browser=no_browser,
-        use_device_code=use_device_code,
-        remote=remote,
-        timeout=timeout,
-        force=force,
-        login_hint=login_hint,
-        in_python=True,
-    )
-    screen = screen_of_this_process()
-    signed_in = sign_in(
-        settings,
-        store=store_for(settings, os.environ),
-        screen=screen,
-        options=options,
-        environment=Environment(os.environ),
-        open_session=session_of_other_profile,
-    )
-    assert signed_in.credentials is not None, "a profile has an identity pool"
-    until = signed_in.credentials.expiration.astimezone()
-    screen.say(f"Signed in as {signed_in.session.who}. AWS credentials until {until:%H:%M}, then renewed")
-    return signed_in.credentials
-
-
-def screen_of_this_process() -> Screen:
-    """The cell of a kernel, else stderr."""
-    display = kernel_display()
-    if display is not None:
-        return CellScreen(display)
-    return TerminalScreen(sys.stderr, read_line=_by_input)
-
-
-def kernel_display() -> Display | None:
-    """What shows things in the cell that runs, or None outside a kernel; IPython is not imported for it."""
-    ipython = sys.modules.get("IPython")
-    shell: Any = ipython.get_ipython() if ipython is not None else None
-    if shell is None or not hasattr(shell, "kernel"):
-        return None
-
-    def display(forms: Mapping[str, str]) -> None:
-        from IPython.display import display as show  # type: ignore[import-not-found,unused-ignore]  # no requirement
-
-        show(dict(forms), raw=True)
-
-    return display
-
-
-class CellScreen:
-    """The output of a notebook cell.
-
-    Args:
-        display: shows it.
-        read: asks for a line; in a kernel `input` shows a field below the cell.
-        read_secret: the same without showing what is typed; kernels replace `getpass`.
-    """
-
-    def __init__(
-        self,
-        display: Display,
-        *,
-        read: Callable[[str], str] | None = None,
-        read_secret: Callable[[str], str] | None = None,
-    ) -> None:
-        self._display = display
-        # Looked up now: a kernel puts its own in their places while a cell runs.
-        self._read = read or input
-        self._read_secret = read_secret or getpass.getpass
-
-    def __enter__(self) -> CellScreen:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing runs beside the cell."""
-
-    def say(self, text: str) -> None:
-        shown = shown_lines(text)
-        self._display({"text/plain": shown, "text/html": f"<p>{html.escape(shown)}</p>"})
-
-    def announce(self, prompt: SignInPrompt) -> None:
-        self._display({"text/plain": shown_lines(wording(prompt)), "text/html": shown_lines(_markup(prompt))})
-
-    def ask(self, prompt: SignInPrompt) -> str:
-        self.announce(prompt)
-        try:
-            return self._read("Paste the address here: ")
-        except (EOFError, OSError, RuntimeError):
-            raise SignInFailedError(
-                "The address has to be pasted, and this kernel takes no input",
-                remedy=without_typing(prompt),
-            ) from None
-
-    @contextmanager
-    def dialogue(self, timeout: float) -> Iterator[Questions]:
-        """The cell itself; a kernel's input waits as long as it takes."""
-        yield self
-
-    def reveal(self, text: str) -> None:
-        raise SignInFailedError(
-            "The user pool wants a second factor to be set up, and its secret would stay in the notebook",
-            remedy=SignInAnotherWay(),
-        )
-
-    def question(self, text: str, *, secret: bool = False) -> str:
-        try:
-            return (self._read_secret if secret else self._read)(f"{shown_lines(text)}: ")
-        except (EOFError, OSError, RuntimeError):
-            raise SignInFailedError(
-                "This kernel takes no input, and the password has to be typed", remedy=SignInAnotherWay()
-            ) from None
-
-
-def _markup(prompt: SignInPrompt) -> str:
-    """A link to click on; every part that comes from the provider is escaped, and only http and https get here."""
-    if prompt.again:
-        return f"<p>{html.escape(NOT_THE_ADDRESS)}</p>"
-    if prompt.stalled == "unanswered":
-        return f"<p>{html.escape(wording(prompt))}</p>"
-    target = html.escape(prompt.complete_url or prompt.url, quote=True)
-    link = f'<a href="{target}" target="_blank" rel="noopener noreferrer">'
-    if prompt.kind == "device":
-        code = html.escape(prompt.user_code or "")
-        shown = html.escape(prompt.url)
-        return f"<p>{link}Sign in</a> and confirm the code <code>{code}</code> (or enter it at {shown}).</p>"
-    if prompt.kind == "paste":
-        return f"<p>{link}Sign in</a>, then copy the address of the page it ends on, which may not load.</p>"
-    opens = prompt.browser_opened and not prompt.stalled
-    return f"<p>{link}Sign in</a>{' (a browser opens by itself)' if opens else ''}</p>"
-
-
-def _by_input(timeout: float) -> str:
-    from .terminal import read_line
-
     try:
-        return read_line(sys.stdin.fileno(), timeout)
-    except (OSError, ValueError, AttributeError):
-        return ""
+        return _sign_in_only(settings, store, screen, options, environment)
+    except CognitoFederationError as error:
+        # Parts that know no configuration leave the command to be named here.
+        if error.sign_in_again is not None:
+            profile = (settings.profile or "default") if options.in_python else None
+            error = reworded(error, remedy=error.sign_in_again.by(login_command(settings), profile=profile))
+        raise without_frames(error) from None
+
+
+def _sign_in_only(
+    settings: Settings, store: Store, screen: Screen, options: LoginOptions, environment: Environment
+) -> tuple[Session, bool]:
+    refuse_without_sign_in(settings)
+    began_at = environment.clock.now()
+    sessions = Sessions(settings, store)
+    with _turn(sessions, options, screen) as waited:
+        found = sessions.read()
+        if found is not None and found.signed_in_at >= began_at and not options.force:
+            return found, True
+        if waited and options.only_joins:
+            raise SignInFailedError("The sign-in that was under way did not succeed", remedy="Sign in again")
+        check_storable(store)
+        session = _sign_in_here(settings, store, screen, options, environment)
+    with contextlib.suppress(StorageError):
+        forget_failed_answers(cache_directory(environment.environ))
+    return session, False
+
+
+def refuse_without_sign_in(settings: Settings) -> None:
+    """Refuse configurations whose tokens do not come from a person.
+
+    Raises:
+        ConfigurationError: it is one.
+    """
+    for name in TOKEN_SOURCES:
+        if getattr(settings, name) is not None:
+            raise ConfigurationError(
+                f"There is nothing to sign in to: the login token comes from cognito_{name} ({settings.origin(name)})",
+                remedy="Remove that key to sign in with a browser, or just use the profile",
+            )
+
+
+@contextmanager
+def _turn(sessions: Sessions, options: LoginOptions, screen: Screen) -> Iterator[bool]:
+    """One sign-in of a scope at a time; gives whether another one had to be waited for."""
+    scope = sessions.settings.scope
+    with contextlib.ExitStack() as stack:
+        waits = not stack.enter_context(sessions.lock_of_sign_in(0))
+        if waits:
+            stack.close()
+            screen.say(f"Another sign-in of {scope} is under way; waiting for it")
+            if not stack.enter_context(sessions.lock_of_sign_in(options.timeout)):
+                raise TemporaryError(
+                    f"Another sign-in of {scope} is still under way after {options.timeout:g} seconds",
+                    remedy="Finish or end it, then try again",
+                )
+        yield waits
+
+
+def _sign_in_here(
+    settings: Settings, store: Store, screen: Screen, options: LoginOptions, environment: Environment
+) -> Session:
+    party = replace(oidc_client(settings, store, environment.environ), clock=environment.clock)
+    redirect = _loopback(settings, party, options)
+    flow = choose_flow(
+        settings,
+        options,
+        browser=environment.can_open(environment.environ),
+        comes_back_here=redirect is not None,
+        has_device_codes=lambda: party.metadata().device_authorization_endpoint is not None,
+    )
+    if flow.why:
+        screen.say(flow.why)
+    keeper = SessionWriter(settings, store, force=options.force, now=environment.clock.now)
+    attempt = _Attempt(settings, store, party, redirect, screen, options, environment, keeper)
+    try:
+        with screen:
+            attempt.go(flow)
+    finally:
+        if keeper.not_kept is not None:
+            revoke_in_time(settings, store, environment.environ, keeper.not_kept)
+    session, replaced = keeper.session, keeper.replaced
+    assert session is not None, "a sign-in ends with an error or a stored session"
+    if replaced is not None and (replaced.subject != session.subject or revokes_one_sign_in(settings)):
+        revoke_in_time(settings, store, environment.environ, replaced)
+    return session
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    settings: Settings
+    store: Store
+    party: OIDCClient
+    redirect: Redirect | None
+    screen: Screen
+    options: LoginOptions
+    environment: Environment
+    keeper: SessionWriter
+
+    def go(self, flow: Flow) -> None:
+        try:
+            self._go(flow.kind, flow.opens)
+        except ConfigurationError as refused:
+            # Discovery may offer what this client is not allowed; nobody has been shown anything yet.
+            if flow.instead is None or self.keeper.session is not None:
+                raise
+            self.screen.say(refused.what)
+            self._go(flow.instead, False)
+
+    def _go(self, kind: Kind, opens: bool) -> None:
+        timeout, cancel = self.options.timeout, self.environment.cancel
+        if kind in ("browser", "paste"):
+            refuse_shared_redirect(self.settings, self.party, every_sign_in())
+        if kind == "password":
+            self._by_password()
+        elif kind == "device":
+            sign_in_with_device(
+                self.party, announce=self.screen.announce, accept=self._accept, timeout=timeout, cancel=cancel
+            )
+        elif kind == "paste":
+            sign_in_with_paste(
+                self.party,
+                self._redirect_to_paste(),
+                ask=self.screen.ask,
+                accept=self._accept,
+                login_hint=self.options.login_hint,
+                timeout=timeout,
+            )
+        else:
+            self._by_browser(opens)
+
+    def _accept(self, answer: AuthenticationResult) -> None:
+        session = answer.session(signed_in_at=self.environment.clock.now(), sign_out_epoch=self.keeper.sign_out_epoch)
+        self.keeper.keep(session, answer.user_label)
+
+    def _by_browser(self, opens: bool) -> None:
+        browser = BrowserLauncher(
+            command=self.options.browser_command, environ=self.environment.environ, say=self.screen.say
+        )
+        with browser:
+            sign_in_with_browser(
+                self.party,
+                self.redirect or _redirect(self.settings, self.party, self.options),
+                announce=self.screen.announce,
+                open_url=browser.open if opens else None,
+                arrived=browser.arrived,
+                accept=self._accept,
+                timeout=self.options.timeout,
+                cancel=self.environment.cancel,
+                login_hint=self.options.login_hint,
+            )
+
+    def _redirect_to_paste(self) -> str:
+        """The redirect URI as the provider has it registered; nobody listens on it."""
+        if self.redirect is None:
+            return self.settings.redirect_uri or ""
+        return self.redirect.uri(self.redirect.ports[0] or _PASTE_PORT)
+
+    def _by_password(self) -> None:
+        from ..user_pool import user_pool_of
+        from .password import session_of_tokens, sign_in_with_password
+
+        name = self.options.login_hint or self.settings.username
+        with self.screen.dialogue(self.options.timeout) as ask:
+            pool = user_pool_of(self.settings, self.store, self.environment.environ)
+            tokens = sign_in_with_password(pool, name, ask)
+        now = self.environment.clock.now()
+        session = session_of_tokens(tokens, signed_in_at=now, sign_out_epoch=self.keeper.sign_out_epoch)
+        self.keeper.keep(session, session.who)
+
+
+def _redirect(settings: Settings, party: OIDCClient, options: LoginOptions) -> Redirect:
+    redirect = loopback_redirect(settings.redirect_uri, party.provider.redirect_ports)
+    return redirect if options.port is None else replace(redirect, ports=(options.port,))
+
+
+def _loopback(settings: Settings, party: OIDCClient, options: LoginOptions) -> Redirect | None:
+    try:
+        return _redirect(settings, party, options)
+    except ConfigurationError:
+        return None

@@ -6,73 +6,34 @@ Signing out forgets first, then tells the provider, and says what cannot be take
 from __future__ import annotations
 
 import contextlib
-import secrets
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import identity_providers
+from .._fast_path import cache_directory
+from .._util.concurrency import BackendTimeoutError, TimeLimit
 from ..cache.answers import forget_answers
-from ..cache.base import CREDENTIALS, FAILURES, SESSIONS, Store, cache_key, scope_key
+from ..cache.base import CREDENTIALS, FAILURES, SESSIONS, Store
 from ..cache.sessions import Session, Sessions, begin_epoch, end_sign_in, held_for_too_long
-from ..config.loader import default_directory
 from ..config.profiles import names_in_configuration
 from ..config.settings import Settings
 from ..errors import CognitoFederationError, SignInFailedError, StorageError
-from ..oidc.client import AuthenticationResult, oidc_client
+from ..oidc.client import oidc_client
 from ..oidc.tokens import Revocation, revoke
 
+logger = logging.getLogger(__name__)
+
+#: Seconds for revoking a refresh token that is given up; a person waits for the command to end.
+_REVOCATION_TIME = 5.0
 #: Seconds to wait for a renewal of the session that is about to be replaced.
 _LOCK_TIMEOUT = 45.0
-_SHOWN = ("name", "email", "preferred_username")
-
-
-_FIRST_PAUSE = 300.0
-_LONGEST_PAUSE = 3600.0
-
-
-#: Seconds after which a failure says nothing of the next one.
-_FORGOTTEN_AFTER = 4 * _LONGEST_PAUSE
-
-
-class Backoff:
-    """How long to leave people alone after an automatic sign-in that failed: 5 minutes, doubling to an hour."""
-
-    def __init__(self, settings: Settings, store: Store, now: Callable[[], float]) -> None:
-        self._key = cache_key({"what": "automatic sign-in", "scope": scope_key(settings.scope)})
-        self._store = store
-        self._now = now
-
-    def left(self) -> float:
-        """Seconds until the next automatic sign-in may begin."""
-        document = self._store.read(FAILURES, self._key) or {}
-        at, pause = document.get("at"), document.get("pause")
-        if not isinstance(at, int | float) or not isinstance(pause, int | float):
-            return 0.0
-        now = self._now()
-        return max(0.0, at + min(pause, _LONGEST_PAUSE) - now) if at <= now + 1 else 0.0
-
-    def failed(self) -> None:
-        """Begin the next pause, twice as long as the last one; one that is on already is for the same failure."""
-        if self.left() > 0:
-            return
-        document = self._store.read(FAILURES, self._key) or {}
-        at, before, now = document.get("at"), document.get("pause"), self._now()
-        pause = _FIRST_PAUSE
-        if isinstance(at, int | float) and isinstance(before, int | float) and at <= now + 1 <= at + _FORGOTTEN_AFTER:
-            pause = min(before * 2, _LONGEST_PAUSE)
-        with contextlib.suppress(StorageError):
-            self._store.write(FAILURES, self._key, {"at": now, "pause": pause})
-
-    def end(self) -> None:
-        """Forget the failures: somebody is there, and has signed in."""
-        with contextlib.suppress(StorageError):
-            self._store.delete(FAILURES, self._key)
 
 
 class SessionWriter:
-    """Keeps the answer of one sign-in; an `Accept` of `oidc.flows`.
+    """Stores the session of one sign-in, if its user may replace the one before.
 
     Args:
         settings: whose sign-in it is.
@@ -97,33 +58,29 @@ class SessionWriter:
         self.replaced: Session | None = None
         self.not_kept: Session | None = None
 
-    def __call__(self, answer: AuthenticationResult) -> None:
-        """Keep the session, before the person is told that all is well.
-
-        Raises:
-            SignInFailedError: somebody else is signed in, or somebody signed out meanwhile.
-            StorageError: the session cannot be kept.
-        """
-        self.keep(session_of(answer, signed_in_at=self._now(), sign_out_epoch=self._sign_out_epoch), answer.user_label)
-
     @property
     def sign_out_epoch(self) -> str:
         """The sign-out epoch in which the sign-in began."""
         return self._sign_out_epoch
 
     def keep(self, session: Session, label: str) -> None:
-        """Keep a session; `label` names the person in a refusal.
+        """Keep a session, before the person is told that all is well.
+
+        Args:
+            label: names the person in a refusal.
 
         Raises:
-            SignInFailedError, StorageError: as for an answer.
+            SignInFailedError: somebody else is signed in, or somebody signed out meanwhile.
+            StorageError: the session cannot be kept.
         """
         self.not_kept = session
         self._keep(session, label)
         self.not_kept = None
+        self._forget_failures()
 
     def _keep(self, session: Session, label: str) -> None:
         # A renewal of the old session must not write over the new one.
-        with self._store.lock(f"session-{self._sessions.key}", timeout=_LOCK_TIMEOUT) as taken:
+        with self._sessions.lock(_LOCK_TIMEOUT) as taken:
             if not taken:
                 raise held_for_too_long(self._store, self._sessions.key, _LOCK_TIMEOUT)
             if self._sessions.sign_out_epoch() != self._sign_out_epoch:
@@ -139,8 +96,13 @@ class SessionWriter:
                 self._make_room(before, session, label)
                 session = replace(session, sign_out_epoch=self._sessions.sign_out_epoch())
             self._sessions.write(session)
-        Backoff(self._settings, self._store, self._now).end()
         self.session = session
+
+    def _forget_failures(self) -> None:
+        """A failure from before the sign-in is nobody's concern any more, nor the pause after one."""
+        with contextlib.suppress(StorageError):
+            for key, _ in list(self._store.documents(FAILURES)):
+                self._store.delete(FAILURES, key)
 
     def _make_room(self, before: Session | None, session: Session, label: str) -> None:
         """End what is kept for anybody who is not known to be the person who has just signed in."""
@@ -162,22 +124,6 @@ class SessionWriter:
         # A new epoch: no answer kept ready for the one before is printed any more.
         end_sign_in(self._store, self._settings.scope)
         self.replaced = before
-
-
-def session_of(answer: AuthenticationResult, *, signed_in_at: float, sign_out_epoch: str) -> Session:
-    """The session a verified sign-in begins."""
-    claims = answer.claims
-    user = {name: str(claims[name]) for name in _SHOWN if isinstance(claims.get(name), str) and claims[name].strip()}
-    return Session(
-        sign_in_id=secrets.token_hex(16),
-        subject=answer.subject,
-        user=user,
-        login_token=answer.login_token,
-        token_expires_at=answer.expires_at,
-        refresh_token=answer.refresh_token,
-        signed_in_at=signed_in_at,
-        sign_out_epoch=sign_out_epoch,
-    )
 
 
 def _lives(session: Session, now: float) -> bool:
@@ -221,10 +167,10 @@ def sign_out(settings: Settings, *, store: Store, environ: Mapping[str, str], re
     except StorageError:
         # A locked keyring gives nothing to revoke; what is in it counts for nothing from now on all the same.
         begin_epoch(store, settings.scope)
-        forget_answers(default_directory(environ))
+        forget_answers(cache_directory(environ))
         raise
     end_sign_in(store, settings.scope)
-    forget_answers(default_directory(environ))
+    forget_answers(cache_directory(environ))
     # A renewal in flight that finds itself signed out removes the session itself; then the token from before is
     # revoked, and with it the whole grant (RFC 7009, section 2.1).
     session = take_away(sessions, store) or before
@@ -254,7 +200,7 @@ def forget_scope(
     if not found and until is None:
         return []
     end_sign_in(store, scope)
-    forget_answers(default_directory(environ))
+    forget_answers(cache_directory(environ))
     ended = []
     for key, document in found:
         session = Session.from_document(document)
@@ -316,7 +262,7 @@ def take_away(sessions: Sessions, store: Store) -> Session | None:
     """The session, forgotten; with the refresh token that a renewal in flight may just have got."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(StorageError):  # without a place for locks it is forgotten all the same
-            stack.enter_context(store.lock(f"session-{sessions.key}", timeout=_SIGN_OUT_LOCK_TIMEOUT))
+            stack.enter_context(sessions.lock(_SIGN_OUT_LOCK_TIMEOUT))
         session = sessions.read_of_any_epoch()
         sessions.delete()
     return session
@@ -335,6 +281,29 @@ def revoke_session(settings: Settings, store: Store, environ: Mapping[str, str],
     except CognitoFederationError as failure:
         return Revocation(False, failure.what)
     return revoke(party, refresh_token)
+
+
+def revokes_one_sign_in(settings: Settings) -> bool:
+    """Whether revoking an earlier refresh token of a user leaves the one of the new sign-in as it is.
+
+    A Cognito user pool revokes the tokens of one sign-in (API reference, RevokeToken). Others end everything that the
+    user has given this client: Google takes the consent away, Auth0 deletes the grant, Keycloak detaches the client
+    from the browser's session. There the new sign-in would end with the old one.
+    """
+    return settings.user_pool_id is not None
+
+
+def revoke_in_time(settings: Settings, store: Store, environ: Mapping[str, str], session: Session) -> None:
+    """Revoke the refresh token of a session that nothing will know of any more, as well as it goes in a moment."""
+    token = session.refresh_token
+    if token is None:
+        return
+    try:
+        outcome = TimeLimit(_REVOCATION_TIME)(lambda: revoke_session(settings, store, environ, token))
+    except BackendTimeoutError:
+        logger.debug("The provider has not answered a revocation within %g s", _REVOCATION_TIME)
+        return
+    logger.debug("Revoked the refresh token of a session that is not stored: %s", outcome)
 
 
 def _credentials_until(store: Store, scope: str) -> float | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .._util.interruption import uninterrupted
+from .._util.processes import uninterrupted
 from ..errors import CognitoFederationError, ConfigurationError, SignInFailedError, TokenRefreshError
 from . import checks, srp
 from .api import Api, Verify, member, refreshed, signed_in

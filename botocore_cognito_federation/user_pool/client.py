@@ -264,7 +264,8 @@ def user_pool_of(settings: Settings, store: Store, environ: Mapping[str, str] | 
     from botocore.session import Session
 
     from .._util.http import HttpClient
-    from ..oidc.client import StoredDocuments, client_secret
+    from ..oidc.client import client_secret
+    from ..oidc.discovery import StoredDocuments
 
     variables = os.environ if environ is None else environ
     if settings.client_id is None or settings.user_pool_id is None:

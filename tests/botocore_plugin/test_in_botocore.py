@@ -14,7 +14,7 @@ from botocore.credentials import CredentialResolver
 
 import botocore_cognito_federation as federation
 from botocore_cognito_federation._util.concurrency import ForkSafeLock
-from botocore_cognito_federation._util.subprocess import environment_for_children, environment_without_chain
+from botocore_cognito_federation._util.processes import environment_for_children, environment_without_chain
 from botocore_cognito_federation.botocore_plugin import provider, shared
 from botocore_cognito_federation.botocore_plugin import provider as chain
 from botocore_cognito_federation.botocore_plugin.credentials import RefreshableCognitoCredentials

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from botocore_cognito_federation._util.interruption import uninterrupted
+from botocore_cognito_federation._util.processes import uninterrupted
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.sessions import Session, Sessions
 from botocore_cognito_federation.config.loader import load_settings
@@ -206,7 +206,7 @@ def test_work_that_fails_raises_its_own_error_and_leaves_the_handlers_as_they_we
 def test_a_child_forked_while_work_is_under_way_does_not_wait_for_it(tmp_path: Path) -> None:
     code = """
         import os, signal, sys, time
-        from botocore_cognito_federation._util.interruption import uninterrupted
+        from botocore_cognito_federation._util.processes import uninterrupted
         from botocore_cognito_federation.errors import TemporaryError
         child = None
         def fork(*_):

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from botocore_cognito_federation._util.http import HttpClient
+from botocore_cognito_federation._util.urls import check_request
 from botocore_cognito_federation.errors import (
     CognitoFederationError,
     ConfigurationError,
@@ -178,8 +179,7 @@ def test_the_metadata_services_of_machines_are_asked_without_tls_and_without_pro
     google = PLATFORMS["gcp"]({}, "x")
     assert google.url.startswith("http://metadata.google.internal/computeMetadata/")
     for request in (azure, google):
-        client = HttpClient(plain_http_hosts=request.plain_http_hosts)
-        assert client.is_direct(urlsplit(request.url).hostname or "")
+        assert check_request(request.url, plain_http_hosts=request.plain_http_hosts)[1]
 
 
 def test_a_link_local_endpoint_of_app_service_is_allowed_and_a_distant_one_is_not() -> None:

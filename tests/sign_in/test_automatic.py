@@ -20,7 +20,7 @@ from botocore_cognito_federation.factory import system_clock
 from botocore_cognito_federation.login_token import LoginToken
 from botocore_cognito_federation.login_tokens.base import RefreshContext, SourceContext
 from botocore_cognito_federation.sign_in import auto as automatic
-from botocore_cognito_federation.sign_in import interactive as perform
+from botocore_cognito_federation.sign_in import login as perform
 from botocore_cognito_federation.sign_in.auto import AutomaticLogin, Backoff, signed_in_automatically
 from botocore_cognito_federation.sign_in.sessions import SessionWriter
 from tests.sign_in.home import BROWSER, SignInHome, finished

@@ -15,8 +15,9 @@ from botocore_cognito_federation.errors import ConfigurationError, SignInFailedE
 from botocore_cognito_federation.identity_providers import resolve
 from botocore_cognito_federation.oidc.client import AuthenticationResult
 from botocore_cognito_federation.oidc.flows import SignInPrompt
-from botocore_cognito_federation.sign_in import interactive as perform
-from botocore_cognito_federation.sign_in.interactive import Environment, LoginOptions, sign_in_only
+from botocore_cognito_federation.sign_in import login as perform
+from botocore_cognito_federation.sign_in import sessions as logout
+from botocore_cognito_federation.sign_in.login import Environment, LoginOptions, sign_in_only
 from botocore_cognito_federation.sign_in.sessions import SessionWriter
 
 pytestmark = pytest.mark.thorough
@@ -37,8 +38,15 @@ def answer(subject: str = "ada", refresh_token: str | None = "refresh", lives: f
     )
 
 
-def keeper(store: MemoryStore, *, force: bool = False) -> SessionWriter:
-    return SessionWriter(SETTINGS, store, force=force, now=lambda: NOW)
+class Keeper(SessionWriter):
+    """Stores the session of an answer, as a sign-in does."""
+
+    def __call__(self, answer: AuthenticationResult) -> None:
+        self.keep(answer.session(signed_in_at=NOW, sign_out_epoch=self.sign_out_epoch), answer.user_label)
+
+
+def keeper(store: MemoryStore, *, force: bool = False) -> Keeper:
+    return Keeper(SETTINGS, store, force=force, now=lambda: NOW)
 
 
 def test_a_sign_in_is_kept_with_what_names_the_person() -> None:
@@ -205,7 +213,7 @@ def test_one_who_only_joins_does_not_begin_after_waiting_in_vain(monkeypatch: py
 def revoked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The refresh tokens that the provider is asked to revoke."""
     tokens: list[str] = []
-    monkeypatch.setattr(perform, "revoke_session", lambda *arguments: tokens.append(arguments[-1]))
+    monkeypatch.setattr(logout, "revoke_session", lambda *arguments: tokens.append(arguments[-1]))
     monkeypatch.setattr(
         perform.OIDCClient, "metadata", lambda self: type("M", (), {"device_authorization_endpoint": None})
     )
@@ -271,8 +279,8 @@ def test_a_provider_that_does_not_answer_a_revocation_holds_nothing_up(
     monkeypatch: pytest.MonkeyPatch, revoked: list[str]
 ) -> None:
     silent = threading.Event()
-    monkeypatch.setattr(perform, "_REVOCATION_TIME", 0.05)
-    monkeypatch.setattr(perform, "revoke_session", lambda *_: silent.wait(60))
+    monkeypatch.setattr(logout, "_REVOCATION_TIME", 0.05)
+    monkeypatch.setattr(logout, "revoke_session", lambda *_: silent.wait(60))
     settings, store = replace(SETTINGS, user_pool_id="eu-west-1_1"), MemoryStore()
     try:
         for token in ("first", "second"):

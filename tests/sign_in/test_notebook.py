@@ -18,7 +18,7 @@ from botocore_cognito_federation.factory import fetcher_for
 from botocore_cognito_federation.oidc.client import OIDCClient
 from botocore_cognito_federation.oidc.discovery import ProviderMetadata
 from botocore_cognito_federation.oidc.flows import SignInPrompt
-from botocore_cognito_federation.sign_in.login import CellScreen, kernel_display
+from botocore_cognito_federation.sign_in.notebook import CellScreen, kernel_display
 from tests.servers.oidc_provider.browser import ScriptedBrowser
 from tests.sign_in.home import SignInHome
 

@@ -12,7 +12,7 @@ import pytest
 
 from botocore_cognito_federation.errors import SignInFailedError
 from botocore_cognito_federation.oidc.flows import SignInPrompt
-from botocore_cognito_federation.sign_in.interactive import Flow, LoginOptions, choose_flow
+from botocore_cognito_federation.sign_in.login import Flow, LoginOptions, choose_flow
 from botocore_cognito_federation.sign_in.terminal import TerminalScreen, read_line, wording
 from tests.sign_in.home import SignInHome, finished
 from tests.sign_in.test_automatic import shown_on

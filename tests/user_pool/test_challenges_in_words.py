@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from botocore_cognito_federation.errors import SignInFailedError
-from botocore_cognito_federation.sign_in.login import CellScreen
+from botocore_cognito_federation.sign_in.notebook import CellScreen
 from botocore_cognito_federation.sign_in.password import answered, sign_in_with_password
 from botocore_cognito_federation.user_pool import (
     Challenge,

@@ -48,8 +48,8 @@ def test_a_call_that_does_not_return_is_given_up_after_its_time() -> None:
 _WAITING = """
 import os, shlex, sys, threading, time
 from botocore_cognito_federation._util.concurrency import TimeLimit, call_within
-from botocore_cognito_federation._util.interruption import uninterrupted, wait_for_work
-from botocore_cognito_federation._util.subprocess import run_for_output
+from botocore_cognito_federation._util.processes import uninterrupted, wait_for_work
+from botocore_cognito_federation._util.processes import run_for_output
 
 def slow():
     time.sleep(0.3)

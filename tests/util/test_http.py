@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
 
 from botocore_cognito_federation._util.http import MAXIMUM_BODY, HttpAnswer, HttpClient, ServerBusyError
-from botocore_cognito_federation._util.urls import check_url
+from botocore_cognito_federation._util.urls import check_request, check_url
 from botocore_cognito_federation.errors import (
     ConfigurationError,
     SignInFailedError,
@@ -282,8 +282,8 @@ def test_loopback_and_metadata_hosts_are_never_asked_by_proxy(
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     httpserver.expect_request("/x").respond_with_data("direct")
     assert HttpClient().get(httpserver.url_for("/x")).body == b"direct"
-    assert HttpClient(plain_http_hosts=frozenset({"metadata.google.internal"})).is_direct("metadata.google.internal")
-    assert not HttpClient().is_direct("login.example.com")
+    assert check_request("http://metadata.google.internal/x", plain_http_hosts={"metadata.google.internal"})[1]
+    assert not check_request("https://login.example.com/")[1]
 
 
 def test_other_hosts_go_through_the_proxy_of_the_environment_and_its_password_stays_secret(
