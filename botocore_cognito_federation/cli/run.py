@@ -23,7 +23,7 @@ from ..errors import ConfigurationError, SignInFailedError
 from ..fetcher import CredentialFetcher
 from ..messages import shell_command, shown_time, span
 from ..serve.child import (
-    SHADOWS,
+    OVERRIDING_VARIABLES,
     base_environment,
     credential_variables,
     default_profile_has_credentials,
@@ -274,7 +274,7 @@ def _in_the_way(settings: Settings) -> list[str]:
     ours = Endpoint.VARIABLES
     found = [
         f"{name} is set here; where it is set too, SDKs use it before the endpoint. Unset it there"
-        for name in SHADOWS
+        for name in OVERRIDING_VARIABLES
         if name not in ours and os.environ.get(name)
     ]
     if (settings.profile or "default") != "default" and default_profile_has_credentials(Session()):

@@ -18,7 +18,7 @@ from botocore_cognito_federation.errors import ConfigurationError
 from tests.home import Home, Result, finished
 
 #: What another program's directory may hold: the names of what the helper imports, early and late.
-SHADOWS = ("botocore.py", "fcntl.py", "json.py", "requests.py", "jwt.py", "brotli.py", "configparser.py")
+OVERRIDING_VARIABLES = ("botocore.py", "fcntl.py", "json.py", "requests.py", "jwt.py", "brotli.py", "configparser.py")
 ISOLATED = "isolated"
 SCRIPT = "script"
 
@@ -27,7 +27,7 @@ SCRIPT = "script"
 def hostile(tmp_path: Path) -> Path:
     folder = tmp_path / "another program"
     folder.mkdir()
-    for name in SHADOWS:
+    for name in OVERRIDING_VARIABLES:
         (folder / name).write_text(f"import os\nos.write(2, b'ran {name}')\nos._exit(99)\n")
     return folder
 

@@ -288,5 +288,5 @@ def test_a_browser_that_never_comes_is_said() -> None:
     one_shot = OneShotRedirect("https://console.aws.amazon.com/", random=lambda n: "r" * n)
     told: list[bool] = []
     with one_shot as redirect, pytest.raises(SignInFailedError, match="--print"):
-        redirect.wait(timeout=0.1, patience=0.05, unopened=lambda: told.append(True))
+        redirect.wait(timeout=0.1, reminder_after=0.05, unopened=lambda: told.append(True))
     assert told == [True]

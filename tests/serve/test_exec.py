@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from botocore_cognito_federation._fast_path import CHAIN_VARIABLE
-from botocore_cognito_federation.serve.child import SHADOWS
+from botocore_cognito_federation.serve.child import OVERRIDING_VARIABLES
 from tests.cli.home import ModuleHome
 
 pytestmark = pytest.mark.thorough
@@ -30,7 +30,7 @@ print(session.client("s3", endpoint_url=endpoint).get_object(Bucket=bucket, Key=
 
 
 def test_the_program_has_credentials_and_region_and_nothing_that_would_shadow_them(home: ModuleHome) -> None:
-    before = {name: "stale" for name in SHADOWS if name not in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")}
+    before = {name: "stale" for name in OVERRIDING_VARIABLES if name not in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")}
     before |= {"AWS_PROFILE": "demo", CHAIN_VARIABLE: "other", "COGNITO_FEDERATION_CLIENT_ID": "demo-client"}
     before |= {"AWS_EC2_METADATA_DISABLED": "false"}
     done = home.run("exec", "--", *PRINT_ENVIRONMENT, **before)
