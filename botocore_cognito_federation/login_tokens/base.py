@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Binding:
-    """What a ready-to-print answer made from a token source depends on.
+    """A file or variable on which a cached response from a token source depends.
 
     Attributes:
         kind: ``file`` (its device, inode, size and times) or ``variable`` (its value).
@@ -31,11 +31,11 @@ class Binding:
 
 @dataclass(frozen=True)
 class RefreshContext:
-    """What a refresh handler may want to know.
+    """Information for a refresh handler.
 
     Attributes:
-        provider: the provider's name or Logins key, as configured; None when the token itself says it.
-        identity_id: the identity so far, if known.
+        provider: the provider's name or Logins key, as configured; None if the token itself names it.
+        identity_id: the identity so far, if it is known.
         previous_expires_at: when the last token expired or expires, seconds since the epoch.
         attempt: 1 for the first attempt of this renewal.
         has_valid_credentials: whether credentials still live; then one attempt is enough, and nobody is kept waiting.
@@ -52,23 +52,26 @@ class RefreshContext:
 
 
 class LoginTokenProvider(Protocol):
-    """Where a login token comes from.
+    """A source of login tokens.
 
     Attributes:
-        description: the source in words for messages, such as ``cognito_token_file /run/token``.
+        description: the name of the source for messages, such as ``cognito_token_file /run/token``.
     """
 
     @property
     def description(self) -> str: ...
 
     def fetch(self, context: RefreshContext) -> LoginToken:
-        """A login token, newly read or obtained.
+        """Return a login token, newly read or obtained.
+
+        Args:
+            context: information about this renewal.
 
         Raises:
             TokenRefreshError: the source answered without a usable token.
             TemporaryError: the same call may succeed later.
-            ConfigurationError: the source is not there or may not be used.
-            SignInRequiredError: somebody has to sign in.
+            ConfigurationError: the source does not exist or must not be used.
+            SignInRequiredError: the user has to sign in.
         """
         ...
 
@@ -91,15 +94,15 @@ Now = Callable[[], float]
 
 @dataclass(frozen=True)
 class SourceContext:
-    """What the provider of a token source may use.
+    """Everything that the provider of a token source may use.
 
     Attributes:
-        store: where sign-ins are stored.
+        store: the store of sign-ins.
         environ: the process environment.
         clock: the clock.
-        clients: makes the clients of AWS.
-        open_session: opens a botocore session for another profile, where the configuration names one.
-        time_left: seconds the caller has for a person to sign in; None where it can wait.
+        clients: makes AWS clients.
+        open_session: opens a botocore session for another profile, if the configuration names one.
+        time_left: seconds that the caller has for an interactive sign-in; None if it can wait.
     """
 
     store: Store
@@ -111,20 +114,20 @@ class SourceContext:
 
 
 def no_bindings(settings: Settings) -> tuple[Binding, ...]:
-    """Nothing outside the configuration says whose token the source gives."""
+    """Return no bindings: nothing outside the configuration identifies the user."""
     return ()
 
 
 @dataclass(frozen=True)
 class SourceDeclaration:
-    """One kind of token source: what configures it, what it reads, and what may be concluded from its tokens.
+    """One kind of token source: its configuration, what it reads, and what may be concluded from its tokens.
 
-    The registry lists them; whatever depends on the kind of source reads it here and nowhere else. A declaration
-    imports nothing that only its provider needs.
+    The registry lists the declarations. All code that depends on the kind of source reads it here and nowhere else. A
+    declaration imports nothing that only its provider needs.
 
     Attributes:
-        key: the configuration key that selects it, without prefix; ``token_source`` where its name does; empty where
-            people sign in, and for guests.
+        key: the configuration key that selects it, without prefix; ``token_source`` if its name selects it; empty for
+            interactive sign-ins and for guests.
         open: makes its provider; None for guests, who have no login.
         name: the value of ``cognito_token_source`` that selects it.
         is_token_url: whether ``cognito_token_url`` takes the name too.

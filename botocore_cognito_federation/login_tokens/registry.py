@@ -1,7 +1,7 @@
-"""The registry of token sources: the one place that lists them.
+"""The registry of token sources: the only list of them.
 
-Everything that depends on which sources there are (the configuration keys and what goes together, the sources
-themselves, ready answers, whose credentials a session gets, remedies) derives from the declarations here.
+Everything that depends on the existing sources derives from these declarations: the configuration keys and their
+combinations, the providers, the cached responses, the sharing between sessions, and the remedies.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ SOURCES: tuple[SourceDeclaration, ...] = (
 
 
 def workload_keys() -> tuple[str, ...]:
-    """The keys that select a workload's token source; at most one may be set.
+    """Return the keys that select a workload's token source; at most one may be set.
 
-    Those of a developer's user are not among them: they are three that go together.
+    The keys of developer-authenticated users are not among them: those are three keys that belong together.
     """
     return tuple(dict.fromkeys(source.key for source in SOURCES if source is not DEVELOPER))
 
 
 def names_of(key: str) -> tuple[str, ...]:
-    """The names of sources that a key takes as its value: ``token_source``, and some of them ``token_url``."""
+    """Return the names of sources that a key accepts as its value: ``token_source``, and for some ``token_url``."""
     by_url = key == "token_url"
     return tuple(
         source.name for source in SOURCES if source.name and (source.key == key or (by_url and source.is_token_url))
@@ -51,7 +51,7 @@ def names_of(key: str) -> tuple[str, ...]:
 
 
 def selected(values: Mapping[str, Any]) -> SourceDeclaration | None:
-    """The source that the values of keys select; None where people sign in, and for guests."""
+    """Return the source that the values of keys select; None for interactive sign-ins and for guests."""
     named = values.get("token_source") or values.get("token_url")
     for source in SOURCES:
         if source.name and source.name == named and (source.is_token_url or values.get("token_source")):
@@ -60,22 +60,22 @@ def selected(values: Mapping[str, Any]) -> SourceDeclaration | None:
 
 
 def options() -> tuple[str, ...]:
-    """The keys that go only with some token sources."""
+    """Return the keys that belong to some token sources only."""
     return tuple(dict.fromkeys(option for source in SOURCES for option in source.options))
 
 
 def source_of(settings: Settings) -> SourceDeclaration:
-    """The token source of a configuration."""
+    """Return the token source of a configuration."""
     if settings.is_guest:
         return GUEST
     return selected(vars(settings)) or SIGN_IN
 
 
 def token_at_hand(settings: Settings, environ: Mapping[str, str]) -> LoginToken | None:
-    """The token that a variable or a file holds; None where another party has to be asked for one.
+    """Return the token that a variable or a file holds; None if a service has to be asked for one.
 
     Raises:
-        CognitoFederationError: there is none, or none that can be read.
+        CognitoFederationError: there is no token, or no readable one.
     """
     source = source_of(settings)
     return source.read(settings, environ) if source.read is not None else None
@@ -117,9 +117,9 @@ def has_ready_answer(settings: Settings, environ: Mapping[str, str]) -> bool:
 
 
 def bindings_of_answer(settings: Settings, environ: Mapping[str, str]) -> tuple[Binding, ...] | None:
-    """What a ready-to-print answer of a configuration depends on; None when a token must be asked for each time.
+    """Return what a cached response depends on; None if a token must be fetched each time.
 
-    Linked logins have sign-out marks of their own, so no answer is stored for them.
+    Linked logins have their own sign-out epochs, so no response is cached for them.
     """
     if settings.logins or not has_ready_answer(settings, environ):
         return None

@@ -123,7 +123,7 @@ def test_sessions_with_another_token_in_the_variable_share_nothing(inside, monke
 def test_a_worker_that_sets_a_token_for_each_job_keeps_the_last_few_objects(inside, monkeypatch):
     federation.install()
     inside.profile("ci", cognito_token_env="CI_TOKEN")
-    monkeypatch.setattr(shared, "_MOST_KEPT", 2)
+    monkeypatch.setattr(shared, "_MOST_SHARED", 2)
     tokens = [inside.world.provider.issue(who) for who in ("ada", "bob", "eve")]
     held = []
     for token in (*tokens, tokens[1], tokens[0]):
@@ -141,7 +141,7 @@ def test_a_client_is_never_served_somebody_else_when_the_variable_changes_under_
     monkeypatch.setenv("CI_TOKEN", inside.world.provider.issue("ada"))
     held = boto3.Session(profile_name="ci").get_credentials()
     first = held.get_frozen_credentials().access_key
-    held._ask_again_at = 0
+    held._refresh_at = 0
     monkeypatch.setenv("CI_TOKEN", inside.world.provider.issue("bob"))
     with pytest.raises(federation.FederationRefusedError, match="another user's token"):
         held.get_frozen_credentials()
@@ -178,7 +178,7 @@ def test_a_client_goes_on_with_the_next_opaque_token(inside):
     held = boto3.Session(profile_name="fb").get_credentials()
     first = held.get_frozen_credentials().access_key
     inside.token.write_text("opaque-2")
-    held._ask_again_at = 0
+    held._refresh_at = 0
     assert held.get_frozen_credentials().access_key != first
 
 

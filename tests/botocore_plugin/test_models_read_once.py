@@ -68,7 +68,7 @@ def test_credentials_do_not_hold_the_models_of_a_session_that_is_gone(inside, re
     gc.collect()
     assert models() is None
     # They get on without.
-    credentials._ask_again_at = 0.0
+    credentials._refresh_at = 0.0
     assert credentials.get_frozen_credentials().access_key
 
 

@@ -227,7 +227,7 @@ for path in glob.glob(os.path.join(os.environ["COGNITO_FEDERATION_CACHE_DIR"], "
     ends = time.time() + 600
     document.update(expires_at=ends, issued_at=ends - 3600)
     json.dump(document, open(path, "w"))
-credentials._ask_again_at = 0.0
+credentials._refresh_at = 0.0
 """
 
 

@@ -89,7 +89,7 @@ PREFORK = (
 import boto3, botocore_cognito_federation
 botocore_cognito_federation.install()
 credentials = boto3.Session(profile_name="demo").get_credentials()
-credentials._ask_again_at = 0.0  # ready or not, they are to be renewed now
+credentials._refresh_at = 0.0  # ready or not, they are to be renewed now
 sys.meta_path.insert(0, Slowly(NAMES, SECONDS))
 thread = threading.Thread(target=credentials.get_frozen_credentials)
 thread.start()

@@ -166,7 +166,7 @@ def test_a_coroutine_function_runs_although_a_loop_runs_in_this_thread() -> None
         ({"token": None}, "no string under 'token'"),
         ({"token": 5}, "no string under 'token'"),
         ({"token": "t", "identity_id": 5}, "identity_id that is not a string"),
-        ({"token": "t", "expires_at": 3600}, "it is a time, not a duration"),
+        ({"token": "t", "expires_at": 3600}, "it must be a time, not a duration"),
         ({"token": "t", "expires_at": "soon"}, "must be a number"),
         ({"token": "t", "expires_at": float("nan")}, "must be a number"),
         ({"token": "t", "expires_at": datetime(2030, 1, 1)}, "without a time zone"),

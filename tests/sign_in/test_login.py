@@ -110,7 +110,7 @@ def key_of(credentials):
         return type(error).__name__
 for line in sys.stdin:
     if line == "renew\\n":
-        old._ask_again_at = 0.0
+        old._refresh_at = 0.0
     print(key_of(boto3.Session(profile_name="dev").get_credentials()), key_of(old), flush=True)
 """
     home.login()
