@@ -85,7 +85,7 @@ def layer_of(name: str) -> int:
     return max(found)[1]
 
 
-def test_no_module_imports_itself_by_way_of_others() -> None:
+def test_no_module_imports_itself_through_others() -> None:
     left = graph()
     while free := [name for name, imported in left.items() if not imported & left.keys()]:
         for name in free:

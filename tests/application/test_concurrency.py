@@ -106,7 +106,7 @@ def test_sign_out_wins_over_a_refresh_in_flight(world: World, make: Maker, clock
         federation.federated_info()
 
 
-def test_a_sign_in_by_somebody_else_during_a_refresh_wins_over_it(world: World, make: Maker, clock: Time) -> None:
+def test_a_sign_in_by_another_user_during_a_refresh_wins_over_it(world: World, make: Maker, clock: Time) -> None:
     entered, go = threading.Event(), threading.Event()
 
     def refresh() -> str:

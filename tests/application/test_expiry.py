@@ -112,7 +112,7 @@ def test_with_a_clock_behind_a_token_that_only_cognito_calls_expired_is_renewed_
     assert len(world.calls("GetCredentialsForIdentity")) == 2  # refused, then taken
 
 
-def test_with_a_clock_ahead_and_no_handler_a_token_that_still_lives_at_cognito_is_taken(
+def test_with_a_clock_ahead_and_no_handler_a_token_that_is_still_valid_at_cognito_is_taken(
     world: World, make: Maker, clock: Time
 ) -> None:
     federation = make()

@@ -94,7 +94,7 @@ def endpoint(world: World, httpserver: HTTPServer) -> TokenEndpoint:
     )
 
 
-def test_an_oidc_handler_spends_refresh_tokens_and_tells_of_each_rotation_first(
+def test_an_oidc_handler_spends_refresh_tokens_and_reports_each_rotation_first(
     world: World, make: Maker, clock: Time, httpserver: HTTPServer, endpoint: TokenEndpoint
 ) -> None:
     world.trust_issuer(httpserver.url_for(""), [world.provider.client_id])
@@ -111,7 +111,7 @@ def test_an_oidc_handler_spends_refresh_tokens_and_tells_of_each_rotation_first(
     assert "refresh-token" not in repr(handler)
 
 
-def test_a_long_job_survives_its_expiries_and_its_successor_goes_on_with_the_refresh_token_it_kept(
+def test_a_long_job_survives_its_expiries_and_its_successor_goes_on_with_the_refresh_token_it_stored(
     world: World, make: Maker, clock: Time, httpserver: HTTPServer, endpoint: TokenEndpoint, tmp_path: Path
 ) -> None:
     issuer = httpserver.url_for("")
@@ -150,7 +150,7 @@ def test_a_grant_that_has_ended_is_not_tried_again(
     assert len(endpoint.forms) == 1
 
 
-def test_a_rotation_that_cannot_be_kept_ends_the_renewal(
+def test_a_rotation_that_cannot_be_stored_ends_the_renewal(
     world: World, httpserver: HTTPServer, endpoint: TokenEndpoint
 ) -> None:
     def full(_: str) -> None:

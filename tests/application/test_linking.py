@@ -33,7 +33,7 @@ def test_a_login_with_an_identity_of_its_own_is_refused_by_name_or_merged_by_cog
         federation.link(world.second_provider.login_key, world.second_provider.issue("eve", flaw="other-key"))
 
 
-def test_a_guest_who_links_a_login_keeps_the_identity(world: World, make: Maker) -> None:
+def test_a_guest_who_links_a_login_retains_the_identity(world: World, make: Maker) -> None:
     federation = make(world.guest_pool_id)
     guest = federation.federated_sign_in("guest")
     federation.link(world.provider.login_key, world.provider.issue("was-a-guest"))
@@ -50,7 +50,7 @@ def merging(world: World, make: Maker, who: str, **options: Any) -> tuple[Cognit
     return federation, younger, older
 
 
-def test_a_merged_identity_is_adopted_persisted_and_told_from_old_to_new(
+def test_a_merged_identity_is_adopted_persisted_and_reported_with_old_and_new_id(
     world: World, make: Maker, clock: Time, told: Any
 ) -> None:
     handler = Handler(world, "merged")
@@ -76,7 +76,7 @@ def test_a_merged_identity_is_adopted_persisted_and_told_from_old_to_new(
     assert (len(world.calls("GetId")), len(world.calls("GetCredentialsForIdentity"))) == (0, 1)
 
 
-def test_a_merge_that_somebody_else_made_is_found_at_the_next_renewal(
+def test_a_merge_that_another_process_made_is_found_at_the_next_renewal(
     world: World, make: Maker, clock: Time, told: Any
 ) -> None:
     handlers = {world.provider.login_key: Handler(world, "merged-elsewhere")}
@@ -106,7 +106,7 @@ def test_a_linking_conflict_is_an_error_that_names_it_and_changes_nothing(world:
     assert ada.current_authenticated_user()["id"] != own.identity_id
 
 
-def test_a_guest_who_links_the_login_of_a_known_user_becomes_that_user_and_is_told(
+def test_a_guest_who_links_the_login_of_a_known_user_becomes_that_user_and_an_event_says_so(
     world: World, make: Maker, told: Any
 ) -> None:
     known = make(world.guest_pool_id).federated_sign_in(world.provider.login_key, world.provider.issue("ada"))

@@ -203,7 +203,7 @@ def test_a_member_of_a_user_pool_leaves_no_secret_in_a_frame(
 
 @pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize("name", list(members(CognitoFederation)))
-def test_a_member_of_a_federation_leaves_no_secret_in_a_frame_nor_in_what_listeners_are_told(
+def test_a_member_of_a_federation_leaves_no_secret_in_a_frame_nor_in_an_event(
     wire: w.Wire, monkeypatch: pytest.MonkeyPatch, name: str, wrong: str
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
@@ -309,7 +309,7 @@ def test_a_subclass_of_an_application_is_left_as_it_is() -> None:
     assert not hasattr(Theirs.sign_in_here, "__wrapped__")
 
 
-def test_the_traceback_keeps_its_files_and_lines() -> None:
+def test_the_traceback_retains_its_files_and_lines() -> None:
     error = raised(lambda: UserPool(**arguments(UserPool, "UserPool", user_pool_id="nonsense")))
     assert error is not None
     names, trace = [], error.__traceback__

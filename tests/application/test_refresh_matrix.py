@@ -134,7 +134,7 @@ def gives(federation: CognitoFederation, before: object) -> str | type[CognitoFe
 
 @pytest.mark.parametrize("kind", ["sync", "coroutine"])
 @pytest.mark.parametrize(("credentials", "token", "answer"), CASES, ids=[", ".join(case) for case in CASES])
-def test_a_renewal_makes_just_the_calls_of_the_contract_and_never_signs_anybody_out(
+def test_a_renewal_makes_just_the_calls_of_the_contract_and_never_signs_the_user_out(
     world: World,
     make: Maker,
     clock: Time,

@@ -130,7 +130,7 @@ def test_no_call_for_a_guest_is_ever_made_for_a_user_whose_renewal_is_refused(po
     assert all(body["Logins"] for _, body in pool.asked)
 
 
-def test_an_application_that_wants_no_guests_makes_no_call_while_nobody_is_signed_in(pool: Pool) -> None:
+def test_an_application_that_wants_no_guests_makes_no_call_while_the_user_is_not_signed_in(pool: Pool) -> None:
     federation = pool.federation()
     client = federation.session().client("s3")
     for ask in (federation.current_credentials, federation.federated_info, client.list_buckets):

@@ -51,7 +51,7 @@ def test_the_second_call_for_a_profile_reads_nothing(inside: Any, reads: list[st
 
 
 @pytest.mark.parametrize("cache", ["memory", "file"])
-def test_a_sign_out_wins_at_once_over_what_the_same_object_served(world: World, make: Maker, cache: str) -> None:
+def test_a_sign_out_wins_at_once_over_the_credentials_of_the_same_object(world: World, make: Maker, cache: str) -> None:
     federation = signed_in(world, make, cache=cache)
     federation.current_credentials()
     federation.sign_out()
@@ -84,7 +84,7 @@ def test_a_clock_that_is_set_back_is_a_reason_to_look(world: World, make: Maker,
     assert reads
 
 
-def test_what_was_asked_for_before_a_sign_out_is_not_served_after_it(
+def test_credentials_requested_before_a_sign_out_are_not_returned_after_it(
     world: World, make: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sign-out comes between the last look of the call under way and its end."""

@@ -93,7 +93,7 @@ def test_the_right_password_gives_credentials_that_sign_an_s3_call(site: Site, c
     assert user["provider"].endswith(site.live.pool_id)
 
 
-def test_a_wrong_password_signs_nobody_in_and_is_told(site: Site, clock: Time) -> None:
+def test_a_wrong_password_is_reported_and_does_not_sign_in(site: Site, clock: Time) -> None:
     site.live.add_user()
     federation = site.federation(clock)
     heard: list[Any] = []
@@ -213,7 +213,7 @@ def test_an_expired_id_token_is_renewed_at_the_pool_for_the_same_identity(site: 
     assert names == ["sign-in", "token-refresh", "credentials-refresh"]
 
 
-def test_a_revoked_sign_in_asks_for_a_new_one_and_keeps_the_user(site: Site, clock: Time) -> None:
+def test_a_revoked_sign_in_asks_for_a_new_one_and_remembers_the_user(site: Site, clock: Time) -> None:
     site.live.add_user()
     federation = site.federation(clock, cache="file")
     federation.sign_in("ada", PASSWORD)
@@ -254,7 +254,7 @@ def test_who_is_not_signed_in_through_the_pool_has_none_of_its_tokens(site: Site
         federation.user_pool_tokens()
 
 
-def test_a_later_process_without_the_user_pool_is_told_to_bring_it(site: Site, clock: Time) -> None:
+def test_a_later_process_without_the_user_pool_is_told_to_pass_it(site: Site, clock: Time) -> None:
     site.live.add_user()
     site.federation(clock, cache="file").sign_in("ada", PASSWORD)
     clock.ahead = 3700

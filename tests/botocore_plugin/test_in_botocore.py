@@ -74,7 +74,7 @@ def test_variables_do_not_touch_the_parent_of_a_source_profile(inside, monkeypat
     assert session.client("sts").get_caller_identity()["Arn"].split("/")[-2] == "DemoChained"
 
 
-def test_a_default_session_made_before_install_is_mended(inside, monkeypatch):
+def test_a_default_session_made_before_install_gets_the_provider(inside, monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "demo-native")
     boto3.setup_default_session()
     assert boto3.DEFAULT_SESSION.get_credentials() is None
@@ -84,7 +84,7 @@ def test_a_default_session_made_before_install_is_mended(inside, monkeypatch):
     assert "cognito-federation" not in methods(boto3.DEFAULT_SESSION._session)
 
 
-def test_profiles_that_are_not_ours_are_left_to_the_stock_chain(inside):
+def test_profiles_that_are_not_managed_are_left_to_the_stock_chain(inside):
     inside.section("profile static", aws_access_key_id="AKIASTATIC", aws_secret_access_key="x")
     federation.install()
     assert cache_key("static") == "AKIASTATIC"
@@ -120,7 +120,7 @@ def test_sessions_with_another_token_in_the_variable_share_nothing(inside, monke
     assert inside.spent == (2, 2)
 
 
-def test_a_worker_that_sets_a_token_for_each_job_keeps_the_last_few_objects(inside, monkeypatch):
+def test_a_worker_that_sets_a_token_for_each_job_shares_the_last_few_objects(inside, monkeypatch):
     federation.install()
     inside.profile("ci", cognito_token_env="CI_TOKEN")
     monkeypatch.setattr(shared, "_MOST_SHARED", 2)
@@ -135,7 +135,7 @@ def test_a_worker_that_sets_a_token_for_each_job_keeps_the_last_few_objects(insi
     assert held[4].get_frozen_credentials() == held[0].get_frozen_credentials()
 
 
-def test_a_client_is_never_served_somebody_else_when_the_variable_changes_under_it(inside, monkeypatch):
+def test_a_client_never_gets_another_users_credentials_when_the_variable_changes(inside, monkeypatch):
     federation.install()
     inside.profile("ci", cognito_token_env="CI_TOKEN")
     monkeypatch.setenv("CI_TOKEN", inside.world.provider.issue("ada"))
@@ -150,7 +150,7 @@ def test_a_client_is_never_served_somebody_else_when_the_variable_changes_under_
     assert inside.spent == (1, 2)
 
 
-def test_credentials_first_used_after_the_variable_changed_are_nobody_elses(inside, monkeypatch):
+def test_credentials_first_used_after_the_variable_changed_are_no_other_users(inside, monkeypatch):
     profile = inside.profile("ci", cognito_token_env="CI_TOKEN")
     federation.install()
     monkeypatch.setenv("CI_TOKEN", inside.world.provider.issue("ada"))
@@ -224,7 +224,7 @@ def test_32_threads_share_one_failure(inside):
     assert inside.count("GetId") == 2
 
 
-def test_a_failed_first_fetch_is_not_kept(inside):
+def test_a_failed_first_fetch_is_not_cached(inside):
     federation.install()
     inside.world.fault("GetId", code="ResourceNotFoundException", message="IdentityPool 'x' not found.")
     credentials = boto3.Session(profile_name="demo").get_credentials()
@@ -271,7 +271,7 @@ def test_a_lock_held_at_the_fork_is_open_in_the_child_and_one_for_all_its_thread
     assert lock.acquire(0)
 
 
-def test_botocore_never_sees_credentials_whose_renewal_failed_as_long_as_they_live(inside):
+def test_botocore_never_sees_credentials_whose_renewal_failed_as_long_as_they_are_usable(inside):
     served = inside.federation().fetch()
     clock = [served.refresh_at - 1]
     asked: list[float] = []
@@ -379,7 +379,7 @@ WAYS = [
 
 
 @pytest.mark.parametrize(("broken", "way", "behind"), WAYS)
-def test_when_our_part_is_broken_nobody_elses_credentials_are_used(
+def test_when_this_package_is_broken_no_other_credentials_are_used(
     inside, other_identity, monkeypatch, broken, way, behind
 ):
     """Natively, and through credential_process where the provider is not installed."""
@@ -397,7 +397,7 @@ def test_when_our_part_is_broken_nobody_elses_credentials_are_used(
     assert other_identity == []
 
 
-def test_the_stand_ins_would_be_used_by_a_profile_that_is_not_ours(inside, other_identity, monkeypatch):
+def test_the_stand_ins_would_be_used_by_a_profile_that_is_not_managed(inside, other_identity, monkeypatch):
     inside.section("profile plain", region="eu-west-1")
     federation.install()
     assert cache_key("plain") == "AKIAANOTHER"

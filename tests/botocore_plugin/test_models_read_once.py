@@ -72,7 +72,7 @@ def test_credentials_do_not_hold_the_models_of_a_session_that_is_gone(inside, re
     assert credentials.get_frozen_credentials().access_key
 
 
-def test_a_session_with_models_of_another_botocore_keeps_them_to_itself(inside):
+def test_a_session_with_models_of_another_botocore_does_not_share_them(inside):
     class Vendored:
         """The loader of a copy of botocore: the same by its methods, another class."""
 

@@ -41,7 +41,7 @@ def test_the_provider_works_as_the_first_and_as_the_last_of_a_chain(inside: Home
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
-def test_at_either_end_it_is_silent_for_profiles_that_are_not_ours(inside: Home, first: bool) -> None:
+def test_at_either_end_it_is_silent_for_profiles_that_are_not_managed(inside: Home, first: bool) -> None:
     inside.section("profile static", aws_access_key_id="AKIASTATIC", aws_secret_access_key="x")
     inside.section("profile empty", region="eu-west-1")
     assert placed("static", first=first).get_credentials().access_key == "AKIASTATIC"
@@ -147,7 +147,7 @@ def test_what_refreshes_answers_a_mapping_and_the_expiry_is_aware_of_its_time_zo
     assert stock._expiry_time > datetime.now(timezone.utc)
 
 
-def test_credentials_that_are_expired_after_the_refresh_are_an_error_of_ours_and_never_signed_with(
+def test_credentials_that_are_expired_after_the_refresh_are_an_error_of_this_package_and_never_used(
     inside: Home,
 ) -> None:
     inside.world.credential_lifetime = -60

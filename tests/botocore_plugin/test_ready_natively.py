@@ -98,7 +98,7 @@ tell(AccessKeyId=frozen.access_key, SecretAccessKey=frozen.secret_key, SessionTo
     assert told(ready, program) == {**expected, "resolved": False, "needed": False}
 
 
-def test_a_program_that_finds_none_leaves_one_for_everybody(home):
+def test_a_program_that_finds_none_leaves_one_for_all_processes(home):
     program = "tell(key=session().get_credentials().get_frozen_credentials().access_key, resolved=resolved())"
     first = told(home, program)
     assert first["resolved"]
@@ -203,7 +203,7 @@ tell(key=own.get_credentials().access_key)
         "os.utime(os.path.join(os.environ['HOME'], 'token'), (1, 1))",
     ],
 )
-def test_another_question_is_resolved(ready, change):
+def test_another_query_is_resolved(ready, change):
     assert told(ready, f"{change}\nsession().get_credentials()\ntell(resolved=resolved())") == {"resolved": True}
 
 
@@ -252,7 +252,7 @@ tell(new=credentials.get_frozen_credentials().access_key != first)
     assert ready.spent == (0, 1)
 
 
-def test_it_never_becomes_somebody_elses(ready):
+def test_it_never_becomes_another_users(ready):
     program = (
         RENEW
         + """
@@ -266,7 +266,7 @@ except Exception as error:
     assert "another user's token" in str(told(ready, program, BOB=ready.world.provider.issue("bob"))["error"])
 
 
-def test_without_a_token_it_serves_what_lives_and_leaves_no_answer_for_others(ready):
+def test_without_a_token_it_returns_usable_credentials_and_leaves_no_answer_for_others(ready):
     program = (
         RENEW
         + """
@@ -304,7 +304,7 @@ tell(same=len(found) == 2 and found[0] == found[1])
     assert told(ready, program) == {"same": True}
 
 
-def test_after_a_sign_out_it_serves_nothing_without_a_token(ready):
+def test_after_a_sign_out_it_returns_nothing_without_a_token(ready):
     from botocore_cognito_federation.demo.serve import find_executable
 
     program = (

@@ -185,7 +185,7 @@ def test_an_answer_that_ends_with_success_is_credentials_and_nothing_else(kind: 
         CachedAnswer("", "1 2 3", kind, str(code), "\x1f", "text")
 
 
-def test_each_kind_of_answer_is_read_back_as_it_was_kept(inside: Home) -> None:
+def test_each_kind_of_answer_is_read_back_unchanged(inside: Home) -> None:
     now = time.time()
     for bindings, kind, code in (("", "credentials", 0), ("", "failure", 7), (None, "ask", 1)):
         _write(question(), bindings, (now, now + 5, now + 9), kind, code, "text")

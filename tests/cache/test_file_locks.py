@@ -123,7 +123,7 @@ def test_where_there_is_no_flock_filelock_is_asked(path: str, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EIO])
-def test_any_other_failure_is_one_at_once_and_nobody_else_s_lock(
+def test_any_other_failure_is_raised_at_once_and_is_not_another_holders_lock(
     path: str, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def failing(descriptor: int, operation: int) -> None:

@@ -165,7 +165,7 @@ def test_a_keyring_that_holds_nothing_is_never_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("backend", [FailKeyring(), NullKeyring(), None])
-def test_a_backend_that_keeps_no_secret_is_refused_by_name(backend: Any) -> None:
+def test_a_backend_that_stores_no_secret_is_refused_by_name(backend: Any) -> None:
     with pytest.raises(StorageError, match="the keyring is") as caught:
         checked(backend)
     assert "cognito_cache = file" in caught.value.remedy

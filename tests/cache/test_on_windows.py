@@ -53,7 +53,7 @@ def test_the_lock_is_one_byte_of_the_file(monkeypatch, refusal, taken):
     assert asked == [(7, 2, 1)]
 
 
-def test_an_answer_is_read_as_bytes_whoever_owns_it(monkeypatch, tmp_path):
+def test_an_answer_is_read_as_bytes_whichever_user_owns_it(monkeypatch, tmp_path):
     monkeypatch.setattr(os, "O_BINARY", _O_BINARY, raising=False)
     flags_used, real = [], os.open
 

@@ -55,7 +55,7 @@ def test_killed_at_any_step_the_next_process_works_and_spends_at_most_once_more(
     assert inside.spent == STEPS[step]
 
 
-def test_killed_while_renewing_what_lives_the_old_ones_are_still_there(inside):
+def test_killed_while_renewing_usable_credentials_the_old_ones_are_still_there(inside):
     first = inside.federation().credentials()
     inside.age(seconds_left=600)
     assert inside.run(*PROFILE, **stop("write.written@1", "kill")).code == -9
@@ -64,7 +64,7 @@ def test_killed_while_renewing_what_lives_the_old_ones_are_still_there(inside):
 
 
 @pytest.mark.parametrize("point", ["write.begun", "write.written"])
-def test_on_a_full_disk_credentials_are_served_and_warm_ones_not_lost(inside, point):
+def test_on_a_full_disk_credentials_are_returned_and_cached_ones_not_lost(inside, point):
     assert inside.run(*PROFILE, **stop(point, "ENOSPC")).key
     assert inside.documents("credentials") == []
     first = inside.ask().key
@@ -97,7 +97,7 @@ def in_read_only(home: Home, *words: str) -> Result:
     return Result(done.returncode, done.stdout, done.stderr)
 
 
-def test_in_a_read_only_directory_what_is_warm_and_what_is_cold_is_served(home):
+def test_in_a_read_only_directory_warm_and_cold_calls_work(home):
     home.cache.mkdir(mode=0o700)
     first = in_read_only(home, *PROFILE).key
     assert list(home.cache.iterdir()) == []
@@ -108,7 +108,7 @@ def test_in_a_read_only_directory_what_is_warm_and_what_is_cold_is_served(home):
     assert in_read_only(home, *PROFILE).key not in (first, second)
 
 
-def test_in_a_read_only_directory_what_lives_survives_a_failure(home):
+def test_in_a_read_only_directory_usable_credentials_survive_a_failure(home):
     first = home.ask().key
     home.age(seconds_left=600)
     home.world.fault("GetCredentialsForIdentity", times=9, code="InternalErrorException", status=500)
@@ -184,7 +184,7 @@ def test_files_are_0600_in_directories_0700_whatever_the_umask(home):
         assert mode == (0o700 if path.is_dir() else 0o600), path
 
 
-def test_what_is_too_open_is_mended_and_noted(kept):
+def test_a_file_that_others_can_read_is_made_private_and_noted(kept):
     path = kept_file(kept)
     path.chmod(0o644)
     kept.cache.chmod(0o755)
@@ -198,7 +198,7 @@ def test_what_is_too_open_is_mended_and_noted(kept):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
-def test_a_document_of_somebody_else_is_a_miss_and_never_overwritten(kept):
+def test_a_document_of_another_user_is_a_miss_and_never_overwritten(kept):
     path = kept_file(kept)
     os.chown(path, 65534, 65534)
     before = path.read_bytes()
@@ -208,7 +208,7 @@ def test_a_document_of_somebody_else_is_a_miss_and_never_overwritten(kept):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory to somebody else")
-def test_a_directory_of_somebody_else_is_not_used(kept):
+def test_a_directory_of_another_user_is_not_used(kept):
     os.chown(kept.cache, 65534, 65534)
     kept.token.write_text(kept.world.provider.issue("bob"))
     before = sorted(kept.cache.rglob("*.json"))

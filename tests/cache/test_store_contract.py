@@ -316,7 +316,7 @@ def test_a_lock_that_is_waited_for_is_had_when_it_is_given_back(store: Store) ->
     assert found == [True]
 
 
-def test_a_lock_stands_in_the_way_of_no_document(store: Store) -> None:
+def test_a_lock_blocks_no_document(store: Store) -> None:
     with store.lock(KEY, timeout=0):
         store.write(SESSIONS, KEY, {"n": 1})
         assert holds(store, SESSIONS, KEY, {"n": 1})

@@ -78,7 +78,7 @@ def test_powershell_gets_every_mark_doubled_that_ends_a_text_there(mark: str) ->
 
 
 @pytest.mark.parametrize("value", ['a"b', "a%PATH%b", "a!b"])
-def test_what_no_quoting_keeps_in_cmd_is_refused(value: str) -> None:
+def test_what_no_quoting_protects_in_cmd_is_refused(value: str) -> None:
     with pytest.raises(ConfigurationError, match="cmd"):
         formatted({"NAME": value}, "windows-cmd")
     assert formatted({"NAME": "a&b|c^d e"}, "windows-cmd") == 'set "NAME=a&b|c^d e"'

@@ -214,7 +214,7 @@ def test_an_environment_without_botocore_is_refused(bare: Other) -> None:
     assert not list(bare.packages.glob("*cognito*"))
 
 
-def test_an_environment_without_this_package_is_refused_with_the_command_that_mends_it(
+def test_an_environment_without_this_package_is_refused_with_the_command_that_fixes_it(
     bare: Other, tmp_path: Path
 ) -> None:
     only_botocore = tmp_path / "only"

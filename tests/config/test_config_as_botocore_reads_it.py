@@ -100,7 +100,7 @@ def seen(path: str) -> dict[str, Any]:
 
 @settings(deadline=None, max_examples=400, suppress_health_check=list(HealthCheck))
 @given(content=contents(), profile=st.sampled_from(["dev", "default", "new"]))
-def test_a_change_is_refused_and_the_file_left_or_botocore_reads_the_old_settings_and_ours(
+def test_a_change_is_refused_and_the_file_left_or_botocore_reads_the_old_and_the_new_settings(
     content: bytes, profile: str
 ) -> None:
     with tempfile.TemporaryDirectory() as place:

@@ -112,7 +112,7 @@ def test_a_value_that_is_no_flat_line_is_refused(value: str) -> None:
         with_section("", "profile a", {"key": value})
 
 
-def test_a_file_keeps_its_mode_and_a_link_stays_a_link(tmp_path: Path) -> None:
+def test_the_mode_of_a_file_stays_and_a_link_stays_a_link(tmp_path: Path) -> None:
     real = tmp_path / "dotfiles" / "aws"
     real.parent.mkdir()
     real.write_bytes(b"[default]\nname = caf\xe9\n")

@@ -62,7 +62,7 @@ def test_the_journal_shows_discovery_and_keys_being_fetched_once(world: World, s
 @pytest.mark.parametrize(
     ("code", "status"), [("TooManyRequestsException", 400), ("InternalErrorException", 500), ("MadeUp", 418)]
 )
-def test_an_error_comes_as_often_as_told_and_then_no_more(
+def test_an_error_occurs_as_often_as_configured_and_then_no_more(
     world: World, cognito: Any, logins: Any, refused: Any, code: str, status: int
 ) -> None:
     world.fault("GetId", code=code, message="Rate exceeded", status=status, times=2)
@@ -154,7 +154,7 @@ def test_a_call_can_be_slow_and_is_then_carried_out(world: World, cognito: Any, 
     assert time.monotonic() - started >= 0.2
 
 
-def test_a_hanging_call_runs_into_the_clients_limit_and_holds_nobody_else_up(
+def test_a_hanging_call_runs_into_the_clients_limit_and_delays_no_other_call(
     world: World, cognito: Any, logins: Any
 ) -> None:
     config = Config(signature_version=UNSIGNED, read_timeout=0.2, retries={"total_max_attempts": 1})

@@ -156,7 +156,7 @@ def test_a_provider_that_cannot_be_asked_leaves_tokens_unverifiable(
 
 
 @pytest.mark.parametrize("key", ["graph.facebook.com", "www.amazon.com"])
-def test_opaque_tokens_are_taken_only_when_registered_and_alive(
+def test_opaque_tokens_are_accepted_only_when_registered_and_unexpired(
     world: World, cognito: Any, refused: Any, key: str
 ) -> None:
     assert refused(_get_id, world=world, cognito=cognito, token="Atza|unknown", key=key).message == PREFIX
@@ -245,7 +245,7 @@ json_values = st.recursive(
     claims=st.dictionaries(st.sampled_from(["iss", "aud", "sub", "exp", "nbf", "azp"]), json_values),
 )
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
-def test_no_header_or_claims_of_somebody_elses_making_are_accepted(header: Any, claims: Any) -> None:
+def test_no_header_or_claims_of_a_forger_are_accepted(header: Any, claims: Any) -> None:
     signature = TOKEN.rpartition(".")[2]
     original = dict(zip(("header", "claims"), TOKEN.split("."), strict=False))
     for token in (

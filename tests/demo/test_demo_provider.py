@@ -26,7 +26,7 @@ def _error(url: str, body: bytes | None = None) -> int:
     return caught.value.code
 
 
-def test_a_third_partys_client_verifies_its_tokens_by_discovery(world: World) -> None:
+def test_an_independent_client_verifies_its_tokens_by_discovery(world: World) -> None:
     document = _get(f"{world.provider.issuer}/.well-known/openid-configuration")
     assert document["issuer"] == world.provider.issuer
     token = world.provider.issue("ada", groups=["staff"])

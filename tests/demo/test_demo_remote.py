@@ -146,7 +146,7 @@ def test_arguments_that_are_no_object_of_known_names_are_a_bad_request(world: Wo
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_served_world_can_be_used_and_leaves_nothing_behind(
+def test_a_world_in_the_foreground_can_be_used_and_leaves_nothing_behind(
     served: tuple[subprocess.Popen[str], list[str]], tmp_path: Path, number: signal.Signals
 ) -> None:
     process, lines = served

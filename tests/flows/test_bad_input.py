@@ -85,7 +85,7 @@ def test_a_refused_token_names_the_source_that_must_bring_another(home, flaw):
     assert f"Let what writes cognito_token_file {home.path / 'token'} renew it" in home.ask().refused(REFUSED)
 
 
-def test_a_refused_token_of_another_user_does_not_lose_the_kept_credentials(warm):
+def test_a_refused_token_of_another_user_does_not_lose_the_cached_credentials(warm):
     warm.world.write_token(warm.path, "eve", flaw="wrong-audience")
     warm.ask().refused(REFUSED)
     still_good(warm)
@@ -250,7 +250,7 @@ SECRET = "hunter2-hunter2-hunter2"
         ("sh -c 'cat; echo'", TOKEN, "empty"),  # its stdin is closed
     ],
 )
-def test_a_token_command_that_fails_is_named_and_its_output_kept_back(home, command, code, says):
+def test_a_token_command_that_fails_is_named_and_its_output_is_not_shown(home, command, code, says):
     home.profile("cmd", cognito_token_command=command)
     result = home.ask("cmd")
     line = result.refused(code)
@@ -295,7 +295,7 @@ def config_error(home: Home, profile: str = "bad") -> str:
     ],
     ids=lambda value: None if isinstance(value, str) else next(iter(value)),
 )
-def test_a_wrong_key_is_named_with_what_mends_it(inside, here, keys, says):
+def test_a_wrong_key_is_named_with_its_remedy(inside, here, keys, says):
     inside.profile("bad", **({"cognito_issuer": ""} if "cognito_provider" in keys else {}), **keys)
     line = here("bad").refused(CONFIGURATION)
     assert says in line
@@ -374,7 +374,7 @@ def test_a_profile_that_is_not_there_is_guessed(home):
     assert "Did you mean demo" in home.ask("dmo").refused(CONFIGURATION)
 
 
-def test_a_profile_that_is_not_ours_names_those_that_are(inside, here):
+def test_the_error_for_a_profile_that_is_not_managed_names_those_that_are(inside, here):
     inside.section("profile plain", region="eu-west-1")
     line = here("plain").refused(CONFIGURATION)
     assert "'plain' has no cognito_ keys" in line
@@ -394,7 +394,7 @@ def test_no_variable_makes_a_profile_run_a_command(home):
     assert not (home.path / "ran").exists()
 
 
-def test_a_profile_with_an_unknown_key_is_ours_and_never_passed_over(home):
+def test_a_profile_with_an_unknown_key_is_managed_and_never_passed_over(home):
     home.section("profile typo", cognito_pool="x", aws_access_key_id="AKIAOTHER", aws_secret_access_key="other")
     code = (
         "import boto3, botocore_cognito_federation as f; f.install(); boto3.Session(profile_name='typo').client('s3')"
@@ -425,7 +425,7 @@ def in_file(home: Home, old: str, new: str) -> None:
         ('cognito-session "demo"', '[cognito-session "demo"]'),
     ],
 )
-def test_a_misspelt_section_title_is_shown_beside_the_right_one(inside, here, title, shown):
+def test_a_misspelt_section_title_is_shown_next_to_the_right_one(inside, here, title, shown):
     in_file(inside, "[cognito-session demo]", f"[{title}]")
     assert f"Write [cognito-session demo] instead of {shown} there" in here().refused(CONFIGURATION)
 

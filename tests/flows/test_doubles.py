@@ -44,7 +44,7 @@ def files(home: Home) -> list[str]:
     return sorted(str(path.relative_to(home.cache)) for path in found if path.suffix != ".lock")
 
 
-def test_what_moto_answers_is_not_kept_and_not_shared_with_what_comes_after(home: Home) -> None:
+def test_what_moto_answers_is_not_stored_and_not_shared_with_later_sessions(home: Home) -> None:
     # moto knows no pool but its own; with a fixed identity none is asked for.
     identity = "eu-west-1:11111111-2222-3333-4444-555555555555"
     home.profile("aws", cognito_endpoint_url="", cognito_token_file=str(home.token), cognito_identity_id=identity)
@@ -66,7 +66,7 @@ print(json.dumps([seen, key, apart, key_of("demo-native")]))
     assert b"TESTACCESSKEY12345" not in home.everything_stored()
 
 
-def test_a_failure_of_a_mock_is_remembered_for_no_real_process(home: Home) -> None:
+def test_a_failure_of_a_mock_is_cached_for_no_real_process(home: Home) -> None:
     program = """
 import botocore.client, botocore.exceptions
 from unittest import mock
@@ -82,7 +82,7 @@ with mock.patch.object(botocore.client.BaseClient, "_make_api_call", side_effect
     assert files(home) == []
 
 
-def test_a_cassette_keeps_nothing_on_disk_and_never_spends_a_refresh_token(
+def test_a_cassette_leaves_nothing_on_disk_and_never_spends_a_refresh_token(
     inside: Home, tmp_path: Path, world: Any
 ) -> None:
     pytest.importorskip("vcr")

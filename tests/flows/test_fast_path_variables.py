@@ -64,7 +64,7 @@ def tells_apart(variable: str) -> bool:
 
 
 @pytest.mark.parametrize("variable", sorted(key.variable for key in KEYS.values() if key.has_variable))
-def test_a_variable_that_sets_a_key_makes_another_question(variable: str) -> None:
+def test_a_variable_that_sets_a_key_makes_another_query(variable: str) -> None:
     assert tells_apart(variable)
 
 
@@ -74,7 +74,7 @@ def test_so_does_every_other_variable_of_the_catalogue(name: str) -> None:
 
 
 @pytest.mark.parametrize("variable", sorted({*named(), *OF_BOTOCORE, f"{PREFIX_OF_ENDPOINTS}_COGNITO_IDENTITY"}))
-def test_a_variable_of_aws_makes_another_question_unless_there_is_a_reason_that_it_need_not(variable: str) -> None:
+def test_a_variable_of_aws_makes_another_query_unless_there_is_a_reason_against_it(variable: str) -> None:
     assert tells_apart(variable) is (variable not in NOT_ASKED)
 
 
@@ -82,6 +82,6 @@ def test_no_reason_is_left_for_a_variable_that_the_package_does_not_name() -> No
     assert set(NOT_ASKED) - named() == set()
 
 
-def test_an_unknown_variable_makes_no_other_question() -> None:
+def test_an_unknown_variable_makes_no_other_query() -> None:
     assert not tells_apart("PATH")
     assert not tells_apart("AWS_PAGER")

@@ -88,7 +88,7 @@ def test_with_a_clock_far_ahead_the_clock_is_named_and_nothing_dead_is_printed(q
     assert "clock" in quick.ask().refused(7)
 
 
-def test_the_guest_pool_refuses_nobody_and_the_other_one_guests(quick):
+def test_only_the_guest_pool_takes_guests(quick):
     assert quick.federation("guest").credentials().authenticated is False
     quick.profile("noguests", cognito_provider="guest", cognito_issuer="")
     with pytest.raises(FederationRefusedError, match="no guest access"):

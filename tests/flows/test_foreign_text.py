@@ -160,7 +160,7 @@ def test_json_is_valid_and_escapes_what_a_terminal_would_act_on(
         assert document["email"].startswith(HOSTILE)  # lossless
 
 
-def test_json_keeps_letters_of_other_languages_readable(capfd: pytest.CaptureFixture[str]) -> None:
+def test_letters_of_other_languages_stay_readable_in_json(capfd: pytest.CaptureFixture[str]) -> None:
     from botocore_cognito_federation.cli.app import print_json
 
     print_json({"name": "Zoë 漢", "odd": "\u202e\U000e0041"})
@@ -184,7 +184,7 @@ def test_a_helper_prints_one_clean_line_when_cognito_answers_with_hostile_text(h
 
 
 @pytest.mark.thorough
-def test_a_remembered_failure_that_was_changed_on_disk_is_printed_clean(home: Any) -> None:
+def test_a_cached_failure_that_was_changed_on_disk_is_printed_clean(home: Any) -> None:
     home.world.fault("GetCredentialsForIdentity", times=20, code="InternalErrorException", status=500)
     done = home.ask()
     line = done.refused(done.code)
@@ -194,7 +194,7 @@ def test_a_remembered_failure_that_was_changed_on_disk_is_printed_clean(home: An
     clean(again.err.decode())
 
 
-def test_a_remembered_failure_read_back_from_a_store_is_clean() -> None:
+def test_a_cached_failure_read_back_from_a_store_is_clean() -> None:
     store = MemoryStore()
     memory = FailureCache(store, now=time.time, random=lambda: 0.5)
     memory.put("key", TemporaryError("x"), served_until=None, took=0.0)

@@ -116,7 +116,7 @@ def test_a_child_imports_anew_what_another_thread_had_half_imported_at_the_fork(
     assert (done.code, done.err) == (0, b""), done
 
 
-def test_a_child_keeps_what_its_own_thread_is_importing(home: Home) -> None:
+def test_a_child_retains_what_its_own_thread_is_importing(home: Home) -> None:
     code = """
         import os, sys
         from botocore_cognito_federation._util.concurrency import prepare_for_forks

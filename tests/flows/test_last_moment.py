@@ -31,12 +31,12 @@ def let_the_answer_be_stale(home: Home) -> None:
 
 
 @pytest.mark.thorough
-def test_it_prints_what_lives_though_a_handler_has_its_output_put_away(home):
+def test_it_prints_usable_credentials_though_a_handler_has_redirected_its_output(home):
     kept = home.ask()
     assert kept.key
     let_the_answer_be_stale(home)
     assert home.python(HANGING) == Result(0, kept.out, b"")
 
 
-def test_with_nothing_that_lives_it_says_to_try_again(home):
+def test_with_nothing_usable_it_says_to_try_again(home):
     assert "try again" in home.python(HANGING).refused(TEMPORARY)

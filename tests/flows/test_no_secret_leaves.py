@@ -62,7 +62,7 @@ def test_the_debug_log_of_the_helper_holds_no_secret(home, name, tmp_path):
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_natively_at_debug_no_logger_and_no_error_tells_a_secret(inside, caplog, monkeypatch, name):
+def test_natively_at_debug_no_logger_and_no_error_shows_a_secret(inside, caplog, monkeypatch, name):
     token = inside.token.read_text()
     fault(inside, name, token)
     monkeypatch.setattr("time.sleep", lambda _: None)
@@ -109,7 +109,7 @@ def test_explain_and_status_show_no_secret(home):
     assert all(b"hunter2" not in run.out + run.err for run in done)
 
 
-def test_a_debug_log_that_cannot_be_written_is_no_word_on_stderr_and_holds_nobody_up(home, tmp_path):
+def test_a_debug_log_that_cannot_be_written_prints_nothing_on_stderr_and_delays_nothing(home, tmp_path):
     assert home.ask(COGNITO_FEDERATION_DEBUG="/dev/full").key
     os.mkfifo(tmp_path / "pipe")
     assert "debug log" in home.ask(COGNITO_FEDERATION_DEBUG=str(tmp_path / "pipe")).refused(8)

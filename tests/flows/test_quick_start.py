@@ -103,7 +103,7 @@ def test_both_read_the_same_answer_under_every_spelling_of_a_place(
 
 
 @pytest.mark.thorough
-def test_many_at_once_with_nothing_kept_make_one_call(home: Home, script: str) -> None:
+def test_many_at_once_with_an_empty_cache_make_one_call(home: Home, script: str) -> None:
     home.world.fault("GetCredentialsForIdentity", delay=0.3)
     processes = [start(home, script) for _ in range(4)] + [home.start("credential-process", "--profile", "demo")]
     assert len({finished(process).key for process in processes}) == 1
@@ -136,7 +136,7 @@ def test_what_site_raises_is_a_failure_like_any_other(home: Home, script: str, t
     assert ask(home, str(program), COGNITO_FEDERATION_FAIL_CLOSED="true").key.startswith("FAILED_")
 
 
-def test_where_the_package_is_not_beside_it_site_finds_it(home: Home, tmp_path: Path) -> None:
+def test_where_the_package_is_not_next_to_it_site_finds_it(home: Home, tmp_path: Path) -> None:
     """As after an editable installation."""
     script = shutil.copy(REPOSITORY / "scripts" / NAME, tmp_path)
     assert ask(home, script) == ask(home, script)

@@ -78,7 +78,7 @@ def test_cache_clear_of_one_profile_leaves_another_ones_credentials_and_guest_id
     assert home.count("GetId") == 2
 
 
-def test_with_credentials_the_identity_is_kept_and_without_it_is_looked_up_again(home):
+def test_with_credentials_the_identity_stays_and_without_it_is_looked_up_again(home):
     home.ask()
     home.run("cache", "clear", "--profile", "demo", "--credentials")
     home.ask()
@@ -88,13 +88,13 @@ def test_with_credentials_the_identity_is_kept_and_without_it_is_looked_up_again
     assert home.spent == (2, 3)
 
 
-def test_after_clear_all_nothing_that_was_kept_is_used(home):
+def test_after_clear_all_nothing_that_was_stored_is_used(home):
     first = {home.ask().key, home.ask("guest").key}
     home.run("cache", "clear", "--all")
     assert not first & {home.ask().key, home.ask("guest").key}
 
 
-def test_forgetting_credentials_keeps_the_sign_in_and_signing_out_ends_it():
+def test_forgetting_credentials_leaves_the_sign_in_and_signing_out_ends_it():
     from botocore_cognito_federation.cache.base import MemoryStore, sign_in_epoch
     from botocore_cognito_federation.cache.sessions import begin_epoch, forget_credentials
 

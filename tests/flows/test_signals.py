@@ -228,7 +228,9 @@ def test_a_child_forked_while_work_is_under_way_does_not_wait_for_it(tmp_path: P
     assert done.stdout == "stored 7\n", done
 
 
-def test_the_refresh_token_of_a_user_pool_is_kept_although_an_interrupt_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_refresh_token_of_a_user_pool_is_stored_although_an_interrupt_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Interrupted:
         """An endpoint during whose answer Ctrl-C is pressed."""
 

@@ -66,14 +66,14 @@ def sign_in(home: Home, *, refresh_token: str | None = None, lifetime: float = 3
     )
 
 
-def test_credentials_that_live_are_the_answer(home: Home) -> None:
+def test_usable_credentials_are_the_answer(home: Home) -> None:
     assert check(home) == (0, True)
     home.ask()
     assert check(home) == (0, False)
     assert check(home, AWS_CONFIG_FILE=os.devnull) == (4, True)
 
 
-def test_where_nobody_is_signed_in_the_second_look_is_quick_until_somebody_is(asking: Home) -> None:
+def test_while_the_user_is_not_signed_in_the_second_check_is_quick(asking: Home) -> None:
     assert check(asking, "people") == (3, True)
     assert check(asking, "people") == (3, False)
     sign_in(asking)
@@ -99,7 +99,7 @@ def test_a_changed_configuration_is_a_reason_to_look(asking: Home) -> None:
     assert check(asking, "people")[1]
 
 
-def test_where_nothing_is_kept_nothing_is_made(home: Home) -> None:
+def test_where_nothing_is_cached_nothing_is_created(home: Home) -> None:
     home.profile("people", cognito_client_id="c")
     assert check(home, "people") == (3, True)
     assert not home.cache.exists()

@@ -72,7 +72,7 @@ def test_a_platform_is_selected_by_cognito_token_url_too(configured, source):
 
 
 @every_source
-def test_a_second_source_beside_it_is_refused(configured, source):
+def test_a_second_source_next_to_it_is_refused(configured, source):
     other = {"cognito_token_env": "X"} if source.key != "token_env" else {"cognito_token_file": "x"}
     with pytest.raises(ConfigurationError, match="source"):
         configured(source, **other)

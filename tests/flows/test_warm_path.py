@@ -151,7 +151,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_answer_is_a_miss_and_is_mended(ready, damage):
+def test_a_damaged_answer_is_a_miss_and_is_rewritten(ready, damage):
     (path,) = ready.answers()
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
     assert not is_ready()
@@ -222,7 +222,7 @@ def test_a_temporary_failure_is_handed_out_for_a_moment_and_a_definitive_one_onl
 
 
 @pytest.mark.thorough
-def test_sources_that_cannot_be_bound_are_asked_each_time_and_nothing_secret_is_kept_ready(inside):
+def test_sources_that_cannot_be_bound_are_asked_each_time_and_nothing_secret_is_cached_for_printing(inside):
     inside.profile("cmd", cognito_token_command=f"cat {inside.token}")
     first = inside.ask("cmd")
     assert all(first.document["SecretAccessKey"].encode() not in path.read_bytes() for path in inside.answers())
@@ -316,7 +316,7 @@ def test_with_stdout_closed_the_credentials_go_nowhere_else(home, closed):
     assert not any(b"{" in path.read_bytes() for path in home.cache.rglob("*.lock"))
 
 
-def test_with_stderr_closed_a_failure_keeps_its_exit_code(home):
+def test_with_stderr_closed_a_failure_has_its_exit_code(home):
     home.token.write_text("")
     done = subprocess.run(
         ["sh", "-c", 'exec "$@" 2>&-', "sh", find_executable(), *PROFILE], env=home.environment(), check=False
@@ -347,7 +347,7 @@ def test_an_unforeseen_error_is_one_line_without_its_text(inside, monkeypatch):
     assert early.asked_at <= kept.issued
 
 
-def test_where_the_file_system_has_no_locks_nobody_waits(ready, monkeypatch):
+def test_where_the_file_system_has_no_locks_no_process_waits(ready, monkeypatch):
     import errno
 
     def lockless(*_):
@@ -362,7 +362,7 @@ def test_where_the_file_system_has_no_locks_nobody_waits(ready, monkeypatch):
     assert ready.spent == (0, 1)
 
 
-def test_a_lock_that_somebody_holds_is_not_taken(ready):
+def test_a_lock_that_is_held_is_not_taken(ready):
     first, second = process._open_lock(query()), process._open_lock(query())
     assert process._try_lock(first)
     assert not process._try_lock(second)
@@ -371,7 +371,7 @@ def test_a_lock_that_somebody_holds_is_not_taken(ready):
     os.close(second)
 
 
-def test_whoever_waits_is_served_what_still_lives(ready):
+def test_waiting_processes_get_the_credentials_that_are_still_usable(ready):
     """The lock is held by this process for as long as the other one asks."""
     (path,) = ready.answers()
     now = time.time()
@@ -383,7 +383,7 @@ def test_whoever_waits_is_served_what_still_lives(ready):
     assert ready.spent == (0, 0)
 
 
-def test_whoever_waits_gets_the_failure_of_the_one_who_tried(ready):
+def test_waiting_processes_get_the_failure_of_the_one_that_tried(ready):
     ready.age(seconds_left=-5)
     lock = process._open_lock(query())
     assert process._try_lock(lock)
@@ -437,7 +437,7 @@ def test_where_times_are_whole_seconds_a_file_just_changed_counts_for_nothing(tm
     assert (process.state_of_file(str(path)) == process.state_of_file(str(path))) is counts
 
 
-def test_the_same_variables_in_another_home_are_another_question(ready, tmp_path, monkeypatch):
+def test_the_same_variables_in_another_home_are_another_query(ready, tmp_path, monkeypatch):
     """Cache and config are named by variables; what ``~`` in the shared credentials file means is not."""
     monkeypatch.delenv("AWS_SHARED_CREDENTIALS_FILE")
     assert answer(query())[0] == 0
@@ -458,13 +458,13 @@ def test_a_sign_out_ends_what_is_ready_where_the_cache_directory_is_named_by_ano
     assert home.ask(**where).key != first.key
 
 
-def test_the_callers_region_is_no_part_of_the_question(ready, monkeypatch):
+def test_the_callers_region_is_no_part_of_the_query(ready, monkeypatch):
     monkeypatch.setenv("AWS_REGION", "us-west-2")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
     assert is_ready()
 
 
-def test_a_second_name_of_an_answer_file_answers_only_its_own_question(ready):
+def test_a_second_name_of_an_answer_file_answers_only_its_own_query(ready):
     (path,) = ready.answers()
     other = query("demo-native")
     os.link(path, other.path)
@@ -526,7 +526,7 @@ def test_a_holder_that_was_stopped_is_waited_for_no_longer_than_sdks_wait_and_is
 
 
 @pytest.mark.parametrize("name", ["COGNITO_FEDERATION_CLIENT_SECRET", "AWS_ENDPOINT_URL_S3"])
-def test_the_value_of_a_variable_is_in_no_file_of_ours(home, name):
+def test_the_value_of_a_variable_is_in_no_file_of_this_tool(home, name):
     home.ask(**{name: "http://ada:hunter2@127.0.0.1:1"})
     assert home.answers()
     assert b"hunter2" not in home.everything_stored()

@@ -61,7 +61,7 @@ def test_a_python_without_a_row_is_held_to_the_worst_one() -> None:
     assert "has no row" in judged("3.99", worst + baseline.tolerance() + 0.001)[0]
 
 
-def test_the_limit_of_the_design_holds_whatever_was_kept() -> None:
+def test_the_limit_of_the_design_holds_whatever_is_cached() -> None:
     assert "limit" in judged(next(iter(baseline.ratios())), 1.06)[0]
 
 

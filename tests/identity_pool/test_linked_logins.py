@@ -105,7 +105,7 @@ def test_two_users_of_one_provider_cannot_be_linked(two: ProfileHome) -> None:
     assert "an identity has one of each provider" in done.stderr
 
 
-def test_an_opaque_token_that_names_nobody_cannot_be_linked(two: ProfileHome) -> None:
+def test_an_opaque_token_without_a_user_cannot_be_linked(two: ProfileHome) -> None:
     two.world.register_opaque_token("graph.facebook.com", "EAAB-x", "ada")
     two.file("second", "EAAB-x")
     two.section("cognito-session second", cognito_provider="facebook", cognito_token_file=str(two.path / "second"))

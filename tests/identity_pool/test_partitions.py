@@ -163,7 +163,7 @@ def test_a_developers_token_goes_under_the_name_of_its_own_issuer(
 
 
 @pytest.mark.parametrize("region", PRINCIPALS)
-def test_a_role_that_does_not_trust_the_pool_is_told_the_principal_of_its_partition(
+def test_a_role_that_does_not_trust_the_pool_is_reported_with_the_principal_of_its_partition(
     worlds: Callable[[str], World], tmp_path: Path, region: str
 ) -> None:
     home = ProfileHome(tmp_path, worlds(region))

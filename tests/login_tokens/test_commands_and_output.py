@@ -41,7 +41,7 @@ def test_a_command_that_hangs_is_ended_with_all_that_it_started(command):
 
 
 @pytest.mark.thorough
-def test_a_grandchild_that_holds_the_pipe_open_holds_nobody_up():
+def test_a_grandchild_that_holds_the_pipe_open_delays_nothing():
     with pytest.raises(TemporaryError, match=r"within 0.5 s"):
         run("sh -c 'sleep 60 & echo token'", 0.5)
     threads = {thread.name for thread in threading.enumerate()}

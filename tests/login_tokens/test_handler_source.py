@@ -305,7 +305,7 @@ def test_a_coroutine_that_never_returns_is_cancelled() -> None:
     assert cancelled.wait(10)
 
 
-def test_a_handler_that_hangs_does_not_keep_the_process_alive(tmp_path: Any) -> None:
+def test_a_handler_that_hangs_does_not_prevent_the_process_from_ending(tmp_path: Any) -> None:
     import subprocess
 
     program = """

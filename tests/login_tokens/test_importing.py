@@ -94,7 +94,7 @@ def test_a_module_that_fails_is_named_with_its_failure_only(there: Path, text: s
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_module_that_failed_is_tried_again_once_it_is_mended(there: Path) -> None:
+def test_a_module_that_failed_is_tried_again_once_it_is_fixed(there: Path) -> None:
     path = there / f"{NAME}.py"
     path.write_text("1 / 0\n")
     with pytest.raises(ConfigurationError):

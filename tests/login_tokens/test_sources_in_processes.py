@@ -127,7 +127,7 @@ def refresh():
     assert "needs its own credentials to get credentials" in (home.path / "modules" / "inner").read_text()
 
 
-def test_a_handler_source_keeps_credentials_between_processes(home: ProfileHome) -> None:
+def test_a_handler_source_shares_credentials_between_processes(home: ProfileHome) -> None:
     home.file("modules/token", home.world.provider.issue("ada"))
     variables = handler_module(home, "def refresh():\n    return (here / 'token').read_text()\n")
     home.profile("py", cognito_refresh_handler="handlers:refresh")

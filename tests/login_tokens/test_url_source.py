@@ -292,7 +292,7 @@ def test_binary_data_is_no_token(metadata: MetadataServer) -> None:
         assert isinstance(error, TokenRefreshError)
 
 
-def test_nobody_listening_is_temporary() -> None:
+def test_a_closed_port_is_temporary() -> None:
     with MetadataServer() as gone:
         pass
     for error in refusals(gone):

@@ -69,7 +69,7 @@ def test_configured_parameters_are_sent_along(some_party: OIDCClient) -> None:
 
 
 @pytest.mark.parametrize("name", ["state", "redirect_uri", "code_challenge", "scope", "response_mode", "request_uri"])
-def test_parameters_the_sign_in_rests_on_cannot_be_configured(some_party: OIDCClient, name: str) -> None:
+def test_parameters_that_protect_the_sign_in_cannot_be_configured(some_party: OIDCClient, name: str) -> None:
     party = replace(some_party, authorization_parameters=((name, "x"),))
     with pytest.raises(ConfigurationError, match=f"must not set {name}"):
         authorization_request(party, METADATA, "r")
@@ -92,7 +92,7 @@ def test_the_code_is_taken_from_a_good_answer() -> None:
 
 
 @given(st.text(max_size=60))
-def test_an_answer_with_any_other_state_is_not_ours_whatever_else_it_says(state: str) -> None:
+def test_an_answer_with_any_other_state_belongs_to_another_sign_in(state: str) -> None:
     if state == "the-state":
         return
     for more in ({}, {"error": "access_denied"}):
@@ -118,7 +118,9 @@ def test_no_query_whatever_breaks_the_reader(query: str) -> None:
         ({"error": "server_error"}, "server_error"),
     ],
 )
-def test_an_answer_of_ours_that_does_not_hold_fails_the_sign_in(changes: dict[str, str | None], message: str) -> None:
+def test_an_answer_for_this_sign_in_that_is_invalid_fails_the_sign_in(
+    changes: dict[str, str | None], message: str
+) -> None:
     query = urlencode({name: value for name, value in {**GOOD, **changes}.items() if value is not None})
     with pytest.raises(SignInFailedError, match=message) as caught:
         read_answer(REQUEST, query)

@@ -86,7 +86,7 @@ def test_the_answer_is_taken_and_the_browser_sent_to_done_without_the_code(
     assert server.wait(5) == "the-code"
 
 
-def test_done_waits_for_the_outcome_and_tells_it(server: CallbackServer, browser: Browser) -> None:
+def test_done_waits_for_the_outcome_and_shows_it(server: CallbackServer, browser: Browser) -> None:
     browser(callback())
     found: list[requests.Response] = []
     reader = threading.Thread(target=lambda: found.append(browser("/done")))
@@ -163,7 +163,7 @@ def test_a_refusal_of_the_provider_ends_the_wait(server: CallbackServer, browser
         server.wait(5)
 
 
-def test_slow_clients_hold_nobody_up_and_are_cut_off(
+def test_slow_clients_delay_no_other_client_and_are_cut_off(
     server: CallbackServer, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(LoopbackServer, "request_time", 0.5)
@@ -177,7 +177,7 @@ def test_slow_clients_hold_nobody_up_and_are_cut_off(
         client.close()
 
 
-def test_idle_connections_in_every_place_do_not_keep_the_browser_out(
+def test_idle_connections_in_every_place_do_not_block_the_browser(
     server: CallbackServer, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(LoopbackServer, "maximum_connections", 16)
@@ -293,7 +293,7 @@ def test_only_the_browser_of_the_sign_in_learns_how_it_ends_and_is_sent_to_the_c
     assert not browser.session.cookies
 
 
-def test_whoever_waits_is_told_when_a_browser_has_come_and_reminded_when_none_has(server: CallbackServer) -> None:
+def test_the_waiting_user_is_told_when_a_browser_has_come_and_reminded_when_none_has(server: CallbackServer) -> None:
     told: list[str] = []
     reminders = [Reminder(0.0, False, lambda: told.append("none")), Reminder(0.0, True, lambda: told.append("silent"))]
     path = urlsplit(server.expect(REQUEST, arrived=lambda: told.append("arrived"))).path
@@ -321,7 +321,7 @@ def test_a_second_round_sends_the_waiting_browser_on(server: CallbackServer, bro
     assert server.wait(5) == "code-2"
 
 
-def test_nobody_coming_ends_with_the_redirect_to_register(server: CallbackServer) -> None:
+def test_a_timeout_without_a_browser_names_the_redirect_to_register(server: CallbackServer) -> None:
     server.expect(REQUEST)
     with pytest.raises(SignInFailedError, match=r"register http://127\.0\.0\.1/callback \(with any port\) there"):
         server.wait(0.05)
@@ -340,9 +340,7 @@ def test_the_wait_can_be_cancelled(server: CallbackServer) -> None:
 
 
 @pytest.mark.parametrize("path", ["/favicon.ico", "/done", "/callback", callback()])
-def test_every_answer_carries_the_headers_that_keep_it_to_itself(
-    server: CallbackServer, browser: Browser, path: str
-) -> None:
+def test_every_answer_carries_the_headers_that_isolate_it(server: CallbackServer, browser: Browser, path: str) -> None:
     headers = browser(path).headers
     assert headers["Cache-Control"] == "no-store"
     assert headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'sha256-")
@@ -385,7 +383,7 @@ def test_pages_load_nothing() -> None:
         assert not re.search(rb"https?:|src=|href=|url\(|@import|<script", pages.render(page))
 
 
-def test_the_first_free_port_of_the_list_is_taken_and_kept() -> None:
+def test_the_first_free_port_of_the_list_is_taken_and_reused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy, socket.create_server(("127.0.0.1", 0)) as free:
         taken, other = busy.getsockname()[1], free.getsockname()[1]
         free.close()

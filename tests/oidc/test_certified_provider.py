@@ -80,7 +80,7 @@ def test_a_refresh_token_used_twice_ends_the_whole_grant(signed_in: tuple[OIDCCl
         assert caught.value.error_code == "invalid_grant"
 
 
-def test_a_provider_that_fails_once_leaves_the_refresh_token_alive(
+def test_a_provider_that_fails_once_leaves_the_refresh_token_valid(
     certified: OidcProvider, signed_in: tuple[OIDCClient, AuthenticationResult]
 ) -> None:
     party, current = signed_in
@@ -146,7 +146,7 @@ def test_a_device_signs_in_once_the_code_is_entered(
     assert refresh_tokens(party, found.refresh_token or "", subject="grace").rotated
 
 
-def test_a_device_nobody_confirms_is_polled_until_the_limit(
+def test_an_unconfirmed_device_is_polled_until_the_limit(
     certified: OidcProvider, party_of: PartyOf, patient: Now
 ) -> None:
     with pytest.raises(SignInFailedError, match="The code was not entered within 21 seconds"):

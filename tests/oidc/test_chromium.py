@@ -97,7 +97,7 @@ def test_a_sign_in_that_is_refused_ends_on_a_page_that_says_why(
     take_pictures(browser, pictures, "failure")
 
 
-def test_cancelling_at_the_provider_is_told_on_the_last_page(
+def test_cancelling_at_the_provider_is_shown_on_the_last_page(
     certified: OidcProvider, party_of: Callable[..., OIDCClient], browser: Tab
 ) -> None:
     with ThreadPoolExecutor(1) as pool:

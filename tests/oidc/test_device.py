@@ -63,7 +63,7 @@ def test_slow_down_adds_five_seconds_for_good_each_time(
     assert fake_clock.slept == [5, 10, 10, 15, 15, 15]
 
 
-def test_too_many_requests_counts_as_slow_down_and_retry_after_is_kept(
+def test_too_many_requests_counts_as_slow_down_and_retry_after_is_respected(
     provider: FakeProvider, waiting: OIDCClient, fake_clock: FakeClock
 ) -> None:
     provider.token_responses += [

@@ -28,7 +28,7 @@ def test_the_metadata_holds_what_the_document_says(provider: FakeProvider, party
 
 
 @pytest.mark.parametrize("change", ["/", "/x", "x", ".evil.example"])
-def test_a_document_of_another_issuer_is_refused_whoever_serves_it(
+def test_a_document_of_another_issuer_is_refused_whichever_server_sends_it(
     provider: FakeProvider, party: OIDCClient, change: str
 ) -> None:
     provider.discovery_changes["issuer"] = "https://evil.example" if change == "/" else provider.issuer + change
@@ -65,7 +65,7 @@ def test_a_configured_issuer_must_match_to_the_letter(provider: FakeProvider, pa
     ],
 )
 @pytest.mark.parametrize("value", ["http://login.example.com/x", "ftp://127.0.0.1/", "/relative", 7, ["x"]])
-def test_every_endpoint_a_document_names_is_kept_on_the_rails(
+def test_every_endpoint_that_a_document_names_is_held_to_the_http_policy(
     provider: FakeProvider, party: OIDCClient, name: str, value: object
 ) -> None:
     provider.discovery_changes[name] = value
@@ -164,7 +164,9 @@ def test_providers_without_discovery_come_from_the_table(provider_name: str) -> 
 
 
 @pytest.mark.parametrize("provider_name", ["apple", "guest", "twitter"])
-def test_there_is_no_metadata_where_nobody_can_sign_in(party_of: Callable[..., OIDCClient], provider_name: str) -> None:
+def test_there_is_no_metadata_where_sign_in_is_impossible(
+    party_of: Callable[..., OIDCClient], provider_name: str
+) -> None:
     with pytest.raises(ConfigurationError, match="no interactive sign-in"):
         party_of(provider_name).metadata()
 
@@ -203,7 +205,7 @@ def test_a_fresh_document_is_not_fetched_again_and_a_stale_damaged_or_future_one
 
 
 @pytest.mark.parametrize(("status", "body"), [(503, "busy"), (404, ""), (200, "<html>a proxy's page</html>")])
-def test_a_stale_document_serves_for_a_day_while_no_other_can_be_had(
+def test_a_stale_document_is_used_for_a_day_while_no_other_is_available(
     httpserver: HTTPServer, status: int, body: str
 ) -> None:
     url = httpserver.url_for("/document").replace("localhost", "127.0.0.1")

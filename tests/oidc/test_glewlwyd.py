@@ -124,7 +124,7 @@ def test_its_id_token_is_refused_where_it_belongs_to_something_else(
 # --- renewing -----------------------------------------------------------------------------------------------------
 
 
-def test_a_refresh_without_an_id_token_keeps_the_new_refresh_token_then_names_the_providers_setting(
+def test_a_refresh_without_an_id_token_stores_the_new_refresh_token_then_names_the_providers_setting(
     party: OIDCClient, signed_in: AuthenticationResult
 ) -> None:
     kept: list[TokenAnswer] = []
@@ -136,9 +136,7 @@ def test_a_refresh_without_an_id_token_keeps_the_new_refresh_token_then_names_th
     assert party.provider.refresh_remedy in caught.value.remedy
 
 
-def test_the_refresh_token_that_was_kept_is_the_one_that_works(
-    party: OIDCClient, signed_in: AuthenticationResult
-) -> None:
+def test_the_stored_refresh_token_is_the_one_that_works(party: OIDCClient, signed_in: AuthenticationResult) -> None:
     current = signed_in.refresh_token or ""
     for _ in range(3):
         with pytest.raises(NoIdTokenError) as caught:
@@ -240,7 +238,7 @@ def kept_of(server: Glewlwyd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return make
 
 
-def test_a_session_whose_refresh_brings_no_id_token_is_kept_with_the_rotated_refresh_token(
+def test_a_session_whose_refresh_brings_no_id_token_is_stored_with_the_rotated_refresh_token(
     signed_in: AuthenticationResult, kept_of: Callable[..., Kept]
 ) -> None:
     kept = kept_of()

@@ -239,7 +239,7 @@ def test_another_user_who_is_first_at_the_start_page_and_finishes_is_found_out_w
     assert "opened in two browsers" in tab.page().text
 
 
-def test_who_has_state_and_code_but_not_the_cookie_signs_nobody_in(
+def test_who_has_state_and_code_but_not_the_cookie_cannot_sign_in(
     provider: FakeProvider, party: OIDCClient, tab: Tab
 ) -> None:
     """Even an attacker who reads every address of the browser, as a proxy's log has them, cannot answer for it."""
@@ -341,7 +341,7 @@ def test_a_prompt_that_is_configured_is_the_one_that_is_sent(
     assert [request.get("prompt") for request in provider.authorizations] == ["select_account"]
 
 
-def test_entra_gives_refresh_tokens_without_a_consent_that_administrators_keep_to_themselves() -> None:
+def test_entra_gives_refresh_tokens_without_a_consent_that_administrators_reserve() -> None:
     assert not resolve("login.microsoftonline.com/tenant/v2.0").asks_consent_for_refresh_token
     assert resolve("login.microsoftonline.com.example.com").asks_consent_for_refresh_token
 
@@ -358,7 +358,7 @@ def test_an_error_on_the_providers_own_page_ends_with_what_to_do_about_it(
     assert "register http://127.0.0.1/callback" in caught.value.remedy
 
 
-def test_a_person_at_a_page_that_never_comes_back_is_told_what_helps(
+def test_a_user_at_a_page_that_never_returns_is_told_what_helps(
     provider: FakeProvider, party: OIDCClient, tab: Tab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("botocore_cognito_federation.oidc.flows.ANSWER_TIME", 0.0)
@@ -409,7 +409,7 @@ def test_consent_that_is_refused_leaves_the_first_sign_in_standing(
     assert "You are signed in" in tab.page().text
 
 
-def test_a_second_round_that_signs_in_somebody_else_is_not_taken(
+def test_a_second_round_that_signs_in_another_user_is_not_accepted(
     provider: FakeProvider, party: OIDCClient, tab: Tab
 ) -> None:
     provider.token_changes_in_turn = [{"refresh_token": None}, {}]
@@ -462,7 +462,7 @@ def test_a_user_info_that_fails_does_not_fail_the_sign_in(provider: FakeProvider
         ({"name": "A" * 5000}, "A" * 99 + "…"),
     ],
 )
-def test_the_user_is_named_as_told_and_safely_for_a_terminal(claims: dict[str, Any], label: str) -> None:
+def test_the_user_is_named_as_the_provider_says_and_safely_for_a_terminal(claims: dict[str, Any], label: str) -> None:
     assert AuthenticationResult("id_token", "t", None, None, None, claims, "i").user_label == label
 
 

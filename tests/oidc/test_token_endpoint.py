@@ -45,7 +45,7 @@ def test_a_renewal_gives_a_verified_answer_and_says_that_the_refresh_token_rotat
 
 
 @pytest.mark.parametrize("sent_back", [None, SECRET])
-def test_without_a_new_refresh_token_the_old_one_is_kept(
+def test_without_a_new_refresh_token_the_old_one_is_retained(
     provider: FakeProvider, party: OIDCClient, sent_back: str | None
 ) -> None:
     provider.token_changes["refresh_token"] = sent_back
@@ -226,7 +226,7 @@ def test_facebook_exchanges_for_a_long_lived_token_that_later_renews_itself(
     assert (renewed.login_token, renewed.refresh_token, renewed.rotated) == ("longer", "longer", True)
 
 
-def test_facebook_without_the_app_secret_keeps_its_short_token(table_party: Callable[..., OIDCClient]) -> None:
+def test_facebook_without_the_app_secret_retains_its_short_token(table_party: Callable[..., OIDCClient]) -> None:
     party = table_party("facebook")
     short = TokenAnswer(access_token="short")
     assert exchange_for_long_lived(party, party.metadata(), short) is short
@@ -241,7 +241,7 @@ def test_facebooks_own_shape_of_an_expired_token_ends_the_grant(
         refresh_grant(party, party.metadata(), "long")
 
 
-def test_amazon_gives_access_tokens_and_keeps_its_refresh_token(
+def test_amazon_gives_access_tokens_and_retains_its_refresh_token(
     httpserver: HTTPServer, table_party: Callable[..., OIDCClient]
 ) -> None:
     respond(httpserver, {"access_token": "Atza|x", "expires_in": 3600})

@@ -108,7 +108,9 @@ def test_botocore_takes_its_credentials_from_it(endpoint: Endpoint, monkeypatch:
     ],
     ids=str,
 )
-def test_whoever_is_not_the_program_gets_nothing(endpoint: Endpoint, change: dict[str, str], status: int) -> None:
+def test_every_other_caller_than_the_program_gets_nothing(
+    endpoint: Endpoint, change: dict[str, str], status: int
+) -> None:
     answered, headers, body = ask(
         endpoint, **{name: value and value.replace("{port}", str(endpoint.port)) for name, value in change.items()}
     )
@@ -230,7 +232,7 @@ def test_sdks_are_told_why_and_whether_to_try_again(inside: ModuleHome) -> None:
         assert ask(endpoint)[0] == 200
 
 
-def test_an_outage_takes_nothing_away_that_lives(inside: ModuleHome) -> None:
+def test_an_outage_takes_no_usable_credentials_away(inside: ModuleHome) -> None:
     world = inside.world
     world.credential_lifetime = 6
     with Endpoint(fetcher_for(load_settings("demo"))) as endpoint:
@@ -257,7 +259,7 @@ def test_many_who_ask_at_once_cost_one_exchange(endpoint: Endpoint, inside: Modu
     assert len(inside.world.calls("GetCredentialsForIdentity")) == 1
 
 
-def test_what_nobody_asks_for_is_renewed_once_and_then_left(inside: ModuleHome) -> None:
+def test_unused_credentials_are_renewed_once_and_then_left(inside: ModuleHome) -> None:
     inside.world.credential_lifetime = 2
     inside.world.reset_journal()
     with CredentialsInMemory(fetcher_for(load_settings("demo"))) as credentials:

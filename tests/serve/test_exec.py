@@ -84,7 +84,7 @@ def test_the_program_and_a_token_command_get_the_library_path_from_before_a_froz
         assert shown.read_text() == (expected or "none")
 
 
-def test_quiet_where_nobody_reads_it(home: ModuleHome) -> None:
+def test_quiet_if_stderr_is_no_terminal(home: ModuleHome) -> None:
     done = home.run("exec", "--profile", "demo", "--", "true")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -164,7 +164,7 @@ def test_without_a_program_the_users_shell_starts(home: ModuleHome, tmp_path: Pa
     assert (done.stdout, done.stderr) == ("shell with keys\n", "")
 
 
-def test_a_terminal_is_told_what_starts_and_how_long_the_credentials_live(home: ModuleHome, tmp_path: Path) -> None:
+def test_a_terminal_shows_what_starts_and_how_long_the_credentials_are_valid(home: ModuleHome, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     process = home.start("exec", "--profile", "demo", stderr=theirs, variables={"SHELL": _shell(tmp_path)})
     os.close(theirs)

@@ -85,12 +85,12 @@ class Bench:
         )
 
 
-def test_with_a_terminal_somebody_is_asked(settings_of: Any, attempts: Attempts, tmp_path: Path) -> None:
+def test_with_a_terminal_the_user_is_asked(settings_of: Any, attempts: Attempts, tmp_path: Path) -> None:
     assert Bench(settings_of("tty"), tmp_path).attempt()
     assert "signed in as ada@example.com" in (tmp_path / "terminal").read_text()
 
 
-def test_without_a_terminal_nobody_is_asked(settings_of: Any, attempts: Attempts, tmp_path: Path) -> None:
+def test_without_a_terminal_the_user_is_not_asked(settings_of: Any, attempts: Attempts, tmp_path: Path) -> None:
     assert not Bench(settings_of("tty"), tmp_path, terminal=False).attempt({"BROWSER": "firefox"})
     assert attempts.count == 0
 
@@ -125,7 +125,7 @@ def test_never_with_too_little_time_for_a_person(settings_of: Any, attempts: Att
     assert bench.attempt(time_left=50)
 
 
-def test_after_a_failure_nobody_is_asked_for_five_minutes_doubling_to_an_hour(
+def test_after_a_failure_no_sign_in_starts_for_five_minutes_doubling_to_an_hour(
     settings_of: Any, attempts: Attempts, tmp_path: Path
 ) -> None:
     bench = Bench(settings_of("tty"), tmp_path)
@@ -303,7 +303,7 @@ def test_a_provider_is_asked_again_after_the_sign_in(
     assert (token.value, attempts.count) == ("token", 1)
 
 
-def test_nobody_is_asked_while_there_are_credentials_to_serve(settings_of: Any, attempts: Attempts) -> None:
+def test_no_sign_in_starts_while_there_are_usable_credentials(settings_of: Any, attempts: Attempts) -> None:
     context = SourceContext(MemoryStore(), {}, system_clock(), None, None)  # type: ignore[arg-type]
     provider = AutomaticLogin(Lapsed(), settings_of("always"), context)
     with pytest.raises(SignInRequiredError):

@@ -235,7 +235,7 @@ def test_however_a_process_ends_its_page_goes_with_it(tmp_path: Path, end: objec
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
-def test_a_program_that_handles_a_signal_itself_keeps_its_handler(tmp_path: Path) -> None:
+def test_the_handler_of_a_program_that_handles_a_signal_itself_stays(tmp_path: Path) -> None:
     program = (
         "import os, signal\n"
         "from botocore_cognito_federation.sign_in.browser import PrivatePage\n"

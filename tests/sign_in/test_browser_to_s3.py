@@ -138,7 +138,7 @@ def test_from_a_click_in_the_browser_to_list_buckets_and_an_hour_later_and_three
     assert len(world.calls("GetId")) == 1
 
 
-def test_somebody_else_who_clicks_through_reads_why_they_are_not_signed_in(
+def test_another_user_who_clicks_through_reads_why_they_are_not_signed_in(
     home: SignInHome, provider: OidcProvider, clock: MovedClock, pictures: Path
 ) -> None:
     assert home.login().code == 0

@@ -56,7 +56,7 @@ def on_a_small_disk(home: SignInHome, tmp_path: Path, free: int, ahead: float, *
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a small disk is mounted as Linux does it")
-def test_with_any_number_of_free_blocks_the_sign_in_outlives_a_renewal(
+def test_with_any_number_of_free_blocks_the_sign_in_survives_a_renewal(
     home: SignInHome, provider: OidcProvider, tmp_path: Path
 ) -> None:
     home.login()

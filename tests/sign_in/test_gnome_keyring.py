@@ -41,7 +41,7 @@ def keyring_home(home: SignInHome, keyring: GnomeKeyring) -> SignInHome:
     return home.write(cognito_cache="keyring")
 
 
-def test_a_sign_in_is_kept_renewed_and_ended_in_the_keyring_and_in_no_file(
+def test_a_sign_in_is_stored_renewed_and_ended_in_the_keyring_and_in_no_file(
     keyring_home: SignInHome, keyring: GnomeKeyring, provider: OidcProvider
 ) -> None:
     home = keyring_home
@@ -102,7 +102,7 @@ def test_a_keyring_that_waits_to_be_unlocked_is_waited_for_a_while_and_then_name
     assert renewals(provider) == before
 
 
-def test_a_locked_keyring_with_nobody_to_ask_is_named_too_and_a_sign_in_does_not_begin(
+def test_a_locked_keyring_without_a_prompt_is_named_too_and_a_sign_in_does_not_begin(
     keyring_home: SignInHome, keyring: GnomeKeyring
 ) -> None:
     home = keyring_home

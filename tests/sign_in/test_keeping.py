@@ -41,7 +41,7 @@ def keeper(store: MemoryStore, *, force: bool = False) -> SessionWriter:
     return SessionWriter(SETTINGS, store, force=force, now=lambda: NOW)
 
 
-def test_a_sign_in_is_kept_with_what_names_the_person() -> None:
+def test_a_sign_in_is_stored_with_the_name_of_the_user() -> None:
     store = MemoryStore()
     keeper(store)(answer())
     session = Sessions(SETTINGS, store).read()
@@ -58,7 +58,7 @@ def test_a_refresh_token_that_did_not_come_again_stays_the_one_before() -> None:
     assert session.refresh_token == "first"
 
 
-def test_nothing_of_somebody_else_is_taken_over() -> None:
+def test_nothing_of_another_user_is_taken_over() -> None:
     store = MemoryStore()
     keeper(store)(answer(refresh_token="of ada"))
     store.write(CREDENTIALS, "key", {"scope": SETTINGS.scope})
@@ -79,7 +79,7 @@ def nameless(refresh_token: str | None) -> AuthenticationResult:
     return replace(answer(refresh_token=refresh_token), claims={})
 
 
-def test_two_sign_ins_of_nobody_knows_whom_share_nothing() -> None:
+def test_two_sign_ins_of_unknown_users_share_nothing() -> None:
     store = MemoryStore()
     keeper(store)(nameless("of the first"))
     store.write(CREDENTIALS, "key", {"scope": SETTINGS.scope})
@@ -90,7 +90,7 @@ def test_two_sign_ins_of_nobody_knows_whom_share_nothing() -> None:
     assert store.read(CREDENTIALS, "key") is None
 
 
-def test_credentials_that_are_kept_while_the_session_was_lost_go_with_the_next_sign_in() -> None:
+def test_credentials_that_stay_after_the_session_was_lost_go_with_the_next_sign_in() -> None:
     store = MemoryStore()
     store.write(CREDENTIALS, "key", {"scope": SETTINGS.scope})
     before = Sessions(SETTINGS, store).sign_out_epoch()
@@ -101,7 +101,7 @@ def test_credentials_that_are_kept_while_the_session_was_lost_go_with_the_next_s
     assert store.read(CREDENTIALS, "key") is None
 
 
-def test_somebody_else_is_refused_while_the_one_before_is_signed_in_and_changes_nothing() -> None:
+def test_another_user_is_refused_while_the_first_one_is_signed_in_and_changes_nothing() -> None:
     store = MemoryStore()
     keeper(store)(answer())
     with pytest.raises(SignInFailedError, match=r"grace@example\.com signed in, but ada@example\.com is signed in"):
@@ -111,7 +111,7 @@ def test_somebody_else_is_refused_while_the_one_before_is_signed_in_and_changes_
     assert session.subject == "ada"
 
 
-def test_somebody_else_may_follow_one_whose_sign_in_has_ended() -> None:
+def test_another_user_may_follow_one_whose_sign_in_has_ended() -> None:
     store = MemoryStore()
     keeper(store)(answer(refresh_token=None, lives=-1))
     keeper(store)(answer("grace"))
@@ -156,7 +156,7 @@ def no_browser(environ: Any) -> tuple[bool, str]:
     return False, "this is a container"
 
 
-def test_a_client_without_the_device_grant_is_sent_to_pasting_and_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_without_the_device_grant_has_to_paste_and_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: Any, **__: Any) -> None:
         raise ConfigurationError("idp.example gives this client no device code")
 
@@ -243,7 +243,7 @@ def test_the_same_token_again_is_not_revoked(monkeypatch: pytest.MonkeyPatch, re
     assert revoked == []
 
 
-def test_a_sign_in_that_may_not_be_kept_leaves_no_token_that_nothing_knows_of(
+def test_a_sign_in_that_may_not_be_stored_leaves_no_token_that_nothing_knows_of(
     monkeypatch: pytest.MonkeyPatch, revoked: list[str]
 ) -> None:
     store = MemoryStore()

@@ -46,7 +46,7 @@ def test_a_whole_life_in_the_keyring_leaves_no_secret_in_the_home(keyring_home: 
     assert home.run("credential-process").code == 3
 
 
-def test_a_changed_cache_keeps_the_sign_in_both_ways(keyring_home: SignInHome) -> None:
+def test_a_changed_cache_preserves_the_sign_in_both_ways(keyring_home: SignInHome) -> None:
     home = keyring_home
     assert home.login().code == 0
     assert "Moved what was stored for session corp (1) to cognito_cache = file" in change_cache(home, "file").err
@@ -70,7 +70,7 @@ def test_a_variable_that_names_another_store_moves_no_secret_there(keyring_home:
     assert home.run("credential-process").code == 0
 
 
-def test_a_logout_ends_the_sign_in_that_another_store_has_kept_too(keyring_home: SignInHome) -> None:
+def test_a_logout_ends_the_sign_in_that_another_store_holds_too(keyring_home: SignInHome) -> None:
     home = keyring_home
     assert home.login().code == 0
     home.write(cognito_cache="file")
@@ -99,7 +99,7 @@ def test_a_sign_out_counts_although_the_keyring_is_locked_and_the_next_one_revok
 
 
 @pytest.mark.parametrize("backend", ["LockedBackend", "ForgetfulBackend"])
-def test_a_keyring_that_does_not_work_is_said_before_anybody_signs_in(keyring_home: SignInHome, backend: str) -> None:
+def test_a_keyring_that_does_not_work_is_reported_before_the_sign_in(keyring_home: SignInHome, backend: str) -> None:
     done = keyring_home.login(PYTHON_KEYRING_BACKEND=f"tests.cache.fake_keyring.{backend}")
     assert done.code == 8
     assert "/start/" not in done.err

@@ -64,7 +64,7 @@ def test_a_renewal_uses_the_token_until_shortly_before_its_end(home: SignInHome,
 
 
 @pytest.mark.parametrize(("point", "command"), [("sessions.replaced", "token"), ("exchange.done", "export")])
-def test_a_process_killed_after_the_rotated_token_was_kept_loses_nothing(
+def test_a_process_killed_after_the_rotated_token_was_stored_loses_nothing(
     own_home: SignInHome, own_provider: OidcProvider, point: str, command: str
 ) -> None:
     own_home.login()
@@ -132,7 +132,9 @@ def test_a_home_whose_sessions_cannot_be_written_does_not_spend_the_refresh_toke
     assert path.read_bytes() == content
 
 
-def test_credentials_outlive_the_session_that_brought_them(own_home: SignInHome, own_provider: OidcProvider) -> None:
+def test_credentials_stay_usable_after_the_session_that_loaded_them(
+    own_home: SignInHome, own_provider: OidcProvider
+) -> None:
     own_home.login()
     first = json.loads(later(own_home, 2500, "export").out)["AccessKeyId"]
     (path,) = (own_home.cache / "sessions").glob("*.json")
@@ -156,7 +158,7 @@ def test_a_renewal_that_is_refused_without_a_reason_names_the_command_of_this_pr
     assert later(own_home, _HOUR + 10, "token").code == 0
 
 
-def test_logout_forgets_revokes_and_says_what_lives_on(own_home: SignInHome, own_provider: OidcProvider) -> None:
+def test_logout_forgets_revokes_and_says_what_stays_valid(own_home: SignInHome, own_provider: OidcProvider) -> None:
     own_home.login()
     refresh_token = own_home.session_document()["refresh_token"]
     done = own_home.run("logout")
@@ -227,7 +229,7 @@ def let_ten_minutes_be_left(home: SignInHome) -> None:
 
 @pytest.mark.parametrize("some_live", [False, True])
 @pytest.mark.parametrize("point", ["exchange.done", "credentials.kept"])
-def test_a_logout_wins_over_an_exchange_in_flight_and_over_whoever_waits_for_it(
+def test_a_logout_wins_over_an_exchange_in_flight_and_over_the_processes_that_wait_for_it(
     own_home: SignInHome, world: World, tmp_path: Path, point: str, some_live: bool
 ) -> None:
     own_home.login()
@@ -254,7 +256,7 @@ def test_a_logout_wins_over_an_exchange_in_flight_and_over_whoever_waits_for_it(
 
 
 @pytest.mark.parametrize("options", [(), ("--credentials",), ("--all",)])
-def test_clearing_the_cache_keeps_the_sign_in_so_that_no_refresh_token_is_lost_unrevoked(
+def test_clearing_the_cache_leaves_the_sign_in_so_that_no_refresh_token_is_lost_unrevoked(
     home: SignInHome, options: tuple[str, ...]
 ) -> None:
     home.login()

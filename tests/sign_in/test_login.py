@@ -68,7 +68,7 @@ def test_status_says_whether_the_next_use_needs_a_sign_in(home: SignInHome) -> N
     assert home.run("status", "--check").code == 0
 
 
-def test_signing_in_again_brings_new_credentials_to_whoever_asks_next(home: SignInHome) -> None:
+def test_signing_in_again_brings_new_credentials_to_the_next_caller(home: SignInHome) -> None:
     keys = []
     for _ in range(2):
         assert home.login().code == 0
@@ -76,7 +76,7 @@ def test_signing_in_again_brings_new_credentials_to_whoever_asks_next(home: Sign
     assert keys[0] == keys[1] != keys[2] == keys[3]
 
 
-def test_somebody_else_needs_force_and_is_refused_by_name(home: SignInHome) -> None:
+def test_another_user_needs_force_and_is_refused_by_name(home: SignInHome) -> None:
     assert home.login().code == 0
     refused = home.login(user="grace")
     assert refused.code == 5
@@ -87,7 +87,7 @@ def test_somebody_else_needs_force_and_is_refused_by_name(home: SignInHome) -> N
     assert home.session_document()["subject"] == "grace"
 
 
-def test_after_a_forced_change_no_answer_of_the_one_before_is_served(home: SignInHome, world: World) -> None:
+def test_after_a_forced_change_no_answer_of_the_previous_user_is_printed(home: SignInHome, world: World) -> None:
     home.login()
     first = json.loads(home.run("credential-process").out)
     again = json.loads(home.run("credential-process").out)
@@ -98,7 +98,7 @@ def test_after_a_forced_change_no_answer_of_the_one_before_is_served(home: SignI
     assert "grace" in home.run("whoami").out
 
 
-def test_in_a_process_that_goes_on_a_new_session_is_that_of_whoever_is_signed_in_then(home: SignInHome) -> None:
+def test_in_a_process_that_goes_on_a_new_session_belongs_to_the_user_who_is_signed_in_then(home: SignInHome) -> None:
     program = """
 import sys, boto3, botocore_cognito_federation
 botocore_cognito_federation.install()
@@ -243,7 +243,7 @@ def test_a_login_that_is_ended_takes_its_page_along(
     assert not page.parent.exists()
 
 
-def test_a_sign_in_opened_in_a_second_browser_is_stopped_and_nobody_is_signed_in(home: SignInHome) -> None:
+def test_a_sign_in_opened_in_a_second_browser_is_stopped_and_ends_without_a_user(home: SignInHome) -> None:
     process = home.start("login", "--no-browser")
     assert process.stderr is not None
     start = ""
@@ -275,7 +275,7 @@ def test_a_browser_that_cannot_read_the_page_is_not_started_and_the_shown_addres
     assert finished(process).code == 0
 
 
-def test_nobody_who_finishes_in_time_is_exit_5(home: SignInHome) -> None:
+def test_an_unfinished_sign_in_is_exit_5(home: SignInHome) -> None:
     done = home.run("login", "--no-browser", "--timeout", "1")
     assert done.code == 5
     assert "within 1 seconds" in done.err
@@ -339,7 +339,7 @@ def test_a_token_source_has_nothing_to_sign_in_to(home: SignInHome) -> None:
     assert "cognito_token_file" in done.err
 
 
-def test_a_place_that_cannot_be_written_is_said_before_anybody_signs_in(home: SignInHome) -> None:
+def test_a_place_that_cannot_be_written_is_reported_before_the_sign_in(home: SignInHome) -> None:
     (home.path / "file").write_text("")
     done = home.login(COGNITO_FEDERATION_CACHE_DIR=str(home.path / "file" / "below"))
     assert done.code == 8
@@ -347,7 +347,7 @@ def test_a_place_that_cannot_be_written_is_said_before_anybody_signs_in(home: Si
     assert "/start/" not in done.err
 
 
-def test_a_pool_that_refuses_the_token_is_told_at_the_sign_in(home: SignInHome) -> None:
+def test_a_pool_that_refuses_the_token_is_reported_at_the_sign_in(home: SignInHome) -> None:
     home.write(cognito_provider=home.world.provider.login_key, cognito_login_key="nobody.example")
     done = home.login()
     assert done.code == 6, done.err
@@ -399,7 +399,7 @@ def test_a_session_that_is_only_linked_is_signed_in_without_an_identity_of_its_o
     assert "signed out ada@example.com" in home.run("logout", "--session", "other").err
 
 
-def test_a_session_that_nobody_uses_and_has_no_pool_is_refused(home: SignInHome) -> None:
+def test_a_session_that_no_profile_uses_and_that_has_no_pool_is_refused(home: SignInHome) -> None:
     home.config.write_text(home.config.read_text() + "[cognito-session lonely]\ncognito_provider = idp.example\n")
     done = home.login("--session", "lonely")
     assert done.code == 4

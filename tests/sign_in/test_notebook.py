@@ -98,7 +98,7 @@ def test_two_ways_at_once_are_refused() -> None:
         login("dev", use_device_code=True, remote=True)
 
 
-def test_a_sign_in_kept_in_memory_serves_this_process(home: SignInHome, cell: list[Mapping[str, str]]) -> None:
+def test_a_sign_in_stored_in_memory_works_in_this_process(home: SignInHome, cell: list[Mapping[str, str]]) -> None:
     home.write(cognito_cache="memory")
     first = login("dev", timeout=60)
     assert fetcher_for(load_settings("dev")).credentials() == first

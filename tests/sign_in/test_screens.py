@@ -59,7 +59,7 @@ def test_a_line_longer_than_a_terminal_takes_at_once_comes_whole() -> None:
 
 
 @posix
-def test_what_follows_the_line_is_left_for_whoever_reads_next() -> None:
+def test_what_follows_the_line_is_left_for_the_next_reader() -> None:
     reading, writing = os.pipe()
     os.write(writing, b"\n  \nfirst\nsecond\n")
     assert read_line(reading, 5) == "first"
@@ -70,7 +70,7 @@ def test_what_follows_the_line_is_left_for_whoever_reads_next() -> None:
 
 
 @posix
-def test_nobody_who_types_in_time_is_an_empty_line() -> None:
+def test_no_input_in_time_is_an_empty_line() -> None:
     reading, writing = os.pipe()
     assert read_line(reading, 0.05) == ""
     os.close(reading)
@@ -89,7 +89,7 @@ def test_a_terminal_shows_the_time_left_and_clears_it(home: SignInHome) -> None:
     assert shown.rstrip().endswith("set cognito_redirect_ports to a port it knows")
 
 
-def test_nobody_to_type_is_an_error_with_another_way() -> None:
+def test_without_a_terminal_there_is_an_error_with_another_flow() -> None:
     with pytest.raises(SignInFailedError, match="--use-device-code"):
         TerminalScreen(sys.stderr).ask(SignInPrompt("paste", "https://x.example/"))
 

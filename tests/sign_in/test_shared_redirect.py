@@ -80,7 +80,7 @@ def test_the_same_issuer_twice_and_one_that_cannot_be_asked_or_read_are_no_troub
     assert home.login().code == 0
 
 
-def test_a_digest_is_short_the_same_for_ever_and_another_for_each_issuer() -> None:
+def test_a_digest_is_short_permanent_and_another_for_each_issuer() -> None:
     found = redirect_uri_of_its_own(resolve("corp.eu.auth0.com"))
     assert found == "http://127.0.0.1/callback/8417adacd912"
     assert redirect_uri_of_its_own(resolve("corp.eu.auth0.com", issuer="https://corp.eu.auth0.com/")) == found

@@ -156,7 +156,7 @@ def test_a_second_factor_is_asked_and_a_wrong_code_may_be_corrected(home: PoolHo
     assert code == 0, err
 
 
-def test_custom_questions_are_asked_where_the_client_allows_only_them(ministack: Ministack, tmp_path: Path) -> None:
+def test_custom_challenges_are_asked_where_the_client_allows_only_them(ministack: Ministack, tmp_path: Path) -> None:
     live = live_pool.make(ministack, journal=tmp_path / "journal", flows=("CUSTOM_AUTH", "REFRESH_TOKEN_AUTH"))
     home = home_of(ministack, live, tmp_path / "home")
     live.add_user()
@@ -221,7 +221,7 @@ def test_signing_out_revokes_the_refresh_token_at_the_pool(home: PoolHome) -> No
     assert home.run("credential-process").returncode == 3
 
 
-def test_somebody_else_needs_force_and_then_replaces_the_one_before(home: PoolHome) -> None:
+def test_another_user_needs_force_and_then_replaces_the_first_one(home: PoolHome) -> None:
     home.live.add_user()
     home.live.add_user("bob")
     signed_in(home)
@@ -233,7 +233,7 @@ def test_somebody_else_needs_force_and_then_replaces_the_one_before(home: PoolHo
         assert who(home)["who"] == ("bob@example.com" if force else "ada@example.com")
 
 
-def test_without_a_terminal_nobody_is_asked_and_a_pipe_is_not_read(home: PoolHome) -> None:
+def test_without_a_terminal_the_user_is_not_asked_and_a_pipe_is_not_read(home: PoolHome) -> None:
     home.live.add_user()
     done = home._run([sys.executable, "-m", "botocore_cognito_federation", "login"], {}, f"{PASSWORD}\n")
     assert (done.returncode, done.stdout) == (5, "")

@@ -198,7 +198,7 @@ def test_an_account_that_is_confirmed_at_once_signs_in_at_once(wire: w.Wire) -> 
     assert signed_up.password == ""
 
 
-def test_without_auto_sign_in_the_password_is_not_kept_and_nobody_signs_in(wire: w.Wire) -> None:
+def test_without_auto_sign_in_the_password_is_not_stored_and_there_is_no_sign_in(wire: w.Wire) -> None:
     answered(wire)
     pool = wire.pool()
     signed_up = pool.sign_up("ada", "pw")

@@ -71,7 +71,7 @@ def test_a_token_that_does_not_hold_is_refused(
     assert token not in repr(caught.value)
 
 
-def test_a_rotated_refresh_token_is_kept_before_the_signature_is_looked_at(wire: w.Wire, issuer: str) -> None:
+def test_a_rotated_refresh_token_is_stored_before_the_signature_is_checked(wire: w.Wire, issuer: str) -> None:
     for operation in ("GetTokensFromRefreshToken", "InitiateAuth"):
         wire.answers[operation] = [w.tokens(IdToken=signed(issuer, _OTHER), RefreshToken="rotated-2")]
     kept: list[str] = []
@@ -86,7 +86,9 @@ def test_a_sign_in_with_a_forged_token_fails(wire: w.Wire, issuer: str) -> None:
         at_issuer(wire, issuer).sign_in("ada", "right password", auth_flow="USER_PASSWORD_AUTH")
 
 
-def test_at_an_endpoint_that_is_not_aws_nothing_is_asked_of_an_issuer_nobody_named(wire: w.Wire) -> None:
+def test_at_an_endpoint_that_is_not_aws_nothing_is_requested_from_an_issuer_that_was_not_configured(
+    wire: w.Wire,
+) -> None:
     assert refreshed(wire, wire.pool(), w.token()).id_token == w.token()
 
 

@@ -324,7 +324,7 @@ def test_an_answer_to_another_kind_of_challenge_names_the_right_method(wire: w.W
     assert wire.asked == []
 
 
-def test_a_server_that_asks_for_the_password_for_ever_is_left(wire: w.Wire) -> None:
+def test_a_server_that_asks_for_the_password_endlessly_is_left(wire: w.Wire) -> None:
     pool = SrpPool(wire)
     wire.answers["RespondToAuthChallenge"] = lambda body: pool.initiate({"AuthParameters": {"SRP_A": pool.srp_a}})
     with pytest.raises(SignInFailedError, match="again and again"):

@@ -128,7 +128,7 @@ def test_a_salt_with_leading_zeros_counts_as_the_integer_as_in_awss_client(
     assert theirs == (pair(7).public, ours)
 
 
-def test_the_claim_is_accepted_by_a_server_that_keeps_only_the_verifier() -> None:
+def test_the_claim_is_accepted_by_a_server_that_stores_only_the_verifier() -> None:
     identity = srp.Identity("pool", "ada")
     server = srp_server.Server.knowing("pool", "ada", "pw", 0x00FF)
     key = srp.key_pair(bytes(range(1, 129)))

@@ -258,7 +258,7 @@ def test_the_time_limit_holds_against_a_server_that_trickles(
         HttpClient(total_timeout=0.4).get(trickle(first, then))
 
 
-def test_nobody_listening_is_temporary() -> None:
+def test_a_closed_port_is_temporary() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(TemporaryError, match="cannot be reached"):
@@ -363,7 +363,7 @@ def write_certificate(address: str, certificate: Path, private: Path) -> None:
     private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
-def test_a_certificate_nobody_vouches_for_is_refused_and_the_setting_named(tls: Tls) -> None:
+def test_an_untrusted_certificate_is_refused_and_the_setting_named(tls: Tls) -> None:
     url, _ = tls("127.0.0.1")
     with pytest.raises(TemporaryError, match="certificate or protocol was not accepted") as caught:
         HttpClient(environ={}).get(url)

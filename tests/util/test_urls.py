@@ -136,7 +136,7 @@ def test_loopback_is_never_asked_by_proxy_by_botocore_either(inside: Home, monke
     assert clients.cognito_identity().get_id(IdentityPoolId=inside.world.guest_pool_id)
 
 
-def test_other_hosts_keep_the_proxies_of_the_session() -> None:
+def test_other_hosts_use_the_proxies_of_the_session() -> None:
     session = botocore.session.Session()
     session.set_default_client_config(Config(proxies={"https": "http://127.0.0.1:9"}))
     client = make_client(session, "cognito-identity", region_name="eu-west-1")
