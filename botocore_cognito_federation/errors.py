@@ -22,7 +22,7 @@ from botocore.exceptions import CredentialRetrievalError
 if TYPE_CHECKING:
     from .messages import SignInAgain
 
-#:  Maximum number of characters of `what`, and of `remedy`.
+#: Maximum number of characters of `what`, and of `remedy`.
 _LONGEST = 2000
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -143,7 +143,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         waiting += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]
 
 
-#:  Attributes that hold the text of an error; the last is botocore's.
+#: Attributes that hold the text of an error; the last is botocore's.
 _WORDS = frozenset({"what", "remedy", "sign_in_again", "kwargs"})
 
 

@@ -1,4 +1,4 @@
-"""A login token: how it is read from what a source says, and the login that an identity pool takes.
+"""A login token: how it is read from the output of a source, and the login that an identity pool takes.
 
 Nothing here verifies a signature: a token of a sign-in is verified when it is obtained, and Cognito verifies every
 token. The claims are read to find the user and the expiry.
@@ -190,21 +190,21 @@ def expiry_seconds(value: object, *, now: float, name: str = "expires_at") -> fl
     return seconds
 
 
-#: Names under which other tools put the token when they print JSON: ours first.
+#: Field names of the token in the JSON that other tools print; this package's own name comes first.
 _USUAL_FIELDS = ("token", "id_token", "value")
 
 
 def parse_output(text: str, *, source: str, field: str | None, now: float) -> LoginToken:
-    """The login token in what a file, variable, command or URL says.
+    """Return the login token in the output of a file, variable, command or URL.
 
     Args:
         text: the whole output.
-        source: the source in words, for messages; the output itself is never quoted.
+        source: the name of the source for messages; the output itself is never quoted.
         field: the JSON field that holds the token (dots lead into nested objects); None for the usual ones.
         now: seconds since the epoch.
 
     Raises:
-        TokenRefreshError: there is no usable token in it.
+        TokenRefreshError: it holds no usable token.
     """
     stripped = text.strip()
     if field is None and not stripped.startswith("{"):
@@ -249,8 +249,8 @@ class LinkedLogin:
     """A login that was linked to another.
 
     Attributes:
-        key: the provider name Cognito knows.
-        subject: whose login it is, as `LoginToken.subject` says it.
+        key: the provider name in Cognito.
+        subject: the user of the login; see `LoginToken.subject`.
         token: the login token; None while there is none to send.
     """
 
@@ -261,10 +261,10 @@ class LinkedLogin:
 
 @dataclass(frozen=True)
 class Login:
-    """Whoever is signed in: an entry of a Logins map, and those that were linked to it.
+    """The signed-in user: an entry of a Logins map, and the logins linked to it.
 
     Attributes:
-        key: the provider name Cognito knows, such as ``accounts.google.com``.
+        key: the provider name in Cognito, such as ``accounts.google.com``.
         token: the login token.
         linked: further logins of the same identity.
     """
@@ -275,10 +275,10 @@ class Login:
 
     @classmethod
     def of(cls, token: LoginToken, settings: Settings) -> Login:
-        """The login a token makes under a configuration.
+        """Return the login that a token stands for under a configuration.
 
         Raises:
-            TokenRefreshError: the token is not a JWT where the provider needs one, or its key cannot be known.
+            TokenRefreshError: the token is not a JWT although the provider needs one, or its key is unknown.
         """
         provider = settings.provider
         if (provider is None or provider.token_kind == "id_token") and not token.claims:
@@ -289,7 +289,7 @@ class Login:
             )
         key = provider.login_key if provider is not None else None
         if key is None:
-            # Nobody configured a provider, or it is a developer token, whose key differs by partition.
+            # No provider is configured, or it is a developer token, whose key differs by partition.
             if token.issuer is None:
                 raise TokenRefreshError("The login token has no iss claim", remedy="Set cognito_login_key")
             from .identity_providers import MAXIMUM_LOGIN_KEY, derive_login_key

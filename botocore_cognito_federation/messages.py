@@ -1,4 +1,4 @@
-"""Words for people: foreign text made safe to show, spans and times, commands, remedies, and who holds a lock.
+"""Text for people: foreign text made safe to show, durations and times, commands, remedies, and holders of locks.
 
 A terminal obeys control characters, and a line break in a name can forge a line. Errors are cleaned when they are made
 (`errors`), names when a user is shown (`display_name`), and every line once more before it is printed (`cli.app`,
@@ -21,16 +21,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .config.settings import Settings
 
-#:  Characters of a quoted foreign message: enough for AWS's longest sentences.
+#: Characters of a quoted foreign message: enough for AWS's longest sentences.
 LONGEST_TEXT = 300
-#:  Characters of a service's message that are searched: the last words may be the ones that identify the error.
+#: Characters of a service's message that are searched: the last words may be the ones that identify the error.
 LONGEST_ANSWER_TEXT = 2000
 #: Characters of an error code: OAuth's and AWS's are names of at most 60.
 LONGEST_CODE = 64
 
-#:  Unicode categories that separate words: controls, line and paragraph separators, kinds of spaces.
+#: Unicode categories that separate words: controls, line and paragraph separators, kinds of spaces.
 _SEPARATORS = frozenset({"Cc", "Zl", "Zp", "Zs"})
-#:  Unicode categories that show nothing: direction and zero-width characters, surrogates, private and unassigned ones.
+#: Unicode categories that show nothing: direction and zero-width characters, surrogates, private and unassigned ones.
 _INVISIBLE = frozenset({"Cf", "Cs", "Co", "Cn"})
 
 
@@ -75,7 +75,7 @@ def masked(text: object, secrets: Iterable[str | None]) -> str:
     return text
 
 
-#:  Characters of one line of output; a longer one ends in an ellipsis.
+#: Characters of one line of output; a longer one ends in an ellipsis.
 LONGEST_LINE = 4000
 _LONGEST_NAME = 200
 
@@ -191,14 +191,14 @@ def of_an_application(settings: Settings) -> bool:
     return not settings.origins
 
 
-#: Who holds a lock, where the process that does cannot be named.
+#: The holder of a lock, if its process cannot be named.
 UNKNOWN_HOLDER = "Another process"
 
 
 def lock_holder() -> bytes:
-    """Describe this process for those who wait for its lock: PID, start, time, program.
+    """Describe this process for others that wait for its lock: PID, start, time, program.
 
-    It is for messages only; whether a lock is held is never concluded from it.
+    The description is for messages only; it never decides whether a lock is held.
     """
     name = os.path.basename(next(iter(getattr(sys, "argv", ())), ""))  # an embedded Python may have none
     program = "".join(filter(str.isprintable, name))[:60]
@@ -219,7 +219,7 @@ def holder_words(content: bytes) -> str:
 
 
 def _start_of(pid: int) -> str:
-    """When a process started, in ticks since the machine did (proc(5), field 22); ``-`` where no one tells."""
+    """Return when a process started, in ticks since the boot (proc(5), field 22); ``-`` if the system does not say."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return file.read().rpartition(b")")[2].split()[19].decode()

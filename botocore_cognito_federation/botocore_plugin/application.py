@@ -1,4 +1,4 @@
-"""botocore's side of an application's own federation: its place in every session's chain, and what its calls share."""
+"""botocore's side of an application's own federation: its place in every session's chain, and its shared clients."""
 
 from __future__ import annotations
 
@@ -133,20 +133,20 @@ def set_installed(credentials: ApplicationCredentials | None) -> None:
     _installed = credentials
 
 
-#: Ways to call Cognito that one process keeps at once: pools' regions, endpoints, and variables that change.
+#: Sets of clients that one process shares at once: pools' regions, endpoints, and variables that change.
 _MOST_SHARED = 8
 #: The settings that a client depends on.
 _OF_CLIENTS = ("identity_pool_id", "region_name", "endpoint_url")
-#: Variables that botocore reads beside AWS_* and *_PROXY; and those that our unsigned calls do not depend on.
+#: Variables that botocore reads in addition to AWS_* and *_PROXY, and those that unsigned calls do not depend on.
 _OTHERS = ("HOME", "USERPROFILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 def shared_clients(settings: Settings, environ: Mapping[str, str]) -> Clients:
-    """The clients that all federations of this process with the same endpoints have in common.
+    """Return the clients that all federations of this process with the same endpoints share.
 
-    An application makes a federation for each of its users, and one client costs what a hundred calls do: 190 ms and
-    8 MB, measured with botocore 1.44. What the variables say of endpoints, proxies and certificates is part of the key.
+    An application makes a federation for each of its users, and one client costs as much as a hundred calls: 190 ms and
+    8 MB, measured with botocore 1.44. The variables for endpoints, proxies and certificates are part of the key.
     """
     variables = tuple(sorted(each for each in environ.items() if _shapes_calls(each[0])))
     return _shared(type(settings)(**{name: getattr(settings, name) for name in _OF_CLIENTS}), variables)
@@ -165,12 +165,12 @@ def _shapes_calls(variable: str) -> bool:
     return variable.startswith("AWS_") or variable.lower().endswith("_proxy") or variable in _OTHERS
 
 
-#: Where botocore has the models that it ships.
+#: The directory of the models that botocore ships.
 _ITS_OWN = Loader.BUILTIN_DATA_PATH
 
 
 def share_models(session: Session) -> Session:
-    """Let a session take the models that botocore ships from those that were read already; others it reads itself."""
+    """Let a session use botocore's own models that were already read; other models it reads itself."""
     session.get_component("data_loader").file_loader = _Shared()
     return session
 

@@ -99,7 +99,7 @@ def _shared_credentials(
     """Return the credentials object of a configuration: the same one for every session of this process."""
     fetcher = fetcher_of(settings, query, sessions)
     if not tells_users_apart(settings, os.environ):
-        # The next token may be another user's, and only asking for it would tell: each session asks for its own.
+        # The next token may be another user's, which only a request would show: each session has its own object.
         fetcher.only_for = ""
         return RefreshableCognitoCredentials(fetcher.fetch)
     owner = _owner(settings, fetcher.sign_out_epoch())

@@ -1,4 +1,4 @@
-"""What every token source has in common: its declaration, and its provider."""
+"""The common part of all token sources: their declaration and their provider."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ class LoginTokenProvider(Protocol):
 
 @runtime_checkable
 class CachedTokenProvider(LoginTokenProvider, Protocol):
-    """A source that has the token of a sign-in at hand. With any other, only a token newly had tells whose it is."""
+    """A source that has the token of a sign-in at hand. Any other source identifies the user only with a new token."""
 
     def cached_token(self) -> LoginToken:
-        """A token of any age, which says whose credentials are asked for.
+        """Return a token of any age, which identifies the user.
 
         Raises:
-            SignInRequiredError: somebody has to sign in.
+            SignInRequiredError: the user has to sign in.
         """
         ...
 
@@ -131,15 +131,15 @@ class SourceDeclaration:
         open: makes its provider; None for guests, who have no login.
         name: the value of ``cognito_token_source`` that selects it.
         is_token_url: whether ``cognito_token_url`` takes the name too.
-        options: further keys that go with it.
-        required: those of them it cannot do without, and what they hold.
-        bindings: the variables and files that say whose token it gives.
-        read: reads the token where what is bound holds the token itself, so that no other party is asked; else None.
-        knows_user: whether it says whose credentials are asked for while it has no token newly had.
-        address_is_fixed: whether the configuration file or this product alone says where the token comes from; False
-            where anybody who starts the process may have set the token, or the address that it comes from.
-        runs_in_process: whether it runs code of others in this process, which may print and start what it likes.
-        remedy: what a person does when the login token is good for nothing.
+        options: further keys that belong to it.
+        required: those options that are mandatory, and their meaning.
+        bindings: the variables and files that identify the user of its token.
+        read: reads the token if a binding holds the token itself, so that no service is asked; otherwise None.
+        knows_user: whether it can identify the user without fetching a token.
+        address_is_fixed: whether only the configuration file or this package decides where the token comes from; False
+            if the caller of the process can choose the token, or the address that it comes from.
+        runs_in_process: whether it runs foreign code in this process, which may print text and start processes.
+        remedy: what the user can do if the login token is useless.
     """
 
     key: str

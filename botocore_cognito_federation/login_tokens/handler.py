@@ -261,7 +261,7 @@ def _open(settings: Settings, context: SourceContext) -> HandlerTokenProvider:
 HANDLER = SourceDeclaration(
     "refresh_handler",
     _open,
-    lambda settings: "Let the token source answer with a new token",
+    lambda settings: "Make the token source return a new token",
     address_is_fixed=True,
     runs_in_process=True,
 )

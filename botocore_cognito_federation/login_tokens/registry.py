@@ -82,16 +82,16 @@ def token_at_hand(settings: Settings, environ: Mapping[str, str]) -> LoginToken 
 
 
 def address_is_fixed(settings: Settings, environ: Mapping[str, str]) -> bool:
-    """Whether no variable, argument or file of a stranger can say where the login token comes from."""
+    """Return whether no variable, argument or file of an attacker can decide where the login token comes from."""
     fixed = source_of(settings).address_is_fixed
     return fixed if isinstance(fixed, bool) else fixed(settings, environ)
 
 
 def answers_by_claims(settings: Settings, environ: Mapping[str, str]) -> bool:
-    """Whether cached credentials answer to the claims of a token that was not itself exchanged.
+    """Return whether cached credentials may be returned for the claims of a token that was not itself exchanged.
 
-    A stranger could otherwise put a token there that names another user, or name another provider that has a user
-    of the same name.
+    Otherwise an attacker could supply a token that names another user, or name another provider that has a user of the
+    same name.
     """
     provider_is_fixed = not any(
         settings.origin(name).layer in ("environment", "flag") for name in ("provider", "issuer", "login_key")
@@ -100,17 +100,17 @@ def answers_by_claims(settings: Settings, environ: Mapping[str, str]) -> bool:
 
 
 def tells_users_apart(settings: Settings, environ: Mapping[str, str]) -> bool:
-    """Whether what is configured and bound says whose credentials are asked for, with no other party asked.
+    """Return whether the configuration and the bindings identify the user, without asking any service.
 
-    A command or a URL may answer for another user each time, and says so only when it is asked. A handler is code
-    of this process; to ask it for each session would call it from within itself where it uses its own profile.
+    A command or a URL may answer for another user each time, and says so only when it is asked. A handler is code of
+    this process; asking it for each session would call it recursively if it uses its own profile.
     """
     is_one_user = source_of(settings).runs_in_process or bool(settings.developer_user)
     return is_one_user or has_ready_answer(settings, environ)
 
 
 def has_ready_answer(settings: Settings, environ: Mapping[str, str]) -> bool:
-    """Whether an answer may be served again while the bindings are unchanged, without a token being asked for."""
+    """Return whether a cached response may be reused while the bindings are unchanged, without a new token."""
     source = source_of(settings)
     user_is_known = source.knows_user or settings.identity_id is not None
     return source.read is not None or (user_is_known and address_is_fixed(settings, environ))

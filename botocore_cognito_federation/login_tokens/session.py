@@ -259,10 +259,10 @@ def _remedy(settings: Settings) -> str:
     return f"Run: {login_command(settings)}"
 
 
-#: People sign in. Its tokens were verified where they were obtained. Nothing is bound: a sign-out and a sign-in of
-#: another user change the mark of sign-outs, to which every answer is bound.
+#: Interactive sign-ins. Their tokens were verified when they were obtained. There are no bindings: a sign-out and a
+#: sign-in of another user change the sign-out epoch, to which every cached response is bound.
 SIGN_IN = SourceDeclaration("", _open, _remedy, knows_user=True, address_is_fixed=True)
-#: Guests have no login, and so no token that could be good for nothing.
+#: Guests have no login, and so no token that could be useless.
 GUEST = SourceDeclaration("", lambda settings, context: None, _remedy, knows_user=True, address_is_fixed=True)
 
 

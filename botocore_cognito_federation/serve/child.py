@@ -19,7 +19,7 @@ from ..credentials import FederatedCredentials
 if TYPE_CHECKING:
     from botocore.session import Session
 
-#:  Variables that make some AWS client use other credentials than the ones in the environment of the child.
+#: Variables that make some AWS client use other credentials than the ones in the environment of the child.
 OVERRIDING_VARIABLES = (
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
@@ -102,7 +102,7 @@ def default_profile_has_credentials(session: Session) -> bool:
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127
 
-#:  Signals passed on to the program. A terminal sends the first two to all its foreground processes by itself.
+#: Signals passed on to the program. A terminal sends the first two to all its foreground processes by itself.
 _OF_TERMINALS = ("SIGINT", "SIGQUIT")
 _FORWARDED = (*_OF_TERMINALS, "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGBREAK")
 

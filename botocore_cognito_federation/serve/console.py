@@ -22,7 +22,7 @@ from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, FederationRefusedError, SignInFailedError
 
 _SERVICE = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-#:  Common name of a service -> its name in console addresses, if they differ.
+#: Common name of a service -> its name in console addresses, if they differ.
 _CONSOLE_NAMES = {
     "ddb": "dynamodbv2",
     "dynamodb": "dynamodbv2",

@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#:  Seconds after which the refreshing thread checks the clock again: a laptop may have slept meanwhile.
+#: Seconds after which the refreshing thread checks the clock again: a laptop may have slept meanwhile.
 _LONGEST_PAUSE = 30.0
-#:  Headers that only browsers send.
+#: Headers that only browsers send.
 _OF_BROWSERS = ("Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest")
 
 
@@ -262,7 +262,7 @@ def _json(status: HTTPStatus, document: dict[str, object]) -> Response:
     return Response(status, json.dumps(document).encode())
 
 
-#:  The directory of the token files, inside the cache directory.
+#: The directory of the token files, inside the cache directory.
 ENDPOINTS = "endpoints"
 _OPEN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 

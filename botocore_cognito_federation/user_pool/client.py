@@ -42,14 +42,14 @@ class UserPool(AccountOperations):
         client_secret: the app client's secret, if it has one.
         client_metadata: strings for the pool's Lambda triggers, used by each operation that is not given its own;
             ``{}`` at an operation sends none.
-        endpoint_url: of cognito-idp, where it is not AWS's: https, or http to loopback.
-        issuer: of the pool's ID tokens, where it is not the one that AWS gives the pool. ID tokens are verified with
-            the keys the issuer publishes; at an endpoint that is not AWS's only where this is given.
-        documents: where the issuer's keys wait between tokens; default is as long as this object lives.
-        session: a botocore session for the client's proxy, CA and endpoint settings; a new one otherwise.
-        clock: seconds since the epoch.
+        endpoint_url: the cognito-idp endpoint, if it is not AWS's: https, or http to loopback.
+        issuer: the issuer of the pool's ID tokens, if it is not the one that AWS gives the pool. ID tokens are verified
+            with the keys that the issuer publishes; at an endpoint that is not AWS's, only if this is given.
+        documents: caches the issuer's keys between tokens; by default for the lifetime of this object.
+        session: a botocore session for the client's proxy, CA and endpoint settings; by default a new one.
+        clock: returns seconds since the epoch.
         client_factory: makes the cognito-idp client; see `identity_pool.client.make_client`.
-        random_bytes: a source fit for keys.
+        random_bytes: a source suitable for keys, such as `os.urandom`.
         http: fetches the issuer's keys.
 
     Every operation raises:

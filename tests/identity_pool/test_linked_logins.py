@@ -111,7 +111,7 @@ def test_an_opaque_token_without_a_user_cannot_be_linked(two: ProfileHome) -> No
     two.section("cognito-session second", cognito_provider="facebook", cognito_token_file=str(two.path / "second"))
     done = two.run("link", "--profile", "demo", "--yes")
     assert done.returncode == 4
-    assert "does not say whose it is" in done.stderr
+    assert "does not identify its user" in done.stderr
 
 
 def test_a_profile_without_other_logins_has_nothing_to_link(two: ProfileHome) -> None:
