@@ -1,4 +1,4 @@
-"""The public names: one table, and what type checkers, `import *`, `dir()` and attribute access make of it."""
+"""The public names: one table, compared with type checkers, `import *`, `dir()` and attribute access."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SOURCE = ast.parse(Path(package.__file__).read_text())
 
 
 def table() -> dict[str, str]:
-    """Name -> module, as the package has it; a name without a module is a module itself."""
+    """Return the package's table of names and modules; a name without a module is a module itself."""
     for node in SOURCE.body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
             found: dict[str, str] = ast.literal_eval(node.value)
@@ -25,7 +25,7 @@ def table() -> dict[str, str]:
 
 
 def seen_by_type_checkers() -> dict[str, str]:
-    """The same, from the imports under ``if TYPE_CHECKING``."""
+    """Return the same table, from the imports under ``if TYPE_CHECKING``."""
     (block,) = (node for node in SOURCE.body if isinstance(node, ast.If) and isinstance(node.test, ast.Name))
     found = {}
     for node in block.body:
@@ -53,13 +53,13 @@ def test_every_name_is_the_object_of_its_module(name: str) -> None:
 
 
 def test_all_and_dir_name_the_table() -> None:
-    assert package.__all__ == sorted({*table(), "__version__"})  # type: ignore[attr-defined]  # made on demand
+    assert package.__all__ == sorted({*table(), "__version__"})  # type: ignore[attr-defined]  # created on demand
     assert set(table()) <= set(dir(package))
 
 
 def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no_such_name"):
-        _ = package.no_such_name  # type: ignore[attr-defined]  # that is what is tried
+        _ = package.no_such_name  # type: ignore[attr-defined]  # the subject of the test
 
 
 def test_import_star_brings_the_names_of_the_table_and_import_alone_brings_no_module() -> None:

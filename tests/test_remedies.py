@@ -1,4 +1,4 @@
-"""A remedy is data until the part that knows the configuration says it: a command, or the name of a setting."""
+"""A remedy is data until code that knows the configuration renders it: a command, or the name of a setting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""aiobotocore sessions have the provider: one fetch however many tasks, and the loop is never held up."""
+"""aiobotocore sessions have the provider: one fetch however many tasks, and the event loop is never blocked."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def vended(world: World) -> int:
 
 
 class LongestStall:
-    """How long the loop was away at most, seen by a task that wants to run every millisecond."""
+    """Return the longest time for which the loop was blocked, seen by a task that runs every millisecond."""
 
     def __init__(self) -> None:
         self.seconds = 0.0

@@ -55,7 +55,7 @@ def test_a_handler_that_calls_back_gets_a_clear_error_at_once(world: World, make
         elif how == "sign-in":
             federation.federated_sign_in(world.provider.login_key, world.provider.issue())
         else:
-            # What inherits the context; a bare thread inherits none, and its waiting ends with the lock's time limit.
+            # Threads that inherit the context; a bare thread does not, and its waiting ends with the lock's time limit.
             asyncio.run(asyncio.to_thread(federation.current_credentials))
         raise AssertionError("unreachable")
 

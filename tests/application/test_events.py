@@ -1,4 +1,4 @@
-"""Events: which, in which order, with what, and that no listener and no secret does harm."""
+"""Events: their order and content, and that no listener does harm and no secret is in them."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_a_listener_that_asks_again_after_a_failure_gets_no_event_for_its_own_fa
     told.clear()
     with pytest.raises(CognitoFederationError):
         federation.current_credentials()
-    assert told[0] == "token-refresh-failure"  # the next failure is told again
+    assert told[0] == "token-refresh-failure"  # the next failure is reported again
 
 
 def test_a_slow_listener_makes_no_other_caller_wait(world: World, make: Maker, clock: Time) -> None:
@@ -191,7 +191,7 @@ def test_a_slow_listener_makes_no_other_caller_wait(world: World, make: Maker, c
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(federation.current_credentials)
         assert entered.wait(20)
-        assert federation.current_credentials().authenticated  # while the listener is still at it
+        assert federation.current_credentials().authenticated  # while the listener is still running
         go.set()
         assert first.result().authenticated
 

@@ -1,4 +1,4 @@
-"""Linked logins: several on one identity, what Cognito merges, what it refuses, and who is told."""
+"""Linked logins: several on one identity, what Cognito merges and refuses, and the events."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_guest_who_links_a_login_retains_the_identity(world: World, make: Make
 
 
 def merging(world: World, make: Maker, who: str, **options: Any) -> tuple[CognitoFederation, str, str]:
-    """A federation of `who`, whose identity is the younger of two that are about to be merged."""
+    """A federation of `who`, whose identity is the newer of two that are about to be merged."""
     older = make().federated_sign_in(world.second_provider.login_key, world.second_provider.issue(who)).identity_id
     federation = make(**options)
     younger = federation.federated_sign_in(world.provider.login_key, world.provider.issue(who)).identity_id
@@ -69,7 +69,7 @@ def test_a_merged_identity_is_adopted_persisted_and_reported_with_old_and_new_id
     assert federation.federated_info()["identity_id"] == older
     assert signing.get_frozen_credentials().access_key not in ("", before)
 
-    later = make(**options)  # another process: the identity that is gone is never asked for again
+    later = make(**options)  # another process: it never asks for the deleted identity again
     world.reset_journal()
     clock.pass_by(3700)
     assert later.current_credentials().identity_id == older

@@ -1,4 +1,4 @@
-"""Refresh handlers: when they are called, how often, with what, and what their failures leave standing."""
+"""Refresh handlers: when they are called, how often, with what, and the state after a failure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SCHEDULE = [0.25, 0.45, 0.85, 1.65, 3.25, 6.45]
 
 
 class Handler:
-    """Gives new tokens and counts."""
+    """Returns new tokens and counts its calls."""
 
     def __init__(self, world: World, subject: str = "ada", **options: Any) -> None:
         self.world, self.subject, self.options = world, subject, options
@@ -50,7 +50,7 @@ def signed_in(world: World, make: Maker, handler: Any = None, **options: Any) ->
 
 def test_nothing_is_called_while_credentials_are_fresh(world: World, make: Maker, clock: Time) -> None:
     federation = signed_in(world, make, handler := Handler(world))
-    clock.pass_by(2300)  # the token has expired; the credentials live 21 min more
+    clock.pass_by(2300)  # the token has expired; the credentials are valid for 21 more minutes
     federation.current_credentials()
     assert (handler.calls, world.calls()) == (0, [])
 
@@ -214,7 +214,7 @@ def test_a_token_that_cognito_calls_expired_is_renewed_exactly_once(world: World
     handler = Handler(world)
     federation = make(refresh_handlers={world.provider.login_key: handler})
     token = world.provider.issue("ada", lifetime=600)
-    world.clock_offset = 900  # AWS's clock says the token is over, ours says that it lives
+    world.clock_offset = 900  # expired by AWS's clock, valid by this machine's
     assert federation.federated_sign_in(world.provider.login_key, token).authenticated
     assert handler.calls == 1
     assert len(world.calls("GetId")) == 2
@@ -246,7 +246,7 @@ def test_an_exchange_that_fails_after_a_good_refresh_stores_the_new_token(
     world.clear_faults()
     clock.pass_by(30)
     assert federation.current_credentials().authenticated
-    assert handler.calls == 1  # a token that came with a rotated refresh token is not asked for twice
+    assert handler.calls == 1  # a token that came with a rotated refresh token is not requested twice
 
 
 def test_a_developer_handler_that_omits_identity_id_means_the_previous_one(

@@ -1,4 +1,4 @@
-"""`current_credentials` while they are fresh: one comparison, and still no credentials after a sign-out."""
+"""`current_credentials` while they are fresh: one comparison, and no credentials after a sign-out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .test_renewal import signed_in
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The kinds of the documents that are read."""
+    """Return the kinds of the documents that are read."""
     kinds: list[str] = []
     for store in (MemoryStore, FileStore):
 
@@ -87,7 +87,7 @@ def test_a_clock_that_is_set_back_is_a_reason_to_look(world: World, make: Maker,
 def test_credentials_requested_before_a_sign_out_are_not_returned_after_it(
     world: World, make: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sign-out comes between the last look of the call under way and its end."""
+    """The sign-out comes between the last check of the running call and its end."""
     federation = signed_in(world, make)
     real = federation._serve_again
 

@@ -1,4 +1,4 @@
-"""`federated_sign_in`: what is refused before any call, what is exchanged, and for whom."""
+"""`federated_sign_in`: what is refused before any call, and what is exchanged for which user."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from botocore_cognito_federation import (
 from botocore_cognito_federation.demo.world import World
 from tests.application.conftest import Maker, Time
 
-ANYBODY = "eu-west-1:11111111-2222-3333-4444-555555555555"
+ALL_USERS = "eu-west-1:11111111-2222-3333-4444-555555555555"
 
 
 def developer_token(world: World, pool: str, user: str = "ada") -> tuple[str, str]:
@@ -171,20 +171,20 @@ def test_a_refused_token_asks_for_a_sign_in_and_for_no_command_of_a_profile(worl
 
 def test_a_refusal_names_arguments_and_calls_and_no_keys_or_commands_of_a_profile(world: World, make: Maker) -> None:
     key, pool = world.provider.login_key, world.add_pool(custom_roles=[world.other_role_arn], token_roles=True)
-    somebody = make().federated_sign_in(key, world.provider.issue("somebody-else")).identity_id
+    user = make().federated_sign_in(key, world.provider.issue("another-user")).identity_id
     basic = {"flow": "basic", "role_arn": world.authenticated_role_arn}
     cases: list[tuple[CognitoFederation, dict[str, Any], str]] = [
         (make(pool, role_arn=world.guest_role_arn), {}, "role_arn"),
         (make(), {"flaw": "wrong-audience"}, "client_id"),
         (make(**basic), {}, "flow = enhanced"),
-        (make(), {"identity_id": somebody}, "call sign_out and sign in again"),
-        (make(ANYBODY), {}, "identity_pool_id"),
+        (make(), {"identity_id": user}, "call sign_out and sign in again"),
+        (make(ALL_USERS), {}, "identity_pool_id"),
     ]
-    for federation, options, mended_by in cases:
+    for federation, options, remedy_of in cases:
         identity_id = options.pop("identity_id", None)
         with pytest.raises(FederationRefusedError) as refused:
             federation.federated_sign_in(key, world.provider.issue("ada", **options), identity_id=identity_id)
-        assert mended_by in refused.value.remedy
+        assert remedy_of in refused.value.remedy
         assert "cognito_" not in str(refused.value)
         assert "cognito-federation" not in str(refused.value)
 
@@ -262,7 +262,7 @@ def test_the_custom_role_is_asked_for_and_the_basic_flow_asks_sts(world: World, 
     ],
 )
 def test_a_wrong_argument_is_refused_by_name_in_the_constructor(world: World, options: dict[str, object]) -> None:
-    arguments = {"identity_pool_id": ANYBODY, **options}
+    arguments = {"identity_pool_id": ALL_USERS, **options}
     with pytest.raises(
         ConfigurationError, match=next(iter(options)) if "refresh_handlers" not in options else "google"
     ):

@@ -1,4 +1,4 @@
-"""A federation with a user pool of its own: SRP, challenges, renewal with rotation, then AWS credentials by itself."""
+"""A federation with its own user pool: SRP, challenges, renewal with rotation, then AWS credentials."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ pytestmark = pytest.mark.thorough
 
 @pytest.fixture(scope="module")
 def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
-    with ministack_server.running(tmp_path_factory.mktemp("ministack")) as served:
-        yield served
+    with ministack_server.running(tmp_path_factory.mktemp("ministack")) as server:
+        yield server
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Site:
             self.identity_pool_id,
             user_pool=self.live.user_pool(),
             endpoint_url=self.server.endpoint_url,
-            clock=clock.patience,
+            clock=clock.library_clock,
             **options,
         )
 
@@ -65,7 +65,7 @@ def site(ministack: Ministack) -> Site:
 
 
 def signs_an_s3_call(federation: CognitoFederation, site: Site) -> bool:
-    """Whether an object goes to a bucket and comes back, by a client whose requests carry the identity's signature."""
+    """Store and read an object, with a client whose requests carry the identity's signature."""
     client = federation.session().client("s3", endpoint_url=site.server.endpoint_url)
     signed: list[str] = []
     client.meta.events.register("before-send.s3", lambda request, **_: signed.append(request.headers["Authorization"]))
@@ -206,7 +206,7 @@ def test_an_expired_id_token_is_renewed_at_the_pool_for_the_same_identity(site: 
     before = federation.sign_in("ada", PASSWORD)
     assert isinstance(before, FederatedCredentials)
     first = federation.federated_info()["token"]
-    clock.ahead = 3500  # ours alone: the pool's clock is not to be moved
+    clock.ahead = 3500  # only this clock: the pool's cannot be changed
     after = federation.current_credentials()
     assert after.identity_id == before.identity_id
     assert federation.federated_info()["token"] != first
@@ -259,7 +259,7 @@ def test_a_later_process_without_the_user_pool_is_told_to_pass_it(site: Site, cl
     site.federation(clock, cache="file").sign_in("ada", PASSWORD)
     clock.ahead = 3700
     without = CognitoFederation(
-        site.identity_pool_id, endpoint_url=site.server.endpoint_url, cache="file", clock=clock.patience
+        site.identity_pool_id, endpoint_url=site.server.endpoint_url, cache="file", clock=clock.library_clock
     )
     with pytest.raises(ConfigurationError, match="Pass user_pool"):
         without.current_credentials()

@@ -1,4 +1,4 @@
-"""In botocore: the chain, its parents, threads, forks, circles; never another identity where a profile is ours."""
+"""In botocore: the chain, its parents, threads, forks and recursion; a managed profile never gets another identity."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def test_the_provider_stands_right_before_custom_process(inside):
     stock = methods(botocore.session.Session())
     federation.install()
     federation.install()
-    ours = methods(botocore.session.Session())
-    place = ours.index("custom-process")
-    assert ours[place - 1] == "cognito-federation"
-    assert [name for name in ours if name != "cognito-federation"] == stock
+    chain = methods(botocore.session.Session())
+    place = chain.index("custom-process")
+    assert chain[place - 1] == "cognito-federation"
+    assert [name for name in chain if name != "cognito-federation"] == stock
     federation.uninstall()
     federation.uninstall()
     assert methods(botocore.session.Session()) == stock
@@ -272,13 +272,13 @@ def test_a_lock_held_at_the_fork_is_open_in_the_child_and_one_for_all_its_thread
 
 
 def test_botocore_never_sees_credentials_whose_renewal_failed_as_long_as_they_are_usable(inside):
-    served = inside.federation().fetch()
-    clock = [served.refresh_at - 1]
+    result = inside.federation().fetch()
+    clock = [result.refresh_at - 1]
     asked: list[float] = []
 
     def fetch():
         asked.append(clock[0])
-        return served if len(asked) == 1 else inside.federation().fetch()
+        return result if len(asked) == 1 else inside.federation().fetch()
 
     credentials = RefreshableCognitoCredentials(fetch, lambda: clock[0])
     for _ in range(1000):
@@ -313,12 +313,12 @@ def test_a_chain_without_assume_role_is_left_as_it_is_and_install_does_not_raise
     assert methods(session) == before
 
 
-# Ours means ours (invariant 15)
+# A managed profile never gets another identity (invariant 15)
 
 
 @pytest.fixture
 def other_identity(monkeypatch) -> Iterator[list[str]]:
-    """An instance-metadata service and a container endpoint behind us, that would give another identity."""
+    """An instance-metadata service and a container endpoint later in the chain, with another identity."""
     asked: list[str] = []
     document = {
         "Code": "Success",
@@ -382,7 +382,7 @@ WAYS = [
 def test_when_this_package_is_broken_no_other_credentials_are_used(
     inside, other_identity, monkeypatch, broken, way, behind
 ):
-    """Natively, and through credential_process where the provider is not installed."""
+    """Natively, and through credential_process if the provider is not installed."""
     if behind == "container":
         where = provider.os.environ["AWS_EC2_METADATA_SERVICE_ENDPOINT"]
         monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{where}/container")
@@ -408,7 +408,7 @@ def test_the_stand_ins_would_be_used_by_a_profile_that_is_not_managed(inside, ot
     assert "/container" in other_identity
 
 
-# Circles (invariant 10)
+# Recursion (invariant 10)
 
 
 @pytest.mark.parametrize(
@@ -459,7 +459,7 @@ def test_a_chain_has_four_links_at_most_and_a_users_program_begins_its_own():
 
 
 def test_an_error_comes_without_the_variables_of_the_calls_that_led_to_it(inside):
-    """Crash reporters send local variables, and the login token is one."""
+    """Crash reporters send local variables, and the login token is one of them."""
     import traceback
 
     inside.world.fault("GetId", times=9, code="NotAuthorizedException", message="Token is not from here")

@@ -1,4 +1,4 @@
-"""A session made now is its user's of now, though an object of the same configuration is in use in its process."""
+"""A new session belongs to the present user, even if an object of the same configuration is in use in its process."""
 
 from __future__ import annotations
 

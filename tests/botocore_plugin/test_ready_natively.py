@@ -1,4 +1,4 @@
-"""Natively, credentials kept ready are served without resolving the configuration, and never to another question."""
+"""Natively, cached responses are used without resolving the configuration, and never for another query."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from tests.home import Home
 
-#: What the child of each test begins with; ``resolved()`` says whether the configuration has been looked at.
+#: The beginning of each test's child; ``resolved()`` says whether the configuration has been resolved.
 START = """
 import json, os, sys
 import boto3
@@ -33,7 +33,7 @@ def told(home: Home, program: str, **changes: str | None) -> dict[str, object]:
 
 @pytest.fixture
 def ready(home: Home) -> Home:
-    """A home with an answer ready for the profile, and a journal in which nothing was asked."""
+    """A home with a cached response for the profile, and a journal without calls."""
     assert home.ask("demo-native").key
     home.world.reset_journal()
     return home
@@ -67,7 +67,8 @@ tell(key=credentials.access_key, ours=sorted(name for name in sys.modules if nam
 
 
 def test_a_program_that_finds_an_answer_has_nothing_called_at_a_fork(ready):
-    # What is called there lives on, with its module and all of botocore, until after the last collection of garbage.
+    # A function that is registered there stays alive, with its module and all of botocore, until after the last garbage
+    # collection.
     program = """
 import os
 called = []
@@ -152,12 +153,12 @@ for who in ("ADA", "ADA", "BOB"):
     found[-1].get_frozen_credentials()
 tell(keys=[c.get_frozen_credentials().access_key for c in found], same=[found[0] is c for c in found])
 """
-    # There is one answer for one question: the other token is a miss, which resolves the configuration.
+    # There is one response for one query: the other token is a miss, which resolves the configuration.
     found = told(home, program, ADA=tokens["ada"], BOB=tokens["bob"])
     assert found == {"keys": [keys["ada"], keys["ada"], keys["bob"]], "same": [True, True, False]}
 
 
-# What must not be answered with it
+# Queries that must not be answered with it
 
 
 def test_a_session_that_read_an_earlier_configuration_is_not_answered_by_a_later_ones(ready):
@@ -275,7 +276,7 @@ tell(same=credentials.get_frozen_credentials().access_key == first)
 """
     )
     assert told(ready, program) == {"same": True}
-    # Nobody can say whose credentials the next process asks for.
+    # The user of the next process is unknown.
     assert "is empty" in ready.ask("demo-native").refused(5)
 
 

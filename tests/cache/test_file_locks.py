@@ -1,4 +1,4 @@
-"""Locks that are files: without an import, and the same locks that other versions and `filelock` take."""
+"""Locks that are files: without an import, and compatible with other versions and `filelock`."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ os._exit(0)
 
 
 def test_where_there_is_no_flock_filelock_is_asked(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """filelock before 3.21 has no lock for such a place, and says so."""
+    """filelock before 3.21 has no lock for such a place, and raises."""
 
     def missing(descriptor: int, operation: int) -> None:
         raise OSError(errno.ENOSYS, "Function not implemented")

@@ -1,4 +1,4 @@
-"""`cognito_cache = keyring`: no secret in a file, nothing lost on the way there and back, no false keyring."""
+"""`cognito_cache = keyring`: no secret in a file, no loss when moving in or out, no false keyring."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.thorough
 
 
 class Memory:
-    """A keyring in memory with Windows' limit, that can be stopped after so many writes."""
+    """A keyring in memory with Windows' limit, which can be stopped after a number of writes."""
 
     def __init__(self) -> None:
         self.items: dict[str, str] = {}
@@ -197,7 +197,7 @@ def test_a_backend_that_forgets_is_found_by_the_round_trip() -> None:
 
 
 class Locked(Memory):
-    """A keyring that answers once it is unlocked."""
+    """A keyring that answers after it was unlocked."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The branches for Windows of what a helper does with files, with stand-ins for what only Windows has."""
+"""The Windows branches of a helper's file operations, with stand-ins for what only Windows has."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _O_BINARY = 0x8000
 
 @contextmanager
 def windows():
-    """This process takes itself for one on Windows; not for longer than a call, because pytest would too."""
+    """Make this process believe that it runs on Windows; only for one call, because pytest would believe it too."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "name", "nt")
         patch.setattr(sys, "platform", "win32")

@@ -1,4 +1,4 @@
-"""Where things are kept: whatever the umask, in a place of another user, without a home, in a log that others read."""
+"""Where data is stored: with any umask, in another user's directory, without a home, in a log that others can read."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def with_umask(home: Home, umask: int, *words: str, **changes: str | None) -> Re
 
 
 def modes(directory: Path) -> dict[str, str]:
-    """The mode of each directory and file, unless it is as it has to be."""
+    """Return the mode of each directory and file that is not as required."""
     return {
         str(path): oct(mode)
         for path in (directory, *directory.rglob("*"))
@@ -88,7 +88,7 @@ def test_root_makes_nothing_in_the_cache_of_another_user_and_says_so(home: Home)
         os.chown(path, OTHER, OTHER)
     home.forget_answers()
     before = sorted(home.cache.rglob("*"))
-    assert home.ask().code == 0  # what needs no sign-in still works, once a process
+    assert home.ask().code == 0  # commands that need no sign-in still work, once in each process
     assert sorted(home.cache.rglob("*")) == before
     assert all(path.lstat().st_uid == OTHER for path in home.cache.rglob("*"))
     status = home.run("status", "--profile", "demo")

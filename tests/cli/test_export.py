@@ -1,4 +1,4 @@
-"""``export``: what is printed, taken in by the shells and readers of dotenv files themselves."""
+"""``export``: its output, read by the shells and readers of dotenv files themselves."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HOSTILE = {
     "option": "-rf",
     "empty": "",
 }
-#: How each shell takes in lines of its style, and passes on what it has then.
+#: How each shell reads lines of its style, and passes on the result.
 SHELLS = {
     "dash": ("env", ["dash", "-c", 'eval "$1"; exec "$2" -c "$3"', "x"]),
     "bash": ("env", ["bash", "-c", 'eval "$1"; exec "$2" -c "$3"', "x"]),
@@ -103,7 +103,7 @@ def test_node_reads_a_dotenv_file_as_it_is_meant(tmp_path: Path) -> None:
 
 
 def test_credentials_need_no_quotes_in_a_dotenv_file(home: ModuleHome) -> None:
-    """docker takes quotes for a part of the value."""
+    """docker treats quotes as a part of the value."""
     done = home.run("export", "--profile", "demo", "--format", "dotenv")
     assert (done.returncode, done.stderr) == (0, "")
     found = dict(line.split("=", 1) for line in done.stdout.splitlines())

@@ -1,4 +1,4 @@
-"""The line editor: whatever a file holds, only what was asked for changes."""
+"""The line editor: whatever a file holds, only the requested lines change."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ENDINGS = st.sampled_from(["\n", "\r\n"])
 
 @st.composite
 def files(draw: st.DrawFn) -> tuple[str, list[str]]:
-    """A file as people keep them, and its sections."""
+    """A typical user's file, and its sections."""
     ending = draw(ENDINGS)
     names = draw(st.lists(WORDS, unique=True, max_size=4))
     lines = draw(st.lists(COMMENTS, max_size=2))

@@ -1,4 +1,4 @@
-"""`configure` as a real process: what it writes, what it refuses, and that what it wrote works."""
+"""`configure` as a real process: what it writes, what it refuses, and that the result works."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def test_the_own_helper_is_told_from_others() -> None:
 def test_on_a_terminal_it_asks_shows_present_values_and_retains_them_on_enter(home: SignInHome, program: Path) -> None:
     assert configure(home, program).code == 0
     before = home.config.read_text()
-    ours, theirs = os.openpty()
+    own_end, theirs = os.openpty()
     process = home.start(
         *("configure", "--profile", "dev", "--command", str(program)), stdin=theirs, stdout=theirs, stderr=theirs
     )
@@ -214,10 +214,10 @@ def test_on_a_terminal_it_asks_shows_present_values_and_retains_them_on_enter(ho
     shown = b""
     for question in (b"Identity pool ID [", b"Identity provider (", b"OAuth client ID [", b"Sign in now?"):
         while question not in shown:
-            shown += os.read(ours, 1000)
-        os.write(ours, b"n\n" if question.startswith(b"Sign") else b"\n")
+            shown += os.read(own_end, 1000)
+        os.write(own_end, b"n\n" if question.startswith(b"Sign") else b"\n")
     assert process.wait(60) == 0
-    os.close(ours)
+    os.close(own_end)
     assert f"Identity pool ID [{home.world.pool_id}]".encode() in shown
     assert b"OAuth client ID [native]" in shown
     assert home.config.read_text() == before

@@ -1,4 +1,4 @@
-"""The whole way through the enhanced flow: token, identity, credentials, a signed request, and the end of them."""
+"""The enhanced flow end to end: token, identity, credentials, a signed request, and their expiry."""
 
 from __future__ import annotations
 

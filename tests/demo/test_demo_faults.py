@@ -1,4 +1,4 @@
-"""Faults and the journal: what was asked is noted, what shall go wrong does, as often as told."""
+"""Faults and the journal: every call is recorded, and each fault occurs as often as configured."""
 
 from __future__ import annotations
 
@@ -116,9 +116,9 @@ def test_a_bare_status_is_a_page_no_aws_client_can_read(world: World, cognito: A
     assert (answer.status, answer.headers["content-type"]) == (502, "text/html")
 
 
-@pytest.mark.parametrize("spoiling", [{"truncate": True}, {"empty_body": True}, {"missing_keys": ["IdentityId"]}])
-def test_an_answer_of_200_can_lack_its_keys(world: World, cognito: Any, logins: Any, spoiling: dict[str, Any]) -> None:
-    world.fault("GetId", **spoiling)
+@pytest.mark.parametrize("damage", [{"truncate": True}, {"empty_body": True}, {"missing_keys": ["IdentityId"]}])
+def test_an_answer_of_200_can_lack_its_keys(world: World, cognito: Any, logins: Any, damage: dict[str, Any]) -> None:
+    world.fault("GetId", **damage)
     answer = cognito.get_id(IdentityPoolId=world.pool_id, Logins=logins())
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
     assert "IdentityId" not in answer

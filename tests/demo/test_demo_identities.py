@@ -1,4 +1,4 @@
-"""Whose identity it is: one for a subject, guests anew, linking, merging, unlinking, forgetting."""
+"""Identities: one for each subject, new ones for guests, linking, merging, unlinking, deletion."""
 
 from __future__ import annotations
 

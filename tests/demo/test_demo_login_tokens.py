@@ -1,4 +1,4 @@
-"""Which login tokens the pool takes, and in whose words it refuses the others."""
+"""Which login tokens the pool accepts, and the message with which it refuses others."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_a_disabled_provider_is_unsupported_until_enabled_again(world: World, co
 def test_a_provider_that_cannot_be_asked_leaves_tokens_unverifiable(
     world: World, cognito: Any, refused: Any, fault: dict[str, Any]
 ) -> None:
-    # The fault stays until it is lifted: a call left over from an earlier test may ask for the keys too.
+    # The fault stays until it is removed: a call left over from an earlier test may ask for the keys too.
     world.fault("provider:jwks", times=1000, **fault)
     world.rotate_keys()
     assert refused(_get_id, world=world, cognito=cognito, token=world.provider.issue()).message == UNVERIFIABLE
@@ -190,7 +190,7 @@ KEY = SigningKey.generate()
 
 
 def _verifier(jwks: list[dict[str, Any]] | None = None) -> LoginVerifier:
-    """The verifier alone, with discovery and JWKS out of memory."""
+    """The verifier alone, with discovery and JWKS from memory."""
     documents = {
         f"{ISSUER}/.well-known/openid-configuration": {"issuer": ISSUER, "jwks_uri": f"{ISSUER}/jwks"},
         f"{ISSUER}/jwks": {"keys": [KEY.jwk()] if jwks is None else jwks},

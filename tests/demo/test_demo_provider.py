@@ -50,14 +50,14 @@ def test_an_issuer_may_have_a_path() -> None:
 
 @pytest.mark.parametrize("how", ["get", "form", "json"])
 def test_tokens_are_minted_over_http(world: World, cognito: Any, how: str) -> None:
-    wish = {"subject": "bob", "lifetime": "120", "department": "Sales"}
+    parameters = {"subject": "bob", "lifetime": "120", "department": "Sales"}
     url = f"{world.provider.issuer}/token"
     if how == "get":
-        answer = _get(f"{url}?{urlencode(wish)}")
+        answer = _get(f"{url}?{urlencode(parameters)}")
     elif how == "form":
-        answer = _get(url, urlencode(wish).encode())
+        answer = _get(url, urlencode(parameters).encode())
     else:
-        answer = _get(url, json.dumps(wish).encode(), "application/json")
+        answer = _get(url, json.dumps(parameters).encode(), "application/json")
     claims = jwt.decode(answer["token"], options={"verify_signature": False})
     assert (claims["sub"], claims["department"], claims["exp"] - claims["iat"]) == ("bob", "Sales", 120)
     assert answer["expires_at"] - claims["exp"] in (0, 1)

@@ -1,4 +1,4 @@
-"""Trust policies: what lets a web identity in, and that the unknown never does."""
+"""Trust policies: what allows a web identity, and that unknown conditions never do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The world as a whole: loopback only, several side by side, gone when stopped, quiet."""
+"""The world as a whole: loopback only, several at once, gone when stopped, quiet."""
 
 from __future__ import annotations
 

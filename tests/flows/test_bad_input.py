@@ -1,4 +1,4 @@
-"""Each wrong input gives one clear line, the exit code of the design, nothing on stdout, and loses nothing."""
+"""Each wrong input leads to one clear line, the documented exit code, nothing on stdout, and no loss."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONFIGURATION, TOKEN, REFUSED, TEMPORARY = 4, 5, 6, 7
 
 @pytest.fixture
 def warm(inside: Home) -> Home:
-    """A home in which good credentials are kept."""
+    """A home in which good credentials are cached."""
     inside.good = inside.federation().credentials()
     inside.good_token = inside.token.read_bytes()
     inside.world.reset_journal()
@@ -31,7 +31,7 @@ def warm(inside: Home) -> Home:
 
 
 def still_good(home: Home) -> None:
-    """Nothing was lost: with the token that was exchanged the cached credentials are there, for no call."""
+    """Check that nothing was lost: with the exchanged token, the cached credentials are there, without a call."""
     home.world.clear_faults()
     before = home.spent
     home.world.write_token(home.path)
@@ -42,7 +42,7 @@ def still_good(home: Home) -> None:
 
 @pytest.fixture
 def here(capfd):
-    """What `credential-process` answers, asked in this process: for the long tables."""
+    """Return the answer of `credential-process` in this process: for the long tables."""
 
     def ask(profile: str = "demo") -> Result:
         code, line = answer(CacheQuery(profile, os.environ))
@@ -178,13 +178,13 @@ def test_a_token_file_that_is_none_is_a_mistake_of_the_configuration(warm, spoil
 
 
 def open_for_a_test(request: pytest.FixtureRequest, directory: Path, mode: int) -> None:
-    """Let other users through pytest's own directories for the length of a test."""
+    """Let other users into pytest's own directories for the duration of a test."""
     directory.chmod(mode | 0o011)
     request.addfinalizer(lambda: directory.chmod(mode))
 
 
 def test_a_token_file_that_this_user_may_not_read_is_said_so(home, tmp_path, request):
-    """Root may read everything, so the helper runs as another user where the tests run as root."""
+    """Root may read everything, so the helper runs as another user if the tests run as root."""
     prefix: list[str] = []
     if os.geteuid() == 0:
         setpriv = shutil.which("setpriv")

@@ -1,4 +1,4 @@
-"""How often a cold start reads private files, digests keys and makes fetchers: counted, not timed."""
+"""How often a cold start reads private files, digests keys and makes fetchers, counted and not timed."""
 
 from __future__ import annotations
 

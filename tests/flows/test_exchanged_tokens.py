@@ -1,4 +1,4 @@
-"""Cached credentials answer only to a token that was itself exchanged, wherever anybody may have put the token."""
+"""Cached credentials are returned only for a token that was itself exchanged, wherever an attacker may supply one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.thorough
 
 
 def unsigned(**claims: object) -> str:
-    """A token that anybody can write."""
+    """A token that an attacker can write."""
     parts = ({"alg": "none"}, claims)
     first, second = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts)
     return f"{first}.{second}."
@@ -58,7 +58,7 @@ def test_while_the_network_is_down_such_a_token_gets_a_temporary_error_and_nothi
     federation = bench.federation()
     federation.credentials()
     bench.source, bench.pool.always = FORGED, TemporaryError("down")
-    bench.now += 2500  # the user's own are to be renewed, and live
+    bench.now += 2500  # the user's own are due for renewal, and usable
     with pytest.raises(TemporaryError, match="down"):
         federation.credentials()
     bench.source = Source([token("ada")])
@@ -164,8 +164,8 @@ def test_an_object_that_clients_hold_retains_its_users_credentials_while_their_n
     federation.credentials()
     bench.source, bench.pool.always = Source([token("ada", "rotated")]), TemporaryError("down")
     bench.now += 2500
-    served = federation.fetch()
-    assert (served.credentials.access_key, served.only_here) == ("AK1", True)
+    result = federation.fetch()
+    assert (result.credentials.access_key, result.only_here) == ("AK1", True)
     bench.pool.always = refused(Retry.NEVER)
     bench.now += 60
     with pytest.raises(FederationRefusedError):

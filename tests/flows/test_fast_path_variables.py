@@ -1,4 +1,4 @@
-"""The variables that tell one question of the fast path from another, against everything that reads a variable."""
+"""The variables in the cache query of the fast path, compared with all code that reads a variable."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from botocore_cognito_federation.config.keys import KEYS, OTHER_VARIABLES, VARIA
 PACKAGE = Path(package.__file__).parent
 PREFIX_OF_ENDPOINTS = "AWS_ENDPOINT_URL"
 
-#: Variables of AWS that the package names and that change no answer of ``credential-process``, each with its reason.
+#: Variables of AWS that the package names and that do not affect ``credential-process``, each with the reason.
 NOT_ASKED = {
     "AWS_ACCESS_KEY": "given to or taken from the child of exec",
     "AWS_ACCESS_KEY_ID": "given to the child of exec; the SDK that has it starts no helper",
@@ -41,12 +41,12 @@ NOT_ASKED = {
     "AWS_TOKEN": "taken from the child of exec",
     "AWS_WEB_IDENTITY_TOKEN_FILE": "looked at only to warn of what comes before the profile",
 }
-#: Read by botocore for us.
+#: Read by botocore.
 OF_BOTOCORE = ("AWS_CA_BUNDLE", "AWS_DATA_PATH", "AWS_STS_REGIONAL_ENDPOINTS")
 
 
 def named() -> set[str]:
-    """The variables of AWS that any module of the package names in a text of its own."""
+    """Return the variables of AWS that any module of the package names in a string."""
     found: set[str] = set()
     for path in PACKAGE.rglob("*.py"):
         if "demo" in path.relative_to(PACKAGE).parts:
@@ -58,7 +58,7 @@ def named() -> set[str]:
 
 
 def tells_apart(variable: str) -> bool:
-    """Whether a question with the variable is another one than without."""
+    """Return whether a query with the variable differs from one without."""
     plain = {"AWS_PROFILE": "dev"}
     return CacheQuery("dev", plain).fingerprint != CacheQuery("dev", {**plain, variable: "x"}).fingerprint
 

@@ -1,4 +1,4 @@
-"""The federation with a scripted identity pool: freshness, stale if error, identities, whose failure it is."""
+"""The federation with a scripted identity pool: freshness, stale if error, identities, and failures."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def refused(retry: Retry, what: str = "refused") -> FederationRefusedError:
 
 @dataclass
 class ScriptedPool:
-    """Answers what it is told to; a list entry that is an error is raised once."""
+    """Returns scripted answers; a list entry that is an error is raised once."""
 
     clock: Callable[[], float]
     identities: list[str] = field(default_factory=lambda: [ONE])
@@ -106,13 +106,13 @@ class Bench:
         self.pool = ScriptedPool(lambda: self.now)
 
     def federation(self, **more) -> CredentialFetcher:
-        patience = Clock(sleep=lambda _: None, random=lambda: self.dice, now=lambda: self.now)
+        clock = Clock(sleep=lambda _: None, random=lambda: self.dice, now=lambda: self.now)
         return CredentialFetcher(
             self.settings,
             source=lambda: self.source,
             pool=self.pool,
-            cache=CredentialCache(self.settings, self.store, patience),
-            clock=patience,
+            cache=CredentialCache(self.settings, self.store, clock),
+            clock=clock,
             answers_by_claims=lambda: self.answers_by_claims,
             **more,
         )
@@ -125,8 +125,8 @@ def bench(request, tmp_path) -> Bench:
 
 def test_fresh_credentials_are_not_renewed_until_a_third_or_twenty_minutes_before_their_end(bench):
     federation = bench.federation()
-    served = federation.fetch()
-    assert served.refresh_at == START + 2400
+    result = federation.fetch()
+    assert result.refresh_at == START + 2400
     bench.now = START + 2399
     assert federation.credentials().access_key == "AK1"
     bench.now = START + 2400
@@ -141,9 +141,9 @@ def test_a_temporary_failure_never_takes_usable_credentials_away_and_is_cached_f
     federation.fetch()
     bench.pool.always = TemporaryError("down")
     bench.now = START + 2500
-    served = federation.fetch()
-    assert served.credentials.access_key == "AK1"
-    assert bench.now + 20 <= served.refresh_at <= bench.now + 40
+    result = federation.fetch()
+    assert result.credentials.access_key == "AK1"
+    assert bench.now + 20 <= result.refresh_at <= bench.now + 40
     for _ in range(5):
         bench.federation().fetch()
     assert len(bench.pool.asked) == 2
@@ -169,7 +169,7 @@ def test_what_is_returned_despite_a_failure_is_never_asked_for_again_after_its_e
 
 
 @pytest.mark.parametrize(
-    ("error", "spared"),
+    ("error", "usable"),
     [
         (TemporaryError("x"), True),
         (StorageError("x"), True),
@@ -184,17 +184,17 @@ def test_what_is_returned_despite_a_failure_is_never_asked_for_again_after_its_e
     ],
     ids=lambda value: f"{type(value).__name__}-{getattr(value, 'retry', '')}" if not isinstance(value, bool) else None,
 )
-def test_only_a_definitive_answer_is_raised_despite_usable_credentials(bench, error, spared):
+def test_only_a_definitive_answer_is_raised_despite_usable_credentials(bench, error, usable):
     federation = bench.federation()
     federation.fetch()
     bench.pool.always = error
     bench.now = START + 2500
-    if spared:
+    if usable:
         assert federation.credentials().access_key == "AK1"
     else:
         with pytest.raises(type(error)):
             federation.fetch()
-    # Nothing is deleted either way: what was kept is kept.
+    # Nothing is deleted either way: cached data stays.
     assert [document["access_key"] for _, document in bench.store.documents(CREDENTIALS)] == ["AK1"]
 
 
@@ -211,7 +211,7 @@ def test_a_failure_in_the_last_minutes_is_no_reason_to_fail_once_the_service_ans
 
 
 def test_a_cached_failure_is_for_waiting_processes_once_the_credentials_have_expired(bench):
-    """Documents of earlier versions, and credentials that somebody has cleared meanwhile."""
+    """Documents of earlier versions, and credentials that another process has cleared meanwhile."""
     bench.federation().fetch()
     bench.pool.script = [TemporaryError("down")]
     bench.now = START + 2500
@@ -249,9 +249,9 @@ def test_no_caller_fails_while_credentials_are_usable_nor_after_the_service_answ
         down = down_from <= bench.now - START < down_from + down_for
         bench.pool.always = TemporaryError("down") if down else None
         try:
-            served = bench.federation().fetch()
-            ends = served.credentials.expires_at - 60
-            assert served.refresh_at <= ends
+            result = bench.federation().fetch()
+            ends = result.credentials.expires_at - 60
+            assert result.refresh_at <= ends
         except TemporaryError:
             assert bench.now >= ends
             assert down

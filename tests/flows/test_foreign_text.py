@@ -1,4 +1,4 @@
-"""No control character and no forged line leaves a command, whatever tokens, files, providers and AWS say."""
+"""No control character and no forged line leaves a command, whatever tokens, files, providers and AWS contain."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from botocore_cognito_federation.sign_in.dialogue import Dialogue
 from botocore_cognito_federation.sign_in.login import CellScreen, SignedIn
 from botocore_cognito_federation.sign_in.terminal import TerminalScreen
 
-#: A title and a cleared screen, a forged row, C1's CSI, an overwritten line, a turned direction, and invisible space.
+#: A title and a cleared screen, a forged row, C1's CSI, an overwritten line, a reversed direction, and invisible space.
 HOSTILE = (
     "ada\x1b]0;OWNED\x07\x1b[2J\narn          FORGED\r\nFORGED\x9b31m\x7f\u202egpj\u200b\u2066\x00\ud800\u2028FORGED"
 )
@@ -69,7 +69,7 @@ def hostile_home(inside: Any, world: Any, request: pytest.FixtureRequest) -> Any
         cognito_token_file=str(inside.token),
         cognito_auth_params=f"a={one_line.replace(' ', '_')}",
         region=one_line,
-        # Another credential style, so that warnings are printed too.
+        # Another credential style, to get the warnings too.
         login_session=one_line,
     )
     inside.profile("claims", cognito_token_file=str(inside.token))
@@ -141,7 +141,7 @@ def test_no_command_prints_a_control_character_or_a_forged_line(
     out, err = capfd.readouterr()
     assert out + err
     clean(err)
-    if words[0] == "token":  # of any length, as it is
+    if words[0] == "token":  # of any length, unchanged
         assert out.strip().isprintable()
     else:
         clean(out)
@@ -307,7 +307,7 @@ def test_names_to_show_are_made_in_one_place_from_the_first_claim_with_something
 
 
 def test_commands_print_by_the_functions_that_clean_and_by_nothing_else() -> None:
-    """`app` prints lines of errors, which are clean, and `demo` prints its own."""
+    """`app` prints lines of errors, which are clean, and `demo` prints its own text."""
     places = Path(botocore_cognito_federation.__file__).parent / "cli"
     for path in places.glob("*.py"):
         if path.name in ("output.py", "app.py", "demo.py"):

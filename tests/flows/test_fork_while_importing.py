@@ -10,7 +10,7 @@ from tests.home import Home
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
 
-#: Executes modules slowly, as a cold disk does: they stay half imported for a while.
+#: Executes modules slowly, like a cold disk: they stay half imported for a while.
 SLOW_IMPORTS = """
 import os, signal, sys, threading, time, warnings
 from importlib.machinery import PathFinder

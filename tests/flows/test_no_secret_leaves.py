@@ -1,4 +1,4 @@
-"""Invariant 7: marked tokens and keys are looked for in everything that is said, at every level of logging."""
+"""Invariant 7: the tests search for marked tokens and keys in all output, at every level of logging."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_a_debug_log_that_cannot_be_written_prints_nothing_on_stderr_and_delays_
     ],
 )
 def test_what_cannot_be_said_still_has_its_exit_code(home, words, redirection, code):
-    # Unbuffered streams, as containers often have them, would leave nothing for Python's last flush to fail on.
+    # Unbuffered streams, which containers often have, would leave nothing on which Python's last flush could fail.
     command = f"{find_executable()} {words} {redirection}"
     done = subprocess.run(["sh", "-c", command], env=home.environment(PYTHONUNBUFFERED=None), check=False)
     assert done.returncode == code

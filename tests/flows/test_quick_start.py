@@ -1,4 +1,4 @@
-"""The script ``cognito-federation-credentials``: ``python -I -S``, which runs `site` only where no answer is ready."""
+"""The script ``cognito-federation-credentials``: ``python -I -S``, with `site` only if no response is cached."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="lays the installation o
 
 @pytest.fixture(params=["site-packages", "dist-packages"])
 def script(tmp_path: Path, request: pytest.FixtureRequest) -> str:
-    """The script as an installer lays it out, beside a link to this package."""
+    """The script as an installer writes it, next to a link to this package."""
     library = tmp_path / "prefix" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / request.param
     library.mkdir(parents=True)
     (library / "botocore_cognito_federation").symlink_to(PACKAGE)
@@ -94,7 +94,7 @@ def test_the_answer_is_the_one_of_the_console_script_byte_for_byte(home: Home, s
 def test_both_read_the_same_answer_under_every_spelling_of_a_place(
     home: Home, script: str, variables: dict[str, str]
 ) -> None:
-    """The script has a reading of paths and variables of its own for what needs no `os`."""
+    """The script parses paths and variables itself when it does not need `os`."""
     filled = {name: value.replace("{home}", str(home.path)) for name, value in variables.items()}
     assert home.ask(**filled) == ask(home, script, **filled)
     before = len(home.world.calls("GetCredentialsForIdentity"))
@@ -120,7 +120,7 @@ def test_a_failure_after_site_has_run_closes_where_it_should(home: Home, script:
 
 
 def test_what_site_raises_is_a_failure_like_any_other(home: Home, script: str, tmp_path: Path) -> None:
-    """A module that `site` imports is missing or broken: no traceback, and no other identity in its place."""
+    """A module that `site` imports is missing or broken: no traceback, and no fallback to another identity."""
     program = tmp_path / "start.py"
     program.write_text(
         "import sys\n"

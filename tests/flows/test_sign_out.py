@@ -1,4 +1,4 @@
-"""Sign-out wins over a renewal in flight; forgetting takes what it is about and nothing else."""
+"""A sign-out wins over a renewal in progress; clearing removes only what it concerns."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ PROFILE = ("credential-process", "--profile", "demo")
     [("--profile", "demo"), ("--profile", "demo", "--credentials"), ("--all",)],
     ids=["profile", "credentials", "all"],
 )
-@pytest.mark.parametrize("point", ["exchange.done", "credentials.kept"])
+@pytest.mark.parametrize("point", ["exchange.done", "credentials.stored"])
 def test_cache_clear_during_an_exchange_wins(inside, words, point, tmp_path):
     go_on = tmp_path / "go-on"
     flight = inside.start(*PROFILE, **stop(point, f"hold={go_on}"))
-    while inside.count("GetCredentialsForIdentity") == 0 or (point == "credentials.kept" and not kept(inside)):
+    while inside.count("GetCredentialsForIdentity") == 0 or (
+        point == "credentials.stored" and not has_credentials(inside)
+    ):
         assert flight.poll() is None
         time.sleep(0.01)
     cleared = inside.run("cache", "clear", *words)
@@ -38,7 +40,7 @@ def test_cache_clear_during_an_exchange_wins(inside, words, point, tmp_path):
 
 
 class SignedOutMeanwhile(MemoryStore):
-    """Somebody signs out between the first look and the first word of whoever forgets credentials."""
+    """A sign-out between the first check and the first write of another process that clears credentials."""
 
     sign_out_epoch = ""
 
@@ -56,7 +58,7 @@ def test_a_forgetting_of_credentials_does_not_undo_a_sign_out():
     assert store.sign_out_epoch == sign_in_epoch(store, "session corp") != ""
 
 
-def kept(home) -> bool:
+def has_credentials(home) -> bool:
     return bool(home.documents("credentials"))
 
 
@@ -74,7 +76,7 @@ def test_cache_clear_of_one_profile_leaves_another_ones_credentials_and_guest_id
     assert home.ask("guest").key == guest
     home.age(seconds_left=-1)
     home.ask("guest")
-    # One identity of ada and one of the guest, though demo was cleared in between.
+    # One identity of ada and one of the guest, although demo was cleared in between.
     assert home.count("GetId") == 2
 
 

@@ -1,4 +1,4 @@
-"""Invariant 1 and 11 across processes: one exchange for everybody, and never another one's identity."""
+"""Invariants 1 and 11 across processes: one exchange for all, and never another user's identity."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_of_24_processes_that_find_ageing_credentials_one_renews_and_no_other_wa
 @pytest.mark.parametrize(
     ("fault", "code", "most_calls"),
     [
-        # Each attempt of botocore's and of ours is a call: 3 of one process. A second process may come late.
+        # Each attempt of botocore and of this package is a call: one process makes 3. A second process may come late.
         ({"status": 503}, 7, 9),
         ({"code": "NotAuthorizedException", "message": "Token is not from a supported provider of this"}, 6, 3),
     ],

@@ -1,4 +1,4 @@
-"""``status --check``: what is kept says it without botocore, and says the same as the long way."""
+"""``status --check``: answers from the cache without botocore, and the same as the full path."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.thorough
 
 
 def check(home: Home, profile: str = "demo", **variables: str) -> tuple[int, bool]:
-    """The exit code of ``status --check``, and whether that took more than what is kept."""
+    """Return the exit code of ``status --check``, and whether it needed more than the cache."""
     process = subprocess.Popen(
         [sys.executable, "-X", "importtime", find_executable(), "status", "--check", "--profile", profile],
         env=home.environment(**variables),
@@ -42,7 +42,7 @@ def check(home: Home, profile: str = "demo", **variables: str) -> tuple[int, boo
 
 @pytest.fixture
 def asking(inside: Home) -> Home:
-    """A home with a profile that people sign in for, and nobody has."""
+    """A home with a profile for interactive sign-in, whose user is not signed in."""
     inside.profile("people", cognito_client_id="c")
     inside.cache.mkdir(mode=0o700)
     return inside
@@ -105,11 +105,11 @@ def test_where_nothing_is_cached_nothing_is_created(home: Home) -> None:
     assert not home.cache.exists()
 
 
-@pytest.mark.parametrize("kept", [b"", b"\xff" * 99, b"botocore-cognito-federation answer 3\n0\n"])
-def test_a_damaged_file_is_a_reason_to_look(asking: Home, kept: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"\xff" * 99, b"botocore-cognito-federation answer 3\n0\n"])
+def test_a_damaged_file_is_a_reason_to_look(asking: Home, content: bytes) -> None:
     check(asking, "people")
     (path,) = Path(asking.cache / "answers").glob("*.check")
-    path.write_bytes(kept)
+    path.write_bytes(content)
     assert check(asking, "people") == (3, True)
     assert check(asking, "people") == (3, False)
     assert (asking.cache / SESSIONS).exists() is False

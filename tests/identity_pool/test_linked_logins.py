@@ -1,4 +1,4 @@
-"""Linked logins: sent along only once somebody linked them, for exactly these two users, and taken off again."""
+"""Linked logins: sent only after the user has linked them, for exactly these two users, and unlinked again."""
 
 from __future__ import annotations
 

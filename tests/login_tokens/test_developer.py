@@ -1,4 +1,4 @@
-"""Developer-authenticated identities: another profile vouches for the user."""
+"""Developer-authenticated identities: another profile authenticates the user."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_another_federated_profile_may_sign_the_call_without_its_own_process(
     developer.profile("machine", cognito_token_file=str(developer.path / "token"))
     developer_profile(developer, cognito_developer_profile="machine")
     done = developer.run("credential-process", "--profile", "dev")
-    # Its role may not vouch, which is for IAM to say; it was asked with the machine's credentials.
+    # Its role lacks the permission, which is IAM's decision; the call was signed with the machine's credentials.
     operations = [call.operation for call in world.calls() if call.service != "provider"]
     assert operations[:3] == ["GetId", "GetCredentialsForIdentity", "GetOpenIdTokenForDeveloperIdentity"]
     assert done.returncode == 6

@@ -1,4 +1,4 @@
-"""Where ``cognito_refresh_handler`` is looked for, and where never."""
+"""Where ``cognito_refresh_handler`` is searched, and where never."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _forgotten() -> Iterator[None]:
 
 @pytest.fixture
 def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory on the path that is not the current one."""
+    """A directory on the path other than the current one."""
     directory = tmp_path / "there"
     directory.mkdir()
     monkeypatch.syspath_prepend(str(directory))

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.thorough
 
 
 def handler_module(home: ProfileHome, text: str) -> dict[str, str]:
-    """A module `handlers` in a directory of its own; the variables that make it importable."""
+    """A module `handlers` in its own directory; returns the variables that make it importable."""
     directory = home.path / "modules"
     home.file("modules/handlers.py", "from pathlib import Path\nhere = Path(__file__).parent\n" + text)
     return {"PYTHONPATH": f"{directory}"}

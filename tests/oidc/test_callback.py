@@ -36,11 +36,11 @@ def server() -> Iterator[CallbackServer]:
     with CallbackServer(Redirect("127.0.0.1", "/callback", (0,))) as found:
         yield found
         found.finish(pages.signed_in("Ada"))
-        found._outcome_seen = True  # no test here leaves a browser to wait for
+        found._outcome_seen = True  # no test here leaves a waiting browser
 
 
 class Browser:
-    """A browser with cookies of its own, that follows nothing by itself."""
+    """A browser with its own cookies, which follows no redirect by itself."""
 
     def __init__(self, server: CallbackServer) -> None:
         self.server = server
@@ -64,7 +64,7 @@ def start_path(server: CallbackServer, request: AuthorizationRequest = REQUEST) 
 
 
 def get(server: CallbackServer, path: str, method: str = "GET", **headers: str) -> requests.Response:
-    """What a program without the browser's cookies gets."""
+    """Return the answer for a program without the browser's cookies."""
     return Browser(server)(path, method, **headers)
 
 
@@ -201,8 +201,8 @@ def test_the_start_page_redirects_and_marks_the_browser_for_this_sign_in_alone(s
         r"cognito-federation-[\w-]{11}=[\w-]{43}; Path=/; Max-Age=4000; HttpOnly; SameSite=Lax", cookie
     ), cookie
     with CallbackServer(Redirect("127.0.0.1", "/callback", (0,))) as other:
-        beside = Browser(other)(start_path(other)).headers["Set-Cookie"]
-    assert beside.partition("=")[0] != cookie.partition("=")[0]
+        second_server = Browser(other)(start_path(other)).headers["Set-Cookie"]
+    assert second_server.partition("=")[0] != cookie.partition("=")[0]
 
 
 def test_an_answer_from_another_browser_is_refused_and_the_sign_in_goes_on(
@@ -373,7 +373,7 @@ def test_whatever_a_page_shows_is_text_and_never_markup(name: str, remedy: str) 
         parser.feed(pages.render(page).decode())
         return parser.seen
 
-    # A text in which nothing can be seen is left out, with its element.
+    # A text without visible characters is left out, with its element.
     assert tags(pages.signed_in(printable(name) or "x")) == tags(pages.signed_in("Ada"))
     assert tags(pages.failed(name, printable(remedy) or "x")) == tags(pages.failed("a", "b"))
 
@@ -416,7 +416,7 @@ def test_localhost_is_listened_on_at_both_its_addresses_and_nowhere_else() -> No
         for address in ("127.0.0.1", "[::1]", "localhost"):
             url, host = f"http://{address}:{server.port}/?", f"localhost:{server.port}"
             assert requests.get(url, headers={"Host": host}, timeout=5).status_code == 400
-        # The cookie of the sign-in is the registered host's: at another one the browser would not send it.
+        # The cookie of the sign-in belongs to the registered host: for another one the browser would not send it.
         assert requests.get(f"http://127.0.0.1:{server.port}/?", timeout=5).status_code == 421
         bound = [found.socket.getsockname()[0] for found in server._servers]
         assert bound == ["127.0.0.1", "::1"]

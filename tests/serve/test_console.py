@@ -1,4 +1,4 @@
-"""``console``: where it may lead, what it sends, and the address a browser gets."""
+"""``console``: its allowed destinations, its requests, and the address for the browser."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.thorough
 
 
 class SignInEndpoint:
-    """AWS's federation endpoint as its documentation describes it."""
+    """AWS's federation endpoint as documented."""
 
     def __init__(self, server: HTTPServer) -> None:
         self.asked: list[Request] = []
@@ -165,7 +165,7 @@ def test_keys_go_nowhere_without_tls(home: ModuleHome, endpoint: str) -> None:
 
 
 def _browser(tmp_path: Path, visits: int) -> dict[str, str]:
-    """A browser that only notes what it is given, where that page sends it, and where that leads."""
+    """A browser that only records the page it gets, where that page sends it, and where that leads."""
     script = tmp_path / "browser"
     script.write_text(
         '#!/bin/sh\nprintf "%s" "$1" > "$0.argument"\npage="${1#file://}"\n'

@@ -1,4 +1,4 @@
-"""The endpoint: who gets an answer, who does not, what renews, and what a sign-out does."""
+"""The endpoint: who gets an answer and who does not, renewals, and the effect of a sign-out."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ pytestmark = pytest.mark.thorough
 
 @pytest.fixture
 def endpoint(inside: ModuleHome) -> Iterator[Endpoint]:
-    with Endpoint(fetcher_for(load_settings("demo"))) as served:
-        yield served
+    with Endpoint(fetcher_for(load_settings("demo"))) as endpoint:
+        yield endpoint
     for thread in threading.enumerate():
         if thread.name == "cognito-federation-renewal":
-            thread.join(20)  # what it has begun must not be counted in the next test
+            thread.join(20)  # its running calls must not be counted in the next test
 
 
 def ask(
     endpoint: Endpoint, method: str = "GET", path: str | None = None, **headers: str | None
 ) -> tuple[int, dict[str, str], bytes]:
-    """One request; a header given as None is left out, `_` in a name stands for `-`."""
+    """Send one request; a header with the value None is left out, `_` in a name means `-`."""
     variables = endpoint.variables()
     sent: dict[str, str | None] = {
         "Host": f"127.0.0.1:{endpoint.port}",
@@ -181,13 +181,13 @@ def test_more_clients_at_once_than_there_are_places_wait_for_one(
 
 def test_a_client_that_trickles_is_cut(inside: ModuleHome, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LoopbackServer, "request_time", 0.5)
-    served = Endpoint(fetcher_for(load_settings("demo")))
-    with served, socket.create_connection(("127.0.0.1", served.port), timeout=20) as client:
+    endpoint = Endpoint(fetcher_for(load_settings("demo")))
+    with endpoint, socket.create_connection(("127.0.0.1", endpoint.port), timeout=20) as client:
         assert _trickle(client) < 100
 
 
 def _trickle(client: socket.socket) -> int:
-    """Bytes that were taken before the connection was cut."""
+    """Return the number of bytes that were read before the connection was closed."""
     for sent in range(200):
         try:
             client.sendall(b"G")

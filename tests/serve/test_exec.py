@@ -63,7 +63,7 @@ client.invoke_model(modelId="any", body=b"{}")
 def test_the_program_and_a_token_command_get_the_library_path_from_before_a_frozen_caller(
     home: ModuleHome, tmp_path: Path
 ) -> None:
-    """As the AWS CLI 2 starts a credential helper: with the path of its bundle, and perhaps the one from before."""
+    """Like the AWS CLI 2 starts a credential helper: with the path of its bundle, and perhaps the original one."""
     bundle, shown = tmp_path / "dist", tmp_path / "shown"
     bundle.mkdir()
     (bundle / "base_library.zip").touch()
@@ -165,20 +165,20 @@ def test_without_a_program_the_users_shell_starts(home: ModuleHome, tmp_path: Pa
 
 
 def test_a_terminal_shows_what_starts_and_how_long_the_credentials_are_valid(home: ModuleHome, tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
+    own_end, theirs = pty.openpty()
     process = home.start("exec", "--profile", "demo", stderr=theirs, variables={"SHELL": _shell(tmp_path)})
     os.close(theirs)
     assert process.stdout is not None
     assert process.stdout.read() == "shell with keys\n"
     process.wait(60)
     told = ""
-    while select.select([ours], [], [], 0.2)[0]:
+    while select.select([own_end], [], [], 0.2)[0]:
         try:
-            told += os.read(ours, 4096).decode()
+            told += os.read(own_end, 4096).decode()
         except OSError:  # the other end of the terminal is closed
             break
     process.stdout.close()
-    os.close(ours)
+    os.close(own_end)
     assert "my-shell" in told
     assert "valid for 60 min" in told
 
@@ -237,7 +237,7 @@ print(len(keys) >= 4, session.get_credentials().method)
 
 
 def test_with_server_a_long_running_program_survives_three_expiries(home: ModuleHome) -> None:
-    """One client in one process, which a refusal would end: the world takes no key beyond its time."""
+    """One client in one process, which a refusal would end: the world accepts no expired key."""
     world = home.world
     world.credential_lifetime = 4
     words = (sys.executable, "-c", LONG_RUNNING, world.bucket, world.object_key, world.endpoint_url, "4")

@@ -1,4 +1,4 @@
-"""`cognito_auto_login`: where a sign-in may begin by itself, and where it must not."""
+"""`cognito_auto_login`: where a sign-in may start automatically, and where it must not."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = [
 
 
 class Attempts:
-    """Stands in for the sign-in: counts, and ends as it is told."""
+    """Replaces the sign-in: counts the calls, and ends as configured."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -64,7 +64,7 @@ def settings_of(home: SignInHome, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 class Bench:
-    """One policy under test, with a clock of its own."""
+    """One policy under test, with its own clock."""
 
     def __init__(self, settings: Any, tmp_path: Path, terminal: bool = True) -> None:
         self.settings, self.store, self.now = settings, MemoryStore(), 1_800_000_000.0
@@ -191,11 +191,11 @@ def test_a_process_without_a_terminal_has_no_foreground_terminal() -> None:
 
 
 def with_terminal(home: SignInHome, **variables: str) -> tuple[subprocess.Popen[str], int]:
-    """`credential-process` with a terminal of its own, as its controlling one, but with none of its streams on it."""
+    """Run `credential-process` with its own controlling terminal, which is none of its streams."""
     import fcntl
     import termios
 
-    ours, theirs = os.openpty()
+    own_end, theirs = os.openpty()
 
     def take_terminal() -> None:
         os.setsid()
@@ -203,7 +203,7 @@ def with_terminal(home: SignInHome, **variables: str) -> tuple[subprocess.Popen[
 
     process = home.start("credential-process", preexec_fn=take_terminal, variables=variables)
     os.close(theirs)
-    return process, ours
+    return process, own_end
 
 
 def shown_on(terminal: int) -> str:
@@ -274,7 +274,7 @@ def test_every_command_that_needs_credentials_or_a_token_signs_in_by_itself(
 
 
 class Lapsed:
-    """A provider whose sign-in has run out, until somebody signs in."""
+    """A provider whose sign-in has expired, until the user signs in."""
 
     description = "a test's provider"
 

@@ -1,4 +1,4 @@
-"""`cognito_cache = keyring` with a real gnome-keyring: a whole life in it, and a keyring that nobody unlocks."""
+"""`cognito_cache = keyring` with a real gnome-keyring: a complete sign-in in it, and a keyring that stays locked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.sign_in.home import SignInHome, change_cache, finished, later, renewa
 
 pytestmark = pytest.mark.thorough
 
-#: The command line in a process that has less patience with a keyring than people need.
+#: The command line in a process with a shorter time limit for the keyring than users need.
 _IMPATIENT = """
 import sys
 from botocore_cognito_federation.cache import keyring_backend

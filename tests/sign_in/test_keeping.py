@@ -1,4 +1,4 @@
-"""The last word on a sign-in: who may replace whom, and what is kept."""
+"""The last step of a sign-in: which user may replace which, and what is stored."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def answer(subject: str = "ada", refresh_token: str | None = "refresh", lives: f
     )
 
 
-def keeper(store: MemoryStore, *, force: bool = False) -> SessionWriter:
+def writer(store: MemoryStore, *, force: bool = False) -> SessionWriter:
     return SessionWriter(SETTINGS, store, force=force, now=lambda: NOW)
 
 
 def test_a_sign_in_is_stored_with_the_name_of_the_user() -> None:
     store = MemoryStore()
-    keeper(store)(answer())
+    writer(store)(answer())
     session = Sessions(SETTINGS, store).read()
     assert session is not None
     assert (session.subject, session.user, session.signed_in_at) == ("ada", {"email": "ada@example.com"}, NOW)
@@ -51,8 +51,8 @@ def test_a_sign_in_is_stored_with_the_name_of_the_user() -> None:
 
 def test_a_refresh_token_that_did_not_come_again_stays_the_one_before() -> None:
     store = MemoryStore()
-    keeper(store)(answer(refresh_token="first"))
-    keeper(store)(answer(refresh_token=None))
+    writer(store)(answer(refresh_token="first"))
+    writer(store)(answer(refresh_token=None))
     session = Sessions(SETTINGS, store).read()
     assert session is not None
     assert session.refresh_token == "first"
@@ -60,10 +60,10 @@ def test_a_refresh_token_that_did_not_come_again_stays_the_one_before() -> None:
 
 def test_nothing_of_another_user_is_taken_over() -> None:
     store = MemoryStore()
-    keeper(store)(answer(refresh_token="of ada"))
+    writer(store)(answer(refresh_token="of ada"))
     store.write(CREDENTIALS, "key", {"scope": SETTINGS.scope})
     before = Sessions(SETTINGS, store).sign_out_epoch()
-    taking_over = keeper(store, force=True)
+    taking_over = writer(store, force=True)
     taking_over(answer("grace", refresh_token=None))
     session = Sessions(SETTINGS, store).read()
     assert session is not None
@@ -75,15 +75,15 @@ def test_nothing_of_another_user_is_taken_over() -> None:
 
 
 def nameless(refresh_token: str | None) -> AuthenticationResult:
-    """A sign-in at a provider that did not say who it was."""
+    """A sign-in at a provider that did not name the user."""
     return replace(answer(refresh_token=refresh_token), claims={})
 
 
 def test_two_sign_ins_of_unknown_users_share_nothing() -> None:
     store = MemoryStore()
-    keeper(store)(nameless("of the first"))
+    writer(store)(nameless("of the first"))
     store.write(CREDENTIALS, "key", {"scope": SETTINGS.scope})
-    keeper(store)(nameless(None))
+    writer(store)(nameless(None))
     session = Sessions(SETTINGS, store).read()
     assert session is not None
     assert session.refresh_token is None
@@ -94,7 +94,7 @@ def test_credentials_that_stay_after_the_session_was_lost_go_with_the_next_sign_
     store = MemoryStore()
     store.write(CREDENTIALS, "key", {"scope": SETTINGS.scope})
     before = Sessions(SETTINGS, store).sign_out_epoch()
-    keeper(store)(answer())
+    writer(store)(answer())
     session = Sessions(SETTINGS, store).read()
     assert session is not None
     assert session.sign_out_epoch != before
@@ -103,9 +103,9 @@ def test_credentials_that_stay_after_the_session_was_lost_go_with_the_next_sign_
 
 def test_another_user_is_refused_while_the_first_one_is_signed_in_and_changes_nothing() -> None:
     store = MemoryStore()
-    keeper(store)(answer())
+    writer(store)(answer())
     with pytest.raises(SignInFailedError, match=r"grace@example\.com signed in, but ada@example\.com is signed in"):
-        keeper(store)(answer("grace"))
+        writer(store)(answer("grace"))
     session = Sessions(SETTINGS, store).read()
     assert session is not None
     assert session.subject == "ada"
@@ -113,8 +113,8 @@ def test_another_user_is_refused_while_the_first_one_is_signed_in_and_changes_no
 
 def test_another_user_may_follow_one_whose_sign_in_has_ended() -> None:
     store = MemoryStore()
-    keeper(store)(answer(refresh_token=None, lives=-1))
-    keeper(store)(answer("grace"))
+    writer(store)(answer(refresh_token=None, lives=-1))
+    writer(store)(answer("grace"))
     session = Sessions(SETTINGS, store).read()
     assert session is not None
     assert session.subject == "grace"
@@ -122,7 +122,7 @@ def test_another_user_may_follow_one_whose_sign_in_has_ended() -> None:
 
 def test_a_sign_out_in_between_wins() -> None:
     store = MemoryStore()
-    late = keeper(store)
+    late = writer(store)
     begin_epoch(store, SETTINGS.scope)
     with pytest.raises(SignInFailedError, match="signed out during"):
         late(answer())
@@ -130,7 +130,7 @@ def test_a_sign_out_in_between_wins() -> None:
 
 
 class Screen:
-    """Nobody looks."""
+    """Show nothing."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -160,7 +160,7 @@ def test_a_client_without_the_device_grant_has_to_paste_and_is_told_why(monkeypa
     def refused(*_: Any, **__: Any) -> None:
         raise ConfigurationError("idp.example gives this client no device code")
 
-    def pasted(party: Any, redirect_uri: str, *, accept: Any, **_: Any) -> None:
+    def pasted(oidc_client: Any, redirect_uri: str, *, accept: Any, **_: Any) -> None:
         assert redirect_uri == "http://127.0.0.1:8400/callback"
         accept(answer())
 
@@ -203,7 +203,7 @@ def test_one_who_only_joins_does_not_begin_after_waiting_in_vain(monkeypatch: py
 
 @pytest.fixture
 def revoked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The refresh tokens that the provider is asked to revoke."""
+    """Return the refresh tokens that the provider is asked to revoke."""
     tokens: list[str] = []
     monkeypatch.setattr(perform, "revoke_session", lambda *arguments: tokens.append(arguments[-1]))
     monkeypatch.setattr(
@@ -215,7 +215,7 @@ def revoked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def signed_in_by_pasting(
     monkeypatch: pytest.MonkeyPatch, settings: Settings, store: MemoryStore, given: AuthenticationResult
 ) -> None:
-    def pasted(party: Any, redirect_uri: str, *, accept: Any, **_: Any) -> None:
+    def pasted(oidc_client: Any, redirect_uri: str, *, accept: Any, **_: Any) -> None:
         accept(given)
 
     monkeypatch.setattr(perform, "sign_in_with_paste", pasted)

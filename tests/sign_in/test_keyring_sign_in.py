@@ -1,4 +1,4 @@
-"""`cognito_cache = keyring` as a user meets it: a sign-in in it, moved out of it, and a keyring that does not work."""
+"""`cognito_cache = keyring` for a user: a sign-in in it, moved out of it, and a keyring that does not work."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def keyring_home(home: SignInHome, tmp_path: Path) -> SignInHome:
     return home.write(cognito_cache="keyring")
 
 
-def kept(home: SignInHome) -> dict[str, str]:
+def secret_files(home: SignInHome) -> dict[str, str]:
     found: dict[str, str] = json.loads(Path(home.environ[fake_keyring.VARIABLE]).read_text())
     return found
 
@@ -38,11 +38,11 @@ def test_a_whole_life_in_the_keyring_leaves_no_secret_in_the_home(keyring_home: 
     everything = home.texts()
     for secret in (printed["SecretAccessKey"], printed["SessionToken"], token):
         assert secret not in everything
-    refresh_tokens = [text for text in kept(home).values() if "refresh_token" in text]
+    refresh_tokens = [text for text in secret_files(home).values() if "refresh_token" in text]
     assert refresh_tokens
     assert json.loads(home.run("credential-process").out) == printed
     assert home.run("logout").code == 0
-    assert kept(home) == {}
+    assert secret_files(home) == {}
     assert home.run("credential-process").code == 3
 
 
@@ -52,11 +52,11 @@ def test_a_changed_cache_preserves_the_sign_in_both_ways(keyring_home: SignInHom
     assert "Moved what was stored for session corp (1) to cognito_cache = file" in change_cache(home, "file").err
     assert home.run("credential-process").code == 0
     assert home.session_document()["subject"] == "ada"
-    assert not any("sessions" in name for name in kept(home))
+    assert not any("sessions" in name for name in secret_files(home))
     assert change_cache(home, "keyring").code == 0
     assert home.run("token").code == 0
     assert not list((home.cache / "sessions").glob("*.json"))
-    assert any("sessions" in name for name in kept(home))
+    assert any("sessions" in name for name in secret_files(home))
 
 
 def test_a_variable_that_names_another_store_moves_no_secret_there(keyring_home: SignInHome) -> None:
@@ -78,7 +78,7 @@ def test_a_logout_ends_the_sign_in_that_another_store_holds_too(keyring_home: Si
     done = home.run("logout")
     assert done.code == 0, done.err
     assert "signed out ada@example.com" in done.err
-    assert kept(home) == {}
+    assert secret_files(home) == {}
     assert len(home.provider.journal("grant revoked")) == revoked + 1
 
 
@@ -94,7 +94,7 @@ def test_a_sign_out_counts_although_the_keyring_is_locked_and_the_next_one_revok
     assert "not signed in" not in status.out
     assert home.run("credential-process").code == 3
     assert home.run("logout").code == 0
-    assert kept(home) == {}
+    assert secret_files(home) == {}
     assert len(home.provider.journal("grant revoked")) == revoked + 1
 
 

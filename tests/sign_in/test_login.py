@@ -1,4 +1,4 @@
-"""`login` and what follows it, as real processes against the certified provider and the strict identity pool."""
+"""`login` and its results, as real processes against the certified provider and the strict identity pool."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_ctrl_c_ends_a_login_at_once_and_the_next_one_works(home: SignInHome) ->
     assert home.login().code == 0
 
 
-#: A browser that waits to be let go before it reads the page it was given.
+#: A browser that waits for permission before it reads its page.
 SLOW_BROWSER = """#!/bin/sh
 echo "$1" > {folder}/given.new; mv {folder}/given.new {folder}/given
 while [ ! -e {folder}/go ]; do sleep 0.05; done
@@ -182,7 +182,7 @@ def slow_browser(tmp_path: Path) -> tuple[str, ...]:
 
 
 def given(folder: Path, process: subprocess.Popen[str]) -> Path:
-    """The page that the browser was given."""
+    """Return the page that the browser got."""
     while not (folder / "given").exists():
         assert process.poll() is None
         time.sleep(0.01)
@@ -192,7 +192,7 @@ def given(folder: Path, process: subprocess.Popen[str]) -> Path:
 
 
 def command_lines() -> str:
-    """What every user of the machine reads of every process."""
+    """Return what every user of the machine can read of every process."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
@@ -208,7 +208,7 @@ def test_nothing_that_another_user_reads_leads_into_a_sign_in_and_the_page_is_go
     page = given(tmp_path, process)
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
     assert stat.S_IMODE(page.parent.stat().st_mode) == 0o700
-    if os.geteuid() == 0:  # another user in truth
+    if os.geteuid() == 0:  # really another user
         refused = subprocess.run(["cat", page], user=65534, capture_output=True, text=True, check=False)
         assert (refused.returncode, refused.stdout) == (1, "")
     start = followed(page.as_uri())
@@ -216,7 +216,7 @@ def test_nothing_that_another_user_reads_leads_into_a_sign_in_and_the_page_is_go
     assert str(page) in seen
     assert start not in seen
     assert urlsplit(start).path not in seen
-    # They know this code, find the port in /proc/net/tcp, and try what they can without the address.
+    # An attacker knows this code, finds the port in /proc/net/tcp, and tries everything without the address.
     origin = start.partition("/start/")[0]
     for path in ("/start/", "/start", "/done", "/callback", "/callback?code=x&state=y", "/"):
         answer = requests.get(origin + path, allow_redirects=False, timeout=10)

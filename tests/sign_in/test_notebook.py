@@ -1,4 +1,4 @@
-"""`login("dev")` in Python: a link to click on in a cell, no terminal."""
+"""`login("dev")` in Python: a link in a cell, no terminal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LINK = re.compile(r'href="([^"]+)"')
 
 @pytest.fixture
 def cell(home: SignInHome, monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, str]]:
-    """A kernel whose cell output is this list; whoever sees a link there signs in with it."""
+    """A kernel whose cell output is this list; a link there is followed to sign in."""
     import html
 
     for name, value in home.world.environment(home.path).items():

@@ -1,4 +1,4 @@
-"""Two issuers with one redirect URI, of which one could pass off the other's answer as its own."""
+"""Two issuers with one redirect URI, of which one could present the other's answer as its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.thorough
 
 
 def add_other(home: SignInHome, issuer: str, **keys: str) -> None:
-    """A second sign-in in the configuration, with the same default redirect URI."""
+    """Add a second sign-in to the configuration, with the same default redirect URI."""
     section = {
         "cognito_identity_pool_id": home.world.pool_id,
         "cognito_provider": issuer.removeprefix("http://"),

@@ -1,4 +1,4 @@
-"""A profile that signs in to a user pool by password: the conversation on the terminal, and what lives on after it."""
+"""A profile that signs in to a user pool by password: the dialogue on the terminal, and the renewals afterwards."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _ASKED = "Password of ada: "
 
 @pytest.fixture(scope="module")
 def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
-    with ministack_server.running(tmp_path_factory.mktemp("ministack")) as served:
-        yield served
+    with ministack_server.running(tmp_path_factory.mktemp("ministack")) as server:
+        yield server
 
 
 def home_of(server: Ministack, live: LivePool, directory: Path) -> PoolHome:
@@ -190,7 +190,7 @@ def test_a_sign_in_is_renewed_and_its_new_token_is_exchanged(ministack: Ministac
 
 
 def an_hour_later(home: PoolHome, ahead: float, **variables: str) -> str:
-    """What the federation of the profile serves in a process whose clock is ahead; the pool's clock is not moved."""
+    """Return the profile's credentials in a process whose clock is ahead; the pool's clock is not moved."""
     program = f"""
 import os, time
 real = time.time

@@ -23,7 +23,7 @@ HOUR = 3600
 
 @dataclass
 class Old:
-    """A home as an older version left it, what is known of it, and the servers it knows."""
+    """A home as an older version left it, the facts about it, and its servers."""
 
     home: OldHome
     facts: dict[str, Any]
@@ -42,7 +42,7 @@ class Old:
 
     @property
     def users(self) -> set[str]:
-        """Who is signed in, says ``status``."""
+        """Return the signed-in user according to ``status``."""
         return {entry["scope"] for entry in self.status()["sign_ins"]}
 
 
@@ -79,11 +79,11 @@ def test_expired_credentials_are_renewed_by_the_sign_in_of_before_once(old: Old)
     assert sorted(old.servers.spent) == sorted(old.facts["refresh_tokens"].values())
     assert CLIENT_SECRET in old.servers.client_secrets
     assert old.servers.authorizations == []
-    # The identity and what is linked to it were known.
+    # The identity and its linked login were known.
     ((operation, parameters),) = old.servers.calls
     assert (operation, parameters["IdentityId"]) == ("GetCredentialsForIdentity", identity_of("ada"))
     assert set(parameters["Logins"]) == {"login.corp.example", "login.partner.example"}
-    # What the renewal brought is found by the next one.
+    # The next process finds the result of the renewal.
     old.later(2 * HOUR)
     old.home.credentials("dev")
     assert len(old.servers.spent) == 4

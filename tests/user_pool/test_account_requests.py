@@ -1,4 +1,4 @@
-"""What each account operation puts on the wire."""
+"""The requests of each account operation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DELIVERED = CodeDelivery("a***@e***", "EMAIL", "email")
 Operation = Callable[..., Any]
 
 
-# operation, what is called with client_metadata, the exact request beside ClientMetadata
+# operation, the call with client_metadata, the exact request without ClientMetadata
 WITH_METADATA: list[tuple[str, Operation, dict[str, Any]]] = [
     (
         "SignUp",

@@ -1,4 +1,4 @@
-"""What a user pool asks, put to a person in words; and what becomes of the answers."""
+"""The challenges of a user pool as questions to the user, and the handling of the answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LATE = w.error("NotAuthorizedException", "Invalid session for the user, session 
 
 @dataclass
 class Person:
-    """Types these answers in turn."""
+    """Types these answers in order."""
 
     answers: list[str]
     asked: list[tuple[str, bool]] = field(default_factory=list)
@@ -130,7 +130,7 @@ def test_an_unknown_challenge_names_the_other_way(wire: w.Wire) -> None:
 
 
 def test_a_challenge_answered_too_late_begins_the_sign_in_again(wire: w.Wire) -> None:
-    """The pool's side of SRP is played by the first answers alone: it asks for the code at once."""
+    """The first answers act as the pool's side of SRP: it asks for the code at once."""
     wire.answers["InitiateAuth"] = [w.challenge("SMS_MFA")]
     wire.answers["RespondToAuthChallenge"] = [LATE, w.tokens()]
     person = Person(["password", "123456", "password", "654321"])

@@ -1,4 +1,4 @@
-"""What a remembered device puts on the wire."""
+"""The requests of a remembered device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a renewal of a user pool's tokens puts on the wire, and what its refusals mean."""
+"""The requests for a renewal of a user pool's tokens, and the meaning of refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One rule for URLs, wherever they come from: https, or http to a literal loopback address, and never by proxy."""
+"""One rule for URLs, wherever they come from: https, or http to a literal loopback address without a proxy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REFUSED = [
     "http://127.1",
     "https://user:secret@corp.example.com",
 ]
-#: Where a URL is set -> what reads it.
+#: The setting of a URL -> the code that reads it.
 PLACES: dict[str, Callable[[str], Any]] = {
     "cognito_endpoint_url": KEYS["endpoint_url"].read,
     "cognito_token_url": KEYS["token_url"].read,
