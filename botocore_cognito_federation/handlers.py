@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import clears_frames
 
 if TYPE_CHECKING:
-    from .application.token_provider import GrantHandler, KeepRotated
+    from .application.token_provider import GrantHandler, StoreRotated
     from .login_tokens.base import LoginTokenProvider
 
 __all__ = ["amazon", "facebook", "google", "oidc", "token_command", "token_env", "token_file", "token_url"]
@@ -33,7 +33,7 @@ def oidc(
     refresh_token: str | Callable[[], str],
     client_secret: str | None = None,
     *,
-    on_rotation: KeepRotated | None = None,
+    on_rotation: StoreRotated | None = None,
 ) -> GrantHandler:
     """Get new ID tokens of any OpenID Connect provider (Auth0, Okta, Keycloak, Entra, …) with its refresh token.
 
@@ -57,7 +57,7 @@ def google(
     refresh_token: str | Callable[[], str],
     client_secret: str | None = None,
     *,
-    on_rotation: KeepRotated | None = None,
+    on_rotation: StoreRotated | None = None,
 ) -> GrantHandler:
     """Get new Google ID tokens; the refresh token comes from a sign-in with ``access_type=offline``.
 
@@ -76,7 +76,7 @@ def amazon(
     refresh_token: str | Callable[[], str],
     client_secret: str | None = None,
     *,
-    on_rotation: KeepRotated | None = None,
+    on_rotation: StoreRotated | None = None,
 ) -> GrantHandler:
     """Get new access tokens of Login with Amazon.
 
@@ -95,7 +95,7 @@ def facebook(
     access_token: str | Callable[[], str],
     client_secret: str,
     *,
-    on_rotation: KeepRotated | None = None,
+    on_rotation: StoreRotated | None = None,
 ) -> GrantHandler:
     """Get long-lived Facebook access tokens (``fb_exchange_token``): each is exchanged for the next before it expires.
 

@@ -1,4 +1,4 @@
-"""What an application passes in, checked before anything is called, and turned into settings and tokens."""
+"""The arguments of an application, checked before any call, and converted to settings and tokens."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from ..errors import ConfigurationError, TokenRefreshError
 from ..identity_providers import IdentityProvider
 from ..login_token import LoginToken, checked_text, expiry_seconds
 
-#: When a token expires: seconds or milliseconds since 1970, or an aware datetime; None where the token itself says it.
+#: The expiry of a token: seconds or milliseconds since 1970, or an aware datetime; None if the token itself says it.
 Expiry: TypeAlias = float | datetime | None
 
-#: Claims that say who somebody is, under the names Amplify's pages use for a user.
+#: Claims that describe the user, under the names that Amplify's pages use.
 _CLAIMS_OF_A_USER = ("name", "email", "phone_number", "preferred_username")
 
 
 def checked(name: str, value: str) -> Any:
-    """A value of the configuration key of the same name.
+    """Check a value of the configuration key of the same name.
 
     Raises:
-        ConfigurationError: the key cannot hold it.
+        ConfigurationError: the key does not allow it.
     """
     if not isinstance(value, str):
         raise ConfigurationError(f"{name} must be a str, not {type(value).__name__}")
@@ -40,7 +40,7 @@ def checked(name: str, value: str) -> Any:
 
 
 def base_settings(identity_pool_id: str, *, region_name: str | None, **options: str | int | None) -> Settings:
-    """The settings that all sign-ins of one federation share.
+    """Return the settings that all sign-ins of one federation share.
 
     Raises:
         ConfigurationError: a value is malformed, or two contradict each other.
@@ -59,7 +59,7 @@ def base_settings(identity_pool_id: str, *, region_name: str | None, **options: 
 
 
 def resolved_provider(provider: str) -> IdentityProvider:
-    """The identity provider of an alias, a domain or an issuer URL.
+    """Return the identity provider of an alias, a domain or an issuer URL.
 
     Raises:
         ConfigurationError: the provider is empty or malformed.
@@ -74,7 +74,7 @@ def resolved_provider(provider: str) -> IdentityProvider:
 
 
 def _remedy(provider: str, of_a_profile: str) -> str:
-    """What an application does where a profile sets a key."""
+    """Return the remedy for an application where a profile would set a key."""
     if provider == "saml":
         return "Pass that ARN as the provider: arn:aws:iam::ACCOUNT:saml-provider/NAME"
     if provider == "user-pool":
@@ -83,18 +83,18 @@ def _remedy(provider: str, of_a_profile: str) -> str:
 
 
 def provider_key(provider: IdentityProvider) -> str:
-    """One word for a provider, whichever of its names was used: an alias and its domain are one."""
+    """Return one key for a provider, whichever of its names was used: an alias and its domain are the same."""
     return provider.login_key or provider.name
 
 
 def login_token(
     provider: IdentityProvider, token: str | None, *, expires_at: Expiry, identity_id: str | None, now: float
 ) -> LoginToken | None:
-    """The token of a sign-in; None for guests.
+    """Return the token of a sign-in; None for guests.
 
     Raises:
-        ConfigurationError: it is missing, empty or malformed, `expires_at` is no time, or a developer's identity ID is
-            missing. Nothing has been called.
+        ConfigurationError: it is missing, empty or malformed, `expires_at` is not a time, or a developer's identity ID
+            is missing. No call was made.
     """
     if provider.kind == "guest":
         if token or expires_at is not None:
@@ -114,7 +114,7 @@ def login_token(
         end = expiry_seconds(expires_at, now=now)
         checked_token = LoginToken.of(checked_text(token, "The token"), expires_at=end)
     except TokenRefreshError as error:
-        # An argument is wrong: asking again with the same one cannot help.
+        # An argument is wrong: repeating the call with it cannot help.
         raise ConfigurationError(error.what, remedy=error.remedy) from None
     if provider.token_kind == "id_token" and not checked_token.claims:
         raise ConfigurationError(
@@ -125,10 +125,10 @@ def login_token(
 
 
 def user_mapping(user: Mapping[str, Any] | None, token: LoginToken | None) -> dict[str, Any]:
-    """What the application says about its user, or the claims of the token that name one.
+    """Return the user information that the application gave, or the claims of the token that name the user.
 
     Raises:
-        ConfigurationError: it is no mapping of what JSON can hold.
+        ConfigurationError: it is not a mapping that JSON can hold.
     """
     if user is None:
         claims = token.claims if token is not None else {}
@@ -153,11 +153,11 @@ class Record:
     """One sign-in of an application.
 
     Attributes:
-        sign_in_id: random, new at each sign-in.
-        provider: the provider as the application named it, ``user-pool`` and the key of a pool included.
-        user: what the application said about the user, or the claims that name one.
+        sign_in_id: random, new for each sign-in.
+        provider: the provider as the application named it, or ``user-pool`` and the key of a pool.
+        user: the user information that the application gave, or the claims that name the user.
         identity_id: the identity so far; None before the first exchange.
-        fixed_identity_id: the identity the application gave; None where Cognito is asked (GetId).
+        fixed_identity_id: the identity that the application gave; None if Cognito decides (GetId).
         by_user_pool: whether the federation signed in to its user pool itself.
         username: the user's name in that pool.
     """
@@ -172,29 +172,29 @@ class Record:
 
     @property
     def identity_provider(self) -> IdentityProvider:
-        """The provider whose login the token is.
+        """The provider that issued the login token.
 
         Raises:
-            ConfigurationError: the record names none that can be.
+            ConfigurationError: the record names no valid one.
         """
         if self.by_user_pool:
-            # The key is the token's iss, so that it holds in every partition and on emulators.
+            # The key is the token's iss, so that it is right in every partition and on emulators.
             return IdentityProvider("user-pool", "oidc", self.provider)
         return resolved_provider(self.provider)
 
     @property
     def is_developer(self) -> bool:
-        """Whether the token is the pool's own (GetOpenIdTokenForDeveloperIdentity)."""
+        """Whether the token is the identity pool's own (GetOpenIdTokenForDeveloperIdentity)."""
         return self.identity_provider.kind == "developer"
 
     @property
     def scope_name(self) -> str:
-        """The name under which this sign-in is kept, and forgotten by its sign-out."""
+        """The name under which this sign-in is stored, and which its sign-out removes."""
         return f"application {self.sign_in_id}"
 
 
 def is_of_one_sign_in(scope: str) -> bool:
-    """Whether a scope is that of an application's sign-in, which never comes again."""
+    """Return whether a scope is that of an application's sign-in, which is never reused."""
     return _SCOPE.fullmatch(scope) is not None
 
 
@@ -211,7 +211,7 @@ class Records:
         return cache_key({"what": "application", "pool": settings.identity_pool_id, "endpoint": settings.endpoint_url})
 
     def read(self) -> Record | None:
-        """The current sign-in; None where nobody is signed in, or the document is damaged (damage is a miss)."""
+        """Return the current sign-in; None if the user is not signed in, or the document is damaged."""
         document = self.store.read(SESSIONS, self._key) or {}
         sign_in_id, provider, user = (document.get(name) for name in ("sign_in_id", "provider", "user"))
         if not isinstance(sign_in_id, str) or not isinstance(provider, str) or not isinstance(user, dict):
@@ -230,7 +230,7 @@ class Records:
         """Make a sign-in the current one.
 
         Raises:
-            StorageError: it could not be kept.
+            StorageError: it could not be stored.
         """
         self.store.write(
             SESSIONS,
@@ -251,7 +251,7 @@ class Records:
         """End the sign-in.
 
         Raises:
-            StorageError: the document is there and could not be removed.
+            StorageError: the document exists and could not be removed.
         """
         self.store.delete(SESSIONS, self._key)
 

@@ -72,7 +72,16 @@ class UserPoolTokens:
 
 @dataclass(frozen=True, repr=False)
 class Challenge:
-    """A question that the user pool asks before it issues tokens."""
+    """A question that the user pool asks before it issues tokens.
+
+    Attributes:
+        name: ChallengeName, such as ``SMS_MFA``, ``SOFTWARE_TOKEN_MFA``, ``NEW_PASSWORD_REQUIRED``.
+        parameters: ChallengeParameters, such as CODE_DELIVERY_DESTINATION.
+        session: the opaque state of this sign-in; valid for one answer.
+        username: the user's name in the pool.
+        device: the device that was presented at sign-in, if any.
+        totp_secret: after `UserPool.set_up_totp`, the secret for the user's authenticator application.
+    """
 
     name: str
     parameters: Mapping[str, str]

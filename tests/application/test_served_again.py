@@ -89,13 +89,13 @@ def test_credentials_requested_before_a_sign_out_are_not_returned_after_it(
 ) -> None:
     """The sign-out comes between the last check of the running call and its end."""
     federation = signed_in(world, make)
-    real = federation._serve_again
+    real = federation._reuse
 
     def late(*arguments: Any) -> None:
         federation.sign_out()
         real(*arguments)
 
-    monkeypatch.setattr(federation, "_serve_again", late)
+    monkeypatch.setattr(federation, "_reuse", late)
     federation.current_credentials()
     with pytest.raises(NotSignedInError):
         federation.current_credentials()
