@@ -130,16 +130,16 @@ class IdentityStore:
     def _unite(self, pool_id: str, logins: frozenset[Login], named: Identity | None) -> Identity:
         """Link `logins` to one identity; merge their current identities into the oldest signed-in one."""
         owner_ids = {self._owners[pool_id, login] for login in logins if (pool_id, login) in self._owners}
-        parties = [self._identities[owner_id] for owner_id in owner_ids]
+        identities = [self._identities[owner_id] for owner_id in owner_ids]
         if named is not None and named.identity_id not in owner_ids:
-            parties.append(named)
-        parent = min(parties, key=lambda party: (not party.authenticated, party.number))
-        united = logins.union(*(party.logins for party in parties))
+            identities.append(named)
+        parent = min(identities, key=lambda identity: (not identity.authenticated, identity.number))
+        united = logins.union(*(identity.logins for identity in identities))
         _one_login_for_each_provider(united)
-        for party in parties:
-            if party is not parent:
-                self._identities[party.identity_id] = replace(
-                    party, logins=frozenset(), parent_id=parent.identity_id, authenticated=True
+        for identity in identities:
+            if identity is not parent:
+                self._identities[identity.identity_id] = replace(
+                    identity, logins=frozenset(), parent_id=parent.identity_id, authenticated=True
                 )
         return self._store(replace(parent, logins=united, authenticated=True))
 

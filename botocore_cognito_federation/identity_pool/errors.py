@@ -59,7 +59,7 @@ class CallContext:
 
     def words(self) -> dict[str, object]:
         audience = self.claims.get("aud", "")
-        party = self.claims.get("azp")
+        authorized = self.claims.get("azp")
         issuer = str(self.claims.get("iss", ""))
         return {
             "setting": SettingNames() if self.profile else SettingNames(""),
@@ -73,7 +73,7 @@ class CallContext:
             "iss": _shown(issuer) or "none",
             "iss_key": _shown(derive_login_key(issuer)) or "none",
             "aud": _shown(", ".join(map(str, audience)) if isinstance(audience, list) else str(audience)) or "none",
-            "azp": f" and azp {_shown(str(party))}" if party else "",
+            "azp": f" and azp {_shown(str(authorized))}" if authorized else "",
             "identity": printable(self.identity_id, 100) or "none",
             "role": printable(self.role_arn, 200) or "of the pool",
         }

@@ -236,19 +236,19 @@ def check_storable(store: Store) -> None:
 def _sign_in_here(
     settings: Settings, store: Store, screen: Screen, options: LoginOptions, environment: Environment
 ) -> Session:
-    party = replace(oidc_client(settings, store, environment.environ), clock=environment.clock)
-    redirect = _loopback(settings, party, options)
+    oidc = replace(oidc_client(settings, store, environment.environ), clock=environment.clock)
+    redirect = _loopback(settings, oidc, options)
     flow = choose_flow(
         settings,
         options,
         browser=environment.can_open(environment.environ),
         comes_back_here=redirect is not None,
-        has_device_codes=lambda: party.metadata().device_authorization_endpoint is not None,
+        has_device_codes=lambda: oidc.metadata().device_authorization_endpoint is not None,
     )
     if flow.why:
         screen.say(flow.why)
     keeper = SessionWriter(settings, store, force=options.force, now=environment.clock.now)
-    attempt = _Attempt(settings, store, party, redirect, screen, options, environment, keeper)
+    attempt = _Attempt(settings, store, oidc, redirect, screen, options, environment, keeper)
     try:
         with screen:
             attempt.go(flow)
@@ -289,7 +289,7 @@ def _revoke_in_time(settings: Settings, store: Store, environment: Environment, 
 class _Attempt:
     settings: Settings
     store: Store
-    party: OIDCClient
+    oidc: OIDCClient
     redirect: Redirect | None
     screen: Screen
     options: LoginOptions
@@ -309,16 +309,16 @@ class _Attempt:
     def _go(self, kind: Kind, opens: bool) -> None:
         timeout, cancel = self.options.timeout, self.environment.cancel
         if kind in ("browser", "paste"):
-            refuse_shared_redirect(self.settings, self.party, every_sign_in())
+            refuse_shared_redirect(self.settings, self.oidc, every_sign_in())
         if kind == "password":
             self._by_password()
         elif kind == "device":
             sign_in_with_device(
-                self.party, announce=self.screen.announce, accept=self.keeper, timeout=timeout, cancel=cancel
+                self.oidc, announce=self.screen.announce, accept=self.keeper, timeout=timeout, cancel=cancel
             )
         elif kind == "paste":
             sign_in_with_paste(
-                self.party,
+                self.oidc,
                 self._redirect_to_paste(),
                 ask=self.screen.ask,
                 accept=self.keeper,
@@ -334,8 +334,8 @@ class _Attempt:
         )
         with browser:
             sign_in_with_browser(
-                self.party,
-                self.redirect or _redirect(self.settings, self.party, self.options),
+                self.oidc,
+                self.redirect or _redirect(self.settings, self.oidc, self.options),
                 announce=self.screen.announce,
                 open_url=browser.open if opens else None,
                 arrived=browser.arrived,
@@ -364,13 +364,13 @@ class _Attempt:
         self.keeper.keep(session, session.who)
 
 
-def _redirect(settings: Settings, party: OIDCClient, options: LoginOptions) -> Redirect:
-    redirect = loopback_redirect(settings.redirect_uri, party.provider.redirect_ports)
+def _redirect(settings: Settings, oidc: OIDCClient, options: LoginOptions) -> Redirect:
+    redirect = loopback_redirect(settings.redirect_uri, oidc.provider.redirect_ports)
     return redirect if options.port is None else replace(redirect, ports=(options.port,))
 
 
-def _loopback(settings: Settings, party: OIDCClient, options: LoginOptions) -> Redirect | None:
+def _loopback(settings: Settings, oidc: OIDCClient, options: LoginOptions) -> Redirect | None:
     try:
-        return _redirect(settings, party, options)
+        return _redirect(settings, oidc, options)
     except ConfigurationError:
         return None

@@ -330,10 +330,10 @@ def revoke_session(settings: Settings, store: Store, environ: Mapping[str, str],
             tokens = UserPoolTokens("", "", refresh_token, 0.0, settings.username or "")
             user_pool_of(settings, store, environ).revoke(tokens)
             return Revocation(True)
-        party = oidc_client(settings, store, environ)
+        oidc = oidc_client(settings, store, environ)
     except CognitoFederationError as failure:
         return Revocation(False, failure.what)
-    return revoke(party, refresh_token)
+    return revoke(oidc, refresh_token)
 
 
 def _credentials_until(store: Store, scope: str) -> float | None:
