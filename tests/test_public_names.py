@@ -92,9 +92,8 @@ def public_functions() -> Iterator[tuple[str, Callable[..., object]]]:
                 if function.__module__ == value.__name__ and not inner.startswith("_"):
                     yield f"{name}.{inner}", function
         elif inspect.isclass(value):
-            for inner in {
-                inner for base in value.__mro__ if base.__module__.startswith(package.__name__) for inner in vars(base)
-            }:
+            bases = [base for base in value.__mro__ if base.__module__.startswith(package.__name__)]
+            for inner in sorted({inner for base in bases for inner in vars(base)}):
                 member = inspect.getattr_static(value, inner)
                 function = member.__func__ if isinstance(member, (classmethod, staticmethod)) else member
                 if inspect.isfunction(function) and not inner.startswith("_"):

@@ -190,7 +190,7 @@ def calling_before_the_end(act: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Keep the signals back that would end this process; handlers that a program has set run as ever."""
+    """Delay the signals that would end this process; handlers that a program has set run as usual."""
     came: list[int] = []
     before: dict[int, _Handler] = {}
     try:

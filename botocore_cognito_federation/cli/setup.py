@@ -67,7 +67,7 @@ def _key_options(function: click.Command) -> click.Command:
 
 
 def _asked(wanted: dict[str, str], current: dict[str, str]) -> dict[str, str]:
-    """The wishes with what a person answered; Enter keeps what is in brackets."""
+    """Return the requests with the user's answers; Enter selects the value in brackets."""
     answers = dict(wanted)
     for name, question in _ASKED.items():
         merged = {**current, **answers}

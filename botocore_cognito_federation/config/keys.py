@@ -21,7 +21,7 @@ from .settings import Origin
 PREFIX = "cognito_"
 VARIABLE_PREFIX = "COGNITO_FEDERATION_"
 
-#: Variables of ours that are not twins of a key.
+#: Variables of this tool that do not correspond to a key.
 OTHER_VARIABLES = frozenset({"CACHE_DIR", "DEBUG", "EXEC_PROFILE"})
 
 #: A workload's token sources; at most one may be set.

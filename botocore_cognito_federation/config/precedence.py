@@ -58,7 +58,7 @@ class _Value:
 
 
 def has_our_keys(section: Mapping[str, Any]) -> bool:
-    """Whether a section of the file has a key of ours, right or wrong."""
+    """Return whether a section of the file has a key of this tool, valid or not."""
     return any(name.startswith(PREFIX) for name in section)
 
 
@@ -282,7 +282,7 @@ _EARLIER_IN_THE_CHAIN = ("role_arn", "sso_session", "sso_start_url", "web_identi
 
 
 def find_overrides(settings: Settings, environ: Mapping[str, str]) -> list[str]:
-    """One sentence for each thing that takes precedence over this profile, with what mends it; no value is shown."""
+    """Return one sentence with its remedy for each setting that takes precedence over this profile, without values."""
     profile = settings.profile or "default"
     found = []
     if environ.get("AWS_ACCESS_KEY_ID") and environ.get(EXEC_PROFILE) != profile:  # else they are those of `exec`

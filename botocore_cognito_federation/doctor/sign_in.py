@@ -163,7 +163,7 @@ def _keys(oidc: OIDCClient, metadata: ProviderMetadata) -> Iterator[CheckResult]
     try:
         jwks, _ = document(http, MemoryDocuments(), metadata.jwks_uri, now=oidc.clock.now())
     except CognitoFederationError as error:
-        what = f"The signing keys of {name} cannot be had, and no ID token verified: {error.what}"
+        what = f"The signing keys of {name} are not available, and no ID token can be verified: {error.what}"
         remedy = f"Correct jwks_uri in the discovery document of {name}, or let this machine reach it"
         raise reworded(error, what=what, remedy=remedy) from None
     candidates = [matching_keys(jwks, None, algorithm) for algorithm in ACCEPTED_ALGORITHMS]

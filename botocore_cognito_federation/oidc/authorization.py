@@ -58,7 +58,7 @@ class Redirect:
 
 
 def issuer_of(provider: IdentityProvider) -> str:
-    """Return what tells authorization servers apart: the issuer without one trailing slash, or the name of one."""
+    """Return what identifies an authorization server: the issuer without one trailing slash, or its name."""
     return (provider.issuer or provider.login_key or provider.name).removesuffix("/")
 
 
@@ -196,7 +196,7 @@ WHAT_HELPS: dict[str, str] = {
 
 
 class NotOurAnswerError(SignInFailedError):
-    """The answer belongs to another request (`state`): whoever sent it, the sign-in still waits for its own."""
+    """The answer belongs to another request (`state`): it is ignored, and the sign-in still waits for its own."""
 
 
 @dataclass(frozen=True)
@@ -317,7 +317,7 @@ def read_answer(request: AuthorizationRequest, query: str) -> str:
 
 
 def query_of_pasted(text: str) -> str:
-    """The query in what somebody pasted: the whole redirected URL, or only what follows its question mark.
+    """Return the query in a pasted text: the whole redirected URL, or only the part after its question mark.
 
     Raises:
         ValueError: there is none in it.

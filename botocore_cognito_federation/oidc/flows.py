@@ -212,7 +212,7 @@ def _opened(open_url: OpenUrl | None, launch: str) -> bool:
 def _redeemed_and_taken(
     oidc: OIDCClient, metadata: ProviderMetadata, request: AuthorizationRequest, code: str, take: Accept
 ) -> tuple[AuthenticationResult, bool]:
-    """Redeem a code and keep what it brings, in one piece; False where the user is to be asked for consent first."""
+    """Redeem a code and store the result, in one step; False if the user has to be asked for consent first."""
 
     def finish() -> tuple[AuthenticationResult, bool]:
         answer = _redeem(oidc, metadata, request, code)

@@ -274,7 +274,7 @@ def _made(
 
 
 def _user_info(oidc: OIDCClient, metadata: ProviderMetadata, access_token: str) -> dict[str, Any]:
-    """Who signed in, for the greeting and the stores; a sign-in without it is still one."""
+    """Return the user's claims, for display and the stores; a sign-in without them is still valid."""
     endpoints = oidc.provider.endpoints
     if metadata.userinfo_endpoint is None or endpoints is None:
         return {}

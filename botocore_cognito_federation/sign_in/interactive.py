@@ -125,7 +125,7 @@ logger = logging.getLogger(__name__)
 
 #: Seconds for revoking a refresh token that is given up; a person waits for the command to end.
 _REVOCATION_TIME = 5.0
-#: The port in a redirect that nobody listens on, where any port will do.
+#: The port in a redirect without a listener, if any port will do.
 _PASTE_PORT = 8400
 
 CanOpen = Callable[[Mapping[str, str]], tuple[bool, str]]
@@ -198,7 +198,7 @@ def refuse_without_sign_in(settings: Settings) -> None:
 
 
 def forget_failures(store: Store, environ: Mapping[str, str]) -> None:
-    """Nobody is to be told of a failure from before the sign-in."""
+    """Remove cached failures from before the sign-in."""
     with contextlib.suppress(StorageError):
         for key, _ in list(store.documents(FAILURES)):
             store.delete(FAILURES, key)
@@ -223,12 +223,12 @@ def _turn(settings: Settings, store: Store, options: LoginOptions, screen: Scree
 
 
 def check_storable(store: Store) -> None:
-    """Before anybody is sent to a browser: a full disk or a locked keyring would make the sign-in worthless.
+    """Check the store before the browser opens: a full disk or a locked keyring would make the sign-in worthless.
 
     Raises:
-        StorageError: it cannot be kept.
+        StorageError: a sign-in cannot be stored.
     """
-    key = cache_key({"what": "proof that a sign-in can be kept"})
+    key = cache_key({"what": "proof that a sign-in can be stored"})
     store.write(SECRETS, key, {"scope": ""})
     store.delete(SECRETS, key)
 
@@ -300,7 +300,7 @@ class _Attempt:
         try:
             self._go(flow.kind, flow.opens)
         except ConfigurationError as refused:
-            # Discovery may offer what this client is not allowed; nobody has been shown anything yet.
+            # Discovery may offer a flow that this client may not use; the user has seen nothing yet.
             if flow.instead is None or self.keeper.session is not None:
                 raise
             self.screen.say(refused.what)
@@ -346,7 +346,7 @@ class _Attempt:
             )
 
     def _redirect_to_paste(self) -> str:
-        """The redirect URI as the provider has it registered; nobody listens on it."""
+        """Return the redirect URI as registered at the provider; nothing listens on it."""
         if self.redirect is None:
             return self.settings.redirect_uri or ""
         return self.redirect.uri(self.redirect.ports[0] or _PASTE_PORT)

@@ -65,13 +65,13 @@ class Backoff:
             self._store.write(FAILURES, self._key, {"at": now, "pause": pause})
 
     def end(self) -> None:
-        """Forget the failures: somebody is there, and has signed in."""
+        """Forget the failures after a successful sign-in."""
         with contextlib.suppress(StorageError):
             self._store.delete(FAILURES, self._key)
 
 
 class SessionWriter:
-    """Keeps the answer of one sign-in; an `Accept` of `oidc.flows`.
+    """Stores the result of one sign-in; an `Accept` of `oidc.flows`.
 
     Args:
         settings: whose sign-in it is.
@@ -97,11 +97,11 @@ class SessionWriter:
         self.not_kept: Session | None = None
 
     def __call__(self, answer: AuthenticationResult) -> None:
-        """Keep the session, before the person is told that all is well.
+        """Store the session, before the user is told that the sign-in succeeded.
 
         Raises:
-            SignInFailedError: somebody else is signed in, or somebody signed out meanwhile.
-            StorageError: the session cannot be kept.
+            SignInFailedError: another user is signed in, or the user signed out meanwhile.
+            StorageError: the session cannot be stored.
         """
         self.keep(session_of(answer, signed_in_at=self._now(), sign_out_epoch=self._sign_out_epoch), answer.user_label)
 
@@ -111,10 +111,10 @@ class SessionWriter:
         return self._sign_out_epoch
 
     def keep(self, session: Session, label: str) -> None:
-        """Keep a session; `label` names the person in a refusal.
+        """Store a session; `label` names the user in a refusal.
 
         Raises:
-            SignInFailedError, StorageError: as for an answer.
+            SignInFailedError, StorageError: as for the result of a sign-in.
         """
         self.not_kept = session
         self._keep(session, label)
@@ -135,20 +135,20 @@ class SessionWriter:
                 elif before.refresh_token != session.refresh_token:
                     self.replaced = before
             else:
-                self._make_room(before, session, label)
+                self._end_previous(before, session, label)
                 session = replace(session, sign_out_epoch=self._sessions.sign_out_epoch())
             self._sessions.write(session)
         Backoff(self._settings, self._store, self._now).end()
         self.session = session
 
-    def _make_room(self, before: Session | None, session: Session, label: str) -> None:
-        """End what is kept for anybody who is not known to be the person who has just signed in."""
+    def _end_previous(self, before: Session | None, session: Session, label: str) -> None:
+        """End the stored sign-in of any user who is not known to be the one who has just signed in."""
         if before is not None and (before.subject, session.subject) != (None, None):
             self._refuse_or_replace(before, label)
         elif before is not None or any(
             document.get("scope") == self._settings.scope for _, document in self._store.documents(CREDENTIALS)
         ):
-            # Nobody can say whose credentials are kept: the provider names nobody, or the session before was lost.
+            # The user of the cached credentials is unknown: the provider names none, or the previous session was lost.
             end_sign_in(self._store, self._settings.scope)
 
     def _refuse_or_replace(self, before: Session, label: str) -> None:
@@ -156,9 +156,9 @@ class SessionWriter:
         if not has_ended and not self._force:
             raise SignInFailedError(
                 f"{label} signed in, but {before.who} is signed in here ({self._settings.scope})",
-                remedy="To change over, add --force; to keep both, give each a [cognito-session] of its own",
+                remedy="To replace that sign-in, add --force; to use both, give each user a separate [cognito-session]",
             )
-        # A new epoch: no answer kept ready for the one before is printed any more.
+        # A new epoch: no cached response of the previous user is printed any more.
         end_sign_in(self._store, self._settings.scope)
         self.replaced = before
 
