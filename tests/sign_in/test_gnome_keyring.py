@@ -91,7 +91,7 @@ def test_a_keyring_that_waits_to_be_unlocked_is_waited_for_a_while_and_then_name
     assert home.login().code == 0
     before = renewals(provider)
     keyring.lock()
-    with keyring.asking_nobody():
+    with keyring.with_silent_prompter():
         helpers = [home.python(_IMPATIENT, "credential-process", "--profile", "dev") for _ in range(3)]
         done = [finished(helper) for helper in helpers]
     assert [(d.code, d.out) for d in done] == [(8, "")] * 3, done
