@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.clients.rooms import Unavailable, promised
+from tests.clients.installer import Unavailable, promised
 
 from . import baseline, burst, in_process, outlets, page, rows, warm_path
 from .laboratory import Laboratory, opened

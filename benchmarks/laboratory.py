@@ -14,7 +14,7 @@ from pathlib import Path
 
 from botocore_cognito_federation.demo import home as home_files
 from botocore_cognito_federation.demo.world import World
-from tests.clients.rooms import Rooms
+from tests.clients.installer import Installer
 
 # Each changes what Python does at start.
 _PYTHON_VARIABLES = ("PYTHON", "VIRTUAL_ENV", "COVERAGE_")
@@ -25,7 +25,7 @@ class Laboratory:
     """One world, one home, one installed product; `environment` is that of every process measured."""
 
     world: World
-    rooms: Rooms
+    installer: Installer
     scratch: Path
     home: Path
     bin: Path
@@ -60,7 +60,7 @@ class Laboratory:
         """The executables of an environment as the README makes it, with the pip of this Python or the newest one."""
         folder = self.scratch / ("new-pip" if newest else "old-pip")
         if not folder.exists():
-            make = [self.rooms.interpreter, "-m", "venv", str(folder)]
+            make = [self.installer.interpreter, "-m", "venv", str(folder)]
             subprocess.run(make, check=True, capture_output=True)
             pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q"]
             if newest:
@@ -70,7 +70,7 @@ class Laboratory:
                 subprocess.run(remove, check=True, capture_output=True)
             pip += ["--no-index", "--no-deps"]
             # Without the packages that it depends on: an answer that is ready needs none of them.
-            subprocess.run([*pip, str(self.rooms.wheel())], check=True, capture_output=True)
+            subprocess.run([*pip, str(self.installer.wheel())], check=True, capture_output=True)
         return folder / "bin"
 
     @property
@@ -95,12 +95,12 @@ def opened(interpreter: str = sys.executable) -> Iterator[Laboratory]:
     """
     with tempfile.TemporaryDirectory(prefix="cognito-benchmarks-") as folder, World() as world:
         scratch = Path(folder)
-        rooms = Rooms(scratch, interpreter)
-        bin_folder = rooms.python("benchmarks", project=True)
+        installer = Installer(scratch, interpreter)
+        bin_folder = installer.python("benchmarks", project=True)
         home = scratch / "home"
         world.write_home(home, str(bin_folder / "cognito-federation"))
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_PYTHON_VARIABLES)}
         environment = home_files.child_environment(world.facts, home, inherited)
-        laboratory = Laboratory(world, rooms, scratch, home, bin_folder, environment)
+        laboratory = Laboratory(world, installer, scratch, home, bin_folder, environment)
         laboratory.warm()
         yield laboratory

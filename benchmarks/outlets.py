@@ -85,7 +85,7 @@ def _asked(variables: dict[str, str]) -> float:
 
 def _loop(laboratory: Laboratory) -> list[Row]:
     """Fresh processes without a cache: the client is there, its credentials are not."""
-    python = laboratory.rooms.python("benchmarks-aio", "aiobotocore", project=True) / "python"
+    python = laboratory.installer.python("benchmarks-aio", "aiobotocore", project=True) / "python"
     cache = laboratory.scratch / "aio-cache"
     environment = {**laboratory.environment, "COGNITO_FEDERATION_CACHE_DIR": os.fspath(cache)}
     told: list[dict[str, float]] = []

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.clients.rooms import REPOSITORY, version_of
+from tests.clients.installer import REPOSITORY, version_of
 
 from . import baseline
 from .laboratory import Laboratory
@@ -76,7 +76,7 @@ def text(laboratory: Laboratory, rows: Sequence[Row]) -> str:
         table=markdown(rows),
         machine=_machine(),
         versions=_versions(laboratory),
-        new_pip="made by uv, as pip since 25.2 makes it" if laboratory.rooms.uv else "pip since 25.2",
+        new_pip="made by uv, as pip since 25.2 makes it" if laboratory.installer.uv else "pip since 25.2",
         old_pip=" ".join(version_of(str(laboratory.with_old_pip() / "pip"), "--version").split()[:2]),
         missed=missed(rows),
         tolerance=baseline.tolerance(),

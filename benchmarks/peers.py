@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.clients.rooms import Unavailable
+from tests.clients.installer import Unavailable
 
 from .laboratory import Laboratory
 from .measuring import Command
@@ -70,19 +70,19 @@ def _tried(command: Command, environment: Mapping[str, str]) -> Command:
 
 
 def _aws_sso_util(laboratory: Laboratory, home: Path) -> Command:
-    room = laboratory.rooms.python("aws-sso-util", "aws-sso-util")
+    environment = laboratory.installer.python("aws-sso-util", "aws-sso-util")
     credentials = json.dumps({**_KEYS, "Expiration": "2099-01-01T00:00:00Z"})
     cache = str(home / ".aws" / "cli" / "cache")
-    subprocess.run([str(room / "python"), "-c", _FILL_CACHE, cache, _START_URL, credentials], check=True)
-    return [str(room / "aws-sso-util"), "credential-process", "--profile", "sso"]
+    subprocess.run([str(environment / "python"), "-c", _FILL_CACHE, cache, _START_URL, credentials], check=True)
+    return [str(environment / "aws-sso-util"), "credential-process", "--profile", "sso"]
 
 
 def _aws_export_credentials(laboratory: Laboratory, home: Path) -> Command:
     # Breaks with the account ID that botocore's credentials have had since.
-    room = laboratory.rooms.python("aws-export-credentials", "aws-export-credentials", "botocore<1.36")
-    return [str(room / "aws-export-credentials"), "--profile", "static", "--json"]
+    environment = laboratory.installer.python("aws-export-credentials", "aws-export-credentials", "botocore<1.36")
+    return [str(environment / "aws-export-credentials"), "--profile", "static", "--json"]
 
 
 def _aws_cli(laboratory: Laboratory, home: Path) -> Command:
-    aws = laboratory.rooms.debian("aws", "awscli", accept=lambda text: text.startswith("aws-cli/2."))
+    aws = laboratory.installer.debian("aws", "awscli", accept=lambda text: text.startswith("aws-cli/2."))
     return [aws, "configure", "export-credentials", "--profile", "static", "--format", "process"]

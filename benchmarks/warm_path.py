@@ -169,7 +169,7 @@ def against_peers(laboratory: Laboratory) -> list[Row]:
 
 def activated(laboratory: Laboratory) -> list[Row]:
     """What ``native enable`` adds to the start of every Python of an environment."""
-    folder = laboratory.rooms.python("benchmarks-activated", project=True)
+    folder = laboratory.installer.python("benchmarks-activated", project=True)
     environment = laboratory.environment
     subprocess.run(
         [folder / "cognito-federation", "native", "enable"], env=environment, check=True, capture_output=True

@@ -1,10 +1,11 @@
 """AWS credentials through an Amazon Cognito identity pool, for every AWS client on the machine.
 
-The public names are loaded on first use (PEP 562), so that importing the package costs nothing: the console script
-and every interpreter with the activation enabled go through here.
+The public names are loaded on first use (PEP 562), so that importing the package costs nothing: the console script and
+every interpreter with the activation enabled import it.
 """
 
-# No `from __future__ import annotations` here and in `_fast_path`: it loads a module, at every start of the helper.
+# No `from __future__ import annotations` here and in `_fast_path`: it would load a module at every start of the
+# program.
 __version__ = "0.1.0"
 
 TYPE_CHECKING = False
@@ -72,11 +73,11 @@ _HOME_OF = {
 }
 
 
-# Unseen by type checkers: to them a name that is not above is not there.
+# Hidden from type checkers: for them, a name that is not imported above does not exist.
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        if name == "__all__":  # only `import *` asks for it
+        if name == "__all__":  # Only `import *` asks for it.
             return sorted({*_HOME_OF, "__version__"})
         home = _HOME_OF.get(name)
         if home is None:

@@ -1,9 +1,8 @@
-"""The activation of `native enable`: joins botocore in the moment somebody imports it.
+"""The activation of `native enable`: registers with botocore when a program imports it.
 
-The ``.pth`` has put a finder there that brings in this module when somebody asks for botocore. Nothing here imports
-botocore by itself: that would cost much, and in an environment with the AWS CLI version 1 it would take the place of
-the copy that the CLI carries (``awscli.botocore``, which an import hook of its own puts in). botocore is found by
-whoever finds it otherwise.
+The ``.pth`` file installs a finder that imports this module when a program imports botocore. Nothing here imports
+botocore by itself. That would be slow, and in an environment with the AWS CLI version 1 it would replace the copy that
+the CLI carries (``awscli.botocore``, which its own import hook provides). The other finders find botocore as usual.
 """
 
 import sys
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class BotocoreFinder:
-    """Has an opinion on one name only."""
+    """A finder that handles one name only."""
 
     def __init__(self) -> None:
         self._asking: set[int] = set()
@@ -28,7 +27,7 @@ class BotocoreFinder:
     ) -> "ModuleSpec | None":
         if name != "botocore" or get_ident() in self._asking:
             return None
-        # Other hooks of this kind ask everybody anew, us included.
+        # Other hooks of this kind ask all finders again, including this one.
         self._asking.add(get_ident())
         try:
             import importlib.util
@@ -42,7 +41,7 @@ class BotocoreFinder:
 
 
 class _Loader:
-    """The loader of botocore, which stays as it is: a zip importer loads other modules too."""
+    """The loader of botocore, which does not change the module: a zip importer loads other modules too."""
 
     def __init__(self, loader: "Any") -> None:
         self._loader = loader
@@ -59,13 +58,13 @@ class _Loader:
 
 
 def register_in(botocore: "Any") -> None:
-    """Register with a botocore that has just been imported; one without initializers is left alone."""
+    """Register with a botocore that has just been imported; one without initializers stays unchanged."""
     if hasattr(botocore, "register_initializer") and initialize not in getattr(botocore, "_INITIALIZERS", ()):
         botocore.register_initializer(initialize)
 
 
 def initialize(session: "Any") -> None:
-    """What botocore calls for each new session. A failure leaves the stock chain, as after an uninstall."""
+    """Register in a new session; botocore calls it. After a failure the stock chain stays, as after an uninstall."""
     try:
         from .botocore_plugin.provider import initialize as put_provider
 
@@ -77,10 +76,10 @@ def initialize(session: "Any") -> None:
 
 
 def take_over() -> BotocoreFinder:
-    """Put a finder in the place of what the ``.pth`` has there, which has just been asked for botocore.
+    """Replace the finder of the ``.pth`` file, which has just been asked for botocore.
 
-    In its place, and there it stays: whoever goes through the list at this moment, in another thread that imports
-    something else, would leave one out if an entry before went away.
+    The new finder takes the same position and stays there: if an entry before them went away, other threads that are
+    iterating over the list at this moment would skip a finder.
     """
     finder = BotocoreFinder()
     for place, other in enumerate(sys.meta_path):
@@ -90,7 +89,7 @@ def take_over() -> BotocoreFinder:
 
 
 def _waits(finder: "Any") -> bool:
-    """Whether it is the function of the ``.pth``, of which there are two where `site` has run the line twice."""
+    """Return whether this is the function of the ``.pth``; there are two if `site` has run the line twice."""
     code = getattr(finder, "__code__", None)
     texts = [text for text in code.co_consts if isinstance(text, str)] if code is not None else []
     return any(__name__ in text for text in texts)

@@ -1,4 +1,4 @@
-"""AWS credentials as they are handed out: their parts, until when they are fresh and usable, and what a fetch gives."""
+"""AWS credentials as the package returns them, until when they are fresh and usable, and the result of a fetch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Essential(TypedDict):
 
 @dataclass(frozen=True, repr=False)
 class FederatedCredentials:
-    """AWS credentials that an identity pool vended.
+    """AWS credentials that an identity pool issued.
 
     Attributes:
         access_key: the access key ID.
@@ -27,8 +27,8 @@ class FederatedCredentials:
         token: the session token.
         expires_at: when they expire, seconds since the epoch.
         issued_at: when they were obtained, seconds since the epoch.
-        identity_id: the identity they act for, ``REGION:GUID``.
-        account_id: the AWS account, when known.
+        identity_id: the identity that they belong to, ``REGION:GUID``.
+        account_id: the AWS account, if it is known.
         authenticated: False only for guests.
     """
 
@@ -57,7 +57,7 @@ class FederatedCredentials:
         return datetime.fromtimestamp(self.expires_at, tz=timezone.utc)
 
     def essential(self) -> Essential:
-        """The three keyword arguments that any boto3 client call takes; a client made with them never renews them."""
+        """Return the keyword arguments for any boto3 client call; a client made with them never refreshes them."""
         return {
             "aws_access_key_id": self.access_key,
             "aws_secret_access_key": self.secret_key,
@@ -65,7 +65,7 @@ class FederatedCredentials:
         }
 
     def document(self) -> dict[str, Any]:
-        """The form in which a store keeps them."""
+        """Return the credentials as a JSON object for the cache."""
         return {
             "access_key": self.access_key,
             "secret_key": self.secret_key,
@@ -79,7 +79,11 @@ class FederatedCredentials:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> FederatedCredentials | None:
-        """The credentials a store kept, or None where the document is damaged (damage is a miss)."""
+        """Return the credentials from a cached JSON object, or None if it is damaged (damage is a cache miss).
+
+        Args:
+            document: the object, as `document` made it.
+        """
         texts = [document.get(name) for name in ("access_key", "secret_key", "token", "identity_id")]
         times = [document.get(name) for name in ("expires_at", "issued_at")]
         account, authenticated = document.get("account_id"), document.get("authenticated")
@@ -93,16 +97,16 @@ class FederatedCredentials:
         try:
             expires_at, issued_at = (float(time) for time in times if time is not None)
             kept = cls(access_key, secret_key, token, expires_at, issued_at, identity_id, account, authenticated)
-            # JSON may hold numbers that are no time at all: Infinity, or more digits than a float has.
+            # JSON may hold numbers that are not a time: Infinity, or more digits than a float has.
             return kept if kept.expiration and isfinite(issued_at) else None
         except (OverflowError, ValueError, OSError):
             return None
 
     def process_document(self) -> dict[str, Any]:
-        """The object of the ``credential_process`` contract.
+        """Return the JSON object of the ``credential_process`` contract.
 
-        ``Version`` is the integer 1, ``AccountId`` a string and ``Expiration`` a UTC time with a Z: other spellings
-        are refused by one SDK or another.
+        ``Version`` is the integer 1, ``AccountId`` a string and ``Expiration`` a UTC time with a Z: each other spelling
+        is refused by some SDK.
         """
         document: dict[str, Any] = {
             "Version": 1,
@@ -116,27 +120,26 @@ class FederatedCredentials:
         return document
 
 
-#: Seconds of life left under which credentials are renewed, unless a third of their lifetime is less.
+#: Remaining seconds below which credentials are refreshed, unless a third of their lifetime is less.
 WINDOW = 1200.0
 #: Of their lifetime, the most that a configured window may take: a wider one would make each request an exchange.
 WIDEST_WINDOW = 0.9
 #: Seconds before expiry at which credentials are no longer served, unless a tenth of their lifetime is less.
 GRACE = 60.0
-#: Seconds a clock may step back, as time synchronisation does, before what was issued "in the future" is a miss.
+#: Seconds that a clock may step back, as time synchronisation does, before credentials from "the future" are a miss.
 _CLOCK_STEP = 5.0
 
 
 @dataclass(frozen=True)
 class FetchResult:
-    """Credentials, and from when on it is worth asking again.
+    """Credentials, and the time from which they should be refreshed.
 
     Attributes:
         credentials: the credentials.
-        refresh_at: when they should be renewed, or when a renewal that failed may be tried again; seconds since
-            the epoch.
-        who: a digest of the user; empty where only the identity pool can say who it is.
-        only_here: whether they are what this fetcher returned last, while no token says whose are asked for or the
-            token could not be exchanged: for clients that have them already, and for no others.
+        refresh_at: when they should be refreshed, or when a failed refresh may be retried; seconds since the epoch.
+        who: a digest of the user; empty if only the identity pool knows the user.
+        only_here: whether they are a repetition of this fetcher's last result, because no token names the user or the
+            token could not be exchanged. They are then only for clients that have them already.
     """
 
     credentials: FederatedCredentials
@@ -146,7 +149,7 @@ class FetchResult:
 
 
 def refresh_at(credentials: FederatedCredentials, window: int | None) -> float:
-    """From when on the credentials should be renewed, seconds since the epoch.
+    """Return the time from which the credentials should be refreshed, seconds since the epoch.
 
     Args:
         window: the configured ``cognito_refresh_window``, of which `WIDEST_WINDOW` is the limit; None for the default.
@@ -158,17 +161,17 @@ def refresh_at(credentials: FederatedCredentials, window: int | None) -> float:
 
 
 def usable_until(credentials: FederatedCredentials) -> float:
-    """Until when the credentials are served although they cannot be renewed, seconds since the epoch."""
+    """Return the time until which the credentials may be handed out if a refresh fails, seconds since the epoch."""
     return credentials.expires_at - min(GRACE, _lifetime(credentials) / 10)
 
 
 def is_fresh(credentials: FederatedCredentials, window: int | None, now: float) -> bool:
-    """Whether the credentials can be handed out with no thought of renewing them."""
+    """Return whether the credentials need no refresh yet."""
     return credentials.issued_at - _CLOCK_STEP <= now < min(refresh_at(credentials, window), credentials.expires_at)
 
 
 def is_usable(credentials: FederatedCredentials, now: float) -> bool:
-    """Whether the credentials may be handed out while they cannot be renewed."""
+    """Return whether the credentials may be handed out if they cannot be refreshed."""
     return credentials.issued_at - _CLOCK_STEP <= now < usable_until(credentials)
 
 

@@ -1,11 +1,11 @@
-"""The exception family: each error says what happened, what mends it, and its exit code.
+"""The exceptions: each says what happened and how to fix it, and has its exit code.
 
-Every error is a `botocore.exceptions.CredentialRetrievalError`, so one ``except`` serves credentials that come
-natively and those that come through ``credential_process``, and botocore's chain never goes on past one of ours to
-another identity.
+Every error is a `botocore.exceptions.CredentialRetrievalError`. One ``except`` therefore handles native credentials and
+those of ``credential_process``, and botocore's chain never continues to another identity after an error of this
+package.
 
-No error ever carries a secret: text from another party is quoted only after `diagnosis` has chosen what to quote,
-and inner exceptions are re-raised ``from None``.
+No error holds a secret: foreign text is quoted only after the error tables have chosen what to quote, and inner
+exceptions are re-raised ``from None``.
 """
 
 from __future__ import annotations
@@ -22,34 +22,33 @@ from botocore.exceptions import CredentialRetrievalError
 if TYPE_CHECKING:
     from .messages import SignInAgain
 
-#: Characters of what happened, and of the remedy.
+#: Maximum number of characters of `what`, and of `remedy`.
 _LONGEST = 2000
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class CognitoFederationError(CredentialRetrievalError):
-    """Base of everything this package raises on purpose.
+    """Base class of all errors that this package raises on purpose.
 
     Args:
-        what: what happened and why, one sentence without a full stop at its end where a remedy follows.
-        remedy: the command or configuration key that mends it; may be empty.
+        what: what happened and why: one sentence, without a full stop if a remedy follows.
+        remedy: the command or configuration key that fixes it; may be empty.
 
     Attributes:
-        sign_in_again: the remedy as data, where it is to sign in again and the command is not known yet.
+        sign_in_again: the remedy as data, if it is to sign in again and the command is not yet known.
         exit_code: the exit status of the command line for this error.
-        retry_at: when a failure that was remembered may be tried again, seconds since the epoch; None where nothing
-            was remembered.
+        retry_at: when a cached failure may be retried, seconds since the epoch; None if the failure is not cached.
     """
 
     exit_code: ClassVar[int] = 1
     retry_at: float | None = None
 
     def __init__(self, what: str, *, remedy: str | SignInAgain = "") -> None:
-        # Imported here: a program that finds credentials ready makes no error.
+        # Imported here: a program that finds cached credentials raises no error.
         from .messages import printable
 
-        # Configuration, claims and answers of services are quoted in errors, and errors go to terminals and files.
+        # Errors quote configuration, claims and answers of services, and go to terminals and files.
         self.what = printable(str(what), _LONGEST)
         self.remedy = printable(str(remedy), _LONGEST)
         self.sign_in_again = None if isinstance(remedy, str) else remedy
@@ -57,7 +56,7 @@ class CognitoFederationError(CredentialRetrievalError):
 
     @property
     def line(self) -> str:
-        """What happened and what mends it, as the one line a command prints on stderr."""
+        """Return what happened and how to fix it, as the one line that a command prints on stderr."""
         return f"{self.what}. {self.remedy}" if self.remedy else self.what
 
     def __str__(self) -> str:
@@ -68,20 +67,20 @@ class CognitoFederationError(CredentialRetrievalError):
 
 
 def without_frames(error: CognitoFederationError) -> CognitoFederationError:
-    """The error without the calls and inner exceptions that led to it, to be raised where the caller is an application.
+    """Return the error without its traceback and inner exceptions, to be raised in an application.
 
-    Their local variables hold tokens, and crash reporters and notebooks show local variables. What happened and what
-    mends it is in the message; each step is in the debug log.
+    Their local variables hold tokens, and crash reporters and notebooks show local variables. The message says what
+    happened and how to fix it; the debug log holds each step.
     """
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 
 
 def clears_frames(function: _Function) -> _Function:
-    """Decorate a function that is handed a secret: whatever it raises leaves no local variable behind.
+    """Decorate a function that takes a secret: the exceptions it raises keep no local variables.
 
     Crash reporters and notebooks show the local variables of every frame that an exception has passed. The traceback
-    keeps its files and lines; the frames of this function and of all that it called are emptied. An error of this
+    keeps its files and lines, but the frames of this function and of all that it called are cleared. An error of this
     package also loses the inner exceptions that led to it, whose text may quote anything.
     """
 
@@ -107,9 +106,9 @@ def clears_frames(function: _Function) -> _Function:
 
 
 class ClearsFrames:
-    """Base of classes whose public methods are handed secrets: each is decorated with `clears_frames`.
+    """Base of classes whose public methods take secrets: each is decorated with `clears_frames`.
 
-    Methods that an application's own subclass adds are left as they are.
+    Methods that an application's own subclass adds are not changed.
     """
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -132,7 +131,7 @@ def _clear(error: BaseException) -> None:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and every error that led to it, each once."""
+    """Yield an error and every error that led to it, each once."""
     waiting: list[BaseException | None] = [error]
     seen: set[int] = set()
     while waiting:
@@ -144,14 +143,14 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         waiting += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]
 
 
-#: What the words of an error are kept in; the last is botocore's.
+#: Attributes that hold the text of an error; the last is botocore's.
 _WORDS = frozenset({"what", "remedy", "sign_in_again", "kwargs"})
 
 
 def reworded(
     error: CognitoFederationError, *, what: str | None = None, remedy: str | None = None
 ) -> CognitoFederationError:
-    """The same error in other words."""
+    """Return the same error with another text."""
     new = _rebuild(type(error), error.what if what is None else what, error.remedy if remedy is None else remedy)
     vars(new).update({name: value for name, value in vars(error).items() if name not in _WORDS})
     return new
@@ -162,19 +161,19 @@ def _rebuild(cls: type[CognitoFederationError], what: str, remedy: str) -> Cogni
 
 
 class ConfigurationError(CognitoFederationError):
-    """A profile, a `[cognito-session]`, a variable or an argument is wrong; asking again cannot help."""
+    """A profile, a `[cognito-session]`, a variable or an argument is wrong; repeating the call cannot help."""
 
     exit_code = 4
 
 
 class SignInRequiredError(CognitoFederationError):
-    """Somebody has to sign in: there is no session, or the identity provider ended it."""
+    """The user has to sign in: there is no session, or the identity provider ended it."""
 
     exit_code = 3
 
 
 class NotSignedInError(SignInRequiredError):
-    """A question about the signed-in user was asked while nobody is signed in."""
+    """The caller asked for the signed-in user, but the user is not signed in."""
 
 
 class SignInFailedError(CognitoFederationError):
@@ -190,7 +189,7 @@ class TokenRefreshError(CognitoFederationError):
 
 
 class NonRetryableError(TokenRefreshError):
-    """For refresh handlers to raise: asking again cannot help.
+    """For refresh handlers to raise: repeating the call cannot help.
 
     The counterpart of Amplify's class of the same name.
     """
@@ -200,7 +199,7 @@ class FederationRefusedError(CognitoFederationError):
     """Cognito or STS refused the login token, the identity or the role.
 
     Attributes:
-        retry: what the federation may still try, a `retry.Retry`; None where nobody said.
+        retry: which retry may help, a `Retry`; None if it is not known.
     """
 
     exit_code = 6
@@ -208,7 +207,7 @@ class FederationRefusedError(CognitoFederationError):
 
 
 class TemporaryError(CognitoFederationError):
-    """Network, throttling, 5xx or a time limit: the same call may succeed later.
+    """Network failure, throttling, HTTP 5xx or a time limit: the same call may succeed later.
 
     Refresh handlers may raise it to be asked again.
 
@@ -227,11 +226,11 @@ class StorageError(CognitoFederationError):
 
 
 class Retry(Enum):
-    """What may be tried after a refusal."""
+    """The retries that may help after a refusal."""
 
     TRANSIENT = "transient"  # the same call, with backoff and jitter
-    BRIEF = "brief"  # the same call two more times at most, then a person must know
+    BRIEF = "brief"  # the same call, at most twice more; then the user must know
     SLOW = "slow"  # the same call, but minutes later
-    TOKEN = "token"  # one more time with a newly obtained login token
-    IDENTITY = "identity"  # one more time with the identity looked up again
+    TOKEN = "token"  # once more with a newly obtained login token
+    IDENTITY = "identity"  # once more, after the identity was looked up again
     NEVER = "never"

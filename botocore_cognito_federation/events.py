@@ -1,4 +1,4 @@
-"""What an application may be told: sign-ins, renewals and their failures. Never a secret."""
+"""Events for applications: sign-ins, renewals and their failures. Never a secret."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ NAMES = frozenset(
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened.
+    """An event that an application may handle.
 
     Attributes:
         name: one of `NAMES`.
-        provider: the provider's name or Logins key, if known.
-        identity_id: the identity concerned, if known.
-        user: what the application said about the user, or the claims that name one.
-        expires_at: when what was renewed expires, seconds since the epoch.
-        error: what went wrong, for the failures.
-        previous_identity_id: of ``identity-changed``, the identity before; what is kept under it has to be moved.
+        provider: the provider's name or Logins key, if it is known.
+        identity_id: the identity concerned, if it is known.
+        user: the user information that the application gave, or the claims that name the user.
+        expires_at: when the new credentials or the new token expire, seconds since the epoch.
+        error: the failure, for events that report one.
+        previous_identity_id: of ``identity-changed``, the identity before; data stored under it has to be moved.
     """
 
     name: str
@@ -55,10 +55,10 @@ Callback = Callable[[Event], object]
 
 
 class Events:
-    """Hands events to whoever subscribed.
+    """Passes events to subscribers.
 
-    Those of a renewal are told once it is over (`held`): a listener may then ask the federation for credentials, or
-    sign in again, and one that takes its time holds no lock that others wait for.
+    The events of a renewal are emitted after it (`held`): a listener may then ask the federation for credentials or
+    sign in again, and a slow listener holds no lock.
     """
 
     def __init__(self) -> None:
@@ -66,14 +66,18 @@ class Events:
         self._here = _OfThisThread()
 
     def on(self, name: str, callback: Callback) -> Callable[[], None]:
-        """Subscribe to the events of a name.
+        """Subscribe to an event.
+
+        Args:
+            name: one of `NAMES`.
+            callback: called with each `Event` of that name.
 
         Returns:
             A function that ends the subscription; calling it again does nothing.
 
         Raises:
             ValueError: there is no such event.
-            TypeError: the callback cannot be called.
+            TypeError: the callback is not callable.
         """
         if name not in NAMES:
             raise ValueError(f"there is no event {name!r}; the names are {', '.join(sorted(NAMES))}")
@@ -90,7 +94,7 @@ class Events:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """What this thread emits in the block is told after it, in order."""
+        """Delay the events that this thread emits in the block until after it; their order stays."""
         if self._here.waiting is not None:
             yield
             return
@@ -103,12 +107,12 @@ class Events:
                 self.emit(event)
 
     def emit(self, event: Event) -> None:
-        """Tell every subscriber; what a subscriber raises is logged and stops nothing.
+        """Call every subscriber; an exception of a subscriber is logged and has no other effect.
 
-        An error is told by its words: the frames of the one that is on its way still hold what was handed to them.
+        An error is passed on as a new object: the frames of the one being raised still hold their arguments.
 
-        Listeners are not told of what one of them causes under the same name: asking again after a failure would
-        otherwise never end.
+        A listener is not called for an event of the same name that it causes itself: repeating a call after each
+        failure would never end.
         """
         if isinstance(event.error, CognitoFederationError) and event.error.__traceback__ is not None:
             event = replace(event, error=reworded(event.error))
@@ -125,12 +129,12 @@ class Events:
         for callback in tuple(self._callbacks[event.name]):
             try:
                 callback(event)
-            except Exception:  # an application's listener must not stop a renewal
+            except Exception:  # An application's listener must not stop a renewal.
                 logger.exception("A listener of the event %r failed", event.name)
 
 
 class _OfThisThread(threading.local):
-    """What one thread is about to tell, and the names of the events it is telling."""
+    """The events that one thread has yet to emit, and the names of those that it is emitting."""
 
     def __init__(self) -> None:
         self.waiting: deque[Event] | None = None
@@ -138,7 +142,7 @@ class _OfThisThread(threading.local):
 
 
 class _Once:
-    """One subscription; the same function may be subscribed twice."""
+    """One subscription; a function may be subscribed more than once."""
 
     def __init__(self, callback: Callback) -> None:
         self._callback = callback

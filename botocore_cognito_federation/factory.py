@@ -1,4 +1,4 @@
-"""Constructs everything: from the settings of a configuration to the fetcher of its credentials."""
+"""Constructs all objects: from the settings of a configuration to the fetcher of its credentials."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ def fetcher_for(
         settings: the configuration.
         session: gives the botocore session whose endpoints, proxies and certificates our calls use; default is one of
             the settings' own profile.
-        store: where things are kept; default is what the settings say.
+        store: the store; by default the one in the settings.
         environ: the process environment.
-        events: who is told.
+        events: receives the events.
         only_for: see `CredentialFetcher`.
         last: see `CredentialFetcher`.
-        time_left: seconds the caller has for a person to sign in; None where it can wait.
+        time_left: seconds that the caller has for an interactive sign-in; None if it can wait.
         open_session: opens a botocore session for another profile (``cognito_developer_profile``); the default knows
             only what botocore knows, and no profile of this tool that has no ``credential_process``.
         answers: see `CredentialFetcher`.
@@ -95,11 +95,11 @@ def fetcher_for(
 
 
 def answer_writer_for(settings: Settings, query: CacheQuery) -> AnswerWriter:
-    """Construct what stores credentials ready to print.
+    """Construct the writer of cached responses.
 
     Args:
         settings: the configuration.
-        query: what ``credential-process`` would be asked, taken before the configuration was read.
+        query: the query of ``credential-process``, taken before the configuration was read.
     """
     from .cache.answers import AnswerWriter
 
@@ -123,7 +123,7 @@ def linking_for(
     environ: Mapping[str, str] | None = None,
     open_session: Callable[[str], Session] | None = None,
 ) -> Linking:
-    """Construct what links and unlinks the sessions of ``cognito_logins``.
+    """Construct the object that links and unlinks the sessions of ``cognito_logins``.
 
     Args:
         settings: the configuration.
@@ -144,7 +144,7 @@ def linking_for(
 def _open_provider(
     declared: SourceDeclaration, settings: Settings, context: SourceContext
 ) -> LoginTokenProvider | None:
-    """The login token provider, which signs in by itself where people sign in and ``cognito_auto_login`` says so."""
+    """Return the login token provider, wrapped in the automatic sign-in if ``cognito_auto_login`` asks for it."""
     provider = declared.open(settings, context)
     if settings.auto_login == "never" or not isinstance(provider, RefreshTokenProvider):
         return provider
@@ -197,7 +197,7 @@ def other_stores(store: Store, environ: Mapping[str, str]) -> list[Store]:
 
 
 def everything_stored(environ: Mapping[str, str]) -> Store:
-    """What all stores of this user hold together, for commands about all profiles.
+    """Return the content of all stores of this user, for commands about all profiles.
 
     Raises:
         ConfigurationError: see `default_directory`.
@@ -251,7 +251,7 @@ class Linking:
 
 
 def store_for(settings: Settings, environ: Mapping[str, str]) -> Store:
-    """The store a configuration names; nothing is touched yet.
+    """Return the store of a configuration, without any access to it.
 
     Raises:
         ConfigurationError: see `default_directory`.

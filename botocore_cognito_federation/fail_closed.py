@@ -1,12 +1,11 @@
-"""``cognito_fail_closed``: what a ``credential-process`` that fails answers where clients must not go on to others.
+"""``cognito_fail_closed``: what a failing ``credential-process`` prints to stop clients from falling back.
 
-Some SDKs take a helper that fails for one that has nothing to offer, and go on to the role of the machine. For them the
-answer to a failure is a set of credentials that cannot sign for anybody: every request is refused, and the key ID,
-which errors and logs of AWS show, says why. It expires soon; one that had expired would count as a failure.
+Some SDKs treat a failing helper like one that has no credentials, and fall back to the role of the machine. For them
+the answer to a failure is a set of credentials that cannot sign anything: every request is refused, and the key ID,
+which AWS shows in errors and logs, says why. The credentials expire soon; expired ones would count as a failure.
 
-Every failure comes here, also one that says that the configuration is wrong or that a module cannot be imported. So
-this file imports only what the interpreter has imported already, and reads the one key by itself, from whatever file
-there is.
+This applies to every failure, also to a wrong configuration or a module that cannot be imported. So this file imports
+only what the interpreter has already imported, and reads the one key by itself from any configuration file.
 """
 
 from time import gmtime, strftime, time
@@ -15,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Seconds until a client asks again.
+#: Seconds after which a client asks again.
 LIFETIME = 60
 _REASONS = {
     3: "SIGN_IN_REQUIRED",
@@ -31,26 +30,27 @@ _VARIABLE, _SESSION_VARIABLE = "COGNITO_FEDERATION_FAIL_CLOSED", "COGNITO_FEDERA
 
 
 def key_id_of(code: int) -> str:
-    """The key ID that says why: IAM takes only letters, digits and underscores in one, and no real one looks like it.
+    """Return the key ID that says why: IAM allows only letters, digits and underscores, and no real ID looks like this.
 
     Args:
-        code: the exit code of the failure. Nothing of its message is shown: key IDs end up in logs of other parties.
+        code: the exit code of the failure. The message is never shown: key IDs end up in the logs of other systems.
     """
     return f"FAILED_{_REASONS.get(code, 'UNEXPECTED')}_RUN_cognito_federation_doctor"
 
 
 def answer_in_place_of(code: int, profile: str, config: str, environ: "Mapping[str, str]") -> "str | None":
-    """What to print instead of a failure; None where ``cognito_fail_closed`` does not ask for it.
+    """Return what to print instead of a failure, or None unless ``cognito_fail_closed`` asks for it.
 
     Args:
         code: the exit code of the failure.
         profile: the profile's name.
         config: the path of the configuration file.
+        environ: the environment.
     """
     if not is_asked_for(profile, config, environ):
         return None
     expiration = strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(time() + LIFETIME))
-    # Without a session token: AWS would complain about that first, and not show the key ID.
+    # No session token: AWS would complain about that first and not show the key ID.
     return (
         f'{{"Version":1,"AccessKeyId":"{key_id_of(code)}","SecretAccessKey":"{_NO_SECRET}",'
         f'"Expiration":"{expiration}"}}'
@@ -58,7 +58,7 @@ def answer_in_place_of(code: int, profile: str, config: str, environ: "Mapping[s
 
 
 def is_asked_for(profile: str, config: str, environ: "Mapping[str, str]") -> bool:
-    """Whether the key is set, to anything but ``false``: a value that is no value is a failure too."""
+    """Return whether the key is set to anything but ``false``: a malformed value is a failure too."""
     value = environ.get(_VARIABLE)
     if not value:
         sections = _sections(config)
@@ -70,7 +70,7 @@ def is_asked_for(profile: str, config: str, environ: "Mapping[str, str]") -> boo
 
 
 def _sections(config: str) -> "dict[str, dict[str, str]]":
-    """The two keys by section; what can be read counts, also in a file that botocore refuses."""
+    """Return the two keys by section; readable lines count, even in a file that botocore refuses."""
     try:
         with open(config, "rb") as file:
             text = file.read().decode("utf-8", "replace").removeprefix("\ufeff")
@@ -90,6 +90,6 @@ def _sections(config: str) -> "dict[str, dict[str, str]]":
 
 
 def _title(section: str) -> str:
-    """A section's title as botocore reads it: without quotes, its words apart by one space."""
+    """Return a section's title as botocore parses it: without quotes, its words separated by one space."""
     words = section.replace('"', "").replace("'", "").split()
     return " ".join(words[1:] if words == ["profile", "default"] else words)

@@ -1,15 +1,14 @@
 """Fetches the credentials of one configuration: from the cache while they are fresh, otherwise from the identity pool.
 
-The whole decision: `fetch` finds out whose credentials are asked for, asking for a login token only where nothing else
-can say it. Cached credentials that are fresh are returned. Otherwise one process takes the lock of their entry, looks
-into the cache again, because another one may have renewed them meanwhile, gets a login token, exchanges it, and stores
-the credentials before it returns them. A process that cannot take the lock returns what is still usable, or waits. A
-failure is remembered, so that the next process does not repeat it at once, and what is still usable is returned in
-spite of it, unless the failure is about the identity itself. A sign-out wins: what was begun before it is not stored
-as valid.
+The algorithm: `fetch` identifies the user, and requests a login token only if nothing else identifies the user. Cached
+credentials that are fresh are returned. Otherwise one process takes the lock of their entry, looks into the cache
+again, because another one may have renewed them meanwhile, gets a login token, exchanges it, and stores the credentials
+before it returns them. A process that cannot take the lock returns what is still usable, or waits. A failure is cached,
+so that the next process does not repeat it at once, and usable credentials are returned in spite of it, unless the
+failure concerns the identity itself. A sign-out wins: the result of a renewal that began before it is not valid.
 
-What a token says about its user is believed only where no stranger can have put the token there. From any other source
-a token must itself have been exchanged before cached credentials answer to it.
+The claims of a token are trusted only if no attacker can have supplied the token. From any other source, a token must
+itself have been exchanged before cached credentials are returned for it.
 """
 
 from __future__ import annotations
@@ -52,13 +51,13 @@ logger = logging.getLogger(__name__)
 
 #: Seconds to wait for the process that renews the same credentials; a renewal that takes longer has its own limits.
 LOCK_TIMEOUT = 52.0
-#: Seconds after which to look again for what another process renews, while the credentials at hand are usable.
+#: Seconds after which to check again for another process's renewal while the present credentials are usable.
 _WHILE_ANOTHER_RENEWS = 1.0
 
 
 @dataclass(frozen=True)
 class _Last:
-    """What this fetcher returned last, to whom, and in which sign-out epoch."""
+    """The last result of this fetcher, its user, and its sign-out epoch."""
 
     credentials: FederatedCredentials
     sign_out_epoch: str
@@ -71,15 +70,15 @@ class CredentialFetcher:
 
     Args:
         settings: the configuration.
-        source: gives the login token provider on first need; None where there is no login (guests).
+        source: returns the login token provider when it is first needed; None if there is no login (guests).
         pool: turns a login into credentials.
-        cache: where credentials, identity IDs and failures are stored.
+        cache: stores credentials, identity IDs and failures.
         clock: the clock.
-        answers_by_claims: whether the provider is now one whose claims are to be believed, because no stranger can put
-            a token of his own there. Otherwise cached credentials answer only to a token that was itself exchanged.
-        events: where events are emitted; default nowhere.
-        linked: the logins that go with the provider's own; default none.
-        answers: stores what is fetched ready to print, for ``credential-process``; default none.
+        answers_by_claims: whether the claims of the provider's tokens are trusted, because no attacker can supply a
+            token. Otherwise cached credentials are returned only for a token that was itself exchanged.
+        events: receives the events; by default nothing does.
+        linked: the logins linked to the provider's own; by default none.
+        answers: caches responses for ``credential-process``, ready to print; by default none.
         only_for: for an object that clients hold while the variables of their process may change: the one user whose
             credentials are ever returned (`FetchResult.who`; empty: the first user asked for). None for any user.
         last: what such an object holds already, and no sign-out has ended since.
@@ -103,18 +102,18 @@ class CredentialFetcher:
         prepare_for_forks()
 
     def credentials(self) -> FederatedCredentials:
-        """Credentials that are fresh, or still usable where they cannot be renewed.
+        """Return credentials that are fresh, or still usable if they cannot be renewed.
 
         Raises:
-            CognitoFederationError: there are none; the error says why, and what to do.
+            CognitoFederationError: no credentials are available; the error says why, and what to do.
         """
         return self.fetch().credentials
 
     def fetch(self) -> FetchResult:
-        """Credentials, and the time from which on it is worth asking again; stored ready to print where they may be.
+        """Return credentials and the time for the next request; the response is cached for printing if allowed.
 
         Raises:
-            CognitoFederationError: there are none; the error says why, and what to do.
+            CognitoFederationError: no credentials are available; the error says why, and what to do.
         """
         try:
             sign_out_epoch = self.sign_out_epoch()
@@ -127,10 +126,10 @@ class CredentialFetcher:
             raise without_frames(error) from None
 
     def fetch_fresh(self, *, new_token: bool = False) -> FederatedCredentials:
-        """Exchange the login token of now, whatever is cached: this proves a token that somebody brings.
+        """Exchange the present login token, whatever is cached: this verifies a token from a client.
 
-        Claims that nothing verified would otherwise choose whose cached credentials are returned. Nothing else is
-        returned in their place, and no other process learns of a failure.
+        Unverified claims would otherwise decide whose cached credentials are returned. No other credentials are
+        returned instead, and no other process learns of a failure.
 
         Args:
             new_token: renew the login token too, although it has not expired.
@@ -151,10 +150,10 @@ class CredentialFetcher:
             raise without_frames(error) from None
 
     def login(self) -> Login | None:
-        """The login of the one who is signed in, with a token newly had; None for guests.
+        """Return the login of the signed-in user, with a new token; None for guests.
 
         Raises:
-            CognitoFederationError: no one is signed in, or no token can be had.
+            CognitoFederationError: the user is not signed in, or no token is available.
         """
         try:
             return self._login()
@@ -162,7 +161,7 @@ class CredentialFetcher:
             raise without_frames(error) from None
 
     def sign_out_epoch(self) -> str:
-        """What changes with each sign-out: credentials of another epoch must not be used any more."""
+        """The sign-out epoch: credentials of another epoch must not be used any more."""
         return self.cache.sign_out_epoch()
 
     def _fetch(self, sign_out_epoch: str) -> FetchResult:
@@ -176,7 +175,8 @@ class CredentialFetcher:
             return self._last_or_raise(error)
         if self.only_for and entry.user and entry.user != self.only_for:
             raise FederationRefusedError(
-                "The token source answers with another user's token than before", remedy="Make a new session for them"
+                "The token source answers with another user's token than before",
+                remedy="Make a new session for that user",
             )
         cached = self.cache.get(entry)
         if cached is not None and self._is_fresh(cached):
@@ -191,10 +191,10 @@ class CredentialFetcher:
         return replace(result, who=entry.user)
 
     def _asked_for(self, asked_at: float) -> tuple[Entry, Login | None]:
-        """The entry that is asked for, and a login if a token had to be asked for to know it.
+        """Return the requested entry, and the login if a token was needed to find it.
 
         Raises:
-            CognitoFederationError: no token can be had.
+            CognitoFederationError: no token is available.
         """
         by_claims = self.answers_by_claims
         believed = by_claims if isinstance(by_claims, bool) else by_claims()
@@ -207,7 +207,7 @@ class CredentialFetcher:
         return self.cache.entry(asked, claims_are_believed=believed), new
 
     def _known_login(self) -> Login | None:
-        """The login that is asked for, as far as its provider knows it without asking for a token."""
+        """Return the requested login, if its provider knows it without a new token."""
         source = self.source()
         if not isinstance(source, CachedTokenProvider):
             return None
@@ -268,7 +268,7 @@ class CredentialFetcher:
                     return self._fresh(self._renew(entry, login, sign_out_epoch, has_valid_credentials=usable))
             except CognitoFederationError as error:
                 if sign_out_epoch != self.sign_out_epoch():
-                    at_hand = None  # what was valid before a sign-out is not valid after it
+                    at_hand = None  # credentials from before a sign-out are not valid after it
                 return replace(self._failed(entry, at_hand, error, began=now), only_here=cached is None)
 
     def _renew(
@@ -328,11 +328,11 @@ class CredentialFetcher:
         return exchanged
 
     def _newer_login(self, login: Login | None, refused: FederationRefusedError) -> Login:
-        """A login with another token than the refused one, where that may help; else the refusal goes on."""
+        """Return a login with another token than the refused one, if that may help; otherwise raise the refusal."""
         if login is None or refused.retry not in (Retry.TOKEN, Retry.BRIEF):
             raise refused
         if any(other.token is not None for other in login.linked):
-            # One bad token refuses them all; the identity is the same without those that were linked to it.
+            # One bad token makes the call fail; without the linked logins the identity is the same.
             return replace(login, linked=tuple(replace(other, token=None) for other in login.linked))
         try:
             newer = self._login(attempt=2)
@@ -347,10 +347,10 @@ class CredentialFetcher:
         return newer
 
     def _refuse_other_user(self, entry: Entry, login: Login | None) -> None:
-        """Refuse to go on where another user is signed in than the one whose entry it is.
+        """Refuse to continue if another user is signed in than the one of the entry.
 
         Raises:
-            TemporaryError: another user is.
+            TemporaryError: another user is signed in.
         """
         if login is not None and self.settings.identity_id is None and not self.cache.is_of(entry, login):
             raise TemporaryError("Another user signed in meanwhile", remedy="Try again")
@@ -359,9 +359,9 @@ class CredentialFetcher:
         self, entry: Entry, at_hand: FederatedCredentials | None, error: CognitoFederationError, *, began: float
     ) -> FetchResult:
         logger.debug("Renewing failed: %s", error.line)
-        served_until = usable_until(at_hand) if at_hand is not None else None
+        until = usable_until(at_hand) if at_hand is not None else None
         took = self.clock.now() - began
-        failure = self.cache.put_failure(entry, error, served_until=served_until, took=took)
+        failure = self.cache.put_failure(entry, error, usable_until=until, took=took)
         self.events.emit(
             Event("credentials-refresh-failure", identity_id=at_hand.identity_id if at_hand else None, error=error)
         )
@@ -375,17 +375,17 @@ class CredentialFetcher:
         raise failure.error
 
     def _last_or_raise(self, error: CognitoFederationError) -> FetchResult:
-        """Without a token nothing says whose credentials are asked for, except for those this object returned last."""
+        """Return this object's last result, or raise: without a token, the user is unknown to any other caller."""
         if isinstance(error, SignInRequiredError):
             raise error  # the sign-out was meant for these too
         failure = Failure.of(error, at=self.clock.now(), rest=RETRY_DELAY)
         return replace(self._usable_or_raise(self._current_last(), failure), only_here=True)
 
     def _last_of(self, entry: Entry) -> FederatedCredentials | None:
-        """What this object returned last to its one user, whose next token could not be exchanged so far.
+        """Return the last result for this object's one user, whose next token could not be exchanged so far.
 
-        Clients that hold such an object have these credentials already. No one else gets them for a token that only
-        claims to be that user's.
+        Clients of such an object have these credentials already. No other caller gets them for a token that only claims
+        to be that user's.
         """
         is_theirs = self.only_for is not None and self._last is not None and self._last.user == entry.user != ""
         return self._current_last() if is_theirs else None
@@ -402,7 +402,7 @@ class CredentialFetcher:
 
 
 def _expired_on_arrival(exchanged: Exchanged) -> str:
-    """SDKs refuse credentials that have expired by this machine's clock, and would ask for new ones at each call."""
+    """Return the error for expired new credentials: SDKs would refuse them, and ask again at each call."""
     ahead = exchanged.clock_ahead
     why = f", which is {span(ahead)} ahead of AWS's" if ahead is not None and ahead > 0 else ""
     return f"The new credentials have already expired by this machine's clock{why}"

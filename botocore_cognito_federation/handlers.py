@@ -1,10 +1,10 @@
-"""Refresh handlers ready to use, for `CognitoFederation.refresh_handlers`.
+"""Ready-made refresh handlers for `CognitoFederation.refresh_handlers`.
 
     CognitoFederation(pool, refresh_handlers={"google": handlers.google(client_id, refresh_token, secret)})
 
-Each function here returns a handler: something to call for a new login token. Those of identity providers spend a
-refresh token, keep its rotation, and have ``revoke``, which a sign-out calls. Nothing is imported or opened before a
-handler is called.
+Each function here returns a handler: a callable that returns a new login token. The handlers of identity providers use
+a refresh token, store its rotation, and have a ``revoke`` method, which a sign-out calls. Nothing is imported or opened
+before a handler is called.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import clears_frames
 
 if TYPE_CHECKING:
-    from .application.token_provider import GrantHandler, KeepRotated
+    from .application.token_provider import GrantHandler, StoreRotated
     from .login_tokens.base import LoginTokenProvider
 
 __all__ = ["amazon", "facebook", "google", "oidc", "token_command", "token_env", "token_file", "token_url"]
@@ -33,17 +33,18 @@ def oidc(
     refresh_token: str | Callable[[], str],
     client_secret: str | None = None,
     *,
-    on_rotation: KeepRotated | None = None,
+    on_rotation: StoreRotated | None = None,
 ) -> GrantHandler:
-    """New ID tokens of any OpenID Connect provider (Auth0, Okta, Keycloak, Entra, …) by its refresh token.
+    """Get new ID tokens of any OpenID Connect provider (Auth0, Okta, Keycloak, Entra, …) with its refresh token.
 
     Args:
         issuer: the provider's domain or issuer URL.
-        client_id: the application's client.
-        refresh_token: from the sign-in, or a function that gives the newest one kept.
-        client_secret: of a confidential client.
-        on_rotation: called with each new refresh token before the ID token beside it is used. Where the provider
-            rotates them, only the newest works: an application that outlives this process keeps it there.
+        client_id: the application's client ID.
+        refresh_token: the refresh token of the sign-in, or a function that returns the newest one.
+        client_secret: the client secret, for a confidential client.
+        on_rotation: called with each new refresh token before the ID token that came with it is used. If the provider
+            rotates refresh tokens, only the newest one works: an application must store it if it wants to use it after
+            this process ends.
     """
     from .application.token_provider import GrantHandler
 
@@ -56,9 +57,16 @@ def google(
     refresh_token: str | Callable[[], str],
     client_secret: str | None = None,
     *,
-    on_rotation: KeepRotated | None = None,
+    on_rotation: StoreRotated | None = None,
 ) -> GrantHandler:
-    """New Google ID tokens; the refresh token comes from a sign-in with ``access_type=offline``."""
+    """Get new Google ID tokens; the refresh token comes from a sign-in with ``access_type=offline``.
+
+    Args:
+        client_id: the application's client ID.
+        refresh_token: the refresh token of the sign-in, or a function that returns the newest one.
+        client_secret: the client secret.
+        on_rotation: see `oidc`.
+    """
     return oidc("google", client_id, refresh_token, client_secret, on_rotation=on_rotation)
 
 
@@ -68,9 +76,16 @@ def amazon(
     refresh_token: str | Callable[[], str],
     client_secret: str | None = None,
     *,
-    on_rotation: KeepRotated | None = None,
+    on_rotation: StoreRotated | None = None,
 ) -> GrantHandler:
-    """New access tokens of Login with Amazon."""
+    """Get new access tokens of Login with Amazon.
+
+    Args:
+        client_id: the application's client ID.
+        refresh_token: the refresh token of the sign-in, or a function that returns the newest one.
+        client_secret: the client secret.
+        on_rotation: see `oidc`.
+    """
     return oidc("amazon", client_id, refresh_token, client_secret, on_rotation=on_rotation)
 
 
@@ -80,17 +95,25 @@ def facebook(
     access_token: str | Callable[[], str],
     client_secret: str,
     *,
-    on_rotation: KeepRotated | None = None,
+    on_rotation: StoreRotated | None = None,
 ) -> GrantHandler:
-    """Long-lived Facebook access tokens (``fb_exchange_token``): each is exchanged for the next while it lives."""
+    """Get long-lived Facebook access tokens (``fb_exchange_token``): each is exchanged for the next before it expires.
+
+    Args:
+        client_id: the Facebook app's ID.
+        access_token: an access token of the user, or a function that returns the newest one.
+        client_secret: the Facebook app's secret.
+        on_rotation: called with each new access token; see `oidc`.
+    """
     return oidc("facebook", client_id, access_token, client_secret, on_rotation=on_rotation)
 
 
 def token_file(path: str, *, field: str | None = None) -> Handler:
-    """The token in a file that something else keeps fresh, such as a Kubernetes volume.
+    """Read the token from a file that another program keeps up to date, such as a Kubernetes volume.
 
     Args:
-        field: the JSON field that holds it, where the file holds JSON.
+        path: the path of the file.
+        field: the JSON field of the token, if the file holds JSON.
     """
 
     def source() -> LoginTokenProvider:
@@ -102,7 +125,12 @@ def token_file(path: str, *, field: str | None = None) -> Handler:
 
 
 def token_env(name: str, *, field: str | None = None) -> Handler:
-    """The token in an environment variable."""
+    """Read the token from an environment variable.
+
+    Args:
+        name: the name of the variable.
+        field: the JSON field of the token, if the variable holds JSON.
+    """
 
     def source() -> LoginTokenProvider:
         from .login_tokens.local import EnvironmentTokenProvider
@@ -113,7 +141,12 @@ def token_env(name: str, *, field: str | None = None) -> Handler:
 
 
 def token_command(command: str, *, field: str | None = None) -> Handler:
-    """What a command prints; it is split into words as a shell does, and run without one."""
+    """Read the token from the output of a command, which is split like in a shell but run without one.
+
+    Args:
+        command: the command line.
+        field: the JSON field of the token, if the command prints JSON.
+    """
 
     def source() -> LoginTokenProvider:
         from .login_tokens.local import CommandTokenProvider
@@ -126,11 +159,13 @@ def token_command(command: str, *, field: str | None = None) -> Handler:
 def token_url(
     url: str, *, audience: str | None = None, field: str | None = None, headers_env: str | None = None
 ) -> Handler:
-    """What a GET answers, or a platform's own token by its name: ``github-actions``, ``gcp``, ``azure``.
+    """Get the token from a URL, or from a platform by its name: ``github-actions``, ``gcp`` or ``azure``.
 
     Args:
-        audience: whom the token is for.
-        headers_env: name of the variable that holds request headers.
+        url: the URL or the name of the platform.
+        audience: the audience that the token is for.
+        field: the JSON field of the token, if the answer is JSON.
+        headers_env: the name of the variable that holds request headers.
     """
 
     def source() -> LoginTokenProvider:

@@ -1,7 +1,7 @@
-"""The identity providers: which token Cognito wants from each, under which `Logins` key, and how one signs in there.
+"""The identity providers: the token that Cognito wants from each, its `Logins` key, and how users sign in there.
 
-Any OpenID Connect provider works by its domain or issuer URL with no entry here; an entry exists only where a
-provider differs. Standard library only: the settings are read with this module on the way to every answer.
+Any OpenID Connect provider works by its domain or issuer URL without an entry here; an entry exists only if a provider
+differs. Standard library only: every start of the program reads the settings through this module.
 """
 
 from __future__ import annotations
@@ -42,25 +42,26 @@ class Endpoints:
 
 @dataclass(frozen=True)
 class IdentityProvider:
-    """One identity provider as the rest of the package sees it.
+    """One identity provider.
 
     Attributes:
         name: the alias (``google``) or the domain; for messages and for the stores.
-        kind: ``oidc`` and ``oauth2`` can be signed in to; ``external`` tokens come from a token source only.
-        login_key: key of the `Logins` map; None for guests, and for developer tokens, whose own `iss` names it
-            (it differs by partition).
-        issuer: OIDC issuer URL, None where there is none.
+        kind: users can sign in to ``oidc`` and ``oauth2`` providers; ``external`` tokens come from a token source only.
+        login_key: key of the `Logins` map; None for guests, and for developer tokens, whose own `iss` names it (it
+            differs by partition).
+        issuer: OIDC issuer URL; None if there is none.
         issuer_is_exact: the issuer was configured, so not even a trailing slash may differ.
-        issuer_aliases: other `iss` values the provider puts into its ID tokens.
-        token_kind: which token Cognito takes.
-        scopes: asked for by default, cut to what discovery advertises.
+        issuer_aliases: other `iss` values that the provider puts into its ID tokens.
+        token_kind: the kind of token that Cognito takes.
+        scopes: the scopes requested by default, limited to those in the discovery document.
         authorization_parameters: further parameters of every authorization request.
         redirect_ports: default callback ports; 0 is an ephemeral one (RFC 8252, section 7.3).
-        asks_consent_for_refresh_token: it gives a refresh token only after ``prompt=consent``, which is asked for then.
-        long_lived_exchange: an access token is exchanged for a long-lived one, which later renews itself.
+        asks_consent_for_refresh_token: the provider issues a refresh token only after ``prompt=consent``, which is then
+            requested.
+        long_lived_exchange: an access token is exchanged for a long-lived one, which can later renew itself.
         endpoints: for ``oauth2``.
-        refresh_remedy: the setting at the provider without which sessions do not renew themselves.
-        no_sign_in_reason: why nobody can sign in interactively; empty where somebody can.
+        refresh_remedy: the provider's setting without which sessions cannot be renewed.
+        no_sign_in_reason: why interactive sign-in is impossible; empty if it is possible.
     """
 
     name: str
@@ -81,7 +82,7 @@ class IdentityProvider:
 
     @property
     def accepted_issuers(self) -> tuple[str, ...]:
-        """Every `iss` an ID token of this provider may carry, as configured (discovery may adopt a slash)."""
+        """Every `iss` that an ID token of this provider may carry, as configured (discovery may add a slash)."""
         return ((self.issuer,) if self.issuer else ()) + self.issuer_aliases
 
 
@@ -92,7 +93,7 @@ _OIDC = IdentityProvider(
     kind="oidc",
     login_key=None,
     scopes=("openid", "email", "profile", "offline_access"),
-    # OpenID Connect Core, section 11: without consent a provider may drop offline_access without a word.
+    # OpenID Connect Core, section 11: without consent a provider may ignore offline_access silently.
     asks_consent_for_refresh_token=True,
     refresh_remedy="let the provider's application issue refresh tokens (scope offline_access) that renew the ID token",
 )
@@ -195,17 +196,17 @@ def resolve(
     login_key: str | None = None,
     user_pool_id: str | None = None,
 ) -> IdentityProvider:
-    """The identity provider that `cognito_provider` and the keys beside it name.
+    """Return the identity provider that `cognito_provider` and the related keys name.
 
     Args:
         provider: an alias, a domain (with path and port), or an issuer URL; ``user-pool``, ``saml`` or the ARN of a
             SAML provider.
-        issuer: `cognito_issuer`, where it is not ``https://<provider>``.
-        login_key: `cognito_login_key`, where the derived one is not right.
+        issuer: `cognito_issuer`, if it is not ``https://<provider>``.
+        login_key: `cognito_login_key`, if the derived one is wrong.
         user_pool_id: `cognito_user_pool_id`, needed with ``user-pool``.
 
     Raises:
-        ConfigurationError: a value is malformed, or one that is needed is missing.
+        ConfigurationError: a value is malformed, or a required one is missing.
     """
     provider = provider.strip()
     if provider == "saml" or provider.startswith("arn:"):
@@ -230,13 +231,13 @@ def resolve(
 
 
 def is_developer(provider: str) -> bool:
-    """Whether `cognito_provider` names developer-authenticated identities, by the alias or by a partition's domain."""
+    """Return whether `cognito_provider` means developer-authenticated identities: the alias or a partition's domain."""
     domain = provider.strip().lower().removeprefix("https://").removesuffix("/")
     return domain == "developer" or _DEVELOPER_DOMAIN.match(domain) is not None
 
 
 def pool_principal(region: str) -> str | None:
-    """The federated principal that the roles of a region's identity pools trust; None where it is not public.
+    """Return the federated principal that the roles of a region's identity pools trust; None if it is not public.
 
     Amazon Cognito developer guide, "Amazon Cognito in AWS GovCloud (US)"; for China the AWS SDK for Android.
     """
@@ -246,7 +247,7 @@ def pool_principal(region: str) -> str | None:
 
 
 def derive_login_key(issuer: str) -> str:
-    """The `Logins` key of an issuer: without scheme and without one trailing slash; path, case and port kept.
+    """Return the `Logins` key of an issuer: without scheme and one trailing slash, with path, case and port unchanged.
 
     Auth0's issuer ends in a slash and its key does not (aws-amplify/amplify-flutter#3478).
     """
@@ -254,7 +255,7 @@ def derive_login_key(issuer: str) -> str:
 
 
 def user_pool_issuer(user_pool_id: str) -> str:
-    """The issuer of a Cognito user pool.
+    """Return the issuer of a Cognito user pool.
 
     Raises:
         ConfigurationError: `user_pool_id` is not REGION_NAME.
@@ -277,7 +278,7 @@ def _user_pool(user_pool_id: str | None) -> IdentityProvider:
         _OIDC,
         name="user-pool",
         issuer=user_pool_issuer(user_pool_id),
-        # A user pool gives a refresh token to every authorization code and knows no offline_access.
+        # A user pool issues a refresh token for every authorization code and does not know offline_access.
         scopes=("openid", "email", "profile"),
         asks_consent_for_refresh_token=False,
         refresh_remedy="enable refresh tokens for the app client of the user pool",
@@ -330,7 +331,7 @@ def _with_issuer(provider: IdentityProvider, issuer: str) -> IdentityProvider:
     if provider.kind != "oidc":
         _refuse(f"cognito_issuer has no meaning for provider {provider.name}", "Remove it")
     _check_issuer(issuer, "cognito_issuer")
-    # An alias keeps its own key and quirks only with its own issuer; `derive_login_key` decides for any other.
+    # An alias has its own key and exceptions only with its own issuer; `derive_login_key` decides for any other.
     key = provider.login_key if issuer.removesuffix("/") == provider.issuer else None
     return replace(provider, issuer=issuer, issuer_is_exact=True, issuer_aliases=(), login_key=key)
 
@@ -342,7 +343,7 @@ def _check_issuer(url: str, setting: str) -> None:
             "Write a domain or an https URL, without query, fragment or user name",
         )
     try:
-        # localhost is looked at when it is resolved: an issuer that calls itself so cannot be called otherwise.
+        # localhost is checked when it is resolved: the name of an issuer that calls itself localhost cannot be changed.
         parse_url(url, plain_http_hosts=(LOCALHOST,))
     except UnsafeURLError as flaw:
         _refuse(f"{setting} {flaw}", flaw.remedy)
@@ -364,6 +365,6 @@ def _refuse(what: str, remedy: str) -> NoReturn:
 
 
 def _configuration_error(what: str, remedy: str) -> ConfigurationError:
-    from .errors import ConfigurationError  # errors imports botocore, which this module must not
+    from .errors import ConfigurationError  # `errors` imports botocore, which this module must not do.
 
     return ConfigurationError(what, remedy=remedy)

@@ -1,7 +1,7 @@
-"""A login token: how it is read from what a source says, and the login that an identity pool takes.
+"""A login token: how it is read from the output of a source, and the login that an identity pool takes.
 
-Nothing here verifies a signature: a token that we obtained ourselves is verified where it is obtained, and every
-token is verified by Cognito. The claims are read to know whose token it is and how long it lives.
+Nothing here verifies a signature: a token of a sign-in is verified when it is obtained, and Cognito verifies every
+token. The claims are read to find the user and the expiry.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MOST_CHARACTERS = 50_000
 #: A timestamp above this is in milliseconds: as seconds it would lie in the year 5138.
 _MILLISECONDS_FROM = 100_000_000_000
 
-#: Nobody issues tokens for longer than ten years (Cognito's refresh tokens, the longest there are, end there).
+#: No provider issues tokens for longer than ten years, the limit of Cognito's refresh tokens.
 _LONGEST_LIFE = 10 * 366 * 86400
 
 
@@ -45,10 +45,10 @@ class LoginToken:
 
     Attributes:
         value: the token itself: a JWT, an opaque access token or a SAML assertion.
-        expires_at: when it expires, seconds since the epoch; None when nothing says.
+        expires_at: when it expires, seconds since the epoch; None if that is unknown.
         identity_id: the identity ID that came with it (developer-authenticated identities); None otherwise.
         claims: the unverified claims of a JWT; empty for an opaque token.
-        owner: the random ID of the sign-in an opaque token came from; None where it came from somewhere else.
+        owner: the random ID of the sign-in that an opaque token came from; None if it came from another source.
     """
 
     value: str = field(repr=False)
@@ -59,14 +59,14 @@ class LoginToken:
 
     @classmethod
     def of(cls, value: str, *, expires_at: float | None = None, identity_id: str | None = None) -> LoginToken:
-        """A token from its text; of `expires_at` and the JWT's ``exp`` the earlier one counts."""
+        """Make a token from its text; of `expires_at` and the JWT's ``exp`` the earlier one counts."""
         claims = unverified_claims(value) or {}
         ends = [end for end in (expires_at, _number(claims.get("exp"))) if end is not None]
         return cls(value, min(ends) if ends else None, identity_id, claims)
 
     @property
     def subject(self) -> str:
-        """Whose token it is: the ``sub`` of a JWT, the sign-in of an opaque token, else a digest, nobody else's."""
+        """The user of the token: the ``sub`` of a JWT, the sign-in of an opaque token, or a digest of the token."""
         sub = self.claims.get("sub")
         if isinstance(sub, str) and sub:
             return f"sub {sub}"
@@ -76,7 +76,7 @@ class LoginToken:
 
     @property
     def digest(self) -> str:
-        """What tells this very token from any other, and does not tell the token."""
+        """A digest that identifies the token and does not reveal it."""
         return hashlib.sha256(self.value.encode()).hexdigest()
 
     @property
@@ -86,7 +86,7 @@ class LoginToken:
 
 
 def decoded(raw: bytes, *, source: str) -> str:
-    """The text in `raw`; a byte order mark in front, as some editors leave one, is no part of it."""
+    """Return the text in `raw`, without the byte order mark that some editors put at the start."""
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -94,14 +94,14 @@ def decoded(raw: bytes, *, source: str) -> str:
 
 
 def checked_text(text: str, source: str) -> str:
-    """The token in `text`, without surrounding white space.
+    """Return the token in `text` without surrounding white space.
 
     Args:
-        text: what a token source gave.
-        source: the source in words, for the message.
+        text: the output of a token source.
+        source: the name of the source for the message.
 
     Raises:
-        TokenRefreshError: the text is empty, too long for a Logins value, or cannot be a token at all.
+        TokenRefreshError: the text is empty, too long for a Logins value, or cannot be a token.
     """
     token = _unwrapped(text.strip())
     if not token:
@@ -120,16 +120,16 @@ def checked_text(text: str, source: str) -> str:
 
 
 def _unwrapped(text: str) -> str:
-    """A SAML response on one line: tools for base64 break lines, and no other login token is broken (RFC 2045, 6.8)."""
+    """Join the lines of a SAML response: base64 tools break lines, and other login tokens have none (RFC 2045, 6.8)."""
     words = text.split()
-    # What begins so is base64 of "<", the first byte of any XML; "PA" to "PP" hold its six and the next two bits.
+    # This prefix is base64 of "<", the first byte of any XML; "PA" to "PP" hold its six bits and the next two.
     if len(words) < 2 or not re.match(r"P[A-P]", words[0]) or not re.fullmatch(r"[A-Za-z0-9+/]+=*", "".join(words)):
         return text
     return "".join(words)
 
 
 def unverified_claims(token: str) -> Mapping[str, Any] | None:
-    """The claims of a JWT without looking at its signature, or None when `token` is not a JWT (RFC 7519)."""
+    """Return the claims of a JWT without verifying its signature, or None if `token` is not a JWT (RFC 7519)."""
     parts = token.split(".")
     if len(parts) != 3:
         return None
@@ -145,7 +145,7 @@ def algorithm_of(token: str) -> str:
 
 
 def _segment(text: str) -> Mapping[str, Any] | None:
-    # Unpadded base64url and UTF-8 (RFC 7515, section 2): identity pools refuse what is written otherwise.
+    # Unpadded base64url and UTF-8 (RFC 7515, section 2): identity pools refuse any other encoding.
     if "=" in text or not text.isascii():
         return None
     try:
@@ -167,11 +167,16 @@ def _number(value: object) -> float | None:
 
 
 def expiry_seconds(value: object, *, now: float, name: str = "expires_at") -> float | None:
-    """An expiry given by a handler or an application, as seconds since the epoch.
+    """Return an expiry that a handler or an application gave, as seconds since the epoch.
 
-    Takes seconds, milliseconds, an aware datetime, or None. Durations mistaken for a time, dates in the 1970s and
-    dates more than ten years ahead are refused by name, because each of them has silently switched renewal off
-    somewhere (aws-amplify/amplify-js#2549, #6249).
+    Takes seconds, milliseconds, an aware datetime, or None. Durations mistaken for a time, dates in the 1970s and dates
+    more than ten years ahead are refused by name, because each of them has silently disabled renewal in some program
+    (aws-amplify/amplify-js#2549, #6249).
+
+    Args:
+        value: the expiry.
+        now: seconds since the epoch.
+        name: the name of the value for the message.
 
     Raises:
         TokenRefreshError: the value is none of these.
@@ -198,21 +203,21 @@ def expiry_seconds(value: object, *, now: float, name: str = "expires_at") -> fl
     return seconds
 
 
-#: Names under which other tools put the token when they print JSON: ours first.
+#: Field names of the token in the JSON that other tools print; this package's own name comes first.
 _USUAL_FIELDS = ("token", "id_token", "value")
 
 
 def parse_output(text: str, *, source: str, field: str | None, now: float) -> LoginToken:
-    """The login token in what a file, variable, command or URL says.
+    """Return the login token in the output of a file, variable, command or URL.
 
     Args:
         text: the whole output.
-        source: the source in words, for messages; the output itself is never quoted.
+        source: the name of the source for messages; the output itself is never quoted.
         field: the JSON field that holds the token (dots lead into nested objects); None for the usual ones.
         now: seconds since the epoch.
 
     Raises:
-        TokenRefreshError: there is no usable token in it.
+        TokenRefreshError: it holds no usable token.
     """
     stripped = text.strip()
     if field is None and not stripped.startswith("{"):
@@ -257,8 +262,8 @@ class LinkedLogin:
     """A login that was linked to another.
 
     Attributes:
-        key: the provider name Cognito knows.
-        subject: whose login it is, as `LoginToken.subject` says it.
+        key: the provider name in Cognito.
+        subject: the user of the login; see `LoginToken.subject`.
         token: the login token; None while there is none to send.
     """
 
@@ -269,10 +274,10 @@ class LinkedLogin:
 
 @dataclass(frozen=True)
 class Login:
-    """Whoever is signed in: an entry of a Logins map, and those that were linked to it.
+    """The signed-in user: an entry of a Logins map, and the logins linked to it.
 
     Attributes:
-        key: the provider name Cognito knows, such as ``accounts.google.com``.
+        key: the provider name in Cognito, such as ``accounts.google.com``.
         token: the login token.
         linked: further logins of the same identity.
     """
@@ -283,10 +288,10 @@ class Login:
 
     @classmethod
     def of(cls, token: LoginToken, settings: Settings) -> Login:
-        """The login a token makes under a configuration.
+        """Return the login that a token stands for under a configuration.
 
         Raises:
-            TokenRefreshError: the token is not a JWT where the provider needs one, or its key cannot be known.
+            TokenRefreshError: the token is not a JWT although the provider needs one, or its key is unknown.
         """
         provider = settings.provider
         if (provider is None or provider.token_kind == "id_token") and not token.claims:
@@ -297,7 +302,7 @@ class Login:
             )
         key = provider.login_key if provider is not None else None
         if key is None:
-            # Nobody configured a provider, or it is a developer token, whose key differs by partition.
+            # No provider is configured, or it is a developer token, whose key differs by partition.
             if token.issuer is None:
                 raise _unusable("The login token has no iss claim", remedy="Set cognito_login_key")
             from .identity_providers import MAXIMUM_LOGIN_KEY, derive_login_key

@@ -1,8 +1,8 @@
-"""Words for people: foreign text made safe to show, spans and times, commands, remedies, and who holds a lock.
+"""Text for people: foreign text made safe to show, durations and times, commands, remedies, and holders of locks.
 
-A terminal takes control characters for commands, and a line break in a name forges a line. Errors are cleaned when they
-are made (`errors`), names when somebody is named (`display_name`), and every line for people once more where it leaves
-(`cli.app`, `sign_in.terminal`). Documents and JSON keep the text as it came.
+A terminal obeys control characters, and a line break in a name can forge a line. Errors are cleaned when they are made
+(`errors`), names when a user is shown (`display_name`), and every line once more before it is printed (`cli.app`,
+`sign_in.terminal`). Documents and JSON keep the text unchanged.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from .config.settings import Settings
 
-#: Characters of a message that somebody else wrote: enough for AWS's longest sentences.
+#: Characters of a quoted foreign message: enough for AWS's longest sentences.
 LONGEST_TEXT = 300
-#: Characters of a service's message that are looked at: its last words may be the ones that tell what it means.
+#: Characters of a service's message that are searched: the last words may be the ones that identify the error.
 LONGEST_ANSWER_TEXT = 2000
 #: Characters of an error code: OAuth's and AWS's are names of at most 60.
 LONGEST_CODE = 64
 
-#: Categories of characters that separate words: controls, line and paragraph separators, kinds of spaces.
+#: Unicode categories that separate words: controls, line and paragraph separators, kinds of spaces.
 _SEPARATORS = frozenset({"Cc", "Zl", "Zp", "Zs"})
-#: Categories that show nothing: direction and zero-width characters, surrogates, private and unassigned ones.
+#: Unicode categories that show nothing: direction and zero-width characters, surrogates, private and unassigned ones.
 _INVISIBLE = frozenset({"Cf", "Cs", "Co", "Cn"})
 
 
 def printable(text: object, limit: int = LONGEST_TEXT) -> str:
-    """Make text of another party safe for a terminal, a log and a message.
+    """Make foreign text safe for a terminal, a log and a message.
 
-    Controls (C0, DEL and C1, so every escape sequence) become spaces; characters that only change how others look
-    (bidirectional and zero-width ones) are removed, and a character carries two accents at most.
+    Control characters (C0, DEL and C1, and with them every escape sequence) become spaces. Characters that only change
+    how others look (bidirectional and zero-width ones) are removed, and a character has at most two accents.
 
     Args:
-        text: what the other party sent; anything but a string counts as nothing.
-        limit: characters at most.
+        text: the text; anything but a string counts as empty.
+        limit: the maximum number of characters.
 
     Returns:
-        One line of visible characters; where it was longer it ends in an ellipsis.
+        One line of visible characters; a shortened one ends in an ellipsis.
     """
     if not isinstance(text, str):
         return ""
@@ -67,7 +67,7 @@ def _shown(text: str) -> list[str]:
 
 
 def masked(text: object, secrets: Iterable[str | None]) -> str:
-    """Replace what was sent and must not come back, before anything else changes the text and hides a match."""
+    """Replace values that were sent and must not be shown, before any other change hides a match."""
     if not isinstance(text, str):
         return ""
     for secret in sorted((each for each in secrets if each), key=len, reverse=True):
@@ -75,30 +75,30 @@ def masked(text: object, secrets: Iterable[str | None]) -> str:
     return text
 
 
-#: Characters of one line for people; what is longer ends in an ellipsis.
+#: Characters of one line of output; a longer one ends in an ellipsis.
 LONGEST_LINE = 4000
 _LONGEST_NAME = 200
 
 
 def shown_line(text: str, limit: int = LONGEST_LINE) -> str:
-    """One line of output: printable characters only, its own spacing kept, at most `limit` characters."""
+    """Return one line of output: printable characters only, with its own spacing, at most `limit` characters."""
     clean = _cleaned(text[: limit + 1])
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
 def shown_lines(text: str) -> str:
-    """Several lines of output, each as `shown_line` has it."""
+    """Return several lines of output, each treated like in `shown_line`."""
     return "\n".join(shown_line(line) for line in text.split("\n"))
 
 
 def display_name(candidates: Iterable[object]) -> str:
-    """The first of several claims that is a text with something to show in it; empty where none is."""
+    """Return the first of several claims that is a string with visible characters; empty if there is none."""
     shown = (printable(each, _LONGEST_NAME) for each in candidates if isinstance(each, str))
     return next(filter(None, shown), "")
 
 
 def shown_url(url: str) -> str:
-    """A URL that somebody configured, without what may be secret in it: a name and password, and the query."""
+    """Return a configured URL without the parts that may be secret: user name, password and query."""
     return printable(re.sub(r"(?<=//)[^/]*@", "", url.partition("?")[0]), LONGEST_TEXT)
 
 
@@ -107,7 +107,7 @@ def _cleaned(text: str) -> str:
 
 
 def span(seconds: float) -> str:
-    """A span as a person says it: seconds up to two minutes, minutes up to two hours, hours, days."""
+    """Return a duration in words: seconds up to two minutes, minutes up to two hours, hours, days."""
     whole = round(seconds)
     if whole < 120:
         return f"{whole} s"
@@ -117,7 +117,7 @@ def span(seconds: float) -> str:
 
 
 def shown_time(seconds: float) -> str:
-    """A time in seconds since the epoch as ISO 8601 in UTC; the number itself where it is not a time."""
+    """Return a time in seconds since the epoch as ISO 8601 in UTC; the number itself if it is not a time."""
     try:
         return f"{datetime.fromtimestamp(seconds, tz=timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
     except (OverflowError, ValueError, OSError):  # infinity, or a year that datetime does not have
@@ -132,10 +132,10 @@ def shown_time_or_none(seconds: object) -> str | None:
 
 @dataclass(frozen=True)
 class SignInAgain:
-    """The remedy of a part that knows no configuration; the part that knows one names what signs in for it.
+    """The remedy "sign in again", for code that does not know the configuration and so not the command.
 
     Attributes:
-        then: what follows the command.
+        then: text that follows the command.
     """
 
     then: str = ""
@@ -190,7 +190,7 @@ class SignInAnotherWay(SignInAgain):
 
 @dataclass(frozen=True)
 class SettingNames:
-    """The names of settings for the one who made a configuration: ``f"Set {names:flow} = enhanced"``.
+    """The names of settings as the author of a configuration knows them: ``f"Set {names:flow} = enhanced"``.
 
     Attributes:
         prefix: ``cognito_`` for the keys of a profile; empty for the arguments of an application.
@@ -216,12 +216,12 @@ SET_CLOCK = "Set the clock of this machine, or let it be set over the network (N
 
 
 def shell_command(*words: str) -> str:
-    """A command as it can be pasted into a shell: names of profiles may hold spaces and quotes."""
+    """Return a command that can be pasted into a shell: profile names may hold spaces and quotes."""
     return shlex.join(words)
 
 
 def run_with_profile(profile: str, *words: str) -> str:
-    """The remedy that is a command of ours for a profile."""
+    """Return the remedy that is a command of this tool for a profile."""
     return f"Run: {shell_command('cognito-federation', *words, '--profile', profile)}"
 
 
@@ -231,25 +231,25 @@ def configure_command(profile: str) -> str:
 
 
 def login_command(settings: Settings) -> str:
-    """The command that signs in for a configuration."""
+    """Return the command that signs in for a configuration."""
     if settings.profile is None and settings.session is not None:
         return shell_command("cognito-federation", "login", "--session", settings.session)
     return shell_command("cognito-federation", "login", "--profile", settings.profile or "default")
 
 
 def of_an_application(settings: Settings) -> bool:
-    """Whether the configuration was made by an application, which has arguments and no profile with keys."""
+    """Return whether an application made the configuration, from arguments instead of a profile with keys."""
     return not settings.origins
 
 
-#: Who holds a lock, where the process that does cannot be named.
+#: The holder of a lock, if its process cannot be named.
 UNKNOWN_HOLDER = "Another process"
 
 
 def lock_holder() -> bytes:
-    """Describe this process for those who wait for its lock: PID, start, time, program.
+    """Describe this process for others that wait for its lock: PID, start, time, program.
 
-    It is for messages only; whether a lock is held is never concluded from it.
+    The description is for messages only; it never decides whether a lock is held.
     """
     name = os.path.basename(next(iter(getattr(sys, "argv", ())), ""))  # an embedded Python may have none
     program = "".join(filter(str.isprintable, name))[:60]
@@ -270,7 +270,7 @@ def holder_words(content: bytes) -> str:
 
 
 def _start_of(pid: int) -> str:
-    """When a process started, in ticks since the machine did (proc(5), field 22); ``-`` where no one tells."""
+    """Return when a process started, in ticks since the boot (proc(5), field 22); ``-`` if the system does not say."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return file.read().rpartition(b")")[2].split()[19].decode()

@@ -1,4 +1,4 @@
-"""What every folder of tests may use: one demo world a session, a home directory a test, the helper as a process."""
+"""Fixtures for every folder of tests: one demo world a session, a home directory a test, the helper as a process."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.demo.world import World
 from tests.home import Home
 
-# No test waits on the clock: how long an example takes says how busy the machine is.
+# No test waits on the clock: the time that an example takes depends on the load of the machine.
 hypothesis.settings.register_profile("without deadlines", deadline=None)
 hypothesis.settings.load_profile("without deadlines")
 
 
 def pytest_configure() -> None:
-    # A shell that runs the tests in the background lets them, and so what they start, ignore these.
+    # A shell that runs the tests in the background makes them and their children ignore these signals.
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
@@ -40,7 +40,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _clean_environment() -> Iterator[None]:
-    """No variable of whoever runs the tests reaches them, and nothing asks a metadata service."""
+    """Remove the variables of the user who runs the tests, and disable the metadata service."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
             if name.startswith(("AWS_", "BOTO_", "COGNITO_FEDERATION_", "_COGNITO_FEDERATION_", "MOTO_")):
@@ -53,7 +53,7 @@ def _clean_environment() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _service_models_are_read_once() -> Iterator[None]:
-    """Every new session reads botocore's service models anew: a third of a second for each test that makes one."""
+    """Share one loader of botocore's service models: reading them takes a third of a second for each session."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
         yield
@@ -61,7 +61,7 @@ def _service_models_are_read_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _servers_stop_at_once() -> Iterator[None]:
-    """A server of pytest-httpserver looks only every half second whether it should stop."""
+    """Let a server of pytest-httpserver stop quickly: it checks only every half second whether it should."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(werkzeug.serving.BaseWSGIServer.serve_forever, "__defaults__", (0.02,))
         yield
@@ -69,7 +69,7 @@ def _servers_stop_at_once() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def httpserver_listen_address() -> tuple[str, int]:
-    """Here for all folders: one server serves the session, and its stock name is no literal loopback address."""
+    """Replace the stock fixture in all folders: one server for the session, at a literal loopback address."""
     return "127.0.0.1", 0
 
 
@@ -81,7 +81,7 @@ def one_world(_clean_environment: None) -> Iterator[World]:
 
 @pytest.fixture
 def world(one_world: World) -> Iterator[World]:
-    """The session's world, as new."""
+    """The session's world, reset."""
     one_world.reset_journal()
     yield one_world
     one_world.clock_offset = 0
@@ -101,7 +101,7 @@ def home(world: World, tmp_path: Path) -> Home:
 
 @pytest.fixture
 def inside(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
-    """The same home, lived in by this process: its variables, and nothing shared from an earlier test."""
+    """The same home, used by this process: its variables, and nothing shared from an earlier test."""
     from botocore_cognito_federation import uninstall
     from botocore_cognito_federation.botocore_plugin import shared
 

@@ -1,8 +1,8 @@
 """The home directory of a test, and real processes in it.
 
-`Home` is a home in a demo world with the installed command. Folders of tests extend it where their homes differ:
-`SignInHome` signs in by browser, `PoolHome` by password, `ProfileHome` writes profiles of its own, `ModuleHome` starts
-the command line as a module.
+`Home` is a home in a demo world with the installed command. Folders of tests extend it if their homes differ:
+`SignInHome` signs in by browser, `PoolHome` by password, `ProfileHome` writes its own profiles, `ModuleHome` starts the
+command line as a module.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from botocore_cognito_federation.factory import fetcher_for
 from botocore_cognito_federation.fetcher import CredentialFetcher
 
 ROOT = Path(__file__).resolve().parents[1]
-#: Seconds after which a process of a test counts as hanging; nothing is measured by it.
+#: Seconds after which a test's process counts as hanging; it is not a measurement.
 LIMIT = 90
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a process ended; `out` and `err` are text where it was started so."""
+    """The end of a process; `out` and `err` are strings if it was started in text mode."""
 
     code: int
     out: Any
@@ -42,7 +42,7 @@ class Result:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The one object of the ``credential_process`` contract; nothing else may have been printed."""
+        """Return the one object of the ``credential_process`` contract; nothing else may have been printed."""
         assert (self.code, len(self.err)) == (0, 0), self
         document = json.loads(self.out)
         assert isinstance(document, dict)
@@ -54,7 +54,7 @@ class Result:
         return str(self.document["AccessKeyId"])
 
     def refused(self, code: int) -> str:
-        """The one line of a failure with this exit code; nothing may have been printed on stdout."""
+        """Return the one line of a failure with this exit code; nothing may have been printed on stdout."""
         assert (self.code, len(self.out)) == (code, 0), self
         text = self.err.decode() if isinstance(self.err, bytes) else self.err
         assert text.endswith("\n"), self
@@ -71,7 +71,7 @@ class HomeDirectory:
 
     Attributes:
         path: the home.
-        environ: variables for every process; None takes one away.
+        environ: variables for every process; None removes one.
     """
 
     path: Path
@@ -86,16 +86,16 @@ class HomeDirectory:
         return self.path / ".aws" / "cognito-federation"
 
     def inherited(self) -> dict[str, str]:
-        """What a process in this home is told before `environ`."""
+        """Return the variables for a process in this home, without `environ`."""
         raise NotImplementedError
 
     def environment(self, **changes: str | None) -> dict[str, str]:
-        """The environment of a child; a change to None takes the variable away."""
+        """Return the environment of a child; a change to None removes the variable."""
         merged = {**self.inherited(), **self.environ, **changes}
         return {name: value for name, value in merged.items() if value is not None}
 
     def spawn(self, argv: Sequence[str], variables: Mapping[str, str | None], **options: Any) -> subprocess.Popen[Any]:
-        """Start a process here; its stdin is closed and its output piped unless `options` of `Popen` say otherwise."""
+        """Start a process here; its stdin is closed and its output piped, unless `options` of `Popen` say otherwise."""
         usual = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": self.path}
         return subprocess.Popen(argv, env=self.environment(**variables), **{**usual, **options})
 
@@ -103,13 +103,13 @@ class HomeDirectory:
         return sorted((self.cache / kind).glob("*.json"))
 
     def session_document(self) -> dict[str, Any]:
-        """The one session that is kept in files."""
+        """Return the one session that is stored in files."""
         (path,) = self.documents("sessions")
         document: dict[str, Any] = json.loads(path.read_text())
         return document
 
     def texts(self) -> str:
-        """The content of every file of the home, for looking whether a secret is in one."""
+        """Return the content of every file of the home, to search for secrets."""
         return "\n".join(path.read_bytes().decode("latin-1") for path in sorted(self.path.rglob("*")) if path.is_file())
 
 
@@ -133,7 +133,7 @@ class Home(HomeDirectory):
             config.write(f"\n[{title}]\n{lines}")
 
     def profile(self, name: str, **keys: str) -> str:
-        """Add a profile with its own pool and endpoint; answers its name. `keys` win over the usual ones."""
+        """Add a profile with its own pool and endpoint; return its name. `keys` override the usual ones."""
         usual = {
             "region": self.world.region,
             "cognito_identity_pool_id": self.world.pool_id,
@@ -163,7 +163,7 @@ class Home(HomeDirectory):
         return sorted(path for path in (self.cache / "answers").glob("*") if path.suffix != ".lock")
 
     def forget_answers(self) -> None:
-        """Make the next process look into the store."""
+        """Make the next process use the store instead of a cached response."""
         for path in self.answers():
             path.unlink()
 
@@ -172,18 +172,18 @@ class Home(HomeDirectory):
 
     @property
     def spent(self) -> tuple[int, int]:
-        """How many GetId and GetCredentialsForIdentity the world has seen in this test."""
+        """Return the number of GetId and GetCredentialsForIdentity calls that the world has seen in this test."""
         return self.count("GetId"), self.count("GetCredentialsForIdentity")
 
     def age(self, *, seconds_left: float) -> None:
-        """Let the kept credentials be an hour old but for so many seconds, and nothing be ready to print."""
+        """Leave the cached credentials so many seconds of their hour, and remove cached responses."""
         for path in self.documents("credentials"):
             expires_at = time.time() + seconds_left
             rewritten(path, expires_at=expires_at, issued_at=expires_at - 3600)
         self.forget_answers()
 
     def federation(self, profile: str = "demo") -> CredentialFetcher:
-        """The federation of a profile in this process, which must live in this home (`inside`)."""
+        """Return the federation of a profile in this process, which must use this home (`inside`)."""
         return fetcher_for(load_settings(profile))
 
     def everything_stored(self) -> bytes:
@@ -191,7 +191,7 @@ class Home(HomeDirectory):
 
 
 def rewritten(path: Path, **changes: Any) -> dict[str, Any]:
-    """Change a document of the store as the product would write it; answers what it holds now."""
+    """Change a document of the store as the product would write it; return its new content."""
     kind, key = path.parent.name, path.stem
     document = {**decoded(kind, key, path.read_bytes()), **changes}
     path.write_bytes(encoded(kind, key, document))
@@ -199,7 +199,7 @@ def rewritten(path: Path, **changes: Any) -> dict[str, Any]:
 
 
 def retimed(answer: Path, *, issued: float, refresh_at: float, until: float | None = None) -> None:
-    """Give an answer that is kept ready other times, as the product would write them; `until` stays unless given."""
+    """Give a cached response other times, as the product would write them; `until` stays unless given."""
     lines = answer.read_text().split("\n")
     before = lines[4].split()
     lines[4] = f"{issued} {refresh_at} {before[2] if until is None else until}"
@@ -208,7 +208,7 @@ def retimed(answer: Path, *, issued: float, refresh_at: float, until: float | No
 
 
 def finished(process: subprocess.Popen[Any], text: Any = None) -> Result:
-    """Wait for a process that is given `text` on its stdin; one that does not end is killed, which fails the test."""
+    """Wait for a process, with `text` on its stdin; a process that does not end is killed, which fails the test."""
     try:
         out, err = process.communicate(text, timeout=LIMIT)
     finally:

@@ -1,4 +1,4 @@
-"""Imports go down only: who may import whom, with late imports inside functions counted."""
+"""Imports point downwards only, including late imports inside functions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 import botocore_cognito_federation
 
 PACKAGE = Path(botocore_cognito_federation.__file__).parent
-#: From the bottom to the top. A module belongs to the layer with the longest name that begins its own, and imports
-#: modules of its own layer and of those beneath it.
+#: From the bottom to the top. The longest layer name that begins a module's name decides about its layer; a module
+#: imports modules of its own layer and of those below it.
 LAYERS = (
     (
         "errors",
@@ -40,7 +40,7 @@ LAYERS = (
 
 
 def modules() -> dict[str, Path]:
-    """The modules of the product besides the demo, by their names without that of the package."""
+    """Return the modules of the product without the demo, by their names without that of the package."""
     found = {}
     for path in PACKAGE.rglob("*.py"):
         name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
@@ -50,7 +50,7 @@ def modules() -> dict[str, Path]:
 
 
 def imports_of(name: str, path: Path, known: dict[str, Path]) -> set[str]:
-    """The modules that a module imports anywhere, but under ``TYPE_CHECKING``."""
+    """Return the modules that a module imports anywhere, except under ``TYPE_CHECKING``."""
     package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
     tree, found = ast.parse(path.read_text(encoding="utf-8")), set()
     typing = {
@@ -85,7 +85,7 @@ def layer_of(name: str) -> int:
     return max(found)[1]
 
 
-def test_no_module_imports_itself_by_way_of_others() -> None:
+def test_no_module_imports_itself_through_others() -> None:
     left = graph()
     while free := [name for name, imported in left.items() if not imported & left.keys()]:
         for name in free:

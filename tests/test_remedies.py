@@ -1,4 +1,4 @@
-"""A remedy is data until the part that knows the configuration says it: a command, or the name of a setting."""
+"""A remedy is data until code that knows the configuration renders it: a command, or the name of a setting."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_settings_have_the_names_of_keys_for_a_profile_and_of_arguments_for_an_a
     assert f"Set {SettingNames.of(Settings(POOL)):flow}" == "Set flow"
 
 
-def test_a_refusal_that_quotes_a_key_of_a_profile_keeps_it_for_an_application() -> None:
+def test_a_refusal_that_quotes_a_key_of_a_profile_does_so_for_an_application_too() -> None:
     refused = ("NotAuthorizedException", "Role is not allowed", 400)
     remedies = [explain(*refused, CallContext(pool=POOL, profile=name)).remedy for name in ("p", "")]
     assert remedies == [

@@ -1,4 +1,4 @@
-"""Threads and forks: what another thread holds at the fork would stay held in the child for ever.
+"""Threads and forks: a lock that another thread holds at the fork would stay locked in the child.
 
 A lock of this package is one that the child finds open. The locks of Python's imports are not: a module that another
 thread was importing at the fork could never be imported in the child, and renewals import what they need when it is
@@ -212,7 +212,7 @@ def refreshing(marker: Hashable, what: str | None = None) -> Iterator[None]:
 
 
 def is_refreshing(marker: Hashable) -> bool:
-    """Whether whoever asks was called, directly or not, by the renewal of `marker` and that has not ended."""
+    """Return whether the caller was called, directly or not, by the renewal of `marker`, which has not ended."""
     return any(renewal.marker == marker for renewal in _current())
 
 

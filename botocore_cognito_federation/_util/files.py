@@ -109,7 +109,7 @@ def make_directory(path: str, note: Note) -> None:
 
 
 def why_unusable(directory: str) -> str | None:
-    """Why nothing can be kept in a directory, or in one of those inside it; None where something can.
+    """Return why nothing can be stored in a directory, or in one of those inside it; None if it is usable.
 
     Nothing is made or changed. Directories inside that root has left in a user's place make each call start anew.
     """

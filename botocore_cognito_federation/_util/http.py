@@ -97,7 +97,7 @@ class HttpAnswer:
 
 @dataclass(frozen=True)
 class HttpClient:
-    """Sends one request at a time and keeps nothing between them; safe to share by threads.
+    """Sends one request at a time and stores nothing between them; threads may share it.
 
     Args:
         ca_bundle: file of CA certificates, as ``ca_bundle`` of a profile names it; ``AWS_CA_BUNDLE`` comes before it,

@@ -25,7 +25,7 @@ _PYTHON_MARKER = re.compile(r"python_version\s*(<=|>=|<|>|==|!=)\s*['\"]([0-9.]+
 _EXTRA_MARKER = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
 _FURTHER = re.compile(r"\s+and\s+")
 _BUILD_AGAIN = (
-    "Build the program again with botocore-cognito-federation installed beside PyInstaller: its hook collects"
+    "Build the program again with botocore-cognito-federation installed next to PyInstaller: its hook collects"
     " what is loaded by name"
 )
 

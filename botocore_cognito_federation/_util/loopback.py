@@ -71,7 +71,7 @@ class Request:
         """Return the value of a cookie; None where it was not sent, or the header cannot be read."""
         cookies: SimpleCookie = SimpleCookie()
         for header in self.headers.get_all("Cookie", []):
-            for pair in str(header).split(";"):  # one by one: a foreign cookie that is malformed must not hide ours
+            for pair in str(header).split(";"):  # one by one: a malformed foreign cookie must not hide the own one
                 try:
                     cookies.load(pair)
                 except CookieError:
@@ -212,7 +212,7 @@ class LoopbackServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def get_request(self) -> tuple[Any, Any]:
         """Accept a connection, once there is a place for it; an OSError makes `serve_forever` come back later."""
         with self._places:
-            if len(self._deadlines) >= self.maximum_connections and not self._make_room():
+            if len(self._deadlines) >= self.maximum_connections and not self._close_oldest_idle():
                 self._places.wait(0.05)
                 raise BlockingIOError("all places are taken")
         client, address = super().get_request()
@@ -220,7 +220,7 @@ class LoopbackServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self._deadlines[client] = time.monotonic() + self.request_time
         return client, address
 
-    def _make_room(self) -> bool:
+    def _close_oldest_idle(self) -> bool:
         """End the oldest connection that had time to send a request and did not; return whether there was one."""
         old = time.monotonic() - _GRACE_WHEN_FULL + self.request_time
         for client, deadline in self._deadlines.items():

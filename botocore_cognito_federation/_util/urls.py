@@ -54,7 +54,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_link_local(host: str) -> bool:
-    """Tell whether `host` is an address at which machines keep credentials of their own (metadata services)."""
+    """Return whether `host` is an address of a metadata service, which has the machine's credentials."""
     address = _address(host)
     return address is not None and (address.is_link_local or address in _METADATA_ADDRESSES)
 
@@ -393,5 +393,5 @@ def proxy_failure(host: str, text: str) -> TemporaryError:
         return TemporaryError(what, remedy="Write them into HTTPS_PROXY: http://USER:PASSWORD@HOST:PORT")
     if status is not None:
         what = f"The proxy for {host} refuses to connect to it (HTTP {status[1]})"
-        return TemporaryError(what, remedy="Ask whoever runs the proxy, or name the host in NO_PROXY")
+        return TemporaryError(what, remedy="Ask the administrator of the proxy, or name the host in NO_PROXY")
     return TemporaryError(f"The proxy for {host} cannot be reached", remedy="Check HTTPS_PROXY and NO_PROXY")

@@ -1,4 +1,4 @@
-"""What an application passes in, checked before anything is called, and turned into settings and tokens."""
+"""The arguments of an application, checked before any call, and converted to settings and tokens."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ..errors import ConfigurationError, TokenRefreshError
 from ..identity_providers import IdentityProvider
 from ..login_token import LoginToken, checked_text, expiry_seconds
 
-#: When a token expires: seconds or milliseconds since 1970, or an aware datetime; None where the token itself says it.
+#: The expiry of a token: seconds or milliseconds since 1970, or an aware datetime; None if the token itself says it.
 Expiry: TypeAlias = float | datetime | None
 
-#: Claims that say who somebody is, under the names Amplify's pages use for a user.
+#: Claims that describe the user, under the names that Amplify's pages use.
 _CLAIMS_OF_A_USER = ("name", "email", "phone_number", "preferred_username")
 
 
 def checked(name: str, value: str) -> Any:
-    """A value of the configuration key of the same name.
+    """Check a value of the configuration key of the same name.
 
     Raises:
-        ConfigurationError: the key cannot hold it.
+        ConfigurationError: the key does not allow it.
     """
     if not isinstance(value, str):
         raise ConfigurationError(f"{name} must be a str, not {type(value).__name__}")
@@ -37,7 +37,7 @@ def checked(name: str, value: str) -> Any:
 
 
 def base_settings(identity_pool_id: str, *, region_name: str | None, **options: str | int | None) -> Settings:
-    """The settings that all sign-ins of one federation share.
+    """Return the settings that all sign-ins of one federation share.
 
     Raises:
         ConfigurationError: a value is malformed, or two contradict each other.
@@ -56,7 +56,7 @@ def base_settings(identity_pool_id: str, *, region_name: str | None, **options: 
 
 
 def resolved_provider(provider: str) -> IdentityProvider:
-    """The identity provider of an alias, a domain or an issuer URL.
+    """Return the identity provider of an alias, a domain or an issuer URL.
 
     Raises:
         ConfigurationError: the provider is empty or malformed.
@@ -71,7 +71,7 @@ def resolved_provider(provider: str) -> IdentityProvider:
 
 
 def _remedy(provider: str, of_a_profile: str) -> str:
-    """What an application does where a profile sets a key."""
+    """Return the remedy for an application where a profile would set a key."""
     if provider == "saml":
         return "Pass that ARN as the provider: arn:aws:iam::ACCOUNT:saml-provider/NAME"
     if provider == "user-pool":
@@ -80,18 +80,18 @@ def _remedy(provider: str, of_a_profile: str) -> str:
 
 
 def provider_key(provider: IdentityProvider) -> str:
-    """One word for a provider, whichever of its names was used: an alias and its domain are one."""
+    """Return one key for a provider, whichever of its names was used: an alias and its domain are the same."""
     return provider.login_key or provider.name
 
 
 def login_token(
     provider: IdentityProvider, token: str | None, *, expires_at: Expiry, identity_id: str | None, now: float
 ) -> LoginToken | None:
-    """The token of a sign-in; None for guests.
+    """Return the token of a sign-in; None for guests.
 
     Raises:
-        ConfigurationError: it is missing, empty or malformed, `expires_at` is no time, or a developer's identity ID is
-            missing. Nothing has been called.
+        ConfigurationError: it is missing, empty or malformed, `expires_at` is not a time, or a developer's identity ID
+            is missing. No call was made.
     """
     if provider.kind == "guest":
         if token or expires_at is not None:
@@ -111,7 +111,7 @@ def login_token(
         end = expiry_seconds(expires_at, now=now)
         checked_token = LoginToken.of(checked_text(token, "The token"), expires_at=end)
     except TokenRefreshError as error:
-        # An argument is wrong: asking again with the same one cannot help.
+        # An argument is wrong: repeating the call with it cannot help.
         raise ConfigurationError(error.what, remedy=error.remedy) from None
     if provider.token_kind == "id_token" and not checked_token.claims:
         raise ConfigurationError(
@@ -122,10 +122,10 @@ def login_token(
 
 
 def user_mapping(user: Mapping[str, Any] | None, token: LoginToken | None) -> dict[str, Any]:
-    """What the application says about its user, or the claims of the token that name one.
+    """Return the user information that the application gave, or the claims of the token that name the user.
 
     Raises:
-        ConfigurationError: it is no mapping of what JSON can hold.
+        ConfigurationError: it is not a mapping that JSON can hold.
     """
     if user is None:
         claims = token.claims if token is not None else {}

@@ -1,4 +1,4 @@
-"""`CognitoFederation`: an application signs its users in and gets AWS credentials that renew themselves."""
+"""`CognitoFederation`: an application signs in its users and gets AWS credentials that are renewed automatically."""
 
 from __future__ import annotations
 
@@ -43,25 +43,26 @@ logger = logging.getLogger(__name__)
 
 
 class CognitoFederation(UserPoolSignIn, SignedIn):
-    """One user at a time, signed in to a Cognito identity pool. No network, disk or prompt before the first sign-in.
+    """One user at a time, signed in to a Cognito identity pool. Uses no network or disk before the first sign-in.
 
     Threads may share it. An application with many users at once makes one for each, with ``cache="memory"``.
 
     Args:
         identity_pool_id: ``REGION:GUID``.
-        region_name: region of the sessions it makes; default the pool's.
-        refresh_handlers: provider -> function that gives a new login token; see `refresh_handlers`.
-        user_pool: the user pool that `sign_in` signs in to.
-        cache: ``memory`` (default); ``file`` or ``keyring`` keep the sign-in and its credentials for later processes of
-            this user of the machine.
-        role_arn: the role to ask the pool for (CustomRoleArn); with ``flow="basic"`` the role to assume.
+        region_name: the region of the sessions it makes; by default the pool's.
+        refresh_handlers: provider -> function that returns a new login token; see `refresh_handlers`.
+        user_pool: the user pool for `sign_in`.
+        cache: ``memory`` (default); ``file`` or ``keyring`` store the sign-in and its credentials for later processes
+            of this user of the machine.
+        role_arn: the role to request from the pool (CustomRoleArn); with ``flow="basic"`` the role to assume.
         flow: ``enhanced`` or ``basic`` (GetOpenIdToken and AssumeRoleWithWebIdentity).
         account_id: the AWS account of the pool.
-        endpoint_url: of cognito-identity, where it is not AWS's.
+        endpoint_url: the endpoint of cognito-identity, if it is not AWS's.
         assume_role_arn: a further role, assumed with the pool's credentials.
-        duration_seconds, role_session_name: of the basic flow.
-        refresh_window: seconds of life left under which credentials are renewed.
-        clock: the clock; the real one by default.
+        duration_seconds: the lifetime of the credentials in the basic flow, in seconds.
+        role_session_name: the name of the role session in the basic flow.
+        refresh_window: the remaining seconds below which credentials are renewed.
+        clock: the clock; by default the real one.
 
     Raises:
         ConfigurationError: an argument is wrong.
@@ -103,7 +104,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
             raise ConfigurationError("user_pool is a str", remedy=f"Pass UserPool({user_pool!r}, client_id)")
         self._user_pool = user_pool
         self._clock = clock or system_clock()
-        # One's own, unlike that of the profiles of a process: each federation has a user of its own.
+        # A separate object, unlike that of the profiles of a process: each federation has its own user.
         self._store: Store = MemoryStore() if cache == "memory" else store_for(self._settings, os.environ)
         self._events = Events()
         self._turns = ForkSafeLock()
@@ -113,10 +114,10 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
 
     @classmethod
     def from_profile(cls, profile: str | None = None) -> CognitoFederation:
-        """The federation of a profile in ``~/.aws/config``, with the same stores as the command line.
+        """Return the federation of a profile in ``~/.aws/config``, with the same stores as the command line.
 
         Args:
-            profile: its name; default is botocore's own order.
+            profile: its name; by default botocore's own choice.
 
         Raises:
             ConfigurationError: there is no such profile, or it is wrong.
@@ -134,12 +135,12 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
 
     @property
     def refresh_handlers(self) -> RefreshHandlers:
-        """Provider -> refresh handler: called when a login token has to be renewed.
+        """Provider -> refresh handler, which is called when a login token has to be renewed.
 
-        A handler returns a token, or a mapping with ``token``, ``expires_at`` and ``identity_id``. It gets
-        ``context=`` (provider, identity ID, previous expiry, attempt) if it has a parameter of that name, may be a
-        coroutine function, and has 60 s. Network errors, 5xx, throttling and `TemporaryError` are tried again for some
-        13 s where no credentials live; `NonRetryableError` and programming errors raise at once.
+        A handler returns a token, or a mapping with ``token``, ``expires_at`` and ``identity_id``. It gets ``context=``
+        (provider, identity ID, previous expiry, attempt) if it has a parameter of that name, may be a coroutine
+        function, and has 60 s. Network errors, 5xx, throttling and `TemporaryError` are retried for about 13 s if no
+        credentials are usable; `NonRetryableError` and programming errors are raised at once.
         """
         return self._handlers
 
@@ -154,21 +155,24 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         identity_id: str | None = None,
         user: Mapping[str, Any] | None = None,
     ) -> FederatedCredentials:
-        """Exchange a provider's token for AWS credentials, at once.
+        """Exchange a provider's token for AWS credentials immediately.
 
         Args:
-            provider: ``google``, ``facebook``, ``amazon``, ``apple``, ``developer``, an OIDC domain or issuer URL, the
-                ARN of a SAML provider; ``guest`` takes no token and is the only way to unauthenticated access.
-            token: the ID token; of Facebook and Amazon the access token; of ``developer`` the answer of
+            provider: ``google``, ``facebook``, ``amazon``, ``apple``, ``developer``, an OIDC domain or issuer URL, or
+                the ARN of a SAML provider; ``guest`` takes no token and is the only way to get unauthenticated access.
+            token: the ID token; for Facebook and Amazon the access token; for ``developer`` the token from
                 GetOpenIdTokenForDeveloperIdentity.
             expires_at: when it expires: seconds or milliseconds since 1970, or an aware datetime. The earlier of this
                 and the token's own ``exp`` counts.
-            identity_id: the identity to act for; needed with ``developer``.
-            user: what `current_authenticated_user` shall say about the user.
+            identity_id: the identity to act for; required with ``developer``.
+            user: the user information that `current_authenticated_user` returns.
+
+        Returns:
+            The AWS credentials.
 
         Raises:
-            ConfigurationError: an argument is wrong (nothing was called), or the federation is signed in through its
-                user pool, which federates by itself.
+            ConfigurationError: an argument is wrong (no call was made), or the federation is signed in through its user
+                pool, which federates by itself.
             FederationRefusedError: Cognito refused the token, the identity or the role.
             TemporaryError: the same call may succeed later.
         """
@@ -213,12 +217,15 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
             return self._begun(record, token, pool_tokens=answer)
 
     def user_pool_tokens(self) -> UserPoolTokens:
-        """The tokens of the sign-in to the user pool, renewed where needed: the account operations take them.
+        """Return the tokens of the sign-in to the user pool, renewed if needed; the account operations take them.
 
-        Access tokens are not kept. So a process that finds the sign-in of an earlier one renews them first.
+        Access tokens are not stored. A process that finds the sign-in of an earlier one therefore renews them first.
+
+        Returns:
+            The tokens.
 
         Raises:
-            NotSignedInError: nobody is signed in through the user pool.
+            NotSignedInError: the user is not signed in through the user pool.
             SignInRequiredError: the user pool has ended the sign-in.
             TemporaryError: they cannot be renewed now.
         """
@@ -240,7 +247,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         self, record: Record, token: LoginToken | None, *, pool_tokens: UserPoolTokens | None = None
     ) -> FederatedCredentials:
         refuse_reentry(self, "The refresh handler")
-        self._keep_in_memory_if_needed()
+        self._store_in_memory_if_needed()
         sign_in = SignIn(record, self._around(), announced=False)
         sign_in.tokens = pool_tokens
         sign_in.begin(
@@ -269,8 +276,8 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
             with suppress(CognitoFederationError):
                 SignIn(before, self._around(), announced=False).forget()
 
-    def _keep_in_memory_if_needed(self) -> None:
-        """A place that cannot be written costs later processes the sign-in, not this one."""
+    def _store_in_memory_if_needed(self) -> None:
+        """Store in memory if needed: an unwritable place costs later processes the sign-in, not this one."""
         if isinstance(self._store, MemoryStore):
             return
         try:
@@ -292,7 +299,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         )
 
     def _current(self) -> CurrentSignIn:
-        """The sign-in of now, which another process may have made, or ended."""
+        """Return the present sign-in, which another process may have made or ended."""
         context = self._around()
         record = context.records.read()
         mine = self._sign_in
@@ -328,10 +335,10 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
 
 
 class ProfileFederation(CognitoFederation):
-    """The federation of a profile. Signing in is the command line's part; everything else is as in `CognitoFederation`.
+    """The federation of a profile. The command line signs in; everything else is like in `CognitoFederation`.
 
     Args:
-        profile: its name; None for botocore's own order.
+        profile: its name; None for botocore's own choice.
 
     Raises:
         ConfigurationError: there is no such profile, or it is wrong.
@@ -359,7 +366,7 @@ class ProfileFederation(CognitoFederation):
         identity_id: str | None = None,
         user: Mapping[str, Any] | None = None,
     ) -> FederatedCredentials:
-        """Refused: a profile says itself how one signs in.
+        """Refuse: the profile itself says how its user signs in.
 
         Raises:
             ConfigurationError: always.
@@ -393,7 +400,7 @@ class ProfileFederation(CognitoFederation):
         return ProfileSignIn(self._profile_settings, self._store, self._made, self._events)
 
     def link(self, provider: str, token: str, *, expires_at: Expiry = None) -> str:
-        """As in `CognitoFederation`; a guest's profile cannot become that of a user.
+        """Link a login as in `CognitoFederation`; a guest's profile cannot become a user's.
 
         Raises:
             ConfigurationError: the profile is a guest's.
@@ -403,5 +410,5 @@ class ProfileFederation(CognitoFederation):
         return super().link(provider, token, expires_at=expires_at)
 
     def _let_go(self) -> None:
-        # What served so far must not serve any more.
+        # The credentials so far must not be used any more.
         self._made = None

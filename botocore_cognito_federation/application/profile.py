@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class ProfileSignIn:
-    """Whoever is signed in under a profile, as of now."""
+    """The user who is signed in under a profile at present."""
 
     def __init__(self, settings: Settings, store: Store, fetcher: CredentialFetcher, events: Events) -> None:
         self._settings = settings
@@ -42,26 +42,26 @@ class ProfileSignIn:
         return self._settings.is_guest
 
     def verify(self, *, new_token: bool = False) -> FederatedCredentials:
-        """Exchange the login of now, whatever is kept; with `new_token` a login whose token is renewed first."""
+        """Exchange the present login, whatever is cached; with `new_token` its token is renewed first."""
         return self._fetcher.fetch_fresh(new_token=new_token)
 
     def fetch(self) -> FetchResult:
-        """Credentials, renewed where needed."""
+        """Return credentials, renewed if needed."""
         return self._fetcher.fetch()
 
     def login(self) -> Login:
-        """The login of now."""
+        """Return the present login."""
         login = self._fetcher.login()
         if login is None:
             raise NotSignedInError("Guests have no login")
         return login
 
     def login_of(self, provider: IdentityProvider, token: LoginToken) -> Login:
-        """The login that another provider's token makes at the same pool."""
+        """Return the login that another provider's token stands for at the same pool."""
         return Login.of(token, replace(self._settings, provider=provider))
 
     def info(self) -> Mapping[str, Any]:
-        """The login token as it is kept, or as its source gives it now."""
+        """Return the cached login token, or the one that its source returns now."""
         session = self._sessions.read()
         token = session.token() if session is not None else None
         if token is None and not self.is_guest:
@@ -77,21 +77,21 @@ class ProfileSignIn:
         }
 
     def is_current(self) -> bool:
-        """Whether no sign-out came since."""
+        """Return whether no sign-out happened since."""
         return current_epoch(self._store, self._settings.scope) == self._sign_out_epoch
 
     def clear_current(self) -> None:
-        """A profile keeps no record beside its session."""
+        """Do nothing: a profile has no record in addition to its session."""
 
     def forget(self) -> Session | None:
-        """Forget session and credentials."""
+        """Delete session and credentials."""
         from ..sign_in.sessions import take_away
 
         end_sign_in(self._store, self._settings.scope)
         return take_away(self._sessions, self._store)
 
     def revoke(self, session: Session | None) -> Exception | None:
-        """Revoke the session's refresh token at its provider, where there is one."""
+        """Revoke the session's refresh token at its provider, if there is one."""
         if session is None or session.refresh_token is None:
             return None
         from ..sign_in.sessions import revoke_session

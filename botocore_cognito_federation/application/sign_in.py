@@ -52,15 +52,15 @@ _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 @dataclass(frozen=True)
 class Context:
-    """What all sign-ins of one `CognitoFederation` have in common.
+    """The common part of all sign-ins of one `CognitoFederation`.
 
     Attributes:
         settings: pool, role, flow, endpoint.
-        store: where everything is kept.
+        store: stores everything.
         clock: the clock.
         events: the application's subscriptions.
-        handler_of: the refresh handler of a provider, or None.
-        user_pool: the user pool the federation signs in to, or None.
+        handler_of: returns the refresh handler of a provider, or None.
+        user_pool: the user pool that the federation signs in to, or None.
     """
 
     settings: Settings
@@ -101,7 +101,7 @@ def _shapes_calls(variable: str) -> bool:
 
 
 class CurrentSignIn(Protocol):
-    """What `CognitoFederation` needs of whoever is signed in, by an application's call or by a profile."""
+    """The interface of the signed-in user, for a sign-in by an application or by a profile."""
 
     pool: IdentityPool
 
@@ -130,12 +130,13 @@ class CurrentSignIn(Protocol):
 
 
 class SignIn:
-    """A sign-in. Made anew by each process that finds it in the store; nothing is read or called by that.
+    """A sign-in. Each process that finds it in the store makes a new object, without any read or call.
 
     Attributes:
-        record: what is known of it.
-        tokens: of a user pool, with the access token for the account operations; None where another process signed in.
-        announced: whether its events reach the application: not before it has succeeded.
+        record: the facts about it.
+        tokens: those of a user pool, with the access token for the account operations; None if another process signed
+            in.
+        announced: whether its events reach the application: only after it has succeeded.
     """
 
     def __init__(self, record: Record, context: Context, *, announced: bool = True) -> None:
@@ -205,10 +206,10 @@ class SignIn:
             self._around.events.emit(replace(event, provider=self.record.provider, identity_id=identity_id, user=user))
 
     def begin(self, token: LoginToken | None, *, refresh_token: str | None, device_key: str | None) -> None:
-        """Keep the token of a new sign-in.
+        """Store the token of a new sign-in.
 
         Raises:
-            StorageError: it cannot be kept.
+            StorageError: it cannot be stored.
         """
         if token is None:
             return
@@ -228,7 +229,7 @@ class SignIn:
         )
 
     def verify(self, *, new_token: bool = False) -> FederatedCredentials:
-        """Exchange the token now, whatever is kept: a token that somebody brings is nobody's before that.
+        """Exchange the token now, whatever is cached: before that, a new token proves nothing about its user.
 
         Args:
             new_token: renew the token first, although it has not expired.
@@ -241,10 +242,10 @@ class SignIn:
         return credentials
 
     def fetch(self) -> FetchResult:
-        """Credentials, renewed where needed.
+        """Return credentials, renewed if needed.
 
         Raises:
-            CognitoFederationError: there are none.
+            CognitoFederationError: no credentials are available.
         """
         before = self._developer_identity()
         try:
@@ -252,7 +253,7 @@ class SignIn:
         except TemporaryError:
             if before == self._developer_identity():
                 raise
-            # The refresh handler moved a developer's user to another identity; under that one everything is new.
+            # The refresh handler moved a developer's user to another identity, for which nothing is cached.
             served = self._fetcher.fetch()
             changed = served.credentials.identity_id
             self.emit(Event("identity-changed", identity_id=changed, previous_identity_id=before))
@@ -267,7 +268,7 @@ class SignIn:
         return str(token.claims.get("sub")) if token else None
 
     def note_identity(self, credentials: FederatedCredentials) -> None:
-        """Remember the identity that Cognito answered, for those who ask without a call."""
+        """Store the identity in Cognito's answer, for callers that make no call."""
         if credentials.identity_id == self.record.identity_id:
             return
         self.record = replace(self.record, identity_id=credentials.identity_id)
@@ -282,10 +283,10 @@ class SignIn:
                 self._around.store.warn(error.line)
 
     def login(self) -> Login:
-        """The login of now, renewed where needed.
+        """Return the present login, renewed if needed.
 
         Raises:
-            CognitoFederationError: it cannot be renewed, or guests were asked for theirs.
+            CognitoFederationError: it cannot be renewed, or the user is a guest.
         """
         login = self._fetcher.login()
         if login is None:
@@ -293,7 +294,7 @@ class SignIn:
         return login
 
     def pool_tokens(self) -> UserPoolTokens:
-        """The user pool's tokens, renewed where they have expired or this process has none.
+        """Return the user pool's tokens, renewed if they have expired or this process has none.
 
         Raises:
             CognitoFederationError: they cannot be renewed.
@@ -301,18 +302,18 @@ class SignIn:
         assert self._source is not None, "a sign-in to a user pool is no guest's"
         token = self._source.fetch(RefreshContext())
         if self.tokens is None or self.tokens.id_token != token.value:
-            # An earlier process signed in, or another one renewed: what is kept has no access token.
+            # An earlier process signed in, or another one renewed: the stored session has no access token.
             token = self._source.fetch(RefreshContext(attempt=2))
         if self.tokens is None or self.tokens.id_token != token.value:
             raise TemporaryError("Another process has just renewed this sign-in", remedy="Try again")
         return self.tokens
 
     def login_of(self, provider: IdentityProvider, token: LoginToken) -> Login:
-        """The login that another provider's token makes at the same pool."""
+        """Return the login that another provider's token stands for at the same pool."""
         return Login.of(token, replace(self._settings, provider=provider))
 
     def info(self) -> Mapping[str, Any]:
-        """The sign-in as it is kept; nothing is renewed."""
+        """Return the stored sign-in without a renewal."""
         session = self._sessions.read()
         return {
             "provider": self.record.provider,
@@ -327,17 +328,17 @@ class SignIn:
         return self._source is None
 
     def is_current(self) -> bool:
-        """Whether neither a sign-out nor another sign-in came since."""
+        """Return whether neither a sign-out nor another sign-in happened since."""
         record = self._around.records.read()
         return record is not None and record.sign_in_id == self.record.sign_in_id
 
     def discard(self) -> None:
-        """Forget the token of a sign-in that did not succeed."""
+        """Delete the token of a sign-in that did not succeed."""
         with suppress(StorageError):
             self._sessions.delete()
 
     def clear_current(self) -> None:
-        """End the sign-in, as far as others look.
+        """End the sign-in for other processes.
 
         Raises:
             StorageError: the record could not be removed.
@@ -345,10 +346,10 @@ class SignIn:
         self._around.records.delete()
 
     def forget(self) -> Session | None:
-        """Forget token and credentials; what is in flight is invalid from here on.
+        """Delete token and credentials; running renewals are invalid from now on.
 
         Returns:
-            What was kept, for a revocation.
+            The stored session, for a revocation.
 
         Raises:
             StorageError: something could not be removed.
@@ -361,7 +362,7 @@ class SignIn:
         return session
 
     def revoke(self, session: Session | None) -> Exception | None:
-        """End what the provider can end; what went wrong is returned, since a sign-out goes on in any case."""
+        """Revoke what the provider can revoke; a failure is returned, because a sign-out goes on in any case."""
         try:
             if self.record.by_user_pool:
                 self._revoke_at_pool(session)

@@ -1,4 +1,4 @@
-"""What an application does with the user who is signed in: credentials, clients, linked logins, events, sign-out."""
+"""The operations of a signed-in user: credentials, clients, linked logins, events, sign-out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def link(sign_in: CurrentSignIn, identity_id: str, provider: IdentityProvider, token: LoginToken | None) -> str:
-    """Put another login on an identity.
+    """Link another login to an identity.
 
     Returns:
         The identity ID that all its logins have from now on.
@@ -56,10 +56,10 @@ def link(sign_in: CurrentSignIn, identity_id: str, provider: IdentityProvider, t
 
 
 def unlink(sign_in: CurrentSignIn, identity_id: str, provider: IdentityProvider) -> None:
-    """Take a login off an identity.
+    """Remove a login from an identity.
 
     Raises:
-        ConfigurationError: it is the login of this very sign-in, which would lose its own identity.
+        ConfigurationError: it is the login of this sign-in, which would lose its own identity.
         FederationRefusedError, TemporaryError: see `IdentityPool.unlink`.
     """
     own = sign_in.login()
@@ -80,7 +80,7 @@ class UserPoolSignIn(ClearsFrames, ABC):
 
     @abstractmethod
     def _federated(self, ask: Callable[[UserPool], UserPoolTokens | Challenge]) -> FederatedCredentials | Challenge:
-        """Credentials for the tokens that the pool answers, or its challenge; a failure is told as one to sign in."""
+        """Return credentials for the pool's tokens, or its challenge; a failure emits ``sign-in-failure``."""
 
     def sign_in(
         self,
@@ -92,16 +92,24 @@ class UserPoolSignIn(ClearsFrames, ABC):
         client_metadata: Metadata = None,
         device: Device | None = None,
     ) -> FederatedCredentials | Challenge:
-        """Sign in to the user pool and exchange its token; arguments as for `UserPool.sign_in`.
+        """Sign in to the user pool and exchange its token.
+
+        Args:
+            username: see `UserPool.sign_in`.
+            password: see `UserPool.sign_in`.
+            auth_flow: see `UserPool.sign_in`.
+            validation_data: see `UserPool.sign_in`.
+            client_metadata: see `UserPool.sign_in`.
+            device: see `UserPool.sign_in`.
 
         Returns:
             AWS credentials, or the challenge to answer with `confirm_sign_in`, `complete_new_password`,
-            `send_custom_challenge_answer` or `answer_challenge`.
+                `send_custom_challenge_answer` or `answer_challenge`.
 
         Raises:
             ConfigurationError: there is no user pool, or an argument is wrong.
             SignInFailedError: the user pool refused.
-            FederationRefusedError: the identity pool refused what the user pool gave.
+            FederationRefusedError: the identity pool refused the user pool's token.
             TemporaryError: the same call may succeed later.
         """
         return self._federated(
@@ -116,16 +124,17 @@ class UserPoolSignIn(ClearsFrames, ABC):
         )
 
     def federate(self, signed_in: UserPoolTokens | Challenge) -> FederatedCredentials | Challenge:
-        """Exchange what the user pool answered elsewhere: after a sign-up that signs in by itself, for instance.
+        """Exchange tokens that the user pool returned elsewhere, for example after a sign-up with automatic sign-in.
 
         Args:
-            signed_in: `SignUp.signed_in`, the answer of `UserPool.confirm_sign_up`, or tokens the application kept.
+            signed_in: `SignUp.signed_in`, the result of `UserPool.confirm_sign_up`, or tokens that the application
+                stored.
 
         Returns:
-            AWS credentials, renewed from here on with the refresh token; a challenge goes back as it is.
+            AWS credentials, renewed from now on with the refresh token; a challenge is returned unchanged.
 
         Raises:
-            ConfigurationError: there is no user pool, or these are no tokens.
+            ConfigurationError: there is no user pool, or these are not tokens.
             FederationRefusedError: the identity pool refused the token.
             TemporaryError: the same call may succeed later.
         """
@@ -134,7 +143,20 @@ class UserPoolSignIn(ClearsFrames, ABC):
     def confirm_sign_in(
         self, challenge: Challenge, answer: str, *, client_metadata: Metadata = None
     ) -> FederatedCredentials | Challenge:
-        """Answer a challenge for a code, or a choice; see `UserPool.confirm_sign_in`."""
+        """Answer a challenge with a code or a choice, and exchange the token.
+
+        Args:
+            challenge: the challenge from `sign_in` or from the previous answer.
+            answer: see `UserPool.confirm_sign_in`.
+            client_metadata: see `UserPool.confirm_sign_in`.
+
+        Returns:
+            AWS credentials, or the next challenge.
+
+        Raises:
+            CodeMismatchError: the code was wrong; the same challenge may be answered again.
+            CognitoFederationError: the answer was refused in another way; see `sign_in`.
+        """
         return self._federated(lambda pool: pool.confirm_sign_in(challenge, answer, client_metadata=client_metadata))
 
     def complete_new_password(
@@ -145,7 +167,21 @@ class UserPoolSignIn(ClearsFrames, ABC):
         *,
         client_metadata: Metadata = None,
     ) -> FederatedCredentials | Challenge:
-        """Answer NEW_PASSWORD_REQUIRED; see `UserPool.complete_new_password`."""
+        """Answer NEW_PASSWORD_REQUIRED, and exchange the token.
+
+        Args:
+            challenge: the challenge from `sign_in` or from the previous answer.
+            new_password: see `UserPool.complete_new_password`.
+            attributes: see `UserPool.complete_new_password`.
+            client_metadata: see `UserPool.complete_new_password`.
+
+        Returns:
+            AWS credentials, or the next challenge.
+
+        Raises:
+            NewPasswordRefusedError: the password violates the pool's policy; the same challenge may be answered again.
+            CognitoFederationError: the answer was refused in another way; see `sign_in`.
+        """
         return self._federated(
             lambda pool: pool.complete_new_password(
                 challenge, new_password, attributes, client_metadata=client_metadata
@@ -155,7 +191,19 @@ class UserPoolSignIn(ClearsFrames, ABC):
     def send_custom_challenge_answer(
         self, challenge: Challenge, answer: str, *, client_metadata: Metadata = None
     ) -> FederatedCredentials | Challenge:
-        """Answer a CUSTOM_CHALLENGE; see `UserPool.send_custom_challenge_answer`."""
+        """Answer a CUSTOM_CHALLENGE, and exchange the token.
+
+        Args:
+            challenge: the challenge from `sign_in` or from the previous answer.
+            answer: see `UserPool.send_custom_challenge_answer`.
+            client_metadata: see `UserPool.send_custom_challenge_answer`.
+
+        Returns:
+            AWS credentials, or the next challenge.
+
+        Raises:
+            CognitoFederationError: the answer was refused; see `sign_in`.
+        """
         return self._federated(
             lambda pool: pool.send_custom_challenge_answer(challenge, answer, client_metadata=client_metadata)
         )
@@ -163,19 +211,31 @@ class UserPoolSignIn(ClearsFrames, ABC):
     def answer_challenge(
         self, challenge: Challenge, responses: Mapping[str, str], *, client_metadata: Metadata = None
     ) -> FederatedCredentials | Challenge:
-        """Answer any challenge; see `UserPool.answer_challenge`."""
+        """Answer any challenge, and exchange the token.
+
+        Args:
+            challenge: the challenge from `sign_in` or from the previous answer.
+            responses: see `UserPool.answer_challenge`.
+            client_metadata: see `UserPool.answer_challenge`.
+
+        Returns:
+            AWS credentials, or the next challenge.
+
+        Raises:
+            CognitoFederationError: the answer was refused; see `sign_in`.
+        """
         return self._federated(
             lambda pool: pool.answer_challenge(challenge, responses, client_metadata=client_metadata)
         )
 
 
-#: Seconds after which to look again whether the user has been signed out elsewhere.
+#: Seconds after which to check again whether the user was signed out elsewhere.
 _LOOK_AGAIN = 1.0
 
 
 @dataclass(frozen=True)
 class _Fresh:
-    """Credentials that need no look at the cache, and the times between which they do not."""
+    """Credentials that can be returned without reading the cache, and the times between which this holds."""
 
     credentials: FederatedCredentials
     since: float
@@ -193,7 +253,7 @@ _SIGN_IN = "Call federated_sign_in (or sign_in, with a user pool) first"
 
 
 class SignedIn(ClearsFrames, ABC):
-    """The members of a federation that are about whoever is signed in."""
+    """The members of a federation that concern the signed-in user."""
 
     _settings: Settings
     _clock: Clock
@@ -205,49 +265,57 @@ class SignedIn(ClearsFrames, ABC):
 
     @abstractmethod
     def _current(self) -> CurrentSignIn:
-        """Whoever is signed in now; raises `NotSignedInError`."""
+        """Return the present sign-in; raises `NotSignedInError`."""
 
     @property
     def _how_to_sign_in(self) -> str:
-        """The remedy where nobody is signed in."""
+        """Return the remedy if the user is not signed in."""
         return _SIGN_IN
 
     @abstractmethod
     def _let_go(self) -> None:
-        """Hold no sign-in any more."""
+        """Forget the sign-in."""
 
     @abstractmethod
     def _guest_becomes(self, provider: str, token: str, expires_at: Expiry) -> CurrentSignIn:
-        """Sign the user in whose login a guest's identity has just got."""
+        """Sign in the user whose login a guest's identity has just got."""
 
     def on(self, name: str, callback: Callback) -> Callable[[], None]:
-        """Be told of an event; `events.NAMES` has the names.
+        """Subscribe to an event; `events.NAMES` has the names.
+
+        Args:
+            name: the name of the event.
+            callback: called with each `Event` of that name.
 
         Returns:
             A function that ends the subscription.
 
         Raises:
             ValueError: there is no such event.
+            TypeError: the callback is not callable.
         """
         return self._events.on(name, callback)
 
     # --- who, and with what -----------------------------------------------------------------------------------------
 
     def current_credentials(self, force: bool = False) -> FederatedCredentials:
-        """AWS credentials of whoever is signed in, renewed where needed.
+        """Return the AWS credentials of the signed-in user, renewed if needed.
 
-        What this object served is served again for as long as it is fresh, for a second at most: then it looks whether
-        another process, or another object with the same cache, has signed the user out.
+        This object returns its last result again while that is fresh, for at most a second: then it checks whether
+        another process, or another object with the same cache, has signed out the user.
 
         Args:
             force: renew login token and credentials now, because groups or roles of the user have changed. Clients of
-                this federation have the new credentials from their next request on.
+                this federation use the new credentials from their next request on.
+
+        Returns:
+            The credentials.
 
         Raises:
-            NotSignedInError: nobody is. Guest credentials never take the place of a user's.
-            SignInRequiredError: the login token has expired and nothing renews it.
-            CognitoFederationError: they could not be renewed, and none live; or they could not be renewed by force,
-                and those from before stay as they are.
+            NotSignedInError: the user is not signed in. Guest credentials never replace a user's.
+            SignInRequiredError: the login token has expired and cannot be renewed.
+            CognitoFederationError: the renewal failed and no credentials are usable; or a forced renewal failed, and
+                the previous credentials stay in use.
         """
         if force:
             return self._renew_now()
@@ -255,13 +323,13 @@ class SignedIn(ClearsFrames, ABC):
         fresh = latest.fresh if latest is not None else None
         if fresh is not None and fresh.since <= self._clock.now() < fresh.until:
             return fresh.credentials
-        return self._serve().credentials
+        return self._fetch().credentials
 
     def current_authenticated_user(self) -> dict[str, Any]:
-        """What is known of the signed-in user, with ``id`` (the identity ID), ``provider`` and ``token``; no network.
+        """Return the known facts about the user, with ``id`` (the identity ID), ``provider`` and ``token``; no network.
 
         Raises:
-            NotSignedInError: nobody is signed in, or a guest.
+            NotSignedInError: the user is not signed in, or is a guest.
         """
         sign_in = self._current()
         if sign_in.is_guest:
@@ -270,28 +338,33 @@ class SignedIn(ClearsFrames, ABC):
         return {**info["user"], "id": info["identity_id"], "provider": info["provider"], "token": info["token"]}
 
     def federated_info(self) -> dict[str, Any]:
-        """The login token as it is kept: ``provider``, ``token``, ``expires_at`` (seconds), ``identity_id``, ``user``.
+        """Return the cached login token: ``provider``, ``token``, ``expires_at`` (seconds), ``identity_id``, ``user``.
 
         Raises:
-            NotSignedInError: nobody is signed in.
+            NotSignedInError: the user is not signed in.
         """
         return dict(self._current().info())
 
     # --- further logins, and the end --------------------------------------------------------------------------------
 
     def link(self, provider: str, token: str, *, expires_at: Expiry = None) -> str:
-        """Put another provider's login on the identity of whoever is signed in. Only `unlink` takes it off again.
+        """Link another provider's login to the identity of the signed-in user. Only `unlink` removes it.
 
-        Where that login had an identity of its own, Cognito merges the two and disables the younger one. If that was
-        this federation's, its credentials are renewed at once and the event ``identity-changed`` says which it was.
+        If that login had its own identity, Cognito merges the two and disables the newer one. If that was this
+        federation's, its credentials are renewed at once and the event ``identity-changed`` names the previous one.
+
+        Args:
+            provider: the other provider; see `federated_sign_in`.
+            token: its token.
+            expires_at: when the token expires; see `federated_sign_in`.
 
         Returns:
             The identity ID that both logins have from now on.
 
         Raises:
-            NotSignedInError: nobody is signed in.
-            FederationRefusedError: Cognito refused, because either identity has another login of that provider, for
-                instance.
+            NotSignedInError: the user is not signed in.
+            FederationRefusedError: Cognito refused, for example because either identity has another login of that
+                provider.
         """
         sign_in = self._current()
         resolved = resolved_provider(provider)
@@ -309,23 +382,29 @@ class SignedIn(ClearsFrames, ABC):
         return identity_id
 
     def unlink(self, provider: str) -> None:
-        """Take a linked login off the identity of whoever is signed in (UnlinkIdentity).
+        """Remove a linked login from the identity of the signed-in user (UnlinkIdentity).
+
+        Args:
+            provider: the provider of the login.
 
         Raises:
-            ConfigurationError: it is the login of this very sign-in.
-            NotSignedInError: nobody is signed in.
+            ConfigurationError: it is the login of this sign-in.
+            NotSignedInError: the user is not signed in.
             FederationRefusedError: Cognito refused.
         """
         unlink(self._current(), self.current_credentials().identity_id, resolved_provider(provider))
 
     def sign_out(self, revoke: bool = True) -> None:
-        """Forget token and credentials, and revoke what can be revoked; wins over any refresh in flight.
+        """Delete token and credentials, and revoke what can be revoked; wins over a renewal in progress.
 
-        A revocation that fails is told in the event ``sign-out`` and stops nothing. AWS credentials that were handed
-        out live until they expire; no API ends them.
+        The event ``sign-out`` reports a failed revocation, which stops nothing. AWS credentials that were handed out
+        are valid until they expire; no API revokes them.
+
+        Args:
+            revoke: whether to revoke the refresh token at the provider.
 
         Raises:
-            StorageError: something that is kept could not be removed.
+            StorageError: stored data could not be removed.
         """
         try:
             sign_in = self._current()
@@ -344,7 +423,10 @@ class SignedIn(ClearsFrames, ABC):
     # --- clients ----------------------------------------------------------------------------------------------------
 
     def session(self, **kwargs: Any) -> boto3.Session:
-        """A boto3 session whose clients use and renew these credentials; ``kwargs`` as for `boto3.Session`.
+        """Return a boto3 session whose clients use and renew these credentials.
+
+        Args:
+            kwargs: as for `boto3.Session`.
 
         Raises:
             ConfigurationError: keys were passed as well.
@@ -356,16 +438,16 @@ class SignedIn(ClearsFrames, ABC):
         return boto3.Session(botocore_session=kwargs.pop("botocore_session", None) or self.botocore_session(), **kwargs)
 
     def botocore_session(self) -> Session:
-        """A botocore session whose clients use and renew these credentials."""
+        """Return a botocore session whose clients use and renew these credentials."""
         from ..botocore_plugin.application import session_with
 
         return session_with(self._credentials(), str(self._settings.region_name))
 
     def install(self) -> Callable[[], None]:
-        """From here on every session without keys or a profile of its own uses this federation.
+        """Make every session without its own keys or profile use this federation from now on.
 
         Returns:
-            A function that takes it out again.
+            A function that undoes this.
         """
         from ..botocore_plugin.provider import install_application, uninstall_application
 
@@ -375,7 +457,7 @@ class SignedIn(ClearsFrames, ABC):
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _serve(self) -> FetchResult:
+    def _fetch(self) -> FetchResult:
         since, question = self._clock.now(), _Question()
         self._latest = question
         sign_in = self._current()
@@ -409,7 +491,7 @@ class SignedIn(ClearsFrames, ABC):
 
         with self._turns:
             if self._shared is None:
-                self._shared = ApplicationCredentials(self._serve, self._clock.now, marker=self, events=self._events)
+                self._shared = ApplicationCredentials(self._fetch, self._clock.now, marker=self, events=self._events)
             return self._shared
 
     def _forget_shared(self) -> None:

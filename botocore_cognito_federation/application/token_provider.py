@@ -1,4 +1,4 @@
-"""The login token of an application's sign-in, and which refresh handler renews it."""
+"""The login token of an application's sign-in, and the choice of the refresh handler that renews it."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ Emit = Callable[[Event], None]
 
 @dataclass(frozen=True)
 class Refreshers:
-    """Who renews the tokens of a sign-in.
+    """The code that renews the tokens of a sign-in.
 
     Attributes:
-        handler: gives the provider's refresh handler of now, or None.
-        user_pool: renews the sign-in to a user pool; None where there is none.
+        handler: returns the provider's present refresh handler, or None.
+        user_pool: renews the sign-in to a user pool; None if there is none.
     """
 
     handler: Callable[[], Callable[..., Any] | None]
@@ -146,7 +146,7 @@ class ApplicationTokenProvider(RefreshTokenProvider):
         try:
             self._sessions.write(kept)
         except StorageError as error:
-            # The handler can be asked again: a place that cannot be written costs a call, not the credentials.
+            # The handler can be called again: a place that cannot be written costs a call, not the credentials.
             self._store.warn(error.line)
         return replace(token, owner=session.sign_in_id)
 
@@ -191,16 +191,17 @@ class ApplicationTokenProvider(RefreshTokenProvider):
         return SignInRequiredError(what, remedy=self._remedy(None))
 
 
-KeepRotated = Callable[[str], object]
+StoreRotated = Callable[[str], object]
 
 
 class GrantHandler(ClearsFrames):
-    """New login tokens of one user at one provider, for as long as the provider renews them.
+    """Returns new login tokens of one user at one provider, as long as the provider renews them.
 
     Args:
-        provider: an alias, a domain, an issuer URL, or a ready `IdentityProvider`.
-        client_id, client_secret: the application's OAuth client.
-        refresh_token: the refresh token (of Facebook the access token), or a function that gives the newest one kept.
+        provider: an alias, a domain, an issuer URL, or an `IdentityProvider`.
+        client_id: the client ID of the application.
+        refresh_token: the refresh token (for Facebook the access token), or a function that returns the newest one.
+        client_secret: the client secret of the application.
         on_rotation: called with each new refresh token before anything that came with it is used.
 
     Raises:
@@ -214,7 +215,7 @@ class GrantHandler(ClearsFrames):
         refresh_token: str | Callable[[], str],
         client_secret: str | None = None,
         *,
-        on_rotation: KeepRotated | None = None,
+        on_rotation: StoreRotated | None = None,
     ) -> None:
         self._provider = provider if isinstance(provider, IdentityProvider) else resolved_provider(provider)
         self._client_id = client_id
@@ -229,33 +230,33 @@ class GrantHandler(ClearsFrames):
         return f"GrantHandler({self._provider.name!r}, {self._client_id!r})"
 
     def __call__(self) -> Mapping[str, Any]:
-        """A new login token.
+        """Return a new login token.
 
         Raises:
             NonRetryableError: the provider has ended the grant; the user has to sign in again.
-            TemporaryError: it cannot be asked now.
-            CognitoFederationError: anything else.
+            TemporaryError: the provider cannot be reached now.
+            CognitoFederationError: any other failure.
         """
         from ..oidc.tokens import refresh_tokens
 
         with self._turns:
             try:
-                answer = refresh_tokens(self._party(), self._newest(), persist=self._keep)
+                answer = refresh_tokens(self._oidc_client(), self._newest(), persist=self._keep)
             except TemporaryError:
                 raise
             except SignInRequiredError as ended:
-                raise NonRetryableError(ended.what, remedy="Let the user sign in with the provider again") from None
+                raise NonRetryableError(ended.what, remedy="Ask the user to sign in with the provider again") from None
         return {"token": answer.login_token, "expires_at": answer.expires_at}
 
     def revoke(self) -> None:
-        """Revoke the refresh token, where the provider can (RFC 7009).
+        """Revoke the refresh token, if the provider supports it (RFC 7009).
 
         Raises:
             TemporaryError: it was not revoked; the error says why.
         """
         from ..oidc.tokens import revoke
 
-        revocation = revoke(self._party(), self._newest())
+        revocation = revoke(self._oidc_client(), self._newest())
         if not revocation.revoked:
             raise TemporaryError(f"The refresh token was not revoked: {revocation.reason}")
 
@@ -271,7 +272,7 @@ class GrantHandler(ClearsFrames):
         if self._on_rotation is not None:
             self._on_rotation(answer.refresh_token)
 
-    def _party(self) -> OIDCClient:
+    def _oidc_client(self) -> OIDCClient:
         if self._made is None:
             from ..oidc.client import Client, OIDCClient
 

@@ -1,1 +1,1 @@
-"""The botocore side: the credential provider, its credentials object, and how it joins every session."""
+"""The botocore side: the credential provider, its credentials object, and its registration in every session."""

@@ -1,7 +1,7 @@
-"""The twin for aiobotocore: the same provider, loaded by ``await``; whatever blocks runs in a thread.
+"""The counterpart for aiobotocore: the same provider, loaded by ``await``; blocking calls run in a thread.
 
-The inner Cognito client stays a plain botocore client in that thread: aiobotocore's would need the loop that is
-waiting for it.
+The inner Cognito client is a plain botocore client in that thread: an aiobotocore client would need the event loop that
+is waiting for it.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ from .credentials import RefreshableCognitoCredentials
 
 T = TypeVar("T")
 
-#: The renewal of each credentials object that runs in an event loop, for all sessions that share the object.
+#: The running renewal task of each credentials object, for all sessions that share the object.
 _renewals: weakref.WeakKeyDictionary[RefreshableCognitoCredentials, asyncio.Task[None]] = weakref.WeakKeyDictionary()
-#: What the signing code of aiobotocore reads, here and on botocore's own class.
+#: The attributes that the signing code of aiobotocore reads, here and on botocore's own class.
 _PUBLISHED = ("_access_key", "_secret_key", "_token", "_account_id", "_expiry_time", "_frozen_credentials")
 
 
 class AioRefreshableCognitoCredentials(AioRefreshableCredentials):  # type: ignore[misc]  # aiobotocore has no types
-    """`AioRefreshableCredentials` whose renewal is that of the shared `RefreshableCognitoCredentials`.
+    """`AioRefreshableCredentials` that are renewed through the shared `RefreshableCognitoCredentials`.
 
-    One task renews in a thread; the others are served what lives meanwhile, or wait for it without holding the loop.
+    One task renews in a thread; the other tasks get the credentials that are still usable, or wait without blocking the
+    event loop.
     """
 
     def __init__(self, shared: RefreshableCognitoCredentials) -> None:
@@ -46,10 +47,10 @@ class AioRefreshableCognitoCredentials(AioRefreshableCredentials):  # type: igno
         self._shared = shared
 
     async def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        """The credentials of now, consistent with each other.
+        """Return the current credentials, consistent with each other.
 
         Raises:
-            CognitoFederationError: there are none.
+            CognitoFederationError: no credentials are available.
         """
         await self._refresh()
         frozen: ReadOnlyCredentials = self._shared._frozen_credentials
@@ -68,11 +69,11 @@ class AioRefreshableCognitoCredentials(AioRefreshableCredentials):  # type: igno
         renewal = _renewals.get(self._shared)
         if renewal is None or renewal.done() or renewal.get_loop() is not asyncio.get_running_loop():
             renewal = _renewals[self._shared] = asyncio.create_task(in_thread(self._shared._refresh))
-            # A failure that nobody waited for any more is no news: the next one who asks has it too.
+            # No task waits for this failure any more, and the next caller gets it as well.
             renewal.add_done_callback(lambda done: done.cancelled() or done.exception())
         elif self._shared.is_usable():
             return
-        # Shielded: a task that is cancelled must not take the renewal away from those that wait for it too.
+        # Shielded: the cancellation of one task must not cancel the renewal for the tasks that also wait for it.
         await asyncio.shield(renewal)
 
 
@@ -80,7 +81,7 @@ class AioProvider(CredentialProvider):
     """The provider in the chain of an `aiobotocore.session.AioSession`.
 
     Args:
-        provider: the one that a chain of botocore would have.
+        provider: the provider for a chain of botocore.
     """
 
     def __init__(self, provider: CredentialProvider) -> None:
@@ -94,10 +95,10 @@ class AioProvider(CredentialProvider):
 
 
 async def in_thread(function: Callable[[], T]) -> T:
-    """What `function` returns, called in a thread of its own with the context variables of the caller.
+    """Call `function` in a thread of its own with the caller's context variables, and return its result.
 
-    Not `asyncio.to_thread`: its few threads may all wait for these very credentials, and the end of `asyncio.run`
-    waits for them, which would be the time limit of a refresh handler that hangs.
+    Not `asyncio.to_thread`: its few threads may all be waiting for these very credentials, and `asyncio.run` waits for
+    them at its end, up to the time limit of a refresh handler that hangs.
 
     Raises:
         ConfigurationError: the event loop is not asyncio's.
@@ -106,8 +107,8 @@ async def in_thread(function: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         raise ConfigurationError(
-            "In process, aiobotocore is served on asyncio only",
-            remedy="Under trio let the profile use credential_process",
+            "In process, aiobotocore is supported on asyncio only",
+            remedy="Under trio, use credential_process in the profile",
         ) from None
     answer: asyncio.Future[T] = loop.create_future()
     context = contextvars.copy_context()
@@ -124,9 +125,9 @@ async def in_thread(function: Callable[[], T]) -> T:
         value, failure = None, None
         try:
             value = context.run(function)
-        except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+        except BaseException as error:  # noqa: BLE001 - raised in the task that awaits it
             failure = error
-        with contextlib.suppress(RuntimeError):  # the loop has been closed meanwhile
+        with contextlib.suppress(RuntimeError):  # The loop has been closed meanwhile.
             loop.call_soon_threadsafe(publish, value, failure)
 
     threading.Thread(target=work, name="cognito-federation renewal", daemon=True).start()

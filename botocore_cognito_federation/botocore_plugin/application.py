@@ -22,10 +22,10 @@ class ApplicationCredentials(RefreshableCognitoCredentials):
     """Credentials of an application's federation: all its sessions and clients share one object.
 
     Args:
-        serve: gives credentials and the time from which on to ask again.
-        clock: seconds since the epoch.
-        marker: what stands for the federation where its refresh handlers must not wait for it.
-        events: those of a renewal are told once these credentials are in place.
+        fetch: returns a `FetchResult`.
+        clock: returns seconds since the epoch.
+        marker: represents the federation in the check for refresh handlers that wait for it.
+        events: the events of a renewal are emitted after these credentials are in place.
     """
 
     def __init__(
@@ -37,15 +37,15 @@ class ApplicationCredentials(RefreshableCognitoCredentials):
         self._sign_outs = 0
 
     def forget(self) -> None:
-        """Hold nothing any more: what is asked for next comes from whoever is signed in then."""
+        """Forget the credentials: the next caller gets those of the user who is signed in then."""
         self._sign_outs += 1
-        self._ask_again_at = self._serve_until = 0.0
+        self._refresh_at = self._usable_until = 0.0
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
         sign_outs = self._sign_outs
         frozen = super().get_frozen_credentials()
         if sign_outs != self._sign_outs:
-            self._ask_again_at = self._serve_until = 0.0
+            self._refresh_at = self._usable_until = 0.0
             raise NotSignedInError("The user signed out meanwhile", remedy="Sign in, then try again")
         return frozen
 
@@ -57,14 +57,14 @@ class ApplicationCredentials(RefreshableCognitoCredentials):
             sign_outs = self._sign_outs
             super()._renew()
             if sign_outs != self._sign_outs:
-                self._ask_again_at = self._serve_until = 0.0
+                self._refresh_at = self._usable_until = 0.0
 
 
 class ApplicationProvider(CredentialProvider):
     """The installed federation, for sessions that were given neither keys nor a profile.
 
-    A profile or keys in the environment are not a session's own: an application that installs its federation means
-    it, on a developer's machine with ``AWS_PROFILE`` as well as where the platform sets keys (AWS Lambda).
+    A profile or keys in the environment are not a session's own. An application that installs its federation wants it
+    to be used, on a developer's machine with ``AWS_PROFILE`` as well as on a platform that sets keys (AWS Lambda).
     """
 
     METHOD = METHOD
@@ -80,7 +80,7 @@ class ApplicationProvider(CredentialProvider):
 
 
 class AioApplicationProvider(ApplicationProvider):
-    """The same in the chain of an `aiobotocore.session.AioSession`."""
+    """The provider of the installed federation in the chain of an `aiobotocore.session.AioSession`."""
 
     async def load(self) -> Any:
         found = super().load()
@@ -116,11 +116,11 @@ def session_with(credentials: ApplicationCredentials, region: str) -> Session:
 
 
 def installed() -> ApplicationCredentials | None:
-    """The credentials of the federation that is installed; None where none is."""
+    """Return the credentials of the installed federation, or None."""
     return _installed
 
 
 def set_installed(credentials: ApplicationCredentials | None) -> None:
-    """Make a federation the one that is installed, in place of any other."""
+    """Install the credentials of a federation, in place of any others."""
     global _installed
     _installed = credentials

@@ -1,12 +1,12 @@
-"""The credentials object botocore signs with: one float comparison while fresh, the federation when not.
+"""The credentials object with which botocore signs: one comparison of floats while fresh, otherwise the federation.
 
-botocore's own `RefreshableCredentials` raises in the last ten minutes although the credentials live, tries again on
-every signing, computes with datetimes on each call, and deadlocks in a child forked during a refresh. This one asks
-the federation, which knows what to serve, and asks it again only when the federation says so.
+botocore's own `RefreshableCredentials` raises in the last ten minutes although the credentials are still valid, retries
+on every signature, computes with datetimes on each call, and deadlocks in a child forked during a refresh. This class
+asks the federation, which knows which credentials may be used, and asks again only when the federation says so.
 
-Objects are also made of an answer that is kept ready, without resolving the configuration it came from: resolving it
-takes as long as all the rest of a program's way to its first request. An answer counts for exactly one configuration,
-so whoever finds it need not know what that says before it is time to renew.
+Objects are also made from a cached response, without resolving the configuration it came from: resolving takes as long
+as everything else up to a program's first request. A cached response belongs to exactly one configuration, so its
+reader need not know the settings until it is time to refresh.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .._util.concurrency import ForkSafeLock, prepare_for_forks
 from ..errors import CognitoFederationError, StorageError
 
 if TYPE_CHECKING:
-    # Here and in the functions below: a program that finds its credentials ready never needs the federation.
+    # Here and in the functions below: a program that finds fresh cached credentials never needs the federation.
     from collections.abc import Callable
 
     from botocore.session import Session
@@ -40,16 +40,16 @@ if TYPE_CHECKING:
     Place = tuple[str, str, tuple[str, ...]]
 
 METHOD = "cognito-federation"
-#: Of a federation that an application installed; see `application`.
+#: The credentials of the federation that an application installed; see `application`.
 APPLICATION_METHOD = "cognito-federation-application"
 
 
 class RefreshableCognitoCredentials(RefreshableCredentials):
-    """`RefreshableCredentials` that a federation renews. Nothing is fetched before first use.
+    """`RefreshableCredentials` that a federation refreshes. Nothing is fetched before first use.
 
     Args:
-        serve: gives credentials and the time from which on to ask again.
-        clock: seconds since the epoch.
+        fetch: returns a `FetchResult`.
+        clock: returns seconds since the epoch.
     """
 
     def __init__(self, fetch: Callable[[], FetchResult], clock: Callable[[], float] = time) -> None:
@@ -57,42 +57,42 @@ class RefreshableCognitoCredentials(RefreshableCredentials):
             access_key="",
             secret_key="",
             token="",
-            # Never read before the first credentials are in place; botocore wants one.
+            # Never read before the first credentials are in place; botocore requires one.
             expiry_time=datetime.fromtimestamp(0, tz=timezone.utc),
             refresh_using=self._metadata,
             method=METHOD,
         )
-        self._serve = fetch
+        self._fetch = fetch
         self._clock = clock
-        self._ask_again_at = 0.0
-        self._serve_until = 0.0
+        self._refresh_at = 0.0
+        self._usable_until = 0.0
         self._failure: CognitoFederationError | None = None
         self._failed_at = 0.0
         self._turns = ForkSafeLock()
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        """The credentials of now, consistent with each other.
+        """Return the current credentials, consistent with each other.
 
         Raises:
-            CognitoFederationError: there are none.
+            CognitoFederationError: no credentials are available.
         """
-        if self._clock() >= self._ask_again_at:
+        if self._clock() >= self._refresh_at:
             self._renew()
         frozen: ReadOnlyCredentials = self._frozen_credentials
         return frozen
 
     def is_usable(self) -> bool:
-        """Whether there are credentials that may be handed out while others are being got."""
-        return self._clock() < self._serve_until
+        """Return whether the credentials may be used while others are being fetched."""
+        return self._clock() < self._usable_until
 
     def refresh_needed(self, refresh_in: int | None = None) -> bool:
-        """Whether the federation would be asked now; with `refresh_in`, whether so few seconds of life are left."""
-        if refresh_in is None or not self._serve_until:
-            return self._clock() >= self._ask_again_at
+        """Return whether the federation would be asked now; with `refresh_in`, whether fewer seconds remain."""
+        if refresh_in is None or not self._usable_until:
+            return self._clock() >= self._refresh_at
         return super().refresh_needed(refresh_in)
 
     def _refresh(self) -> None:
-        if self._clock() >= self._ask_again_at:
+        if self._clock() >= self._refresh_at:
             self._renew()
 
     def _renew(self) -> None:
@@ -104,12 +104,12 @@ class RefreshableCognitoCredentials(RefreshableCredentials):
             from .._util.concurrency import refuse_reentry
             from ..fetcher import LOCK_TIMEOUT
 
-            # Whoever is called to renew these credentials cannot wait for them.
+            # Code that is called to refresh these credentials cannot wait for them.
             refuse_reentry(self, "What renews these credentials")
             if not self._turns.acquire(LOCK_TIMEOUT):
                 raise StorageError(
                     "Another thread has been renewing these credentials too long",
-                    remedy="Try again; a refresh handler must not wait for a thread that asks for what it renews",
+                    remedy="Try again; a refresh handler must not wait for a thread that needs its result",
                 )
         try:
             self._renew_in_turn(asked_at)
@@ -118,9 +118,9 @@ class RefreshableCognitoCredentials(RefreshableCredentials):
 
     def _renew_in_turn(self, asked_at: float) -> None:
         if self._failure is not None and asked_at < self._failed_at:
-            # The attempt that failed ended after this thread asked: it was its attempt too.
+            # The attempt that failed ended after this thread asked, so it counts as this thread's attempt too.
             raise copy(self._failure)
-        if self._clock() >= self._ask_again_at:
+        if self._clock() >= self._refresh_at:
             self._publish(self._attempt())
 
     def _attempt(self) -> FetchResult:
@@ -128,22 +128,22 @@ class RefreshableCognitoCredentials(RefreshableCredentials):
 
         try:
             with refreshing(self):
-                served = self._serve()
+                result = self._fetch()
         except CognitoFederationError as error:
             self._failure, self._failed_at = copy(error), self._clock()
             raise
         self._failure = None
-        return served
+        return result
 
-    def _publish(self, served: FetchResult) -> None:
+    def _publish(self, result: FetchResult) -> None:
         from ..credentials import usable_until
 
-        credentials = served.credentials
+        credentials = result.credentials
         self.put(
             (credentials.access_key, credentials.secret_key, credentials.token, credentials.account_id),
             expiration=credentials.expiration,
             usable_until=usable_until(credentials),
-            refresh_at=served.refresh_at,
+            refresh_at=result.refresh_at,
         )
 
     def put(
@@ -154,17 +154,17 @@ class RefreshableCognitoCredentials(RefreshableCredentials):
         usable_until: float,
         refresh_at: float,
     ) -> None:
-        """Have these credentials from now on: access key, secret key, token and account."""
+        """Use these credentials from now on: access key, secret key, token and account."""
         self._access_key, self._secret_key, self._token, self._account_id = parts
         self._expiry_time = expiration
         # botocore before 1.37 knows no account ID.
         self._frozen_credentials = ReadOnlyCredentials(*parts[: len(ReadOnlyCredentials._fields)])
-        self._serve_until = usable_until
-        self._ask_again_at = refresh_at
+        self._usable_until = usable_until
+        self._refresh_at = refresh_at
 
     def _metadata(self) -> dict[str, Any]:
-        """What botocore's own machinery expects of a refresh function, for whoever calls it directly."""
-        credentials = self._serve().credentials
+        """Return what botocore's own code expects of a refresh function, for callers that use it directly."""
+        credentials = self._fetch().credentials
         return {
             "access_key": credentials.access_key,
             "secret_key": credentials.secret_key,
@@ -174,25 +174,25 @@ class RefreshableCognitoCredentials(RefreshableCredentials):
         }
 
 
-#: One object for all sessions that ask the same question with a token of the same user from the same place.
+#: The object that all sessions share that have the same cache query, user and token location.
 _ready: dict[Place, tuple[RefreshableCognitoCredentials, DeferredConfiguration]] = {}
-#: Those of them whose configuration `shared` has not looked at so far.
+#: Those of them whose configuration `shared` has not resolved yet.
 _unresolved: list[tuple[RefreshableCognitoCredentials, DeferredConfiguration]] = []
-#: From then on configurations are resolved: objects of equal ones are one, however often a file was rewritten.
+#: From then on configurations are resolved: equal ones share an object, however often a file was rewritten.
 _MOST = 16
-# Nothing is registered to be called at a fork: it would hold this module, and botocore's with it, until after the last
-# collection of garbage at the end of the program, which then goes through all of them in vain.
+# No function is registered to run at a fork: it would keep this module and botocore's alive until after the last
+# garbage collection at the end of the program, which would then visit all of them for nothing.
 _lock = ForkSafeLock()
 #: Whether some configuration was resolved in this process, which makes it cheap to resolve another.
 _resolving = False
 
 
 class DeferredConfiguration:
-    """What is needed to resolve a configuration later on as it is now.
+    """The present state of a configuration, with which it can be resolved later.
 
     Attributes:
-        environ: the variables of now.
-        session: makes the session of our own calls.
+        environ: the present environment variables.
+        session: makes the session for this package's own calls.
     """
 
     def __init__(
@@ -206,45 +206,45 @@ class DeferredConfiguration:
         self._config_file = str(session.get_config_variable("config_file"))
         self.session = sessions
         self._settings: Settings | None = None
-        self._serve: Callable[[], FetchResult] | None = None
+        self._fetch: Callable[[], FetchResult] | None = None
 
     def settings(self) -> Settings:
-        """The settings.
+        """Return the settings.
 
         Raises:
-            CognitoFederationError: they are wrong, which no answer was ever made of.
+            CognitoFederationError: they are wrong, which never happens to settings that led to a response.
         """
-        full_config = self._full_config  # before the look at the settings: another thread may be here too
+        full_config = self._full_config  # Read before the settings: another thread may be here too.
         if self._settings is None:
             from ..config.loader import settings_of_config
 
             assert full_config is not None
             found = settings_of_config(full_config, self._config_file, self._profile, environ=self.environ)
-            assert found is not None  # the answer was made of it
+            assert found is not None  # the cached response was made from it
             self._settings, self._full_config = found, None
         return self._settings
 
     def fetch(self) -> FetchResult:
-        """What the federation of these settings serves, to whom the answer belonged."""
-        if self._serve is None:
+        """Fetch the credentials of these settings for the user of the cached response."""
+        if self._fetch is None:
             prepare_for_forks()
             who = self._answer.who.partition(FIELD)[0]
-            self._serve = fetcher_of(self.settings(), self._query, self.session, who=who, last=self._last()).fetch
-        return self._serve()
+            self._fetch = fetcher_of(self.settings(), self._query, self.session, who=who, last=self._last()).fetch
+        return self._fetch()
 
     def is_current(self) -> bool:
-        """Whether the token source is as it was when the answer was made, and nobody has signed out since."""
+        """Return whether the token source is unchanged and no sign-out happened since the cached response was made."""
         return still_bound(self._answer.bindings)
 
     def _is_of_this_epoch(self) -> bool:
-        """Whether nobody has signed out since the answer."""
+        """Return whether no sign-out happened since the cached response was made."""
         from ..cache.answers import state_of
 
-        # With no token source they are the generations alone, which come first.
+        # Without a token source they are the sign-out epochs alone, which come first.
         return self._answer.bindings.startswith(state_of(self._query, self.settings(), ()) or FIELD)
 
     def _last(self) -> FederatedCredentials | None:
-        """What the answer held, if nobody has signed out since."""
+        """Return the credentials in the cached response, if no sign-out happened since."""
         from ..credentials import FederatedCredentials
 
         if not self._is_of_this_epoch():
@@ -271,12 +271,12 @@ def fetcher_of(
     who: str = "",
     last: FederatedCredentials | None = None,
 ) -> CredentialFetcher:
-    """Construct what fetches the credentials of a configuration for one user, and stores them ready to print.
+    """Construct the fetcher for one user's credentials in a configuration; it also caches the response for printing.
 
     Args:
         settings: the configuration.
         query: see `shared.credentials_of_session`.
-        sessions: opens the sessions of our own calls.
+        sessions: opens the sessions for this package's own calls.
         who: a digest of the user; see `CredentialFetcher`.
         last: see `CredentialFetcher`.
     """
@@ -293,13 +293,14 @@ def fetcher_of(
 
 
 class SessionFactory:
-    """Makes the session of our own calls, for the same profile, with what others have read of AWS's models.
+    """Makes the session for this package's own calls, for the same profile, with AWS's models that others have loaded.
 
-    They are the most of what a client costs: 24,000 objects for the endpoints alone, which a session reads for its
-    own clients anyway. Read again in a thread beside an event loop, they held that loop up for some 20 ms.
+    The models are most of the cost of a client: 24,000 objects for the endpoints alone, which a session loads for its
+    own clients anyway. Loading them again in a thread next to an event loop blocked that loop for about 20 ms.
 
-    They stay those of the sessions that have read them: credentials live as long as the process, and would hold them
-    after the last client is gone, where the end of the program goes through them object by object, more than once.
+    The models still belong to the sessions that loaded them. Credentials live as long as the process and would hold the
+    models after the last client is gone; the end of the program would then go through them object by object, more than
+    once.
 
     Attributes:
         open_other: opens a session for another profile.
@@ -312,13 +313,13 @@ class SessionFactory:
         self.share(session)
 
     def share(self, session: Session) -> None:
-        """Have the models of this session too, for the time when those of the earlier ones are gone."""
+        """Use the models of this session too, for the time after those of the earlier sessions are gone."""
         if self._loader() is not None:
             return
         from botocore.loaders import Loader
 
         loader = session.get_component("data_loader")
-        # Not that of a copy of botocore which a tool carries: it has models of another version.
+        # Not the models of a botocore copy that a tool carries: they are of another version.
         if isinstance(loader, Loader):
             self._loader = ref(loader)
 
@@ -332,17 +333,17 @@ class SessionFactory:
 
 
 def _nothing() -> None:
-    """What a reference to an object that is gone gives."""
+    """Return None, like a reference to an object that is gone."""
 
 
 def ready_credentials(
     query: CacheQuery, session: Session, profile: str | None, open_session: Callable[[str], Session]
 ) -> RefreshableCognitoCredentials | None:
-    """Credentials for the answer that is kept ready for a query; None where there is none that is fresh.
+    """Return credentials from the cached response for a query; None if there is no fresh one.
 
     Args:
-        query: what ``credential-process`` would be asked.
-        session: the session that asks it; it has read the configuration that the question is about.
+        query: the query that ``credential-process`` would make.
+        session: the session; it has read the configuration of the query.
         profile: its profile.
         open_session: see `CognitoFederationProvider`.
     """
@@ -367,7 +368,7 @@ def ready_credentials(
 
 
 def pop_unregistered() -> list[tuple[RefreshableCognitoCredentials, DeferredConfiguration]]:
-    """The objects that `shared` has to know of from now on."""
+    """Return the objects that `shared` has to take over from now on."""
     global _resolving
     with _lock:
         _resolving = True
@@ -377,9 +378,9 @@ def pop_unregistered() -> list[tuple[RefreshableCognitoCredentials, DeferredConf
 
 
 def _token_place(query: CacheQuery, answer: CachedAnswer) -> tuple[str, ...]:
-    """Where the login token is: the value of a variable, or the path of a file, whatever it holds.
+    """Return the location of the login token: the value of a variable, or the path of a file, whatever it holds.
 
-    With it goes the state of the sign-outs: what was made before one is not for sessions that are made after it.
+    The sign-out epochs are part of it: objects made before a sign-out are not for sessions made after it.
     """
     marks = FIELD.join(("file", os.path.join(query.directory, "")))
     entries = answer.bindings.split(ENTRY)
@@ -387,7 +388,7 @@ def _token_place(query: CacheQuery, answer: CachedAnswer) -> tuple[str, ...]:
 
 
 def _parts(answer: CachedAnswer) -> tuple[str, str, str, str | None, datetime]:
-    """Access key, secret key, token, account and expiry."""
+    """Return access key, secret key, token, account and expiry."""
     document = loads(answer.text)
     keys = document["AccessKeyId"], document["SecretAccessKey"], document["SessionToken"], document.get("AccountId")
     return *keys, datetime.fromisoformat(document["Expiration"].rstrip("Z")).replace(tzinfo=timezone.utc)

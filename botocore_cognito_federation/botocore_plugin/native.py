@@ -1,8 +1,8 @@
-"""Switches the activation of a Python environment on and off: one ``.pth`` file among its site-packages.
+"""Enables and disables native activation in a Python environment: one ``.pth`` file among its site-packages.
 
-NOTE: no ``.start`` file (PEP 829, Python 3.15) beside it. It would name a function of this package, and after an
-uninstall every interpreter of the environment would report that there is none; the line of the ``.pth``, which 3.15
-still runs without a word, is silent then.
+NOTE: There is no ``.start`` file (PEP 829, Python 3.15) in addition. It would name a function of this package, and
+after an uninstall every interpreter of the environment would report it as missing. The line of the ``.pth`` is silent
+then, and 3.15 still runs it.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from .._util.processes import environment_without_chain
 from ..errors import ConfigurationError, StorageError
 
 FILE_NAME = "botocore_cognito_federation_native.pth"
-#: What happens when somebody asks for botocore. The package is looked for only then, and if it is gone, or wrong in any
-#: way, botocore is found as if nobody had asked. `take_over` must stay: the file outlives upgrades of the package.
+#: The code that runs when a program asks for botocore. It looks for this package only then; if the package is gone or
+#: broken, botocore is found as usual. `take_over` must keep its name: the file survives upgrades of the package.
 _ASKED = """try:
  from botocore_cognito_federation._activation import take_over
  spec = take_over().find_spec("botocore")
 except Exception: spec = None"""
 _ANSWER = f"exec({_ASKED!r}, found := {{}}) or found['spec']"
-#: What `site` runs in every interpreter, in a virtual environment twice: a function that waits for that name and is its
-#: own finder. It is as little as can be compiled, down to the length of its names, for that is what it costs at each
-#: start; what it does once it is asked is compiled then. A module of ours, even a tiny one, would cost a millisecond.
+#: The line that `site` runs in every interpreter, in a virtual environment twice: a function that waits for that name
+#: and is its own finder. It is as short as possible, down to its names, because compiling it costs time at each start;
+#: the code for an import of botocore is compiled when it is needed. Importing a module of this package, even a tiny
+#: one, would cost a millisecond.
 LINE = (
     f"import sys; w = lambda n, *_: eval({_ANSWER!r}) if n == 'botocore' else None;"
     " w.find_spec = w; sys.meta_path[:0] = w,\n"
@@ -56,16 +57,16 @@ print(json.dumps({
 
 @dataclass(frozen=True)
 class Environment:
-    """What an interpreter says about its environment.
+    """An interpreter's information about its environment.
 
     Attributes:
         executable: the interpreter.
         purelib: its site-packages.
-        user_site: the user's own site-packages, where the interpreter reads them.
-        has_site: False where it reads no site-packages at all.
-        botocore: where its botocore is; None where there is none.
-        package: where its copy of this package is; None where there is none.
-        active: whether the activation is at work in it.
+        user_site: the user's own site-packages, if the interpreter reads them.
+        has_site: False if it reads no site-packages at all.
+        botocore: the path of its botocore; None if it has none.
+        package: the path of its copy of this package; None if it has none.
+        active: whether the activation works in it.
     """
 
     executable: str
@@ -78,26 +79,27 @@ class Environment:
 
     @property
     def place(self) -> Path:
-        """Where the file goes: beside this package, in the environment's or the user's own site-packages."""
+        """The path for the file: next to this package, in the environment's or the user's own site-packages."""
         if self.user_site is not None and self.package and Path(self.package).is_relative_to(self.user_site):
             return self.user_site / FILE_NAME
         return self.purelib / FILE_NAME
 
     def files(self) -> list[Path]:
-        """The activation files that are there."""
+        """The existing activation files."""
         places = [self.purelib, *([self.user_site] if self.user_site else [])]
         return [place / FILE_NAME for place in places if os.path.lexists(place / FILE_NAME)]
 
 
-def examine(python: str | None, environ: Mapping[str, str]) -> Environment:
+def inspect_environment(python: str | None, environ: Mapping[str, str]) -> Environment:
     """Ask an interpreter about its environment.
 
     Args:
         python: a path or a name on the PATH; None is the interpreter that runs this.
-        environ: the process environment. Python's variables are left out: they go with a shell, not an environment.
+        environ: the process environment. Python's variables are left out: they belong to a shell, not to an
+            environment.
 
     Raises:
-        ConfigurationError: it cannot be started, or is no Python.
+        ConfigurationError: it cannot be started, or is not Python.
     """
     executable = python or sys.executable
     variables = environment_without_chain(environ)
@@ -129,18 +131,21 @@ def examine(python: str | None, environ: Mapping[str, str]) -> Environment:
     except subprocess.TimeoutExpired:
         raise ConfigurationError(f"{executable} did not answer within {_PROBE_TIME:g} s", remedy=remedy) from None
     except (ValueError, KeyError, TypeError):
-        raise ConfigurationError(f"{executable} does not answer as a Python does", remedy=remedy) from None
+        raise ConfigurationError(f"{executable} does not answer like Python", remedy=remedy) from None
 
 
 def enable(environment: Environment) -> Path:
     """Write the file.
 
+    Args:
+        environment: the environment to activate.
+
     Returns:
-        Where it is.
+        The path of the file.
 
     Raises:
-        ConfigurationError: the environment has no botocore or not this package, or reads no such files.
-        StorageError: it cannot be written.
+        ConfigurationError: the environment has no botocore or not this package, or it reads no such files.
+        StorageError: the file cannot be written.
     """
     python = environment.executable
     if not environment.has_site:
@@ -163,13 +168,16 @@ def enable(environment: Environment) -> Path:
 
 
 def disable(environment: Environment) -> list[Path]:
-    """Remove the file, wherever it is in the environment.
+    """Remove the file from every place in the environment.
+
+    Args:
+        environment: the environment.
 
     Returns:
-        What was removed.
+        The paths of the removed files.
 
     Raises:
-        StorageError: it cannot be removed.
+        StorageError: a file cannot be removed.
     """
     files = environment.files()
     for file in files:
@@ -181,13 +189,16 @@ def disable(environment: Environment) -> list[Path]:
 
 
 def _write(place: Path) -> None:
-    """In one step: an interpreter that starts meanwhile must not run half a line. `site` ignores other suffixes."""
-    replace_file(str(place), LINE.encode("ascii"), mode=0o644)  # other users of the environment must read it
+    """Write in one step: an interpreter that starts meanwhile must not run half a line.
+
+    `site` ignores the suffixes of the temporary file.
+    """
+    replace_file(str(place), LINE.encode("ascii"), mode=0o644)  # other users of the environment read it too
 
 
 def _unwritable(place: Path, error: OSError) -> StorageError:
     reason = (error.strerror or type(error).__name__).lower()
     return StorageError(
         f"{place} cannot be changed: {reason}",
-        remedy="Do it as the owner of that environment, or use a virtual environment of your own",
+        remedy="Run this as the owner of that environment, or use a virtual environment of your own",
     )

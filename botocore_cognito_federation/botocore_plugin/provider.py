@@ -1,11 +1,11 @@
-"""The credential provider: silent for every profile that is not ours, and for ours never a way past a failure.
+"""The credential provider: it ignores profiles of other tools, and ends the chain on a failure of its own.
 
-Where an answer is stored ready for exactly the question that a session asks, as `_fast_path` reads it, its credentials
-are served and nothing else is imported: the configuration is resolved when they are to be renewed.
+If a cached response exists for exactly the query of a session, as `_fast_path` reads it, its credentials are used and
+nothing else is imported: the configuration is resolved when they have to be refreshed.
 
-`install` uses botocore's public initializers, which run while a session is made and before boto3 has told it its
-profile; the provider is therefore put into the chain only when the chain is first asked for. Where anything about that
-fails, the stock chain is left as it is.
+`install` uses botocore's public initializers, which run while a session is made and before boto3 sets its profile. The
+provider is therefore put into the chain when the chain is first requested. If that fails in any way, the stock chain
+stays as it is.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class CognitoFederationProvider(CredentialProvider):
 
     Args:
         session: the botocore session whose configuration counts.
-        profile_name: the profile; None for the session's own, looked up when credentials are loaded, because boto3
-            sets it only after the session was made.
-        in_use: False for the parent of a ``source_profile``, which variables do not touch.
+        profile_name: the profile; None for the session's own, which is read when credentials are loaded, because boto3
+            sets it only after it has made the session.
+        in_use: False for the parent of a ``source_profile``, to which variables do not apply.
         files: the configuration files as `_fast_path.configuration_files` saw them before the session read them; None
-            where nobody looked.
-        open_session: opens a session for another profile, which may be one of this tool; the default knows none.
+            if they were not looked at.
+        open_session: opens a session for another profile, which may be one of this tool; the default supports none.
     """
 
     METHOD = METHOD
@@ -66,10 +66,10 @@ class CognitoFederationProvider(CredentialProvider):
         self._open_session = open_session or _plain_session
 
     def load(self) -> Any:
-        """Credentials, or None for a profile that is not ours.
+        """Return credentials, or None for a profile that this tool does not manage.
 
         Raises:
-            CognitoFederationError: the profile is ours and wrong; botocore's chain ends here.
+            CognitoFederationError: the profile is one of this tool, and wrong; botocore's chain ends here.
         """
         profile = self._profile_name or self._session.get_config_variable("profile")
         query = self._query(profile)
@@ -86,7 +86,7 @@ class CognitoFederationProvider(CredentialProvider):
         return found
 
     def _query(self, profile: str | None) -> CacheQuery | None:
-        """What ``credential-process`` would be asked; None where this session may know another configuration."""
+        """Return the query of ``credential-process``; None if this session may know another configuration."""
         if self._files is None or not self._in_use or CHAIN_VARIABLE in os.environ:
             return None
         own = [expanded(str(self._session.get_config_variable(name))) for name in ("config_file", "credentials_file")]
@@ -101,7 +101,7 @@ def _plain_session(profile: str) -> Session:
 
 
 def _count_feature() -> None:
-    """Tell AWS, as its own providers do, that credentials came by way of a profile."""
+    """Tell AWS, like botocore's own providers, that the credentials came from a profile."""
     try:
         from botocore.useragent import register_feature_id  # botocore 1.37.3
     except ImportError:
@@ -111,19 +111,19 @@ def _count_feature() -> None:
 
 logger = logging.getLogger(__name__)
 _COMPONENT = "credential_provider"
-#: The same precedence in process and by ``credential_process``.
+#: The same precedence in process and with ``credential_process``.
 _BEFORE = "custom-process"
 
 
 def install() -> None:
-    """Give every botocore session of this process the provider; existing default sessions are mended too.
+    """Give every botocore session of this process the provider; existing default sessions are included.
 
-    From here on profiles with ``cognito_*`` keys work in boto3 without a process being started. Calling it again does
+    From now on profiles with ``cognito_*`` keys work in boto3 without a process being started. Calling it again does
     nothing.
 
     NOTE: A worker process that starts as a new interpreter (multiprocessing by spawn or forkserver, loky, dask, ray)
-    knows nothing of it. It is served by the profile's ``credential_process``, or installs the provider itself:
-    ``initializer=install``. Python offers no way to reach it from here that is not a patch of multiprocessing.
+    does not inherit this. It uses the profile's ``credential_process``, or installs the provider itself:
+    ``initializer=install``. Reaching such a process from here would need a patch of multiprocessing.
     """
     import botocore
 
@@ -134,19 +134,19 @@ def install() -> None:
 
 
 def install_application(credentials: ApplicationCredentials) -> None:
-    """Make an application's federation the source of every session without keys or a profile of its own."""
+    """Make an application's federation the source of every session without its own keys or profile."""
     from .application import set_installed
 
     set_installed(credentials)
     install()
     session: Any = _default_session()
     if session is not None:
-        # What it has resolved so far came from elsewhere.
+        # Credentials that it resolved so far came from another source.
         session._credentials = None
 
 
 def uninstall_application(credentials: ApplicationCredentials) -> None:
-    """Take an application's federation out again; does nothing where another one is installed meanwhile."""
+    """Remove an application's federation; does nothing if another one has been installed meanwhile."""
     from .application import installed, set_installed
 
     if installed() is credentials:
@@ -163,7 +163,7 @@ def _forget_in_default_session() -> None:
 
 
 def register_in(botocore_module: Any) -> None:
-    """Register with a botocore module: the one everybody imports, or the copy that the AWS CLI carries."""
+    """Register with a botocore module: the usual one, or the copy that the AWS CLI carries."""
     if hasattr(botocore_module, "register_initializer"):
         uninitialized = initialize not in getattr(botocore_module, "_INITIALIZERS", ())
         if uninitialized:
@@ -171,7 +171,7 @@ def register_in(botocore_module: Any) -> None:
 
 
 def uninstall() -> None:
-    """Take the provider out of future sessions and of the default session; credentials in use go on working."""
+    """Remove the provider from future sessions and from the default session; credentials in use continue to work."""
     import botocore
 
     from .application import set_installed
@@ -188,13 +188,13 @@ def uninstall() -> None:
 
 
 def initialize(session: Session) -> None:
-    """What botocore calls for each new session."""
+    """Prepare a new session; botocore calls this for each one."""
     files = configuration_files(os.environ)
     session.lazy_register_component(_COMPONENT, partial(_decorated_chain, session, files))
 
 
 def _decorated_chain(session: Any, files: Files) -> CredentialResolver:
-    resolver = session._create_credential_resolver()  # the stock chain has no public maker
+    resolver = session._create_credential_resolver()  # The stock chain has no public factory.
     return _decorate_or_leave(resolver, session, files)
 
 
@@ -202,15 +202,16 @@ def _decorate_or_leave(resolver: CredentialResolver, session: Any, files: Files 
     try:
         return decorate(resolver, session, files=files)
     except Exception:
-        # A failure to register leaves the stock chain; credential_process still serves the profile.
+        # A failure to register leaves the stock chain; credential_process still works for the profile.
         logger.warning("cognito-federation could not join botocore's credential chain", exc_info=True)
         return resolver
 
 
 def session_of_other_profile(profile: str) -> Session:
-    """A session for another profile than the one in use, with the provider in its chain, installed or not.
+    """Return a session for another profile than the one in use, with the provider in its chain, installed or not.
 
-    Our variables do not touch that profile, as they do not touch the parent of a ``source_profile``.
+    The variables of this tool do not apply to that profile, just as they do not apply to the parent of a
+    ``source_profile``.
     """
     from botocore.session import Session
 
@@ -227,6 +228,8 @@ def decorate(
     """Put the provider into a chain, and into the chain of ``source_profile``; does nothing the second time.
 
     Args:
+        resolver: the chain.
+        session: its session.
         in_use: see `CognitoFederationProvider`.
         files: see `CognitoFederationProvider`.
     """
@@ -235,7 +238,7 @@ def decorate(
         return resolver
     is_async = inspect.iscoroutinefunction(resolver.load_credentials)
     make = partial(_made, is_async, session, open_session=session_of_other_profile)
-    # What may fail comes first, so that a chain is joined whole or not at all.
+    # Calls that may fail come first, so that the provider joins a chain either completely or not at all.
     assume_role: Any = resolver.get_provider("assume-role")
     parents = _ParentProfiles(assume_role._profile_provider_builder, make)
     resolver.insert_before(_BEFORE, make(in_use=in_use, files=files))
@@ -244,7 +247,7 @@ def decorate(
 
 
 def _join_application(resolver: CredentialResolver, session: Session) -> None:
-    """Put the installed federation first: it is what the application asked for."""
+    """Put the installed federation first, because the application asked for it."""
     application = sys.modules.get(f"{__package__}.application")
     if application is None or application.installed() is None:
         return
@@ -267,7 +270,7 @@ def _undecorate(resolver: CredentialResolver) -> None:
 
 
 def _made(is_async: bool, session: Session, profile_name: str | None = None, **options: Any) -> CredentialProvider:
-    """The provider for one kind of chain: aiobotocore awaits what it loads."""
+    """Return the provider for one kind of chain: aiobotocore awaits the result of `load`."""
     provider = CognitoFederationProvider(session, profile_name, **options)
     if is_async:
         from .aio import AioProvider
@@ -277,9 +280,9 @@ def _made(is_async: bool, session: Session, profile_name: str | None = None, **o
 
 
 class _ParentProfiles:
-    """botocore's `ProfileProviderBuilder` with our provider in front of the process provider.
+    """botocore's `ProfileProviderBuilder` with this tool's provider before the process provider.
 
-    ``role_arn`` with ``source_profile`` builds a chain of its own for the parent, which asks only this builder.
+    ``role_arn`` with ``source_profile`` builds a separate chain for the parent, which asks only this builder.
     """
 
     def __init__(self, stock: Any, make: partial[CredentialProvider]) -> None:

@@ -1,8 +1,8 @@
 """One credentials object for all sessions and clients of a configuration in this process.
 
-As long as it is one user's: a session that is made after a sign-out, or after another user's token has taken the place
-of the one before, gets an object of its own, as a process that is started then gets their credentials. Where only a
-command or a URL can say who the user is, each session has an object of its own.
+This holds for one user. A session that is made after a sign-out, or after another user's token has replaced the
+previous one, gets a new object, just as a new process gets the new user's credentials. If only a command or a URL knows
+the user, each session has its own object.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _Key = tuple[Settings, str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class _Owner:
-    """Whose credentials a session gets that is made now.
+    """The owner of the credentials that a session gets if it is made now.
 
     Attributes:
         sign_out_epoch: the sign-out epoch.
-        token: digest of the login token that a variable or a file holds; empty where none does.
-        who: a digest of whose they are, as that token claims; see `FetchResult`.
+        token: a digest of the login token in a variable or a file; empty if there is none.
+        who: a digest of the user that the token names; see `FetchResult`.
     """
 
     sign_out_epoch: str
@@ -50,17 +50,18 @@ class _Owner:
 
 @dataclass(frozen=True)
 class _Entry:
-    """One credentials object, whose it is, and what makes the session of its calls."""
+    """A credentials object, its owner, and the factory for the session of its calls."""
 
     owner: _Owner
     credentials: RefreshableCognitoCredentials
     sessions: SessionFactory
 
 
-#: The least recently asked for first.
+#: In order of use; the least recently used object comes first.
 _shared: dict[_Key, _Entry] = {}
-#: A worker that sets a token for each of its jobs would keep them all, each with a client of its own (8 MB).
-_MOST_KEPT = 32
+#: A worker that sets a token for each of its jobs would otherwise hold an object, each with its own client (8 MB), a
+#: job.
+_MOST_SHARED = 32
 _shared_lock = ForkSafeLock()
 
 
@@ -72,17 +73,17 @@ def credentials_of_session(
     query: CacheQuery | None,
     open_session: Callable[[str], Session],
 ) -> RefreshableCognitoCredentials | None:
-    """The credentials of a session's profile, or None where the profile is not ours.
+    """Return the credentials of a session's profile, or None if this tool does not manage the profile.
 
     Args:
         session: the session.
         profile: the name of its profile.
         in_use: see `CognitoFederationProvider`.
-        query: what ``credential-process`` would be asked; None where no answer may be stored for it.
+        query: the query that ``credential-process`` would make; None if no cached response may be used.
         open_session: see `CognitoFederationProvider`.
 
     Raises:
-        CognitoFederationError: the profile is ours and wrong.
+        CognitoFederationError: the profile is one of this tool, and wrong.
     """
     settings = settings_of_session(session, profile, in_use=in_use)
     if settings is None:
@@ -94,10 +95,10 @@ def credentials_of_session(
 def _shared_credentials(
     settings: Settings, query: CacheQuery | None, sessions: SessionFactory, session: Session
 ) -> RefreshableCognitoCredentials:
-    """The credentials object of a configuration: the same one for every session of this process."""
+    """Return the credentials object of a configuration: the same one for every session of this process."""
     fetcher = fetcher_of(settings, query, sessions)
     if not tells_users_apart(settings, os.environ):
-        # The next token may be another user's, and only asking for it would tell: each session asks for its own.
+        # The next token may be another user's, which only a request would show: each session has its own object.
         fetcher.only_for = ""
         return RefreshableCognitoCredentials(fetcher.fetch)
     owner = _owner(settings, fetcher.sign_out_epoch())
@@ -112,17 +113,17 @@ def _shared_credentials(
             entry = _Entry(owner, RefreshableCognitoCredentials(fetcher.fetch), sessions)
         else:
             entry.sessions.share(session)
-        _keep(key, entry)
+        _share(key, entry)
         return entry.credentials
 
 
 def _take_in(credentials: RefreshableCognitoCredentials, later: DeferredConfiguration) -> None:
-    """Share an object that was made of an answer, if it is still that user's whom a new session would be."""
+    """Share an object made from a cached response, if a new session would still be that user's."""
     settings = later.settings()
     if later.is_current():
         key = _key(settings, later.environ)
         if key not in _shared:
-            _keep(
+            _share(
                 key,
                 _Entry(
                     _owner(settings, current_epoch(store_for(settings, os.environ), settings.scope)),
@@ -132,27 +133,27 @@ def _take_in(credentials: RefreshableCognitoCredentials, later: DeferredConfigur
             )
 
 
-def _keep(key: _Key, entry: _Entry) -> None:
-    """Keep an object for the next sessions; those who have one already have it whatever is kept here."""
+def _share(key: _Key, entry: _Entry) -> None:
+    """Share an object with later sessions; sessions that already hold one are not affected."""
     _shared[key] = entry
-    if len(_shared) > _MOST_KEPT:
+    if len(_shared) > _MOST_SHARED:
         del _shared[next(iter(_shared))]
 
 
 def _owner(settings: Settings, sign_out_epoch: str) -> _Owner:
-    """Whose the token is that a variable or a file holds now; the object is theirs, though it may be used later on."""
+    """Return the owner of the token that a variable or a file holds now; the object stays theirs."""
     try:
         token = token_at_hand(settings, os.environ)
         who = user_fingerprint(Login.of(token, settings)) if token is not None else ""
     except CognitoFederationError:
-        return _Owner(sign_out_epoch)  # told to whoever asks for credentials
+        return _Owner(sign_out_epoch)  # The caller for credentials gets the error.
     return _Owner(sign_out_epoch, token.digest if token is not None else "", who)
 
 
 def _key(settings: Settings, environ: Mapping[str, str]) -> _Key:
-    """What tells one object from another: the configuration, and all that its token source reads.
+    """Return the key of an object: the configuration, and everything that its token source reads.
 
-    A worker that sets variables for each job in turn must not get one job's identity for the next one.
+    A worker that sets variables for each of its jobs must not use one job's identity for the next job.
     """
     bindings = source_of(settings).bindings(settings)
     read = (f"{each.name}={state_of_variable(each.name, environ)}" for each in bindings if each.kind == "variable")

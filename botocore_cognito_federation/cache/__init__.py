@@ -1,7 +1,7 @@
-"""Where documents are stored between calls and processes, and the registry of stores: the one place that lists them.
+"""The stores of documents between calls and processes, and their registry, which is the only list of them.
 
-The values of ``cognito_cache``, the stores themselves, and where commands about all profiles look derive from the
-declarations here. Each imports what its store needs only when that store is opened.
+The values of ``cognito_cache``, the stores and the places for commands about all profiles derive from the declarations
+here. A declaration imports what its store needs only when the store is opened.
 """
 
 from __future__ import annotations

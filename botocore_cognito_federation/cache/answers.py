@@ -1,4 +1,4 @@
-"""Stores credentials and failures ready to print for `_fast_path`, and forgets what is stored."""
+"""Caches credentials and failures in ready-to-print form for `_fast_path`, and removes them."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def process_text(result: FetchResult) -> str:
 
 @dataclass(eq=False, repr=False)
 class AnswerWriter:
-    """Stores what is fetched for one configuration ready to print, for ``credential-process``.
+    """Caches the responses of one configuration for ``credential-process``, ready to print.
 
-    An answer depends on the configuration files, on variables, on sign-outs, and on the token source: on its bindings.
+    A response depends on the configuration files, on variables, on sign-outs, and on the bindings of the token source.
 
     Args:
-        query: what ``credential-process`` would be asked, taken before the configuration was read.
-        settings: what the configuration says.
-        bindings: gives the bindings of the token source; None where no answer may be stored.
+        query: the query of ``credential-process``, taken before the configuration was read.
+        settings: the configuration.
+        bindings: returns the bindings of the token source; None if no response may be cached.
 
     Attributes:
-        state: what the last fetch that was begun depends on; None where no answer may be stored.
+        state: the state on which the last fetch depends; None if no response may be cached.
     """
 
     query: CacheQuery
@@ -52,9 +52,9 @@ class AnswerWriter:
     state: str | None = ""
 
     def begin(self) -> str | None:
-        """What an answer depends on, in the state of now; None where none may be stored.
+        """Return the present state on which a response depends; None if none may be cached.
 
-        To be taken before the token is read: a token that is replaced meanwhile then makes the answer out of date.
+        Call it before the token is read: a token that is replaced meanwhile then makes the response out of date.
         """
         current = CacheQuery(self.query.profile, os.environ).fingerprint == self.query.fingerprint
         bindings = self.bindings() if current and self.settings.cache == "file" else None
@@ -94,7 +94,7 @@ def state_of(query: CacheQuery, settings: Settings, bindings: Sequence[tuple[str
 
 
 def put_no_answer(query: CacheQuery) -> None:
-    """Let the processes of a query ask each for itself, without waiting for one another."""
+    """Make the processes of a query fetch for themselves, without waiting for one another."""
     _write(query, None, (0.0, 0.0, 0.0), "ask", 0, "")
 
 
@@ -107,13 +107,13 @@ def put_failure(query: CacheQuery, state: str | None, error: CognitoFederationEr
 
 
 def last_failure(query: CacheQuery) -> tuple[float, str] | None:
-    """When the last ``credential-process`` of a profile failed, and its message; None where it did not fail."""
+    """Return when the last ``credential-process`` of a profile failed, and its message; None if it did not fail."""
     answer = read_answer(query)
     return (answer.issued, answer.text) if answer is not None and answer.kind == "failure" else None
 
 
 def holder_of_answer(query: CacheQuery) -> str | None:
-    """Name the process that gets an answer now, which others wait for; None where none does."""
+    """Return the name of the process that is fetching a response, for which others wait; None if there is none."""
     path = f"{query.path}.lock"
     if not os.path.isfile(path):
         return None
@@ -139,9 +139,9 @@ def _write(
     who: str = FIELD,
     suffix: str = "",
 ) -> None:
-    """Best effort: without a place for it, the next process goes the long way too.
+    """Write a response if possible; otherwise the next process resolves the configuration too.
 
-    Not what a test double has answered: real processes would print it.
+    Answers of a test double are not written: real processes would print them.
     """
     if double_of_aws() is not None:
         return
@@ -160,22 +160,22 @@ def _write(
 
 
 def bindings_of_check(query: CacheQuery) -> str:
-    """What the answer to ``status --check`` depends on: each write to these folders changes their state."""
+    """Return what ``status --check`` depends on: each write to these folders changes their state."""
     return bound_together([("file", os.path.join(query.directory, kind)) for kind in (SESSIONS, CREDENTIALS, EPOCHS)])
 
 
 def put_check(query: CacheQuery, bindings: str, code: int, until: float) -> None:
-    """Keep the exit code of ``status --check`` for the next one; nothing where nothing else is kept either."""
+    """Cache the exit code of ``status --check``; does nothing if nothing else is cached."""
     if os.path.isdir(query.directory):
         times = (query.asked_at, until, until)
         _write(query, bindings, times, "failure" if code else "credentials", code, "", suffix=CHECK)
 
 
 def forget_failed_answers(directory: str) -> None:
-    """Forget the answers that are failures; those that are credentials stay.
+    """Remove cached failures; cached credentials stay.
 
     Raises:
-        StorageError: one is there and cannot be removed.
+        StorageError: one exists and cannot be removed.
     """
     folder = os.path.join(directory, ANSWERS)
     with contextlib.suppress(OSError):
@@ -187,10 +187,10 @@ def forget_failed_answers(directory: str) -> None:
 
 
 def forget_answers(directory: str) -> None:
-    """Forget every answer kept ready; the next process of each profile goes the long way once.
+    """Remove every cached response; the next process of each profile resolves its configuration once.
 
     Raises:
-        StorageError: one is there and cannot be removed.
+        StorageError: one exists and cannot be removed.
     """
     folder = os.path.join(directory, ANSWERS)
     try:

@@ -1,12 +1,12 @@
-"""What every store has: documents by kind and key, the keys, the sign-out epochs, and a place for test doubles.
+"""The common part of all stores: documents by kind and key, the keys, the sign-out epochs, and test doubles.
 
-Each sign-out gives its scope a new random epoch; forgetting AWS credentials gives them one of their own, which leaves
-the sign-in as it is. What is stored carries the epoch in which its making began, and counts only while that is still
-the current one.
+Each sign-out gives its scope a new random epoch. Clearing AWS credentials gives them a separate one, which does not
+affect the sign-in. A stored document has the epoch in which its creation began, and is valid only while that is the
+current one.
 
-What a test double answers (moto, VCR, responses, a mock) stays out of the files that real processes use. It is in
-memory as long as the double is at work, and then gone. Only what can be seen without importing anything is looked at: a
-program that imported none of these tools has none of them at work.
+Answers of a test double (moto, VCR, responses, a mock) do not reach the files that real processes use. They stay in
+memory as long as the double is active. Doubles are detected without any import: a program that has not imported such a
+tool does not use it.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ SECRETS = "secrets"
 DOCUMENTS = "documents"
 LINKS = "links"
 
-#: What a keyring takes instead of files.
+#: Kinds that a keyring stores instead of files.
 SECRET_KINDS = frozenset({CREDENTIALS, SESSIONS, SECRETS})
-#: What nothing can fetch again. A file of these that cannot be read is an error: "nobody is signed in" would mislead.
+#: Kinds that cannot be fetched again. Such a file that cannot be read is an error: "Not signed in" would mislead.
 LASTING_SECRETS = frozenset({SESSIONS, SECRETS})
 
 
@@ -48,11 +48,11 @@ class Store(Protocol):
     """Documents, each under a kind and a key made by `cache_key`."""
 
     def read(self, kind: str, key: str) -> Mapping[str, Any] | None:
-        """The document, or None where there is none; damage is a miss."""
+        """Return the document, or None if there is none; damage is a miss."""
         ...
 
     def write(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
-        """Put a document in place, whole or not at all.
+        """Write a document, completely or not at all.
 
         Raises:
             StorageError: it could not be written.
@@ -60,10 +60,10 @@ class Store(Protocol):
         ...
 
     def delete(self, kind: str, key: str) -> None:
-        """Forget a document.
+        """Delete a document.
 
         Raises:
-            StorageError: it is there and could not be removed.
+            StorageError: it exists and could not be removed.
         """
         ...
 
@@ -72,7 +72,7 @@ class Store(Protocol):
         ...
 
     def lock(self, name: str, *, timeout: float) -> AbstractContextManager[bool]:
-        """Hold the lock `name`; what it gives is whether it was taken within `timeout` seconds.
+        """Hold the lock `name`; yields whether it was taken within `timeout` seconds.
 
         Raises:
             StorageError: this place cannot have locks.
@@ -82,10 +82,10 @@ class Store(Protocol):
     def reserved(
         self, kind: str, key: str, document: Mapping[str, Any]
     ) -> AbstractContextManager[Callable[[Mapping[str, Any]], None]]:
-        """Prove that successors of a document can be written, and hold the space for them until the context ends.
+        """Prove that successors of a document can be written, and reserve the space for them until the context ends.
 
-        What cannot be had again, such as a refresh token, is spent inside only. The context gives the function that
-        writes a successor, which may be twice as long as the document. Until then the document stays as it is.
+        Data that cannot be fetched again, such as a refresh token, is used only inside. The context yields the function
+        that writes a successor, which may be twice as long as the document. Until then the document does not change.
 
         Raises:
             StorageError: a successor could not be written.
@@ -97,15 +97,15 @@ class Store(Protocol):
         ...
 
     def warn(self, text: str) -> None:
-        """Remember something worth a word for ``status`` and ``doctor``; never raises."""
+        """Store a note for ``status`` and ``doctor``; never raises."""
         ...
 
 
 @dataclass(eq=False)
 class MemoryStore:
-    """The `Store` of one process: ``cognito_cache = memory``, and where nothing can be written.
+    """The `Store` of one process: for ``cognito_cache = memory``, and if nothing can be written.
 
-    Documents go through JSON, so that it behaves as the others do.
+    Documents are converted to JSON and back, so that it behaves like the others.
     """
 
     notes: list[str] = field(default_factory=list)
@@ -147,7 +147,7 @@ class MemoryStore:
 
 
 def cache_key(parts: Mapping[str, object]) -> str:
-    """The key of a document: a digest of everything that tells it from others."""
+    """Return the key of a document: a digest of everything that distinguishes it from others."""
     digest = hashlib.sha256()
     for name in sorted(parts):
         value = parts[name]
@@ -158,12 +158,12 @@ def cache_key(parts: Mapping[str, object]) -> str:
 
 
 def identity_key(settings: Settings, login: Login | None) -> str:
-    """The key of an identity ID: where it was issued, and for whom."""
+    """Return the key of an identity ID: its issuer and its user."""
     return cache_key({"what": "identity", **_place(settings), **_who(settings, login)})
 
 
 def credentials_key(settings: Settings, login: Login | None) -> str:
-    """The key of credentials: the identity, and everything that shapes what the pool or STS vends for it."""
+    """Return the key of credentials: the identity, and everything that affects what the pool or STS issues for it."""
     asks_sts = settings.flow == "basic" or settings.assume_role_arn is not None
     return cache_key(
         {
@@ -213,13 +213,13 @@ def user_fingerprint(login: Login | None) -> str:
 
 
 def links_key(settings: Settings, login: Login) -> str:
-    """The key of what is linked to a login: the pool, and who it is; nothing of a role or a flow."""
+    """Return the key of the links of a login: the pool and the user, without role and flow."""
     own = replace(login, linked=())
     return cache_key({"what": "links", **_place(settings), **_who(replace(settings, identity_id=None), own)})
 
 
 def forgotten_key(scope: str) -> str:
-    """The key of the mark that a forgetting of AWS credentials leaves."""
+    """Return the key of the revocation marker for cleared AWS credentials."""
     return cache_key({"what": "forgotten", "scope": scope})
 
 
@@ -249,32 +249,32 @@ def _who(settings: Settings, login: Login | None) -> dict[str, object]:
     return who
 
 
-#: The scope that holds all others, also those whose first credentials are still on their way.
+#: The scope that contains all others, including those whose first credentials are still being fetched.
 EVERYTHING = "everything"
 
 
 def epoch_keys(scope: str) -> tuple[str, ...]:
-    """The keys of the documents that together are the epoch of a scope.
+    """Return the keys of the documents that together are the epoch of a scope.
 
-    A sign-out and a forgetting each write a document of their own, whole, so that neither can undo the other.
+    A sign-out and a clearing write separate documents, so that neither can undo the other.
     """
     return scope_key(scope), forgotten_key(scope), forgotten_key(EVERYTHING)
 
 
 def current_epoch(store: Store, scope: str) -> str:
-    """The epoch of a scope's AWS credentials; empty before anything was signed out of or forgotten."""
+    """Return the epoch of a scope's AWS credentials; empty before any sign-out or clearing."""
     marks = [str((store.read(EPOCHS, key) or {}).get("generation", "")) for key in epoch_keys(scope)]
     return "/".join(marks) if any(marks) else ""
 
 
 def sign_in_epoch(store: Store, scope: str) -> str:
-    """The epoch of a scope's sign-in, which forgetting credentials does not change; empty before a sign-out."""
+    """Return the epoch of a scope's sign-in, which clearing credentials does not change; empty before a sign-out."""
     document = store.read(EPOCHS, scope_key(scope))
     return str(document.get("generation", "")) if document else ""
 
 
 def sign_in_part(sign_out_epoch: str) -> str:
-    """The part of a scope's epoch that is its sign-in's; see `sign_in_epoch`."""
+    """Return the part of a scope's epoch that belongs to its sign-in; see `sign_in_epoch`."""
     return sign_out_epoch.partition("/")[0]
 
 
@@ -288,16 +288,16 @@ def read_current(store: Store, kind: str, key: str) -> Mapping[str, Any] | None:
 
 #: What comes of calls to AWS: credentials, failures too.
 _OF_AWS = frozenset({CREDENTIALS, IDENTITIES, FAILURES, NOTES, LINKS})
-#: What comes of requests to identity providers.
+#: Kinds that result from requests to identity providers.
 _OF_PROVIDERS = frozenset({DOCUMENTS, FAILURES, NOTES})
 
 
 @dataclass(eq=False, repr=False)
 class StoreBesideDoubles:
-    """A store that is not touched by what test doubles answer.
+    """A store that the answers of test doubles do not reach.
 
     Args:
-        store: where real answers are kept.
+        store: stores real answers.
     """
 
     store: Store
@@ -322,7 +322,7 @@ class StoreBesideDoubles:
     def reserved(
         self, kind: str, key: str, document: Mapping[str, Any]
     ) -> AbstractContextManager[Callable[[Mapping[str, Any]], None]]:
-        # A refresh token is spent inside only, so that this also keeps it from being spent on a double.
+        # A refresh token is used only inside, so this also prevents its use on a double.
         _refuse_sessions_of_doubles(kind)
         return self._for(kind).reserved(kind, key, document)
 
@@ -338,7 +338,7 @@ class StoreBesideDoubles:
             self._meanwhile = None
             return self.store
         if (of_aws and kind in _OF_AWS) or (of_http and kind in _OF_PROVIDERS):
-            # Looked at twice: another thread may see the end of the double at this moment.
+            # Checked twice: the double may end in another thread at this moment.
             meanwhile = self._meanwhile or MemoryStore()
             self._meanwhile = meanwhile
             return meanwhile
@@ -349,12 +349,12 @@ def _refuse_sessions_of_doubles(kind: str) -> None:
     if kind == SESSIONS and (double := double_of_http()) is not None:
         raise storage_error(
             f"A sign-in is neither stored nor renewed while {double} answers for the identity provider",
-            remedy="Renew it before the test, or let the test have credentials of its own",
+            remedy="Renew it before the test, or give the test its own credentials",
         )
 
 
 def double_of_aws() -> str | None:
-    """The name of what answers botocore's calls in this process in the place of AWS; None where AWS itself does."""
+    """Return the name of the double that answers botocore's calls instead of AWS; None if there is none."""
     if _at(sys.modules.get("moto.core.models"), "botocore_stubber", "enabled") is True:
         return "moto"
     awsrequest, httpsession = sys.modules.get("botocore.awsrequest"), sys.modules.get("botocore.httpsession")
@@ -371,9 +371,9 @@ def double_of_aws() -> str | None:
 
 
 def double_of_http() -> str | None:
-    """The name of what answers the requests to identity providers in this process; None where they do themselves.
+    """Return the name of the double that answers the requests to identity providers; None if there is none.
 
-    moto puts itself in the way of `requests` too, and lets everything through that is not AWS's.
+    moto patches `requests` too, and passes on everything that is not for AWS.
     """
     pools = sys.modules.get("urllib3.connectionpool")
     for pool in ("HTTPConnectionPool", "HTTPSConnectionPool"):

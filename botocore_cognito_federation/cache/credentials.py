@@ -1,11 +1,11 @@
-"""The credentials, identity IDs and failures of one configuration, whatever store they are in.
+"""The credentials, identity IDs and failures of one configuration, in any store.
 
-Those who fetch credentials see entries, one for each user and role, and no keys, documents or locks. Where the store
-cannot be written, what was fetched is cached in this process.
+Callers see entries, one for each user and role, and no keys, documents or locks. If the store cannot be written,
+credentials are cached in this process.
 
-After one process failed, the others neither try at once nor wait for the same end. A failure must not outlive its
-reason: one that spares credentials keeps callers from trying only as long as these are served; from then on it answers
-those who waited for the attempt, and others for a short moment.
+After one process has failed, the others neither retry at once nor wait for the same result. A cached failure must not
+last longer than its cause. While credentials are usable, it prevents further attempts; after that it applies to callers
+that waited for the attempt, and to others for a short moment.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class CredentialCache:
 
     Args:
         settings: the configuration.
-        store: where everything is stored.
+        store: stores everything.
         clock: the clock.
     """
 
@@ -87,11 +87,11 @@ class CredentialCache:
         return Entry.of(self.settings, login, claims_are_believed=claims_are_believed)
 
     def is_of(self, entry: Entry, login: Login) -> bool:
-        """Whether an entry is that of a login."""
+        """Return whether an entry belongs to a login."""
         return entry.key == credentials_key(self.settings, login)
 
     def sign_out_epoch(self) -> str:
-        """What changes with each sign-out, and each time credentials are forgotten."""
+        """The epoch, which changes with each sign-out, and each time credentials are cleared."""
         return current_epoch(self.store, self.settings.scope)
 
     def get(self, entry: Entry) -> FederatedCredentials | None:
@@ -146,7 +146,7 @@ class CredentialCache:
 
     @contextmanager
     def lock(self, entry: Entry, *, timeout: float) -> Iterator[bool]:
-        """Hold the right to renew an entry; the context gives whether it was had within `timeout` seconds."""
+        """Hold the lock for renewing an entry; yields whether it was taken within `timeout` seconds."""
         with in_turn(entry.key, timeout) as has_turn, contextlib.ExitStack() as stack:
             taken = has_turn
             if has_turn:
@@ -159,14 +159,14 @@ class CredentialCache:
         return self.store.holder(entry.key)
 
     def failure(self, entry: Entry) -> Failure | None:
-        """The last failure to renew an entry, however old."""
+        """Return the last failure to renew an entry, of any age."""
         return self._failures.get(entry.key, token=entry.token)
 
     def put_failure(
-        self, entry: Entry, error: CognitoFederationError, *, served_until: float | None, took: float
+        self, entry: Entry, error: CognitoFederationError, *, usable_until: float | None, took: float
     ) -> Failure:
-        """Remember a failure to renew an entry; see `FailureCache.put`."""
-        return self._failures.put(entry.key, error, served_until=served_until, took=took, token=entry.token)
+        """Cache a failure to renew an entry; see `FailureCache.put`."""
+        return self._failures.put(entry.key, error, usable_until=usable_until, took=took, token=entry.token)
 
     def identity_id(self, entry: Entry) -> str | None:
         """The identity ID of an entry."""
@@ -187,10 +187,10 @@ class CredentialCache:
         self.store.warn(text)
 
 
-#: Seconds for which a renewal is not tried again while credentials live, give or take a quarter.
+#: Seconds for which a renewal is not retried while credentials are usable, plus or minus a quarter.
 RETRY_DELAY = 30.0
-#: The same after a slow failure where no credentials are valid, for clients that ask four times in a row. After a quick
-#: failure the next caller tries again: the service may have recovered.
+#: Seconds after a slow failure without usable credentials, for clients that ask four times in a row. After a quick
+#: failure the next caller retries: the service may have recovered.
 SHORT_RETRY_DELAY = 3.0
 _SLOW = 5.0
 _LONGEST_JITTER = 1.25
@@ -203,14 +203,14 @@ _CLASSES: dict[str, type[CognitoFederationError]] = {
 
 @dataclass(frozen=True)
 class Failure:
-    """A failure somebody had.
+    """A cached failure.
 
     Attributes:
-        at: when, seconds since the epoch.
-        retry_at: until when nobody tries again.
-        error: what was raised.
-        keeps_valid_credentials: whether credentials that still live are served in spite of it.
-        token: digest of the only token it is about; None where it is about the user.
+        at: its time, seconds since the epoch.
+        retry_at: the time until which no process retries.
+        error: the error that was raised.
+        keeps_valid_credentials: whether usable credentials are returned in spite of it.
+        token: a digest of the only token that it concerns; None if it concerns the user.
     """
 
     at: float
@@ -224,12 +224,12 @@ class Failure:
         return cls(at, at + rest, error, _keeps_valid_credentials(error), token)
 
     def concerns(self, asked_at: float, now: float, *, has_valid_credentials: bool) -> bool:
-        """Whether somebody who asked at `asked_at` gets this failure for an answer.
+        """Return whether a caller that asked at `asked_at` gets this failure.
 
-        They do while nobody should try, and when the failed attempt ended after they asked: then it was theirs too.
+        This is so while no retry is allowed, and if the failed attempt ended after the caller asked.
 
         Args:
-            has_valid_credentials: whether there are credentials that are served in the meantime.
+            has_valid_credentials: whether there are credentials that are usable meanwhile.
         """
         if not self.at <= now + 1:
             return False
@@ -241,7 +241,7 @@ class Failure:
 
 
 class FailureCache:
-    """Failures by credentials key, in the store, and in this process where nothing can be written."""
+    """Failures by credentials key, in the store, or in this process if nothing can be written."""
 
     def __init__(self, store: Store, *, now: Callable[[], float], random: Callable[[], float]) -> None:
         self._store = store
@@ -254,23 +254,23 @@ class FailureCache:
         key: str,
         error: CognitoFederationError,
         *,
-        served_until: float | None,
+        usable_until: float | None,
         took: float,
         token: str | None = None,
     ) -> Failure:
-        """Note a failure; only a temporary one keeps later callers from trying.
+        """Cache a failure; only a temporary one prevents later attempts.
 
         Args:
-            key: of the credentials that could not be had.
-            error: why.
-            served_until: until when credentials are served in spite of it; None where there are none.
-            took: seconds from the begin of the attempt to its failure.
-            token: digest of the only token it is about; None where it is about the user.
+            key: the key of the credentials that could not be fetched.
+            error: the reason.
+            usable_until: until when credentials are returned in spite of it; None if there are none.
+            took: seconds from the beginning of the attempt to its failure.
+            token: a digest of the only token that it concerns; None if it concerns the user.
         """
         now, rest = self._now(), 0.0
         jitter = _LONGEST_JITTER - self._random() / 2
-        if served_until is not None and now < served_until and _keeps_valid_credentials(error):
-            rest = min(RETRY_DELAY * jitter, served_until - now)
+        if usable_until is not None and now < usable_until and _keeps_valid_credentials(error):
+            rest = min(RETRY_DELAY * jitter, usable_until - now)
         elif isinstance(error, TemporaryError) and took >= _SLOW:
             rest = SHORT_RETRY_DELAY * jitter
         failure = Failure.of(error, at=now, rest=rest, token=token)
@@ -289,12 +289,12 @@ class FailureCache:
                     "token": token,
                 },
             )
-            # Kept for everybody: whoever mends the cause and clears it there clears it here too.
+            # Stored for all processes: a process that fixes the cause and clears it there clears it here too.
             del self._here[key]
         return failure
 
     def get(self, key: str, *, token: str | None = None) -> Failure | None:
-        """The last failure under a key, however old, if it is about this token or, without one, about the user."""
+        """Return the last failure under a key, of any age, if it concerns this token or, without one, the user."""
         failure = self._last(key)
         return failure if failure is not None and failure.token == token else None
 
@@ -312,27 +312,27 @@ class FailureCache:
         return Failure(at, retry_at, error, keeps_valid_credentials, token if isinstance(token, str) else None)
 
     def forget(self, key: str) -> None:
-        """A success ends what was remembered."""
+        """Remove the failures under a key after a success."""
         self._here.pop(key, None)
         with contextlib.suppress(StorageError):
             self._store.delete(FAILURES, key)
 
 
 def retry_delay_after(error: CognitoFederationError) -> tuple[float, float]:
-    """When an error that reached a caller happened, and until when the next ones get it too, as the cache has it.
+    """Return when an error occurred, and until when the next callers get it too.
 
-    Telling a remembered failure once more does not make it rest longer.
+    Raising a cached failure again does not extend it.
     """
     now = time.time()
     return now, min(error.retry_at or now, now + SHORT_RETRY_DELAY)
 
 
 def _keeps_valid_credentials(error: CognitoFederationError) -> bool:
-    """Whether credentials that still live outlive this failure.
+    """Return whether usable credentials stay usable after this failure.
 
-    They do when it says nothing about them: the network, a lock, a token that could not be had or has run out. They
-    do not when the configuration is wrong, when Cognito or STS refuse this very identity or role, or when a refresh
-    handler says that asking again is useless.
+    They do if it says nothing about them: the network, a lock, a token that is not available or has expired. They do
+    not if the configuration is wrong, if Cognito or STS refuse this very identity or role, or if a refresh handler says
+    that a retry is useless.
     """
     if isinstance(error, FederationRefusedError):
         return error.retry is Retry.TOKEN

@@ -118,7 +118,7 @@ def parse_browser_command(text: str) -> tuple[str, ...]:
 @click.option(
     "--timeout", type=click.FloatRange(1, 3600), default=300.0, show_default=True, metavar="S", help="Seconds to wait."
 )
-@click.option("--if-needed", is_flag=True, help="Do nothing where credentials can be had without a sign-in.")
+@click.option("--if-needed", is_flag=True, help="Do nothing if credentials are available without a sign-in.")
 @click.option("--force", is_flag=True, help="Let another user than the one signed in so far sign in.")
 @click.option("--login-hint", metavar="U", help="The account the provider should suggest.")
 def login_command(

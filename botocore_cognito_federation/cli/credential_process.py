@@ -1,4 +1,4 @@
-"""``credential-process`` the long way, for whoever found no answer ready; as little is imported as that takes."""
+"""``credential-process`` without a cached response; it imports as little as possible."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def answer(query: CacheQuery) -> tuple[int, str]:
     try:
         check_profile_recursion(os.environ, query.profile)
     except CognitoFederationError as error:
-        # Not kept: it concerns this process alone, and those who wait for another's answer would take it for theirs.
+        # Not cached: it concerns this process only, and waiting processes would take it for their own.
         return error.exit_code, error.line
     try:
         session = Session(profile=query.profile)

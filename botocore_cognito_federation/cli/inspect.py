@@ -39,7 +39,7 @@ from ..sign_in.sessions import scopes_left_over
 from .account import settings_of_scope
 from .app import chosen_settings, json_option, print_data, print_json, print_line, profile_option, session_option
 
-#: Notes older than this concern nobody any more.
+#: Notes older than this are obsolete.
 _NOTE_LIFE = 86_400
 #: Seconds for which the answer of ``status --check`` counts at most.
 _LONGEST_CHECK = 86_400
@@ -181,7 +181,7 @@ def _needs_sign_in(found: Overview, settings: Settings | None, store: Store) -> 
 
 
 def say(found: Overview, settings: Settings | None, *, keeps: bool) -> None:
-    """Print an overview for people; `keeps` says whether the next use can keep what it gets."""
+    """Print an overview; `keeps` says whether the next use can store its credentials."""
     for entry in found.sign_ins:
         print_line(f"  {sign_in_line(entry, naming_scope=settings is None)}")
     for entry in found.living:
@@ -438,7 +438,7 @@ def list_entries(as_json: bool) -> None:
 
 
 def _forget_shared(store: Store, settings: Settings) -> int:
-    """Credentials that another profile keeps for the same pool and provider would be handed out to this one too."""
+    """Warn of credentials cached for another profile with the same pool and provider, which this one would get too."""
     key = settings.provider.login_key if settings.provider else None
     shared = [
         entry

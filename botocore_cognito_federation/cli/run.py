@@ -23,7 +23,7 @@ from ..errors import ConfigurationError, SignInFailedError
 from ..fetcher import CredentialFetcher
 from ..messages import shell_command, shown_time, span
 from ..serve.child import (
-    SHADOWS,
+    OVERRIDING_VARIABLES,
     base_environment,
     credential_variables,
     default_profile_has_credentials,
@@ -88,14 +88,14 @@ def _with_variables(settings: Settings, fetcher: CredentialFetcher, argv: list[s
 
 
 def _name_for_prompts(settings: Settings) -> dict[str, str]:
-    """The variable by which prompts of shells show the profile, and by which commands of ours know it."""
+    """The variable from which prompts of shells show the profile, and from which commands of this tool know it."""
     return {EXEC_PROFILE: settings.profile or "default"}
 
 
 def _with_endpoint(settings: Settings, fetcher: CredentialFetcher, argv: list[str]) -> int:
     refuse_other_default_credentials(settings)
     endpoint = Endpoint(fetcher)
-    # Somebody who has to sign in learns it here, and not from the program's SDK.
+    # A user who has to sign in learns it here, and not from the program's SDK.
     endpoint.credentials()
     with forwarded_signals() as run, endpoint:
         variables = endpoint.variables() | region_variables(settings.region_name)
@@ -132,7 +132,7 @@ FORMATS = ("process", *_SHELL_FORMATS, "ini")
 _QUOTE_OF_FISH, _ESCAPED_IN_FISH = re.compile(r"([\\'])"), r"\\\1"
 #: PowerShell ends a text at a typographic quotation mark too.
 _QUOTE_OF_POWERSHELL, _DOUBLED = re.compile("(['\u2018\u2019\u201a\u201b])"), r"\1\1"
-#: No quoting keeps these: the last one where delayed expansion is on.
+#: Characters that no quoting protects: the last one if delayed expansion is on.
 _SPECIAL_IN_CMD = '"%!'
 #: What readers of such files (docker, systemd, Node.js, python-dotenv) take alike without quotes, and with them.
 _BARE_IN_DOTENV = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
@@ -274,7 +274,7 @@ def _in_the_way(settings: Settings) -> list[str]:
     ours = Endpoint.VARIABLES
     found = [
         f"{name} is set here; where it is set too, SDKs use it before the endpoint. Unset it there"
-        for name in SHADOWS
+        for name in OVERRIDING_VARIABLES
         if name not in ours and os.environ.get(name)
     ]
     if (settings.profile or "default") != "default" and default_profile_has_credentials(Session()):

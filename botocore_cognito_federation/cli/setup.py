@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from ..botocore_plugin.native import disable, enable, examine
+from ..botocore_plugin.native import disable, enable, inspect_environment
 from ..botocore_plugin.provider import session_of_other_profile
 from ..cache import STORES
 from ..cache.answers import forget_answers
@@ -67,7 +67,7 @@ def _key_options(function: click.Command) -> click.Command:
 
 
 def _asked(wanted: dict[str, str], current: dict[str, str]) -> dict[str, str]:
-    """The wishes with what a person answered; Enter keeps what is in brackets."""
+    """Return the requests with the user's answers; Enter selects the value in brackets."""
     answers = dict(wanted)
     for name, question in _ASKED.items():
         merged = {**current, **answers}
@@ -192,8 +192,8 @@ def native_command() -> None:
 @_python_option
 def enable_command(python: str | None) -> None:
     """From now on botocore in that environment knows profiles with cognito_* keys."""
-    place = enable(examine(python, os.environ))
-    after = examine(python, os.environ)
+    place = enable(inspect_environment(python, os.environ))
+    after = inspect_environment(python, os.environ)
     print_line(f"Wrote {place}", err=True)
     if not after.active:
         raise click.ClickException(f"{after.executable} does not run it; does it start with -S, or another site?")
@@ -203,7 +203,7 @@ def enable_command(python: str | None) -> None:
 @_python_option
 def disable_command(python: str | None) -> None:
     """Undo enable; does nothing where it is off."""
-    environment = examine(python, os.environ)
+    environment = inspect_environment(python, os.environ)
     removed = disable(environment)
     for place in removed:
         print_line(f"Removed {place}", err=True)
@@ -216,7 +216,7 @@ def disable_command(python: str | None) -> None:
 @json_option
 def status(python: str | None, as_json: bool) -> int:
     """Whether it is at work in that environment; exit code 0 if so, 1 if not."""
-    environment = examine(python, os.environ)
+    environment = inspect_environment(python, os.environ)
     files = environment.files()
     if as_json:
         document = {

@@ -413,7 +413,7 @@ def check_provider(settings: Settings, store: Store) -> None:
 
 
 def signs_people_in(settings: Settings) -> bool:
-    """Whether somebody signs in for these settings, rather than a workload's token or a guest."""
+    """Return whether these settings need an interactive sign-in, and not a workload's token or a guest."""
     from_workload = any(getattr(settings, name) is not None for name in TOKEN_SOURCES)
     return settings.provider is not None and not settings.provider.no_sign_in_reason and not from_workload
 

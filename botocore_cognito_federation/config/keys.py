@@ -24,7 +24,7 @@ PREFIX = "cognito_"
 SESSION_SECTION = "cognito-session "
 VARIABLE_PREFIX = "COGNITO_FEDERATION_"
 
-#: Variables of ours that are not twins of a key.
+#: Variables of this tool that do not correspond to a key.
 OTHER_VARIABLES = frozenset({"CACHE_DIR", "DEBUG", "EXEC_PROFILE"})
 
 #: A workload's token sources; at most one may be set.

@@ -44,7 +44,7 @@ def settings_of_session(
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, str] | None = None,
 ) -> Settings | None:
-    """The settings of one profile of a botocore session, or None when the profile is not ours.
+    """Return the settings of one profile of a botocore session, or None if this tool does not manage the profile.
 
     Args:
         session: any botocore session; its parsed configuration is used, so nothing is read twice.

@@ -1,7 +1,7 @@
-"""The demo world: an identity provider and an identity pool that really check tokens, on loopback.
+"""The demo world: an identity provider and an identity pool on loopback that really verify tokens.
 
-`World` starts both in threads of this process; `RemoteWorld` drives one that runs in another process. Needs the extra
-``demo``: moto answers what is not the identity pool's own (STS, S3, IAM), with IAM enforcement on.
+`World` starts both in threads of this process; `RemoteWorld` controls a world in another process. Needs the extra
+``demo``: moto, with IAM enforcement on, provides the services other than the identity pool (STS, S3, IAM).
 """
 
 from __future__ import annotations

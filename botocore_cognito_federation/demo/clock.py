@@ -1,4 +1,4 @@
-"""The world's clock: real time plus an offset that tests and walkthroughs move."""
+"""The world's clock: real time plus an offset that tests and walkthroughs change."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Callable
 class WorldClock:
     """Seconds since the epoch as this world sees them.
 
-    Everything that can expire here (login tokens, identity-pool tokens, AWS credentials, the ``Date`` header) asks
-    this clock, so moving `offset` ages all of it at once.
+    Everything that can expire here (login tokens, identity-pool tokens, AWS credentials, the ``Date`` header) uses this
+    clock, so a change of `offset` ages all of it at once.
     """
 
     def __init__(self, base: Callable[[], float] = time.time) -> None:

@@ -1,6 +1,6 @@
-"""The shapes of the identity-pool requests: required members, lengths and patterns, refused in AWS's own words.
+"""The shapes of the identity-pool requests: required members, lengths and patterns, refused with AWS's own messages.
 
-botocore checks only the minima, so what is too long or ill-formed reaches the service and is refused there.
+botocore checks only the minima, so values that are too long or malformed reach the service and are refused there.
 """
 
 from __future__ import annotations

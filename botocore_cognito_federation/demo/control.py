@@ -16,14 +16,14 @@ _HEADERS = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
 
 
 class ControlPanel:
-    """A WSGI-side dispatcher of control requests: GET reads, POST acts with a JSON object of arguments."""
+    """Dispatches control requests for the WSGI application: GET reads, POST acts with a JSON object of arguments."""
 
     def __init__(self, world: DrivenWorld) -> None:
         self._world = world
 
     def __call__(self, environ: dict[str, Any]) -> HttpAnswer:
         if not _from_this_machine(environ):
-            return _answer(403, {"error": "the controls answer this machine only, and no web page"})
+            return _answer(403, {"error": "the controls are for this machine only, and not for web pages"})
         name = environ["PATH_INFO"].removeprefix("/_demo/").strip("/")
         try:
             if environ["REQUEST_METHOD"] == "GET":
@@ -42,7 +42,7 @@ class ControlPanel:
             return _answer(200, {"offset": self._world.clock_offset})
         if name == "credential-lifetime":
             return _answer(200, {"seconds": self._world.credential_lifetime})
-        return _answer(404, {"error": f"nothing to read is called {name!r}"})
+        return _answer(404, {"error": f"there is nothing to read with the name {name!r}"})
 
     def _act(self, name: str, arguments: dict[str, Any]) -> HttpAnswer:
         world = self._world
@@ -64,7 +64,7 @@ class ControlPanel:
             **{f"{label}/rotate-keys": provider.rotate_keys for label, provider in providers.items()},
         }
         if name not in actions:
-            return _answer(404, {"error": f"no action is called {name!r}", "actions": sorted(actions)})
+            return _answer(404, {"error": f"there is no action with the name {name!r}", "actions": sorted(actions)})
         return _answer(200, {"result": actions[name](**arguments)})
 
     def _set_clock(self, offset: float) -> None:
@@ -75,7 +75,7 @@ class ControlPanel:
 
 
 def _from_this_machine(environ: Mapping[str, Any]) -> bool:
-    """Refuse what a web page could send: another Host (DNS rebinding) or any Origin."""
+    """Return whether no web page can have sent the request: they send another Host (DNS rebinding) or an Origin."""
     host = environ.get("HTTP_HOST", "").rpartition(":")[0].strip("[]")
     return host in ("127.0.0.1", "localhost", "::1") and "HTTP_ORIGIN" not in environ
 
@@ -84,7 +84,7 @@ def _arguments(environ: Mapping[str, Any]) -> dict[str, Any]:
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     arguments = json.loads(body or b"{}")
     if not isinstance(arguments, dict):
-        raise TypeError("the arguments are one JSON object")
+        raise TypeError("the arguments must be one JSON object")
     return arguments
 
 

@@ -1,4 +1,4 @@
-"""What a test or a walkthrough can do with a world, be it in this process (`World`) or another (`RemoteWorld`)."""
+"""The interface of a world for tests and walkthroughs, in this process (`World`) or another (`RemoteWorld`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Provider(Protocol):
-    """The world's OpenID provider: facts, and tokens on demand."""
+    """The world's OpenID provider: its facts, and tokens on request."""
 
     client_id: str
 
@@ -41,9 +41,9 @@ class Provider(Protocol):
 
 
 class DrivenWorld(abc.ABC):
-    """A running world: where it is, and its controls.
+    """A running world: its addresses and its controls.
 
-    Attributes are those of `WorldFacts`, plus `provider` and `second_provider`.
+    The attributes are those of `WorldFacts`, plus `provider` and `second_provider`.
     """
 
     endpoint_url: str
@@ -71,30 +71,30 @@ class DrivenWorld(abc.ABC):
 
     @property
     def admin_credentials(self) -> dict[str, str]:
-        """Keys of an IAM user who may do everything, as keyword arguments of a client."""
+        """Return the keys of an IAM user with all permissions, as keyword arguments of a client."""
         return {
             "aws_access_key_id": self.facts.admin_access_key_id,
             "aws_secret_access_key": self.facts.admin_secret_access_key,
         }
 
     def environment(self, home: Path) -> dict[str, str]:
-        """The variables a child process needs to live in `home` and to see this world as AWS."""
+        """Return the variables with which a child process uses `home` as its home directory and this world as AWS."""
         return home_files.environment(self.facts, home)
 
     def write_home(self, home: Path, executable: str) -> None:
-        """A real ``~/.aws/config`` in `home`, and a token; see `home.write_home`."""
+        """Write a real ``~/.aws/config`` and a token into `home`; see `home.write_home`."""
         home_files.write_home(self.facts, home, executable)
         self.write_token(home)
 
     def write_token(self, home: Path, subject: str = "ada", **options: Any) -> str:
-        """Mint a token (options as for `Provider.issue`) into the file the profiles read; answers it."""
+        """Write a new token (options as for `Provider.issue`) into the file that the profiles read, and return it."""
         token = self.provider.issue(subject, **options)
         home_files.write_private(home_files.token_file(home), token)
         return token
 
     @abc.abstractmethod
     def calls(self, operation: str | None = None) -> list[Call]:
-        """The journal: every call since the start or the last `reset_journal`, or those of one operation."""
+        """Return the journal: every call since the start or the last `reset_journal`, or those of one operation."""
 
     @abc.abstractmethod
     def reset_journal(self) -> None: ...
@@ -114,7 +114,7 @@ class DrivenWorld(abc.ABC):
         empty_body: bool = False,
         missing_keys: Iterable[str] = (),
     ) -> None:
-        """Let the next `times` calls of an operation fail; see `journal.Fault`."""
+        """Make the next `times` calls of an operation fail; see `journal.Fault`."""
 
     @abc.abstractmethod
     def clear_faults(self) -> None: ...
@@ -131,7 +131,7 @@ class DrivenWorld(abc.ABC):
     @property
     @abc.abstractmethod
     def credential_lifetime(self) -> float:
-        """Seconds that credentials issued from now on live; may be set."""
+        """The lifetime in seconds of credentials issued from now on; may be set."""
 
     @credential_lifetime.setter
     @abc.abstractmethod
@@ -139,14 +139,14 @@ class DrivenWorld(abc.ABC):
 
     @abc.abstractmethod
     def disable_provider(self) -> None:
-        """No pool supports the provider any more."""
+        """Remove the provider from every pool."""
 
     @abc.abstractmethod
     def enable_provider(self) -> None: ...
 
     @abc.abstractmethod
     def rotate_keys(self) -> None:
-        """The provider signs with a new key; the old one is gone from its JWKS."""
+        """Make the provider sign with a new key and remove the old key from its JWKS."""
 
     @abc.abstractmethod
     def forget_identities(self) -> None:
@@ -154,11 +154,11 @@ class DrivenWorld(abc.ABC):
 
     @abc.abstractmethod
     def trust_issuer(self, issuer: str, client_ids: list[str]) -> str:
-        """Let the pools trust another OpenID provider too; answers its ``Logins`` key."""
+        """Make the pools trust another OpenID provider too; return its ``Logins`` key."""
 
     @abc.abstractmethod
     def register_opaque_token(self, login_key: str, token: str, subject: str, lifetime: float | None = None) -> None:
-        """Know a token of a provider whose tokens cannot be read (``graph.facebook.com``, ``www.amazon.com``)."""
+        """Register a token of a provider whose tokens are opaque (``graph.facebook.com``, ``www.amazon.com``)."""
 
     @abc.abstractmethod
     def add_pool(
@@ -173,4 +173,4 @@ class DrivenWorld(abc.ABC):
         deny_ambiguous: bool = False,
         developer_provider: str = "",
     ) -> str:
-        """Another identity pool; answers its id. See `pools.Pool`."""
+        """Add an identity pool and return its ID; see `pools.Pool`."""

@@ -1,4 +1,4 @@
-"""A fault made real on one answer: replaced, spoiled on its way back, or the connection gone."""
+"""Applies a fault to one answer: it is replaced or damaged, or the connection is closed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .wire import HttpAnswer, html_page
 
 
 def substitute(fault: Fault, style: Callable[[Refusal], HttpAnswer]) -> HttpAnswer:
-    """The answer a fault gives instead of the service: an AWS error, or a bare HTTP status with a page."""
+    """Return the answer of a fault instead of the service's: an AWS error, or a bare HTTP status with a page."""
     if fault.code:
         return style(Refusal(fault.code, fault.message, fault.status or 400))
     return html_page(fault.status or 500)
 
 
-def spoiled(fault: Fault, answer: HttpAnswer) -> HttpAnswer:
-    """A good answer with its body emptied, cut in half, or without some of its keys."""
+def damaged(fault: Fault, answer: HttpAnswer) -> HttpAnswer:
+    """Return a good answer with its body emptied, cut in half, or without some of its keys."""
     body = answer.body
     if fault.missing_keys:
         body = _without_keys(body, fault.missing_keys)
@@ -42,9 +42,10 @@ def break_connection(environ: dict[str, Any]) -> NoReturn:
 
 
 def reset_connection(connection: socket.socket) -> None:
-    """Make the close of a socket a reset: linger on, for no time (SO_LINGER, socket(7)).
+    """Close a socket with a reset: SO_LINGER on with a time of zero (socket(7)).
 
-    The read side is shut first: the server's files on the socket keep it open until its next read finds the end.
+    The read side is shut down first: the server's file objects hold the socket open until their next read finds its
+    end.
     """
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     with contextlib.suppress(OSError):  # the client was faster

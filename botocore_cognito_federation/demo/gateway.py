@@ -1,4 +1,4 @@
-"""The one port of a world: the identity pool answers for itself, everything else goes to moto, expired keys nowhere."""
+"""The one port of a world: it answers for the identity pool, passes other calls to moto, and refuses expired keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from . import operations, refusals, scope_down, sts, wire
 from .clock import WorldClock
-from .faulting import break_connection, spoiled, substitute
+from .faulting import break_connection, damaged, substitute
 from .journal import FaultBook, Journal
 from .operations import IdentityPoolService
 from .records import Call
@@ -34,7 +34,7 @@ _CHAINED_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Request:
-    """What the gateway needs to know of a request to send it the right way."""
+    """The facts by which the gateway routes a request."""
 
     method: str
     path: str
@@ -90,8 +90,8 @@ class Gateway:
             return _send(answer, start_response)
         answer, identity_id, access_key = self._answered(request, environ)
         self._note(request, answer, identity_id, access_key)
-        if fault is not None and fault.spoils_the_answer and answer.status == 200:
-            answer = spoiled(fault, answer)
+        if fault is not None and fault.damages_the_answer and answer.status == 200:
+            answer = damaged(fault, answer)
         return _send(answer, start_response)
 
     def _answered(self, request: Request, environ: Environ) -> tuple[HttpAnswer, str, str]:
@@ -119,7 +119,7 @@ class Gateway:
         return wire.json_answer(answer.members), answer.identity_id, answer.access_key or request.access_key
 
     def _require_signature(self, request: Request, environ: Environ) -> None:
-        """moto's IAM enforcement is the doorkeeper: its stub of the operation answers 200 to whoever may call it."""
+        """Ask moto's IAM enforcement: its stub of the operation answers 200 to a caller with the permission."""
         if not request.signed:
             raise Refusal("MissingAuthenticationTokenException", "Missing Authentication Token")
         doorkeeper = self._moto_answer(request, environ)
@@ -150,7 +150,7 @@ class Gateway:
         return _as_json_error(answer) if request.target and status >= 400 else answer
 
     def _with_world_expiry(self, request: Request, answer: HttpAnswer) -> HttpAnswer:
-        """moto dates a session by the machine's clock; this world's expiry goes by its own."""
+        """Replace the expiry: moto computes it with the machine's clock, this world has its own."""
         text = answer.body.decode()
         issued = re.search(r"<AccessKeyId>([^<]+)</AccessKeyId>", text)
         seconds = int(request.form.get("DurationSeconds", "3600"))
@@ -181,7 +181,7 @@ class Gateway:
 
 
 def read_request(environ: Environ) -> Request:
-    """Read a request whole; its body is put back for moto."""
+    """Read a complete request; its body is put back for moto."""
     body = _read_body(environ)
     environ["wsgi.input"] = io.BytesIO(body)
     environ["CONTENT_LENGTH"] = str(len(body))
@@ -207,7 +207,7 @@ def read_request(environ: Environ) -> Request:
 
 
 def error_style(request: Request) -> Callable[[Refusal], HttpAnswer]:
-    """How this request's service writes its errors."""
+    """Return the error format of this request's service."""
     if request.target:
         return wire.json_error
     if request.service == "s3":
@@ -233,7 +233,7 @@ def _json_members(body: bytes) -> dict[str, Any]:
 
 
 def _expiry_refusal(request: Request) -> Refusal:
-    """Each protocol's own form of "these credentials have expired"."""
+    """Return the protocol's own form of "these credentials have expired"."""
     if request.target:
         return Refusal("ExpiredTokenException", "The security token included in the request is expired")
     if request.service == "s3":
@@ -252,13 +252,13 @@ def _unsigned_refusal(request: Request) -> Refusal:
 
 
 def _code_in(answer: HttpAnswer) -> str:
-    """The error code of one of moto's answers, else the status."""
+    """Return the error code of one of moto's answers, or else the status."""
     found = re.search(rb"<Code>([^<]+)</Code>", answer.body)
     return found.group(1).decode() if found else str(answer.status)
 
 
 def _as_json_error(answer: HttpAnswer) -> HttpAnswer:
-    """moto's enforcement answers JSON services in XML, from which botocore reads nothing but the status."""
+    """Convert an error: moto's enforcement answers JSON services in XML, from which botocore reads only the status."""
     try:
         error = ElementTree.fromstring(answer.body)  # noqa: S314 - written by moto in this process
     except ElementTree.ParseError:
@@ -285,7 +285,7 @@ def _s3_operation(method: str, path: str) -> str:
 
 
 def _run(application: Any, environ: Environ) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
-    """Call a WSGI application and take its whole answer."""
+    """Call a WSGI application and collect its complete answer."""
     noted: list[tuple[str, list[tuple[str, str]]]] = []
     written: list[bytes] = []
 

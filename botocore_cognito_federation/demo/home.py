@@ -8,19 +8,19 @@ from pathlib import Path
 
 from .records import WorldFacts
 
-# What would send a child somewhere else than this world, or make it use other credentials than the ones shown.
+# Variables that would send a child to another place than this world, or make it use other credentials.
 _UNSET_PREFIXES = ("AWS_", "COGNITO_FEDERATION_", "BOTO_")
 # Both spellings: some clients read only the lower-case one.
 _LOOPBACK = "127.0.0.1,localhost,::1"
 
 
 def token_file(home: Path) -> Path:
-    """Where the profiles of `write_home` read the login token."""
+    """Return the file from which the profiles of `write_home` read the login token."""
     return home / "token"
 
 
 def environment(facts: WorldFacts, home: Path) -> dict[str, str]:
-    """The variables to lay over a clean environment; the region is left to the profiles.
+    """Return the variables to add to a clean environment; the profiles set the region.
 
     Debian's AWS CLI 2.9 is older than AWS_ENDPOINT_URL: give it ``--endpoint-url`` as well.
     """
@@ -37,7 +37,7 @@ def environment(facts: WorldFacts, home: Path) -> dict[str, str]:
 
 
 def child_environment(facts: WorldFacts, home: Path, inherited: dict[str, str]) -> dict[str, str]:
-    """`environment` over `inherited` without the variables that would lead a child out of the world."""
+    """Return `inherited` with `environment`, without the variables that would lead a child out of the world."""
     kept = {name: value for name, value in inherited.items() if not name.startswith(_UNSET_PREFIXES)}
     return {**kept, **environment(facts, home)}
 
@@ -45,11 +45,11 @@ def child_environment(facts: WorldFacts, home: Path, inherited: dict[str, str]) 
 def write_home(facts: WorldFacts, home: Path, executable: str) -> None:
     """Write the config file with these profiles:
 
-    ``demo`` through credential_process, ``demo-native`` the same without it, ``chained`` and ``chained-native``
+    ``demo`` with credential_process, ``demo-native`` the same without it, ``chained`` and ``chained-native``
     (role_arn + source_profile), ``classic`` (the basic flow), ``guest``.
 
     Args:
-        home: becomes the home directory; made 0700 where it does not exist.
+        home: the home directory; created with mode 0700 if it does not exist.
         executable: absolute path of the ``cognito-federation`` command.
     """
     aws = home / ".aws"
@@ -58,7 +58,7 @@ def write_home(facts: WorldFacts, home: Path, executable: str) -> None:
 
 
 def config_text(facts: WorldFacts, home: Path, executable: str) -> str:
-    """The text of the config file, flat lines only."""
+    """Return the text of the config file, with flat lines only."""
     sections = [
         _profile(facts, "demo", "demo", executable),
         _profile(facts, "demo-native", "demo"),
@@ -89,7 +89,7 @@ def config_text(facts: WorldFacts, home: Path, executable: str) -> str:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file's text in one step, readable by its owner only."""
+    """Replace a file's text in one step; only its owner can read the file."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -1,4 +1,4 @@
-"""The identities of every pool: one for a login, linked and merged as Cognito does, forgotten on request."""
+"""The identities of every pool: one for each login, linked and merged as by Cognito, and deleted on request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from . import refusals
 
 @dataclass(frozen=True, order=True)
 class Login:
-    """Somebody at a provider: what an identity belongs to.
+    """A user of a provider, to whom an identity belongs.
 
     Attributes:
         provider: the ``Logins`` key, or a developer provider's name.
@@ -27,7 +27,7 @@ class Login:
 
 @dataclass(frozen=True)
 class Identity:
-    """One identity as it stands; `number` is the order of creation, `parent_id` says which one it was merged into."""
+    """The state of one identity; `number` is the order of creation, `parent_id` the identity it was merged into."""
 
     identity_id: str
     pool_id: str
@@ -38,7 +38,7 @@ class Identity:
 
 
 class IdentityStore:
-    """Identities by id and by login; every change is one step under one lock."""
+    """Identities by ID and by login; every change is one step under one lock."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -47,7 +47,7 @@ class IdentityStore:
         self._created = 0
 
     def get(self, identity_id: str) -> Identity:
-        """The identity of this id.
+        """Return the identity with this ID.
 
         Raises:
             Refusal: ``Identity '…' not found.``
@@ -64,12 +64,12 @@ class IdentityStore:
             return self._identities[owner_id] if owner_id else None
 
     def create_guest(self, pool_id: str) -> Identity:
-        """A new identity without logins: each guest GetId makes one."""
+        """Create an identity without logins, as each GetId of a guest does."""
         with self._lock:
             return self._create(pool_id)
 
     def for_logins(self, pool_id: str, logins: Iterable[Login]) -> Identity:
-        """The identity these logins belong to, made or merged when needed (GetId, developer tokens)."""
+        """Return the identity of these logins, created or merged if needed (GetId, developer tokens)."""
         wanted = frozenset(logins)
         with self._lock:
             if not any((pool_id, login) in self._owners for login in wanted):
@@ -78,10 +78,10 @@ class IdentityStore:
             return self._unite(pool_id, wanted, None)
 
     def admit(self, identity_id: str, logins: Iterable[Login]) -> Identity:
-        """The identity to act for when somebody with these logins names `identity_id`; links what is new.
+        """Return the identity to act for if a user with these logins names `identity_id`; link new logins.
 
         Raises:
-            Refusal: the identity is gone, disabled by a merge, or belongs to other logins.
+            Refusal: the identity was deleted, disabled by a merge, or belongs to other logins.
         """
         wanted = frozenset(logins)
         with self._lock:
@@ -93,7 +93,7 @@ class IdentityStore:
             return self._unite(identity.pool_id, wanted, identity)
 
     def attach(self, identity_id: str, logins: Iterable[Login]) -> Identity:
-        """Add logins to an identity on an administrator's word (developer tokens with an IdentityId)."""
+        """Add logins to an identity at the request of an administrator (developer tokens with an IdentityId)."""
         wanted = frozenset(logins)
         with self._lock:
             identity = self.get(identity_id)
@@ -102,7 +102,7 @@ class IdentityStore:
             return self._unite(identity.pool_id, wanted, identity)
 
     def unlink(self, identity_id: str, logins: Iterable[Login]) -> Identity:
-        """Take logins off an identity; next time they are seen they are somebody new."""
+        """Remove logins from an identity; the next time, they are a new user."""
         gone = frozenset(logins)
         with self._lock:
             identity = self.get(identity_id)
@@ -111,7 +111,7 @@ class IdentityStore:
             return self._store(replace(identity, logins=identity.logins - gone))
 
     def forget(self) -> None:
-        """Delete every identity, as an administrator or a re-created pool does."""
+        """Delete every identity, as an administrator or the re-creation of a pool does."""
         with self._lock:
             self._identities.clear()
             self._owners.clear()
@@ -128,18 +128,18 @@ class IdentityStore:
         return identity
 
     def _unite(self, pool_id: str, logins: frozenset[Login], named: Identity | None) -> Identity:
-        """Link `logins` to one identity; merge all they belong to so far into the oldest signed-in one."""
+        """Link `logins` to one identity; merge their current identities into the oldest signed-in one."""
         owner_ids = {self._owners[pool_id, login] for login in logins if (pool_id, login) in self._owners}
-        parties = [self._identities[owner_id] for owner_id in owner_ids]
+        identities = [self._identities[owner_id] for owner_id in owner_ids]
         if named is not None and named.identity_id not in owner_ids:
-            parties.append(named)
-        parent = min(parties, key=lambda party: (not party.authenticated, party.number))
-        united = logins.union(*(party.logins for party in parties))
+            identities.append(named)
+        parent = min(identities, key=lambda identity: (not identity.authenticated, identity.number))
+        united = logins.union(*(identity.logins for identity in identities))
         _one_login_for_each_provider(united)
-        for party in parties:
-            if party is not parent:
-                self._identities[party.identity_id] = replace(
-                    party, logins=frozenset(), parent_id=parent.identity_id, authenticated=True
+        for identity in identities:
+            if identity is not parent:
+                self._identities[identity.identity_id] = replace(
+                    identity, logins=frozenset(), parent_id=parent.identity_id, authenticated=True
                 )
         return self._store(replace(parent, logins=united, authenticated=True))
 

@@ -1,4 +1,4 @@
-"""The journal of calls and the faults waiting for the next ones; both are shared by every server of a world."""
+"""The journal of calls and the faults for the next calls; all servers of a world share both."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Journal:
             self._calls.append(call)
 
     def calls(self, operation: str | None = None) -> list[Call]:
-        """All calls, or those of one operation."""
+        """Return all calls, or those of one operation."""
         with self._lock:
             return [call for call in self._calls if operation in (None, call.operation)]
 
@@ -33,15 +33,15 @@ class Journal:
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with the next `times` calls of `operation`: an API operation, a service, or ``*`` for any call.
+    """A fault in the next `times` calls of `operation`: an API operation, a service, or ``*`` for any call.
 
     The call is not carried out when `code`, `status` or `close` is given: the fault is the answer. With `truncate`,
-    `empty_body` and `missing_keys` it is carried out and its HTTP 200 answer is spoiled on the way back. `delay`
-    seconds pass first; alone, it only makes the call slow.
+    `empty_body` and `missing_keys` it is carried out and its HTTP 200 answer is damaged. `delay` seconds pass first;
+    alone, it only makes the call slow.
 
     Attributes:
         code, message: an AWS error in the protocol of the call; status defaults to 400.
-        status: alone, a bare HTTP status with an HTML page, as a proxy or load balancer answers.
+        status: alone, a bare HTTP status with an HTML page, like the answer of a proxy or load balancer.
         close: the connection ends without an answer.
         truncate: half of the body, with the Content-Length of that half.
         missing_keys: keys left out of the answer, dots for nesting (``Credentials.SecretKey``).
@@ -61,21 +61,21 @@ class Fault:
     def __post_init__(self) -> None:
         numbers = (self.times, self.delay, self.status or 500)
         if not all(isinstance(number, (int, float)) and number >= 0 for number in numbers):
-            raise ConfigurationError("a fault's times, delay and status are numbers from 0")
+            raise ConfigurationError("the times, delay and status of a fault must be numbers from 0")
         if not 100 <= (self.status or 500) <= 599:
-            raise ConfigurationError(f"{self.status} is no HTTP status", remedy="Give one from 100 to 599.")
+            raise ConfigurationError(f"{self.status} is not an HTTP status", remedy="Give one from 100 to 599.")
 
     @property
     def replaces_the_answer(self) -> bool:
         return bool(self.close or self.code or self.status)
 
     @property
-    def spoils_the_answer(self) -> bool:
+    def damages_the_answer(self) -> bool:
         return bool(self.truncate or self.empty_body or self.missing_keys)
 
 
 class FaultBook:
-    """The faults that wait; each is used up by as many calls as it says, oldest first."""
+    """The pending faults; each applies to as many calls as it says, the oldest first."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -88,7 +88,7 @@ class FaultBook:
                 self._waiting.append(fault)
 
     def take(self, operations: Iterable[str]) -> Fault | None:
-        """The fault for this call, if one waits; its delay has passed when this returns."""
+        """Return the fault for this call, if one is pending; its delay has passed when this returns."""
         names = {*operations, "*"}
         with self._lock:
             found = next((i for i, fault in enumerate(self._waiting) if fault.operation in names), None)

@@ -1,4 +1,4 @@
-"""A JWT taken apart strictly, before anything in it is believed (RFC 7515 section 3.1, RFC 8725)."""
+"""Strict parsing of a JWT, before anything in it is trusted (RFC 7515 section 3.1, RFC 8725)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RSA = {
 
 
 class NotAJwt(ValueError):
-    """The text is not three canonical base64url segments with JSON objects in the first two."""
+    """The text does not consist of three canonical base64url segments with JSON objects in the first two."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class ParsedJwt:
         return str(self.header.get("kid", ""))
 
     def signature_holds(self, key: RSAPublicKey) -> bool:
-        """Whether `key` made the signature with RSASSA-PKCS1-v1_5; any other algorithm never holds."""
+        """Return whether `key` made the signature with RSASSA-PKCS1-v1_5; any other algorithm is invalid."""
         algorithm = self.header.get("alg")
         if not isinstance(algorithm, str) or algorithm not in _RSA:
             return False
@@ -47,13 +47,13 @@ class ParsedJwt:
 
 
 def parse_jwt(token: str) -> ParsedJwt:
-    """Take a compact JWT apart.
+    """Parse a compact JWT.
 
     Each segment must be the one canonical base64url spelling of its bytes: otherwise the unused bits of a
     signature's last character would let a changed token pass as the same one.
 
     Raises:
-        NotAJwt: anything about the form is wrong.
+        NotAJwt: the form is wrong in any way.
     """
     segments = token.split(".")
     if len(segments) != 3:
@@ -63,7 +63,7 @@ def parse_jwt(token: str) -> ParsedJwt:
 
 
 def number_claim(claims: dict[str, Any], name: str) -> float | None:
-    """A NumericDate claim (RFC 7519 section 2) in seconds, or None when it is absent or not a finite number."""
+    """Return a NumericDate claim (RFC 7519 section 2) in seconds; None if it is absent or not a finite number."""
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
@@ -75,7 +75,7 @@ def number_claim(claims: dict[str, Any], name: str) -> float | None:
 
 
 def audiences(claims: dict[str, Any]) -> list[str]:
-    """The ``aud`` claim as a list; empty when it is absent or has no text in it."""
+    """Return the ``aud`` claim as a list; empty if it is absent or holds no string."""
     value = claims.get("aud")
     entries = value if isinstance(value, list) else [value]
     return [entry for entry in entries if isinstance(entry, str) and entry]

@@ -1,9 +1,10 @@
-"""The one place that touches moto: an AWS account of its own in moto's in-process IAM, STS and S3.
+"""The only module that uses moto: a separate AWS account in moto's in-process IAM, STS and S3.
 
-Holds for moto 5.1 and later. Used of moto's inside: ``iam_backends``, ``sts_backends`` and ``s3_backends`` (indexed by
-account and partition), `IAMBackend.create_role/put_role_policy/create_user/put_user_policy/create_access_key`,
-`STSBackend.assume_role`, `S3Backend.create_bucket/put_object/delete_object/delete_bucket`, the WSGI dispatcher of
-``moto.moto_server``, and ``moto.settings.INITIAL_NO_AUTH_ACTION_COUNT``, the switch of IAM enforcement.
+It works with moto 5.1 and later, of which it uses these internals: ``iam_backends``, ``sts_backends`` and
+``s3_backends`` (indexed by account and partition),
+`IAMBackend.create_role/put_role_policy/create_user/put_user_policy/create_access_key`, `STSBackend.assume_role`,
+`S3Backend.create_bucket/put_object/delete_object/delete_bucket`, the WSGI dispatcher of ``moto.moto_server``, and
+``moto.settings.INITIAL_NO_AUTH_ACTION_COUNT``, the switch of IAM enforcement.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _account_numbers = itertools.count(111122223333)
 
 
 class _Enforcement:
-    """IAM enforcement is one switch for the process: on while any world runs, as it was before afterwards."""
+    """The process-wide switch of IAM enforcement: on while any world runs, afterwards restored."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -68,7 +69,7 @@ _enforcement = _Enforcement()
 
 @dataclass(frozen=True)
 class RoleFacts:
-    """What STS needs to know of a role."""
+    """The facts that STS needs about a role."""
 
     arn: str
     trust_policy: str
@@ -77,17 +78,17 @@ class RoleFacts:
 
 @dataclass(frozen=True)
 class UserKeys:
-    """Access keys of an IAM user."""
+    """The access keys of an IAM user."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
 
 
 class MotoAccount:
-    """An AWS account in moto, apart from those of other worlds in the same process."""
+    """An AWS account in moto, separate from those of other worlds in the same process."""
 
     def __init__(self, region: str) -> None:
-        # moto lets this variable overrule the account that a request's access key belongs to
+        # In moto this variable overrides the account of a request's access key.
         self.account_id = os.environ.get("MOTO_ACCOUNT_ID") or str(next(_account_numbers))
         self.region = region
         self.partition = partition_of(region)
@@ -97,7 +98,7 @@ class MotoAccount:
         _enforcement.switch_on()
 
     def close(self) -> None:
-        """Empty the account and put enforcement back as it was."""
+        """Empty the account and restore the enforcement."""
         _enforcement.switch_back()
         # Not S3Backend.reset(): it closes the objects of every account in the process, other worlds' too.
         s3 = s3_backends[self.account_id][self.partition.name]
@@ -116,7 +117,7 @@ class MotoAccount:
     def create_role(
         self, name: str, trust: Mapping[str, Any], policy: Mapping[str, Any] | None, max_session_seconds: int = 3600
     ) -> str:
-        """A role with one inline policy (none: it may do nothing); answers its ARN."""
+        """Create a role with one inline policy (without one it has no permissions) and return its ARN."""
         iam = iam_backends[self.account_id][self.partition.name]
         role = iam.create_role(
             role_name=name,
@@ -138,7 +139,7 @@ class MotoAccount:
                 role.assume_role_policy_document = json.dumps(trust)
 
     def create_user(self, name: str, policy: Mapping[str, Any]) -> UserKeys:
-        """An IAM user with one inline policy and access keys."""
+        """Create an IAM user with one inline policy and access keys."""
         iam = iam_backends[self.account_id][self.partition.name]
         iam.create_user(region_name=self.region, user_name=name)
         iam.put_user_policy(name, "demo", json.dumps(policy))
@@ -152,14 +153,14 @@ class MotoAccount:
             s3.put_object(name, key, value)
 
     def role(self, arn: str) -> RoleFacts | None:
-        """The role of this ARN as IAM has it now; None when there is none in this account."""
+        """Return the role of this ARN as IAM has it now; None if this account has none."""
         for role in iam_backends[self.account_id][self.partition.name].get_roles():
             if role.arn == arn:
                 return RoleFacts(arn, str(role.assume_role_policy_document), int(role.max_session_duration or 3600))
         return None
 
     def assume_role(self, role_arn: str, session_name: str, lifetime: float, expires_at: float) -> IssuedCredentials:
-        """Mint credentials that moto's IAM enforcement accepts; `expires_at` is the world's, moto checks no expiry."""
+        """Create credentials that moto's IAM enforcement accepts; `expires_at` is the world's, as moto checks none."""
         session = sts_backends[self.account_id][self.partition.name].assume_role(
             region_name=self.region,
             role_session_name=session_name,

@@ -24,7 +24,7 @@ DEVELOPER_TOKEN_SECONDS = 900
 
 @dataclass(frozen=True)
 class Answer:
-    """What an operation answers, and what the journal notes of it. `members` is None for an empty body."""
+    """The answer of an operation, and the facts for the journal. `members` is None for an empty body."""
 
     members: dict[str, Any] | None = field(repr=False)
     identity_id: str = ""
@@ -33,7 +33,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class IdentityPoolService:
-    """The service behind the operations; each public method is one, taking the request's members."""
+    """The service behind the operations of an identity pool."""
 
     pools: Pools
     identities: IdentityStore
@@ -115,25 +115,25 @@ class IdentityPoolService:
             raise refusals.unknown_developer_provider()
         developer = Login(pool.developer_provider, logins[pool.developer_provider], public=False)
         others = {key: token for key, token in logins.items() if key != pool.developer_provider}
-        everyone = [developer, *(one.login for one in self._verified(pool, others))]
-        identity = self._developer_identity(pool, developer, everyone, request.get("IdentityId"))
+        all_logins = [developer, *(one.login for one in self._verified(pool, others))]
+        identity = self._developer_identity(pool, developer, all_logins, request.get("IdentityId"))
         token = self.tokens.issue(
             identity, self._amr(pool, identity), request.get("TokenDuration", DEVELOPER_TOKEN_SECONDS)
         )
         return Answer({"IdentityId": identity.identity_id, "Token": token}, identity.identity_id)
 
-    def _developer_identity(self, pool: Pool, developer: Login, everyone: list[Login], named: str | None) -> Identity:
+    def _developer_identity(self, pool: Pool, developer: Login, logins: list[Login], named: str | None) -> Identity:
         if named is None:
-            return self.identities.for_logins(pool.pool_id, everyone)
+            return self.identities.for_logins(pool.pool_id, logins)
         owner = self.identities.owner(pool.pool_id, developer)
         if self.identities.get(named).pool_id != pool.pool_id:
             raise refusals.identity_not_found(named)
         if owner is not None and owner.identity_id != named:
             raise refusals.developer_user_already_registered()
-        return self.identities.attach(named, everyone)
+        return self.identities.attach(named, logins)
 
     def _admitted(self, request: Mapping[str, Any]) -> tuple[Pool, Identity, list[VerifiedLogin]]:
-        """The identity a request may act for, with the logins that prove it (none for guests and pool tokens)."""
+        """Return a request's identity, with the logins that prove it (none for guests and pool tokens)."""
         identity = self.identities.get(request["IdentityId"])
         pool = self.pools.get(identity.pool_id)
         logins = dict(request.get("Logins") or {})
@@ -159,7 +159,7 @@ class IdentityPoolService:
             raise refusals.identity_forbidden(identity.identity_id)
 
     def _verified(self, pool: Pool, logins: Mapping[str, str]) -> list[VerifiedLogin]:
-        """Every login, verified: one bad token refuses the whole call."""
+        """Verify every login; one bad token makes the whole call fail."""
         for key, token in logins.items():
             if key == pool.developer_provider:
                 raise (
@@ -182,7 +182,8 @@ class IdentityPoolService:
         return amr
 
     def _require_trust(self, role_arn: str, pool: Pool, identity: Identity) -> None:
-        """Cognito assumes the role through STS itself: a role that does not trust it is a pool misconfigured."""
+        """Require the role's trust: Cognito itself assumes the role through STS, otherwise the pool is
+        misconfigured."""
         role = self.account.role(role_arn)
         context = {
             f"{self._own_name}:aud": [pool.pool_id],

@@ -1,4 +1,4 @@
-"""What the partition of a region changes for identity pools: the start of ARNs, and the name pools go by."""
+"""The effect of a region's partition on identity pools: the start of ARNs, and the names of pools."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Partition:
 
     @property
     def issuer(self) -> str:
-        """``iss`` of the pool's own tokens."""
+        """The ``iss`` of the pool's own tokens."""
         return f"https://{self.pool_name}"
 
     def arn(self, rest: str) -> str:
-        """``arn:PARTITION:`` and the rest of an ARN."""
+        """Return ``arn:PARTITION:`` and the rest of an ARN."""
         return f"arn:{self.name}:{rest}"
 
 

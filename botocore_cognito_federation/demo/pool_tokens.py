@@ -1,4 +1,5 @@
-"""The tokens an identity pool itself issues (GetOpenIdToken and its developer twin): RS512 JWTs, made and verified."""
+"""The tokens an identity pool itself issues (GetOpenIdToken and GetOpenIdTokenForDeveloperIdentity): RS512 JWTs,
+created and verified."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ class PoolTokens:
         self.partition = account.partition
 
     def issue(self, identity: Identity, amr: list[str], lifetime: float = BASIC_TOKEN_SECONDS) -> str:
-        """A token for this identity: aud is the pool, sub the identity, amr how it signed in."""
+        """Return a token for this identity: aud is the pool, sub the identity, amr the kind of sign-in."""
         now = int(self._clock.now())
         region = identity.pool_id.partition(":")[0]
         claims: dict[str, Any] = {
@@ -43,21 +44,21 @@ class PoolTokens:
         return self._key.sign(claims, algorithm="RS512")
 
     def is_one(self, token: str) -> bool:
-        """Whether this is a pool's token by its looks (signature not considered)."""
+        """Return whether this looks like a pool's token (without its signature)."""
         try:
             return parse_jwt(token).claims.get("iss") == self.partition.issuer
         except NotAJwt:
             return False
 
     def holds(self, parsed: ParsedJwt) -> bool:
-        """Whether this world signed it, with the algorithm identity pools use."""
+        """Return whether this world signed it, with the algorithm of identity pools."""
         return parsed.header.get("alg") == "RS512" and parsed.signature_holds(self._key.private.public_key())
 
     def verify(self, token: str) -> dict[str, Any]:
-        """The claims of a token sent as the login of the pool's own name (`Partition.pool_name`).
+        """Return the claims of a token sent as the login of the pool's own name (`Partition.pool_name`).
 
         Raises:
-            Refusal: it is no token of an identity pool, not ours, or expired.
+            Refusal: the token is not an identity pool's, not this world's, or it has expired.
         """
         try:
             parsed = parse_jwt(token)

@@ -1,4 +1,4 @@
-"""What an identity pool is configured to do, and the pools of a world."""
+"""The configuration of an identity pool, and the pools of a world."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Pool:
     Attributes:
         allow_guests: AllowUnauthenticatedIdentities.
         allow_classic: AllowClassicFlow.
-        authenticated_role, guest_role: role ARNs; empty where none is set.
-        custom_roles: role ARNs a caller may name as CustomRoleArn beside those of the token's ``cognito:roles``.
+        authenticated_role, guest_role: role ARNs; empty if not set.
+        custom_roles: role ARNs that a caller may name as CustomRoleArn, in addition to the token's ``cognito:roles``.
         token_roles: role mapping of type Token: ``cognito:preferred_role`` or the only one of ``cognito:roles``.
-        deny_ambiguous: AmbiguousRoleResolution=Deny, for tokens that do not say which role.
-        developer_provider: DeveloperProviderName; empty where there is none.
+        deny_ambiguous: AmbiguousRoleResolution=Deny, for tokens that do not name one role.
+        developer_provider: DeveloperProviderName; empty if there is none.
     """
 
     pool_id: str
@@ -39,7 +39,7 @@ def new_pool_id(region: str) -> str:
 
 
 class Pools:
-    """The pools by id."""
+    """The pools by ID."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -51,7 +51,7 @@ class Pools:
         return pool.pool_id
 
     def get(self, pool_id: str) -> Pool:
-        """The pool of this id.
+        """Return the pool with this ID.
 
         Raises:
             Refusal: ``IdentityPool '…' not found.``

@@ -1,6 +1,6 @@
-"""A small OpenID provider on loopback: discovery, JWKS, and tokens for whoever asks; it knows no passwords.
+"""A small OpenID provider on loopback: discovery, JWKS, and tokens for every caller, without passwords.
 
-It exists to mint tokens, good and deliberately bad. For real sign-in pages, PKCE and refresh tokens use a real server.
+It exists to issue tokens, good and deliberately bad ones. For sign-in pages, PKCE and refresh tokens use a real server.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from .. import ConfigurationError
 from .clock import WorldClock
-from .faulting import reset_connection, spoiled, substitute
+from .faulting import damaged, reset_connection, substitute
 from .journal import Fault, FaultBook, Journal
 from .records import Call
 from .signing import Flaw, SigningKey, sign_with_flaw
@@ -30,8 +30,8 @@ class OpenIdProvider:
     """An OpenID provider whose users exist as soon as a token names them.
 
     Attributes:
-        client_id: the audience of its tokens unless told otherwise.
-        issuer, login_key: known once `start` has a port; the issuer may carry a path.
+        client_id: the default audience of its tokens.
+        issuer, login_key: available after `start`; the issuer may have a path.
     """
 
     def __init__(self, clock: WorldClock, journal: Journal, faults: FaultBook, *, client_id: str, path: str) -> None:
@@ -74,15 +74,15 @@ class OpenIdProvider:
         algorithm: str = "RS256",
         **claims: Any,
     ) -> str:
-        """An ID token.
+        """Return an ID token.
 
         Args:
-            subject: who it is about (``sub``).
-            audience: ``aud``; default this provider's client id.
+            subject: the user (``sub``).
+            audience: ``aud``; by default this provider's client ID.
             lifetime: seconds by the world's clock; may be negative.
-            flaw: what shall be wrong with it, see `signing.FLAWS`.
+            flaw: the defect of the token, see `signing.FLAWS`.
             algorithm: RS256, RS384 or RS512.
-            claims: more claims, over the usual ones; None leaves a claim out.
+            claims: more claims, which override the usual ones; None omits a claim.
         """
         now = int(self._clock.now())
         usual = {
@@ -104,17 +104,17 @@ class OpenIdProvider:
             return self._keys[-1]
 
     def rotate_keys(self, *, keep_old: bool = False) -> None:
-        """Sign with a new key from now on; the old one leaves the JWKS unless kept."""
+        """Sign with a new key from now on; the old one leaves the JWKS unless `keep_old` is set."""
         fresh = SigningKey.generate()
         with self._lock:
             self._keys = [*self._keys, fresh] if keep_old else [fresh]
 
     def documents(self) -> dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]:
-        """What each path answers, by its name in the journal."""
+        """The names in the journal of the documents at each path."""
         return {"discovery": self._discovery, "jwks": self._jwks, "token": self._token}
 
     def answer(self, path: str, parameters: Mapping[str, Any]) -> HttpAnswer | None:
-        """The answer to a request, with the fault that waits for it; None means: close the connection."""
+        """Return the answer to a request, with its fault applied; None means: close the connection."""
         name = {
             f"{self._path}/.well-known/openid-configuration": "discovery",
             f"{self._path}/jwks": "jwks",
@@ -139,7 +139,7 @@ class OpenIdProvider:
             error = {"error": "invalid_request", "error_description": "subject, audience, lifetime, flaw, claims"}
             return HttpAnswer(400, _JSON, json.dumps(error).encode(), "invalid_request")
         answer = HttpAnswer(200, _JSON, json.dumps(document).encode())
-        return spoiled(fault, answer) if fault is not None and fault.spoils_the_answer else answer
+        return damaged(fault, answer) if fault is not None and fault.damages_the_answer else answer
 
     def _discovery(self, _: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -158,7 +158,8 @@ class OpenIdProvider:
             return {"keys": [key.jwk() for key in self._keys]}
 
     def _token(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Mint by HTTP: ``subject``, ``audience``, ``lifetime``, ``flaw``, and any other parameter as a claim."""
+        """Issue a token by HTTP: ``subject``, ``audience``, ``lifetime``, ``flaw``, and any other parameter as a
+        claim."""
         claims = dict(parameters)
         lifetime = float(claims.pop("lifetime", TOKEN_SECONDS))
         token = self.issue(
@@ -182,7 +183,7 @@ _JSON = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
 
 def _handler(provider: OpenIdProvider) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        """GET takes its parameters from the query, POST from a form or a JSON body."""
+        """Reads parameters from the query (GET), or from a form or a JSON body (POST)."""
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
@@ -205,7 +206,7 @@ def _handler(provider: OpenIdProvider) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(answer.body)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """The journal notes calls; stderr belongs to whoever runs the world."""
+            """Log nothing: the journal records calls, and stderr belongs to the user of the world."""
 
     return Handler
 

@@ -1,4 +1,4 @@
-"""The frozen records that leave the demo world: what it is made of, what was asked of it."""
+"""The frozen records that leave the demo world: its facts and its calls."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ class Call:
     """One request that reached the world, in the order of arrival.
 
     Attributes:
-        operation: the API operation (``GetId``, ``AssumeRole``, ``ListBuckets``), or ``provider:jwks`` and its like
-            for the OpenID provider.
-        service: the service it was for, ``cognito-identity``, ``sts``, ``s3``, ``provider``.
+        operation: the API operation (``GetId``, ``AssumeRole``, ``ListBuckets``), or for the OpenID provider a name
+            such as ``provider:jwks``.
+        service: the service, ``cognito-identity``, ``sts``, ``s3``, ``provider``.
         time: the world's clock, seconds since the epoch.
-        identity_id: the identity asked for or answered; empty where there is none.
-        access_key: the access key that signed the request, or the one that was issued; empty where there is none.
+        identity_id: the identity in the request or the answer; empty if there is none.
+        access_key: the access key that signed the request, or the one that was issued; empty if there is none.
         status: the HTTP status of the answer; 0 when the connection was closed instead.
         code: the AWS error code of a refusal; empty otherwise.
     """
@@ -31,7 +31,8 @@ class Call:
 
 @dataclass(frozen=True)
 class WorldFacts:
-    """What a client needs to know about a running world. Holds the administrator's secret key: a demo's only."""
+    """The facts about a running world that a client needs. They hold the administrator's secret key, valid only
+    here."""
 
     endpoint_url: str
     region: str

@@ -1,7 +1,7 @@
-"""What Cognito and STS say when they refuse: one constructor for each sentence, wording as the services publish it.
+"""The refusals of Cognito and STS: one constructor for each message, with the services' own wording.
 
-The sentences are those users quote in public issues (for example amazon-archives/amazon-cognito-identity-js #7, #12,
-#40, #91, aws/aws-cli #7652, aws/aws-sdk-js-v3 #3113). Where no public text exists the docstring says "own wording".
+The messages are those that users quote in public issues (for example amazon-archives/amazon-cognito-identity-js #7,
+#12, #40, #91, aws/aws-cli #7652, aws/aws-sdk-js-v3 #3113). If no public text exists, the docstring says "own wording".
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def invalid_parameter(message: str) -> Refusal:
 
 
 def validation(problems: list[str]) -> Refusal:
-    """Shape violations, counted and joined as AWS's front end does."""
+    """Return the error for violated constraints, counted and joined as AWS's front end does."""
     noun = "error" if len(problems) == 1 else "errors"
     return Refusal("ValidationException", f"{len(problems)} validation {noun} detected: " + "; ".join(problems))
 
@@ -44,7 +44,7 @@ def opaque_token_expired() -> Refusal:
 
 
 def invalid_login_token() -> Refusal:
-    """The bare form, for what has no sentence of its own (an opaque token nobody issued, one not yet valid)."""
+    """Return the short form, for causes without their own message (an unknown opaque token, one not yet valid)."""
     return not_authorized("Invalid login token.")
 
 
@@ -152,7 +152,7 @@ def sts_validation(problem: str) -> Refusal:
 
 
 def presigned() -> Refusal:
-    """moto's enforcement reads the Authorization header only; better a clear no than its internal error."""
+    """moto's enforcement reads the Authorization header only; a clear refusal is better than its internal error."""
     return Refusal("NotImplemented", "The demo world does not check presigned URLs.", 501)
 
 
@@ -178,7 +178,7 @@ def sts_no_provider(issuer: str) -> Refusal:
 
 
 def sts_no_key() -> Refusal:
-    # the two spaces are the service's own
+    # The service's own message has two spaces.
     return Refusal(
         "InvalidIdentityToken",
         "Couldn't retrieve verification key from your identity provider,  please reference "

@@ -1,4 +1,4 @@
-"""A world that runs in another process, driven over HTTP; needs neither moto nor the signing libraries here."""
+"""A world in another process, controlled over HTTP; this process needs neither moto nor the signing libraries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _Link:
-    """GET and POST of JSON to the control panel, never through a proxy."""
+    """Sends GET and POST requests with JSON to the control panel, never through a proxy."""
 
     def __init__(self, endpoint_url: str) -> None:
         self._base = endpoint_url.rstrip("/") + "/_demo/"
@@ -63,7 +63,7 @@ class RemoteProvider:
         algorithm: str = "RS256",
         **claims: Any,
     ) -> str:
-        """As `provider.OpenIdProvider.issue`."""
+        """Return a new token; see `provider.OpenIdProvider.issue`."""
         options = {"audience": audience, "lifetime": lifetime, "flaw": flaw, "algorithm": algorithm}
         return str(self._link.act(f"{self._label}/issue", subject=subject, **options, **claims))
 
@@ -72,18 +72,18 @@ class RemoteProvider:
 
 
 class RemoteWorld(DrivenWorld):
-    """A running world by its endpoint URL; the methods are those of `World`. Connect first.
+    """A running world at an endpoint URL, with the methods of `World`; call `connect` first.
 
     Raises (every method):
         ConfigurationError: the world refuses the arguments.
-        TemporaryError: nothing answers there.
+        TemporaryError: the world does not answer.
     """
 
     def __init__(self, control_url: str) -> None:
         self._link = _Link(control_url)
 
     def connect(self) -> RemoteWorld:
-        """Learn the world's facts; answers itself."""
+        """Load the world's facts and return this object."""
         facts = WorldFacts(**self._link.read("world"))
         self._adopt(facts)
         self.provider = RemoteProvider(self._link, "provider", facts.issuer, facts.login_key, facts.client_id)

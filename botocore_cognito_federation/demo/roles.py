@@ -1,4 +1,4 @@
-"""Which role a login gets in the enhanced flow: CustomRoleArn, the token's own roles, or the pool's default."""
+"""The choice of the role in the enhanced flow: CustomRoleArn, the token's own roles, or the pool's default."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .token_verification import VerifiedLogin
 
 
 def choose_role(pool: Pool, verified: Sequence[VerifiedLogin], authenticated: bool, custom_role: str | None) -> str:
-    """The role ARN, by the rules of "Using role-based access control" in the Cognito Developer Guide.
+    """Return the role ARN, by the rules of "Using role-based access control" in the Cognito Developer Guide.
 
     Raises:
         Refusal: the custom role is not this login's, the choice is ambiguous and denied, or the pool has no role.
@@ -34,7 +34,7 @@ def choose_role(pool: Pool, verified: Sequence[VerifiedLogin], authenticated: bo
 
 
 def token_roles(claims: dict[str, Any]) -> list[str]:
-    """The ``cognito:roles`` claim as a list of ARNs."""
+    """Return the ``cognito:roles`` claim as a list of ARNs."""
     roles = claims.get("cognito:roles", [])
     entries = roles if isinstance(roles, list) else [roles]
     return [entry for entry in entries if isinstance(entry, str)]

@@ -1,15 +1,15 @@
-"""What credentials of guests may reach in the enhanced flow, whatever their role allows.
+"""The services that guests may use in the enhanced flow, whatever their role allows.
 
-Cognito narrows these sessions by a policy of its own to the services listed in the Developer Guide, "IAM roles",
+Cognito restricts these sessions with its own policy to the services listed in the Developer Guide, "IAM roles",
 "Services that unauthenticated identities can access". ``sts`` is not among them, so guests cannot chain roles; the
-basic flow is not narrowed.
+basic flow is not restricted.
 """
 
 from __future__ import annotations
 
 from .refusals import Refusal
 
-# By signing name, as it stands in a request's credential scope.
+# By signing name, as in a request's credential scope.
 GUEST_SERVICES = frozenset(
     [
         "apigateway",
@@ -56,7 +56,7 @@ _ALWAYS = ("sts", "GetCallerIdentity")
 
 
 def refuse_beyond(service: str, operation: str, json_protocol: bool) -> Refusal | None:
-    """The refusal for a guest's call outside the list; None when the call may go on to its role's policy."""
+    """Return the refusal for a guest's call outside the list; None if the role's policy decides."""
     if service in GUEST_SERVICES or (service, operation) == _ALWAYS:
         return None
     action = f"{service}:{operation}"

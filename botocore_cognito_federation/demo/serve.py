@@ -1,7 +1,6 @@
-"""Keep a world running in the foreground: prints what a shell must set, stops cleanly on SIGINT and SIGTERM.
+"""Runs a world in the foreground: prints the variables for a shell, and stops cleanly on SIGINT and SIGTERM.
 
-``python -m botocore_cognito_federation.demo.serve`` is its plain form. The walkthrough of ``cognito-federation demo``
-belongs beside this module; it needs `World`, `DrivenWorld.write_home` and `home.child_environment`.
+``python -m botocore_cognito_federation.demo.serve`` does the same without the command line's options.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ def serve(
     """Run a world until a signal or `until`.
 
     Args:
-        home: a home directory to write the profiles into; default a temporary one, removed at the end.
-        executable: the ``cognito-federation`` command for the profiles; default the one beside this interpreter.
-        out: where the exports go, default stdout; they are complete when the world answers.
-        until: set it to stop from another thread; signals are only handled when serving on the main thread.
-        world: a world not yet started, for other options than the defaults.
+        home: a home directory for the profiles; by default a temporary one, which is removed at the end.
+        executable: the ``cognito-federation`` command for the profiles; by default the one next to this interpreter.
+        out: the stream for the exports, by default stdout; they are complete when the world answers.
+        until: an event that stops the world when set; signals are handled only on the main thread.
+        world: a world that has not been started, for other options than the defaults.
     """
     stopping = until or threading.Event()
     restore = _stop_on_signals(stopping)
@@ -55,12 +54,12 @@ def serve(
 
 
 def exports(environment: Mapping[str, str]) -> str:
-    """Shell lines that set an environment (POSIX shells). HOME stays the user's own: the files are named outright."""
+    """Return shell lines that set an environment (POSIX shells). HOME is not changed: the variables name the files."""
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items() if name != "HOME")
 
 
 def find_executable() -> str:
-    """The ``cognito-federation`` command: beside this interpreter, else on the PATH.
+    """Return the path of the ``cognito-federation`` command: next to this interpreter, or else on the PATH.
 
     Raises:
         ConfigurationError: it is not installed.

@@ -1,4 +1,4 @@
-"""The role sessions a world has issued and when each ends: moto itself never looks at expiry."""
+"""The role sessions that a world has issued, and their expiry, which moto itself never checks."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ LEAST_STS_SECONDS = 900
 class Sessions:
     """Issues credentials through STS and knows, by the world's clock, which have expired.
 
-    `lifetime` is what the enhanced flow gives (an hour at AWS, not configurable there). Set below the 900 s that STS
-    allows at least, it caps the sessions of STS as well, so that every kind of refresh can be watched.
+    `lifetime` is that of the enhanced flow (one hour at AWS, not configurable there). A value below STS's minimum of
+    900 s also limits the sessions of STS, so that every kind of refresh can be tested.
     """
 
     def __init__(self, account: MotoAccount, clock: WorldClock, lifetime: float = SESSION_SECONDS) -> None:
@@ -30,7 +30,7 @@ class Sessions:
     def issue(
         self, role_arn: str, session_name: str, seconds: float | None = None, *, narrowed: bool = False
     ) -> IssuedCredentials:
-        """Credentials of a new session of this role, for `seconds` or the world's lifetime.
+        """Return the credentials of a new session of this role, for `seconds` or the world's lifetime.
 
         `narrowed` is for guests of the enhanced flow: see `scope_down`.
         """
@@ -50,7 +50,7 @@ class Sessions:
             self._expiry[access_key_id] = expires_at
 
     def expired(self, access_key_id: str) -> bool:
-        """Whether this access key belongs to a session that has ended; False for keys of users and unknown ones."""
+        """Return whether this access key belongs to an expired session; False for keys of users and unknown ones."""
         with self._lock:
             expires_at = self._expiry.get(access_key_id)
         return expires_at is not None and self._clock.now() >= expires_at

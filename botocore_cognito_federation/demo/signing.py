@@ -36,7 +36,7 @@ FLAWS: tuple[str, ...] = get_args(Flaw)
 
 @dataclass(frozen=True)
 class SigningKey:
-    """An RSA key under its key id; the private half never shows in a repr."""
+    """An RSA key with its key ID; a repr never shows the private half."""
 
     kid: str
     private: RSAPrivateKey = field(repr=False)
@@ -46,7 +46,7 @@ class SigningKey:
         return cls(secrets.token_hex(8), generate_private_key(public_exponent=65537, key_size=2048))
 
     def jwk(self, algorithm: str = "RS256") -> dict[str, Any]:
-        """The public half as a JWKS entry (RFC 7517)."""
+        """Return the public half as a JWKS entry (RFC 7517)."""
         entry: dict[str, Any] = RSAAlgorithm.to_jwk(self.private.public_key(), as_dict=True)
         return {"kty": "RSA", "n": entry["n"], "e": entry["e"], "kid": self.kid, "use": "sig", "alg": algorithm}
 
@@ -68,24 +68,24 @@ def _segment(value: object) -> str:
 
 
 def sign_with_flaw(key: SigningKey, claims: Mapping[str, Any], flaw: Flaw | None, algorithm: str = "RS256") -> str:
-    """A token with these claims and, on request, one thing wrong with it.
+    """Return a token with these claims and, on request, one defect.
 
     Raises:
-        ConfigurationError: `flaw` is none of `FLAWS`.
+        ConfigurationError: `flaw` is not one of `FLAWS`.
     """
     if flaw is not None and flaw not in FLAWS:
-        raise ConfigurationError(f"no flaw is called {flaw!r}", remedy=f"One of: {', '.join(FLAWS)}")
-    spoiled = _with_claim_flaw(dict(claims), flaw)
+        raise ConfigurationError(f"there is no flaw with the name {flaw!r}", remedy=f"One of: {', '.join(FLAWS)}")
+    damaged = _with_claim_flaw(dict(claims), flaw)
     if flaw == "other-key":
-        return SigningKey.generate().sign(spoiled, algorithm=algorithm, kid=key.kid)
+        return SigningKey.generate().sign(damaged, algorithm=algorithm, kid=key.kid)
     if flaw == "unknown-kid":
-        return SigningKey.generate().sign(spoiled, algorithm=algorithm)
+        return SigningKey.generate().sign(damaged, algorithm=algorithm)
     if flaw == "alg-none":
-        return f"{_segment({'alg': 'none', 'typ': 'JWT', 'kid': key.kid})}.{_segment(spoiled)}."
+        return f"{_segment({'alg': 'none', 'typ': 'JWT', 'kid': key.kid})}.{_segment(damaged)}."
     if flaw == "hs256":
-        return _keyed_with_the_public_key(key, spoiled)
-    token = key.sign(spoiled, algorithm=algorithm)
-    return _with_another_subject(token, spoiled) if flaw == "tampered" else token
+        return _keyed_with_the_public_key(key, damaged)
+    token = key.sign(damaged, algorithm=algorithm)
+    return _with_another_subject(token, damaged) if flaw == "tampered" else token
 
 
 def _with_claim_flaw(claims: dict[str, Any], flaw: Flaw | None) -> dict[str, Any]:
@@ -106,7 +106,8 @@ def _with_claim_flaw(claims: dict[str, Any], flaw: Flaw | None) -> dict[str, Any
 
 
 def _keyed_with_the_public_key(key: SigningKey, claims: dict[str, Any]) -> str:
-    """The confusion of RFC 8725 section 2.1: HMAC under the public key, where a verifier trusts the header's alg."""
+    """Return a token with the attack of RFC 8725 section 2.1: HMAC with the public key, for verifiers that trust
+    ``alg``."""
     signed = f"{_segment({'alg': 'HS256', 'typ': 'JWT', 'kid': key.kid})}.{_segment(claims)}"
     return f"{signed}.{base64url(hmac.new(key.public_pem(), signed.encode(), hashlib.sha256).digest())}"
 

@@ -1,4 +1,4 @@
-"""What stands in the demo account: its roles with their policies, a bucket with an object, an administrator."""
+"""The resources of the demo account: roles with their policies, a bucket with an object, an administrator."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .partitions import Partition
 
 OBJECT_KEY = "hello.txt"
 OBJECT_BODY = b"Hello from the demo world.\n"
-#: Where in the bucket whoever has signed in may write; elsewhere only the other roles may.
+#: The prefix in the bucket that signed-in users may write; elsewhere only the other roles may write.
 UPLOADS = "uploads/"
 _AUTHENTICATED, _GUEST, _OTHER, _CHAINED = "DemoAuthenticated", "DemoGuest", "DemoUploader", "DemoChained"
 # AWS allows up to 12 h; the chained role keeps the default of one hour.
@@ -33,7 +33,7 @@ class Stage:
 
 
 def set_stage(account: MotoAccount, pool_ids: Iterable[str]) -> Stage:
-    """Create everything; the pools of `pool_ids` may use the roles."""
+    """Create all resources; the pools of `pool_ids` may use the roles."""
     bucket = f"demo-{secrets.token_hex(4)}"
     account.create_bucket(bucket, {OBJECT_KEY: OBJECT_BODY})
     ids = list(pool_ids)
@@ -57,7 +57,7 @@ def set_stage(account: MotoAccount, pool_ids: Iterable[str]) -> Stage:
 
 
 def extend_trust(account: MotoAccount, stage: Stage, pool_ids: Iterable[str]) -> None:
-    """Let more pools use the roles."""
+    """Allow more pools to use the roles."""
     ids = list(pool_ids)
     for role in (stage.authenticated_role, stage.other_role):
         account.set_trust(role, cognito_trust(account.partition, ids, "authenticated"))
@@ -65,7 +65,7 @@ def extend_trust(account: MotoAccount, stage: Stage, pool_ids: Iterable[str]) ->
 
 
 def cognito_trust(partition: Partition, pool_ids: list[str], amr: str) -> dict[str, Any]:
-    """The trust policy the Cognito console writes for a pool's role."""
+    """Return the trust policy that the Cognito console writes for a pool's role."""
     name = partition.pool_name
     return _policy(
         {

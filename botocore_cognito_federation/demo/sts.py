@@ -1,4 +1,5 @@
-"""The unsigned STS operation AssumeRoleWithWebIdentity: the token verified, the role's trust policy obeyed."""
+"""The unsigned STS operation AssumeRoleWithWebIdentity: the token is verified, and the role's trust policy is
+applied."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ OPERATION = "AssumeRoleWithWebIdentity"
 
 @dataclass(frozen=True)
 class WebIdentitySession:
-    """What STS answers: the credentials and whom the token named."""
+    """The answer of STS: the credentials and the user that the token names."""
 
     credentials: IssuedCredentials
     subject: str
@@ -50,7 +51,7 @@ class WebIdentityService:
     sessions: Sessions
 
     def assume_role(self, form: Mapping[str, str]) -> WebIdentitySession:
-        """Carry out the operation on its form parameters.
+        """Carry out the operation with its form parameters.
 
         Raises:
             Refusal: the error of STS.
@@ -112,7 +113,7 @@ class WebIdentityService:
 
 
 def _check_shape(form: Mapping[str, str]) -> None:
-    """Limits of the STS model; the first broken one is answered."""
+    """Check the limits of the STS model and refuse the first violation."""
     for name, least, most, pattern in (
         ("RoleArn", 20, 2048, ""),
         ("RoleSessionName", 2, 64, r"[\w+=,.@-]*"),

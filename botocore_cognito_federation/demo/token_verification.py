@@ -1,4 +1,4 @@
-"""Login tokens of outside providers, really verified: discovery, JWKS, RSA signature, issuer, audience, expiry."""
+"""Verification of login tokens of external providers: discovery, JWKS, RSA signature, issuer, audience, expiry."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NOT_BEFORE_GRACE = 300.0
 
 @dataclass(frozen=True)
 class VerifiedLogin:
-    """A login whose token held: who it is, and what the token claims."""
+    """A login whose token is valid: the user, and the claims of the token."""
 
     login: Login
     claims: dict[str, Any] = field(repr=False)
@@ -48,7 +48,7 @@ class _OpaqueToken:
 
 
 def login_key(issuer: str) -> str:
-    """The ``Logins`` key of an issuer: without its scheme and without one trailing slash."""
+    """Return the ``Logins`` key of an issuer: without its scheme and without one trailing slash."""
     return issuer.partition("://")[2].removesuffix("/")
 
 
@@ -56,17 +56,17 @@ def fetch_json(url: str) -> Any:
     """GET a JSON document, never through a proxy, at most 1 MiB in 5 s.
 
     Raises:
-        OSError, ValueError: it cannot be had or is not JSON.
+        OSError, ValueError: the document is not available or not JSON.
     """
     if not url.startswith(("https://", "http://127.0.0.1:", "http://[::1]:", "http://localhost:")):
-        raise ValueError("a provider is on https, or on http of this machine")
+        raise ValueError("a provider must use https, or http on this machine")
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(url, timeout=5) as answer:
         return json.loads(answer.read(1 << 20))
 
 
 class ProviderKeys:
-    """The public keys of each issuer as its JWKS says, fetched when an unknown key id turns up."""
+    """The public keys in each issuer's JWKS, fetched when an unknown key ID is used."""
 
     def __init__(self, fetch: Fetch = fetch_json) -> None:
         self._fetch = fetch
@@ -74,7 +74,7 @@ class ProviderKeys:
         self._keys: dict[str, dict[str, RSAPublicKey]] = {}
 
     def verifies(self, issuer: str, token: ParsedJwt) -> bool:
-        """Whether a key that `issuer` publishes made the token's signature."""
+        """Return whether a key that `issuer` publishes made the token's signature."""
         with self._lock:
             key = self._keys.get(issuer, {}).get(token.kid)
         if key is None:
@@ -100,7 +100,7 @@ class ProviderKeys:
 
 
 def _rsa_key(entry: Any) -> RSAPublicKey | None:
-    """A JWKS entry as a key to verify with; None for other key types, private keys and keys for encryption."""
+    """Return the verification key of a JWKS entry; None for other key types, private keys and keys for encryption."""
     if entry.get("kty") != "RSA" or entry.get("use", "sig") != "sig":
         return None
     try:
@@ -111,7 +111,7 @@ def _rsa_key(entry: Any) -> RSAPublicKey | None:
 
 
 class LoginVerifier:
-    """The providers an account trusts, and the one question about a token: whose is it?"""
+    """The providers that an account trusts; finds the user of a token."""
 
     def __init__(self, clock: WorldClock, keys: ProviderKeys) -> None:
         self._clock = clock
@@ -123,7 +123,7 @@ class LoginVerifier:
         self._detached: set[str] = set()
 
     def trust(self, issuer: str, client_ids: Iterable[str]) -> str:
-        """Trust an OpenID issuer for these client ids; answers its ``Logins`` key."""
+        """Trust an OpenID issuer for these client IDs; return its ``Logins`` key."""
         key = login_key(issuer)
         with self._lock:
             self._providers[key] = _Provider(issuer, frozenset(client_ids))
@@ -131,7 +131,7 @@ class LoginVerifier:
         return key
 
     def detach(self, key: str) -> None:
-        """From now on no pool supports this provider."""
+        """Remove this provider from every pool."""
         with self._lock:
             self._detached.add(key)
 
@@ -140,16 +140,16 @@ class LoginVerifier:
             self._detached.discard(key)
 
     def register_opaque(self, key: str, token: str, subject: str, expires_at: float | None) -> None:
-        """Know an access token of a provider whose tokens cannot be read (Facebook, Login with Amazon)."""
+        """Register an access token of a provider whose tokens are opaque (Facebook, Login with Amazon)."""
         with self._lock:
             self._opaque_providers.add(key)
             self._opaque[key, token] = _OpaqueToken(subject, expires_at)
 
     def verify(self, key: str, token: str) -> VerifiedLogin:
-        """Whose token this is, sent under this ``Logins`` key.
+        """Return the user of a token that was sent under this ``Logins`` key.
 
         Raises:
-            Refusal: Cognito's own sentence about what is wrong with it.
+            Refusal: Cognito's own message about what is wrong with it.
         """
         with self._lock:
             provider = None if key in self._detached else self._providers.get(key)
@@ -163,7 +163,7 @@ class LoginVerifier:
         return VerifiedLogin(Login(key, _subject(parsed)), parsed.claims)
 
     def provider_of_issuer(self, issuer: str) -> tuple[str, frozenset[str]] | None:
-        """For STS: the key and client ids of an issuer the account has as an IAM OIDC provider."""
+        """Return, for STS, the key and client IDs of an issuer that is an IAM OIDC provider of the account."""
         with self._lock:
             provider = self._providers.get(login_key(issuer))
         return (login_key(issuer), provider.client_ids) if provider and provider.issuer == issuer else None
@@ -187,8 +187,8 @@ class LoginVerifier:
         except NotAJwt:
             raise refusals.not_an_identity_token() from None
         issuer = parsed.claims.get("iss")
-        # Cognito compares before it looks whether it supports the provider: keys with a scheme, a trailing slash or
-        # a misspelt pool id get this sentence (amazon-archives/amazon-cognito-identity-js#40, #391, #407).
+        # Cognito compares before it checks whether it supports the provider: keys with a scheme, a trailing slash or a
+        # misspelt pool ID get this message (amazon-archives/amazon-cognito-identity-js#40, #391, #407).
         if not isinstance(issuer, str) or login_key(issuer) != key:
             raise refusals.issuer_mismatch()
         return parsed

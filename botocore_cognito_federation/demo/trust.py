@@ -1,7 +1,7 @@
-"""A role's trust policy, evaluated for AssumeRoleWithWebIdentity: principal, action, conditions.
+"""Evaluation of a role's trust policy for AssumeRoleWithWebIdentity: principal, action, conditions.
 
-moto does not look at the conditions of a trust policy for web identities, and ignores every operator but
-StringEquals; ``aud`` and ``amr`` are what protects a role behind an identity pool.
+moto does not check the conditions of a trust policy for web identities, and ignores every operator but
+StringEquals; ``aud`` and ``amr`` protect a role behind an identity pool.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ ACTION = "sts:AssumeRoleWithWebIdentity"
 
 
 def trusts(document: str, federated: str, context: Mapping[str, list[str]]) -> bool:
-    """Whether a trust policy lets this federated principal in.
+    """Return whether a trust policy allows this federated principal.
 
     Args:
         document: the role's AssumeRolePolicyDocument, JSON.
@@ -47,7 +47,7 @@ def _conditions_hold(statement: Mapping[str, Any], context: Mapping[str, list[st
 
 
 def _condition_holds(operator: str, expected: list[Any], actual: list[str]) -> bool:
-    """One condition; an operator this evaluator does not know never holds, so nothing is let in by mistake."""
+    """Evaluate one condition; an unknown operator is never fulfilled, so nothing is allowed by mistake."""
     quantifier, _, test = operator.rpartition(":")
     optional = test.endswith("IfExists")
     test = test.removesuffix("IfExists")

@@ -1,6 +1,6 @@
-"""``cognito-federation demo``: the whole way, step by step, run as a user would run it.
+"""``cognito-federation demo``: shows everything end to end, step by step, as a user would run it.
 
-Every step starts a real process against a real world on loopback, and shows what that process printed.
+Every step starts a real process against a real world on loopback, and shows its output.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ while len(keys) < 2:
         print(f"list_buckets() works with {key[:4]}...{key[-4:]}", flush=True)
     time.sleep(0.25)"""
 
-#: Short enough to be seen running out; a third before its end it is renewed.
+#: Seconds; short enough to watch the expiry. A third of it before the end, the credentials are renewed.
 _SHORT_LIFE = 4.0
 _STEP_LIMIT = 60
 
@@ -68,10 +68,10 @@ class _Stage:
         )
 
     def show(self, shown: str, done: subprocess.CompletedProcess[str], *, expect: int = 0) -> None:
-        """Print a command and what it printed.
+        """Print a command and its output.
 
         Raises:
-            CognitoFederationError: it did not end as it should.
+            CognitoFederationError: its exit status is not the expected one.
         """
         self.say(f"$ {shown}")
         output = done.stdout + done.stderr
@@ -82,14 +82,14 @@ class _Stage:
 
 
 def walk(say: Say, heading: Say) -> None:
-    """Show the way from a profile to a signed request, a renewal, and what a wrong audience says.
+    """Show the steps from a profile to a signed request, a renewal, and the error for a wrong audience.
 
     Args:
         say: prints a line.
-        heading: prints the line that begins a step.
+        heading: prints the first line of a step.
 
     Raises:
-        CognitoFederationError: a step did not do what it shows.
+        CognitoFederationError: a step failed.
     """
     with tempfile.TemporaryDirectory(prefix="cognito-demo-") as directory, World() as world:
         home = Path(directory)
@@ -98,11 +98,11 @@ def walk(say: Say, heading: Say) -> None:
         environment = {**child_environment(world.facts, home, dict(os.environ)), "PYTHONUSERBASE": site.getuserbase()}
         stage = _Stage(world, home, command, environment, say)
         steps: tuple[tuple[str, Callable[[_Stage], None]], ...] = (
-            ("A profile names an identity pool and where a login token comes from", _profile),
+            ("A profile names an identity pool and the source of a login token", _profile),
             ("The identity provider gives Ada a login token; the pool gives credentials for it", _credentials),
-            ("boto3 has them, with no extra code", _boto3),
-            ("In process, with install(): no helper is started", _native),
-            ("They renew themselves; here they expire after four seconds", _renewal),
+            ("boto3 uses them, with no extra code", _boto3),
+            ("In process, with install(), no helper is started", _native),
+            ("They are renewed automatically; here they expire after four seconds", _renewal),
             ("A token for another audience is refused, and the refusal says what to do", _wrong_audience),
         )
         say("An identity provider, a Cognito identity pool and S3 are running on this machine only.")
@@ -151,7 +151,7 @@ def _renewal(stage: _Stage) -> None:
         stage.world.credential_lifetime = 3600
     stage.show("python renewal.py   # calls list_buckets() until the key changes", done)
     exchanges = len(stage.world.calls("GetCredentialsForIdentity")) - before
-    stage.say(f"  (the pool was asked {exchanges} times, with no code of the user's)")
+    stage.say(f"  (the pool was asked {exchanges} times, without any code of the user)")
     stage.run(stage.command, "cache", "clear", "--profile", "demo")
 
 
@@ -163,7 +163,7 @@ def _wrong_audience(stage: _Stage) -> None:
 
 
 def _masked(text: str) -> str:
-    """What a process printed, fit for a screen that others see."""
+    """Return a process's output without its secrets, so that others may see the screen."""
     try:
         document = json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Answers and errors as they stand on the wire: AWS JSON 1.1, the query protocol's XML, S3's XML."""
+"""Answers and errors in their wire formats: AWS JSON 1.1, the query protocol's XML, S3's XML."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STS_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """A whole HTTP answer. The body may hold credentials."""
+    """A complete HTTP answer. The body may hold credentials."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -38,7 +38,7 @@ class HttpAnswer:
 
 
 def json_answer(members: Mapping[str, Any] | None, status: int = 200, *, code: str = "") -> HttpAnswer:
-    """An answer in AWS JSON 1.1; an error when `code` is given. None is an empty body (UnlinkIdentity)."""
+    """Return an answer in AWS JSON 1.1; an error if `code` is given. None is an empty body (UnlinkIdentity)."""
     body = b"" if members is None else json.dumps(members).encode()
     headers = [("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-RequestId", str(uuid.uuid4()))]
     if code:
@@ -53,7 +53,7 @@ def json_error(refusal: Refusal) -> HttpAnswer:
 
 
 def query_error(refusal: Refusal, namespace: str = STS_NAMESPACE) -> HttpAnswer:
-    """An error of the query protocol (STS, IAM)."""
+    """Return an error of the query protocol (STS, IAM)."""
     return _xml(
         f'<ErrorResponse xmlns="{namespace}"><Error><Type>Sender</Type><Code>{escape(refusal.code)}</Code>'
         f"<Message>{escape(refusal.message)}</Message></Error><RequestId>{uuid.uuid4()}</RequestId></ErrorResponse>",
@@ -79,7 +79,7 @@ def rest_json_error(refusal: Refusal) -> HttpAnswer:
 
 
 def web_identity_answer(session: WebIdentitySession) -> HttpAnswer:
-    """The answer of AssumeRoleWithWebIdentity."""
+    """Return the answer of AssumeRoleWithWebIdentity."""
     keys = session.credentials
     role_name = keys.role_arn.rpartition("/")[2]
     _, partition, _, _, account_id, _ = keys.role_arn.split(":", 5)
@@ -100,12 +100,12 @@ def web_identity_answer(session: WebIdentitySession) -> HttpAnswer:
 
 
 def timestamp(seconds: float) -> str:
-    """ISO 8601 in UTC, whole seconds, as the query protocol writes times."""
+    """Return a time in ISO 8601, UTC and whole seconds, as in the query protocol."""
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def html_page(status: int) -> HttpAnswer:
-    """What a proxy or load balancer answers instead of the service."""
+    """Return the page with which a proxy or load balancer answers instead of the service."""
     answer = HttpAnswer(status, (("Content-Type", "text/html"),), b"")
     page = f"<html><body><h1>{answer.status_line}</h1></body></html>".encode()
     return HttpAnswer(status, answer.headers, page, str(status))
@@ -117,6 +117,6 @@ def _xml(text: str, status: int, code: str = "") -> HttpAnswer:
 
 
 def _one_line(text: str) -> str:
-    """Fit for a header: no control characters, latin-1, not longer than a header line should be."""
+    """Make a text suitable for a header: no control characters, Latin-1, limited length."""
     printable = "".join(char if " " <= char <= "~" else "?" for char in text)
     return printable[:512]

@@ -1,4 +1,5 @@
-"""The world itself: everything started and wired together on two loopback ports, and stopped without a trace."""
+"""The world itself: starts and connects everything on two loopback ports, and stops it without leaving anything
+behind."""
 
 from __future__ import annotations
 
@@ -37,7 +38,7 @@ class World(DrivenWorld):
     world runs, moto's IAM enforcement is on for the whole process.
 
     Args:
-        credential_lifetime: seconds that the enhanced flow's credentials live; see `sessions.Sessions`.
+        credential_lifetime: the lifetime of the enhanced flow's credentials in seconds; see `sessions.Sessions`.
         clock_offset: seconds the world's clock is ahead of the machine's.
         issuer_path: path of the provider's issuer, e.g. ``/realms/demo``.
         region: of the pools, the bucket and the profiles.
@@ -75,7 +76,7 @@ class World(DrivenWorld):
         self.stop()
 
     def start(self) -> None:
-        """Start everything; returns when it answers. A world runs once."""
+        """Start everything and return when it answers. A world runs only once."""
         try:
             self._start()
         except BaseException:
@@ -100,7 +101,7 @@ class World(DrivenWorld):
         self._undo.callback(self._faults.stopping.set)
 
     def stop(self) -> None:
-        """Stop the servers and empty the account; calls still waiting in a fault's delay are let go."""
+        """Stop the servers and empty the account; calls that wait in a fault's delay are released."""
         self._undo.close()
 
     def calls(self, operation: str | None = None) -> list[Call]:
@@ -288,13 +289,13 @@ class World(DrivenWorld):
 
 
 def _handler(clock: WorldClock) -> type[Any]:
-    """moto's request handler, silent, with a ``Date`` header by the world's clock."""
+    """Return moto's request handler, silent, with a ``Date`` header from the world's clock."""
 
     class Handler(RequestHandler):  # type: ignore[valid-type, misc]  # chosen by the version of moto
         def date_time_string(self, timestamp: float | None = None) -> str:
             return str(super().date_time_string(clock.now() if timestamp is None else timestamp))
 
         def log(self, kind: str, message: str, *args: Any) -> None:
-            """The journal notes calls; stderr belongs to whoever runs the world."""
+            """Log nothing: the journal records calls, and stderr belongs to the user of the world."""
 
     return Handler

@@ -47,7 +47,7 @@ _NETWORK = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy", "req
 _NO_BROWSER = {"COGNITO_FEDERATION_AUTO_LOGIN": "never"}
 #: Exit codes for which a variable that only this shell has can be the reason: a token command may need one.
 _MAY_BE_OF_VARIABLES = frozenset({1, 4, 5})
-#: A set of credentials that signs for nobody begins so; see `fail_closed`.
+#: The beginning of the key ID of credentials that cannot sign; see `fail_closed`.
 _FAILED = "FAILED_"
 
 
@@ -277,7 +277,7 @@ def _run(line: HelperLine, context: CheckContext, configure: str) -> Iterator[Ch
             return
     if code is None:
         what = f"Started as SDKs start it, the line has not answered within {span(_RUN_LIMIT)}"
-        yield CheckResult(_RUN, "error", what, "SDKs end it after 60 s, or wait for ever: see the other findings", 7)
+        yield CheckResult(_RUN, "error", what, "SDKs end it after 60 s, or wait endlessly: see the other findings", 7)
         return
     if code:
         said = _said(err)

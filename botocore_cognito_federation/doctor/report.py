@@ -92,7 +92,7 @@ class CheckContext:
         offline: nothing is asked of other machines, and the helper is not started.
         is_named: the profile was named in the command, and not by a variable or by default.
         unreachable: whom an earlier check could not reach, in words; they are not waited for again.
-        party: the client of the sign-in, once it has been made; nothing of the provider is cached in it.
+        oidc: the client of the sign-in, once it has been made; nothing of the provider is cached in it.
     """
 
     settings: Settings
@@ -101,7 +101,7 @@ class CheckContext:
     offline: bool = False
     is_named: bool = False
     unreachable: list[str] = field(default_factory=list)
-    party: OIDCClient | None = None
+    oidc: OIDCClient | None = None
 
     @property
     def profile(self) -> str:

@@ -75,14 +75,14 @@ def client(context: CheckContext) -> Iterator[CheckResult]:
     if not signs_people_in(context.settings):
         return
     try:
-        party = oidc_client(context.settings, context.store, context.environ)
+        oidc = oidc_client(context.settings, context.store, context.environ)
         yield CheckResult("sign-in client", "ok", "The client ID is configured")
     except CognitoFederationError as error:
         yield CheckResult.of("sign-in client", error)
         # The provider can be examined all the same.
         plain = replace(context.settings, client_id="none", client_secret_env=None, client_secret_command=None)
-        party = oidc_client(plain, context.store, context.environ)
-    context.party = replace(party, documents=MemoryDocuments())
+        oidc = oidc_client(plain, context.store, context.environ)
+    context.oidc = replace(oidc, documents=MemoryDocuments())
 
 
 def redirect_ports(context: CheckContext) -> Iterator[CheckResult]:
@@ -125,13 +125,13 @@ def _is_free(redirect: Redirect, port: int) -> bool:
 
 def provider(context: CheckContext) -> Iterator[CheckResult]:
     """Whether the provider answers now, is who it says, and has keys that an identity pool takes."""
-    party = context.party
-    if party is None or context.settings.signs_in_by_password:
+    oidc = context.oidc
+    if oidc is None or context.settings.signs_in_by_password:
         return
     try:
-        metadata = party.metadata()
+        metadata = oidc.metadata()
         yield from _endpoints(context, metadata)
-        yield from _keys(party, metadata)
+        yield from _keys(oidc, metadata)
     except TemporaryError as error:
         context.unreachable.append("the identity provider")
         yield CheckResult.of("provider", error)
@@ -153,7 +153,7 @@ def _endpoints(context: CheckContext, metadata: ProviderMetadata) -> Iterator[Ch
         yield CheckResult("provider", "ok", f"{name} answers for its issuer")
 
 
-def _keys(party: OIDCClient, metadata: ProviderMetadata) -> Iterator[CheckResult]:
+def _keys(oidc: OIDCClient, metadata: ProviderMetadata) -> Iterator[CheckResult]:
     """Whether an ID token can be verified here and by an identity pool, which takes RSA only.
 
     Raises:
@@ -161,11 +161,11 @@ def _keys(party: OIDCClient, metadata: ProviderMetadata) -> Iterator[CheckResult
     """
     if metadata.jwks_uri is None:
         return
-    http, name = party.http.for_issuer(metadata.issuer), party.provider.name
+    http, name = oidc.http.for_issuer(metadata.issuer), oidc.provider.name
     try:
-        jwks, _ = document(http, MemoryDocuments(), metadata.jwks_uri, now=party.clock.now())
+        jwks, _ = document(http, MemoryDocuments(), metadata.jwks_uri, now=oidc.clock.now())
     except CognitoFederationError as error:
-        what = f"The signing keys of {name} cannot be had, and no ID token verified: {error.what}"
+        what = f"The signing keys of {name} are not available, and no ID token can be verified: {error.what}"
         remedy = f"Correct jwks_uri in the discovery document of {name}, or let this machine reach it"
         raise reworded(error, what=what, remedy=remedy) from None
     candidates = [matching_keys(jwks, None, algorithm) for algorithm in ACCEPTED_ALGORITHMS]
@@ -189,19 +189,19 @@ def _client_is_known(context: CheckContext) -> Iterator[CheckResult]:
     redirect that it knows (RFC 6749, section 4.1.2.1). The token endpoint is asked with a code that never was: it says
     ``invalid_grant`` only to a client that it knows (RFC 6749, section 5.2).
     """
-    settings, party = context.settings, context.party
-    if settings.client_id is None or party is None or context.unreachable:
+    settings, oidc = context.settings, context.oidc
+    if settings.client_id is None or oidc is None or context.unreachable:
         return
     try:
-        metadata = party.metadata()
-        redirect = loopback_redirect(settings.redirect_uri, party.provider.redirect_ports)
+        metadata = oidc.metadata()
+        redirect = loopback_redirect(settings.redirect_uri, oidc.provider.redirect_ports)
         uri = redirect.uri(redirect.ports[0] or _SHOWN_PORT)
     except CognitoFederationError:
         return  # said already
-    found = _asked_for_nobody(party, metadata, uri) if metadata.authorization_endpoint is not None else None
+    found = _asked_for_nobody(oidc, metadata, uri) if metadata.authorization_endpoint is not None else None
     try:
         exchange_code(
-            party, metadata, code=secrets.token_urlsafe(), code_verifier=secrets.token_urlsafe(), redirect_uri=uri
+            oidc, metadata, code=secrets.token_urlsafe(), code_verifier=secrets.token_urlsafe(), redirect_uri=uri
         )
     except ConfigurationError as error:
         found = CheckResult.of("sign-in client", error)
@@ -211,19 +211,17 @@ def _client_is_known(context: CheckContext) -> Iterator[CheckResult]:
         yield found
 
 
-def _asked_for_nobody(party: OIDCClient, metadata: ProviderMetadata, redirect_uri: str) -> CheckResult | None:
-    request = authorization_request(party, metadata, redirect_uri, prompt="none")
+def _asked_for_nobody(oidc: OIDCClient, metadata: ProviderMetadata, redirect_uri: str) -> CheckResult | None:
+    request = authorization_request(oidc, metadata, redirect_uri, prompt="none")
     check = "sign-in client"
     try:
-        status, location = party.http.redirect_of(request.url)
+        status, location = oidc.http.redirect_of(request.url)
     except CognitoFederationError as error:
         return CheckResult(check, "skipped", f"The client was not tried at the provider's page: {error.what}")
     target = urlsplit(location)
     comes_back = location.partition("?")[0] == redirect_uri
     if 400 <= status < 500:
-        what = (
-            f"The provider refuses to sign in for client {party.client.client_id} with {redirect_uri} (HTTP {status})"
-        )
+        what = f"The provider refuses to sign in for client {oidc.client.client_id} with {redirect_uri} (HTTP {status})"
         remedy = f"Check cognito_client_id, and register {redirect_uri} for it at the provider"
         return CheckResult(check, "error", what, remedy, SignInFailedError.exit_code)
     answer = dict(parse_qsl(target.query)) if comes_back else {}

@@ -1,3 +1,3 @@
-"""From a login token to AWS credentials: the operations of Cognito and STS, and what their refusals mean."""
+"""From a login token to AWS credentials: the operations of Cognito and STS, and the meaning of their refusals."""
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Calls to AWS: each has a time limit, an answer a size and the types of its model, and nothing of it is logged.
+"""Calls to AWS, with a time limit, a limit for the size of answers, checks against the model, and without logs.
 
-botocore's time limits count anew at each byte, name resolution has none, and an answer is read whole. Our calls
-therefore go through a session that wraps botocore's.
+botocore's time limits start again at each byte, name resolution has none, and an answer is read completely. The calls
+of this package therefore use a session that wraps botocore's.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .failures import (
 
 logger = logging.getLogger(__name__)
 
-#: Further attempts by class.
+#: Additional attempts by class.
 _FURTHER_ATTEMPTS = {Retry.TRANSIENT: 2, Retry.BRIEF: 2}
 _FIRST_PAUSE = 0.2
 #: What botocore's parsers raise at a body that is not the service's: a proxy's page, ``null``, a time of 1e999 or 1e17.
@@ -46,12 +46,12 @@ _SHORTEST_SECRET = 16
 
 @dataclass(frozen=True)
 class Clock:
-    """The clock and the random, handed in so that tests hold them.
+    """The clock and the random numbers, passed in so that tests control them.
 
     Attributes:
-        sleep: waits so many seconds.
-        random: a number from 0 to 1.
-        now: seconds since the epoch.
+        sleep: waits for a number of seconds.
+        random: returns a number from 0 to 1.
+        now: returns seconds since the epoch.
     """
 
     sleep: Callable[[float], None]
@@ -61,7 +61,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Answer:
-    """A complete answer; each member has the type that the service's model gives it.
+    """A complete answer; each member has the type in the service's model.
 
     Attributes:
         body: the parsed answer.
@@ -75,13 +75,13 @@ class Answer:
 def ask(
     operation: Callable[..., Any], arguments: Mapping[str, Any], *, whom: str = "AWS", secrets: Iterable[str] = ()
 ) -> Answer | ErrorAnswer:
-    """Make one call, with botocore's own attempts.
+    """Make one call, with botocore's own retries.
 
     Args:
         operation: a method of a botocore client.
         arguments: its arguments.
-        whom: the service in words, for messages.
-        secrets: what of the arguments no message may show.
+        whom: the name of the service for messages.
+        secrets: the parts of the arguments that no message may show.
 
     Raises:
         TemporaryError: no connection, no answer in time, or `NotTheServiceError`.
@@ -90,7 +90,7 @@ def ask(
     with call_limit():
         outcome = _outcome(operation, arguments, whom, secrets)
     if isinstance(outcome, CognitoFederationError):
-        # Raised here and not in an except clause: an error of botocore as its context would hold the request.
+        # Raised here and not in an except clause: the context would be an error of botocore, which holds the request.
         raise outcome
     return outcome
 
@@ -108,13 +108,13 @@ def call(
     Args:
         operation: a method of a botocore client.
         arguments: its arguments.
-        needs: dotted names of what a complete answer holds.
-        facts: the circumstances, for the diagnosis.
+        needs: dotted names of the members of a complete answer.
+        facts: the context of the call, for the error catalogue.
         clock: the clock.
 
     Raises:
-        FederationRefusedError: a definitive refusal; its `retry` says what else may help.
-        TemporaryError: network, throttling, 5xx, or an answer that is not Cognito's.
+        FederationRefusedError: a definitive refusal; its `retry` says which retry may help.
+        TemporaryError: network failure, throttling, 5xx, or an answer that is not from Cognito.
         ConfigurationError: the call cannot be made at all.
     """
     secrets = _secrets_of(arguments)
@@ -139,7 +139,7 @@ def call(
 
 
 def _secrets_of(arguments: Mapping[str, Any]) -> list[str]:
-    """The login tokens in the arguments of an identity pool or of STS."""
+    """Return the login tokens in the arguments of an identity pool or of STS."""
     values = [*arguments.get("Logins", {}).values(), arguments.get("WebIdentityToken")]
     return [value for value in values if isinstance(value, str) and len(value) >= _SHORTEST_SECRET]
 
@@ -157,7 +157,7 @@ def _outcome(
     except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
         return unreachable(error, whom, _certificates_of(operation))
     except exceptions.ParamValidationError:
-        # botocore's text would quote the arguments, the login token among them.
+        # botocore's text would quote the arguments, including the login token.
         return ConfigurationError("A value of the configuration does not fit the service's parameters")
     except CognitoFederationError as error:
         return error.with_traceback(None)
@@ -182,10 +182,10 @@ def _certificates_of(operation: Callable[..., Any]) -> object:
 
 
 def _is_of_the_service(body: object, operation: Callable[..., Any]) -> bool:
-    """Whether an answer with HTTP 200 may be read.
+    """Return whether an answer with HTTP 200 may be used.
 
-    botocore reads HTML as an answer without members, which would look like success where an operation answers nothing;
-    and it hands on members of any type that JSON has.
+    botocore parses HTML as an answer without members, which would look like success for an operation without output;
+    and it passes on members of any JSON type.
     """
     if not isinstance(body, Mapping):
         return False
@@ -195,7 +195,7 @@ def _is_of_the_service(body: object, operation: Callable[..., Any]) -> bool:
 
 
 def _output_shape(operation: Callable[..., Any]) -> Any:
-    """What the service's model says of an operation's answer; None for a client that is not botocore's."""
+    """Return the shape of an operation's output in the service's model; None for a client that is not botocore's."""
     meta = getattr(getattr(operation, "__self__", None), "meta", None)
     name = getattr(meta, "method_to_api_mapping", {}).get(getattr(operation, "__name__", ""))
     return meta.service_model.operation_model(name).output_shape if meta is not None and name else None
@@ -213,7 +213,7 @@ _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
 
 
 def _fits(value: object, shape: Any) -> bool:
-    """Whether a parsed value has the type its shape says; members that are not there fit."""
+    """Return whether a parsed value has the type of its shape; missing members are accepted."""
     kind = shape.type_name
     if kind == "structure":
         return isinstance(value, Mapping) and all(
@@ -232,7 +232,7 @@ def _has(body: Mapping[str, Any], dotted: str) -> bool:
     value: Any = body
     for name in dotted.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
-    # Keys, tokens and identity IDs are printable ASCII; anything else would be printed, exported and sent on.
+    # Keys, tokens and identity IDs are printable ASCII; anything else would be printed, exported and passed on.
     return value.isascii() and value.isprintable() and bool(value) if isinstance(value, str) else bool(value)
 
 
@@ -244,15 +244,15 @@ def _date_of(answer: Mapping[str, Any]) -> float | None:
         return None
 
 
-#: Seconds: to connect, for the server's next byte, and for one attempt from name resolution to the last byte.
+#: Seconds to connect, for the server's next byte, and for one attempt from name resolution to the last byte.
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 10
 ATTEMPT_LIMIT = 15.0
 ATTEMPTS = 3
-#: Seconds for all attempts of one call: with botocore's pauses (3 s at most) under the 50 s of a credential helper.
+#: Seconds for all attempts of one call: with botocore's pauses (at most 3 s), less than a credential helper's 50 s.
 CALL_LIMIT = ATTEMPTS * ATTEMPT_LIMIT
 
-#: The largest answer of Cognito or STS has some 60 KB: a login token of the longest kind, and what stands around it.
+#: The largest answer of Cognito or STS has about 60 KB: the longest kind of login token and the rest of the answer.
 MAXIMUM_ANSWER = 1024 * 1024
 _CHUNK = 16 * 1024
 
@@ -289,14 +289,14 @@ def call_limit() -> Iterator[None]:
 
 
 def limit_answers(client: Any) -> Any:
-    """Let a botocore client send by `LimitedSession`, and return it."""
-    endpoint = client._endpoint  # botocore has no public way to hand a session over
+    """Make a botocore client send through `LimitedSession`, and return it."""
+    endpoint = client._endpoint  # botocore has no public way to set a client's session.
     endpoint.http_session = LimitedSession(endpoint.http_session)
     return client
 
 
 class LimitedSession:
-    """Stands in front of the HTTP session of a botocore client.
+    """Replaces the HTTP session of a botocore client.
 
     Args:
         session: botocore's own.
@@ -317,9 +317,9 @@ class LimitedSession:
         """Send a request and read its answer within the limits.
 
         Raises:
-            ConfigurationError: the URL may not be spoken to; what botocore made of its settings is looked at last.
+            ConfigurationError: the URL must not be used; this checks the final result of botocore's settings.
             TemporaryError: the answer is larger than 1 MiB.
-            botocore.exceptions.HTTPClientError: as botocore's session; `ReadTimeoutError` where the time is over.
+            botocore.exceptions.HTTPClientError: as from botocore's session; `ReadTimeoutError` at the time limit.
         """
         from botocore.exceptions import ReadTimeoutError
 
@@ -357,7 +357,7 @@ class _Attempt:
         try:
             body = self._read(response.raw)
         except BaseException:
-            response.raw.close()  # what is left of the answer must not be taken for the next one
+            response.raw.close()  # The rest of the answer must not be taken for the next one.
             raise
         return AWSResponse(response.url, response.status_code, response.headers, _ReadAlready(body))
 
@@ -387,7 +387,7 @@ class _Attempt:
 
 
 class _ReadAlready:
-    """A body that has been read, in the place of urllib3's response."""
+    """A body that has been read, instead of urllib3's response."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -413,7 +413,7 @@ _FILTER = _SilentInside()
 
 
 def _loggers() -> list[logging.Logger]:
-    """The loggers those modules really hold: a vendored botocore (the AWS CLI's) may name its own differently."""
+    """Return the loggers of those modules: a vendored botocore (the AWS CLI's) may name them differently."""
     modules = [importlib.import_module(name) for name in _MODULES]
     named = [logging.getLogger(name) for name in _MODULES]
     return named + [value for module in modules for value in vars(module).values() if isinstance(value, logging.Logger)]
@@ -421,10 +421,10 @@ def _loggers() -> list[logging.Logger]:
 
 @contextmanager
 def suppress_wire_logs() -> Iterator[None]:
-    """Drop what botocore would log about the requests and responses of the calls made inside.
+    """Suppress botocore's log messages about the requests and responses of the calls made inside.
 
-    Levels, handlers and the logging of other threads and tasks are left alone. May be nested. The filter is put in
-    place at each entry, since an application may configure logging anew at any time.
+    Levels, handlers and the logging of other threads and tasks do not change. May be nested. The filter is installed at
+    each entry, because an application may configure logging again at any time.
     """
     for logger in _loggers():
         logger.addFilter(_FILTER)

@@ -1,11 +1,11 @@
 """Token -> identity ID -> credentials: the operations of a Cognito identity pool, and the clients that call them.
 
-This module knows how to turn a login token into credentials. It knows nothing of caches, locks or where tokens come
-from. Credentials come by the enhanced flow (GetId, GetCredentialsForIdentity) or the basic one (GetId,
-GetOpenIdToken, AssumeRoleWithWebIdentity); a further role may be assumed with them.
+This module turns a login token into credentials. It knows nothing about caches, locks or the sources of tokens.
+Credentials come from the enhanced flow (GetId, GetCredentialsForIdentity) or the basic one (GetId, GetOpenIdToken,
+AssumeRoleWithWebIdentity); a further role may be assumed with them.
 
-Clients are unsigned and nested. One made without ``UNSIGNED`` resolves credentials, which would start the very provider
-that is asking (boto/botocore#1472).
+Clients are unsigned and nested. A client without ``UNSIGNED`` resolves credentials, which would start the provider that
+is using it (boto/botocore#1472).
 """
 
 from __future__ import annotations
@@ -35,35 +35,35 @@ if TYPE_CHECKING:
 
     from ..config.settings import Settings
 
-#: Connections that a client keeps; they are opened as they are needed, and a server's threads share a client.
+#: Connections of a client; they are opened when needed, and a server's threads share a client.
 _CONNECTIONS = 50
-#: What mends a useless login token where an application signs its users in itself.
+#: The remedy for a useless login token if an application signs in its users itself.
 NEW_TOKEN_OF_AN_APPLICATION = "Sign in again with a new login token"
 
 
 def fixed_identity(settings: Settings, login: Login | None) -> str | None:
-    """The identity ID that the configuration or the login names; None where GetId is to say it.
+    """Return the identity ID that the configuration or the login names; None if GetId has to find it.
 
     Raises:
-        ConfigurationError: a developer's login names none; GetId knows nothing of those.
+        ConfigurationError: a developer's login names none; GetId does not know those.
     """
     fixed = settings.identity_id or (login.token.identity_id if login else None)
     if fixed is None and login is not None and settings.provider is not None and settings.provider.name == "developer":
         raise ConfigurationError(
             "The developer login came without an identity ID",
-            remedy=f"Let its source return identity_id with the token, or set {SettingNames.of(settings):identity_id}",
+            remedy=f"Make its source return identity_id with the token, or set {SettingNames.of(settings):identity_id}",
         )
     return fixed
 
 
 @dataclass(frozen=True)
 class Exchanged:
-    """What an exchange gave.
+    """The result of an exchange.
 
     Attributes:
-        credentials: the credentials, with the identity ID the service answered (which may differ from the one asked
-            for: Cognito merges identities, and the answer then counts).
-        clock_ahead: seconds this machine's clock is ahead of AWS's, where that is worth a word.
+        credentials: the credentials, with the identity ID in the answer (which may differ from the requested one:
+            Cognito merges identities, and the answer then counts).
+        clock_ahead: seconds by which this machine's clock is ahead of AWS's, if that is worth reporting.
     """
 
     credentials: FederatedCredentials
@@ -76,9 +76,9 @@ class IdentityPool:
 
     Args:
         settings: the configuration.
-        clients: makes the clients of AWS.
+        clients: makes AWS clients.
         clock: the clock.
-        new_token: what a person does when the login token is good for nothing.
+        new_token: what the user can do if the login token is useless.
     """
 
     settings: Settings
@@ -87,7 +87,7 @@ class IdentityPool:
     new_token: str = NEW_TOKEN_OF_AN_APPLICATION
 
     def get_id(self, login: Login | None) -> str:
-        """The identity ID of a login (GetId); a new guest identity when there is none.
+        """Return the identity ID of a login (GetId); for a guest, a new identity.
 
         Raises:
             FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
@@ -99,7 +99,7 @@ class IdentityPool:
         return str(answer.body["IdentityId"])
 
     def exchange(self, identity_id: str, login: Login | None) -> Exchanged:
-        """Credentials for an identity, by the configured flow and with the configured roles.
+        """Return credentials for an identity, with the configured flow and the configured roles.
 
         Raises:
             FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
@@ -122,7 +122,7 @@ class IdentityPool:
         return replace(exchanged, credentials=further)
 
     def unlink(self, identity_id: str, login: Login, key: str) -> None:
-        """Take the login under `key` off an identity (UnlinkIdentity).
+        """Remove the login under `key` from an identity (UnlinkIdentity).
 
         Raises:
             FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
@@ -177,9 +177,9 @@ class IdentityPool:
         return Exchanged(credentials, self._clock_ahead(Answer({}, server_time), login))
 
     def _open_id_token(self, identity_id: str, login: Login | None) -> tuple[str, str]:
-        """The identity pool's own token for an identity, and the identity ID it belongs to."""
+        """Return the identity pool's own token for an identity, and the identity ID it belongs to."""
         if login is not None and login.token.identity_id and login.token.subject == f"sub {login.token.identity_id}":
-            # A developer token is the pool's own token already (GetOpenIdTokenForDeveloperIdentity).
+            # A developer token is already a token of the pool (GetOpenIdTokenForDeveloperIdentity).
             return login.token.value, login.token.identity_id
         arguments = {"IdentityId": identity_id, **_logins(login)}
         operation = self.clients.cognito_identity().get_open_id_token
@@ -224,7 +224,7 @@ def _logins(login: Login | None) -> dict[str, Any]:
 
 
 def clock_skew(facts: CallContext) -> float | None:
-    """How many seconds this machine's clock is ahead of AWS's (negative: behind), where that is worth a word."""
+    """Return the seconds by which this machine's clock is ahead of AWS's (negative: behind), if worth reporting."""
     if facts.server_time is None:
         return None
     ahead = facts.now - facts.server_time
@@ -233,12 +233,11 @@ def clock_skew(facts: CallContext) -> float | None:
 
 @dataclass(eq=False, repr=False)
 class Clients:
-    """Makes and keeps the clients of one configuration.
+    """Makes and caches the clients of one configuration.
 
     Args:
         settings: the configuration.
-        session: gives the botocore session whose endpoints, proxies and certificates apply. It is called on first
-            use only.
+        session: returns the botocore session whose endpoints, proxies and certificates apply; called only on first use.
     """
 
     settings: Settings
@@ -248,17 +247,17 @@ class Clients:
     _made: dict[str, Any] = field(default_factory=dict, init=False)
 
     def cognito_identity(self) -> Any:
-        """The client for GetId, GetCredentialsForIdentity and GetOpenIdToken, in the region of the pool."""
+        """Return the client for GetId, GetCredentialsForIdentity and GetOpenIdToken, in the region of the pool."""
         return self._made_once(
             "cognito-identity", region_name=self.settings.pool_region, endpoint_url=self.settings.endpoint_url
         )
 
     def unsigned_sts(self) -> Any:
-        """The client for AssumeRoleWithWebIdentity."""
+        """Return the client for AssumeRoleWithWebIdentity."""
         return self._made_once("sts", region_name=self._sts_region)
 
     def sts(self, *, access_key: str, secret_key: str, token: str) -> Any:
-        """A client that signs with the given credentials, for AssumeRole."""
+        """Return a client that signs with the given credentials, for AssumeRole."""
         return make_client(
             self.session(),
             "sts",
@@ -269,7 +268,7 @@ class Clients:
         )
 
     def signing_cognito_identity(self, credentials: ReadOnlyCredentials) -> Any:
-        """A client that signs with the given credentials, for GetOpenIdTokenForDeveloperIdentity."""
+        """Return a client that signs with the given credentials, for GetOpenIdTokenForDeveloperIdentity."""
         return make_client(
             self.session(),
             "cognito-identity",
@@ -282,7 +281,7 @@ class Clients:
 
     def _made_once(self, service: str, **arguments: Any) -> Any:
         if os.getpid() != self._process:
-            # A forked child must not share its parent's connections, nor a lock that was held at the fork.
+            # A forked child must not share its parent's connections, nor a lock that was held at the time of the fork.
             self._lock, self._process, self._made = threading.Lock(), os.getpid(), {}
         with self._lock:
             if service not in self._made:
@@ -295,7 +294,7 @@ class Clients:
 
 
 def make_client(session: Session, service: str, **arguments: Any) -> Any:
-    """Make a botocore client whose calls have our limits, and whose endpoint may be spoken to.
+    """Make a botocore client whose calls have this package's limits, and whose endpoint is allowed.
 
     Args:
         session: a botocore session, whose endpoint, proxy and certificate settings apply.
@@ -303,8 +302,8 @@ def make_client(session: Session, service: str, **arguments: Any) -> Any:
         arguments: of ``create_client``; without ``aws_access_key_id`` the client is unsigned.
 
     Raises:
-        ConfigurationError: the session's configuration does not give a client, or its endpoint may not be spoken to;
-            the message names where the endpoint was set.
+        ConfigurationError: the session's configuration does not lead to a client, or its endpoint is not allowed; the
+            message names where the endpoint was set.
     """
     from botocore.config import Config
     from botocore.utils import get_environ_proxies
@@ -356,7 +355,7 @@ def _created(session: Session, service: str, **arguments: Any) -> Any:
         what, remedy = explained or (f"botocore has no data of {service}", "Install botocore again")
         raise ConfigurationError(what, remedy=remedy) from None
     except BotoCoreError as error:
-        # Of the profile's other keys, such as an sso_session that is not there; its text quotes only names.
+        # For example because the profile's sso_session is missing; the text quotes only names.
         raise ConfigurationError(f"botocore cannot make a client for {service}: {error}") from None
     except ValueError:
         raise ConfigurationError(

@@ -1,7 +1,7 @@
-"""The catalogue: what Cognito and STS say, what it means, what mends it, and whether asking again can help.
+"""The error catalogue: the messages of Cognito and STS, their meaning and remedy, and whether a retry can help.
 
-Texts are matched by code and by a part of the message, never by equality: Cognito appends details, and both kinds of
-apostrophe occur. What is not in the catalogue gets the safe class of its code.
+Texts are matched by code and by a part of the message, never completely: Cognito appends details, and both kinds of
+apostrophe occur. A refusal that is not in the catalogue gets the safe class of its code.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from ..messages import SET_CLOCK, SettingNames, printable, shell_command, span
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a refusal means.
+    """The meaning of a refusal.
 
     Attributes:
         cause: one sentence without a full stop.
-        remedy: the command or key that mends it.
-        retry: what may be tried.
+        remedy: the command or key that fixes it.
+        retry: the retry that may help.
     """
 
     cause: str
@@ -33,7 +33,7 @@ class Explanation:
 
 @dataclass(frozen=True)
 class CallContext:
-    """What is known about the refused call; the texts below are filled from it.
+    """The facts about the refused call, which fill the texts below.
 
     Attributes:
         pool: the identity pool ID.
@@ -44,8 +44,8 @@ class CallContext:
         algorithm: by which the login token is signed; empty where it is no JWT.
         login_key: the Logins key that was used; empty for guests.
         claims: the unverified claims of the login token.
-        identity_id: the identity that was asked for, if one was.
-        role_arn: the role that was asked for, if one was.
+        identity_id: the requested identity, if there was one.
+        role_arn: the requested role, if there was one.
         now: this machine's time, seconds since the epoch.
         server_time: the answer's ``Date``, seconds since the epoch, if it had one.
     """
@@ -66,7 +66,7 @@ class CallContext:
     def words(self) -> dict[str, object]:
         names = self.names or SettingNames("cognito_" if self.profile else "")
         audience = self.claims.get("aud", "")
-        party = self.claims.get("azp")
+        authorized = self.claims.get("azp")
         issuer = str(self.claims.get("iss", ""))
         return {
             "setting": names,
@@ -84,7 +84,7 @@ class CallContext:
             "iss": _shown(issuer) or "none",
             "iss_key": _shown(derive_login_key(issuer)) or "none",
             "aud": _shown(", ".join(map(str, audience)) if isinstance(audience, list) else str(audience)) or "none",
-            "azp": f" and azp {_shown(str(party))}" if party else "",
+            "azp": f" and azp {_shown(str(authorized))}" if authorized else "",
             "identity": printable(self.identity_id, 100) or "none",
             "role": printable(self.role_arn, 200) or "of the pool",
         }
@@ -214,13 +214,13 @@ _RULES = (
         "Remove {setting:role_arn}, or set it to one of the user's cognito:roles",
         _N,
     ),
-    # Two equal calls in the same second were once seen to get one 200 and one bare refusal.
+    # Of two equal calls in the same second, one was seen to get a 200 and the other a bare refusal.
     _Rule(_NA, "invalid login token", "Cognito refuses the login token for {key}", "{new_token}", _T),
     _Rule(
         "",
         "nokeyfound",
         "Cognito has not yet seen the provider's new signing key",
-        "Wait about ten minutes; nothing is lost",
+        "Wait about ten minutes; the sign-in is not lost",
         _SLOW,
     ),
     _Rule(
@@ -314,7 +314,7 @@ _RULES = (
         "AccessDenied",
         "assumerolewithwebidentity",
         "The role {role} does not trust this identity pool's users",
-        "Let its trust policy allow {principal} with aud {pool} and amr authenticated",
+        "Make its trust policy allow {principal} with aud {pool} and amr authenticated",
         _N,
     ),
     _Rule(
@@ -339,23 +339,23 @@ _RULES = (
 )
 
 _EXPIRED_AT = re.compile(r"expired: (\d{6,12}) >= (\d{1,12})")
-#: AWS refuses signatures that are five minutes off; half of that is worth a word.
+#: AWS refuses signatures that are five minutes off; half of that is worth reporting.
 SKEW_WORTH_A_WORD = 150
 _LONGEST_WAIT = 366 * 86_400
-#: A JWT. It begins where no letter of one stands before it, or each letter of a long word would be tried as a start.
+#: A JWT. It begins where no letter of one precedes it; otherwise each letter of a long word would be tried as a start.
 _TOKEN = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")
 #: Error codes are names; the longest of Cognito's and STS's has 41 characters.
 _LONGEST_CODE = 64
 
 
 def explain(code: str, message: str, status: int, facts: CallContext) -> Explanation:
-    """What a service's refusal means.
+    """Return the meaning of a service's refusal.
 
     Args:
         code: the error code, such as ``NotAuthorizedException``.
         message: the service's message. It is matched, and quoted only for codes outside the catalogue.
         status: the HTTP status.
-        facts: the call's circumstances.
+        facts: the context of the call.
     """
     code = printable(code, _LONGEST_CODE)
     text = message.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
@@ -374,8 +374,8 @@ def explain(code: str, message: str, status: int, facts: CallContext) -> Explana
     if status >= 500 or status == 429:
         return Explanation(f"AWS had a temporary fault ({code or status})", "Try again in a moment", Retry.TRANSIENT)
     if not code or code.isdigit():
-        # AWS names its refusals; botocore puts the status in the place of a name that is not there.
-        what = f"What answered {status} in the place of AWS is not AWS"
+        # AWS names its refusals; botocore uses the status if there is no name.
+        what = f"The answer {status} did not come from AWS"
         return Explanation(what, "Check the network, HTTPS_PROXY and the endpoint settings", Retry.SLOW)
     quoted = _shown(message)
     cause = f"AWS refused the call for identity pool {facts.pool} with {code or status}"
@@ -384,11 +384,11 @@ def explain(code: str, message: str, status: int, facts: CallContext) -> Explana
 
 
 def _expired(cause: str, text: str, facts: CallContext) -> tuple[str, str]:
-    """An expired token: how long ago by Cognito's clock, and whether this machine's clock is the reason."""
+    """Explain an expired token: how long ago by Cognito's clock, and whether this machine's clock is the reason."""
     found = _EXPIRED_AT.search(text)
     server = float(found[1]) if found else facts.server_time
     end = float(found[2]) if found else facts.claims.get("exp")
-    # A claim may be any number JSON can write; only one that is a time is worth a word.
+    # A claim may be any number in JSON; only a time is worth reporting.
     if server is not None and isinstance(end, int | float) and 0 < end < server + _LONGEST_WAIT:
         cause = f"The login token expired {span(server - end)} ago"
     if server is not None and abs(facts.now - server) >= SKEW_WORTH_A_WORD:
@@ -405,16 +405,16 @@ def _without_subject(facts: CallContext) -> str:
 
 
 def _not_yet_valid(facts: CallContext) -> str:
-    """A token from the future: the one flaw that Cognito's bare refusal hides and its claims show."""
+    """Explain a token from the future: Cognito's bare refusal hides this flaw, and the token's claims show it."""
     starts = [facts.claims.get(name) for name in ("nbf", "iat")]
     ahead = max(
         (start - (facts.server_time or facts.now) for start in starts if isinstance(start, int | float)), default=0
     )
-    return f"The login token is valid only in {span(ahead)}; the clock of who issued it is ahead" if ahead > 60 else ""
+    return f"The login token is valid only in {span(ahead)}; the clock of its issuer is ahead" if ahead > 60 else ""
 
 
 def _shown(text: str) -> str:
-    """Text from another party, without what was sent and without tokens."""
+    """Return foreign text without the values that were sent and without tokens."""
     # Validation errors quote what was sent. Both steps are linear: an answer may be long.
     start, end = text.lower().find("value '"), text.rfind("' at '")
     if 0 <= start < end:

@@ -1,4 +1,4 @@
-"""What went wrong with a call to AWS, as one of this package's errors; its text shows no secret that was sent."""
+"""Failed calls to AWS as errors of this package, whose text shows no secret that was sent."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .errors import CallContext, Explanation, explain
 
 @dataclass(frozen=True)
 class ErrorAnswer:
-    """An error that a service answered, its texts cleaned and cut.
+    """An error in a service's answer, its texts cleaned and shortened.
 
     Attributes:
-        code: such as ``NotAuthorizedException``; empty where it had none.
-        message: the service's words, without the secrets that were sent.
+        code: such as ``NotAuthorizedException``; empty if there was none.
+        message: the service's message, without the secrets that were sent.
         status: the HTTP status.
-        server_time: as in `Answer`.
-        retried: whether botocore has tried it several times already.
+        server_time: see `Answer`.
+        retried: whether botocore has already retried it.
     """
 
     code: str
@@ -34,11 +34,11 @@ class ErrorAnswer:
 
 
 class NotTheServiceError(TemporaryError):
-    """What answered is not the service: a proxy's page, or an answer whose members are not those of the model."""
+    """The answer is not from the service: a proxy's page, or an answer whose members differ from the model."""
 
 
 def explanation_of(failure: ErrorAnswer | CognitoFederationError, facts: CallContext) -> Explanation | None:
-    """What is wrong with what came back; None for an error that says it itself."""
+    """Return the explanation of a failed call; None for an error that explains itself."""
     if isinstance(failure, ErrorAnswer):
         facts = replace(facts, server_time=failure.server_time)
         return explain(failure.code, failure.message, failure.status, facts)
@@ -48,19 +48,19 @@ def explanation_of(failure: ErrorAnswer | CognitoFederationError, facts: CallCon
 
 
 def incomplete(missing: list[str]) -> Explanation:
-    """What is wrong with an answer that lacks members: botocore parses a truncated 200 to an empty one."""
+    """Return the explanation of an answer that lacks members: botocore parses a truncated 200 as an empty one."""
     return Explanation(
         f"AWS answered 200 without {' and '.join(missing)}",
-        "Try again; if it persists, something between here and AWS cuts answers short",
+        "Try again; if it persists, something between this machine and AWS truncates answers",
         Retry.TRANSIENT,
     )
 
 
 def error_answer(answer: Mapping[str, Any], secrets: Iterable[str], server_time: float | None) -> ErrorAnswer:
-    """The error in an answer that botocore has parsed."""
+    """Return the error in an answer that botocore has parsed."""
     details = answer.get("Error", {})
     metadata = answer.get("ResponseMetadata", {})
-    # Policies of an organization answer with a capital M, which botocore leaves where it stands.
+    # Policies of an organization answer with a capital M, which botocore does not convert.
     message = details.get("Message") or answer.get("message") or answer.get("Message")
     return ErrorAnswer(
         code=printable(masked(details.get("Code"), secrets), LONGEST_CODE),
@@ -72,7 +72,7 @@ def error_answer(answer: Mapping[str, Any], secrets: Iterable[str], server_time:
 
 
 def public_error(diagnosis: Explanation) -> CognitoFederationError:
-    """The error that says what is wrong, of the class that says whether the same call may succeed later."""
+    """Return the error with the explanation; its class says whether the same call may succeed later."""
     if diagnosis.retry in (Retry.TRANSIENT, Retry.SLOW):
         return TemporaryError(diagnosis.cause, remedy=diagnosis.remedy)
     error = FederationRefusedError(diagnosis.cause, remedy=diagnosis.remedy)

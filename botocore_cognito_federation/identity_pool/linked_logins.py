@@ -1,8 +1,8 @@
-"""Linked logins: several sign-ins that are one identity, because somebody said so.
+"""Linked logins: several sign-ins that are one identity, because the user asked for it.
 
-Cognito links logins that are sent together, and merges the identities they had; that cannot be undone, only unlinked
-into a new identity. So another login is sent along only once `link` has been asked for, for exactly these two users:
-what was linked is marked in the store, by login key and subject, and a login whose user has changed is left out.
+Cognito links logins that are sent together, and merges their identities. That cannot be undone; a login can only be
+unlinked into a new identity. So another login is sent only after `link` was called for exactly these two users: the
+store marks the link by login key and subject, and a login whose user has changed is left out.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Opens another ``[cognito-session]`` for the same identity pool: its settings, and what fetches its login token (None
-#: for guests, who have none).
+#: Opens another ``[cognito-session]`` for the same identity pool: returns its settings, and the function that fetches
+#: its login token (None for guests, who have none).
 SessionOpener = Callable[[str], "tuple[Settings, Callable[[], LoginToken] | None]"]
 
 
 class LinkedLogins:
-    """The logins that go with a configuration's own.
+    """The logins that belong to a configuration's own.
 
     Args:
         settings: the configuration; its `logins` are the names of further sessions.
-        store: where links are marked.
+        store: marks the links.
         open_session: opens such a session.
     """
 
@@ -43,13 +43,13 @@ class LinkedLogins:
         self._open_session = open_session
 
     def marked(self, login: Login) -> Login:
-        """The login with all that is linked to it, without their tokens: enough to know its credentials by."""
+        """Return the login with all linked logins, without their tokens: enough to find its cached credentials."""
         return replace(login, linked=self._marks(login)) if self._settings.logins else login
 
     def joined(self, login: Login) -> Login:
-        """The login with all that is linked to it, and the tokens of those that are signed in.
+        """Return the login with all logins linked to it, and the tokens of those that are signed in.
 
-        One that is not is left out: the identity is the same without it.
+        A login that is not signed in is left out: the identity is the same without it.
         """
         marks = self._marks(login) if self._settings.logins else ()
         if not marks:
@@ -67,10 +67,10 @@ class LinkedLogins:
         return replace(login, linked=linked)
 
     def login_of(self, name: str) -> Login:
-        """The login of another session.
+        """Return the login of another session.
 
         Raises:
-            CognitoFederationError: nobody is signed in to it, or its token cannot be had.
+            CognitoFederationError: the user is not signed in to it, or its token is not available.
         """
         settings, fetch = self._open_session(name)
         if fetch is None:
@@ -78,18 +78,18 @@ class LinkedLogins:
         return Login.of(fetch(), settings)
 
     def login_key_of(self, name: str) -> str:
-        """The login key of another session; its token is asked only where the configuration does not say it."""
+        """Return the login key of another session; its token is fetched only if the configuration lacks the key."""
         provider = self._open_session(name)[0].provider
         key = provider.login_key if provider is not None else None
         return key or self.login_of(name).key
 
     def link(self, login: Login, identity_id: str, other: Login, pool: IdentityPool) -> str:
-        """Link two logins for good, and mark it; answers the identity that both are from now on.
+        """Link two logins permanently, and mark the link; return the identity that both have from then on.
 
         Raises:
-            ConfigurationError: `other` has nothing to know its user by.
-            FederationRefusedError: Cognito refuses, as it does where either is linked to a third already.
-            StorageError: the link is made, but could not be marked; do it again.
+            ConfigurationError: `other` does not identify its user.
+            FederationRefusedError: Cognito refuses, for example because either login is already linked to a third.
+            StorageError: the link was made, but could not be marked; call it again.
         """
         if other.key == login.key:
             raise ConfigurationError(
@@ -98,18 +98,18 @@ class LinkedLogins:
             )
         if other.token.subject.startswith("digest "):
             raise ConfigurationError(
-                f"A token of {other.key} from a file, a variable or a command does not say whose it is",
+                f"A token of {other.key} from a file, a variable or a command does not identify its user",
                 remedy="Sign in to that session with cognito-federation login",
             )
         marks = [mark for mark in self._marks(login) if mark.key != other.key]
         mark = LinkedLogin(other.key, other.token.subject, other.token)
         answered = pool.exchange(identity_id, replace(login, linked=(mark,))).credentials.identity_id
         self._write(login, [*marks, mark])
-        self._remember(login, answered)
+        self._store_identity(login, answered)
         return answered
 
     def unlink(self, login: Login, identity_id: str, key: str, pool: IdentityPool) -> None:
-        """Take the login under `key` off the identity; its user is somebody new from then on.
+        """Remove the login under `key` from the identity; its user gets a new identity.
 
         Raises:
             ConfigurationError: no such login was linked here.
@@ -123,7 +123,7 @@ class LinkedLogins:
             )
         pool.unlink(identity_id, replace(login, linked=(mark,)), key)
         self._write(login, [other for other in joined.linked if other.key != key])
-        self._remember(login, identity_id)
+        self._store_identity(login, identity_id)
 
     def _marks(self, login: Login) -> tuple[LinkedLogin, ...]:
         document = self._store.read(LINKS, links_key(self._settings, login))
@@ -144,6 +144,6 @@ class LinkedLogins:
         entries = [{"key": mark.key, "subject": mark.subject} for mark in marks]
         self._store.write(LINKS, key, {"linked": entries, "provider": login.key, "scope": self._settings.scope})
 
-    def _remember(self, login: Login, identity_id: str) -> None:
+    def _store_identity(self, login: Login, identity_id: str) -> None:
         key = identity_key(self._settings, self.marked(login))
         self._store.write(IDENTITIES, key, {"identity_id": identity_id, "pool": self._settings.identity_pool_id})

@@ -1,4 +1,4 @@
-"""Roles that STS gives: that of the basic flow, for the pool's own token, and a further one, for credentials."""
+"""Roles from STS: the role of the basic flow, for the pool's own token, and a further role, for credentials."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _NEEDS = (
     "Credentials.SessionToken",
     "Credentials.Expiration",
 )
-#: Longest WebIdentityToken STS takes; a token that fits a Logins value may be too long here.
+#: Longest WebIdentityToken that STS takes; a token that fits a Logins value may be too long here.
 _MOST_WEB_IDENTITY = 20_000
 
 
 def assume_role_with_web_identity(
     token: str, *, settings: Settings, clients: Clients, facts: CallContext, clock: Clock
 ) -> tuple[Mapping[str, Any], float | None]:
-    """The credentials of the basic flow's role (STS AssumeRoleWithWebIdentity), and the answer's ``Date``.
+    """Return the credentials of the basic flow's role (STS AssumeRoleWithWebIdentity), and the answer's ``Date``.
 
     Args:
         token: the identity pool's own token (GetOpenIdToken).
@@ -57,7 +57,7 @@ def assume_role_with_web_identity(
 def assume_role(
     credentials: FederatedCredentials, *, settings: Settings, clients: Clients, facts: CallContext, clock: Clock
 ) -> FederatedCredentials:
-    """The credentials of ``cognito_assume_role_arn``, assumed with the pool's (STS AssumeRole; one hour at most).
+    """Assume ``cognito_assume_role_arn`` with the pool's credentials (STS AssumeRole; one hour at most).
 
     Raises:
         FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
@@ -82,7 +82,7 @@ def assume_role(
 
 
 def session_name(settings: Settings, facts: CallContext) -> str:
-    """The RoleSessionName: the configured one, else who signed in, made of the characters STS takes."""
+    """Return the RoleSessionName: the configured one, or else the user, in the characters that STS allows."""
     if settings.role_session_name:
         return settings.role_session_name
     claims = facts.claims

@@ -1,1 +1,1 @@
-"""Where a login token comes from: one module a kind of source, all behind one method."""
+"""The sources of login tokens: one module for each kind, all with the same interface."""

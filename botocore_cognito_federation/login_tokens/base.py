@@ -1,4 +1,4 @@
-"""What every token source has in common: its declaration, and its provider."""
+"""The common part of all token sources: their declaration and their provider."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class Binding(NamedTuple):
 
 @dataclass(frozen=True)
 class RefreshContext:
-    """What a refresh handler may want to know.
+    """Information for a refresh handler.
 
     Attributes:
-        provider: the provider's name or Logins key, as configured; None when the token itself says it.
-        identity_id: the identity so far, if known.
+        provider: the provider's name or Logins key, as configured; None if the token itself names it.
+        identity_id: the identity so far, if it is known.
         previous_expires_at: when the last token expired or expires, seconds since the epoch.
         attempt: 1 for the first attempt of this renewal.
         has_valid_credentials: whether credentials still live; then one attempt is enough, and nobody is kept waiting.
@@ -60,23 +60,26 @@ class RefreshContext:
 
 
 class LoginTokenProvider(Protocol):
-    """Where a login token comes from.
+    """A source of login tokens.
 
     Attributes:
-        description: the source in words for messages, such as ``cognito_token_file /run/token``.
+        description: the name of the source for messages, such as ``cognito_token_file /run/token``.
     """
 
     @property
     def description(self) -> str: ...
 
     def fetch(self, context: RefreshContext) -> LoginToken:
-        """A login token, newly read or obtained.
+        """Return a login token, newly read or obtained.
+
+        Args:
+            context: information about this renewal.
 
         Raises:
             TokenRefreshError: the source answered without a usable token.
             TemporaryError: the same call may succeed later.
-            ConfigurationError: the source is not there or may not be used.
-            SignInRequiredError: somebody has to sign in.
+            ConfigurationError: the source does not exist or must not be used.
+            SignInRequiredError: the user has to sign in.
         """
         ...
 
@@ -86,10 +89,10 @@ class CachedTokenProvider(LoginTokenProvider):
 
     @abstractmethod
     def cached_token(self) -> LoginToken:
-        """A token of any age, which says whose credentials are asked for.
+        """Return a token of any age, which identifies the user.
 
         Raises:
-            SignInRequiredError: somebody has to sign in.
+            SignInRequiredError: the user has to sign in.
         """
 
 
@@ -145,15 +148,15 @@ Now = Callable[[], float]
 
 @dataclass(frozen=True)
 class SourceContext:
-    """What the provider of a token source may use.
+    """Everything that the provider of a token source may use.
 
     Attributes:
-        store: where sign-ins are stored.
+        store: the store of sign-ins.
         environ: the process environment.
         clock: the clock.
-        clients: makes the clients of AWS.
-        open_session: opens a botocore session for another profile, where the configuration names one.
-        time_left: seconds the caller has for a person to sign in; None where it can wait.
+        clients: makes AWS clients.
+        open_session: opens a botocore session for another profile, if the configuration names one.
+        time_left: seconds that the caller has for an interactive sign-in; None if it can wait.
     """
 
     store: Store
@@ -165,32 +168,32 @@ class SourceContext:
 
 
 def no_bindings(settings: Settings) -> tuple[Binding, ...]:
-    """Nothing outside the configuration says whose token the source gives."""
+    """Return no bindings: nothing outside the configuration identifies the user."""
     return ()
 
 
 @dataclass(frozen=True)
 class SourceDeclaration:
-    """One kind of token source: what configures it, what it reads, and what may be concluded from its tokens.
+    """One kind of token source: its configuration, what it reads, and what may be concluded from its tokens.
 
-    The registry lists them; whatever depends on the kind of source reads it here and nowhere else. A declaration
-    imports nothing that only its provider needs.
+    The registry lists the declarations. All code that depends on the kind of source reads it here and nowhere else. A
+    declaration imports nothing that only its provider needs.
 
     Attributes:
-        key: the configuration key that selects it, without prefix; ``token_source`` where its name does; empty where
-            people sign in, and for guests.
+        key: the configuration key that selects it, without prefix; ``token_source`` if its name selects it; empty for
+            interactive sign-ins and for guests.
         open: makes its provider; None for guests, who have no login.
         name: the value of ``cognito_token_source`` that selects it.
         is_token_url: whether ``cognito_token_url`` takes the name too.
-        options: further keys that go with it.
-        required: those of them it cannot do without, and what they hold.
-        bindings: the variables and files that say whose token it gives.
-        read: reads the token where what is bound holds the token itself, so that no other party is asked; else None.
-        knows_user: whether it says whose credentials are asked for while it has no token newly had.
-        address_is_fixed: whether the configuration file or this product alone says where the token comes from; False
-            where anybody who starts the process may have set the token, or the address that it comes from.
-        runs_in_process: whether it runs code of others in this process, which may print and start what it likes.
-        remedy: what a person does when the login token is good for nothing.
+        options: further keys that belong to it.
+        required: those options that are mandatory, and their meaning.
+        bindings: the variables and files that identify the user of its token.
+        read: reads the token if a binding holds the token itself, so that no service is asked; otherwise None.
+        knows_user: whether it can identify the user without fetching a token.
+        address_is_fixed: whether only the configuration file or this package decides where the token comes from; False
+            if the caller of the process can choose the token, or the address that it comes from.
+        runs_in_process: whether it runs foreign code in this process, which may print text and start processes.
+        remedy: what the user can do if the login token is useless.
     """
 
     key: str

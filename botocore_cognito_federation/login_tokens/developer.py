@@ -1,4 +1,4 @@
-"""Developer-authenticated identities: the identity pool's own token for a user whom the developer vouches for."""
+"""Developer-authenticated identities: the identity pool's own token for a user whom the developer authenticated."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 class DeveloperTokenProvider:
     """``cognito_developer_provider``, ``_user`` and ``_profile`` (GetOpenIdTokenForDeveloperIdentity).
 
-    The token lives 15 minutes, Cognito's default, and is exchanged at once; each renewal asks for another.
+    The token is valid for 15 minutes, Cognito's default, and is exchanged immediately; each renewal requests another.
 
     Args:
         settings: the configuration.
-        clients: makes the client that signs.
+        clients: makes the signed client.
         clock: the clock.
         open_session: opens a botocore session for another profile, which may be one of this tool.
     """
@@ -63,7 +63,7 @@ class DeveloperTokenProvider:
         client = self._clients.signing_cognito_identity(
             credentials_of_profile(settings.developer_profile, self._open_session)
         )
-        # No IdentityId: naming one would link the user to it for good. Which identity is his, the answer tells.
+        # No IdentityId: naming one would link the user to it permanently. The answer names the user's identity.
         arguments: dict[str, Any] = {
             "IdentityPoolId": settings.identity_pool_id,
             "Logins": {settings.developer_provider: settings.developer_user},
@@ -95,11 +95,11 @@ class DeveloperTokenProvider:
 
 
 def credentials_of_profile(profile: str, open_session: Callable[[str], Session]) -> ReadOnlyCredentials:
-    """The credentials of another profile, by botocore's whole chain.
+    """Return the credentials of another profile, through botocore's complete chain.
 
     Raises:
         ConfigurationError: there is no such profile, or it has no credentials.
-        TokenRefreshError: its credentials cannot be had now.
+        TokenRefreshError: its credentials are not available now.
         CognitoFederationError: it is a profile of this tool, and that failed.
     """
     from botocore.exceptions import BotoCoreError, ProfileNotFound
@@ -114,7 +114,7 @@ def credentials_of_profile(profile: str, open_session: Callable[[str], Session])
         raise ConfigurationError(f"cognito_developer_profile names {profile!r}, which is not a profile") from None
     except BotoCoreError as error:
         raise TokenRefreshError(
-            f"Profile {profile!r} (cognito_developer_profile) has no credentials for now ({type(error).__name__})",
+            f"Profile {profile!r} (cognito_developer_profile) has no credentials now ({type(error).__name__})",
             remedy=f"Run: {shell_command('aws', 'sts', 'get-caller-identity', '--profile', profile)}",
         ) from None
     raise ConfigurationError(

@@ -1,7 +1,7 @@
-"""A login token from a Python function: a refresh handler, called with a time limit, and tried again where that helps.
+"""A login token from a Python function: a refresh handler, called with a time limit and retried if that can help.
 
-The contract is that of Amplify's ``refreshHandlers``, made safe: a handler that fails, answers nonsense, never returns
-or calls back takes nothing away but this renewal.
+The contract is that of Amplify's ``refreshHandlers``, made safe: a handler that fails, returns nonsense, never returns
+or calls back can break this renewal only.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from .importing import imported_handler
 if TYPE_CHECKING:
     from ..config.settings import Settings
 
-#: Seconds that a handler has, further attempts and the pauses between them included.
+#: The handler's time limit in seconds, including further attempts and the pauses between them.
 TIME_LIMIT = 60.0
 #: Pauses of 0.2, 0.4, ... 6.4 s, each with up to 0.1 s more: some 13 s in all, Amplify's own schedule.
 _PAUSES = tuple(0.1 * 2**exponent for exponent in range(1, 7))
 _JITTER = 0.1
-#: Calls of one handler under way at once; a federation makes one at a time.
+#: Concurrent calls of one handler; a federation makes one at a time.
 _MOST_AT_ONCE = 16
 
 Handler = Callable[..., Any]
@@ -48,12 +48,12 @@ class HandlerTokenProvider:
 
     Args:
         function: the handler. It is called with ``context=`` (a `RefreshContext`) only if it has a parameter of that
-            name. A coroutine function runs in an event loop of its own. It returns a token, or a mapping with
-            ``token`` and, if known, ``expires_at`` and ``identity_id``.
-        name: the handler in words, for messages.
-        clock: seconds since the epoch.
-        sleep: waits so many seconds.
-        random: a number from 0 to 1.
+            name. A coroutine function runs in its own event loop. It returns a token, or a mapping with ``token`` and,
+            if known, ``expires_at`` and ``identity_id``.
+        name: the name of the handler for messages.
+        clock: returns seconds since the epoch.
+        sleep: waits for a number of seconds.
+        random: returns a number from 0 to 1.
         time_limit: seconds for all attempts together.
     """
 
@@ -83,16 +83,19 @@ class HandlerTokenProvider:
         return self._name
 
     def fetch(self, context: RefreshContext) -> LoginToken:
-        """A login token from the handler.
+        """Return a login token from the handler.
 
         There is one attempt while cached credentials are valid (`RefreshContext.has_valid_credentials`). Otherwise
-        network failures, 5xx, throttling and `TemporaryError` are tried again, for about 13 s.
+        network failures, 5xx, throttling and `TemporaryError` are retried for about 13 s.
+
+        Args:
+            context: information about this renewal.
 
         Raises:
             TemporaryError: the network failed, or the handler did not return in time.
-            NonRetryableError: the handler says that asking again cannot help.
-            TokenRefreshError: it failed otherwise, returned nonsense, or asks for what it is called for.
-            CognitoFederationError: whatever else of ours the handler raised.
+            NonRetryableError: the handler says that repeating the call cannot help.
+            TokenRefreshError: it failed in another way, returned nonsense, or asked for its own token.
+            CognitoFederationError: any other error of this package that the handler raised.
         """
         marker = (self._name, id(self._function))
         deadline = self._monotonic() + self._time_limit
@@ -101,7 +104,7 @@ class HandlerTokenProvider:
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
-        """A handler that asks for its own token through bare threads would start them without end."""
+        """Count the call: a handler that asks for its own token through bare threads would start them without end."""
         if self._under_way >= _MOST_AT_ONCE:
             raise asks_for_itself(self._name)
         self._under_way += 1
@@ -142,7 +145,7 @@ class HandlerTokenProvider:
         )
 
     def _public(self, failure: BaseException) -> CognitoFederationError:
-        """Our own words for what a handler raised: its text may hold a token."""
+        """Replace an exception of a handler by an error of this package: its text may hold a token."""
 
         if isinstance(failure, CognitoFederationError):
             return failure
@@ -151,12 +154,12 @@ class HandlerTokenProvider:
             return TemporaryError(f"{self._name} could not get a token for now ({kind})", remedy="Try again later")
         return TokenRefreshError(
             f"{self._name} raised {kind}{_place_of(failure)}",
-            remedy="Call it by hand to see the whole error, not shown here because it may hold secrets",
+            remedy="Call it yourself to see the whole error, which is not shown here because it may hold secrets",
         )
 
     def _parsed(self, answer: object, context: RefreshContext) -> LoginToken:
         token = self._token_in(answer)
-        # A handler that leaves the identity ID out means the one it had.
+        # A handler that leaves out the identity ID means the previous one.
         return token if token.identity_id else replace(token, identity_id=context.identity_id)
 
     def _token_in(self, answer: object) -> LoginToken:
@@ -199,15 +202,15 @@ class _Outcome:
 
                 answer = asyncio.run(_awaited(answer, time_limit))
             self.answer = answer
-        except BaseException as failure:  # noqa: BLE001 - a handler that calls sys.exit must not end its caller either
+        except BaseException as failure:  # noqa: BLE001 - a handler that calls sys.exit must not end its caller
             self.failure = failure
 
 
 def _bound(function: Handler, context: RefreshContext) -> Callable[[], Any]:
-    """The handler with its context, where it has a parameter of that name."""
+    """Return the handler with its context, if it has a parameter of that name."""
     try:
         parameter = inspect.signature(function).parameters.get("context")
-    except (TypeError, ValueError):  # not every callable written in C tells its parameters
+    except (TypeError, ValueError):  # Some callables written in C do not reveal their parameters.
         return function
     if parameter is None or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
         return function
@@ -222,7 +225,7 @@ async def _awaited(answer: Awaitable[object], time_limit: float) -> object:
     import asyncio
 
     task = asyncio.ensure_future(answer)
-    # A little early, so that a coroutine is cancelled and tidied up instead of being left behind with its thread.
+    # Slightly early, so that a coroutine is cancelled and cleaned up instead of being left behind with its thread.
     await asyncio.wait({task}, timeout=max(0.0, time_limit - 0.2))
     if task.done():
         return task.result()
@@ -231,7 +234,7 @@ async def _awaited(answer: Awaitable[object], time_limit: float) -> object:
 
 
 def _place_of(failure: BaseException) -> str:
-    """Where a handler failed, as a file name and a line; nothing of its text."""
+    """Return where a handler failed, as a file name and a line, without any of its text."""
     frames = traceback.extract_tb(failure.__traceback__)
     return f" ({os.path.basename(frames[-1].filename)}, line {frames[-1].lineno})" if frames else ""
 
@@ -251,7 +254,7 @@ def _open(settings: Settings, context: SourceContext) -> HandlerTokenProvider:
 HANDLER = SourceDeclaration(
     "refresh_handler",
     _open,
-    lambda settings: "Let the token source answer with a new token",
+    lambda settings: "Make the token source return a new token",
     address_is_fixed=True,
     runs_in_process=True,
 )
@@ -260,7 +263,7 @@ HANDLER = SourceDeclaration(
 _NETWORK_ERRORS = frozenset(
     {errno.ENETDOWN, errno.ENETUNREACH, errno.ENETRESET, errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ETIMEDOUT}
 )
-#: Library -> base classes of what it raises when the network fails.
+#: Library -> base classes of its network exceptions.
 _OF_LIBRARIES = {
     "requests": ("ConnectionError", "Timeout", "ChunkedEncodingError", "ContentDecodingError"),
     "urllib3": ("HTTPError",),
@@ -287,24 +290,24 @@ _THROTTLING_CODES = frozenset(
 
 
 def _built_in() -> tuple[type[BaseException], ...]:
-    import asyncio  # few processes need it, or the others
+    import asyncio  # Few processes need it, or the other modules.
     import socket
     from concurrent.futures import TimeoutError as FuturesTimeoutError
     from http.client import HTTPException
 
-    # Some are classes of their own before Python 3.11.
+    # Some are separate classes before Python 3.11.
     of_time = (TimeoutError, asyncio.TimeoutError, FuturesTimeoutError)
     return (TemporaryError, ConnectionError, *of_time, socket.gaierror, socket.herror, HTTPException)
 
 
 def is_temporary(error: BaseException) -> bool:
-    """Whether the same call may succeed later, as far as the exception tells."""
+    """Return whether the same call may succeed later, as far as the exception shows."""
     status = _status_of(error)
     if status is not None and status >= 400:
         return status in (408, 425, 429) or status >= 500 or _is_throttling(error)
     if isinstance(error, _built_in()) or _is_of_library(error):
         return True
-    reason = getattr(error, "reason", None)  # urllib.error.URLError wraps what really happened
+    reason = getattr(error, "reason", None)  # urllib.error.URLError wraps the actual exception.
     if isinstance(error, OSError) and isinstance(reason, BaseException) and reason is not error:
         return is_temporary(reason)
     return isinstance(error, OSError) and error.errno in _NETWORK_ERRORS
@@ -315,7 +318,7 @@ def _is_of_library(error: BaseException) -> bool:
 
 
 def _status_of(error: BaseException) -> int | None:
-    """The HTTP status in an exception: of urllib, requests, httpx, aiohttp or botocore."""
+    """Return the HTTP status in an exception of urllib, requests, httpx, aiohttp or botocore."""
     response = getattr(error, "response", None)
     if isinstance(response, dict):
         metadata = response.get("ResponseMetadata")

@@ -1,4 +1,4 @@
-"""Login tokens that are on this machine: in a file, in a variable, or printed by a command."""
+"""Login tokens on this machine: in a file, in a variable, or printed by a command."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from .base import (
 if TYPE_CHECKING:
     from ..config.settings import Settings
 
-#: More than the longest token in JSON with room to spare; a file beyond it is some other file.
+#: More than the longest token in JSON needs; a larger file is something else.
 _MOST_BYTES = 1 << 20
-#: The path is wrong, which waiting does not mend; ENXIO is a socket.
+#: The path is wrong, and waiting does not fix that; ENXIO is a socket.
 _WRONG_PATH = frozenset({errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO, errno.EINVAL})
 
 
 def path_of(configured: str) -> str:
-    """The path of the token file: ``~`` and ``$NAME`` are expanded, as botocore does for its own paths."""
+    """Return the path of the token file: ``~`` and ``$NAME`` are expanded, as botocore does for its own paths."""
     return os.path.expanduser(os.path.expandvars(configured))
 
 
 def variables_of(configured: str) -> tuple[str, ...]:
-    """The variables on which the path of the token file depends: another value is another file."""
+    """Return the variables on which the path of the token file depends: another value means another file."""
     names = [bare or braced for bare, braced in re.findall(r"\$(?:(\w+)|\{([^}]*)\})", configured, re.ASCII)]
     if configured.startswith("~"):
         names.append("USERPROFILE" if os.name == "nt" else "HOME")
@@ -67,7 +67,7 @@ class FileTokenProvider:
 
     def _read(self) -> bytes:
         try:
-            # Non-blocking, so that a pipe put in place of the file cannot hold the caller up.
+            # Non-blocking: a pipe in place of the file must not block the caller.
             descriptor = os.open(self._path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
         except FileNotFoundError:
             raise ConfigurationError(
@@ -96,7 +96,7 @@ class FileTokenProvider:
 
 
 def _opened(descriptor: int) -> BinaryIO:
-    """A file of a descriptor, which is closed where it cannot be one (a directory)."""
+    """Open a descriptor as a file; close it if that is impossible (a directory)."""
     with contextlib.ExitStack() as undo:
         undo.callback(os.close, descriptor)
         file = os.fdopen(descriptor, "rb")
@@ -123,7 +123,7 @@ def _file_bindings(settings: Settings) -> tuple[Binding, ...]:
 FILE = SourceDeclaration(
     "token_file",
     _open_file,
-    lambda settings: f"Let what writes cognito_token_file {settings.token_file} renew it",
+    lambda settings: f"Make the program that writes cognito_token_file {settings.token_file} renew it",
     options=("token_field",),
     bindings=_file_bindings,
     read=lambda settings, environ: _file_source(settings, time.time).fetch(RefreshContext()),
@@ -217,7 +217,7 @@ def _open_command(settings: Settings, context: SourceContext) -> CommandTokenPro
 COMMAND = SourceDeclaration(
     "token_command",
     _open_command,
-    lambda settings: "Let cognito_token_command print a new token",
+    lambda settings: "Make cognito_token_command print a new token",
     options=("token_field",),
     address_is_fixed=True,
 )

@@ -1,7 +1,7 @@
-"""The registry of token sources: the one place that lists them.
+"""The registry of token sources: the only list of them.
 
-Everything that depends on which sources there are (the configuration keys and what goes together, the sources
-themselves, ready answers, whose credentials a session gets, remedies) derives from the declarations here.
+Everything that depends on the existing sources derives from these declarations: the configuration keys and their
+combinations, the providers, the cached responses, the sharing between sessions, and the remedies.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ SOURCES: tuple[SourceDeclaration, ...] = (
 
 
 def workload_keys() -> tuple[str, ...]:
-    """The keys that select a workload's token source; at most one may be set.
+    """Return the keys that select a workload's token source; at most one may be set.
 
-    Those of a developer's user are not among them: they are three that go together.
+    The keys of developer-authenticated users are not among them: those are three keys that belong together.
     """
     return tuple(dict.fromkeys(source.key for source in SOURCES if source is not DEVELOPER))
 
 
 def names_of(key: str) -> tuple[str, ...]:
-    """The names of sources that a key takes as its value: ``token_source``, and some of them ``token_url``."""
+    """Return the names of sources that a key accepts as its value: ``token_source``, and for some ``token_url``."""
     by_url = key == "token_url"
     return tuple(
         source.name for source in SOURCES if source.name and (source.key == key or (by_url and source.is_token_url))
@@ -51,7 +51,7 @@ def names_of(key: str) -> tuple[str, ...]:
 
 
 def selected(values: Mapping[str, Any]) -> SourceDeclaration | None:
-    """The source that the values of keys select; None where people sign in, and for guests."""
+    """Return the source that the values of keys select; None for interactive sign-ins and for guests."""
     named = values.get("token_source") or values.get("token_url")
     for source in SOURCES:
         if source.name and source.name == named and (source.is_token_url or values.get("token_source")):
@@ -60,38 +60,38 @@ def selected(values: Mapping[str, Any]) -> SourceDeclaration | None:
 
 
 def options() -> tuple[str, ...]:
-    """The keys that go only with some token sources."""
+    """Return the keys that belong to some token sources only."""
     return tuple(dict.fromkeys(option for source in SOURCES for option in source.options))
 
 
 def source_of(settings: Settings) -> SourceDeclaration:
-    """The token source of a configuration."""
+    """Return the token source of a configuration."""
     if settings.is_guest:
         return GUEST
     return selected(vars(settings)) or SIGN_IN
 
 
 def token_at_hand(settings: Settings, environ: Mapping[str, str]) -> LoginToken | None:
-    """The token that a variable or a file holds; None where another party has to be asked for one.
+    """Return the token that a variable or a file holds; None if a service has to be asked for one.
 
     Raises:
-        CognitoFederationError: there is none, or none that can be read.
+        CognitoFederationError: there is no token, or no readable one.
     """
     source = source_of(settings)
     return source.read(settings, environ) if source.read is not None else None
 
 
 def address_is_fixed(settings: Settings, environ: Mapping[str, str]) -> bool:
-    """Whether no variable, argument or file of a stranger can say where the login token comes from."""
+    """Return whether no variable, argument or file of an attacker can decide where the login token comes from."""
     fixed = source_of(settings).address_is_fixed
     return fixed if isinstance(fixed, bool) else fixed(settings, environ)
 
 
 def answers_by_claims(settings: Settings, environ: Mapping[str, str]) -> bool:
-    """Whether cached credentials answer to the claims of a token that was not itself exchanged.
+    """Return whether cached credentials may be returned for the claims of a token that was not itself exchanged.
 
-    A stranger could otherwise put a token there that names another user, or name another provider that has a user
-    of the same name.
+    Otherwise an attacker could supply a token that names another user, or name another provider that has a user of the
+    same name.
     """
     provider_is_fixed = not any(
         settings.origin(name).layer in ("environment", "flag") for name in ("provider", "issuer", "login_key")
@@ -100,26 +100,26 @@ def answers_by_claims(settings: Settings, environ: Mapping[str, str]) -> bool:
 
 
 def tells_users_apart(settings: Settings, environ: Mapping[str, str]) -> bool:
-    """Whether what is configured and bound says whose credentials are asked for, with no other party asked.
+    """Return whether the configuration and the bindings identify the user, without asking any service.
 
-    A command or a URL may answer for another user each time, and says so only when it is asked. A handler is code
-    of this process; to ask it for each session would call it from within itself where it uses its own profile.
+    A command or a URL may answer for another user each time, and says so only when it is asked. A handler is code of
+    this process; asking it for each session would call it recursively if it uses its own profile.
     """
     is_one_user = source_of(settings).runs_in_process or bool(settings.developer_user)
     return is_one_user or has_ready_answer(settings, environ)
 
 
 def has_ready_answer(settings: Settings, environ: Mapping[str, str]) -> bool:
-    """Whether an answer may be served again while the bindings are unchanged, without a token being asked for."""
+    """Return whether a cached response may be reused while the bindings are unchanged, without a new token."""
     source = source_of(settings)
     user_is_known = source.knows_user or settings.identity_id is not None
     return source.read is not None or (user_is_known and address_is_fixed(settings, environ))
 
 
 def bindings_of_answer(settings: Settings, environ: Mapping[str, str]) -> tuple[Binding, ...] | None:
-    """What a ready-to-print answer of a configuration depends on; None when a token must be asked for each time.
+    """Return what a cached response depends on; None if a token must be fetched each time.
 
-    Linked logins have sign-out marks of their own, so no answer is stored for them.
+    Linked logins have their own sign-out epochs, so no response is cached for them.
     """
     if settings.logins or not has_ready_answer(settings, environ):
         return None

@@ -1,7 +1,7 @@
 """The login token of a stored sign-in, renewed with its refresh token.
 
-A refresh token may be good for one use only. So it is spent by one process at a time, which has just proved that it
-can write the store, and what comes back is kept before anything else happens to it.
+A refresh token may be valid for one use only. So only one process at a time uses it, after checking that it can write
+the store, and the new refresh token is stored before anything else happens to it.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds before its expiry at which a login token is renewed, unless a third of its life is less.
+#: Seconds before its expiry at which a login token is renewed, unless a third of its lifetime is less.
 _EARLY = 120.0
-#: Seconds to wait for whoever renews the same session.
+#: Seconds to wait for another process that is renewing the same session.
 _LOCK_TIMEOUT = 45.0
 
 
 @dataclass(frozen=True)
 class RefreshedTokens:
-    """What a renewal brought, verified.
+    """The verified tokens of a renewal.
 
     Attributes:
-        login_token: the token Cognito takes.
+        login_token: the token for Cognito.
         expires_at: when it expires, seconds since the epoch.
-        refresh_token: what renews it from now on.
+        refresh_token: the refresh token for the next renewal.
     """
 
     login_token: str
@@ -61,25 +61,29 @@ class RefreshedTokens:
     refresh_token: str | None
 
 
-#: Keeps a refresh token that has just come, before anything that came with it is looked at.
-KeepRefreshToken = Callable[[str | None], None]
+#: Stores a new refresh token before the rest of the response is validated.
+StoreRefreshToken = Callable[[str | None], None]
 
 
 class RefreshTokenExpired(Exception):
-    """The provider's definitive word that a refresh token will never be taken again; its text goes to the user."""
+    """The provider's definitive statement that a refresh token is no longer valid; its text is shown to the user."""
 
 
 class Refresher(Protocol):
-    """How the sessions of one kind of provider are renewed."""
+    """Renews the sessions of one kind of provider."""
 
-    def __call__(self, session: Session, keep: KeepRefreshToken) -> RefreshedTokens:
-        """Spend the session's refresh token.
+    def __call__(self, session: Session, store_refresh_token: StoreRefreshToken) -> RefreshedTokens:
+        """Use the session's refresh token.
+
+        Args:
+            session: the session.
+            store_refresh_token: called with a new refresh token as soon as it has arrived.
 
         Raises:
-            RefreshTokenExpired: it is good for nothing any more.
-            SignInRequiredError: the provider wants to see the user.
-            TemporaryError: the provider cannot be asked now.
-            CognitoFederationError: anything else.
+            RefreshTokenExpired: it is no longer valid.
+            SignInRequiredError: the provider requires the user to sign in.
+            TemporaryError: the provider cannot be reached now.
+            CognitoFederationError: any other failure.
         """
         ...
 
@@ -88,11 +92,11 @@ class RefreshTokenProvider(CachedTokenProvider):
     """The token source of an interactive sign-in.
 
     Args:
-        sessions: where the session is kept.
-        store: gives the session's lock.
-        renewal: makes what renews the session, on first need.
+        sessions: the stored sessions.
+        store: provides the session's lock.
+        refresher: makes the function that renews the session, when it is first needed.
         login: the command that signs in, for remedies.
-        clock: seconds since the epoch.
+        clock: returns seconds since the epoch.
     """
 
     def __init__(
@@ -109,10 +113,10 @@ class RefreshTokenProvider(CachedTokenProvider):
         return "the session"
 
     def cached_token(self) -> LoginToken:
-        """The last token whatever its age: enough to say whose credentials are asked for.
+        """Return the last token of any age: it is enough to identify the user.
 
         Raises:
-            SignInRequiredError: nobody is signed in.
+            SignInRequiredError: the user is not signed in.
         """
         session = self._session()
         return session.token() or self.fetch(RefreshContext())
@@ -146,7 +150,7 @@ class RefreshTokenProvider(CachedTokenProvider):
         except RefreshTokenExpired as ended:
             newer = self._sessions.read()
             if newer is not None and newer.refresh_token and newer.refresh_token != session.refresh_token:
-                # Somebody who shares the store but not the lock, on another machine, was quicker.
+                # A process on another machine, which shares the store but not the lock, was faster.
                 return self._renewed_once_more(newer, context)
             if newer is not None:
                 # The token that ran out still says whose credentials live on; one that Cognito refused says nothing.
@@ -166,13 +170,13 @@ class RefreshTokenProvider(CachedTokenProvider):
             if token is not None and self._is_alive(token):
                 return token
             raise self._sign_in(f"The session of {session.who} has ended, and there is no refresh token to renew it")
-        # The proof that what comes back can be kept, and the space for it: a full or read-only home must not burn the
-        # session, which may be another host's too.
+        # The write proves that the new refresh token can be stored, and reserves the space for it: a full or read-only
+        # home directory must not use up the session, which another host may share.
         with self._sessions.reserved(session) as write:
             kept = self._spent(session, write)
             write(kept)
         if self._sessions.read() is None:
-            # Signing out wins over a renewal in flight; whoever signed out waits for our lock and revokes what came.
+            # A sign-out wins over a renewal in flight: it waits for this lock and revokes the new token.
             raise self._sign_in(f"{session.who} signed out meanwhile")
         logger.debug("Renewed the session of %s", session.who)
         token = kept.token()
@@ -180,13 +184,13 @@ class RefreshTokenProvider(CachedTokenProvider):
         return token
 
     def _spent(self, session: Session, write: Callable[[Session], None]) -> Session:
-        """Spend the refresh token; the session that comes of it, whose own refresh token is on disk already."""
+        """Use the refresh token; return the resulting session, whose refresh token is on disk already."""
 
-        def keep(refresh_token: str | None) -> None:
+        def store_refresh_token(refresh_token: str | None) -> None:
             write(replace(session, refresh_token=refresh_token or session.refresh_token))
 
         try:
-            renewed = self._renewal()(session, keep)
+            renewed = self._renewal()(session, store_refresh_token)
         except SignInRequiredError as error:
             raise SignInRequiredError(error.what, remedy=self._remedy(error)) from None
         except TokenRefreshError as error:
@@ -210,7 +214,7 @@ class RefreshTokenProvider(CachedTokenProvider):
         return SignInRequiredError(what, remedy=self._remedy(None))
 
     def _remedy(self, error: CognitoFederationError | None) -> str:
-        """The remedy of an error, with the command that signs in for this configuration."""
+        """Return the remedy of an error, with the command that signs in for this configuration."""
         if error is None or not error.remedy:
             return SIGN_IN_AGAIN.by(self._login)
         return error.sign_in_again.by(self._login) if error.sign_in_again is not None else error.remedy
@@ -235,7 +239,7 @@ def _open(settings: Settings, context: SourceContext) -> CachedTokenProvider:
             f"There is no interactive sign-in with {provider.name}", remedy=provider.no_sign_in_reason
         )
 
-    def party() -> OIDCClient:
+    def client() -> OIDCClient:
         from ..oidc.client import oidc_client
 
         return oidc_client(settings, store, environ)
@@ -247,7 +251,7 @@ def _open(settings: Settings, context: SourceContext) -> CachedTokenProvider:
 
     def refresher() -> Refresher:
 
-        return user_pool_refresher(pool) if settings.signs_in_by_password else oidc_refresher(party)
+        return user_pool_refresher(pool) if settings.signs_in_by_password else oidc_refresher(client)
 
     provider_of_session = RefreshTokenProvider(
         Sessions(settings, store),
@@ -263,25 +267,25 @@ def _remedy(settings: Settings) -> str:
     return f"Run: {login_command(settings)}"
 
 
-#: People sign in. Its tokens were verified where they were obtained. Nothing is bound: a sign-out and a sign-in of
-#: another user change the mark of sign-outs, to which every answer is bound.
+#: Interactive sign-ins. Their tokens were verified when they were obtained. There are no bindings: a sign-out and a
+#: sign-in of another user change the sign-out epoch, to which every cached response is bound.
 SIGN_IN = SourceDeclaration("", _open, _remedy, knows_user=True, address_is_fixed=True)
-#: Guests have no login, and so no token that could be good for nothing.
+#: Guests have no login, and so no token that could be useless.
 GUEST = SourceDeclaration("", lambda settings, context: None, _remedy, knows_user=True, address_is_fixed=True)
 
 
-def oidc_refresher(party_of: Callable[[], OIDCClient]) -> Refresher:
-    """The renewal of an OpenID Connect or OAuth 2.0 session by its refresh token (RFC 6749, section 6)."""
+def oidc_refresher(make_client: Callable[[], OIDCClient]) -> Refresher:
+    """Return a function that renews an OpenID Connect or OAuth 2.0 session (RFC 6749, section 6)."""
 
-    def renew(session: Session, keep: KeepRefreshToken) -> RefreshedTokens:
+    def renew(session: Session, store_refresh_token: StoreRefreshToken) -> RefreshedTokens:
         from ..oidc.tokens import GrantEndedError, refresh_tokens
 
         try:
             answer = refresh_tokens(
-                party_of(),
+                make_client(),
                 session.refresh_token or "",
                 subject=session.subject,
-                persist=lambda raw: keep(raw.refresh_token),
+                persist=lambda raw: store_refresh_token(raw.refresh_token),
             )
         except GrantEndedError as ended:
             raise RefreshTokenExpired(ended.what) from None
@@ -291,26 +295,26 @@ def oidc_refresher(party_of: Callable[[], OIDCClient]) -> Refresher:
 
 
 def user_pool_refresher(
-    pool_of: Callable[[], UserPool],
+    make_pool: Callable[[], UserPool],
     *,
     username: str | None = None,
     renewed: Callable[[UserPoolTokens], None] | None = None,
 ) -> Refresher:
-    """The renewal of a sign-in by password at a user pool (GetTokensFromRefreshToken).
+    """Return a function that renews a password sign-in at a user pool (GetTokensFromRefreshToken).
 
     Args:
-        pool_of: makes the user pool.
-        username: the user's name in the pool; default is the one the session keeps.
-        renewed: told of the new tokens, whose access token is good for the account operations.
+        make_pool: makes the user pool.
+        username: the user's name in the pool; by default the one in the session.
+        renewed: called with the new tokens, whose access token is valid for the account operations.
     """
 
-    def renew(session: Session, keep: KeepRefreshToken) -> RefreshedTokens:
+    def renew(session: Session, store_refresh_token: StoreRefreshToken) -> RefreshedTokens:
         from ..errors import SignInRequiredError, TokenRefreshError
 
         try:
-            tokens = pool_of().refresh(pool_tokens(session, username), persist=keep)
+            tokens = make_pool().refresh(pool_tokens(session, username), persist=store_refresh_token)
         except SignInRequiredError as ended:
-            # The pool says this of a refresh token that has expired, was revoked, or was rotated by somebody else.
+            # The pool says this of a refresh token that has expired, was revoked, or was rotated by another process.
             raise RefreshTokenExpired(ended.what) from None
         subject = (unverified_claims(tokens.id_token) or {}).get("sub")
         if session.subject is not None and subject != session.subject:
@@ -323,7 +327,7 @@ def user_pool_refresher(
 
 
 def pool_tokens(session: Session, username: str | None = None) -> UserPoolTokens:
-    """What is kept of a sign-in, in the form in which the user pool takes it; without an access token."""
+    """Return the stored part of a sign-in as the user pool's tokens, without an access token."""
     from ..user_pool import Device, UserPoolTokens
 
     return UserPoolTokens(

@@ -1,6 +1,7 @@
-"""Login tokens by HTTP: from a URL of the configuration, and from the token endpoints of platforms.
+"""Login tokens by HTTP: from a configured URL, and from the token endpoints of platforms.
 
-Each is one GET without a credential of ours; the platform knows its caller by a header, a job token or the machine.
+Each is one GET without credentials of this package; the platform identifies its caller by a header, a job token or the
+machine.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from .._util.http import HttpAnswer, HttpClient
     from ..config.settings import Settings
 
-#: The metadata services answer on these without TLS: a packet to them does not leave the machine's host.
+#: The metadata services use these addresses without TLS: a packet to them does not leave the machine's host.
 METADATA_ADDRESS = "169.254.169.254"
 _GCP_HOST = "metadata.google.internal"
 GCP_ADDRESSES = frozenset({_GCP_HOST, METADATA_ADDRESS})
@@ -40,12 +41,12 @@ class PlatformRequest:
     """A request for a platform's token.
 
     Attributes:
-        url: where to; holds no secret.
-        headers: to send.
-        token_field: the JSON field of the token; None where the answer is the bare token.
-        plain_http_hosts: hosts that may be asked without TLS, and never by proxy.
-        answer_header: a header that only the true service sets; None where it has none.
-        remedy: what to look at when it refuses.
+        url: the URL; it holds no secret.
+        headers: the request headers.
+        token_field: the JSON field of the token; None if the answer is the bare token.
+        plain_http_hosts: hosts that may be asked without TLS, and never through a proxy.
+        answer_header: a header that only the real service sets; None if it has none.
+        remedy: what to check if it refuses.
     """
 
     url: str
@@ -57,13 +58,13 @@ class PlatformRequest:
 
 
 def with_parameter(url: str, name: str, value: str) -> str:
-    """`url` with one more query parameter."""
+    """Return `url` with one more query parameter."""
     separator = "" if url.endswith(("?", "&")) else "&" if urlsplit(url).query else "?"
     return f"{url}{separator}{name}={quote(value, safe='')}"
 
 
 def github_actions(environ: Mapping[str, str], audience: str | None) -> PlatformRequest:
-    """GitHub's and Forgejo's runners: an ID token for the job, asked for anew each time as it lives minutes.
+    """Request an ID token for the job from GitHub's or Forgejo's runner; it is valid for minutes only.
 
     Source: GitHub, "OpenID Connect reference", requesting the JWT using environment variables.
     """
@@ -82,9 +83,10 @@ def github_actions(environ: Mapping[str, str], audience: str | None) -> Platform
 
 
 def gcp(environ: Mapping[str, str], audience: str | None) -> PlatformRequest:
-    """The metadata server of Google Cloud: an ID token of the machine's service account.
+    """Request an ID token of the machine's service account from the metadata server of Google Cloud.
 
-    ``GCE_METADATA_HOST`` moves it, as in Google's own libraries. Source: Google Cloud, "Verify VM identity".
+    ``GCE_METADATA_HOST`` overrides its address, as in Google's own libraries. Source: Google Cloud, "Verify VM
+    identity".
     """
     host = environ.get("GCE_METADATA_HOST") or _GCP_HOST
     query = urlencode({"audience": audience or "", "format": "full"})
@@ -98,7 +100,7 @@ def gcp(environ: Mapping[str, str], audience: str | None) -> PlatformRequest:
 
 
 def azure(environ: Mapping[str, str], audience: str | None) -> PlatformRequest:
-    """A managed identity of Azure: the endpoint of App Service, Functions and Container Apps, else that of a VM.
+    """Request a managed identity's token from Azure: App Service, Functions and Container Apps, or else a VM.
 
     ``AZURE_CLIENT_ID`` chooses a user-assigned identity, as in Azure's own libraries. Sources: Azure, "How to use
     managed identities for App Service", REST endpoint reference; "How to use managed identities on a VM".
@@ -130,7 +132,7 @@ def azure(environ: Mapping[str, str], audience: str | None) -> PlatformRequest:
 
 
 def _given_hosts(url: str) -> frozenset[str]:
-    """The host of an address that Azure gives its own containers, where it is link-local or ``localhost``.
+    """Return the host of an endpoint that Azure gives its own containers, if it is link-local or ``localhost``.
 
     App Service gives a link-local one, Container Apps and Functions give ``http://localhost:PORT``.
     """
@@ -141,7 +143,7 @@ def _given_hosts(url: str) -> frozenset[str]:
     return frozenset({host}) if is_link_local(host) or host == LOCALHOST else frozenset()
 
 
-#: Name -> how its request is made.
+#: Name -> the function that makes its request.
 PLATFORMS: Mapping[str, Callable[[Mapping[str, str], str | None], PlatformRequest]] = {
     "github-actions": github_actions,
     "gcp": gcp,
@@ -159,12 +161,12 @@ class UrlTokenProvider:
     """``cognito_token_url``.
 
     Args:
-        url: the URL, or the name of a platform (`platforms.PLATFORMS`).
-        audience: sent as the query parameter that the platform, or else ``audience``, names.
+        url: the URL, or the name of a platform.
+        audience: sent as the query parameter ``audience``, or as the one that the platform names.
         field: the JSON field of the token; None for the platform's own, or the usual ones.
         headers_env: name of the variable that holds request headers; see `headers_in`.
         environ: the process environment, read at each request.
-        clock: seconds since the epoch.
+        clock: returns seconds since the epoch.
         ca_bundle: see `HttpClient`.
         client: makes the HTTP client for a set of link-local hosts.
     """
@@ -192,7 +194,7 @@ class UrlTokenProvider:
 
     @property
     def description(self) -> str:
-        # A URL may hold what is not for a log in its path or query; its host may not.
+        # The path or query of a URL may hold a secret; its host may not.
         where = self._url if self._url in PLATFORMS else self._url.partition("://")[2].partition("/")[0]
         return f"cognito_token_url {where.partition('?')[0]}"
 
@@ -231,7 +233,7 @@ class UrlTokenProvider:
             if answer.headers.get(name) != value:
                 raise TokenRefreshError(
                     f"What answers for {self.description} is not that service (no {name} header)",
-                    remedy="This machine is elsewhere, or a proxy answers in its place",
+                    remedy="This machine is not on that platform, or a proxy answered instead",
                 )
 
     def _default_client(self, plain_http_hosts: frozenset[str]) -> HttpClient:
@@ -241,10 +243,10 @@ class UrlTokenProvider:
 
 
 def headers_in(text: str, source: str) -> dict[str, str]:
-    """Request headers in a text: one ``Name: value`` a line, or a JSON object of names and texts.
+    """Return the request headers in a text: one ``Name: value`` a line, or a JSON object of strings.
 
     Raises:
-        ConfigurationError: it is neither; the text is not quoted, as it holds secrets.
+        ConfigurationError: it is neither; the text is not quoted, because it holds secrets.
     """
     pairs = _json_pairs(text) if text.lstrip().startswith("{") else _line_pairs(text)
     if pairs is None:
@@ -295,7 +297,7 @@ def _opening(name: str | None) -> Callable[[Settings, SourceContext], LoginToken
 
 
 def _remedy(settings: Settings) -> str:
-    return "Let the token source answer with a new token"
+    return "Make the token source return a new token"
 
 
 def _headers_variable(settings: Settings) -> tuple[Binding, ...]:
@@ -303,7 +305,7 @@ def _headers_variable(settings: Settings) -> tuple[Binding, ...]:
 
 
 def _url_stands_in_the_file(settings: Settings, environ: Mapping[str, str]) -> bool:
-    """A URL that a variable or a flag has set is one that anybody may have set."""
+    """Return whether the configuration file holds the URL: the caller may have chosen one from a variable or a flag."""
     return settings.origin("token_url").layer in ("profile", "session")
 
 

@@ -4,6 +4,6 @@ Modules, outermost first; each is imported only for its job, so this page import
 
 * `sign_in`: browser and paste sign-in, start to finish; `device`: the same by device code.
 * `renewal`: the refresh grant and revocation, for sessions that live for weeks.
-* `party`: who we are to the provider and what a sign-in gives; `callback`, `pages`, `redirects`: the loopback side.
+* `client`: the OpenID Connect client and the result of a sign-in; `callback`, `pages`, `redirects`: the loopback side.
 * `authorization`, `token_endpoint`, `id_token`, `discovery`, `documents`: the protocol itself.
 """

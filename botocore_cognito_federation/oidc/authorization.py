@@ -58,7 +58,7 @@ class Redirect:
 
 
 def issuer_of(provider: IdentityProvider) -> str:
-    """Return what tells authorization servers apart: the issuer without one trailing slash, or the name of one."""
+    """Return what identifies an authorization server: the issuer without one trailing slash, or its name."""
     return (provider.issuer or provider.login_key or provider.name).removesuffix("/")
 
 
@@ -98,7 +98,7 @@ def loopback_redirect(uri: str | None, ports: tuple[int, ...]) -> Redirect:
     return Redirect(f"[{host}]" if ":" in host else host, parts.path, chosen)
 
 
-def refuse_shared_redirect(settings: Settings, party: OIDCClient, every: Iterable[Settings]) -> None:
+def refuse_shared_redirect(settings: Settings, oidc: OIDCClient, every: Iterable[Settings]) -> None:
     """Refuse a sign-in in which another provider could pass off its answer as the one that is waited for.
 
     Mix-up (RFC 9700, section 4.4): a provider sends the browser on to another one, with our redirect URI, and is then
@@ -112,32 +112,32 @@ def refuse_shared_redirect(settings: Settings, party: OIDCClient, every: Iterabl
         ConfigurationError: naming the redirect URI to register.
         TemporaryError: the provider that signs in cannot be asked what it promises.
     """
-    mine = issuer_of(party.provider)
+    mine = issuer_of(oidc.provider)
     others = {}
     for each in every:
         provider = each.provider
         if provider is None or provider.no_sign_in_reason or issuer_of(provider) == mine:
             continue
-        if _are_one(_redirect_of(settings, party.provider), _redirect_of(each, provider)):
+        if _are_one(_redirect_of(settings, oidc.provider), _redirect_of(each, provider)):
             others[issuer_of(provider)] = provider
     if not others:
         return
-    silent = party.provider if not party.metadata().answers_with_iss else _first_silent(others.values(), party)
+    silent = oidc.provider if not oidc.metadata().answers_with_iss else _first_silent(others.values(), oidc)
     if silent is None:
         return
-    other = next(iter(others)) if silent is party.provider else issuer_of(silent)
+    other = next(iter(others)) if silent is oidc.provider else issuer_of(silent)
     raise ConfigurationError(
         f"{mine} and {other} have the same redirect URI, and {issuer_of(silent)} does not promise to name itself in its"
         " answers (RFC 9207), so that an answer of one could be taken for one of the other",
-        remedy=_redirect_to_register(settings, party.provider),
+        remedy=_redirect_to_register(settings, oidc.provider),
     )
 
 
-def _first_silent(others: Iterable[IdentityProvider], party: OIDCClient) -> IdentityProvider | None:
+def _first_silent(others: Iterable[IdentityProvider], oidc: OIDCClient) -> IdentityProvider | None:
     """Return a provider that does not name itself. One that cannot be asked has no say: the one that signs in does."""
     for other in others:
         try:
-            metadata = discover(party.http, other, party.documents, now=party.clock.now())
+            metadata = discover(oidc.http, other, oidc.documents, now=oidc.clock.now())
         except CognitoFederationError:
             continue
         if not metadata.answers_with_iss:
@@ -212,7 +212,7 @@ def what_helps(found: ProviderError) -> str | SignInAgain:
 
 
 class NotOurAnswerError(SignInFailedError):
-    """The answer belongs to another request (`state`): whoever sent it, the sign-in still waits for its own."""
+    """The answer belongs to another request (`state`): it is ignored, and the sign-in still waits for its own."""
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ class AuthorizationRequest:
 
 
 def authorization_request(
-    party: OIDCClient,
+    oidc: OIDCClient,
     metadata: ProviderMetadata,
     redirect_uri: str,
     *,
@@ -259,19 +259,19 @@ def authorization_request(
     """
     if metadata.authorization_endpoint is None:
         raise ConfigurationError(
-            f"{party.provider.name} has no authorization endpoint", remedy=without_browser(metadata)
+            f"{oidc.provider.name} has no authorization endpoint", remedy=without_browser(metadata)
         )
     state, nonce, verifier = random(32), random(32), random(48)
-    scopes = party.effective_scopes(metadata)
-    parameters = dict(party.provider.authorization_parameters) | configured_parameters(party)
-    prompt = prompt or consent_for_offline_access(party, metadata, scopes)
+    scopes = oidc.effective_scopes(metadata)
+    parameters = dict(oidc.provider.authorization_parameters) | configured_parameters(oidc)
+    prompt = prompt or consent_for_offline_access(oidc, metadata, scopes)
     if prompt is not None:
         parameters.setdefault("prompt", prompt)
     if login_hint:
         parameters.setdefault("login_hint", login_hint)
     parameters |= {
         "response_type": "code",
-        "client_id": party.client.client_id,
+        "client_id": oidc.client.client_id,
         "redirect_uri": redirect_uri,
         "scope": " ".join(scopes),
         "state": state,
@@ -293,13 +293,13 @@ def authorization_request(
     )
 
 
-def consent_for_offline_access(party: OIDCClient, metadata: ProviderMetadata, scopes: Collection[str]) -> str | None:
+def consent_for_offline_access(oidc: OIDCClient, metadata: ProviderMetadata, scopes: Collection[str]) -> str | None:
     """Return the `prompt` that a request for `offline_access` needs; None where it needs none.
 
     OpenID Connect Core, section 11: without a request for consent a provider must ignore `offline_access`, and a strict
     one refuses the whole request on a page of its own. `cognito_auth_params` may set another prompt.
     """
-    asked = "offline_access" in scopes and party.provider.asks_consent_for_refresh_token
+    asked = "offline_access" in scopes and oidc.provider.asks_consent_for_refresh_token
     known = metadata.prompts_supported
     return "consent" if asked and (known is None or "consent" in known) else None
 
@@ -331,7 +331,7 @@ def read_answer(request: AuthorizationRequest, query: str) -> str:
 
 
 def query_of_pasted(text: str) -> str:
-    """The query in what somebody pasted: the whole redirected URL, or only what follows its question mark.
+    """Return the query in a pasted text: the whole redirected URL, or only the part after its question mark.
 
     Raises:
         ValueError: there is none in it.
@@ -358,13 +358,13 @@ def _check_issuer(request: AuthorizationRequest, found: str | None) -> None:
         )
 
 
-def configured_parameters(party: OIDCClient) -> dict[str, str]:
+def configured_parameters(oidc: OIDCClient) -> dict[str, str]:
     """`cognito_auth_params`, unless they set what the sign-in itself must.
 
     Raises:
         ConfigurationError: they do.
     """
-    parameters = dict(party.authorization_parameters)
+    parameters = dict(oidc.authorization_parameters)
     refused = sorted(_OURS & parameters.keys())
     if refused:
         raise ConfigurationError(

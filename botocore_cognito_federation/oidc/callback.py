@@ -1,4 +1,4 @@
-"""The loopback server to which the browser comes back with the answer of the provider."""
+"""The loopback server to which the browser returns with the provider's answer."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class CallbackServer:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop; a browser on its way to `/done` is waited for, but nobody who pressed Ctrl-C is made to."""
+        """Stop; wait for a browser on its way to `/done`, except after Ctrl-C."""
         interrupted = kind is not None and not issubclass(kind, Exception)
         try:
             with self._changed:
@@ -180,7 +180,7 @@ class CallbackServer:
             self._committed = True
 
     def finish(self, page: pages.Page) -> None:
-        """Tell the browser that waits at `/done` how the sign-in ended."""
+        """Show the browser that waits at `/done` the result of the sign-in."""
         with self._changed:
             self._outcome = page
             self._changed.notify_all()
@@ -209,7 +209,7 @@ class CallbackServer:
                     raise SignInFailedError("The sign-in was cancelled", remedy="Start it again when you are ready")
                 left = deadline - self._monotonic()
                 if left <= 0:
-                    raise _nobody_came(timeout, self._request, self._redirect, self.port)
+                    raise _timed_out(timeout, self._request, self._redirect, self.port)
                 self._changed.wait(min(left, 0.25))  # short: Ctrl-C on Windows and `cancel` are seen between waits
                 due = [reminder for reminder in pending if self._is_due(reminder)]
             for reminder in due:
@@ -253,7 +253,7 @@ class CallbackServer:
             try:
                 code = read_answer(self._request, request.query)
             except NotOurAnswerError:
-                return pages.response(HTTPStatus.BAD_REQUEST, pages.NOT_OURS)
+                return pages.response(HTTPStatus.BAD_REQUEST, pages.OTHER_SIGN_IN)
             except SignInFailedError as refused:
                 failure = refused
             if not self._is_from_the_browser(request):
@@ -336,7 +336,7 @@ def when_the_page_shows_an_error(request: AuthorizationRequest, redirect: Redire
     )
 
 
-def _nobody_came(
+def _timed_out(
     timeout: float, request: AuthorizationRequest | None, redirect: Redirect, port: int
 ) -> SignInFailedError:
     helps = f". {when_the_page_shows_an_error(request, redirect, port)}" if request is not None else ""

@@ -47,10 +47,10 @@ class Client:
 
 @dataclass(frozen=True)
 class OIDCClient:
-    """Everything a conversation with one provider needs.
+    """The settings and tools for requests to one provider.
 
     Attributes:
-        scopes: as configured; None for the provider's default, cut to what discovery advertises.
+        scopes: as configured; None for the provider's default, limited to those in the discovery document.
         authorization_parameters: `cognito_auth_params`.
         documents: the cache of discovery and JWKS documents.
     """
@@ -75,7 +75,7 @@ class OIDCClient:
         return discover(self.http, self.provider, self.documents, now=self.clock.now())
 
     def effective_scopes(self, metadata: ProviderMetadata) -> tuple[str, ...]:
-        """The scopes to ask for. Configured ones are taken as they are, but an ID token needs `openid`."""
+        """Return the scopes to request. Configured ones are used unchanged, but an ID token needs `openid`."""
         if self.scopes is not None:
             needs_openid = self.provider.token_kind == "id_token" and "openid" not in self.scopes
             return ("openid", *self.scopes) if needs_openid else self.scopes
@@ -135,7 +135,9 @@ class AuthenticationResult:
 
     @property
     def user_label(self) -> str:
-        """Whom to greet: name and address as far as the provider told them, else the subject; safe for a terminal."""
+        """The user for display: name and address as far as the provider named them, or the subject; safe for a
+        terminal.
+        """
         name = _claim(self.claims, "name") or _claim(self.claims, "preferred_username")
         name = name or _claim(self.claims, "cognito:username")
         address = _claim(self.claims, "email")
@@ -170,10 +172,10 @@ def _claim(claims: Mapping[str, Any], name: str) -> str | None:
 
 
 def oidc_client(settings: Settings, store: Store, environ: Mapping[str, str] | None = None) -> OIDCClient:
-    """The party that signs people in for a configuration; nothing is asked of the provider yet.
+    """Return the OpenID Connect client of a configuration, without contacting the provider.
 
     Raises:
-        ConfigurationError: there is no provider or client ID, or the client's secret cannot be had.
+        ConfigurationError: the provider or client ID is missing, or the client secret is not available.
     """
     variables = os.environ if environ is None else environ
     provider = settings.provider
@@ -198,7 +200,7 @@ def oidc_client(settings: Settings, store: Store, environ: Mapping[str, str] | N
 
 
 def client_secret(settings: Settings, store: Store, environ: Mapping[str, str]) -> str | None:
-    """The OAuth client's secret, from where the configuration says; None for a public client.
+    """Return the OAuth client's secret from its configured source; None for a public client.
 
     Raises:
         ConfigurationError: the variable is not set, or the command cannot be started.
@@ -223,7 +225,7 @@ def client_secret(settings: Settings, store: Store, environ: Mapping[str, str]) 
 
 
 def secret_key(settings: Settings) -> str:
-    """Where ``configure --client-secret-stdin`` keeps the client's secret."""
+    """Return the key under which ``configure --client-secret-stdin`` stores the client's secret."""
     return cache_key({"what": "client secret", "scope": settings.scope, "client": settings.client_id})
 
 
@@ -250,10 +252,10 @@ class ProviderError:
 
 
 def provider_error(code: object, description: object, *, secrets: Iterable[str | None] = ()) -> ProviderError:
-    """Clean what a provider sent.
+    """Clean an error of a provider.
 
     Args:
-        secrets: what was sent to it and must not come back to the screen.
+        secrets: values that were sent to the provider and must not be shown.
     """
     sent = tuple(secrets)
     text = _TOKEN_LIKE.sub("…", masked(description, sent))

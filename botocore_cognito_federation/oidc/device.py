@@ -41,7 +41,7 @@ class DeviceAuthorization:
 
 
 def sign_in_with_device(
-    party: OIDCClient,
+    oidc: OIDCClient,
     *,
     announce: Announce,
     accept: Accept | None = None,
@@ -61,8 +61,8 @@ def sign_in_with_device(
         ConfigurationError: the provider or this client has no device grant.
         TemporaryError: the provider could not be asked at the start.
     """
-    metadata = party.metadata()
-    device = authorize_device(party, metadata)
+    metadata = oidc.metadata()
+    device = authorize_device(oidc, metadata)
     limit = min(timeout, device.expires_in)
     announce(
         SignInPrompt(
@@ -73,10 +73,10 @@ def sign_in_with_device(
             expires_in=limit,
         )
     )
-    answer = poll(party, metadata, device, limit, cancel)
+    answer = poll(oidc, metadata, device, limit, cancel)
 
     def finish() -> AuthenticationResult:
-        signed_in = validate_response(party, metadata, answer)
+        signed_in = validate_response(oidc, metadata, answer)
         if accept is not None:
             accept(signed_in)
         return signed_in
@@ -84,7 +84,7 @@ def sign_in_with_device(
     return uninterrupted(finish)
 
 
-def authorize_device(party: OIDCClient, metadata: ProviderMetadata) -> DeviceAuthorization:
+def authorize_device(oidc: OIDCClient, metadata: ProviderMetadata) -> DeviceAuthorization:
     """Ask for a device code.
 
     Raises:
@@ -92,17 +92,17 @@ def authorize_device(party: OIDCClient, metadata: ProviderMetadata) -> DeviceAut
     """
     if metadata.device_authorization_endpoint is None:
         raise ConfigurationError(
-            f"{party.provider.name} has no sign-in by device code",
+            f"{oidc.provider.name} has no sign-in by device code",
             remedy=SignInAnotherWay(ways=("browser", "paste")),
         )
-    scopes = party.effective_scopes(metadata)
-    form = {**configured_parameters(party), "scope": " ".join(scopes)}
-    prompt = consent_for_offline_access(party, metadata, scopes)
+    scopes = oidc.effective_scopes(metadata)
+    form = {**configured_parameters(oidc), "scope": " ".join(scopes)}
+    prompt = consent_for_offline_access(oidc, metadata, scopes)
     if prompt is not None:
         form.setdefault("prompt", prompt)
-    answer = post(party, metadata, metadata.device_authorization_endpoint, form)
+    answer = post(oidc, metadata, metadata.device_authorization_endpoint, form)
     if answer.status != 200:
-        error = error_in(answer, secrets=secrets_of(party.client, form))
+        error = error_in(answer, secrets=secrets_of(oidc.client, form))
         raise ConfigurationError(
             f"{answer.host} gives this client no device code ({error})",
             remedy="Allow the device authorization grant for the client at the provider, or sign in another way",
@@ -111,7 +111,7 @@ def authorize_device(party: OIDCClient, metadata: ProviderMetadata) -> DeviceAut
 
 
 def poll(
-    party: OIDCClient,
+    oidc: OIDCClient,
     metadata: ProviderMetadata,
     device: DeviceAuthorization,
     limit: float,
@@ -122,18 +122,18 @@ def poll(
     Raises:
         SignInFailedError: the user or the provider said no, or `limit` seconds have passed.
     """
-    clock = party.clock
+    clock = oidc.clock
     deadline = clock.monotonic() + limit
     interval = device.interval
     form = {"grant_type": _GRANT, "device_code": device.device_code}
     pause = interval
     while True:
-        _sleep(party, min(pause, max(deadline - clock.monotonic(), 0.0)), cancel)
+        _sleep(oidc, min(pause, max(deadline - clock.monotonic(), 0.0)), cancel)
         if clock.monotonic() >= deadline:
             raise SignInFailedError(f"The code was not entered within {limit:g} seconds", remedy=SIGN_IN_AGAIN)
         pause = interval
         try:
-            answer = post(party, metadata, metadata.token_endpoint, form)
+            answer = post(oidc, metadata, metadata.token_endpoint, form)
         except ServerBusyError as busy:
             if busy.status == 429:  # Auth0 says slow_down with this status
                 interval += SLOWER_BY
@@ -144,8 +144,8 @@ def poll(
             interval = pause = min(interval * 2, max(interval, MAXIMUM_BACKOFF))
             continue
         if answer.status == 200:
-            return token_answer(party, answer, error=SignInFailedError)
-        error = error_in(answer, secrets=secrets_of(party.client, form))
+            return token_answer(oidc, answer, error=SignInFailedError)
+        error = error_in(answer, secrets=secrets_of(oidc.client, form))
         if error.code == "slow_down":
             interval += SLOWER_BY  # "for this and all subsequent requests"
         elif error.code != "authorization_pending":
@@ -153,12 +153,12 @@ def poll(
         pause = interval
 
 
-def _sleep(party: OIDCClient, seconds: float, cancel: threading.Event | None) -> None:
-    end = party.clock.monotonic() + seconds
-    while (left := end - party.clock.monotonic()) > 0:
+def _sleep(oidc: OIDCClient, seconds: float, cancel: threading.Event | None) -> None:
+    end = oidc.clock.monotonic() + seconds
+    while (left := end - oidc.clock.monotonic()) > 0:
         if cancel is not None and cancel.is_set():
             raise SignInFailedError("The sign-in was cancelled", remedy="Start it again when you are ready")
-        party.clock.sleep(left if cancel is None else min(left, _SLICE))
+        oidc.clock.sleep(left if cancel is None else min(left, _SLICE))
 
 
 def _refused(answer: HttpAnswer, error: ProviderError) -> SignInFailedError | ConfigurationError:

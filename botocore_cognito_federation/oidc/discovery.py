@@ -1,4 +1,4 @@
-"""JSON documents that providers publish (discovery, JWKS), kept for as long as HTTP says they are fresh."""
+"""JSON documents that providers publish (discovery, JWKS), cached for as long as HTTP says they are fresh."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ OpenUrl = Callable[[str], bool]
 
 
 def sign_in_with_browser(
-    party: OIDCClient,
+    oidc: OIDCClient,
     redirect: Redirect,
     *,
     announce: Announce,
@@ -101,10 +101,10 @@ def sign_in_with_browser(
         ConfigurationError, TemporaryError: as the provider's endpoints have it.
         KeyboardInterrupt: at once; the port is free again.
     """
-    metadata = party.metadata()
-    deadline = party.clock.monotonic() + timeout
-    with CallbackServer(redirect, monotonic=party.clock.monotonic) as server:
-        request = authorization_request(party, metadata, server.redirect_uri, login_hint=login_hint)
+    metadata = oidc.metadata()
+    deadline = oidc.clock.monotonic() + timeout
+    with CallbackServer(redirect, monotonic=oidc.clock.monotonic) as server:
+        request = authorization_request(oidc, metadata, server.redirect_uri, login_hint=login_hint)
         start = server.expect(request, arrived=arrived)
         prompt = SignInPrompt("browser", start, browser_opened=_opened(open_url, start), expires_in=timeout)
         announce(prompt)
@@ -117,10 +117,10 @@ def sign_in_with_browser(
 
         with _failure_shown(server):
             code = server.wait(timeout, cancel, reminders=_reminders(prompt, announce, arrived, helps))
-            answer, taken = _redeemed_and_taken(party, metadata, request, code, take)
+            answer, taken = _redeemed_and_taken(oidc, metadata, request, code, take)
             if not taken:
-                left = deadline - party.clock.monotonic()
-                answer = _with_consent(party, metadata, server, answer, left, cancel, login_hint)
+                left = deadline - oidc.clock.monotonic()
+                answer = _with_consent(oidc, metadata, server, answer, left, cancel, login_hint)
                 uninterrupted(partial(take, answer))
         server.finish(pages.signed_in(answer.user_label))
         return answer
@@ -154,7 +154,7 @@ def _reminders(
 
 
 def sign_in_with_paste(
-    party: OIDCClient,
+    oidc: OIDCClient,
     redirect_uri: str,
     *,
     ask: Callable[[SignInPrompt], str],
@@ -173,14 +173,14 @@ def sign_in_with_paste(
     Raises:
         SignInFailedError: nothing usable was pasted, the answer belongs to another sign-in, or it was refused.
     """
-    metadata = party.metadata()
+    metadata = oidc.metadata()
     # A second round would be a second paste: Google's consent is asked for at once.
-    google = ("access_type", "offline") in party.provider.authorization_parameters
-    prompt = "consent" if google and party.provider.asks_consent_for_refresh_token else None
-    request = authorization_request(party, metadata, redirect_uri, login_hint=login_hint, prompt=prompt)
-    deadline = party.clock.monotonic() + timeout
+    google = ("access_type", "offline") in oidc.provider.authorization_parameters
+    prompt = "consent" if google and oidc.provider.asks_consent_for_refresh_token else None
+    request = authorization_request(oidc, metadata, redirect_uri, login_hint=login_hint, prompt=prompt)
+    deadline = oidc.clock.monotonic() + timeout
     for number in range(_PASTE_TRIES):
-        left = max(0.0, deadline - party.clock.monotonic())
+        left = max(0.0, deadline - oidc.clock.monotonic())
         has_codes = metadata.device_authorization_endpoint is not None
         prompted = SignInPrompt("paste", request.url, expires_in=left, again=number > 0, has_device_codes=has_codes)
         pasted = ask(prompted)
@@ -191,7 +191,7 @@ def sign_in_with_paste(
         code = read_answer(request, query)
 
         def finish(request: AuthorizationRequest = request, code: str = code) -> AuthenticationResult:
-            answer = _redeem(party, metadata, request, code)
+            answer = _redeem(oidc, metadata, request, code)
             if accept is not None:
                 accept(answer)
             return answer
@@ -214,13 +214,13 @@ def _opened(open_url: OpenUrl | None, launch: str) -> bool:
 
 
 def _redeemed_and_taken(
-    party: OIDCClient, metadata: ProviderMetadata, request: AuthorizationRequest, code: str, take: Accept
+    oidc: OIDCClient, metadata: ProviderMetadata, request: AuthorizationRequest, code: str, take: Accept
 ) -> tuple[AuthenticationResult, bool]:
-    """Redeem a code and keep what it brings, in one piece; False where the user is to be asked for consent first."""
+    """Redeem a code and store the result, in one step; False if the user has to be asked for consent first."""
 
     def finish() -> tuple[AuthenticationResult, bool]:
-        answer = _redeem(party, metadata, request, code)
-        if _lacks_refresh_token(party, request, answer):
+        answer = _redeem(oidc, metadata, request, code)
+        if _lacks_refresh_token(oidc, request, answer):
             return answer, False
         take(answer)
         return answer, True
@@ -229,28 +229,28 @@ def _redeemed_and_taken(
 
 
 def _redeem(
-    party: OIDCClient, metadata: ProviderMetadata, request: AuthorizationRequest, code: str
+    oidc: OIDCClient, metadata: ProviderMetadata, request: AuthorizationRequest, code: str
 ) -> AuthenticationResult:
     answer = exchange_code(
-        party, metadata, code=code, code_verifier=request.code_verifier, redirect_uri=request.redirect_uri
+        oidc, metadata, code=code, code_verifier=request.code_verifier, redirect_uri=request.redirect_uri
     )
-    answer = exchange_for_long_lived(party, metadata, answer)
-    return validate_response(party, metadata, answer, nonce=request.nonce)
+    answer = exchange_for_long_lived(oidc, metadata, answer)
+    return validate_response(oidc, metadata, answer, nonce=request.nonce)
 
 
-def _lacks_refresh_token(party: OIDCClient, request: AuthorizationRequest, answer: AuthenticationResult) -> bool:
+def _lacks_refresh_token(oidc: OIDCClient, request: AuthorizationRequest, answer: AuthenticationResult) -> bool:
     """Return whether asking for consent may bring the refresh token that did not come.
 
     Google gives one at the first consent only, and asking for consent at every sign-in would be the alternative. With
     `offline_access` the request has asked for consent, or the provider knows no such prompt.
     """
-    if answer.refresh_token is not None or not party.provider.asks_consent_for_refresh_token:
+    if answer.refresh_token is not None or not oidc.provider.asks_consent_for_refresh_token:
         return False
-    return request.prompt is None and ("access_type", "offline") in party.provider.authorization_parameters
+    return request.prompt is None and ("access_type", "offline") in oidc.provider.authorization_parameters
 
 
 def _with_consent(
-    party: OIDCClient,
+    oidc: OIDCClient,
     metadata: ProviderMetadata,
     server: CallbackServer,
     first: AuthenticationResult,
@@ -261,10 +261,10 @@ def _with_consent(
     """A second round in the same tab; where it brings nothing better, the first answer is still a sign-in."""
     address = first.claims.get("email")
     hint = login_hint or (address if isinstance(address, str) else None)
-    request = authorization_request(party, metadata, server.redirect_uri, login_hint=hint, prompt="consent")
+    request = authorization_request(oidc, metadata, server.redirect_uri, login_hint=hint, prompt="consent")
     server.go_on_with(request)
     try:
-        second = _redeem(party, metadata, request, server.wait(timeout, cancel))
+        second = _redeem(oidc, metadata, request, server.wait(timeout, cancel))
     except CognitoFederationError as failure:
         if cancel is not None and cancel.is_set():
             raise

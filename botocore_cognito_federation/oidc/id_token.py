@@ -125,7 +125,9 @@ def _header(token: str, error: type[CognitoFederationError]) -> dict[str, Any]:
 
 
 def _proves_nothing(algorithm: object, error: type[CognitoFederationError]) -> CognitoFederationError:
-    """The error for "none" and HS*: the first proves nothing, the second anybody makes who knows the public key."""
+    """Return the error for "none" and HS*: the first proves nothing, and anyone with the public key can make the
+    second.
+    """
     named = printable(algorithm, 20) if isinstance(algorithm, str) else type(algorithm).__name__
     return error(
         f"The ID token is signed with {named!r}, which proves nothing about its origin",

@@ -88,7 +88,7 @@ NOTHING_HERE = Page(
     "This address only waits for the end of a sign-in that was started on this machine.",
     closing="You can close this tab.",
 )
-NOT_OURS = Page(
+OTHER_SIGN_IN = Page(
     "bad",
     "Not the sign-in that is waiting",
     "This answer belongs to another sign-in, perhaps an older one, and was ignored.",

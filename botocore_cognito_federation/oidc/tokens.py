@@ -58,7 +58,7 @@ class NoIdTokenError(SignInRequiredError):
 
 
 def exchange_code(
-    party: OIDCClient, metadata: ProviderMetadata, *, code: str, code_verifier: str, redirect_uri: str
+    oidc: OIDCClient, metadata: ProviderMetadata, *, code: str, code_verifier: str, redirect_uri: str
 ) -> TokenAnswer:
     """Spend an authorization code (RFC 6749, section 4.1.3; RFC 7636, section 4.5).
 
@@ -73,15 +73,15 @@ def exchange_code(
         "redirect_uri": redirect_uri,
         "code_verifier": code_verifier,
     }
-    answer = post(party, metadata, metadata.token_endpoint, form)
+    answer = post(oidc, metadata, metadata.token_endpoint, form)
     if answer.status != 200:
-        error = error_in(answer, secrets=secrets_of(party.client, form))
+        error = error_in(answer, secrets=secrets_of(oidc.client, form))
         _raise_for_client(error, answer)
         raise SignInFailedError(f"{answer.host} refused the sign-in ({_named(error, answer)})", remedy=SIGN_IN_AGAIN)
-    return token_answer(party, answer, error=SignInFailedError)
+    return token_answer(oidc, answer, error=SignInFailedError)
 
 
-def refresh_grant(party: OIDCClient, metadata: ProviderMetadata, refresh_token: str) -> TokenAnswer:
+def refresh_grant(oidc: OIDCClient, metadata: ProviderMetadata, refresh_token: str) -> TokenAnswer:
     """Spend a refresh token (RFC 6749, section 6); nothing in the answer is verified yet.
 
     The answer's `refresh_token` is always the one to keep: the new one, or the old where none came.
@@ -94,28 +94,28 @@ def refresh_grant(party: OIDCClient, metadata: ProviderMetadata, refresh_token: 
         TokenRefreshError: anything else.
     """
     form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-    if party.provider.long_lived_exchange:
+    if oidc.provider.long_lived_exchange:
         form = {"grant_type": "fb_exchange_token", "fb_exchange_token": refresh_token}
-    answer = post(party, metadata, metadata.token_endpoint, form)
+    answer = post(oidc, metadata, metadata.token_endpoint, form)
     if answer.status != 200:
-        _raise_refused_refresh(error_in(answer, secrets=secrets_of(party.client, form)), answer)
-    return token_answer(party, answer, error=TokenRefreshError, sent=refresh_token)
+        _raise_refused_refresh(error_in(answer, secrets=secrets_of(oidc.client, form)), answer)
+    return token_answer(oidc, answer, error=TokenRefreshError, sent=refresh_token)
 
 
-def exchange_for_long_lived(party: OIDCClient, metadata: ProviderMetadata, answer: TokenAnswer) -> TokenAnswer:
+def exchange_for_long_lived(oidc: OIDCClient, metadata: ProviderMetadata, answer: TokenAnswer) -> TokenAnswer:
     """Facebook's exchange of an hour's token for one of about 60 days, which needs the app secret.
 
     The long-lived token renews itself while it lives, so it is its own refresh token. Without a secret the answer
     stays as it is.
     """
-    if not party.provider.long_lived_exchange or party.client.client_secret is None or answer.access_token is None:
+    if not oidc.provider.long_lived_exchange or oidc.client.client_secret is None or answer.access_token is None:
         return answer
-    return refresh_grant(party, metadata, answer.access_token)
+    return refresh_grant(oidc, metadata, answer.access_token)
 
 
-def post(party: OIDCClient, metadata: ProviderMetadata, url: str, form: Mapping[str, str]) -> HttpAnswer:
+def post(oidc: OIDCClient, metadata: ProviderMetadata, url: str, form: Mapping[str, str]) -> HttpAnswer:
     """POST `form` with the client's authentication (RFC 6749, section 2.3.1)."""
-    client, headers = party.client, {}
+    client, headers = oidc.client, {}
     fields = dict(form)
     if client.client_secret is None:
         fields["client_id"] = client.client_id
@@ -124,7 +124,7 @@ def post(party: OIDCClient, metadata: ProviderMetadata, url: str, form: Mapping[
         headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
     else:
         fields |= {"client_id": client.client_id, "client_secret": client.client_secret}
-    return party.http.post_form(url, fields, headers=headers)
+    return oidc.http.post_form(url, fields, headers=headers)
 
 
 def secrets_of(client: Client, form: Mapping[str, str]) -> list[str | None]:
@@ -133,7 +133,7 @@ def secrets_of(client: Client, form: Mapping[str, str]) -> list[str | None]:
 
 
 def token_answer(
-    party: OIDCClient, answer: HttpAnswer, *, error: type[CognitoFederationError], sent: str | None = None
+    oidc: OIDCClient, answer: HttpAnswer, *, error: type[CognitoFederationError], sent: str | None = None
 ) -> TokenAnswer:
     """Read a successful answer.
 
@@ -141,10 +141,10 @@ def token_answer(
         sent: the refresh token that was spent; kept where no other came.
     """
     body = answer.json_object(error=error)
-    now = party.clock.now()
+    now = oidc.clock.now()
     life = _lifetime(body.get("expires_in"))
     access, new = text_of_token(body, "access_token"), text_of_token(body, "refresh_token")
-    if party.provider.long_lived_exchange and sent is not None:
+    if oidc.provider.long_lived_exchange and sent is not None:
         new = access
     if access is None and text_of_token(body, "id_token") is None:
         raise error(f"{answer.host} answered without any token", remedy=SIGN_IN_AGAIN)
@@ -215,7 +215,7 @@ logger = logging.getLogger(__name__)
 
 
 def validate_response(
-    party: OIDCClient,
+    oidc: OIDCClient,
     metadata: ProviderMetadata,
     answer: TokenAnswer,
     *,
@@ -237,39 +237,39 @@ def validate_response(
         error: no token Cognito takes, or one that does not hold.
         TemporaryError: the signing keys cannot be fetched now.
     """
-    if party.provider.token_kind == "access_token":
-        return _accept_access_token(party, metadata, answer, subject, error)
+    if oidc.provider.token_kind == "access_token":
+        return _accept_access_token(oidc, metadata, answer, subject, error)
     if answer.id_token is None:
-        raise _without_id_token(party, answer, renewal, error)
+        raise _without_id_token(oidc, answer, renewal, error)
     assert metadata.jwks_uri is not None, "discovery refuses an OpenID provider without keys"
     claims = verify_id_token(
         answer.id_token,
-        KeySet(party.http, party.documents, metadata.jwks_uri),
-        Expectation(metadata.issuers, party.client.client_id, nonce, subject, answer.access_token),
-        now=party.clock.now(),
+        KeySet(oidc.http, oidc.documents, metadata.jwks_uri),
+        Expectation(metadata.issuers, oidc.client.client_id, nonce, subject, answer.access_token),
+        now=oidc.clock.now(),
         error=error,
     )
-    return _made(party, answer, float(claims["exp"]), claims, str(claims["iss"]))
+    return _made(oidc, answer, float(claims["exp"]), claims, str(claims["iss"]))
 
 
 def _accept_access_token(
-    party: OIDCClient,
+    oidc: OIDCClient,
     metadata: ProviderMetadata,
     answer: TokenAnswer,
     subject: str | None,
     error: type[CognitoFederationError],
 ) -> AuthenticationResult:
     if answer.access_token is None:
-        raise error(f"{party.provider.name} gave no access token", remedy=SIGN_IN_AGAIN)
-    claims = {"sub": subject} if subject is not None else _user_info(party, metadata, answer.access_token)
-    return _made(party, answer, answer.expires_at, claims, None)
+        raise error(f"{oidc.provider.name} gave no access token", remedy=SIGN_IN_AGAIN)
+    claims = {"sub": subject} if subject is not None else _user_info(oidc, metadata, answer.access_token)
+    return _made(oidc, answer, answer.expires_at, claims, None)
 
 
 def _made(
-    party: OIDCClient, answer: TokenAnswer, expires_at: float | None, claims: dict[str, Any], issuer: str | None
+    oidc: OIDCClient, answer: TokenAnswer, expires_at: float | None, claims: dict[str, Any], issuer: str | None
 ) -> AuthenticationResult:
     return AuthenticationResult(
-        token_kind=party.provider.token_kind,
+        token_kind=oidc.provider.token_kind,
         id_token=answer.id_token,
         access_token=answer.access_token,
         refresh_token=answer.refresh_token,
@@ -280,32 +280,32 @@ def _made(
     )
 
 
-def _user_info(party: OIDCClient, metadata: ProviderMetadata, access_token: str) -> dict[str, Any]:
-    """Who signed in, for the greeting and the stores; a sign-in without it is still one."""
-    endpoints = party.provider.endpoints
+def _user_info(oidc: OIDCClient, metadata: ProviderMetadata, access_token: str) -> dict[str, Any]:
+    """Return the user's claims, for display and the stores; a sign-in without them is still valid."""
+    endpoints = oidc.provider.endpoints
     if metadata.userinfo_endpoint is None or endpoints is None:
         return {}
     try:
-        answer = party.http.get(metadata.userinfo_endpoint, headers={"Authorization": f"Bearer {access_token}"})
+        answer = oidc.http.get(metadata.userinfo_endpoint, headers={"Authorization": f"Bearer {access_token}"})
         body = answer.json_object() if answer.status == 200 else {}
     except CognitoFederationError as failure:
-        logger.debug("no user info from %s: %s", party.provider.name, failure.what)
+        logger.debug("no user info from %s: %s", oidc.provider.name, failure.what)
         return {}
     found = {"sub": body.get(endpoints.user_id_field), "name": body.get("name"), "email": body.get("email")}
     return {name: value for name, value in found.items() if isinstance(value, str) and value}
 
 
 def _without_id_token(
-    party: OIDCClient, answer: TokenAnswer, renewal: bool, error: type[CognitoFederationError]
+    oidc: OIDCClient, answer: TokenAnswer, renewal: bool, error: type[CognitoFederationError]
 ) -> CognitoFederationError:
     if renewal:
         return NoIdTokenError(
-            f"{party.provider.name} renewed the session without an ID token, which is what Cognito takes",
-            remedy=SignInAgain(f". To be spared that, {party.provider.refresh_remedy}"),
+            f"{oidc.provider.name} renewed the session without an ID token, which is what Cognito takes",
+            remedy=SignInAgain(f". To be spared that, {oidc.provider.refresh_remedy}"),
             answer=answer,
         )
     return error(
-        f"{party.provider.name} gave no ID token, which is what Cognito takes",
+        f"{oidc.provider.name} gave no ID token, which is what Cognito takes",
         remedy="Put openid into cognito_scopes, and allow OpenID Connect for this client at the provider",
     )
 
@@ -319,7 +319,7 @@ class Revocation:
 
 
 def refresh_tokens(
-    party: OIDCClient,
+    oidc: OIDCClient,
     refresh_token: str,
     *,
     subject: str | None = None,
@@ -338,32 +338,32 @@ def refresh_tokens(
         NoIdTokenError: sign-in is needed; `answer` holds the refresh token to keep.
         SignInRequiredError, ConfigurationError, TemporaryError, TokenRefreshError: see `refresh_tokens`.
     """
-    metadata = party.metadata()
+    metadata = oidc.metadata()
 
     def spend() -> TokenAnswer:
-        answer = refresh_grant(party, metadata, refresh_token)
+        answer = refresh_grant(oidc, metadata, refresh_token)
         if persist is not None:
             persist(answer)
         return answer
 
     answer = uninterrupted(spend)
-    return validate_response(party, metadata, answer, subject=subject, renewal=True, error=TokenRefreshError)
+    return validate_response(oidc, metadata, answer, subject=subject, renewal=True, error=TokenRefreshError)
 
 
-def revoke(party: OIDCClient, refresh_token: str) -> Revocation:
+def revoke(oidc: OIDCClient, refresh_token: str) -> Revocation:
     """Revoke a refresh token, and with it the grant, where the provider can (RFC 7009).
 
     Never raises for what the provider or the network does: whoever signs out forgets the token in any case.
     """
     try:
-        metadata = party.metadata()
+        metadata = oidc.metadata()
         if metadata.revocation_endpoint is None:
-            return Revocation(False, f"{party.provider.name} has no revocation endpoint")
+            return Revocation(False, f"{oidc.provider.name} has no revocation endpoint")
         form = {"token": refresh_token, "token_type_hint": "refresh_token"}
-        answer = post(party, metadata, metadata.revocation_endpoint, form)
+        answer = post(oidc, metadata, metadata.revocation_endpoint, form)
     except CognitoFederationError as failure:
         return Revocation(False, failure.what)
     if answer.status == 200:
         return Revocation(True)
-    error = error_in(answer, secrets=secrets_of(party.client, form))
+    error = error_in(answer, secrets=secrets_of(oidc.client, form))
     return Revocation(False, f"{answer.host} answered {answer.status} ({error})")

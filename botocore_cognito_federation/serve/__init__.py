@@ -1,3 +1,3 @@
-"""How credentials reach other programs: their environment, the container endpoint, the console."""
+"""How credentials reach other programs: environment variables, the container endpoint, the AWS console."""
 
 from __future__ import annotations

@@ -19,20 +19,20 @@ from ..credentials import FederatedCredentials
 if TYPE_CHECKING:
     from botocore.session import Session
 
-#: What makes some AWS client or other use credentials that are not the ones handed over.
-SHADOWS = (
+#: Variables that make some AWS client use other credentials than the ones in the environment of the child.
+OVERRIDING_VARIABLES = (
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
-    "AWS_SECURITY_TOKEN",  # botocore's older name of the same
-    "AWS_TOKEN",  # Rust's object_store takes it for the same
+    "AWS_SECURITY_TOKEN",  # botocore's older name for the same variable
+    "AWS_TOKEN",  # an alias in Rust's object_store
     "AWS_ACCESS_KEY",  # read by SDKs for Java and Go
     "AWS_SECRET_KEY",
     "AWS_CREDENTIAL_EXPIRATION",
-    "AWS_ACCOUNT_ID",  # goes with the keys
-    "AWS_BEARER_TOKEN_BEDROCK",  # sent to Amazon Bedrock in place of a signature, whatever keys there are
+    "AWS_ACCOUNT_ID",  # belongs to the keys
+    "AWS_BEARER_TOKEN_BEDROCK",  # sent to Amazon Bedrock instead of a signature, whatever keys there are
     "AWS_WEB_IDENTITY_TOKEN_FILE",
     "AWS_ROLE_ARN",
     "AWS_ROLE_SESSION_NAME",
@@ -40,7 +40,7 @@ SHADOWS = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "AWS_CREDENTIAL_FILE",  # boto's
+    "AWS_CREDENTIAL_FILE",  # read by boto
     "BOTO_CONFIG",
 )
 
@@ -57,13 +57,13 @@ _OF_A_PROFILE = (
 
 
 def base_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """An environment in which nothing takes precedence over what is added to it, or comes in its place when it fails.
+    """Return an environment without any variable that would override or replace the credentials added to it.
 
-    Our own configuration variables go too: they were about a profile that the program no longer has. The role of the
-    machine is switched off: some SDKs go on to it when the credentials they were given cannot be renewed.
+    The variables of this package go too: they describe a profile that the program no longer uses. The role of the
+    machine is switched off, because some SDKs fall back to it when the credentials they were given cannot be refreshed.
     """
     ours = {key.variable for key in KEYS.values()}
-    dropped = {*SHADOWS, *ours}
+    dropped = {*OVERRIDING_VARIABLES, *ours}
     if os.name == "nt":
         dropped = {name.upper() for name in dropped}
     left = {name: value for name, value in environment_without_chain(environ).items() if name not in dropped}
@@ -71,12 +71,12 @@ def base_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def region_variables(region: str | None) -> dict[str, str]:
-    """Both spellings: the SDKs read the first, botocore the second."""
+    """Return the region under both names: the SDKs read the first, botocore the second."""
     return {"AWS_REGION": region, "AWS_DEFAULT_REGION": region} if region else {}
 
 
 def credential_variables(credentials: FederatedCredentials, region: str | None) -> dict[str, str]:
-    """Credentials as every AWS client takes them from its environment; they cannot renew themselves there."""
+    """Return the variables from which every AWS client reads credentials; a client cannot refresh them."""
     variables = {
         "AWS_ACCESS_KEY_ID": credentials.access_key,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
@@ -89,7 +89,7 @@ def credential_variables(credentials: FederatedCredentials, region: str | None) 
 
 
 def default_profile_has_credentials(session: Session) -> bool:
-    """Whether clients without a profile find credentials in ``[default]``, before they ask a container endpoint.
+    """Return whether clients without a profile find credentials in ``[default]`` before they ask a container endpoint.
 
     Args:
         session: any botocore session; its configuration files count.
@@ -102,37 +102,37 @@ def default_profile_has_credentials(session: Session) -> bool:
 NOT_EXECUTABLE = 126
 NOT_FOUND = 127
 
-#: Passed on to the program. A terminal sends the first two to all its foreground processes by itself.
+#: Signals passed on to the program. A terminal sends the first two to all its foreground processes by itself.
 _OF_TERMINALS = ("SIGINT", "SIGQUIT")
 _FORWARDED = (*_OF_TERMINALS, "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGBREAK")
 
 
 def launch_failure(error: OSError) -> tuple[int, str]:
-    """The exit code of a shell for a program that did not start, and why."""
+    """Return a shell's exit code for a program that did not start, and the reason."""
     if isinstance(error, FileNotFoundError):
         return NOT_FOUND, "there is no such program"
     return NOT_EXECUTABLE, (error.strerror or type(error).__name__).lower()
 
 
 def replace_by(argv: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Become the program; returns, with its exit code, only where processes cannot be replaced (Windows).
+    """Replace this process by the program; only on Windows, run it as a child and return its exit code.
 
     Raises:
-        OSError: it cannot be started.
+        OSError: the program cannot be started.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     if os.name == "nt":
-        return run_beside(argv, environ)
+        return run_as_child(argv, environ)
     with _usual_signals():
-        os.execvpe(argv[0], list(argv), dict(environ))  # noqa: S606 - the point of it: no shell in between
+        os.execvpe(argv[0], list(argv), dict(environ))  # noqa: S606 - no shell in between is intended
 
 
-def run_beside(argv: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run the program as a child that gets our signals; its exit code, or 128 and the signal that ended it.
+def run_as_child(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run the program as a child that gets this process's signals; return its exit code, or 128 plus its signal.
 
     Raises:
-        OSError: it cannot be started.
+        OSError: the program cannot be started.
     """
     with forwarded_signals() as run:
         return run(argv, environ)
@@ -140,15 +140,16 @@ def run_beside(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 @contextmanager
 def forwarded_signals() -> Iterator[Callable[[Sequence[str], Mapping[str, str]], int]]:
-    """Let no signal that can be forwarded end this process; gives what `run_beside` does.
+    """Keep forwarded signals from ending this process; yields a function that works like `run_as_child`.
 
-    For what has to be cleaned up after the program, however it is made to end.
+    For callers that have to clean up after the program, however it ends.
     """
     with _Forwarding() as forwarding:
 
         def run(argv: Sequence[str], environ: Mapping[str, str]) -> int:
             program = _found(argv[0], environ)
-            # Descriptors stay open, as for a replaced process (a jobserver of make, say); all of ours close on exec.
+            # Other descriptors stay open, as in a replaced process (the jobserver of make, for example); ours close on
+            # exec.
             child = subprocess.Popen([program, *argv[1:]], env=dict(environ), close_fds=os.name == "nt")
             forwarding.to(child)
             code = child.wait()
@@ -158,7 +159,7 @@ def forwarded_signals() -> Iterator[Callable[[Sequence[str], Mapping[str, str]],
 
 
 def _found(name: str, environ: Mapping[str, str]) -> str:
-    """The program as `os.execvpe` finds it; on Windows with the extensions that make a program."""
+    """Find the program like `os.execvpe`; on Windows also with the extensions of executables."""
     if os.name != "nt":
         return name
     import shutil
@@ -168,7 +169,7 @@ def _found(name: str, environ: Mapping[str, str]) -> str:
 
 @contextmanager
 def _usual_signals() -> Iterator[None]:
-    """Undo what Python changed: ignored signals stay ignored in the program, which then survives its closed pipe."""
+    """Undo Python's signal settings: with SIGPIPE ignored, the program would survive its closed pipe."""
     changed = [number for name in ("SIGPIPE", "SIGXFSZ") if (number := getattr(signal, name, None)) is not None]
     before = {number: signal.signal(number, signal.SIG_DFL) for number in changed}
     try:
@@ -179,7 +180,7 @@ def _usual_signals() -> Iterator[None]:
 
 
 class _Forwarding:
-    """While it lasts, signals to us go to a child; those that came before there was one are not lost."""
+    """Inside ``with``, passes signals to a child; signals that came before the child started are not lost."""
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
@@ -189,14 +190,14 @@ class _Forwarding:
     def __enter__(self) -> _Forwarding:
         for name in _FORWARDED:
             number = getattr(signal, name, None)
-            # What is ignored (nohup) stays ignored, in the child too.
+            # An ignored signal (nohup) stays ignored, in the child too.
             if number is not None and signal.getsignal(number) != signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._received)
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal gave us goes back
+            signal.signal(number, handler)  # type: ignore[arg-type]  # restores what signal.signal returned
 
     def to(self, child: subprocess.Popen[bytes]) -> None:
         self._child = child
@@ -218,9 +219,9 @@ def _send(child: subprocess.Popen[bytes], number: int) -> None:
 
 
 def _in_foreground() -> bool:
-    """Whether a terminal has sent its signal to the child as well: it tells the whole foreground group."""
+    """Return whether a terminal has sent its signal to the child as well: it signals the whole foreground group."""
     if os.name == "nt":
-        return True  # a console tells all its processes
+        return True  # a console signals all its processes
     for descriptor in (0, 1, 2):
         with contextlib.suppress(OSError):
             return os.tcgetpgrp(descriptor) == os.getpgrp()

@@ -1,7 +1,7 @@
-"""Signed-in AWS console: exchanges credentials for a sign-in token, and hands a browser the address that spends it.
+"""AWS console sign-in: exchanges credentials for a sign-in token and opens the address that uses it in a browser.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_enable-console-custom-url.html: the address is valid
-for 15 minutes and is a secret, because whoever opens it is signed in.
+for 15 minutes and is a secret, because a person who opens it is signed in.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, FederationRefusedError, SignInFailedError
 
 _SERVICE = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-#: What users call a service -> its name in console addresses, where they differ.
+#: Common name of a service -> its name in console addresses, if they differ.
 _CONSOLE_NAMES = {
     "ddb": "dynamodbv2",
     "dynamodb": "dynamodbv2",
@@ -38,11 +38,11 @@ _CONSOLE_NAMES = {
 
 @dataclass(frozen=True)
 class Partition:
-    """Where a partition's console lives.
+    """The console addresses of a partition.
 
     Attributes:
         sign_in: the federation endpoint.
-        console: the console's host; regional and service consoles stand below it.
+        console: the console's host; regional and service consoles are its subdomains.
     """
 
     sign_in: str
@@ -58,10 +58,10 @@ _BY_PREFIX = {
 
 
 def partition_of(region: str) -> Partition:
-    """The partition a region belongs to.
+    """Return the partition of a region.
 
     Raises:
-        ConfigurationError: one whose console addresses are not public.
+        ConfigurationError: the console addresses of the region's partition are not public.
     """
     if region.startswith(("us-iso", "eu-isoe")):
         raise ConfigurationError(f"The console of region {region} is not known here")
@@ -69,14 +69,16 @@ def partition_of(region: str) -> Partition:
 
 
 def destination_of(partition: Partition, region: str, *, service: str | None, url: str | None) -> str:
-    """The console page to land on.
+    """Return the console page to open after the sign-in.
 
     Args:
-        service: a service's name, such as ``s3``; None with no `url` is the console's home.
+        partition: the partition of the credentials.
+        region: the region to show.
+        service: a service's name, such as ``s3``; without it and `url`, the console's home page.
         url: a page of the console.
 
     Raises:
-        ConfigurationError: `url` is no https page of this partition's console, or `service` no name.
+        ConfigurationError: `url` is not an https page of this partition's console, or `service` is not a service name.
     """
     if url is not None:
         parts = check_url(url, whose="The destination")
@@ -88,19 +90,24 @@ def destination_of(partition: Partition, region: str, *, service: str | None, ur
         return url
     name = "console" if service is None else _CONSOLE_NAMES.get(service, service)
     if not _SERVICE.fullmatch(name):
-        raise ConfigurationError("That is no name of a service", remedy="Write it as in the console's address, e.g. s3")
+        raise ConfigurationError(
+            "This is not the name of a service", remedy="Write it as in the console's address, e.g. s3"
+        )
     return f"https://{partition.console}/{name}/home?{urlencode({'region': region})}"
 
 
 def sign_in_url(credentials: FederatedCredentials, destination: str, *, endpoint: str, http: HttpClient) -> str:
-    """Exchange credentials for an address that signs in and leads to `destination`. It is a secret.
+    """Exchange credentials for an address that signs in and redirects to `destination`. The address is a secret.
 
     Args:
+        credentials: the credentials of a signed-in user.
+        destination: the console page to open.
         endpoint: the federation endpoint, `Partition.sign_in` or a regional one.
+        http: makes the request.
 
     Raises:
-        FederationRefusedError: guests, or AWS refuses the credentials.
-        TemporaryError: no answer.
+        FederationRefusedError: the credentials are those of a guest, or AWS refuses them.
+        TemporaryError: the endpoint did not answer.
     """
     if not credentials.authenticated:
         raise guests_have_no_console()
@@ -109,7 +116,7 @@ def sign_in_url(credentials: FederatedCredentials, destination: str, *, endpoint
         "sessionKey": credentials.secret_key,
         "sessionToken": credentials.token,
     }
-    # By POST, so that no log of addresses holds the keys. No SessionDuration: AWS refuses it for chained roles.
+    # POST, so that no access log holds the keys. No SessionDuration: AWS refuses it for chained roles.
     answer = http.post_form(endpoint, {"Action": "getSigninToken", "Session": json.dumps(session)})
     host = urlsplit(endpoint).hostname
     if answer.status != HTTPStatus.OK:
@@ -126,14 +133,14 @@ def sign_in_url(credentials: FederatedCredentials, destination: str, *, endpoint
 
 
 def guests_have_no_console() -> FederationRefusedError:
-    """The policy that AWS puts on guests' sessions leaves nothing of the console."""
+    """Return the error for guests: AWS's policy for guest sessions allows nothing in the console."""
     return FederationRefusedError("Guests cannot sign in to the AWS console", remedy="Use a profile that signs in")
 
 
 class OneShotRedirect:
-    """An address on loopback that leads to another one, once; inside ``with``.
+    """A loopback address that redirects to another address once; use it in ``with``.
 
-    It is worth as much as what it leads to until a browser has fetched it, and nothing afterwards.
+    Until a browser has fetched it, it is as secret as its target; afterwards it is worthless.
     """
 
     def __init__(self, target: str, *, random: Callable[[int], str]) -> None:
@@ -162,20 +169,21 @@ class OneShotRedirect:
         timeout: float = BROWSER_TIME,
         *,
         unopened: Callable[[], None] = lambda: None,
-        patience: float = BROWSER_PATIENCE,
+        reminder_after: float = BROWSER_PATIENCE,
     ) -> None:
-        """Return once the browser has been sent on.
+        """Return after the browser has been redirected.
 
         Args:
             timeout: seconds.
-            unopened: called when no browser has come after `patience` seconds.
+            unopened: called if no browser has come after `reminder_after` seconds.
+            reminder_after: seconds.
 
         Raises:
-            SignInFailedError: none came, or the address was used twice.
+            SignInFailedError: no browser came, or the address was used twice.
         """
-        if not self._has_led(min(patience, timeout)):
+        if not self._has_led(min(reminder_after, timeout)):
             unopened()
-            if not self._has_led(timeout - patience):
+            if not self._has_led(timeout - reminder_after):
                 raise SignInFailedError(
                     f"No browser came within {timeout:g} seconds", remedy="Use --print and open the address yourself"
                 )
@@ -212,5 +220,9 @@ class OneShotRedirect:
 
 
 def _page(status: HTTPStatus) -> Response:
-    text = "This address leads to the AWS console once, and not to you." if status == HTTPStatus.GONE else status.phrase
+    text = (
+        "This address opens the AWS console only once, and it has been used."
+        if status == HTTPStatus.GONE
+        else status.phrase
+    )
     return Response(status, f"{text}\n".encode(), content_type="text/plain; charset=utf-8")

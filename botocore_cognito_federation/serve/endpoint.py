@@ -1,13 +1,13 @@
-"""The container-credentials endpoint on loopback: AWS credentials by HTTP for every SDK, renewed ahead of need.
+"""The container-credentials endpoint on loopback: AWS credentials by HTTP for every SDK, refreshed in advance.
 
-Every AWS SDK asks the address in ``AWS_CONTAINER_CREDENTIALS_FULL_URI`` with the header ``Authorization`` from
-``AWS_CONTAINER_AUTHORIZATION_TOKEN`` or from the file that ``AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`` names, and asks
-again before the credentials expire. An SDK that knows only one of the two would pass the endpoint over and go on to
-the role of the machine. Some wait two seconds for an answer, so answers come from memory, and a thread renews what is
-there before it gets old, as long as somebody asks.
+Every AWS SDK requests the address in ``AWS_CONTAINER_CREDENTIALS_FULL_URI`` with an ``Authorization`` header from
+``AWS_CONTAINER_AUTHORIZATION_TOKEN``, or from the file that ``AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`` names, and
+repeats the request before the credentials expire. An SDK that knows only one of the two variables would skip the
+endpoint and use the role of the machine. Some SDKs wait only two seconds, so answers come from memory, and a thread
+refreshes the credentials in advance as long as a client asks for them.
 
-Who may ask: whoever knows path and token, which only the environment of the started program holds. A page in a browser
-can send requests to loopback too; it is refused by the Host it names and by the headers browsers add.
+A client must know the path and the token, which only the environment of the started program holds. A web page can send
+requests to loopback too; it is refused because of its Host header and the headers that browsers add.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds after which the renewing thread looks at the clock again: a laptop may have slept meanwhile.
+#: Seconds after which the refreshing thread checks the clock again: a laptop may have slept meanwhile.
 _LONGEST_PAUSE = 30.0
-#: What only browsers send with a request.
+#: Headers that only browsers send.
 _OF_BROWSERS = ("Origin", "Referer", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest")
 
 
@@ -55,17 +55,17 @@ class _Held:
 
     @property
     def renew_at(self) -> float:
-        """When to renew ahead; never in a tight loop, whatever ``cognito_refresh_window`` says."""
+        """When to refresh in advance; never in a tight loop, whatever ``cognito_refresh_window`` says."""
         lifetime = self.credentials.expires_at - self.credentials.issued_at
         return max(self.refresh_at, self.obtained_at + min(_LONGEST_PAUSE, lifetime / 10))
 
 
 class CredentialsInMemory:
-    """A federation's credentials, ready at any time; inside ``with`` a thread renews them ahead.
+    """Credentials that are ready at any time; inside ``with`` a thread refreshes them in advance.
 
     Args:
-        fetcher: where they come from.
-        now: seconds since the epoch.
+        fetcher: fetches the credentials.
+        now: returns seconds since the epoch.
     """
 
     def __init__(self, fetcher: CredentialFetcher, *, now: Callable[[], float] = time.time) -> None:
@@ -88,10 +88,10 @@ class CredentialsInMemory:
         self._wake.set()
 
     def current(self) -> FederatedCredentials:
-        """Credentials that live and were obtained since the last sign-out.
+        """Return credentials that have not expired and were obtained since the last sign-out.
 
         Raises:
-            CognitoFederationError: there are none.
+            CognitoFederationError: no such credentials are available.
         """
         if not self._wanted:
             self._wanted = True
@@ -125,7 +125,7 @@ class CredentialsInMemory:
                     raise
                 if sign_out_epoch == self._fetcher.sign_out_epoch():
                     self._held = _Held(served.credentials, served.refresh_at, sign_out_epoch, self._now())
-                    self._wake.set()  # there is a new time to wait for
+                    self._wake.set()  # The thread has to wait for a new time.
                     return served.credentials
             raise TemporaryError("The user signed out just now", remedy="Ask again")
 
@@ -136,13 +136,13 @@ class CredentialsInMemory:
             held = self._held
             if self._stopping or not self._wanted or held is None or self._now() < held.renew_at:
                 continue
-            # One renewal for each time that somebody asked: an endpoint nobody uses does not keep a sign-in alive.
+            # One refresh for each time that a client asked: an unused endpoint must not prolong a sign-in.
             self._wanted = False
             try:
                 self._renewed()
             except CognitoFederationError as error:
                 logger.debug("Could not renew ahead: %s", error.line)
-            except Exception as error:  # noqa: BLE001 - the thread must live; whoever asks next sees the error
+            except Exception as error:  # noqa: BLE001 - the thread must go on; the next client gets the error
                 logger.debug("Could not renew ahead: %s", type(error).__name__)
 
     def _pause(self) -> float:
@@ -153,17 +153,18 @@ class CredentialsInMemory:
 
 
 class Endpoint:
-    """The endpoint; serves inside ``with``, as long as which the file with its token is there.
+    """The endpoint; it serves inside ``with``, and its token file exists that long.
 
     Args:
         fetcher: fetches the credentials.
-        port: 0 for one that the system chooses.
+        port: the port; 0 for one that the system chooses.
+        now: returns seconds since the epoch.
 
     Raises:
         ConfigurationError: the port cannot be used.
     """
 
-    #: The names of `variables`.
+    #:  The names of `variables`.
     VARIABLES = (
         "AWS_CONTAINER_CREDENTIALS_FULL_URI",
         "AWS_CONTAINER_AUTHORIZATION_TOKEN",
@@ -188,11 +189,11 @@ class Endpoint:
 
     @property
     def url(self) -> str:
-        """With a path: the Ruby SDK takes no other (99designs/aws-vault#1229)."""
+        """The address, with a path: the Ruby SDK accepts no other (99designs/aws-vault#1229)."""
         return f"http://{ADDRESS}:{self.port}{self._path}"
 
     def variables(self) -> dict[str, str]:
-        """What a program's environment must hold to be served; address and token are secrets. Valid inside ``with``."""
+        """The variables that a program needs to use the endpoint, valid inside ``with``; two hold secrets."""
         return dict(zip(self.VARIABLES, (self.url, self._token, self._token_file.path), strict=True))
 
     def __enter__(self) -> Endpoint:
@@ -209,10 +210,10 @@ class Endpoint:
         self._token_file.__exit__(kind, error, trace)
 
     def credentials(self) -> FederatedCredentials:
-        """What an answer would hold now.
+        """Return the credentials that an answer would hold now.
 
         Raises:
-            CognitoFederationError: there are none.
+            CognitoFederationError: no credentials are available.
         """
         return self._credentials.current()
 
@@ -239,7 +240,7 @@ class Endpoint:
 
 
 def _document(credentials: FederatedCredentials) -> dict[str, object]:
-    """The object SDKs read; unlike ``credential_process`` it calls the session token ``Token``."""
+    """Return the JSON object that SDKs read; unlike ``credential_process`` it calls the session token ``Token``."""
     document = credentials.process_document()
     del document["Version"]
     document["Token"] = document.pop("SessionToken")
@@ -247,7 +248,7 @@ def _document(credentials: FederatedCredentials) -> dict[str, object]:
 
 
 def _status_of(error: CognitoFederationError) -> HTTPStatus:
-    """SDKs try again after 5xx, which helps only against what passes."""
+    """Return the HTTP status for an error: SDKs retry after 5xx, which helps only against temporary failures."""
     if isinstance(error, TemporaryError):
         return HTTPStatus.SERVICE_UNAVAILABLE
     return HTTPStatus.INTERNAL_SERVER_ERROR if isinstance(error, StorageError) else HTTPStatus.BAD_REQUEST
@@ -261,20 +262,20 @@ def _json(status: HTTPStatus, document: dict[str, object]) -> Response:
     return Response(status, json.dumps(document).encode())
 
 
-#: The directory of these files, under the one of the cache.
+#: The directory of the token files, inside the cache directory.
 ENDPOINTS = "endpoints"
 _OPEN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 class TokenFile:
-    """A file of mode 0600 in a directory of 0700 that holds a token inside ``with``.
+    """A file of mode 0600 in a directory of mode 0700 that holds a token inside ``with``.
 
     The file stays locked as long as its process runs. Files that are not locked were left by processes that were
     killed; they are removed whenever a new one is made.
 
     Args:
-        token: what the file holds.
-        environ: names the directory of the cache. Where nothing can be written there, the file is in the system's
+        token: the content of the file.
+        environ: the environment, which names the cache directory. If that is not writable, the file is in the system's
             directory for temporary files.
     """
 
@@ -296,8 +297,8 @@ class TokenFile:
                 failure = error
             except OSError as error:
                 failure = StorageError(
-                    f"No file for the endpoint's token can be made in {directory}: {error.strerror}",
-                    remedy="Set COGNITO_FEDERATION_CACHE_DIR to a directory that you can write",
+                    f"The endpoint's token file cannot be created in {directory}: {error.strerror}",
+                    remedy="Set COGNITO_FEDERATION_CACHE_DIR to a directory that you can write to",
                 )
         assert failure is not None
         raise failure
@@ -306,7 +307,7 @@ class TokenFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if os.name == "nt":
-            os.close(self._descriptor)  # Windows removes no file that is open
+            os.close(self._descriptor)  # Windows cannot remove an open file.
         with contextlib.suppress(OSError):
             os.unlink(self.path)
         if os.name != "nt":
@@ -319,10 +320,10 @@ class TokenFile:
 
 
 def _created(directory: str, content: bytes) -> tuple[int, str]:
-    """A new file, locked, and its path.
+    """Create a file, locked; return its descriptor and its path.
 
     Raises:
-        OSError: none can be made.
+        OSError: it cannot be created.
     """
     while True:
         path = os.path.join(directory, secrets.token_hex(8))
@@ -353,7 +354,7 @@ def _remove_abandoned(directory: str) -> None:
 
 
 def _try_lock(descriptor: int) -> bool | None:
-    """Whether this process holds the file's lock now; None where the file system or the system has none."""
+    """Return whether this process holds the file's lock now; None if the file system or the system has no locks."""
     if sys.platform == "win32":
         return None
     import fcntl

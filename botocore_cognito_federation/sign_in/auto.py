@@ -1,4 +1,4 @@
-"""``cognito_auto_login``: a sign-in nobody called for by name, only where somebody is there to see it.
+"""``cognito_auto_login``: an automatic sign-in, only where a user can see it.
 
 It is never a surprise (DESIGN, invariant 6): not in CI, not without a terminal in the foreground (or, under ``always``,
 a browser), and not for a while after one that failed, because a helper that opens a tab at every call of every SDK
@@ -66,7 +66,7 @@ class AutomaticLogin(CachedTokenProvider):
 
     def fetch(self, context: RefreshContext) -> LoginToken:
         if context.has_valid_credentials:
-            # What is served meanwhile needs no sign-in; a person is asked when it has come to its end.
+            # Usable credentials need no sign-in; the user is asked when they have expired.
             return self._provider.fetch(context)
         return self._signed_in(lambda: self._provider.fetch(context))
 
@@ -124,7 +124,7 @@ def signed_in_automatically(
     *,
     open_terminal: OpenTerminal | None = None,
 ) -> bool:
-    """Sign in if the policy allows it here and now; whether somebody signed in.
+    """Sign in if the policy allows it here and now; return whether the user signed in.
 
     Args:
         time_left: seconds the caller has; None for one that can wait for a person.
@@ -219,7 +219,7 @@ def foreground_terminal() -> TextIO | None:
 def _has_browser(environ: Mapping[str, str]) -> bool:
     from .browser import can_open_browser, why_no_file_is_read
 
-    # One that is not opened needs somebody who reads the address.
+    # A link that is not opened automatically needs a user who reads it.
     return can_open_browser(environ)[0] and not why_no_file_is_read(environ)
 
 

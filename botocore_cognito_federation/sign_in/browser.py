@@ -109,7 +109,7 @@ class PrivatePage:
 
     @property
     def uri(self) -> str:
-        """The ``file:`` address of the page, which tells nothing."""
+        """The ``file:`` address of the page, which reveals nothing."""
         return Path(self._path).as_uri()
 
     def __enter__(self) -> PrivatePage:

@@ -24,7 +24,7 @@ _CONSOLE_INTERVAL = 0.05
 
 
 class Questions(Protocol):
-    """Who answers."""
+    """The source of answers."""
 
     def say(self, text: str) -> None: ...
 

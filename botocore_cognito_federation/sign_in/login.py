@@ -152,12 +152,12 @@ class Environment:
 
 @dataclass(frozen=True)
 class SignedIn:
-    """A sign-in that is kept and proved.
+    """A stored and verified sign-in.
 
     Attributes:
-        session: what is kept.
-        credentials: the AWS credentials it gives; None for a session that has no identity pool of its own: it is there
-            for profiles, or to be linked, and an exchange by itself would make an identity nobody wants.
+        session: the stored session.
+        credentials: its AWS credentials; None for a session without its own identity pool: it is for profiles, or to be
+            linked, and an exchange by itself would create an unwanted identity.
         joined: another process signed in while this one waited.
     """
 
@@ -209,7 +209,7 @@ def sign_in(
 
 
 def _though_signed_in(error: CognitoFederationError, session: Session) -> CognitoFederationError:
-    """What hindered the exchange, said to somebody whose sign-in is kept, so that they need not sign in again."""
+    """Return the failure of the exchange for a user whose sign-in is stored, and who need not sign in again."""
     if isinstance(error, SignInRequiredError):
         return error  # they have signed out meanwhile, or the provider has ended it at once
     remedy = error.remedy

@@ -150,7 +150,7 @@ def _with_custom_answer(pool: UserPool, challenge: Challenge, ask: Questions) ->
     for name, value in challenge.parameters.items():
         if name not in _NOT_ASKED:
             ask.say(f"{printable(name, 60)}: {printable(value, _LONGEST)}")
-    # Nobody but the pool's trigger knows whether the answer is a secret, so it is treated as one.
+    # Only the pool's trigger knows whether the answer is a secret, so it is treated as one.
     return pool.send_custom_challenge_answer(challenge, ask.question("Answer", secret=True))
 
 

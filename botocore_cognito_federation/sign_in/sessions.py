@@ -93,7 +93,7 @@ class SessionWriter:
                 elif before.refresh_token != session.refresh_token:
                     self.replaced = before
             else:
-                self._make_room(before, session, label)
+                self._end_previous(before, session, label)
                 session = replace(session, sign_out_epoch=self._sessions.sign_out_epoch())
             self._sessions.write(session)
         self.session = session
@@ -104,14 +104,14 @@ class SessionWriter:
             for key, _ in list(self._store.documents(FAILURES)):
                 self._store.delete(FAILURES, key)
 
-    def _make_room(self, before: Session | None, session: Session, label: str) -> None:
-        """End what is kept for anybody who is not known to be the person who has just signed in."""
+    def _end_previous(self, before: Session | None, session: Session, label: str) -> None:
+        """End what is stored for a user who is not known to be the one who has just signed in."""
         if before is not None and (before.subject, session.subject) != (None, None):
             self._refuse_or_replace(before, label)
         elif before is not None or any(
             document.get("scope") == self._settings.scope for _, document in self._store.documents(CREDENTIALS)
         ):
-            # Nobody can say whose credentials are kept: the provider names nobody, or the session before was lost.
+            # The user of the cached credentials is unknown: the provider names none, or the previous session was lost.
             end_sign_in(self._store, self._settings.scope)
 
     def _refuse_or_replace(self, before: Session, label: str) -> None:
@@ -119,9 +119,9 @@ class SessionWriter:
         if not has_ended and not self._force:
             raise SignInFailedError(
                 f"{label} signed in, but {before.who} is signed in here ({self._settings.scope})",
-                remedy="To change over, add --force; to keep both, give each a [cognito-session] of its own",
+                remedy="To replace that sign-in, add --force; to use both, give each user a separate [cognito-session]",
             )
-        # A new epoch: no answer kept ready for the one before is printed any more.
+        # A new epoch: no cached response of the previous user is printed any more.
         end_sign_in(self._store, self._settings.scope)
         self.replaced = before
 
@@ -277,10 +277,10 @@ def revoke_session(settings: Settings, store: Store, environ: Mapping[str, str],
             tokens = UserPoolTokens("", "", refresh_token, 0.0, settings.username or "")
             user_pool_of(settings, store, environ).revoke(tokens)
             return Revocation(True)
-        party = oidc_client(settings, store, environ)
+        oidc = oidc_client(settings, store, environ)
     except CognitoFederationError as failure:
         return Revocation(False, failure.what)
-    return revoke(party, refresh_token)
+    return revoke(oidc, refresh_token)
 
 
 def revokes_one_sign_in(settings: Settings) -> bool:

@@ -44,7 +44,7 @@ def _line(descriptor: int, deadline: float) -> str:
     while len(line) < _MOST and (left := deadline - time.monotonic()) > 0:
         if not select.select([descriptor], [], [], left)[0]:
             break
-        # A byte at a time: what follows the line belongs to whoever reads next.
+        # One byte at a time: the text after the line belongs to the next reader.
         byte = os.read(descriptor, 1)
         if byte in (b"", b"\x04"):
             break
@@ -149,7 +149,7 @@ class TerminalScreen:
 
     def announce(self, prompt: SignInPrompt) -> None:
         if prompt.stalled == "unanswered" and not self._out.isatty():
-            return  # for somebody who looks at the page and at the terminal in turn
+            return  # for a user who looks at the page and the terminal in turn
         self.say(wording(prompt))
         if self._out.isatty() and self._countdown is None:
             self._countdown = _Countdown(self._out, prompt.expires_in)

@@ -1,6 +1,6 @@
 """Cognito user pools: SRP sign-in, challenges, MFA, refresh and the account operations.
 
-Imported only by what signs in to a user pool: it imports botocore.
+This package imports botocore, so only code that signs in to a user pool imports it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The account operations: sign-up, passwords, attributes. Amplify's names, in Python's habit.
+"""The account operations: sign-up, passwords and attributes, under Amplify's names in Python's spelling.
 
-Which request field `client_metadata` and `validation_data` reach is the API's: operations without a ClientMetadata
-field refuse the argument instead of dropping it.
+The API decides which request field `client_metadata` and `validation_data` reach. An operation without a ClientMetadata
+field refuses the argument instead of dropping it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _no_metadata(client_metadata: Metadata, operation: str) -> None:
 
 
 def access_token(tokens: UserPoolTokens | str) -> str:
-    """The access token of a sign-in, or the one given."""
+    """Return the access token of a sign-in, or the access token itself."""
     value = tokens.access_token if isinstance(tokens, UserPoolTokens) else tokens
     if not isinstance(value, str):
         raise ConfigurationError(
@@ -37,7 +37,7 @@ def access_token(tokens: UserPoolTokens | str) -> str:
 
 
 class AccountOperations(ClearsFrames, ABC):
-    """What a person does with an account, beside signing in. Base of `UserPool`, which brings the rest."""
+    """The operations on a user's own account other than signing in; base class of `UserPool`."""
 
     _api: Api
 
@@ -50,11 +50,21 @@ class AccountOperations(ClearsFrames, ABC):
         validation_data: Metadata = None,
         client_metadata: Metadata = None,
     ) -> UserPoolTokens | Challenge:
-        """Sign in."""
+        """Sign in; see `UserPool.sign_in`.
+
+        Args:
+            username: the user name or an alias.
+            password: the user's password.
+            validation_data: for the pre-authentication trigger.
+            client_metadata: for the pool's Lambda triggers.
+
+        Raises:
+            CognitoFederationError: the user pool refused the sign-in.
+        """
 
     @abstractmethod
     def _metadata(self, client_metadata: Metadata) -> dict[str, str]:
-        """What an operation sends: its own metadata, else the pool-wide one."""
+        """Return the metadata that an operation sends: its own, or else the pool-wide one."""
 
     def _of_user(self, username: str, client_metadata: Metadata) -> dict[str, Any]:
         """The members that the operations without a token have in common."""
@@ -77,17 +87,23 @@ class AccountOperations(ClearsFrames, ABC):
         client_metadata: Metadata = None,
         auto_sign_in: bool | AutoSignIn = False,
     ) -> SignUp:
-        """SignUp.
+        """Create an account (SignUp).
 
         Args:
+            username: the name of the new user.
+            password: the password of the new user; the pool's policy decides whether it is good enough.
             attributes: user attributes, such as ``{"email": "ada@example.com"}``.
             validation_data: for the pre sign-up trigger only; reaches SignUp.ValidationData as Name and Value.
             client_metadata: reaches SignUp.ClientMetadata.
-            auto_sign_in: sign in as soon as the account is confirmed, here or in `confirm_sign_up`, to which the
-                answer of this call is then given.
+            auto_sign_in: sign in as soon as the account is confirmed, either in this call or in `confirm_sign_up`,
+                which then takes the result of this call.
 
         Returns:
-            What happened; it holds the password, unseen in its repr, only where `auto_sign_in` still waits.
+            What happened. The result holds the password (never shown in its repr) only while the automatic sign-in is
+                still to be made.
+
+        Raises:
+            CognitoFederationError: the operation failed; `UserPool` lists the classes.
         """
         request = {**self._of_user(username, client_metadata), "Password": checks.password(password)}
         for key, value in (("UserAttributes", attributes), ("ValidationData", validation_data)):
@@ -95,7 +111,7 @@ class AccountOperations(ClearsFrames, ABC):
             if listed:
                 request[key] = listed
         automatic = AutoSignIn() if auto_sign_in is True else auto_sign_in or None
-        if automatic:  # looked at before there is an account
+        if automatic:  # Validated before an account exists.
             checks.metadata(automatic.validation_data, "auto_sign_in.validation_data")
             checks.metadata(automatic.client_metadata, "auto_sign_in.client_metadata")
         answer = self._api.call("SignUp", request)
@@ -123,13 +139,19 @@ class AccountOperations(ClearsFrames, ABC):
         client_metadata: Metadata = None,
         force_alias_creation: bool = False,
     ) -> UserPoolTokens | Challenge | None:
-        """ConfirmSignUp, and the sign-in that `sign_up` was asked for.
+        """Confirm a new account (ConfirmSignUp), and make the automatic sign-in that `sign_up` was asked for.
 
         Args:
-            user: the answer of `sign_up`, or a user name.
+            user: the result of `sign_up`, or a user name.
+            code: the confirmation code that the user received.
+            client_metadata: reaches ConfirmSignUp.ClientMetadata.
+            force_alias_creation: move an e-mail address or phone number that is another user's alias to this user.
 
         Returns:
-            The result of the automatic sign-in, or None where there is none to make.
+            The result of the automatic sign-in, or None if no automatic sign-in was asked for.
+
+        Raises:
+            CognitoFederationError: the operation failed; `UserPool` lists the classes.
         """
         name = user.username if isinstance(user, SignUp) else user
         request = {**self._of_user(name, client_metadata), "ConfirmationCode": checks.code(code)}
@@ -141,19 +163,51 @@ class AccountOperations(ClearsFrames, ABC):
         return None
 
     def resend_sign_up(self, username: str, *, client_metadata: Metadata = None) -> CodeDelivery | None:
-        """ResendConfirmationCode; says where the code went."""
+        """Send the confirmation code of a new account again (ResendConfirmationCode).
+
+        Args:
+            username: the name of the new user.
+            client_metadata: reaches ResendConfirmationCode.ClientMetadata.
+
+        Returns:
+            Where the code was sent, if the pool says so.
+
+        Raises:
+            CognitoFederationError: the operation failed; `UserPool` lists the classes.
+        """
         answer = self._api.call("ResendConfirmationCode", self._of_user(username, client_metadata))
         return delivery(answer.get("CodeDeliveryDetails"))
 
     def forgot_password(self, username: str, *, client_metadata: Metadata = None) -> CodeDelivery | None:
-        """ForgotPassword: has a code sent; says where it went."""
+        """Send a code with which the user can set a new password (ForgotPassword).
+
+        Args:
+            username: the user name or an alias.
+            client_metadata: reaches ForgotPassword.ClientMetadata.
+
+        Returns:
+            Where the code was sent, if the pool says so.
+
+        Raises:
+            CognitoFederationError: the operation failed; `UserPool` lists the classes.
+        """
         answer = self._api.call("ForgotPassword", self._of_user(username, client_metadata))
         return delivery(answer.get("CodeDeliveryDetails"))
 
     def forgot_password_submit(
         self, username: str, code: str, new_password: str, *, client_metadata: Metadata = None
     ) -> None:
-        """ConfirmForgotPassword: the code and the new password."""
+        """Set a new password with the code from `forgot_password` (ConfirmForgotPassword).
+
+        Args:
+            username: the user name or an alias.
+            code: the code that the user received.
+            new_password: the new password.
+            client_metadata: reaches ConfirmForgotPassword.ClientMetadata.
+
+        Raises:
+            CognitoFederationError: the operation failed; `UserPool` lists the classes.
+        """
         request = self._of_user(username, client_metadata)
         request["ConfirmationCode"] = checks.code(code)
         request["Password"] = checks.password(new_password, "new_password")
@@ -167,14 +221,17 @@ class AccountOperations(ClearsFrames, ABC):
         *,
         client_metadata: Metadata = None,
     ) -> None:
-        """ChangePassword.
+        """Change the password of a signed-in user (ChangePassword).
 
         Args:
             tokens: the sign-in, or its access token.
-            client_metadata: not taken by this operation; the pool-wide default is not sent.
+            old_password: the current password.
+            new_password: the new password.
+            client_metadata: not accepted by this operation; the pool-wide default is not sent.
 
         Raises:
             ConfigurationError: `client_metadata` was given.
+            CognitoFederationError: the operation failed; `UserPool` lists the classes.
         """
         _no_metadata(client_metadata, "ChangePassword")
         request = {
@@ -187,7 +244,19 @@ class AccountOperations(ClearsFrames, ABC):
     def update_user_attributes(
         self, tokens: UserPoolTokens | str, attributes: Attributes, *, client_metadata: Metadata = None
     ) -> tuple[CodeDelivery, ...]:
-        """UpdateUserAttributes; says where codes for attributes that need verification went."""
+        """Change attributes of a signed-in user (UpdateUserAttributes).
+
+        Args:
+            tokens: the sign-in, or its access token.
+            attributes: the attributes to change, such as ``{"email": "ada@example.com"}``.
+            client_metadata: reaches UpdateUserAttributes.ClientMetadata.
+
+        Returns:
+            Where codes were sent for the attributes that need verification.
+
+        Raises:
+            CognitoFederationError: the operation failed; `UserPool` lists the classes.
+        """
         listed = checks.attributes(attributes)
         if not listed:
             raise ConfigurationError("there is no attribute to update")
@@ -199,7 +268,19 @@ class AccountOperations(ClearsFrames, ABC):
     def verify_user_attribute(
         self, tokens: UserPoolTokens | str, attribute: str, *, client_metadata: Metadata = None
     ) -> CodeDelivery | None:
-        """GetUserAttributeVerificationCode: has a code for an attribute sent; says where it went."""
+        """Send a code that verifies an attribute (GetUserAttributeVerificationCode).
+
+        Args:
+            tokens: the sign-in, or its access token.
+            attribute: the name of the attribute, such as ``email``.
+            client_metadata: reaches GetUserAttributeVerificationCode.ClientMetadata.
+
+        Returns:
+            Where the code was sent, if the pool says so.
+
+        Raises:
+            CognitoFederationError: the operation failed; `UserPool` lists the classes.
+        """
         request = {"AccessToken": access_token(tokens), "AttributeName": checks.attribute_name(attribute)}
         answer = self._api.call("GetUserAttributeVerificationCode", self._with(request, client_metadata))
         return delivery(answer.get("CodeDeliveryDetails"))
@@ -207,10 +288,17 @@ class AccountOperations(ClearsFrames, ABC):
     def verify_user_attribute_submit(
         self, tokens: UserPoolTokens | str, attribute: str, code: str, *, client_metadata: Metadata = None
     ) -> None:
-        """VerifyUserAttribute: the code for an attribute.
+        """Verify an attribute with the code from `verify_user_attribute` (VerifyUserAttribute).
+
+        Args:
+            tokens: the sign-in, or its access token.
+            attribute: the name of the attribute, such as ``email``.
+            code: the code that the user received.
+            client_metadata: not accepted by this operation; the pool-wide default is not sent.
 
         Raises:
-            ConfigurationError: `client_metadata` was given; this operation has no field for it.
+            ConfigurationError: `client_metadata` was given.
+            CognitoFederationError: the operation failed; `UserPool` lists the classes.
         """
         _no_metadata(client_metadata, "VerifyUserAttribute")
         request = {

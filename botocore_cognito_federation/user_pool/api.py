@@ -1,4 +1,4 @@
-"""One call to the cognito-idp service: the client, made late and unsigned, and what a refusal becomes."""
+"""Calls of the cognito-idp service: the client, made unsigned on first use, and the errors for its refusals."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _METHODS = {
     "VerifySoftwareToken": "verify_software_token",
     "VerifyUserAttribute": "verify_user_attribute",
 }
-# Everything else in a request counts as a secret when the service's words are quoted.
+# Every other string in a request counts as a secret when a message of the service is quoted.
 _OPEN = frozenset(
     {"AttributeName", "AuthFlow", "CHALLENGE_NAME", "ChallengeName", "ClientId", "DEVICE_KEY", "DeviceKey", "Name"}
     | {"TIMESTAMP", "USERNAME", "Username", "DeviceRememberedStatus", "DeviceName", "FriendlyDeviceName"}
@@ -58,7 +58,7 @@ class ClientFactory(Protocol):
 
 
 def make_user_pool_client(*, session: Any, region_name: str, endpoint_url: str | None) -> Any:
-    """Make an unsigned cognito-idp client: these operations take no AWS credentials, so none are looked for."""
+    """Make an unsigned cognito-idp client: these operations take no AWS credentials, so botocore looks for none."""
     if session is None:
         from botocore.session import Session
 
@@ -68,7 +68,7 @@ def make_user_pool_client(*, session: Any, region_name: str, endpoint_url: str |
 
 @dataclass(frozen=True)
 class AppClient:
-    """Which pool, which app client, where."""
+    """An app client and its user pool."""
 
     user_pool_id: str
     client_id: str
@@ -84,20 +84,20 @@ class AppClient:
         return self.user_pool_id.split("_", 1)[1]
 
     def secret_hash(self, username: str) -> str | None:
-        """SECRET_HASH for a user: base64(HMAC-SHA256(secret, username + client id)); None without a secret."""
+        """Return SECRET_HASH for a user: base64(HMAC-SHA256(secret, username + client id)); None without a secret."""
         if self.client_secret is None:
             return None
         digest = hmac.digest(self.client_secret.encode(), (username + self.client_id).encode(), "sha256")
         return base64.b64encode(digest).decode()
 
     def hashed(self, username: str, key: str = "SECRET_HASH") -> dict[str, str]:
-        """The hash as a request field, or nothing."""
+        """Return the hash as a request field; an empty mapping without a secret."""
         value = self.secret_hash(username)
         return {} if value is None else {key: value}
 
 
 class Api:
-    """The operations of one user pool; may be used by several threads."""
+    """The operations of one user pool; several threads may use one object."""
 
     def __init__(self, app: AppClient, session: Any, client_factory: ClientFactory) -> None:
         self.app = app
@@ -107,20 +107,20 @@ class Api:
         self._lock = ForkSafeLock()
 
     def knows(self, operation: str) -> bool:
-        """Whether the installed botocore has the operation (GetTokensFromRefreshToken came in 2025)."""
+        """Return whether the installed botocore has the operation (GetTokensFromRefreshToken came in 2025)."""
         return hasattr(self._ready_client(), _METHODS[operation])
 
     @property
     def endpoint_url(self) -> str | None:
-        """Where the calls go: botocore also takes an endpoint from the environment and the config file."""
+        """Return the URL of the endpoint, which botocore may take from the environment or the configuration file."""
         found = getattr(getattr(self._ready_client(), "meta", None), "endpoint_url", None)
         return found if isinstance(found, str) else self.app.endpoint_url
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer to one operation.
+        """Call one operation and return its answer.
 
         Raises:
-            CognitoFederationError: the class and the text `diagnosis` has for the refusal.
+            CognitoFederationError: the service refused; `errors.explain` chooses the class and the text.
         """
         answer = self.attempt(operation, request, lambda refusal: False)
         return answer if answer is not None else {}
@@ -128,7 +128,7 @@ class Api:
     def attempt(
         self, operation: str, request: Mapping[str, Any], expected: Callable[[Refusal], bool]
     ) -> dict[str, Any] | None:
-        """As `call`, but None for a refusal that the caller expects and knows what to do about."""
+        """Call an operation; return None for a refusal that the caller expects and handles."""
         method = getattr(self._ready_client(), _METHODS[operation])
         outcome = ask(method, request, whom="the user pool", secrets=_secrets(request))
         if isinstance(outcome, Answer):
@@ -147,7 +147,7 @@ class Api:
     def _made(self) -> Any:
         app = self.app
         client = self._factory(session=self._session, region_name=app.region, endpoint_url=app.endpoint_url)
-        # A client that the application has made is held to the same rule.
+        # A client that the application made must follow the same rule.
         checks.endpoint_url(getattr(getattr(client, "meta", None), "endpoint_url", None))
         return client
 
@@ -159,7 +159,7 @@ def _refusal(operation: str, request: Mapping[str, Any], error: ErrorAnswer) -> 
 
 
 def _secrets(value: object, key: str = "") -> list[str]:
-    """The strings of a request that no error may show; under four characters they would only riddle the text."""
+    """Yield the strings of a request that no error may show; replacing shorter ones would only garble the text."""
     if isinstance(value, Mapping):
         return list(_flat(_secrets(item, str(name)) for name, item in value.items()))
     if isinstance(value, list):
@@ -172,14 +172,14 @@ def _flat(lists: Iterator[list[str]]) -> Iterator[str]:
         yield from entries
 
 
-#: A claim may be any number that JSON can write; seconds since the epoch are not that many.
+#: A claim may be any number that JSON can express; this is the highest that is still a time in seconds.
 _NO_TIME_FROM = 1e12
 
 
 def member(answer: Mapping[str, Any], key: str, operation: str) -> Any:
-    """A key the answer must have.
+    """Return a key that the answer must have.
 
-    botocore reads a truncated body as an empty answer without an error, so HTTP 200 alone proves nothing.
+    botocore parses a truncated body as an empty answer without an error, so HTTP 200 alone proves nothing.
     """
     value = answer.get(key)
     if not value:
@@ -190,7 +190,7 @@ def member(answer: Mapping[str, Any], key: str, operation: str) -> Any:
 def signed_in(
     app: AppClient, result: Mapping[str, Any], *, now: float, username: str, device: Device | None
 ) -> UserPoolTokens:
-    """The tokens of a sign-in.
+    """Return the tokens of a sign-in.
 
     Raises:
         TemporaryError: a token is missing.
@@ -200,7 +200,7 @@ def signed_in(
 
 
 def refreshed(app: AppClient, result: Mapping[str, Any], old: UserPoolTokens, now: float) -> UserPoolTokens:
-    """The tokens of a refresh; without rotation the answer has no refresh token and the old one stays.
+    """Return the tokens of a refresh; without rotation the answer has no refresh token and the old one stays valid.
 
     Raises:
         TemporaryError: a token is missing.
@@ -242,7 +242,7 @@ def _tokens(
 
 
 def _check_origin(app: AppClient, body: Mapping[str, Any], wrong: type[CognitoFederationError]) -> None:
-    """The pool and the client an ID token names; `verification` looks at its signature."""
+    """Check the pool and the client that an ID token names; `IdTokenVerifier` checks its signature."""
     issuer, audience = body.get("iss"), body.get("aud")
     audiences = audience if isinstance(audience, list) else [audience]
     if not isinstance(issuer, str) or not issuer.endswith(f"/{app.user_pool_id}"):
@@ -252,7 +252,7 @@ def _check_origin(app: AppClient, body: Mapping[str, Any], wrong: type[CognitoFe
 
 
 def delivery(details: object) -> CodeDelivery | None:
-    """CodeDeliveryDetails, where the answer has any."""
+    """Return CodeDeliveryDetails, or None if the answer has none."""
     if not isinstance(details, Mapping):
         return None
     return CodeDelivery(
@@ -263,19 +263,20 @@ def delivery(details: object) -> CodeDelivery | None:
 
 
 Verify = Callable[[UserPoolTokens, type[CognitoFederationError]], None]
-"""Raises the error given unless the ID token is the pool's."""
+"""Raises the given error unless the ID token is the pool's."""
 
 _AWS_DOMAINS = r"amazonaws\.(com|com\.cn|eu)|api\.aws|api\.amazonwebservices\.(com\.cn|eu)"
 
 
 class IdTokenVerifier:
-    """A `Verify` for one app client; nothing is fetched before the first token.
+    """Verifies the ID tokens of one app client (a `Verify`); fetches nothing before the first token.
 
     Args:
-        issuer: exactly what `iss` must be, where it is not the one AWS gives the pool; https, or http on loopback.
+        api: the calls of the user pool.
+        clock: returns seconds since the epoch.
+        issuer: the exact value of `iss`, if it is not the issuer that AWS gives the pool; https, or http on loopback.
         http: fetches the keys.
-        documents: where the keys wait between tokens; default is for the life of this object.
-        clock: seconds since the epoch.
+        documents: caches the keys between tokens; by default for the lifetime of this object.
     """
 
     def __init__(
@@ -297,7 +298,7 @@ class IdTokenVerifier:
         """Verify signature, `iss`, `aud` and times.
 
         Raises:
-            error: it is not this pool's token, not for this app client, or not valid now.
+            error: the token is not this pool's, not for this app client, or not valid now.
             TemporaryError: the keys cannot be fetched now.
         """
         app = self._api.app
@@ -322,17 +323,17 @@ class IdTokenVerifier:
 
 
 def aws_issuers(user_pool_id: str) -> tuple[str, str]:
-    """What a pool on AWS may write into `iss`: the issuer of old, and the one of IssuerConfiguration UPDATED.
+    """Return the `iss` values of a pool on AWS: the original issuer, and the one of IssuerConfiguration UPDATED.
 
     Raises:
-        ConfigurationError: it is no user pool's id.
+        ConfigurationError: the text is not a user pool ID.
     """
     original = user_pool_issuer(user_pool_id)
     return original, original.replace("https://cognito-idp.", "https://issuer-cognito-idp.", 1)
 
 
 def is_aws_endpoint(url: str | None, region: str) -> bool:
-    """Whether a cognito-idp endpoint is one of AWS's public ones; one nobody knows counts as such."""
+    """Return whether a cognito-idp endpoint is one of AWS's public ones; an unknown endpoint counts as one."""
     if url is None:
         return True
     host = urlsplit(url).hostname or ""

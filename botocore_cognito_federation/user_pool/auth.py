@@ -1,7 +1,7 @@
-"""The sign-in conversation: InitiateAuth, the challenges that need nobody, and the ones handed to the caller.
+"""The sign-in conversation: InitiateAuth and its challenges.
 
-SRP must be answered within seconds, so PASSWORD_VERIFIER and the two device challenges are answered here without asking
-anybody; every other challenge goes to the caller as an object, with the state needed to go on.
+SRP must be answered within seconds, so PASSWORD_VERIFIER and the two device challenges are answered here without user
+input. Every other challenge goes to the caller as an object that holds the state needed to continue.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .errors import Refusal, is_unknown_operation
 from .models import Challenge, Device, UserPoolTokens
 
 FLOWS = ("USER_SRP_AUTH", "USER_PASSWORD_AUTH", "CUSTOM_AUTH")
-_ROUNDS = 8  # more automatic answers than any flow has: a server that only ever asks again is not a sign-in
+_ROUNDS = 8  # No flow needs more automatic answers; a server that keeps asking is not completing a sign-in.
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class _Run:
     key: srp.SrpKey | None = field(default=None, repr=False)
 
     def named(self, parameters: Mapping[str, str]) -> _Run:
-        """With the name the pool has for the user: after an alias, it is the only one the later answers take."""
+        """Return the state with the pool's own user name: after a sign-in with an alias, later answers must use it."""
         name = parameters.get("USERNAME") or parameters.get("USER_ID_FOR_SRP")
         return replace(self, username=name) if name else self
 
@@ -42,9 +42,10 @@ class SignIn:
     """Sign-ins at one app client.
 
     Args:
-        clock: seconds since the epoch.
-        random_bytes: a source fit for keys, as `os.urandom`.
-        verify: looks at the ID token that a sign-in brings.
+        api: the calls of the user pool.
+        clock: returns seconds since the epoch.
+        random_bytes: a source suitable for keys, such as `os.urandom`.
+        verify: checks the ID token of a sign-in.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class SignIn:
         metadata: Mapping[str, str],
         device: Device | None,
     ) -> UserPoolTokens | Challenge:
-        """InitiateAuth with `first_metadata`, then every answer with `metadata`."""
+        """Start a sign-in: InitiateAuth sends `first_metadata`, each later answer sends `metadata`."""
         parameters = {"USERNAME": username, **self._api.app.hashed(username)}
         run = _Run(username, metadata, device)
         if auth_flow == "USER_PASSWORD_AUTH":
@@ -84,7 +85,7 @@ class SignIn:
     def answer(
         self, challenge: Challenge, responses: Mapping[str, str], metadata: Mapping[str, str]
     ) -> UserPoolTokens | Challenge:
-        """The caller's answer to a challenge."""
+        """Send the caller's answer to a challenge."""
         run = _Run(challenge.username, metadata, challenge.device)
         answer, run = self._respond(challenge.name, challenge.session, responses, run)
         return self._continued(answer, run)
@@ -145,7 +146,7 @@ class SignIn:
     def _sent(
         self, operation: str, member_name: str, request: dict[str, Any], run: _Run
     ) -> tuple[dict[str, Any], _Run]:
-        """With the device's key; without it where the pool has forgotten the device, as AWS's own clients do."""
+        """Send a request with the device's key, or like AWS's own clients without it if the pool forgot the device."""
         if run.device is not None:
             known = {**request, member_name: {**request[member_name], "DEVICE_KEY": run.device.key}}
             answer = self._api.attempt(operation, known, _device_forgotten)
@@ -164,7 +165,7 @@ class SignIn:
         return tokens
 
     def _confirmed(self, device: Device, access_token: str) -> Device:
-        """The device with a secret of its own; the sign-in holds even where the pool does not take it.
+        """Confirm the device with a new secret; a refusal by the pool does not end the sign-in.
 
         A refresh needs the device's key whether or not the device is confirmed.
         """
@@ -191,7 +192,7 @@ def _device_forgotten(refusal: Refusal) -> bool:
 
 
 def check_flow(auth_flow: str, password: str | None) -> None:
-    """Refuse a flow this client does not speak, or one without its password."""
+    """Refuse an unknown flow, and a flow without the password that it needs."""
     if auth_flow not in FLOWS:
         raise ConfigurationError(f"auth_flow {auth_flow[:40]!r} is not known", remedy=f"Use one of {', '.join(FLOWS)}")
     if password is None and auth_flow != "CUSTOM_AUTH":
@@ -208,18 +209,18 @@ _ELSEWHERE = {
     "NEW_PASSWORD_REQUIRED": "complete_new_password",
     "CUSTOM_CHALLENGE": "send_custom_challenge_answer",
 }
-# The API's prose says EMAIL_MFA where its enumeration says EMAIL_OTP; either spelling is taken, the pool's is sent.
+# The API's prose says EMAIL_MFA where its enumeration says EMAIL_OTP. Either is accepted; the pool's spelling is sent.
 _SAME = {"EMAIL_MFA": "EMAIL_OTP", "EMAIL_OTP": "EMAIL_MFA"}
 
 
 def expect_any(challenge: object) -> None:
-    """Refuse what is no challenge at all."""
+    """Refuse an object that is not a challenge."""
     if not isinstance(challenge, Challenge):
         raise ConfigurationError(f"the challenge must be what sign_in returned, not {type(challenge).__name__}")
 
 
 def expect(challenge: Challenge, *names: str) -> None:
-    """Refuse a challenge that this answer is not for, and say which method takes it."""
+    """Refuse a challenge that this method does not answer, and name the method that does."""
     expect_any(challenge)
     if challenge.name not in names:
         method = _ELSEWHERE.get(
@@ -232,7 +233,7 @@ _CONFIRMED = (*CODE_KEYS, "SELECT_MFA_TYPE", "MFA_SETUP")
 
 
 def confirmation(challenge: Challenge, answer: str) -> dict[str, str]:
-    """The responses of a code or of the choice of a second factor."""
+    """Return the responses for a code, or for the choice of a second factor."""
     expect(challenge, *CODE_KEYS, "SELECT_MFA_TYPE")
     if challenge.name == "SELECT_MFA_TYPE":
         return {"ANSWER": _chosen(challenge, answer)}
@@ -249,7 +250,7 @@ def _chosen(challenge: Challenge, answer: str) -> str:
 
 
 def new_password_responses(challenge: Challenge, password: str, attributes: Mapping[str, str] | None) -> dict[str, str]:
-    """NEW_PASSWORD and a ``userAttributes.`` entry for each attribute."""
+    """Return NEW_PASSWORD and a ``userAttributes.`` entry for each attribute."""
     expect(challenge, "NEW_PASSWORD_REQUIRED")
     given = {entry["Name"]: entry["Value"] for entry in checks.attributes(attributes)}
     missing = [name for name in challenge.required_attributes if name not in given]
@@ -269,10 +270,10 @@ def refresh(
     verify: Verify,
     persist: Callable[[str], None] | None = None,
 ) -> UserPoolTokens:
-    """New tokens for a refresh token; `persist` gets the one to keep before anything else is looked at.
+    """Return new tokens for a refresh token; `persist` stores a rotated refresh token before the answer is validated.
 
-    GetTokensFromRefreshToken serves pools with and without rotation, REFRESH_TOKEN_AUTH only those without, so the
-    second is used only where the endpoint or the installed botocore does not have the first.
+    GetTokensFromRefreshToken works on pools with and without rotation, REFRESH_TOKEN_AUTH only on those without. The
+    second is therefore used only if the endpoint or the installed botocore does not have the first.
     """
     checks.token(old.refresh_token, "refresh_token")
 
@@ -317,7 +318,7 @@ def _classic(api: Api, old: UserPoolTokens, metadata: Mapping[str, str]) -> dict
 
 
 def revoke(api: Api, tokens: UserPoolTokens) -> None:
-    """RevokeToken: ends the refresh token and what came of it; may be repeated."""
+    """RevokeToken: revoke the refresh token and the access tokens issued with it; repeating it is harmless."""
     request = {"Token": checks.token(tokens.refresh_token, "refresh_token"), "ClientId": api.app.client_id}
     if api.app.client_secret is not None:
         request["ClientSecret"] = api.app.client_secret
@@ -325,5 +326,5 @@ def revoke(api: Api, tokens: UserPoolTokens) -> None:
 
 
 def sign_out_everywhere(api: Api, tokens: UserPoolTokens) -> None:
-    """GlobalSignOut: ends every sign-in of the user."""
+    """GlobalSignOut: end every sign-in of the user."""
     api.call("GlobalSignOut", {"AccessToken": checks.token(tokens.access_token, "access_token")})

@@ -1,6 +1,6 @@
-"""What is looked at before a call: botocore quotes the value it refuses, and that value may be a secret.
+"""Validation of arguments before a call: botocore quotes the value it refuses, and that value may be a secret.
 
-Limits are those of the cognito-idp service model. No message here quotes a value; it names the argument.
+The limits are those of the cognito-idp service model. No message here quotes a value; each names the argument.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _refuse(name: str, why: str, remedy: str = "") -> ConfigurationError:
 
 
 def text(name: str, value: object, longest: int, *, spaces: bool = True) -> str:
-    """A string of 1 to `longest` characters; without `spaces`, none that is white space."""
+    """Check a string of 1 to `longest` characters; unless `spaces` is set, it must not contain white space."""
     if not isinstance(value, str):
         raise _refuse(name, f"must be a string, not {type(value).__name__}")
     if not value:
@@ -32,12 +32,12 @@ def text(name: str, value: object, longest: int, *, spaces: bool = True) -> str:
     if len(value) > longest:
         raise _refuse(name, f"has {len(value)} characters; at most {longest} are allowed")
     if not spaces and any(character.isspace() for character in value):
-        raise _refuse(name, "must not contain white space", "Look for a stray blank or line end")
+        raise _refuse(name, "must not contain white space", "Look for a stray space or line end")
     return value
 
 
 def username(value: object) -> str:
-    """UsernameType: 1 to 128 letters, marks, symbols, digits and punctuation."""
+    """Check a UsernameType: 1 to 128 letters, marks, symbols, digits and punctuation."""
     name = text("username", value, 128)
     if any(unicodedata.category(character)[0] not in "LMSNP" for character in name):
         raise _refuse("username", "must not contain white space or control characters")
@@ -45,17 +45,17 @@ def username(value: object) -> str:
 
 
 def password(value: object, name: str = "password") -> str:
-    """PasswordType: 1 to 256 characters. What it must look like beyond that is the pool's policy."""
+    """Check a PasswordType: 1 to 256 characters. The pool's policy decides about the rest."""
     return text(name, value, 256)
 
 
 def code(value: object, name: str = "code") -> str:
-    """ConfirmationCodeType."""
+    """Check a ConfirmationCodeType."""
     return text(name, value, 2048, spaces=False)
 
 
 def totp_code(value: object) -> str:
-    """SoftwareTokenMFAUserCodeType: six digits."""
+    """Check a SoftwareTokenMFAUserCodeType: six digits."""
     digits = code(value)
     if not re.fullmatch(r"[0-9]{6}", digits):
         raise _refuse("code", "of an authenticator application is six digits")
@@ -63,14 +63,14 @@ def totp_code(value: object) -> str:
 
 
 def token(value: object, name: str) -> str:
-    """TokenModelType."""
+    """Check a TokenModelType."""
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):
         raise _refuse(name, "is not a token of a user pool")
     return value
 
 
 def user_pool_id(value: object, *, any_region: bool) -> str:
-    """``REGION_ID``; `any_region` for an emulator, whose prefix need not be a region's name."""
+    """Check an ID of the form ``REGION_ID``; `any_region` is for emulators, whose prefix need not be a region."""
     pool = text("user_pool_id", value, 55)
     remedy = "It looks like eu-west-1_AbCdEfGhI; an identity pool's id, with a colon, is something else"
     if not _POOL_ID.fullmatch(pool):
@@ -81,7 +81,7 @@ def user_pool_id(value: object, *, any_region: bool) -> str:
 
 
 def client_id(value: object) -> str:
-    """ClientIdType."""
+    """Check a ClientIdType."""
     client = text("client_id", value, 128)
     if not _CLIENT_ID.fullmatch(client):
         raise _refuse("client_id", "is not the id of an app client", "Take the app client's id, not its name")
@@ -89,12 +89,12 @@ def client_id(value: object) -> str:
 
 
 def client_secret(value: object) -> str | None:
-    """The app client's secret, or None for a public client; the text itself is the server's to judge."""
+    """Check the app client's secret, or None for a public client; only the server can judge its content."""
     return None if value is None else text("client_secret", value, 128, spaces=False)
 
 
 def endpoint_url(value: object) -> str | None:
-    """https, or http to a literal loopback address: a password goes there."""
+    """Check an endpoint: https, or http to a literal loopback address, because passwords are sent there."""
     if value is None:
         return None
     url = text("endpoint_url", value, 2048, spaces=False)
@@ -103,7 +103,7 @@ def endpoint_url(value: object) -> str | None:
 
 
 def issuer(value: object) -> str | None:
-    """As `endpoint_url`, and http to ``localhost``, which an issuer may be called in its own tokens."""
+    """Check an issuer like `endpoint_url`, but allow http to ``localhost``: tokens may name an issuer so."""
     if value is None:
         return None
     url = text("issuer", value, 2048, spaces=False)
@@ -112,7 +112,7 @@ def issuer(value: object) -> str | None:
 
 
 def metadata(value: object, name: str = "client_metadata") -> dict[str, str]:
-    """ClientMetadataType: a map of strings to strings; None is an empty one."""
+    """Check a ClientMetadataType: a map of strings to strings; None is an empty one."""
     if value is None:
         return {}
     if not isinstance(value, Mapping):
@@ -132,7 +132,7 @@ def _shown(key: object) -> str:
 
 
 def attributes(value: object, name: str = "attributes") -> list[dict[str, str]]:
-    """AttributeListType, from a mapping or from a sequence of ``{"Name": …, "Value": …}``."""
+    """Check an AttributeListType, given as a mapping or as a sequence of ``{"Name": …, "Value": …}``."""
     if value is None:
         return []
     if isinstance(value, Mapping):
@@ -158,5 +158,5 @@ def _attribute(name: str, key: object, value: object) -> dict[str, str]:
 
 
 def attribute_name(value: object, name: str = "attribute") -> str:
-    """AttributeNameType."""
+    """Check an AttributeNameType."""
     return text(name, value, 32)

@@ -38,26 +38,26 @@ class UserPool(AccountOperations):
 
     Args:
         user_pool_id: such as ``eu-west-1_AbCdEfGhI``; the region is its prefix.
-        client_id: the app client.
-        client_secret: of an app client that has one.
+        client_id: the app client's ID.
+        client_secret: the app client's secret, if it has one.
         client_metadata: strings for the pool's Lambda triggers, used by each operation that is not given its own;
             ``{}`` at an operation sends none.
-        endpoint_url: of cognito-idp, where it is not AWS's: https, or http to loopback.
-        issuer: of the pool's ID tokens, where it is not the one that AWS gives the pool. ID tokens are verified with
-            the keys the issuer publishes; at an endpoint that is not AWS's only where this is given.
-        documents: where the issuer's keys wait between tokens; default is as long as this object lives.
-        session: a botocore session for the client's proxy, CA and endpoint settings; a new one otherwise.
-        clock: seconds since the epoch.
+        endpoint_url: the cognito-idp endpoint, if it is not AWS's: https, or http to loopback.
+        issuer: the issuer of the pool's ID tokens, if it is not the one that AWS gives the pool. ID tokens are verified
+            with the keys that the issuer publishes; at an endpoint that is not AWS's, only if this is given.
+        documents: caches the issuer's keys between tokens; by default for the lifetime of this object.
+        session: a botocore session for the client's proxy, CA and endpoint settings; by default a new one.
+        clock: returns seconds since the epoch.
         client_factory: makes the cognito-idp client; see `identity_pool.client.make_client`.
-        random_bytes: a source fit for keys.
+        random_bytes: a source suitable for keys, such as `os.urandom`.
         http: fetches the issuer's keys.
 
     Every operation raises:
-        ConfigurationError: an argument or the pool's configuration is wrong; asking again cannot help.
-        SignInFailedError: refused; `CodeMismatchError`, `UserNotConfirmedError` and `PasswordResetRequiredError` say
-            what to do next.
-        SignInRequiredError: the sign-in is over; `RefreshTokenReusedError` where another process spent the token.
-        TemporaryError: network, throttling, 5xx, or an answer that was cut short.
+        ConfigurationError: an argument or the pool's configuration is wrong; repeating the call cannot help.
+        SignInFailedError: the pool refused; the subclasses `CodeMismatchError`, `UserNotConfirmedError` and
+            `PasswordResetRequiredError` say what to do next.
+        SignInRequiredError: the sign-in has ended; `RefreshTokenReusedError` if another process used the refresh token.
+        TemporaryError: network failure, throttling, HTTP 5xx, or a truncated answer.
     """
 
     def __init__(
@@ -109,22 +109,26 @@ class UserPool(AccountOperations):
         client_metadata: Metadata = None,
         device: Device | None = None,
     ) -> UserPoolTokens | Challenge:
-        """Sign in.
+        """Sign in to the user pool.
 
         Args:
-            username: the name, or an alias such as the e-mail address where the pool has those.
-            password: never sent under USER_SRP_AUTH; may be left out under CUSTOM_AUTH, whose triggers then ask alone.
+            username: the name, or an alias such as the e-mail address if the pool has aliases.
+            password: never sent under USER_SRP_AUTH; optional under CUSTOM_AUTH, where the pool's triggers ask the
+                questions.
             auth_flow: ``USER_SRP_AUTH``, ``USER_PASSWORD_AUTH`` (sends the password; RFC 9700 section 2.4 advises
                 against it) or ``CUSTOM_AUTH``.
             validation_data: for the pre-authentication and user-migration triggers; reaches
-                InitiateAuth.ClientMetadata, in whose place `client_metadata` goes where this is empty.
+                InitiateAuth.ClientMetadata. If it is empty, `client_metadata` is sent in that field.
             client_metadata: reaches RespondToAuthChallenge.ClientMetadata. Under USER_PASSWORD_AUTH without a challenge
-                there is no such call, and the later triggers see nothing.
-            device: what an earlier sign-in returned in `UserPoolTokens.device`.
+                there is no such call, and the later triggers do not receive it.
+            device: the `UserPoolTokens.device` of an earlier sign-in.
 
         Returns:
             The tokens, or the challenge to answer: see `confirm_sign_in`, `complete_new_password`,
-            `send_custom_challenge_answer`, `set_up_totp`, and `answer_challenge` for any other.
+                `send_custom_challenge_answer`, `set_up_totp`, and `answer_challenge` for any other.
+
+        Raises:
+            CognitoFederationError: the operation failed; `UserPool` lists the classes.
         """
         check_flow(auth_flow, password)
         metadata = self._metadata(client_metadata)
@@ -143,10 +147,16 @@ class UserPool(AccountOperations):
         """Answer SMS_MFA, SOFTWARE_TOKEN_MFA, EMAIL_OTP, SMS_OTP, SELECT_MFA_TYPE, or MFA_SETUP after `set_up_totp`.
 
         Args:
+            challenge: the challenge from `sign_in` or from the previous answer.
             answer: the code, or for SELECT_MFA_TYPE one of `Challenge.choices`.
+            client_metadata: reaches RespondToAuthChallenge.ClientMetadata.
+
+        Returns:
+            The tokens, or the next challenge.
 
         Raises:
             CodeMismatchError: the code was wrong; the same challenge may be answered again.
+            CognitoFederationError: the operation failed in another way; `UserPool` lists the classes.
         """
         expect_any(challenge)
         metadata = self._metadata(client_metadata)
@@ -155,11 +165,17 @@ class UserPool(AccountOperations):
         return self._sign_in.answer(challenge, confirmation(challenge, answer), metadata)
 
     def set_up_totp(self, challenge: Challenge) -> Challenge:
-        """AssociateSoftwareToken for an MFA_SETUP challenge.
+        """Start setting up an authenticator application for an MFA_SETUP challenge (AssociateSoftwareToken).
+
+        Args:
+            challenge: the MFA_SETUP challenge.
 
         Returns:
-            The challenge to give to `confirm_sign_in` with the first code, carrying `Challenge.totp_secret` (and
-            `Challenge.otpauth_uri`) for the authenticator application.
+            The challenge to give to `confirm_sign_in` with the first code. It holds `Challenge.totp_secret` (and
+                `Challenge.otpauth_uri`) for the authenticator application.
+
+        Raises:
+            CognitoFederationError: the operation failed; `UserPool` lists the classes.
         """
         expect(challenge, "MFA_SETUP")
         answer = self._api.call("AssociateSoftwareToken", {"Session": challenge.session})
@@ -174,7 +190,9 @@ class UserPool(AccountOperations):
         request = {"Session": challenge.session, "UserCode": checks.totp_code(code)}
         answer = self._api.call("VerifySoftwareToken", request)
         if member(answer, "Status", "VerifySoftwareToken") != "SUCCESS":
-            raise CodeMismatchError("the authenticator application's code was not accepted", remedy="Give the next one")
+            raise CodeMismatchError(
+                "the authenticator application's code was not accepted", remedy="Enter the next one"
+            )
         return replace(challenge, session=str(answer.get("Session") or challenge.session))
 
     def complete_new_password(
@@ -185,7 +203,21 @@ class UserPool(AccountOperations):
         *,
         client_metadata: Metadata = None,
     ) -> UserPoolTokens | Challenge:
-        """Answer NEW_PASSWORD_REQUIRED with a password of the user's own and `Challenge.required_attributes`."""
+        """Answer NEW_PASSWORD_REQUIRED with a new password and the pool's `Challenge.required_attributes`.
+
+        Args:
+            challenge: the challenge from `sign_in` or from the previous answer.
+            new_password: the password that the user chose.
+            attributes: a value for each of the required attributes.
+            client_metadata: reaches RespondToAuthChallenge.ClientMetadata.
+
+        Returns:
+            The tokens, or the next challenge.
+
+        Raises:
+            NewPasswordRefusedError: the password violates the pool's policy; the same challenge may be answered again.
+            CognitoFederationError: the operation failed in another way; `UserPool` lists the classes.
+        """
         metadata = self._metadata(client_metadata)
         responses = new_password_responses(challenge, new_password, attributes)
         return self._sign_in.answer(challenge, responses, metadata)
@@ -193,7 +225,19 @@ class UserPool(AccountOperations):
     def send_custom_challenge_answer(
         self, challenge: Challenge, answer: str, *, client_metadata: Metadata = None
     ) -> UserPoolTokens | Challenge:
-        """Answer a CUSTOM_CHALLENGE; `Challenge.parameters` holds what the pool's trigger asks."""
+        """Answer a CUSTOM_CHALLENGE; `Challenge.parameters` holds the question of the pool's trigger.
+
+        Args:
+            challenge: the challenge from `sign_in` or from the previous answer.
+            answer: the user's answer.
+            client_metadata: reaches RespondToAuthChallenge.ClientMetadata.
+
+        Returns:
+            The tokens, or the next challenge.
+
+        Raises:
+            CognitoFederationError: the operation failed; `UserPool` lists the classes.
+        """
         expect(challenge, "CUSTOM_CHALLENGE")
         responses = {"ANSWER": checks.text("answer", answer, 131072)}
         return self._sign_in.answer(challenge, responses, self._metadata(client_metadata))
@@ -201,13 +245,36 @@ class UserPool(AccountOperations):
     def answer_challenge(
         self, challenge: Challenge, responses: Mapping[str, str], *, client_metadata: Metadata = None
     ) -> UserPoolTokens | Challenge:
-        """Answer any challenge with the API's own ChallengeResponses; user name, hash and device are added."""
+        """Answer any challenge with the API's own ChallengeResponses; user name, secret hash and device are added.
+
+        Args:
+            challenge: the challenge from `sign_in` or from the previous answer.
+            responses: the ChallengeResponses, by the API's names.
+            client_metadata: reaches RespondToAuthChallenge.ClientMetadata.
+
+        Returns:
+            The tokens, or the next challenge.
+
+        Raises:
+            CognitoFederationError: the operation failed; `UserPool` lists the classes.
+        """
         expect_any(challenge)
         checked = checks.metadata(responses, "responses")
         return self._sign_in.answer(challenge, checked, self._metadata(client_metadata))
 
     def remember_device(self, tokens: UserPoolTokens, remembered: bool = True) -> None:
-        """UpdateDeviceStatus, for a user who was asked because `Device.needs_confirmation` is set."""
+        """Store whether the user wants the pool to remember this device (UpdateDeviceStatus).
+
+        See `Device.needs_confirmation`.
+
+        Args:
+            tokens: the sign-in.
+            remembered: the user's decision.
+
+        Raises:
+            ConfigurationError: the sign-in has no device.
+            CognitoFederationError: the operation failed in another way; `UserPool` lists the classes.
+        """
         if not tokens.device_key:
             raise ConfigurationError("this sign-in has no device", remedy="The user pool must track devices")
         request = {
@@ -224,31 +291,52 @@ class UserPool(AccountOperations):
         client_metadata: Metadata = None,
         persist: Callable[[str], None] | None = None,
     ) -> UserPoolTokens:
-        """New tokens for the refresh token in `tokens`; its rotation replaces `refresh_token`.
+        """Get new tokens with the refresh token in `tokens`; on a pool with rotation they hold a new refresh token.
 
-        One process at a time may do this, and must store the result before it uses it: a rotated token is spent.
+        Only one process at a time may do this, and it must store the result before it uses it: a rotated token cannot
+        be used again.
 
         Args:
-            persist: called with the refresh token to keep before anything else in the answer is looked at. What it
-                raises ends the renewal.
+            tokens: the tokens of the sign-in.
+            client_metadata: reaches the ClientMetadata of the operation.
+            persist: called with the refresh token to store before the rest of the answer is validated. If it raises,
+                the refresh fails with that exception.
+
+        Returns:
+            The new tokens.
 
         Raises:
-            RefreshTokenReusedError: another process was faster: read the store again.
+            RefreshTokenReusedError: another process was faster; read the stored tokens again.
             SignInRequiredError: the sign-in was revoked or has ended.
-            TokenRefreshError: refused in another way, or the answer is another user's.
+            TokenRefreshError: the pool refused in another way, or the answer belongs to another user.
+            CognitoFederationError: the operation failed in another way; `UserPool` lists the classes.
         """
         return refresh(self._api, tokens, self._metadata(client_metadata), self._clock(), self._verify, persist)
 
     def revoke(self, tokens: UserPoolTokens) -> None:
-        """RevokeToken: ends this sign-in's refresh token and the access tokens that came of it.
+        """Revoke this sign-in's refresh token and the access tokens issued with it (RevokeToken).
 
-        An ID token already issued stays acceptable to an identity pool until it expires, unless the pool checks with
-        the user pool (ServerSideTokenCheck).
+        An ID token already issued stays acceptable to an identity pool until it expires, unless the identity pool
+        checks with the user pool (ServerSideTokenCheck).
+
+        Args:
+            tokens: the tokens of the sign-in.
+
+        Raises:
+            CognitoFederationError: the operation failed; `UserPool` lists the classes.
         """
         revoke(self._api, tokens)
 
     def sign_out(self, tokens: UserPoolTokens, *, everywhere: bool = False) -> None:
-        """End this sign-in by `revoke`, or every sign-in of the user by GlobalSignOut."""
+        """End this sign-in by `revoke`, or every sign-in of the user by GlobalSignOut.
+
+        Args:
+            tokens: the tokens of the sign-in.
+            everywhere: end every sign-in of the user, on every device.
+
+        Raises:
+            CognitoFederationError: the operation failed; `UserPool` lists the classes.
+        """
         if everywhere:
             sign_out_everywhere(self._api, tokens)
         else:
@@ -256,10 +344,10 @@ class UserPool(AccountOperations):
 
 
 def user_pool_of(settings: Settings, store: Store, environ: Mapping[str, str] | None = None) -> UserPool:
-    """Make the user pool that signs people in by password for a configuration; nothing is asked of it yet.
+    """Make the user pool for the password sign-ins of a configuration, without contacting it.
 
     Raises:
-        ConfigurationError: there is no client ID, or the client's secret cannot be had.
+        ConfigurationError: the client ID is missing, or the client secret is not available.
     """
     from botocore.session import Session
 

@@ -1,4 +1,4 @@
-"""The errors of a user pool that a caller may want to tell apart, each under one of the product's own."""
+"""The errors of a user pool that callers may want to tell apart, each a subclass of one of the package's own."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ..messages import masked, printable
 
 
 class RefreshTokenReusedError(SignInRequiredError):
-    """The refresh token was already spent: another process rotated it.
+    """The refresh token was already used: another process rotated it.
 
-    Whoever keeps the tokens must read its store again before asking anybody to sign in.
+    A program that stores the tokens must read its store again before it asks the user to sign in.
     """
 
 
@@ -32,28 +32,28 @@ class WrongPasswordError(SignInFailedError):
 
 
 class ChallengeOverError(SignInFailedError):
-    """A challenge takes no answer any more: the sign-in has to begin again."""
+    """The challenge can no longer be answered: the sign-in has to begin again."""
 
 
 class NewPasswordRefusedError(SignInFailedError):
-    """The new password is against the pool's policy; the same challenge may be answered with another one."""
+    """The new password violates the pool's policy; the same challenge may be answered with another one."""
 
 
 class FlowNotEnabledError(ConfigurationError):
-    """The app client does not allow this way to sign in; it may allow another one."""
+    """The app client does not allow this flow; it may allow another one."""
 
 
 class UserNotConfirmedError(SignInFailedError):
-    """The account waits for its confirmation code: `UserPool.confirm_sign_up`."""
+    """The account needs its confirmation code: call `UserPool.confirm_sign_up`."""
 
 
 class PasswordResetRequiredError(SignInFailedError):
-    """The password must be set anew: `UserPool.forgot_password`, then `forgot_password_submit`."""
+    """The user must set a new password: call `UserPool.forgot_password`, then `forgot_password_submit`."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error answer of the service, as it came."""
+    """An error answer of the service, unchanged."""
 
     operation: str
     code: str
@@ -63,7 +63,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Rule:
-    """One line of the table; `operations` empty is any, `part` empty is any message."""
+    """One line of the table; empty `operations` match any operation, an empty `part` any message."""
 
     code: str
     part: str
@@ -78,14 +78,14 @@ REFRESH = ("GetTokensFromRefreshToken", "InitiateAuth:REFRESH_TOKEN_AUTH")
 _AGAIN = "Sign in again"
 _RESTART = "Begin the sign-in again; a session of the user pool is valid for 3 to 15 minutes and takes one answer"
 _SECRET = "Pass the app client's client_secret"
-_CLIENT = "Look at the app client of the user pool"
-_TRIGGER = "Look at the user pool's Lambda triggers and their logs"
+_CLIENT = "Check the app client of the user pool"
+_TRIGGER = "Check the user pool's Lambda triggers and their logs"
 _LATER = "Try again in a little while"
 
 _DENIED = "NotAuthorizedException"
 
 RULES: tuple[Rule, ...] = (
-    # NotAuthorizedException: one code for everything, told apart by its text.
+    # NotAuthorizedException is one code for many causes; its text tells them apart.
     Rule(_DENIED, "incorrect username or password", WrongPasswordError, "the user name or the password is wrong"),
     Rule(
         _DENIED,
@@ -170,7 +170,7 @@ RULES: tuple[Rule, ...] = (
         "RefreshTokenReuseException",
         "",
         RefreshTokenReusedError,
-        "the refresh token was already used, perhaps by another process of yours",
+        "the refresh token was already used, perhaps by another of your processes",
         _AGAIN,
     ),
     Rule("CodeMismatchException", "", CodeMismatchError, "the code is wrong", "Answer the same challenge again"),
@@ -179,7 +179,7 @@ RULES: tuple[Rule, ...] = (
         "",
         CodeMismatchError,
         "the authenticator application's code is wrong",
-        "Give the next code it shows",
+        "Enter the next code it shows",
     ),
     Rule(
         "ExpiredCodeException",
@@ -216,7 +216,7 @@ RULES: tuple[Rule, ...] = (
         "PasswordResetRequiredException",
         "",
         PasswordResetRequiredError,
-        "the password must be set anew",
+        "a new password must be set",
         "Call forgot_password, then forgot_password_submit",
     ),
     Rule(
@@ -241,7 +241,7 @@ RULES: tuple[Rule, ...] = (
         "InvalidPasswordException",
         "",
         NewPasswordRefusedError,
-        "the new password is against the user pool's policy",
+        "the new password violates the user pool's policy",
         quote=True,
     ),
     Rule(
@@ -315,21 +315,21 @@ RULES: tuple[Rule, ...] = (
         "",
         ConfigurationError,
         "the user pool may not send SMS",
-        "Look at the pool's SMS role",
+        "Check the pool's SMS role",
     ),
     Rule(
         "InvalidSmsRoleTrustRelationshipException",
         "",
         ConfigurationError,
         "the user pool may not send SMS",
-        "Look at the trust policy of the pool's SMS role",
+        "Check the trust policy of the pool's SMS role",
     ),
     Rule(
         "InvalidEmailRoleAccessPolicyException",
         "",
         ConfigurationError,
         "the user pool may not send e-mail",
-        "Look at the pool's e-mail settings in SES",
+        "Check the pool's e-mail settings in SES",
     ),
     Rule(
         "CodeDeliveryFailureException",
@@ -364,7 +364,7 @@ RULES: tuple[Rule, ...] = (
         "Ask its administrator, or try from another network",
     ),
     Rule("UserPoolAddOnNotEnabledException", "", ConfigurationError, "the user pool lacks an add-on for this"),
-    # What passes.
+    # Errors that pass by themselves.
     Rule("TooManyRequestsException", "", TemporaryError, "the user pool is throttling", _LATER),
     Rule("LimitExceededException", "", TemporaryError, "a limit of the user pool is reached", _LATER, True),
     Rule("InternalErrorException", "", TemporaryError, "the user pool had an internal error", _LATER),
@@ -387,12 +387,12 @@ _UNKNOWN_OPERATION = frozenset(
 
 
 def is_unknown_operation(refusal: Refusal) -> bool:
-    """Whether the endpoint does not have the operation (an emulator, or a service older than the operation)."""
+    """Return whether the endpoint lacks the operation (an emulator, or a service older than the operation)."""
     return refusal.code in _UNKNOWN_OPERATION or refusal.status in (404, 501)
 
 
 def explain(refusal: Refusal, secrets: Collection[str] = ()) -> CognitoFederationError:
-    """The error to raise for a refusal.
+    """Return the error to raise for a refusal.
 
     Args:
         secrets: strings of the request that must not be in the error even if the service quotes them.
@@ -416,5 +416,5 @@ def explain(refusal: Refusal, secrets: Collection[str] = ()) -> CognitoFederatio
 
 
 def _quoted(message: str, secrets: Collection[str]) -> str:
-    """The service's words on one line, shortened, without the request's secrets."""
+    """Return the service's message on one line, shortened, without the request's secrets."""
     return printable(masked(message, secrets), 300).rstrip(".")

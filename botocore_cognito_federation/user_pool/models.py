@@ -1,4 +1,4 @@
-"""What a user pool answers with, as frozen objects whose repr shows no secret."""
+"""The answers of a user pool, as frozen objects whose repr shows no secret."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Device:
-    """A device the user pool knows: keep it beside the tokens, or the user is a stranger again at the next sign-in.
+    """A device that the user pool knows. Store it with the tokens: without it the next sign-in is one from a new
+    device.
 
     Attributes:
-        key: DeviceKey; every refresh on a pool that remembers devices must carry it.
+        key: DeviceKey; on a pool that remembers devices, every refresh must send it.
         group_key: DeviceGroupKey.
-        password: the secret the device proves itself with; empty where ConfirmDevice was refused.
-        needs_confirmation: the pool wants the user to be asked before it remembers the device
+        password: the secret with which the device authenticates; empty if ConfirmDevice was refused.
+        needs_confirmation: the pool requires the user's consent before it remembers the device
             (UserConfirmationNecessary); see `UserPool.remember_device`.
     """
 
@@ -39,11 +40,11 @@ class UserPoolTokens:
     """The tokens of a signed-in user.
 
     Attributes:
-        id_token: the token an identity pool takes, under `login_key`.
+        id_token: the token that an identity pool takes, under `login_key`.
         access_token: for the account operations.
         refresh_token: for `UserPool.refresh`.
-        expires_at: when the ID token ends, in seconds since the epoch.
-        username: the user's name in the pool (the real one, where an alias was typed).
+        expires_at: when the ID token expires, in seconds since the epoch.
+        username: the user's name in the pool (not the alias, if the user typed one).
         device: the device of this sign-in, on a pool that tracks devices.
     """
 
@@ -65,18 +66,18 @@ class UserPoolTokens:
 
     @property
     def login_key(self) -> str:
-        """The `Logins` key these tokens go under at an identity pool."""
+        """The `Logins` key for these tokens at an identity pool."""
         return login_key(self.id_token)
 
 
 @dataclass(frozen=True, repr=False)
 class Challenge:
-    """What the user pool asks before it gives tokens.
+    """A question that the user pool asks before it issues tokens.
 
     Attributes:
         name: ChallengeName, such as ``SMS_MFA``, ``SOFTWARE_TOKEN_MFA``, ``NEW_PASSWORD_REQUIRED``.
         parameters: ChallengeParameters, such as CODE_DELIVERY_DESTINATION.
-        session: the opaque state of this sign-in; good for one answer.
+        session: the opaque state of this sign-in; valid for one answer.
         username: the user's name in the pool.
         device: the device that was presented at sign-in, if any.
         totp_secret: after `UserPool.set_up_totp`, the secret for the user's authenticator application.
@@ -94,18 +95,22 @@ class Challenge:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The kinds of MFA to choose from (SELECT_MFA_TYPE) or that can be set up (MFA_SETUP)."""
+        """The kinds of MFA to choose from (SELECT_MFA_TYPE) or to set up (MFA_SETUP)."""
         text = self.parameters.get("MFAS_CAN_CHOOSE") or self.parameters.get("MFAS_CAN_SETUP")
         return tuple(_json_list(text))
 
     @property
     def required_attributes(self) -> tuple[str, ...]:
-        """The attributes NEW_PASSWORD_REQUIRED wants, without their ``userAttributes.`` prefix."""
+        """The attributes that NEW_PASSWORD_REQUIRED requires, without their ``userAttributes.`` prefix."""
         wanted = _json_list(self.parameters.get("requiredAttributes"))
         return tuple(name.removeprefix("userAttributes.") for name in wanted)
 
     def otpauth_uri(self, issuer: str) -> str:
-        """The URI for a QR code that authenticator applications read; it holds the secret."""
+        """Return the URI for a QR code that authenticator applications read; it holds the secret.
+
+        Args:
+            issuer: the name that the authenticator application shows for the account.
+        """
         label = quote(f"{issuer}:{self.username}", safe="")
         return f"otpauth://totp/{label}?secret={self.totp_secret}&issuer={quote(issuer, safe='')}"
 
@@ -120,7 +125,7 @@ def _json_list(text: str | None) -> list[str]:
 
 @dataclass(frozen=True)
 class CodeDelivery:
-    """Where a code was sent: `destination` is masked by Cognito (``a***@e***``), `medium` is EMAIL or SMS."""
+    """Where a code was sent: Cognito masks `destination` (``a***@e***``); `medium` is EMAIL or SMS."""
 
     destination: str
     medium: str
@@ -129,7 +134,12 @@ class CodeDelivery:
 
 @dataclass(frozen=True)
 class AutoSignIn:
-    """How to sign in once a new account is confirmed: what the triggers of that sign-in get."""
+    """The options of the sign-in that follows the confirmation of a new account.
+
+    Attributes:
+        validation_data: for the pre-authentication trigger; see `UserPool.sign_in`.
+        client_metadata: for the pool's Lambda triggers; see `UserPool.sign_in`.
+    """
 
     validation_data: Mapping[str, str] | None = None
     client_metadata: Mapping[str, str] | None = None
@@ -137,14 +147,16 @@ class AutoSignIn:
 
 @dataclass(frozen=True)
 class SignUp:
-    """The answer to `UserPool.sign_up`.
+    """The result of `UserPool.sign_up`.
 
     Attributes:
-        username: the name signed up with.
-        user_sub: the new user's `sub`.
-        confirmed: no code is needed.
+        username: the name of the new user.
+        user_sub: the `sub` of the new user.
+        confirmed: whether the account is confirmed, so that no code is needed.
         code_delivery: where the confirmation code was sent.
-        signed_in: with `auto_sign_in`, the result of the sign-in where the pool confirmed the user at once.
+        signed_in: with `auto_sign_in`, the result of the sign-in if the pool confirmed the user immediately.
+        auto_sign_in: the options of the automatic sign-in that `UserPool.confirm_sign_up` still has to make.
+        password: the password for that sign-in; empty if there is none to make.
     """
 
     username: str
@@ -157,17 +169,17 @@ class SignUp:
 
 
 def claims(token: str) -> Mapping[str, Any]:
-    """The claims of a JWT, its signature not verified; empty where it is no JWT."""
+    """Return the claims of a JWT without verifying its signature; empty if the text is not a JWT."""
     return unverified_claims(token) or _NOTHING
 
 
 def login_key(id_token: str) -> str:
-    """The `Logins` key of a user pool's ID token: its issuer without the scheme.
+    """Return the `Logins` key of a user pool's ID token: its issuer without the scheme.
 
-    Taken from the token and not put together from the region, so that it holds in every partition.
+    It comes from the token and is not composed from the region, so that it is right in every partition.
 
     Raises:
-        SignInFailedError: the token is no JWT with an issuer, or it is an access token.
+        SignInFailedError: the token is not a JWT with an issuer, or it is an access token.
     """
     body = claims(id_token)
     issuer = body.get("iss")

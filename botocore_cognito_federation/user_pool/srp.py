@@ -1,11 +1,11 @@
 """The arithmetic of Cognito's USER_SRP_AUTH: SRP-6a (RFC 5054) with AWS's key derivation.
 
-The modulus is the 3072-bit one of RFC 5054 appendix A (first in RFC 3526), with g = 2 and SHA-256. Three things differ
-from the RFC, as AWS's own JavaScript and Kotlin clients do them: numbers are hashed as signed big-endian integers (a
-zero byte in front where the top bit is set) and not padded to the length of N; the session key is 16 bytes of HKDF (RFC
-5869) with the info "Caldera Derived Key"; and the proof is one HMAC over pool, user, secret block and timestamp.
+The modulus is the 3072-bit one of RFC 5054 appendix A (first in RFC 3526), with g = 2 and SHA-256. AWS's own JavaScript
+and Kotlin clients differ from the RFC in three things: numbers are hashed as signed big-endian integers (a zero byte in
+front where the top bit is set) and not padded to the length of N; the session key is 16 bytes of HKDF (RFC 5869) with
+the info "Caldera Derived Key"; and the proof is one HMAC over pool, user, secret block and timestamp.
 
-The salt comes as hexadecimal text and is hashed as the integer it stands for, so leading zeros do not count.
+The salt comes as hexadecimal text and is hashed as the integer that it represents, so leading zeros do not matter.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ class SrpKey:
 
     @property
     def public_hex(self) -> str:
-        """SRP_A as the API takes it."""
+        """SRP_A in the API's format."""
         return f"{self.public:x}"
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Whose password is proved, and to whom.
+    """The user or device that proves its password, and the group that it proves it to.
 
     Attributes:
         group: the user pool's id after the underscore, or a device group key.
@@ -71,7 +71,7 @@ class Identity:
 
 
 def padded(number: int) -> bytes:
-    """A number as the shortest signed big-endian bytes: at least one, a zero in front where the top bit is set."""
+    """Return a number as its shortest signed big-endian bytes, at least one (a zero goes before a set top bit)."""
     return number.to_bytes(number.bit_length() // 8 + 1, "big")
 
 
@@ -83,7 +83,7 @@ _K = _hashed(padded(N), padded(G))
 
 
 def key_pair(random_bytes: bytes) -> SrpKey:
-    """The ephemeral key made of random bytes (128 of them in practice)."""
+    """Make the ephemeral key from random bytes (128 of them in practice)."""
     secret = int.from_bytes(random_bytes, "big") % N
     public = pow(G, secret, N)
     if secret == 0:
@@ -92,7 +92,7 @@ def key_pair(random_bytes: bytes) -> SrpKey:
 
 
 def verifier(identity: Identity, password: str, salt: int) -> int:
-    """g^x: what a server keeps instead of the password (ConfirmDevice hands it over)."""
+    """Return g^x, which a server stores instead of the password (ConfirmDevice sends it)."""
     return pow(G, _private_key(identity, password, salt), N)
 
 
@@ -101,11 +101,11 @@ def _private_key(identity: Identity, password: str, salt: int) -> int:
 
 
 def session_key(identity: Identity, password: str, key: SrpKey, server_public: int, salt: int) -> bytes:
-    """The 16 bytes both sides derive, ours from the password.
+    """Return the 16 bytes that both sides derive; this side derives them from the password.
 
     Raises:
-        SignInFailedError: B is zero modulo N, or u is zero (RFC 5054 section 2.5.3; SRP-6a): such a server could be
-            anybody, whatever the password.
+        SignInFailedError: B is zero modulo N, or u is zero (RFC 5054 section 2.5.3; SRP-6a): such a server could be an
+            impostor that does not know the password.
     """
     scramble = _hashed(padded(key.public), padded(server_public))
     if server_public % N == 0 or scramble == 0:
@@ -120,7 +120,7 @@ def session_key(identity: Identity, password: str, key: SrpKey, server_public: i
 
 
 def timestamp(now: float) -> str:
-    """TIMESTAMP as Cognito reads it: English names, UTC, the day without a leading zero, whatever the locale is.
+    """Return TIMESTAMP as Cognito parses it: English names, UTC, the day without a leading zero, in every locale.
 
     Args:
         now: seconds since the epoch.
@@ -131,14 +131,17 @@ def timestamp(now: float) -> str:
 
 
 def claim(identity: Identity, password: str, key: SrpKey, challenge: dict[str, str], at: str) -> str:
-    """PASSWORD_CLAIM_SIGNATURE for the parameters of a PASSWORD_VERIFIER or DEVICE_PASSWORD_VERIFIER challenge.
+    """Return PASSWORD_CLAIM_SIGNATURE for the parameters of a PASSWORD_VERIFIER or DEVICE_PASSWORD_VERIFIER challenge.
 
     Args:
+        identity: the user or device.
+        password: its password.
+        key: the ephemeral key pair of the sign-in.
         challenge: the challenge's parameters: SRP_B and SALT in hexadecimal, SECRET_BLOCK in base64.
-        at: the `timestamp` sent beside the signature.
+        at: the `timestamp` that is sent with the signature.
 
     Raises:
-        SignInFailedError: a parameter is missing or is not what it should be.
+        SignInFailedError: a parameter is missing or malformed.
     """
     numbers = _server_values(challenge)
     if numbers is None:

@@ -1,4 +1,4 @@
-"""aiobotocore pins botocore, so these tests have an environment of their own (tox -e aio); elsewhere they skip."""
+"""aiobotocore pins botocore, so these tests need their own environment (tox -e aio); elsewhere they are skipped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from botocore_cognito_federation.botocore_plugin import shared
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.demo.home import write_private
 
-#: Set by the tox environment ``aio``: there, a library that is missing is a failure.
+#: Set by the tox environment ``aio``, in which a missing library is a failure.
 REQUIRED = os.environ.get("BCF_TEST_AIO") == "1"
 
 if importlib.util.find_spec("aiobotocore") is None and not REQUIRED:
@@ -23,7 +23,7 @@ if importlib.util.find_spec("aiobotocore") is None and not REQUIRED:
 
 @pytest.fixture
 def world(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """The world, with this process living in a home of it and the provider installed."""
+    """The world, with a home directory of this process in it and the provider installed."""
     for name, value in world.environment(tmp_path).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(shared, "_shared", {})

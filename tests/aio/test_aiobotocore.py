@@ -1,4 +1,4 @@
-"""aiobotocore sessions have the provider: one fetch however many tasks, and the loop is never held up."""
+"""aiobotocore sessions have the provider: one fetch however many tasks, and the event loop is never blocked."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def vended(world: World) -> int:
 
 
 class LongestStall:
-    """How long the loop was away at most, seen by a task that wants to run every millisecond."""
+    """Return the longest time for which the loop was blocked, seen by a task that runs every millisecond."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -97,7 +97,7 @@ def test_twenty_sessions_make_one_fetch(world: World) -> None:
     assert vended(world) == 1
 
 
-def test_a_session_outlives_its_loop(world: World) -> None:
+def test_a_session_can_be_used_after_its_loop(world: World) -> None:
     session = AioSession(profile=PROFILE)
     assert asyncio.run(caller_of(session)) == asyncio.run(caller_of(session))
     assert vended(world) == 1
@@ -109,7 +109,7 @@ def test_a_role_chain_begins_with_our_credentials(world: World) -> None:
     assert vended(world) == 1
 
 
-def test_a_profile_that_is_not_ours_is_left_to_the_others(
+def test_a_profile_that_is_not_managed_is_left_to_the_others(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = tmp_path / ".aws" / "config"
@@ -196,7 +196,7 @@ def test_a_failure_reaches_every_task_and_no_log_of_the_loop(world: World, caplo
     assert "never retrieved" not in caplog.text
 
 
-def test_a_profile_of_ours_that_is_wrong_ends_the_chain(world: World, add_profile: AddProfile) -> None:
+def test_a_managed_profile_that_is_wrong_ends_the_chain(world: World, add_profile: AddProfile) -> None:
     add_profile("wrong", cognito_provder="google")
     with pytest.raises(ConfigurationError, match="Did you mean"):
         asyncio.run(caller_of(AioSession(profile="wrong")))
@@ -230,7 +230,7 @@ def handlers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return name
 
 
-def test_a_coroutine_handler_runs_beside_the_loop_that_waits_for_it(
+def test_a_coroutine_handler_runs_next_to_the_loop_that_waits_for_it(
     world: World, add_profile: AddProfile, handlers: str
 ) -> None:
     add_profile("handled", cognito_refresh_handler=f"{handlers}:coroutine")
@@ -280,7 +280,7 @@ asyncio.run(main())
     assert (done.returncode, done.stdout) == (0, "gave up\n"), done.stderr
 
 
-def test_a_loop_that_is_closed_meanwhile_troubles_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_loop_that_is_closed_meanwhile_causes_no_error(capsys: pytest.CaptureFixture[str]) -> None:
     import threading
 
     gate, ended = threading.Event(), threading.Event()
@@ -306,7 +306,7 @@ def test_another_event_loop_than_asyncios_is_named_as_such() -> None:
         in_thread(lambda: None).send(None)
 
 
-def test_a_temporary_failure_while_credentials_live_is_no_failure(
+def test_a_temporary_failure_while_credentials_are_usable_is_no_failure(
     world: World, add_profile: AddProfile, tmp_path: Path
 ) -> None:
     world.credential_lifetime = 10

@@ -1,4 +1,4 @@
-"""A clock that tests move, and federations made for them."""
+"""A clock that tests control, and federations with it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, world: World) -> N
 
 @dataclass
 class Time:
-    """A clock that stands a given time ahead of the real one, and a sleep that only moves it."""
+    """A clock that is a given time ahead of the real one, and a sleep that only advances it."""
 
     world: World
     ahead: float = 0.0
@@ -42,7 +42,7 @@ class Time:
         self.slept.append(seconds)
 
     @property
-    def patience(self) -> Clock:
+    def library_clock(self) -> Clock:
         return Clock(sleep=self.sleep, random=lambda: 0.5, now=self.now)
 
 
@@ -57,14 +57,14 @@ Maker = Callable[..., CognitoFederation]
 @pytest.fixture
 def make(world: World, clock: Time) -> Maker:
     def made(pool: str | None = None, **options: Any) -> CognitoFederation:
-        return CognitoFederation(pool or world.pool_id, clock=clock.patience, **options)
+        return CognitoFederation(pool or world.pool_id, clock=clock.library_clock, **options)
 
     return made
 
 
 @pytest.fixture
 def told() -> Callable[[CognitoFederation], list[Event]]:
-    """Subscribes to everything and gives the list that events are put into."""
+    """Subscribes to all events and returns the list that collects them."""
 
     def listening(federation: CognitoFederation) -> list[Event]:
         events: list[Event] = []

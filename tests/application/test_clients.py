@@ -70,7 +70,7 @@ def test_sessions_read_each_of_botocores_models_once_and_share_nothing_else(
     assert "mine" not in other.load_service_model("sqs", "service-2")["metadata"]
 
 
-def test_a_session_may_be_made_before_anybody_signs_in_and_never_falls_through_to_another_identity(
+def test_a_session_may_be_made_before_the_sign_in_and_never_falls_through_to_another_identity(
     world: World, make: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIASOMEBODYELSE")
@@ -173,7 +173,7 @@ def test_what_sign_outs_leave_behind_is_removed_once_no_renewal_can_be_in_flight
     assert in_and_out() == 2
 
 
-def test_from_profile_serves_what_the_command_line_serves_and_leaves_signing_in_to_it(
+def test_from_profile_returns_what_the_command_line_returns_and_leaves_signing_in_to_it(
     world: World, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
@@ -214,7 +214,7 @@ def test_from_profile_of_an_interactive_profile_names_the_command_that_signs_in(
         CognitoFederation.from_profile("none-such")
 
 
-def test_from_profile_of_a_guest_knows_no_user_and_links_nobody(world: World, tmp_path: Path) -> None:
+def test_from_profile_of_a_guest_knows_no_user_and_links_no_login(world: World, tmp_path: Path) -> None:
     world.write_home(tmp_path / "home", "/nonexistent/cognito-federation")
     federation = CognitoFederation.from_profile("guest")
     assert not federation.current_credentials().authenticated

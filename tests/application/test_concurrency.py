@@ -55,7 +55,7 @@ def test_a_handler_that_calls_back_gets_a_clear_error_at_once(world: World, make
         elif how == "sign-in":
             federation.federated_sign_in(world.provider.login_key, world.provider.issue())
         else:
-            # What inherits the context; a bare thread inherits none, and its waiting ends with the lock's time limit.
+            # Threads that inherit the context; a bare thread does not, and its waiting ends with the lock's time limit.
             asyncio.run(asyncio.to_thread(federation.current_credentials))
         raise AssertionError("unreachable")
 
@@ -106,7 +106,7 @@ def test_sign_out_wins_over_a_refresh_in_flight(world: World, make: Maker, clock
         federation.federated_info()
 
 
-def test_a_sign_in_by_somebody_else_during_a_refresh_wins_over_it(world: World, make: Maker, clock: Time) -> None:
+def test_a_sign_in_by_another_user_during_a_refresh_wins_over_it(world: World, make: Maker, clock: Time) -> None:
     entered, go = threading.Event(), threading.Event()
 
     def refresh() -> str:

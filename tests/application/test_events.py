@@ -1,4 +1,4 @@
-"""Events: which, in which order, with what, and that no listener and no secret does harm."""
+"""Events: their order and content, and that no listener does harm and no secret is in them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.application.conftest import Maker, Time
 from tests.application.test_renewal import Handler, signed_in
 
 
-def test_each_step_is_told_once_and_in_order_failures_included(
+def test_each_step_is_reported_once_and_in_order_failures_included(
     world: World, make: Maker, clock: Time, told: Any
 ) -> None:
     handler = Handler(world)
@@ -90,7 +90,7 @@ def test_an_event_is_frozen_and_nothing_that_a_listener_does_to_its_user_reaches
         events[0].name = "sign-out"
 
 
-def test_the_names_are_eight_and_each_is_told(world: World, make: Maker, clock: Time, told: Any) -> None:
+def test_there_are_eight_names_and_each_is_emitted(world: World, make: Maker, clock: Time, told: Any) -> None:
     handler = Handler(world, "of-all-events")
     federation = make(refresh_handlers={world.provider.login_key: handler})
     events = told(federation)
@@ -116,7 +116,7 @@ def identity_told(events: list[Event], name: str) -> str | None:
 
 
 @pytest.mark.parametrize("who", ["the application", "a client"])
-def test_a_listener_may_ask_for_the_credentials_it_is_told_of(world: World, make: Maker, clock: Time, who: str) -> None:
+def test_a_listener_may_ask_for_the_credentials_of_its_event(world: World, make: Maker, clock: Time, who: str) -> None:
     federation = signed_in(world, make, Handler(world))
     signing = federation.botocore_session().get_credentials()
     seen: list[tuple[str, str]] = []
@@ -153,7 +153,7 @@ def test_a_listener_may_sign_in_again_when_a_renewal_failed(
     assert federation.current_credentials().authenticated
 
 
-def test_a_listener_that_asks_again_after_a_failure_is_not_told_of_its_own_failures(
+def test_a_listener_that_asks_again_after_a_failure_gets_no_event_for_its_own_failures(
     world: World, make: Maker, clock: Time
 ) -> None:
     federation = signed_in(world, make, handler := Handler(world))
@@ -175,10 +175,10 @@ def test_a_listener_that_asks_again_after_a_failure_is_not_told_of_its_own_failu
     told.clear()
     with pytest.raises(CognitoFederationError):
         federation.current_credentials()
-    assert told[0] == "token-refresh-failure"  # the next failure is told again
+    assert told[0] == "token-refresh-failure"  # the next failure is reported again
 
 
-def test_a_listener_that_takes_its_time_keeps_nobody_else_waiting(world: World, make: Maker, clock: Time) -> None:
+def test_a_slow_listener_makes_no_other_caller_wait(world: World, make: Maker, clock: Time) -> None:
     federation = signed_in(world, make, Handler(world))
     entered, go = threading.Event(), threading.Event()
 
@@ -191,7 +191,7 @@ def test_a_listener_that_takes_its_time_keeps_nobody_else_waiting(world: World, 
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(federation.current_credentials)
         assert entered.wait(20)
-        assert federation.current_credentials().authenticated  # while the listener is still at it
+        assert federation.current_credentials().authenticated  # while the listener is still running
         go.set()
         assert first.result().authenticated
 

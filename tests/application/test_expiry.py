@@ -1,4 +1,4 @@
-"""When a login token counts as expired: the boundary, clocks that differ, and what an application says about it."""
+"""When a login token counts as expired: the boundary, clocks that differ, and the expiry that an application gives."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.application.conftest import Maker, Time
 
 @dataclass
 class Stopped:
-    """A clock that stands still on a whole second, so that "exactly at its expiry" can be meant."""
+    """A clock that is stopped at a whole second, so that "exactly at its expiry" can be tested."""
 
     at: float
 
@@ -25,7 +25,7 @@ class Stopped:
         return self.at
 
     @property
-    def patience(self) -> Clock:
+    def library_clock(self) -> Clock:
         return Clock(sleep=lambda seconds: None, random=lambda: 0.5, now=self.now)
 
 
@@ -47,7 +47,7 @@ def test_a_token_is_renewed_from_120_seconds_before_its_exp_on_and_at_exp_it_has
     stopped = Stopped(float(int(clock.now())))
     handler = Counting(world)
     federation = CognitoFederation(
-        world.pool_id, refresh_handlers={world.provider.login_key: handler}, clock=stopped.patience
+        world.pool_id, refresh_handlers={world.provider.login_key: handler}, clock=stopped.library_clock
     )
     end = int(stopped.at) + 2700 + seconds_left
     federation.federated_sign_in(world.provider.login_key, world.provider.issue("ada", exp=end))
@@ -63,11 +63,11 @@ def test_without_a_handler_a_token_is_tried_until_five_minutes_after_its_exp_bec
 ) -> None:
     stopped = Stopped(float(int(clock.now())))
     world.credential_lifetime = 600
-    federation = CognitoFederation(world.pool_id, clock=stopped.patience)
+    federation = CognitoFederation(world.pool_id, clock=stopped.library_clock)
     end = int(stopped.at) + 660
     federation.federated_sign_in(world.provider.login_key, world.provider.issue("ada", exp=end))
     world.reset_journal()
-    world.clock_offset = 600.0  # by AWS's clock the token lives another minute
+    world.clock_offset = 600.0  # by AWS's clock the token is valid for another minute
     stopped.at = float(end + seconds_over)
     if seconds_over < 300:
         assert federation.current_credentials().authenticated
@@ -82,7 +82,7 @@ def test_without_a_handler_a_token_is_tried_until_five_minutes_after_its_exp_bec
 def test_with_a_clock_some_minutes_off_sign_in_and_renewal_work_and_cost_no_more(
     world: World, make: Maker, clock: Time, minutes: int
 ) -> None:
-    clock.ahead = minutes * 60.0  # ours; AWS's and the provider's stay right
+    clock.ahead = minutes * 60.0  # this machine's clock; AWS's and the provider's stay right
     handler = Counting(world)
     federation = make(refresh_handlers={world.provider.login_key: handler})
     before = federation.federated_sign_in(world.provider.login_key, world.provider.issue("ada", lifetime=1800))
@@ -102,9 +102,9 @@ def test_with_a_clock_behind_a_token_that_only_cognito_calls_expired_is_renewed_
     federation = make(refresh_handlers={world.provider.login_key: handler})
     federation.federated_sign_in(world.provider.login_key, world.provider.issue("ada", lifetime=2700))
     world.reset_journal()
-    clock.ahead = 2500.0 - 7 * 60  # 10 min of life by our clock
-    world.clock_offset = 2760.0  # none by AWS's
-    federation.current_credentials()  # ours are fresh for us: nothing is asked
+    clock.ahead = 2500.0 - 7 * 60  # valid for 10 min by this machine's clock
+    world.clock_offset = 2760.0  # expired by AWS's
+    federation.current_credentials()  # the credentials are fresh by this clock: there is no call
     assert (handler.calls, world.calls()) == (0, [])
     clock.ahead = 2450.0
     assert federation.current_credentials().authenticated
@@ -112,13 +112,13 @@ def test_with_a_clock_behind_a_token_that_only_cognito_calls_expired_is_renewed_
     assert len(world.calls("GetCredentialsForIdentity")) == 2  # refused, then taken
 
 
-def test_with_a_clock_ahead_and_no_handler_a_token_that_still_lives_at_cognito_is_taken(
+def test_with_a_clock_ahead_and_no_handler_a_token_that_is_still_valid_at_cognito_is_taken(
     world: World, make: Maker, clock: Time
 ) -> None:
     federation = make()
     federation.federated_sign_in(world.provider.login_key, world.provider.issue("ada", lifetime=2700))
     world.clock_offset = 2600.0
-    clock.ahead = 2600.0 + 5 * 60  # over for us, alive for Cognito
+    clock.ahead = 2600.0 + 5 * 60  # expired here, valid for Cognito
     assert federation.current_credentials().authenticated
     assert len(world.calls("GetCredentialsForIdentity")) == 2
 

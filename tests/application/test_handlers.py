@@ -1,4 +1,4 @@
-"""The ready handlers: token files, variables, commands, URLs, and refresh tokens at real token endpoints."""
+"""The ready-made handlers: token files, variables, commands, URLs, and refresh tokens at real token endpoints."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_token_comes_from_a_file_a_variable_a_command_or_a_url(
 
 
 class TokenEndpoint:
-    """A token endpoint that rotates refresh tokens and takes each once."""
+    """A token endpoint that rotates refresh tokens and accepts each only once."""
 
     def __init__(self, server: HTTPServer, tokens: Any) -> None:
         self.forms: list[dict[str, str]] = []
@@ -94,35 +94,35 @@ def endpoint(world: World, httpserver: HTTPServer) -> TokenEndpoint:
     )
 
 
-def test_an_oidc_handler_spends_refresh_tokens_and_tells_of_each_rotation_first(
+def test_an_oidc_handler_spends_refresh_tokens_and_reports_each_rotation_first(
     world: World, make: Maker, clock: Time, httpserver: HTTPServer, endpoint: TokenEndpoint
 ) -> None:
     world.trust_issuer(httpserver.url_for(""), [world.provider.client_id])
-    kept: list[str] = []
+    stored: list[str] = []
     handler = handlers.oidc(
-        httpserver.url_for(""), world.provider.client_id, "first-refresh-token", on_rotation=kept.append
+        httpserver.url_for(""), world.provider.client_id, "first-refresh-token", on_rotation=stored.append
     )
     federation = make(refresh_handlers={httpserver.url_for(""): handler})
     first = handler()
     assert federation.federated_sign_in(httpserver.url_for(""), first["token"]).authenticated
     federation.sign_out()
-    assert kept == ["refresh-token-1"]
+    assert stored == ["refresh-token-1"]
     assert endpoint.revoked == ["refresh-token-1"]
     assert "refresh-token" not in repr(handler)
 
 
-def test_a_long_job_survives_its_expiries_and_its_successor_goes_on_with_the_refresh_token_it_kept(
+def test_a_long_job_survives_its_expiries_and_its_successor_goes_on_with_the_refresh_token_it_stored(
     world: World, make: Maker, clock: Time, httpserver: HTTPServer, endpoint: TokenEndpoint, tmp_path: Path
 ) -> None:
     issuer = httpserver.url_for("")
     world.trust_issuer(issuer, [world.provider.client_id])
-    # Dated by the real clock, which the handler verifies with, and alive by the one that the test moves.
+    # Dated by the real clock, with which the handler verifies, and valid by the clock that the test controls.
     endpoint.tokens = lambda: {"id_token": world.provider.issue("ada", iss=issuer, lifetime=1800, iat=int(time.time()))}
-    kept = tmp_path / "refresh-token"
-    kept.write_text("first-refresh-token")
+    stored = tmp_path / "refresh-token"
+    stored.write_text("first-refresh-token")
 
     def job() -> CognitoFederation:
-        renew = handlers.oidc(issuer, world.provider.client_id, kept.read_text, on_rotation=kept.write_text)
+        renew = handlers.oidc(issuer, world.provider.client_id, stored.read_text, on_rotation=stored.write_text)
         federation = make(refresh_handlers={issuer: renew})
         federation.federated_sign_in(issuer, **renew())
         return federation
@@ -134,9 +134,9 @@ def test_a_long_job_survives_its_expiries_and_its_successor_goes_on_with_the_ref
         clock.pass_by(3700)
         assert client.get_object(Bucket=world.bucket, Key=world.object_key)["ContentLength"] > 0
         identities.add(federation.current_credentials().identity_id)
-        assert kept.read_text() == f"refresh-token-{spent}"
+        assert stored.read_text() == f"refresh-token-{spent}"
     identities.add(job().current_credentials().identity_id)
-    assert kept.read_text() == "refresh-token-5"
+    assert stored.read_text() == "refresh-token-5"
     assert len(endpoint.forms) == 5
     assert len(identities) == 1
 
@@ -150,7 +150,7 @@ def test_a_grant_that_has_ended_is_not_tried_again(
     assert len(endpoint.forms) == 1
 
 
-def test_a_rotation_that_cannot_be_kept_ends_the_renewal(
+def test_a_rotation_that_cannot_be_stored_ends_the_renewal(
     world: World, httpserver: HTTPServer, endpoint: TokenEndpoint
 ) -> None:
     def full(_: str) -> None:
@@ -168,13 +168,13 @@ def test_facebook_and_amazon_give_access_tokens(
     key = resolve(alias).login_key
     assert key
     tokens = TokenEndpoint(httpserver, lambda: {"access_token": f"{alias}-next"})
-    ours = replace(
+    real_clock = replace(
         resolve(alias),
         endpoints=Endpoints("https://x.example", httpserver.url_for("/token"), "https://x.example", "id"),
     )
     world.register_opaque_token(key, f"{alias}-first", "ada", 1800)
     world.register_opaque_token(key, f"{alias}-next", "ada", 90_000)
-    handler = GrantHandler(ours, "app", "first-refresh-token", "secret")
+    handler = GrantHandler(real_clock, "app", "first-refresh-token", "secret")
     federation = make(refresh_handlers={alias: handler})
     before = federation.federated_sign_in(key, f"{alias}-first", expires_at=clock.now() + 1800)
     clock.pass_by(3700)

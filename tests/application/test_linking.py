@@ -1,4 +1,4 @@
-"""Linked logins: several on one identity, what Cognito merges, what it refuses, and who is told."""
+"""Linked logins: several on one identity, what Cognito merges and refuses, and the events."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_login_with_an_identity_of_its_own_is_refused_by_name_or_merged_by_cog
         federation.link(world.second_provider.login_key, world.second_provider.issue("eve", flaw="other-key"))
 
 
-def test_a_guest_who_links_a_login_keeps_the_identity(world: World, make: Maker) -> None:
+def test_a_guest_who_links_a_login_retains_the_identity(world: World, make: Maker) -> None:
     federation = make(world.guest_pool_id)
     guest = federation.federated_sign_in("guest")
     federation.link(world.provider.login_key, world.provider.issue("was-a-guest"))
@@ -42,7 +42,7 @@ def test_a_guest_who_links_a_login_keeps_the_identity(world: World, make: Maker)
 
 
 def merging(world: World, make: Maker, who: str, **options: Any) -> tuple[CognitoFederation, str, str]:
-    """A federation of `who`, whose identity is the younger of two that are about to be merged."""
+    """A federation of `who`, whose identity is the newer of two that are about to be merged."""
     older = make().federated_sign_in(world.second_provider.login_key, world.second_provider.issue(who)).identity_id
     federation = make(**options)
     younger = federation.federated_sign_in(world.provider.login_key, world.provider.issue(who)).identity_id
@@ -50,7 +50,7 @@ def merging(world: World, make: Maker, who: str, **options: Any) -> tuple[Cognit
     return federation, younger, older
 
 
-def test_a_merged_identity_is_adopted_persisted_and_told_from_old_to_new(
+def test_a_merged_identity_is_adopted_persisted_and_reported_with_old_and_new_id(
     world: World, make: Maker, clock: Time, told: Any
 ) -> None:
     handler = Handler(world, "merged")
@@ -69,14 +69,14 @@ def test_a_merged_identity_is_adopted_persisted_and_told_from_old_to_new(
     assert federation.federated_info()["identity_id"] == older
     assert signing.get_frozen_credentials().access_key not in ("", before)
 
-    later = make(**options)  # another process: the identity that is gone is never asked for again
+    later = make(**options)  # another process: it never asks for the deleted identity again
     world.reset_journal()
     clock.pass_by(3700)
     assert later.current_credentials().identity_id == older
     assert (len(world.calls("GetId")), len(world.calls("GetCredentialsForIdentity"))) == (0, 1)
 
 
-def test_a_merge_that_somebody_else_made_is_found_at_the_next_renewal(
+def test_a_merge_that_another_process_made_is_found_at_the_next_renewal(
     world: World, make: Maker, clock: Time, told: Any
 ) -> None:
     handlers = {world.provider.login_key: Handler(world, "merged-elsewhere")}
@@ -106,7 +106,7 @@ def test_a_linking_conflict_is_an_error_that_names_it_and_changes_nothing(world:
     assert ada.current_authenticated_user()["id"] != own.identity_id
 
 
-def test_a_guest_who_links_the_login_of_a_known_user_becomes_that_user_and_is_told(
+def test_a_guest_who_links_the_login_of_a_known_user_becomes_that_user_and_an_event_says_so(
     world: World, make: Maker, told: Any
 ) -> None:
     known = make(world.guest_pool_id).federated_sign_in(world.provider.login_key, world.provider.issue("ada"))

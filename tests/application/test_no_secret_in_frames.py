@@ -1,4 +1,4 @@
-"""Every public member that is handed a secret raises without a frame that holds it, whatever goes wrong."""
+"""Every public member that takes a secret raises without a frame that holds it, whatever the failure."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from botocore_cognito_federation.events import NAMES, Event
 from botocore_cognito_federation.user_pool import AutoSignIn
 from tests.user_pool import wire as w
 
-MARK = "canary" + "-in-a-frame"  # put together, so that no line of source holds it
-#: Parameters that are secrets, or hold one.
+MARK = "canary" + "-in-a-frame"  # Put together, so that no source line holds it.
+#: Parameters that are secrets or hold one.
 SECRETS = {
     "password": f"{MARK}-Password-1",
     "new_password": f"{MARK}-Password-2",
@@ -89,7 +89,7 @@ _OURS = tuple(os.path.dirname(str(module.__file__)) for module in (package, boto
 
 
 def leaks(error: BaseException) -> list[str]:
-    """The frames of this package, botocore and urllib3 that hold a secret, in the error and all that led to it."""
+    """Return the frames of this package, botocore and urllib3 that hold a secret, in the error and its causes."""
     found, waiting, seen = [], [error], set()
     while waiting:
         each = waiting.pop()
@@ -203,7 +203,7 @@ def test_a_member_of_a_user_pool_leaves_no_secret_in_a_frame(
 
 @pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize("name", list(members(CognitoFederation)))
-def test_a_member_of_a_federation_leaves_no_secret_in_a_frame_nor_in_what_listeners_are_told(
+def test_a_member_of_a_federation_leaves_no_secret_in_a_frame_nor_in_an_event(
     wire: w.Wire, monkeypatch: pytest.MonkeyPatch, name: str, wrong: str
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
@@ -309,7 +309,7 @@ def test_a_subclass_of_an_application_is_left_as_it_is() -> None:
     assert not hasattr(Theirs.sign_in_here, "__wrapped__")
 
 
-def test_the_traceback_keeps_its_files_and_lines() -> None:
+def test_the_traceback_retains_its_files_and_lines() -> None:
     error = raised(lambda: UserPool(**arguments(UserPool, "UserPool", user_pool_id="nonsense")))
     assert error is not None
     names, trace = [], error.__traceback__

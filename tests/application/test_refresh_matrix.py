@@ -1,6 +1,6 @@
-"""Renewal, every case: how the login token and the AWS credentials stand, and what the refresh handler then does.
+"""Every case of a renewal: the state of the login token and of the AWS credentials, and the refresh handler's answer.
 
-`expected` is the contract, in the words of docs/python.md and the design page; the cases are all combinations.
+`expected` is the contract of docs/python.md and the design page; the cases are all combinations.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from tests.application.conftest import Maker, Time
 
 pytestmark = pytest.mark.thorough
 
-#: Seconds since the sign-in: 40 min of life left, then less than botocore's advisory 15 and mandatory 10, then none.
+#: Seconds since the sign-in: 40 min left, then less than botocore's advisory 15 and mandatory 10, then none.
 CREDENTIALS = {"fresh": 1200, "advisory": 2760, "mandatory": 3120, "expired": 3700}
-#: Seconds of life the login token has left then. "Near" is less than the 120 s ahead of which it is renewed.
+#: Seconds that the login token is then still valid. "Near" is less than the 120 s before expiry at which it is renewed.
 TOKENS = {"valid": 3000, "near": 60, "expired": -1000}
 ANSWERS = ("a new token", "transient", "definitive", "a bug", "the same token", "an expired token", "nothing", "hangs")
 CASES = list(itertools.product(CREDENTIALS, TOKENS, ANSWERS))
@@ -37,7 +37,7 @@ CASES = list(itertools.product(CREDENTIALS, TOKENS, ANSWERS))
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a caller of `current_credentials` sees.
+    """The result that a caller of `current_credentials` sees.
 
     Attributes:
         handler: calls of the refresh handler.
@@ -56,18 +56,18 @@ def expected(credentials: str, token: str, answer: str) -> Outcome:
         return Outcome(0, 0, "the old")
     if token == "valid":
         return Outcome(0, 1, "new")
-    alive = credentials != "expired"
+    usable = credentials != "expired"
     if answer == "a new token" or (answer == "the same token" and token == "near"):
         return Outcome(1, 1, "new")
     if answer in ("transient", "hangs"):
-        # Network errors are tried seven times, but once while credentials live; a handler that hangs has had its time.
-        calls = 7 if answer == "transient" and not alive else 1
+        # Network errors are tried seven times, but once while credentials are usable; a hanging handler is called once.
+        calls = 7 if answer == "transient" and not usable else 1
         if token == "near":
-            return Outcome(calls, 1, "new")  # the token at hand still lives
-        return Outcome(calls, 0, "the old" if alive else TemporaryError)
+            return Outcome(calls, 1, "new")  # the present token is still valid
+        return Outcome(calls, 0, "the old" if usable else TemporaryError)
     if answer == "definitive":
         return Outcome(1, 0, NonRetryableError)
-    return Outcome(1, 0, "the old" if alive else TokenRefreshError)
+    return Outcome(1, 0, "the old" if usable else TokenRefreshError)
 
 
 class Handler:
@@ -134,7 +134,7 @@ def gives(federation: CognitoFederation, before: object) -> str | type[CognitoFe
 
 @pytest.mark.parametrize("kind", ["sync", "coroutine"])
 @pytest.mark.parametrize(("credentials", "token", "answer"), CASES, ids=[", ".join(case) for case in CASES])
-def test_a_renewal_makes_just_the_calls_of_the_contract_and_never_signs_anybody_out(
+def test_a_renewal_makes_just_the_calls_of_the_contract_and_never_signs_the_user_out(
     world: World,
     make: Maker,
     clock: Time,
@@ -158,12 +158,12 @@ def test_a_renewal_makes_just_the_calls_of_the_contract_and_never_signs_anybody_
     assert outcome == expected(credentials, token, answer)
     assert world.calls("GetId") == []
     assert federation.current_authenticated_user()["id"] == before.identity_id
-    if seen == "the old":  # whoever asks again at once, clients included, gets the same for no further call
+    if seen == "the old":  # the next callers, clients included, get the same without a further call
         signing = federation.botocore_session().get_credentials().get_frozen_credentials()
         assert (gives(federation, before), signing.access_key) == ("the old", before.access_key)
         assert handler.calls == outcome.handler
 
-    # Nothing was wiped: with a handler that works, the same user goes on.
+    # Nothing was deleted: with a handler that works, the same user goes on.
     handler.let_go.set()
     federation.refresh_handlers[world.provider.login_key] = partial(world.provider.issue, "ada")
     clock.pass_by(4000)

@@ -1,4 +1,4 @@
-"""Refresh handlers: when they are called, how often, with what, and what their failures leave standing."""
+"""Refresh handlers: when they are called, how often, with what, and the state after a failure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SCHEDULE = [0.25, 0.45, 0.85, 1.65, 3.25, 6.45]
 
 
 class Handler:
-    """Gives new tokens and counts."""
+    """Returns new tokens and counts its calls."""
 
     def __init__(self, world: World, subject: str = "ada", **options: Any) -> None:
         self.world, self.subject, self.options = world, subject, options
@@ -50,12 +50,12 @@ def signed_in(world: World, make: Maker, handler: Any = None, **options: Any) ->
 
 def test_nothing_is_called_while_credentials_are_fresh(world: World, make: Maker, clock: Time) -> None:
     federation = signed_in(world, make, handler := Handler(world))
-    clock.pass_by(2300)  # the token has expired; the credentials live 21 min more
+    clock.pass_by(2300)  # the token has expired; the credentials are valid for 21 more minutes
     federation.current_credentials()
     assert (handler.calls, world.calls()) == (0, [])
 
 
-def test_a_token_that_still_lives_is_exchanged_without_the_handler(world: World, make: Maker, clock: Time) -> None:
+def test_a_token_that_is_still_valid_is_exchanged_without_the_handler(world: World, make: Maker, clock: Time) -> None:
     handler = Handler(world)
     federation = make(refresh_handlers={world.provider.login_key: handler})
     federation.federated_sign_in(world.provider.login_key, world.provider.issue("ada", lifetime=7200))
@@ -130,7 +130,7 @@ def test_definitive_and_programming_errors_are_raised_after_one_attempt(
     assert (handler.calls, clock.slept) == (1, [])
 
 
-def test_while_credentials_live_there_is_one_attempt_then_the_remembered_failure(
+def test_while_credentials_are_usable_there_is_one_attempt_then_the_cached_failure(
     world: World, make: Maker, clock: Time
 ) -> None:
     federation = signed_in(world, make, handler := Handler(world))
@@ -161,7 +161,7 @@ def test_no_failure_of_a_handler_ever_signs_the_user_out_or_makes_a_guest_of_the
     assert world.calls("GetId") == []
 
 
-def test_without_a_handler_an_expired_token_asks_for_a_sign_in_and_keeps_the_user(
+def test_without_a_handler_an_expired_token_asks_for_a_sign_in_and_remembers_the_user(
     world: World, make: Maker, clock: Time
 ) -> None:
     federation = signed_in(world, make)
@@ -214,13 +214,13 @@ def test_a_token_that_cognito_calls_expired_is_renewed_exactly_once(world: World
     handler = Handler(world)
     federation = make(refresh_handlers={world.provider.login_key: handler})
     token = world.provider.issue("ada", lifetime=600)
-    world.clock_offset = 900  # AWS's clock says the token is over, ours says that it lives
+    world.clock_offset = 900  # expired by AWS's clock, valid by this machine's
     assert federation.federated_sign_in(world.provider.login_key, token).authenticated
     assert handler.calls == 1
     assert len(world.calls("GetId")) == 2
 
 
-def test_another_users_token_from_the_handler_is_refused_and_not_kept(world: World, make: Maker, clock: Time) -> None:
+def test_another_users_token_from_the_handler_is_refused_and_not_stored(world: World, make: Maker, clock: Time) -> None:
     federation = signed_in(world, make, Handler(world, "mallory"))
     clock.pass_by(3700)
     with pytest.raises(TokenRefreshError, match="another user"):
@@ -235,7 +235,7 @@ def test_another_users_token_from_the_handler_is_refused_and_not_kept(world: Wor
     [{"status": 503}, {"status": 400, "code": "TooManyRequestsException"}, {"close": True}, {"truncate": True}],
     ids=["5xx", "throttling", "offline", "cut short"],
 )
-def test_an_exchange_that_fails_after_a_good_refresh_keeps_the_new_token(
+def test_an_exchange_that_fails_after_a_good_refresh_stores_the_new_token(
     world: World, make: Maker, clock: Time, fault: dict[str, Any]
 ) -> None:
     federation = signed_in(world, make, handler := Handler(world))
@@ -246,10 +246,10 @@ def test_an_exchange_that_fails_after_a_good_refresh_keeps_the_new_token(
     world.clear_faults()
     clock.pass_by(30)
     assert federation.current_credentials().authenticated
-    assert handler.calls == 1  # a token that came with a rotated refresh token is not asked for twice
+    assert handler.calls == 1  # a token that came with a rotated refresh token is not requested twice
 
 
-def test_a_developer_handler_that_omits_identity_id_keeps_the_one_before(
+def test_a_developer_handler_that_omits_identity_id_means_the_previous_one(
     world: World, make: Maker, clock: Time
 ) -> None:
     pool = world.pool_id
@@ -315,14 +315,14 @@ def test_a_later_process_finds_the_sign_in_with_cache_file_and_renews_it(
     assert handler.calls == 1
 
 
-def test_somebody_elses_sign_in_in_the_same_cache_is_never_taken_for_ones_own(world: World, make: Maker) -> None:
+def test_another_users_sign_in_in_the_same_cache_is_never_taken_for_the_own(world: World, make: Maker) -> None:
     ada = signed_in(world, make, cache="file")
     make(cache="file").federated_sign_in(world.provider.login_key, world.provider.issue("bob"))
     with pytest.raises(NotSignedInError, match="Another user"):
         ada.current_credentials()
 
 
-def test_a_damaged_record_is_nobody_signed_in_and_a_place_that_cannot_be_written_costs_only_the_cache(
+def test_a_damaged_record_means_not_signed_in_and_an_unwritable_place_costs_only_the_cache(
     world: World, make: Maker, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     federation = signed_in(world, make, cache="file")

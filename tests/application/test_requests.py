@@ -1,4 +1,4 @@
-"""What reaches Cognito, field by field: Logins keys in each partition, the role, and nothing for want of a token."""
+"""The requests to Cognito, field by field: Logins keys in each partition, the role, and no request without a token."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ GUID = "11111111-2222-3333-4444-555555555555"
 
 
 def jwt(issuer: str, sub: str = "ada", lifetime: float = 7200) -> str:
-    """A JWT that nobody verifies here: the requests are looked at, not answered in earnest."""
+    """A JWT that is not verified here: the tests check the requests, not the answers."""
     parts = {"alg": "RS256"}, {"iss": issuer, "sub": sub, "exp": int(time.time() + lifetime)}, "signature"
     return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
 
 
 class Pool:
-    """An identity pool that takes everything and writes down what it was asked."""
+    """An identity pool that accepts every request and records it."""
 
     def __init__(self, server: HTTPServer, clock: Time) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
@@ -50,7 +50,7 @@ class Pool:
 
     def federation(self, region: str = "eu-west-1", **options: Any) -> CognitoFederation:
         return CognitoFederation(
-            f"{region}:{GUID}", endpoint_url=self.endpoint_url, clock=self.clock.patience, **options
+            f"{region}:{GUID}", endpoint_url=self.endpoint_url, clock=self.clock.library_clock, **options
         )
 
 
@@ -130,7 +130,7 @@ def test_no_call_for_a_guest_is_ever_made_for_a_user_whose_renewal_is_refused(po
     assert all(body["Logins"] for _, body in pool.asked)
 
 
-def test_an_application_that_wants_no_guests_makes_no_call_while_nobody_is_signed_in(pool: Pool) -> None:
+def test_an_application_that_wants_no_guests_makes_no_call_while_the_user_is_not_signed_in(pool: Pool) -> None:
     federation = pool.federation()
     client = federation.session().client("s3")
     for ask in (federation.current_credentials, federation.federated_info, client.list_buckets):

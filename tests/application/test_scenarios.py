@@ -1,4 +1,4 @@
-"""Which test proves which scenario: what Amplify and its relatives get wrong, or leave open, and what holds here.
+"""Which test proves which scenario: mistakes and open questions of Amplify and similar libraries, and the result here.
 
 The numbers are those under which the scenarios were collected. A test that is renamed has to be renamed here.
 """
@@ -20,16 +20,16 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "application/test_renewal.py": ("an_alias_and_its_domain_are_one_provider_for_handlers",),
         "oidc/test_identity_providers.py": (
-            "any_domain_or_issuer_is_a_provider_and_its_key_keeps_path_case_and_port",
+            "any_domain_or_issuer_is_a_provider_and_its_key_has_the_same_path_case_and_port",
             "a_derived_key_loses_the_scheme_and_one_slash_and_nothing_else",
             "a_configured_key_wins",
         ),
     },
-    "2. An empty token is refused before any call, and nobody is ever a guest in disguise": {
+    "2. An empty token is refused before any call, and a user never becomes a guest": {
         "application/test_sign_in.py": (
             "an_empty_token_is_refused_before_any_call",
             "guest_is_the_only_way_to_unauthenticated_access",
-            "a_refused_token_leaves_nobody_signed_in_and_never_a_guest",
+            "after_a_refused_token_the_user_is_not_signed_in_and_never_a_guest",
         ),
     },
     "3. Developer identities: no identity ID is an error at once, GetId is never called, the ID is carried over": {
@@ -37,7 +37,7 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
             "a_developer_sign_in_without_identity_id_is_refused_before_any_call",
             "a_developer_sign_in_never_calls_get_id",
         ),
-        "application/test_renewal.py": ("a_developer_handler_that_omits_identity_id_keeps_the_one_before",),
+        "application/test_renewal.py": ("a_developer_handler_that_omits_identity_id_means_the_previous_one",),
     },
     "4. expires_at in every spelling and every absurdity; exp == now; clocks that differ; opaque tokens": {
         "application/test_sign_in.py": (
@@ -56,7 +56,7 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "5. The refresh matrix": {
         "application/test_refresh_matrix.py": (
-            "a_renewal_makes_just_the_calls_of_the_contract_and_never_signs_anybody_out",
+            "a_renewal_makes_just_the_calls_of_the_contract_and_never_signs_the_user_out",
         ),
     },
     "6. An expired or identical token from the handler ends; 'Token expired' costs one forced refresh": {
@@ -66,10 +66,10 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
             "a_token_that_cognito_calls_expired_is_renewed_exactly_once",
         ),
     },
-    "7. A refusal of the exchange keeps the token that a good refresh brought": {
-        "application/test_renewal.py": ("an_exchange_that_fails_after_a_good_refresh_keeps_the_new_token",),
-        "application/test_handlers.py": ("an_oidc_handler_spends_refresh_tokens_and_tells_of_each_rotation_first",),
-        "sign_in/test_living_on.py": ("a_process_killed_after_the_rotated_token_was_kept_loses_nothing",),
+    "7. After a refusal of the exchange, the token of a good refresh stays": {
+        "application/test_renewal.py": ("an_exchange_that_fails_after_a_good_refresh_stores_the_new_token",),
+        "application/test_handlers.py": ("an_oidc_handler_spends_refresh_tokens_and_reports_each_rotation_first",),
+        "sign_in/test_living_on.py": ("a_process_killed_after_the_rotated_token_was_stored_loses_nothing",),
     },
     "8. Seven attempts over 13 s; NonRetryableError stops at one; there is a deadline": {
         "application/test_renewal.py": (
@@ -90,7 +90,7 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
     "10. Sign-out during a refresh stays signed out": {
         "application/test_concurrency.py": (
             "sign_out_wins_over_a_refresh_in_flight",
-            "a_sign_in_by_somebody_else_during_a_refresh_wins_over_it",
+            "a_sign_in_by_another_user_during_a_refresh_wins_over_it",
         ),
     },
     "11. A stale identity is looked up once, a missing pool never": {
@@ -104,38 +104,38 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
             "a_refusal_of_another_kind_does_not_cost_the_identity",
         ),
     },
-    "12. A merged identity is adopted, persisted and told, old and new; a linking conflict is named": {
+    "12. A merged identity is adopted, persisted and reported, old and new; a linking conflict is named": {
         "application/test_linking.py": (
-            "a_merged_identity_is_adopted_persisted_and_told_from_old_to_new",
-            "a_merge_that_somebody_else_made_is_found_at_the_next_renewal",
+            "a_merged_identity_is_adopted_persisted_and_reported_with_old_and_new_id",
+            "a_merge_that_another_process_made_is_found_at_the_next_renewal",
             "a_linking_conflict_is_an_error_that_names_it_and_changes_nothing",
         ),
         "identity_pool/test_linked_logins.py": ("two_users_of_one_provider_cannot_be_linked",),
     },
-    "13. No guest after a failure; who wants no guests makes no call": {
+    "13. No guest after a failure; an application without guests makes no call": {
         "application/test_requests.py": (
             "no_call_for_a_guest_is_ever_made_for_a_user_whose_renewal_is_refused",
-            "an_application_that_wants_no_guests_makes_no_call_while_nobody_is_signed_in",
+            "an_application_that_wants_no_guests_makes_no_call_while_the_user_is_not_signed_in",
         ),
         "application/test_renewal.py": ("no_failure_of_a_handler_ever_signs_the_user_out_or_makes_a_guest_of_them",),
     },
     "14. Users, pools and profiles share no entries; another account replaces everything": {
         "application/test_sign_in.py": (
             "two_users_of_one_pool_do_not_share_anything",
-            "signing_in_as_somebody_else_replaces_everything",
+            "signing_in_as_another_user_replaces_everything",
         ),
-        "application/test_renewal.py": ("somebody_elses_sign_in_in_the_same_cache_is_never_taken_for_ones_own",),
+        "application/test_renewal.py": ("another_users_sign_in_in_the_same_cache_is_never_taken_for_the_own",),
         "cache/test_freshness_keys_and_files.py": ("everything_that_shapes_credentials_is_in_their_key",),
         "flows/test_single_flight.py": ("profiles_of_two_pools_have_two_identities",),
     },
     "15. Damage, permissions, read-only places, atomic writes": {
         "application/test_renewal.py": (
-            "a_damaged_record_is_nobody_signed_in_and_a_place_that_cannot_be_written_costs_only_the_cache",
+            "a_damaged_record_means_not_signed_in_and_an_unwritable_place_costs_only_the_cache",
         ),
         "cache/test_storage.py": (
             "a_damaged_document_is_a_miss_noted_and_written_afresh",
             "files_are_0600_in_directories_0700_whatever_the_umask",
-            "in_a_read_only_directory_what_is_warm_and_what_is_cold_is_served",
+            "in_a_read_only_directory_warm_and_cold_calls_work",
         ),
         "cache/test_freshness_keys_and_files.py": ("a_private_file_gives_back_what_was_written",),
     },
@@ -146,7 +146,7 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
             "a_credential_process_of_the_default_profile_does_not_start_itself",
             "our_own_calls_are_unsigned_and_resolve_no_credentials_whatever_keys_the_environment_has",
             "what_refreshes_answers_a_mapping_and_the_expiry_is_aware_of_its_time_zone",
-            "credentials_that_are_expired_after_the_refresh_are_an_error_of_ours_and_never_signed_with",
+            "credentials_that_are_expired_after_the_refresh_are_an_error_of_this_package_and_never_used",
         ),
     },
     "17. The custom role at every exchange; the basic flow; developers skip GetOpenIdToken": {
@@ -159,9 +159,9 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "login_tokens/test_developer.py": ("the_basic_flow_takes_the_developer_token_to_sts",),
     },
-    "18. Credentials keep their expiration": {
+    "18. Credentials have their expiration": {
         "application/test_sign_in.py": (
-            "essential_gives_what_any_client_call_takes_and_the_credentials_keep_their_expiration",
+            "essential_gives_what_any_client_call_takes_and_the_credentials_have_their_expiration",
         ),
         "flows/test_warm_path.py": ("the_second_process_prints_the_same_bytes_for_no_call",),
     },
@@ -179,8 +179,8 @@ SCENARIOS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "20. Events in order, whole, harmless and without a secret": {
         "application/test_events.py": (
-            "each_step_is_told_once_and_in_order_failures_included",
-            "the_names_are_eight_and_each_is_told",
+            "each_step_is_reported_once_and_in_order_failures_included",
+            "there_are_eight_names_and_each_is_emitted",
             "an_exception_of_a_listener_is_logged_and_stops_nothing",
             "a_listener_may_sign_in_again_when_a_renewal_failed",
             "an_event_is_frozen_and_nothing_that_a_listener_does_to_its_user_reaches_the_federation",

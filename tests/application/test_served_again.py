@@ -1,4 +1,4 @@
-"""`current_credentials` while they are fresh: one comparison, and still no credentials after a sign-out."""
+"""`current_credentials` while they are fresh: one comparison, and no credentials after a sign-out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .test_renewal import signed_in
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The kinds of the documents that are read."""
+    """Return the kinds of the documents that are read."""
     kinds: list[str] = []
     for store in (MemoryStore, FileStore):
 
@@ -51,7 +51,7 @@ def test_the_second_call_for_a_profile_reads_nothing(inside: Any, reads: list[st
 
 
 @pytest.mark.parametrize("cache", ["memory", "file"])
-def test_a_sign_out_wins_at_once_over_what_the_same_object_served(world: World, make: Maker, cache: str) -> None:
+def test_a_sign_out_wins_at_once_over_the_credentials_of_the_same_object(world: World, make: Maker, cache: str) -> None:
     federation = signed_in(world, make, cache=cache)
     federation.current_credentials()
     federation.sign_out()
@@ -84,18 +84,18 @@ def test_a_clock_that_is_set_back_is_a_reason_to_look(world: World, make: Maker,
     assert reads
 
 
-def test_what_was_asked_for_before_a_sign_out_is_not_served_after_it(
+def test_credentials_requested_before_a_sign_out_are_not_returned_after_it(
     world: World, make: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sign-out comes between the last look of the call under way and its end."""
+    """The sign-out comes between the last check of the running call and its end."""
     federation = signed_in(world, make)
-    real = federation._serve_again
+    real = federation._reuse
 
     def late(*arguments: Any) -> None:
         federation.sign_out()
         real(*arguments)
 
-    monkeypatch.setattr(federation, "_serve_again", late)
+    monkeypatch.setattr(federation, "_reuse", late)
     federation.current_credentials()
     with pytest.raises(NotSignedInError):
         federation.current_credentials()

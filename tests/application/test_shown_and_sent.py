@@ -1,4 +1,4 @@
-"""What a notebook shows of credentials, and what a worker pool is told that tries to send a federation."""
+"""What a notebook shows of credentials, and the error when a worker pool tries to pickle a federation."""
 
 from __future__ import annotations
 

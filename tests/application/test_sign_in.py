@@ -1,4 +1,4 @@
-"""`federated_sign_in`: what is refused before any call, what is exchanged, and for whom."""
+"""`federated_sign_in`: what is refused before any call, and what is exchanged for which user."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from botocore_cognito_federation import (
 from botocore_cognito_federation.demo.world import World
 from tests.application.conftest import Maker, Time
 
-ANYBODY = "eu-west-1:11111111-2222-3333-4444-555555555555"
+ALL_USERS = "eu-west-1:11111111-2222-3333-4444-555555555555"
 
 
 def developer_token(world: World, pool: str, user: str = "ada") -> tuple[str, str]:
@@ -50,7 +50,7 @@ def test_a_token_becomes_credentials_that_a_service_takes(world: World, make: Ma
         ("googel", "Use one of amazon"),
     ],
 )
-def test_what_mends_a_provider_is_said_in_terms_of_an_application_and_not_of_a_profile(
+def test_the_remedy_for_a_provider_is_given_in_terms_of_an_application_and_not_of_a_profile(
     make: Maker, provider: str, remedy: str
 ) -> None:
     with pytest.raises(ConfigurationError) as refused:
@@ -156,7 +156,7 @@ def test_guest_is_the_only_way_to_unauthenticated_access(world: World, make: Mak
         federation.current_authenticated_user()
 
 
-def test_a_refused_token_leaves_nobody_signed_in_and_never_a_guest(world: World, make: Maker) -> None:
+def test_after_a_refused_token_the_user_is_not_signed_in_and_never_a_guest(world: World, make: Maker) -> None:
     federation = make(world.guest_pool_id)
     with pytest.raises(FederationRefusedError):
         federation.federated_sign_in(world.provider.login_key, world.provider.issue(flaw="other-key"))
@@ -171,25 +171,25 @@ def test_a_refused_token_asks_for_a_sign_in_and_for_no_command_of_a_profile(worl
 
 def test_a_refusal_names_arguments_and_calls_and_no_keys_or_commands_of_a_profile(world: World, make: Maker) -> None:
     key, pool = world.provider.login_key, world.add_pool(custom_roles=[world.other_role_arn], token_roles=True)
-    somebody = make().federated_sign_in(key, world.provider.issue("somebody-else")).identity_id
+    user = make().federated_sign_in(key, world.provider.issue("another-user")).identity_id
     basic = {"flow": "basic", "role_arn": world.authenticated_role_arn}
     cases: list[tuple[CognitoFederation, dict[str, Any], str]] = [
         (make(pool, role_arn=world.guest_role_arn), {}, "role_arn"),
         (make(), {"flaw": "wrong-audience"}, "request the token for an audience that it lists"),
         (make(**basic), {}, "flow = enhanced"),
-        (make(), {"identity_id": somebody}, "call sign_out and sign in again"),
-        (make(ANYBODY), {}, "identity_pool_id"),
+        (make(), {"identity_id": user}, "call sign_out and sign in again"),
+        (make(ALL_USERS), {}, "identity_pool_id"),
     ]
-    for federation, options, mended_by in cases:
+    for federation, options, remedy_of in cases:
         identity_id = options.pop("identity_id", None)
         with pytest.raises(FederationRefusedError) as refused:
             federation.federated_sign_in(key, world.provider.issue("ada", **options), identity_id=identity_id)
-        assert mended_by in refused.value.remedy
+        assert remedy_of in refused.value.remedy
         assert "cognito_" not in str(refused.value)
         assert "cognito-federation" not in str(refused.value)
 
 
-def test_a_forged_token_never_gets_the_credentials_kept_for_its_subject(world: World, make: Maker) -> None:
+def test_a_forged_token_never_gets_the_credentials_cached_for_its_subject(world: World, make: Maker) -> None:
     make(cache="file").federated_sign_in(world.provider.login_key, world.provider.issue("ada"))
     federation = make(cache="file")
     with pytest.raises(FederationRefusedError):
@@ -205,7 +205,7 @@ def test_a_failed_sign_in_leaves_the_one_before_it(world: World, make: Maker) ->
     assert federation.current_authenticated_user()["name"] == "Ada"
 
 
-def test_signing_in_as_somebody_else_replaces_everything(world: World, make: Maker) -> None:
+def test_signing_in_as_another_user_replaces_everything(world: World, make: Maker) -> None:
     federation = make()
     session = federation.session()
     ada = federation.federated_sign_in(world.provider.login_key, world.provider.issue("ada"))
@@ -262,7 +262,7 @@ def test_the_custom_role_is_asked_for_and_the_basic_flow_asks_sts(world: World, 
     ],
 )
 def test_a_wrong_argument_is_refused_by_name_in_the_constructor(world: World, options: dict[str, object]) -> None:
-    arguments = {"identity_pool_id": ANYBODY, **options}
+    arguments = {"identity_pool_id": ALL_USERS, **options}
     with pytest.raises(
         ConfigurationError, match=next(iter(options)) if "refresh_handlers" not in options else "google"
     ):
@@ -270,7 +270,7 @@ def test_a_wrong_argument_is_refused_by_name_in_the_constructor(world: World, op
     assert world.calls() == []
 
 
-def test_a_temporary_failure_of_cognito_says_so_and_signs_nobody_in(world: World, make: Maker) -> None:
+def test_a_temporary_failure_of_cognito_says_so_and_ends_without_a_user(world: World, make: Maker) -> None:
     federation = make()
     world.fault("GetCredentialsForIdentity", times=50, status=500)
     with pytest.raises(TemporaryError):
@@ -296,7 +296,7 @@ def test_what_the_user_is_comes_from_the_application_or_from_the_tokens_claims(w
     assert federation.current_authenticated_user()["email"] == "bob@example.com"
 
 
-def test_federated_info_gives_the_token_as_it_is_kept_without_a_call(world: World, make: Maker) -> None:
+def test_federated_info_gives_the_cached_token_without_a_call(world: World, make: Maker) -> None:
     federation = make()
     credentials = federation.federated_sign_in(world.provider.login_key, token := world.provider.issue("ada"))
     world.reset_journal()
@@ -306,7 +306,7 @@ def test_federated_info_gives_the_token_as_it_is_kept_without_a_call(world: Worl
     assert world.calls() == []
 
 
-def test_essential_gives_what_any_client_call_takes_and_the_credentials_keep_their_expiration(
+def test_essential_gives_what_any_client_call_takes_and_the_credentials_have_their_expiration(
     world: World, make: Maker, clock: Time
 ) -> None:
     import boto3

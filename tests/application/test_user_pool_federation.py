@@ -1,4 +1,4 @@
-"""A federation with a user pool of its own: SRP, challenges, renewal with rotation, then AWS credentials by itself."""
+"""A federation with its own user pool: SRP, challenges, renewal with rotation, then AWS credentials."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ pytestmark = pytest.mark.thorough
 
 @pytest.fixture(scope="module")
 def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
-    with ministack_server.running(tmp_path_factory.mktemp("ministack")) as served:
-        yield served
+    with ministack_server.running(tmp_path_factory.mktemp("ministack")) as server:
+        yield server
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Site:
             self.identity_pool_id,
             user_pool=self.live.user_pool(),
             endpoint_url=self.server.endpoint_url,
-            clock=clock.patience,
+            clock=clock.library_clock,
             **options,
         )
 
@@ -65,7 +65,7 @@ def site(ministack: Ministack) -> Site:
 
 
 def signs_an_s3_call(federation: CognitoFederation, site: Site) -> bool:
-    """Whether an object goes to a bucket and comes back, by a client whose requests carry the identity's signature."""
+    """Store and read an object, with a client whose requests carry the identity's signature."""
     client = federation.session().client("s3", endpoint_url=site.server.endpoint_url)
     signed: list[str] = []
     client.meta.events.register("before-send.s3", lambda request, **_: signed.append(request.headers["Authorization"]))
@@ -93,7 +93,7 @@ def test_the_right_password_gives_credentials_that_sign_an_s3_call(site: Site, c
     assert user["provider"].endswith(site.live.pool_id)
 
 
-def test_a_wrong_password_signs_nobody_in_and_is_told(site: Site, clock: Time) -> None:
+def test_a_wrong_password_is_reported_and_does_not_sign_in(site: Site, clock: Time) -> None:
     site.live.add_user()
     federation = site.federation(clock)
     heard: list[Any] = []
@@ -206,14 +206,14 @@ def test_an_expired_id_token_is_renewed_at_the_pool_for_the_same_identity(site: 
     before = federation.sign_in("ada", PASSWORD)
     assert isinstance(before, FederatedCredentials)
     first = federation.federated_info()["token"]
-    clock.ahead = 3500  # ours alone: the pool's clock is not to be moved
+    clock.ahead = 3500  # only this clock: the pool's cannot be changed
     after = federation.current_credentials()
     assert after.identity_id == before.identity_id
     assert federation.federated_info()["token"] != first
     assert names == ["sign-in", "token-refresh", "credentials-refresh"]
 
 
-def test_a_revoked_sign_in_asks_for_a_new_one_and_keeps_the_user(site: Site, clock: Time) -> None:
+def test_a_revoked_sign_in_asks_for_a_new_one_and_remembers_the_user(site: Site, clock: Time) -> None:
     site.live.add_user()
     federation = site.federation(clock, cache="file")
     federation.sign_in("ada", PASSWORD)
@@ -254,12 +254,12 @@ def test_who_is_not_signed_in_through_the_pool_has_none_of_its_tokens(site: Site
         federation.user_pool_tokens()
 
 
-def test_a_later_process_without_the_user_pool_is_told_to_bring_it(site: Site, clock: Time) -> None:
+def test_a_later_process_without_the_user_pool_is_told_to_pass_it(site: Site, clock: Time) -> None:
     site.live.add_user()
     site.federation(clock, cache="file").sign_in("ada", PASSWORD)
     clock.ahead = 3700
     without = CognitoFederation(
-        site.identity_pool_id, endpoint_url=site.server.endpoint_url, cache="file", clock=clock.patience
+        site.identity_pool_id, endpoint_url=site.server.endpoint_url, cache="file", clock=clock.library_clock
     )
     with pytest.raises(ConfigurationError, match="Pass user_pool"):
         without.current_credentials()

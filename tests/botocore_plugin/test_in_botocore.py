@@ -1,4 +1,4 @@
-"""In botocore: the chain, its parents, threads, forks, circles; never another identity where a profile is ours."""
+"""In botocore: the chain, its parents, threads, forks and recursion; a managed profile never gets another identity."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def test_the_provider_stands_right_before_custom_process(inside):
     stock = methods(botocore.session.Session())
     federation.install()
     federation.install()
-    ours = methods(botocore.session.Session())
-    place = ours.index("custom-process")
-    assert ours[place - 1] == "cognito-federation"
-    assert [name for name in ours if name != "cognito-federation"] == stock
+    chain = methods(botocore.session.Session())
+    place = chain.index("custom-process")
+    assert chain[place - 1] == "cognito-federation"
+    assert [name for name in chain if name != "cognito-federation"] == stock
     federation.uninstall()
     federation.uninstall()
     assert methods(botocore.session.Session()) == stock
@@ -74,7 +74,7 @@ def test_variables_do_not_touch_the_parent_of_a_source_profile(inside, monkeypat
     assert session.client("sts").get_caller_identity()["Arn"].split("/")[-2] == "DemoChained"
 
 
-def test_a_default_session_made_before_install_is_mended(inside, monkeypatch):
+def test_a_default_session_made_before_install_gets_the_provider(inside, monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "demo-native")
     boto3.setup_default_session()
     assert boto3.DEFAULT_SESSION.get_credentials() is None
@@ -84,7 +84,7 @@ def test_a_default_session_made_before_install_is_mended(inside, monkeypatch):
     assert "cognito-federation" not in methods(boto3.DEFAULT_SESSION._session)
 
 
-def test_profiles_that_are_not_ours_are_left_to_the_stock_chain(inside):
+def test_profiles_that_are_not_managed_are_left_to_the_stock_chain(inside):
     inside.section("profile static", aws_access_key_id="AKIASTATIC", aws_secret_access_key="x")
     federation.install()
     assert cache_key("static") == "AKIASTATIC"
@@ -120,10 +120,10 @@ def test_sessions_with_another_token_in_the_variable_share_nothing(inside, monke
     assert inside.spent == (2, 2)
 
 
-def test_a_worker_that_sets_a_token_for_each_job_keeps_the_last_few_objects(inside, monkeypatch):
+def test_a_worker_that_sets_a_token_for_each_job_shares_the_last_few_objects(inside, monkeypatch):
     federation.install()
     inside.profile("ci", cognito_token_env="CI_TOKEN")
-    monkeypatch.setattr(shared, "_MOST_KEPT", 2)
+    monkeypatch.setattr(shared, "_MOST_SHARED", 2)
     tokens = [inside.world.provider.issue(who) for who in ("ada", "bob", "eve")]
     held = []
     for token in (*tokens, tokens[1], tokens[0]):
@@ -135,13 +135,13 @@ def test_a_worker_that_sets_a_token_for_each_job_keeps_the_last_few_objects(insi
     assert held[4].get_frozen_credentials() == held[0].get_frozen_credentials()
 
 
-def test_a_client_is_never_served_somebody_else_when_the_variable_changes_under_it(inside, monkeypatch):
+def test_a_client_never_gets_another_users_credentials_when_the_variable_changes(inside, monkeypatch):
     federation.install()
     inside.profile("ci", cognito_token_env="CI_TOKEN")
     monkeypatch.setenv("CI_TOKEN", inside.world.provider.issue("ada"))
     held = boto3.Session(profile_name="ci").get_credentials()
     first = held.get_frozen_credentials().access_key
-    held._ask_again_at = 0
+    held._refresh_at = 0
     monkeypatch.setenv("CI_TOKEN", inside.world.provider.issue("bob"))
     with pytest.raises(federation.FederationRefusedError, match="another user's token"):
         held.get_frozen_credentials()
@@ -150,7 +150,7 @@ def test_a_client_is_never_served_somebody_else_when_the_variable_changes_under_
     assert inside.spent == (1, 2)
 
 
-def test_credentials_first_used_after_the_variable_changed_are_nobody_elses(inside, monkeypatch):
+def test_credentials_first_used_after_the_variable_changed_are_no_other_users(inside, monkeypatch):
     profile = inside.profile("ci", cognito_token_env="CI_TOKEN")
     federation.install()
     monkeypatch.setenv("CI_TOKEN", inside.world.provider.issue("ada"))
@@ -178,7 +178,7 @@ def test_a_client_goes_on_with_the_next_opaque_token(inside):
     held = boto3.Session(profile_name="fb").get_credentials()
     first = held.get_frozen_credentials().access_key
     inside.token.write_text("opaque-2")
-    held._ask_again_at = 0
+    held._refresh_at = 0
     assert held.get_frozen_credentials().access_key != first
 
 
@@ -224,7 +224,7 @@ def test_32_threads_share_one_failure(inside):
     assert inside.count("GetId") == 2
 
 
-def test_a_failed_first_fetch_is_not_kept(inside):
+def test_a_failed_first_fetch_is_not_cached(inside):
     federation.install()
     inside.world.fault("GetId", code="ResourceNotFoundException", message="IdentityPool 'x' not found.")
     credentials = boto3.Session(profile_name="demo").get_credentials()
@@ -271,14 +271,14 @@ def test_a_lock_held_at_the_fork_is_open_in_the_child_and_one_for_all_its_thread
     assert lock.acquire(0)
 
 
-def test_botocore_never_sees_credentials_whose_renewal_failed_as_long_as_they_live(inside):
-    served = inside.federation().fetch()
-    clock = [served.refresh_at - 1]
+def test_botocore_never_sees_credentials_whose_renewal_failed_as_long_as_they_are_usable(inside):
+    result = inside.federation().fetch()
+    clock = [result.refresh_at - 1]
     asked: list[float] = []
 
     def fetch():
         asked.append(clock[0])
-        return served if len(asked) == 1 else inside.federation().fetch()
+        return result if len(asked) == 1 else inside.federation().fetch()
 
     credentials = RefreshableCognitoCredentials(fetch, lambda: clock[0])
     for _ in range(1000):
@@ -313,12 +313,12 @@ def test_a_chain_without_assume_role_is_left_as_it_is_and_install_does_not_raise
     assert methods(session) == before
 
 
-# Ours means ours (invariant 15)
+# A managed profile never gets another identity (invariant 15)
 
 
 @pytest.fixture
 def other_identity(monkeypatch) -> Iterator[list[str]]:
-    """An instance-metadata service and a container endpoint behind us, that would give another identity."""
+    """An instance-metadata service and a container endpoint later in the chain, with another identity."""
     asked: list[str] = []
     document = {
         "Code": "Success",
@@ -379,10 +379,10 @@ WAYS = [
 
 
 @pytest.mark.parametrize(("broken", "way", "behind"), WAYS)
-def test_when_our_part_is_broken_nobody_elses_credentials_are_used(
+def test_when_this_package_is_broken_no_other_credentials_are_used(
     inside, other_identity, monkeypatch, broken, way, behind
 ):
-    """Natively, and through credential_process where the provider is not installed."""
+    """Natively, and through credential_process if the provider is not installed."""
     if behind == "container":
         where = provider.os.environ["AWS_EC2_METADATA_SERVICE_ENDPOINT"]
         monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{where}/container")
@@ -397,7 +397,7 @@ def test_when_our_part_is_broken_nobody_elses_credentials_are_used(
     assert other_identity == []
 
 
-def test_the_stand_ins_would_be_used_by_a_profile_that_is_not_ours(inside, other_identity, monkeypatch):
+def test_the_stand_ins_would_be_used_by_a_profile_that_is_not_managed(inside, other_identity, monkeypatch):
     inside.section("profile plain", region="eu-west-1")
     federation.install()
     assert cache_key("plain") == "AKIAANOTHER"
@@ -408,7 +408,7 @@ def test_the_stand_ins_would_be_used_by_a_profile_that_is_not_ours(inside, other
     assert "/container" in other_identity
 
 
-# Circles (invariant 10)
+# Recursion (invariant 10)
 
 
 @pytest.mark.parametrize(
@@ -459,7 +459,7 @@ def test_a_chain_has_four_links_at_most_and_a_users_program_begins_its_own():
 
 
 def test_an_error_comes_without_the_variables_of_the_calls_that_led_to_it(inside):
-    """Crash reporters send local variables, and the login token is one."""
+    """Crash reporters send local variables, and the login token is one of them."""
     import traceback
 
     inside.world.fault("GetId", times=9, code="NotAuthorizedException", message="Token is not from here")

@@ -1,4 +1,4 @@
-"""What AWS's models cost beside a session: our own client reads nothing that the session has read."""
+"""The cost of AWS's models in addition to a session: this package's client reads none that the session has read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import botocore_cognito_federation as federation
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often each model file was parsed."""
+    """Count how often each model file is parsed."""
     found: Counter[str] = Counter()
     load = JSONFileLoader.load_file
 
@@ -35,7 +35,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 def test_the_session_and_the_fetch_of_its_credentials_read_each_model_once(inside, read):
     federation.install()
     client = botocore.session.Session(profile="demo-native").create_client("s3")
-    gc.collect()  # the session; its client has its models
+    gc.collect()  # the session; its client uses its models
     assert client.list_buckets()["Buckets"]
     assert inside.spent == (1, 1)
     assert read["endpoints"] == 1
@@ -67,14 +67,14 @@ def test_credentials_do_not_hold_the_models_of_a_session_that_is_gone(inside, re
     del session
     gc.collect()
     assert models() is None
-    # They get on without.
-    credentials._ask_again_at = 0.0
+    # They work without them.
+    credentials._refresh_at = 0.0
     assert credentials.get_frozen_credentials().access_key
 
 
-def test_a_session_with_models_of_another_botocore_keeps_them_to_itself(inside):
+def test_a_session_with_models_of_another_botocore_does_not_share_them(inside):
     class Vendored:
-        """The loader of a copy of botocore: the same by its methods, another class."""
+        """The loader of a copy of botocore: the same methods, another class."""
 
         def __init__(self) -> None:
             self._own = Loader(include_default_search_paths=True)

@@ -1,4 +1,4 @@
-"""A session made now is its user's of now, though an object of the same configuration is in use in its process."""
+"""A new session belongs to the present user, even if an object of the same configuration is in use in its process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def tokens(home: Home) -> dict[str, str]:
 
 @pytest.mark.parametrize("resolved_first", [True, False])
 @pytest.mark.parametrize("asked_between", [True, False])
-def test_a_token_file_that_names_somebody_else_is_a_new_sessions(home, tokens, resolved_first, asked_between):
+def test_a_token_file_that_names_another_user_counts_for_new_sessions(home, tokens, resolved_first, asked_between):
     home.token.write_text(tokens["ADA"])
     ada = None if resolved_first else home.ask("demo-native").key
     between = 'helper("credential-process")' if asked_between else ""
@@ -83,7 +83,7 @@ tell(same=first == bob, held=ada.get_frozen_credentials().access_key == first)
     assert told(home, program, **tokens) == {"same": False, "held": True}
 
 
-def test_a_session_made_after_a_sign_out_serves_nothing_from_before_it(home, tokens):
+def test_a_session_made_after_a_sign_out_returns_nothing_from_before_it(home, tokens):
     home.token.write_text(tokens["ADA"])
     program = (
         HELPER

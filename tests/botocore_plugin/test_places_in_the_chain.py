@@ -1,4 +1,4 @@
-"""Where the provider may stand in botocore's chain, what it answers there, and that it never meets itself."""
+"""The possible positions of the provider in botocore's chain, and that it never calls itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.home import Home
 
 
 def placed(profile: str, *, first: bool) -> botocore.session.Session:
-    """A session with the provider in front of everything else in its chain, or behind it."""
+    """A session with the provider before or after everything else in its chain."""
     session = botocore.session.Session(profile=profile)
     chain: CredentialResolver = session.get_component("credential_provider")
     provider = CognitoFederationProvider(session)
@@ -41,7 +41,7 @@ def test_the_provider_works_as_the_first_and_as_the_last_of_a_chain(inside: Home
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
-def test_at_either_end_it_is_silent_for_profiles_that_are_not_ours(inside: Home, first: bool) -> None:
+def test_at_either_end_it_is_silent_for_profiles_that_are_not_managed(inside: Home, first: bool) -> None:
     inside.section("profile static", aws_access_key_id="AKIASTATIC", aws_secret_access_key="x")
     inside.section("profile empty", region="eu-west-1")
     assert placed("static", first=first).get_credentials().access_key == "AKIASTATIC"
@@ -80,7 +80,7 @@ def test_aws_profile_may_point_to_the_profile_itself(
 
 @pytest.mark.parametrize("words", ["credential-process", "credential-process --profile default"])
 def test_a_credential_process_of_the_default_profile_does_not_start_itself(inside: Home, words: str) -> None:
-    """As aws/aws-cli#8860, where the helper's own clients asked for the default profile's credentials again."""
+    """As in aws/aws-cli#8860, where the helper's own clients asked for the default profile's credentials again."""
     world = inside.world
     inside.section(
         "default",
@@ -139,7 +139,7 @@ def test_what_refreshes_answers_a_mapping_and_the_expiry_is_aware_of_its_time_zo
     frozen = credentials.get_frozen_credentials()
     assert credentials._expiry_time.utcoffset() == timedelta(0)
     assert not credentials.refresh_needed(refresh_in=15 * 60)
-    # botocore's own class takes it as it is.
+    # botocore's own class accepts it unchanged.
     stock = RefreshableCredentials.create_from_metadata(
         metadata=metadata, refresh_using=credentials._refresh_using, method="test"
     )
@@ -147,7 +147,7 @@ def test_what_refreshes_answers_a_mapping_and_the_expiry_is_aware_of_its_time_zo
     assert stock._expiry_time > datetime.now(timezone.utc)
 
 
-def test_credentials_that_are_expired_after_the_refresh_are_an_error_of_ours_and_never_signed_with(
+def test_credentials_that_are_expired_after_the_refresh_are_an_error_of_this_package_and_never_used(
     inside: Home,
 ) -> None:
     inside.world.credential_lifetime = -60

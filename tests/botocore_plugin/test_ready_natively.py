@@ -1,4 +1,4 @@
-"""Natively, credentials kept ready are served without resolving the configuration, and never to another question."""
+"""Natively, cached responses are used without resolving the configuration, and never for another query."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from tests.home import Home
 
-#: What the child of each test begins with; ``resolved()`` says whether the configuration has been looked at.
+#: The beginning of each test's child; ``resolved()`` says whether the configuration has been resolved.
 START = """
 import json, os, sys
 import boto3
@@ -33,7 +33,7 @@ def told(home: Home, program: str, **changes: str | None) -> dict[str, object]:
 
 @pytest.fixture
 def ready(home: Home) -> Home:
-    """A home with an answer ready for the profile, and a journal in which nothing was asked."""
+    """A home with a cached response for the profile, and a journal without calls."""
     assert home.ask("demo-native").key
     home.world.reset_journal()
     return home
@@ -67,7 +67,8 @@ tell(key=credentials.access_key, ours=sorted(name for name in sys.modules if nam
 
 
 def test_a_program_that_finds_an_answer_has_nothing_called_at_a_fork(ready):
-    # What is called there lives on, with its module and all of botocore, until after the last collection of garbage.
+    # A function that is registered there stays alive, with its module and all of botocore, until after the last garbage
+    # collection.
     program = """
 import os
 called = []
@@ -98,7 +99,7 @@ tell(AccessKeyId=frozen.access_key, SecretAccessKey=frozen.secret_key, SessionTo
     assert told(ready, program) == {**expected, "resolved": False, "needed": False}
 
 
-def test_a_program_that_finds_none_leaves_one_for_everybody(home):
+def test_a_program_that_finds_none_leaves_one_for_all_processes(home):
     program = "tell(key=session().get_credentials().get_frozen_credentials().access_key, resolved=resolved())"
     first = told(home, program)
     assert first["resolved"]
@@ -152,12 +153,12 @@ for who in ("ADA", "ADA", "BOB"):
     found[-1].get_frozen_credentials()
 tell(keys=[c.get_frozen_credentials().access_key for c in found], same=[found[0] is c for c in found])
 """
-    # There is one answer for one question: the other token is a miss, which resolves the configuration.
+    # There is one response for one query: the other token is a miss, which resolves the configuration.
     found = told(home, program, ADA=tokens["ada"], BOB=tokens["bob"])
     assert found == {"keys": [keys["ada"], keys["ada"], keys["bob"]], "same": [True, True, False]}
 
 
-# What must not be answered with it
+# Queries that must not be answered with it
 
 
 def test_a_session_that_read_an_earlier_configuration_is_not_answered_by_a_later_ones(ready):
@@ -203,7 +204,7 @@ tell(key=own.get_credentials().access_key)
         "os.utime(os.path.join(os.environ['HOME'], 'token'), (1, 1))",
     ],
 )
-def test_another_question_is_resolved(ready, change):
+def test_another_query_is_resolved(ready, change):
     assert told(ready, f"{change}\nsession().get_credentials()\ntell(resolved=resolved())") == {"resolved": True}
 
 
@@ -227,7 +228,7 @@ for path in glob.glob(os.path.join(os.environ["COGNITO_FEDERATION_CACHE_DIR"], "
     ends = time.time() + 600
     document.update(expires_at=ends, issued_at=ends - 3600)
     json.dump(document, open(path, "w"))
-credentials._ask_again_at = 0.0
+credentials._refresh_at = 0.0
 """
 
 
@@ -252,7 +253,7 @@ tell(new=credentials.get_frozen_credentials().access_key != first)
     assert ready.spent == (0, 1)
 
 
-def test_it_never_becomes_somebody_elses(ready):
+def test_it_never_becomes_another_users(ready):
     program = (
         RENEW
         + """
@@ -266,7 +267,7 @@ except Exception as error:
     assert "another user's token" in str(told(ready, program, BOB=ready.world.provider.issue("bob"))["error"])
 
 
-def test_without_a_token_it_serves_what_lives_and_leaves_no_answer_for_others(ready):
+def test_without_a_token_it_returns_usable_credentials_and_leaves_no_answer_for_others(ready):
     program = (
         RENEW
         + """
@@ -275,7 +276,7 @@ tell(same=credentials.get_frozen_credentials().access_key == first)
 """
     )
     assert told(ready, program) == {"same": True}
-    # Nobody can say whose credentials the next process asks for.
+    # The user of the next process is unknown.
     assert "is empty" in ready.ask("demo-native").refused(5)
 
 
@@ -304,7 +305,7 @@ tell(same=len(found) == 2 and found[0] == found[1])
     assert told(ready, program) == {"same": True}
 
 
-def test_after_a_sign_out_it_serves_nothing_without_a_token(ready):
+def test_after_a_sign_out_it_returns_nothing_without_a_token(ready):
     from botocore_cognito_federation.demo.serve import find_executable
 
     program = (

@@ -1,4 +1,4 @@
-"""Worker processes that start as new interpreters: by the profile's line or by `initializer=install`, never others."""
+"""Worker processes that start as new interpreters, with the profile's line or `initializer=install`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ POOLS = {
 
 
 class Metadata:
-    """A stand-in for the instance metadata service; `asked` holds what it was asked for."""
+    """A stand-in for the instance metadata service; `asked` records the requests."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -96,7 +96,7 @@ def test_a_worker_has_the_profiles_credentials_and_never_asks_for_the_machines(
 
 
 def test_without_either_a_worker_knows_nothing_of_the_profile(home: Home, metadata: Metadata) -> None:
-    """What the documentation warns of; and the stand-in is one."""
+    """The documentation warns of this; it also shows that the stand-in works."""
     home.profile("worker", credential_process="", cognito_token_file=str(home.token))
     (home.path / "work.py").write_text(WORK)
     program = PROGRAM.replace("PROFILE", "'worker'").replace("INITIALIZER", "None").replace("POOL", POOLS["spawn"])

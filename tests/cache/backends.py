@@ -1,4 +1,4 @@
-"""The stores there are: how to open, damage and block each; `test_store_contract` walks them."""
+"""The stores: how to open, damage and block each; `test_store_contract` runs over them."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def _without_a_place(place: Path) -> None:
 
 @dataclass(frozen=True)
 class Backend:
-    """How to open a store, and what it can and cannot do.
+    """How to open a store, and its abilities.
 
     Attributes:
-        open: the store at a place, a directory of the test. Opened twice, it is the same store where `shared`.
+        open: opens the store at a place, a directory of the test. Opened twice, it is the same store if `shared`.
         shared: whether processes see each other's documents and locks.
-        spoil: damages a document that is there; None where nothing can.
-        break_place: makes writing impossible before the store is opened; None where nothing can.
+        spoil: damages an existing document; None if that is impossible.
+        break_place: makes writing impossible before the store is opened; None if that is impossible.
     """
 
     open: Callable[[Path], Store]

@@ -1,4 +1,4 @@
-"""Keyring backends for tests; across processes they keep everything in a file outside of every home."""
+"""Keyring backends for tests; to share items between processes, they use a file outside of every home."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from keyring.backend import KeyringBackend
 from keyring.errors import PasswordDeleteError
 
 VARIABLE = "FAKE_KEYRING_FILE"
-#: What Windows keeps an item, in bytes of UTF-16.
+#: Windows' limit for an item, in bytes of UTF-16.
 WINDOWS_LIMIT = 2560
 
 
 class FileBackend(KeyringBackend):
-    """Keeps up to `WINDOWS_LIMIT` bytes an item, as Windows' credential manager does."""
+    """Stores up to `WINDOWS_LIMIT` bytes an item, like Windows' credential manager."""
 
     priority = 1  # type: ignore[assignment]  # a property in the base class
 
@@ -52,14 +52,14 @@ class FileBackend(KeyringBackend):
 
 
 class LockedBackend(FileBackend):
-    """A keyring nobody has unlocked; what it raises quotes the secret, as a careless one may."""
+    """A locked keyring; its errors quote the secret, as those of a careless backend may."""
 
     def set_password(self, service: str, username: str, password: str) -> None:
         raise RuntimeError(f"cannot keep {password}")
 
 
 class ForgetfulBackend(FileBackend):
-    """Takes everything and keeps nothing."""
+    """Accepts everything and stores nothing."""
 
     def set_password(self, service: str, username: str, password: str) -> None:
-        """Nothing."""
+        """Do nothing."""

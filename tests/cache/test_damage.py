@@ -1,4 +1,4 @@
-"""Damage that still parses: no byte of what is kept can change, and no entry stand in another place, unnoticed."""
+"""Damage that still parses: every changed byte and every misplaced entry is noticed."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ READ_BACK = {name: value for name, value in DOCUMENT.items() if name != "format"
 
 
 def changes(content: bytes, *, thorough: bool) -> list[bytes]:
-    """The content with one byte changed: each position, with all values or with some."""
+    """Yield the content with one byte changed: at each position, with all values or some."""
     values = range(1, 256) if thorough else (1, 2, 16, 128)
-    dice = random.Random(5)
-    positions = range(len(content)) if thorough else sorted(dice.sample(range(len(content)), min(len(content), 400)))
+    rng = random.Random(5)
+    positions = range(len(content)) if thorough else sorted(rng.sample(range(len(content)), min(len(content), 400)))
     return [
         content[:position] + bytes([content[position] ^ value]) + content[position + 1 :]
         for position in positions
@@ -50,7 +50,7 @@ def changes(content: bytes, *, thorough: bool) -> list[bytes]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_document_with_any_byte_changed_is_a_miss(tmp_path: Path, kind: str) -> None:
     store = FileStore(str(tmp_path))
-    store.warn = lambda text: None  # type: ignore[method-assign]  # thousands of notes are another test
+    store.warn = lambda text: None  # type: ignore[method-assign]  # thousands of notes are the subject of another test
     store.write(kind, KEY, DOCUMENT)
     path = tmp_path / kind / f"{KEY}.json"
     whole = path.read_bytes()
@@ -126,7 +126,7 @@ def question() -> CacheQuery:
 
 @pytest.fixture
 def answered(inside: Home) -> tuple[Home, Path, str]:
-    """A home, its one answer that is kept ready, and the text in it."""
+    """A home, its one cached response, and the text in it."""
     inside.ask()
     (path,) = inside.answers()
     answer = read_answer(question())
@@ -185,7 +185,7 @@ def test_an_answer_that_ends_with_success_is_credentials_and_nothing_else(kind: 
         CachedAnswer("", "1 2 3", kind, str(code), "\x1f", "text")
 
 
-def test_each_kind_of_answer_is_read_back_as_it_was_kept(inside: Home) -> None:
+def test_each_kind_of_answer_is_read_back_unchanged(inside: Home) -> None:
     now = time.time()
     for bindings, kind, code in (("", "credentials", 0), ("", "failure", 7), (None, "ask", 1)):
         _write(question(), bindings, (now, now + 5, now + 9), kind, code, "text")
@@ -197,14 +197,14 @@ def test_each_kind_of_answer_is_read_back_as_it_was_kept(inside: Home) -> None:
 def test_processes_print_exactly_what_was_stored_or_fetch_it_anew_whatever_byte_of_the_cache_changes(
     inside: Home,
 ) -> None:
-    """Over every file of a populated cache: one change each, at a place the dice choose."""
+    """For every file of a populated cache: one change, at a random position."""
     first = inside.ask()
-    dice = random.Random(11)
+    rng = random.Random(11)
     files = [path for path in sorted(inside.cache.rglob("*")) if path.is_file() and path.stat().st_size]
     assert {path.parent.name for path in files} >= {"answers", "credentials", "identities"}
     for path in files:
         content = path.read_bytes()
-        position = dice.randrange(len(content))
+        position = rng.randrange(len(content))
         path.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
         done = inside.ask()
         assert done.document["Version"] == 1

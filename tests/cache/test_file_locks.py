@@ -1,4 +1,4 @@
-"""Locks that are files: without an import, and the same locks that other versions and `filelock` take."""
+"""Locks that are files: without an import, and compatible with other versions and `filelock`."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ os._exit(0)
 
 
 def test_where_there_is_no_flock_filelock_is_asked(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """filelock before 3.21 has no lock for such a place, and says so."""
+    """filelock before 3.21 has no lock for such a place, and raises."""
 
     def missing(descriptor: int, operation: int) -> None:
         raise OSError(errno.ENOSYS, "Function not implemented")
@@ -123,7 +123,7 @@ def test_where_there_is_no_flock_filelock_is_asked(path: str, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EIO])
-def test_any_other_failure_is_one_at_once_and_nobody_else_s_lock(
+def test_any_other_failure_is_raised_at_once_and_is_not_another_holders_lock(
     path: str, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def failing(descriptor: int, operation: int) -> None:

@@ -23,7 +23,9 @@ POOL = "eu-west-1:11111111-2222-3333-4444-555555555555"
     window=st.none() | st.integers(0, 43200),
     at=st.floats(0, 2),
 )
-def test_fresh_implies_alive_but_for_the_last_minute_and_nothing_lives_after_its_end(issued, lifetime, window, at):
+def test_fresh_implies_usable_except_in_the_last_minute_and_nothing_is_usable_after_its_end(
+    issued, lifetime, window, at
+):
     credentials = FederatedCredentials("a", "b", "c", issued + lifetime, issued, "i")
     now = issued + lifetime * at
     assert usable_until(credentials) < credentials.expires_at

@@ -1,4 +1,4 @@
-"""`cognito_cache = keyring`: no secret in a file, nothing lost on the way there and back, no false keyring."""
+"""`cognito_cache = keyring`: no secret in a file, no loss when moving in or out, no false keyring."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.thorough
 
 
 class Memory:
-    """A keyring in memory with Windows' limit, that can be stopped after so many writes."""
+    """A keyring in memory with Windows' limit, which can be stopped after a number of writes."""
 
     def __init__(self) -> None:
         self.items: dict[str, str] = {}
@@ -165,7 +165,7 @@ def test_a_keyring_that_holds_nothing_is_never_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("backend", [FailKeyring(), NullKeyring(), None])
-def test_a_backend_that_keeps_no_secret_is_refused_by_name(backend: Any) -> None:
+def test_a_backend_that_stores_no_secret_is_refused_by_name(backend: Any) -> None:
     with pytest.raises(StorageError, match="the keyring is") as caught:
         checked(backend)
     assert "cognito_cache = file" in caught.value.remedy
@@ -197,7 +197,7 @@ def test_a_backend_that_forgets_is_found_by_the_round_trip() -> None:
 
 
 class Locked(Memory):
-    """A keyring that answers once it is unlocked."""
+    """A keyring that answers after it was unlocked."""
 
     def __init__(self) -> None:
         super().__init__()

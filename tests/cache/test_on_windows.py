@@ -1,4 +1,4 @@
-"""The branches for Windows of what a helper does with files, with stand-ins for what only Windows has."""
+"""The Windows branches of a helper's file operations, with stand-ins for what only Windows has."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _O_BINARY = 0x8000
 
 @contextmanager
 def windows():
-    """This process takes itself for one on Windows; not for longer than a call, because pytest would too."""
+    """Make this process believe that it runs on Windows; only for one call, because pytest would believe it too."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "name", "nt")
         patch.setattr(sys, "platform", "win32")
@@ -53,7 +53,7 @@ def test_the_lock_is_one_byte_of_the_file(monkeypatch, refusal, taken):
     assert asked == [(7, 2, 1)]
 
 
-def test_an_answer_is_read_as_bytes_whoever_owns_it(monkeypatch, tmp_path):
+def test_an_answer_is_read_as_bytes_whichever_user_owns_it(monkeypatch, tmp_path):
     monkeypatch.setattr(os, "O_BINARY", _O_BINARY, raising=False)
     flags_used, real = [], os.open
 

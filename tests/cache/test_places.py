@@ -1,4 +1,4 @@
-"""Where things are kept: whatever the umask, in a place of another user, without a home, in a log that others read."""
+"""Where data is stored: with any umask, in another user's directory, without a home, in a log that others can read."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def with_umask(home: Home, umask: int, *words: str, **changes: str | None) -> Re
 
 
 def modes(directory: Path) -> dict[str, str]:
-    """The mode of each directory and file, unless it is as it has to be."""
+    """Return the mode of each directory and file that is not as required."""
     return {
         str(path): oct(mode)
         for path in (directory, *directory.rglob("*"))
@@ -50,7 +50,7 @@ def modes(directory: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
-def test_every_directory_on_the_way_to_the_cache_is_0700_and_what_is_kept_is_found_again(
+def test_every_directory_on_the_way_to_the_cache_is_0700_and_stored_data_is_found_again(
     home: Home, tmp_path: Path, umask: int
 ) -> None:
     elsewhere = {"COGNITO_FEDERATION_CACHE_DIR": str(tmp_path / "new" / "aws" / "cache")}
@@ -88,7 +88,7 @@ def test_root_makes_nothing_in_the_cache_of_another_user_and_says_so(home: Home)
         os.chown(path, OTHER, OTHER)
     home.forget_answers()
     before = sorted(home.cache.rglob("*"))
-    assert home.ask().code == 0  # what needs no sign-in still works, once a process
+    assert home.ask().code == 0  # commands that need no sign-in still work, once in each process
     assert sorted(home.cache.rglob("*")) == before
     assert all(path.lstat().st_uid == OTHER for path in home.cache.rglob("*"))
     status = home.run("status", "--profile", "demo")
@@ -149,7 +149,9 @@ def test_a_file_that_takes_the_place_of_a_temporary_one_gets_neither_its_mode_no
 
 @root_only
 @pytest.mark.parametrize("kind", [SESSIONS, SECRETS])
-def test_a_sign_in_of_another_user_is_an_error_with_that_reason_and_not_nobody(tmp_path: Path, kind: str) -> None:
+def test_a_sign_in_of_another_user_is_an_error_with_that_reason_and_not_a_missing_sign_in(
+    tmp_path: Path, kind: str
+) -> None:
     store = FileStore(str(tmp_path / "cache"))
     store.write(kind, "k", {"who": "ada"})
     os.chown(tmp_path / "cache" / kind / "k.json", OTHER, OTHER)
@@ -262,7 +264,7 @@ def test_what_cannot_be_printed_ends_with_an_error(home: Home, words: tuple[str,
     assert b"Traceback" not in done.stderr
 
 
-def test_what_killed_writes_have_left_is_forgotten_for_every_kind(tmp_path: Path) -> None:
+def test_the_leftovers_of_killed_writes_are_removed_for_every_kind(tmp_path: Path) -> None:
     store = FileStore(str(tmp_path / "cache"))
     kinds = ("sessions", "secrets", "links", "generations", "keyring", "identities", "credentials", "answers", "notes")
     leftovers = []

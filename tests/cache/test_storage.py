@@ -1,4 +1,4 @@
-"""The files: killed at any step, full, read-only, damaged, open to others, of somebody else."""
+"""The files: after a kill at any step, on a full or read-only disk, damaged, open to others, of another user."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.thorough
 
 PROFILE = ("credential-process", "--profile", "demo")
 
-#: Where to kill, and what the next process may spend: nothing once the credentials are in place.
+#: Where to kill, and what the next process may use: nothing once the credentials are in place.
 STEPS = {
     "lock.taken": (1, 1),
     "token.obtained": (1, 1),
@@ -33,7 +33,7 @@ STEPS = {
     "write.begun@2": (0, 1),
     "write.written@2": (0, 1),
     "write.replaced@2": (0, 0),
-    "credentials.kept": (0, 0),
+    "credentials.stored": (0, 0),
     "write.begun@4": (0, 0),
     "write.written@4": (0, 0),
     "write.replaced@4": (0, 0),
@@ -41,7 +41,7 @@ STEPS = {
 
 
 def test_every_point_of_this_way_is_tried():
-    # A session is written on the way of a sign-in only.
+    # A session is written only during a sign-in.
     assert {step.partition("@")[0] for step in STEPS} == POINTS - {"sessions.replaced"}
 
 
@@ -56,7 +56,7 @@ def test_killed_at_any_step_the_next_process_works_and_spends_at_most_once_more(
     assert inside.spent == STEPS[step]
 
 
-def test_killed_while_renewing_what_lives_the_old_ones_are_still_there(inside):
+def test_killed_while_renewing_usable_credentials_the_old_ones_are_still_there(inside):
     first = inside.federation().credentials()
     inside.age(seconds_left=600)
     assert inside.run(*PROFILE, **stop("write.written@1", "kill")).code == -9
@@ -65,20 +65,20 @@ def test_killed_while_renewing_what_lives_the_old_ones_are_still_there(inside):
 
 
 @pytest.mark.parametrize("point", ["write.begun", "write.written"])
-def test_on_a_full_disk_credentials_are_served_and_warm_ones_not_lost(inside, point):
+def test_on_a_full_disk_credentials_are_returned_and_cached_ones_not_lost(inside, point):
     assert inside.run(*PROFILE, **stop(point, "ENOSPC")).key
     assert inside.documents("credentials") == []
     first = inside.ask().key
     inside.age(seconds_left=600)
-    (kept,) = inside.documents("credentials")
-    before = kept.read_bytes()
+    (populated,) = inside.documents("credentials")
+    before = populated.read_bytes()
     assert inside.run(*PROFILE, **stop(point, "ENOSPC")).key != first
-    assert kept.read_bytes() == before
+    assert populated.read_bytes() == before
     assert not list(inside.cache.rglob("*.tmp-*"))
 
 
 def in_read_only(home: Home, *words: str) -> Result:
-    """Run with the cache directory read-only: by its mode, or by a mount of its own where root would not care."""
+    """Run with a read-only cache directory: by its mode, or by its own mount if root would ignore the mode."""
     command = [find_executable(), *words]
     if os.geteuid() == 0:
         if shutil.which("unshare") is None:
@@ -98,7 +98,7 @@ def in_read_only(home: Home, *words: str) -> Result:
     return Result(done.returncode, done.stdout, done.stderr)
 
 
-def test_in_a_read_only_directory_what_is_warm_and_what_is_cold_is_served(home):
+def test_in_a_read_only_directory_warm_and_cold_calls_work(home):
     home.cache.mkdir(mode=0o700)
     first = in_read_only(home, *PROFILE).key
     assert list(home.cache.iterdir()) == []
@@ -109,7 +109,7 @@ def test_in_a_read_only_directory_what_is_warm_and_what_is_cold_is_served(home):
     assert in_read_only(home, *PROFILE).key not in (first, second)
 
 
-def test_in_a_read_only_directory_what_lives_survives_a_failure(home):
+def test_in_a_read_only_directory_usable_credentials_survive_a_failure(home):
     first = home.ask().key
     home.age(seconds_left=600)
     home.world.fault("GetCredentialsForIdentity", times=9, code="InternalErrorException", status=500)
@@ -117,13 +117,13 @@ def test_in_a_read_only_directory_what_lives_survives_a_failure(home):
 
 
 @pytest.fixture
-def kept(inside: Home) -> Home:
+def populated(inside: Home) -> Home:
     inside.federation().credentials()
     inside.world.reset_journal()
     return inside
 
 
-def kept_file(home: Home):
+def cached_file(home: Home):
     (path,) = home.documents("credentials")
     return path
 
@@ -144,32 +144,32 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_document_is_a_miss_noted_and_written_afresh(kept, damage):
-    path = kept_file(kept)
+def test_a_damaged_document_is_a_miss_noted_and_written_afresh(populated, damage):
+    path = cached_file(populated)
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
-    kept.federation().credentials()
-    assert kept.spent == (0, 1)
-    assert path.name in notes(kept)
-    kept.federation().credentials()
-    assert kept.spent == (0, 1)
+    populated.federation().credentials()
+    assert populated.spent == (0, 1)
+    assert path.name in notes(populated)
+    populated.federation().credentials()
+    assert populated.spent == (0, 1)
 
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: os.symlink("/etc/passwd", path)])
-def test_something_else_in_place_of_a_document_is_a_miss(kept, make):
-    path = kept_file(kept)
+def test_something_else_in_place_of_a_document_is_a_miss(populated, make):
+    path = cached_file(populated)
     path.unlink()
     make(path)
-    assert kept.federation().credentials()
-    assert kept.spent == (0, 1)
+    assert populated.federation().credentials()
+    assert populated.spent == (0, 1)
 
 
-def test_a_link_in_place_of_a_document_is_replaced_and_not_followed(kept, tmp_path):
-    path = kept_file(kept)
+def test_a_link_in_place_of_a_document_is_replaced_and_not_followed(populated, tmp_path):
+    path = cached_file(populated)
     target = tmp_path / "target"
     target.write_text("of somebody")
     path.unlink()
     path.symlink_to(target)
-    kept.federation().credentials()
+    populated.federation().credentials()
     assert not path.is_symlink()
     assert target.read_text() == "of somebody"
 
@@ -185,38 +185,38 @@ def test_files_are_0600_in_directories_0700_whatever_the_umask(home):
         assert mode == (0o700 if path.is_dir() else 0o600), path
 
 
-def test_what_is_too_open_is_mended_and_noted(kept):
-    path = kept_file(kept)
+def test_a_file_that_others_can_read_is_made_private_and_noted(populated):
+    path = cached_file(populated)
     path.chmod(0o644)
-    kept.cache.chmod(0o755)
-    kept.federation().credentials()
-    kept.age(seconds_left=-1)
-    kept.federation().credentials()
+    populated.cache.chmod(0o755)
+    populated.federation().credentials()
+    populated.age(seconds_left=-1)
+    populated.federation().credentials()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(kept.cache.stat().st_mode) == 0o700
-    assert "was open to other users" in notes(kept)
-    assert "was open to other users" in kept.run("status", "--profile", "demo").out.decode()
+    assert stat.S_IMODE(populated.cache.stat().st_mode) == 0o700
+    assert "was open to other users" in notes(populated)
+    assert "was open to other users" in populated.run("status", "--profile", "demo").out.decode()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
-def test_a_document_of_somebody_else_is_a_miss_and_never_overwritten(kept):
-    path = kept_file(kept)
+def test_a_document_of_another_user_is_a_miss_and_never_overwritten(populated):
+    path = cached_file(populated)
     os.chown(path, 65534, 65534)
     before = path.read_bytes()
-    assert kept.federation().credentials()
+    assert populated.federation().credentials()
     assert path.read_bytes() == before
     assert path.stat().st_uid == 65534
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory to somebody else")
-def test_a_directory_of_somebody_else_is_not_used(kept):
-    os.chown(kept.cache, 65534, 65534)
-    kept.token.write_text(kept.world.provider.issue("bob"))
-    before = sorted(kept.cache.rglob("*.json"))
-    assert kept.ask().key
-    assert sorted(kept.cache.rglob("*.json")) == before
+def test_a_directory_of_another_user_is_not_used(populated):
+    os.chown(populated.cache, 65534, 65534)
+    populated.token.write_text(populated.world.provider.issue("bob"))
+    before = sorted(populated.cache.rglob("*.json"))
+    assert populated.ask().key
+    assert sorted(populated.cache.rglob("*.json")) == before
     with pytest.raises(StorageError):
-        FileStore(str(kept.cache)).write(CREDENTIALS, "x", {})
+        FileStore(str(populated.cache)).write(CREDENTIALS, "x", {})
 
 
 def test_a_file_where_the_directory_should_be_is_survived(home):
@@ -239,18 +239,18 @@ def test_a_successor_is_stored_where_there_is_room_to_write_and_none_to_rename(t
     assert [path.suffix for path in (tmp_path / "cache" / "sessions").iterdir()] == [".json"]
 
 
-def test_cache_list_and_status_survive_damage(kept):
-    path = kept_file(kept)
+def test_cache_list_and_status_survive_damage(populated):
+    path = cached_file(populated)
     rewritten(path, expires_at="soon")
     for words in (("status", "--profile", "demo"), ("cache", "list"), ("status", "--all")):
-        done = kept.run(*words)
+        done = populated.run(*words)
         assert (done.code, done.err) == (0, b""), words
 
 
 def test_cache_list_and_status_show_no_secret_and_no_control_characters(home):
     home.world.write_token(home.path, email="ada\x1b[31m@example.com")
     home.ask()
-    document = json.loads(kept_file(home).read_text())
+    document = json.loads(cached_file(home).read_text())
     for words in (("status", "--profile", "demo"), ("status", "--all", "--json"), ("cache", "list")):
         done = home.run(*words)
         assert done.code == 0

@@ -1,6 +1,6 @@
-"""What every store promises, whatever it keeps its documents in.
+"""The promises of every store, wherever it stores its documents.
 
-A new backend joins with one line in `backends.BACKENDS`; everything below holds for it then, or fails by name.
+A new backend joins with one line in `backends.BACKENDS`; the tests below then apply to it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     return str(request.param)
 
 
-#: For what only stores can promise that processes share.
+#: For promises of stores that processes share.
 between_processes = pytest.mark.parametrize("name", [n for n, kind in BACKENDS.items() if kind.shared], indirect=True)
 
 
@@ -66,7 +66,7 @@ def store(backend: Backend, tmp_path: Path) -> Store:
 
 
 def holds(store: Store, kind: str, key: str, document: dict[str, object]) -> bool:
-    """Whether a document is there as it was written; a store may add members of its own."""
+    """Return whether a document is as it was written; a store may add its own members."""
     found = store.read(kind, key)
     return found is not None and document.items() <= dict(found).items()
 
@@ -316,7 +316,7 @@ def test_a_lock_that_is_waited_for_is_had_when_it_is_given_back(store: Store) ->
     assert found == [True]
 
 
-def test_a_lock_stands_in_the_way_of_no_document(store: Store) -> None:
+def test_a_lock_blocks_no_document(store: Store) -> None:
     with store.lock(KEY, timeout=0):
         store.write(SESSIONS, KEY, {"n": 1})
         assert holds(store, SESSIONS, KEY, {"n": 1})
@@ -354,7 +354,7 @@ def process(program: str, name: str, place: Path) -> subprocess.Popen[str]:
 
 @pytest.fixture
 def holder(name: str, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that holds the lock ``a``."""
+    """Start another process that holds the lock ``a``."""
     with process(HOLDER, name, tmp_path) as started:
         assert started.stdout is not None
         assert started.stdout.readline() == "True\n"
@@ -420,7 +420,7 @@ def test_the_configuration_page_has_every_store_by_its_name(name: str) -> None:
 def test_commands_about_all_profiles_find_what_any_store_on_this_machine_holds(
     backend: Backend, store: Store, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """That a keyring is asked follows from what is in it; the configuration names none."""
+    """The items in the keyring decide whether it is asked; the configuration names none."""
     monkeypatch.setattr("keyring.get_keyring", lambda: keyring(tmp_path))
     store.write(kind, KEY, {"n": 1})
     environ = {"COGNITO_FEDERATION_CACHE_DIR": str(tmp_path / "cache"), "AWS_CONFIG_FILE": str(tmp_path / "config")}

@@ -1,4 +1,4 @@
-"""A home for each test, with the command line as a module in it."""
+"""A home for each test, in which the command line runs as a module."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def home(world: World, tmp_path: Path) -> ModuleHome:
     path = tmp_path / "home"
     path.mkdir()
     world.write_home(path, "/nowhere/cognito-federation")
-    # The browser of console is refused in CI jobs; that has a test of its own.
+    # `console` refuses a browser in CI jobs; another test covers that.
     outside = ("CI", "BROWSER", "SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY", "CODESPACES")
     return ModuleHome(path, world, environ={**dict.fromkeys(outside), "PYTHONPATH": str(ROOT)})
 
 
 @pytest.fixture
 def inside(home: ModuleHome, monkeypatch: pytest.MonkeyPatch) -> ModuleHome:
-    """This process lives in the home."""
+    """Use the home for this process."""
     for name, value in home.environment().items():
         monkeypatch.setenv(name, value)
     return home

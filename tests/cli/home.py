@@ -1,4 +1,4 @@
-"""A home with the demo profiles, and the command line as a module in it."""
+"""A home with the demo profiles, in which the command line runs as a module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of commands against the files, the help of each, and the completion."""
+"""The table of commands compared with the files, the help of each, and the completion."""
 
 from __future__ import annotations
 

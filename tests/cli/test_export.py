@@ -1,4 +1,4 @@
-"""``export``: what is printed, taken in by the shells and readers of dotenv files themselves."""
+"""``export``: its output, read by the shells and readers of dotenv files themselves."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HOSTILE = {
     "option": "-rf",
     "empty": "",
 }
-#: How each shell takes in lines of its style, and passes on what it has then.
+#: How each shell reads lines of its style, and passes on the result.
 SHELLS = {
     "dash": ("env", ["dash", "-c", 'eval "$1"; exec "$2" -c "$3"', "x"]),
     "bash": ("env", ["bash", "-c", 'eval "$1"; exec "$2" -c "$3"', "x"]),
@@ -78,7 +78,7 @@ def test_powershell_gets_every_mark_doubled_that_ends_a_text_there(mark: str) ->
 
 
 @pytest.mark.parametrize("value", ['a"b', "a%PATH%b", "a!b"])
-def test_what_no_quoting_keeps_in_cmd_is_refused(value: str) -> None:
+def test_what_no_quoting_protects_in_cmd_is_refused(value: str) -> None:
     with pytest.raises(ConfigurationError, match="cmd"):
         formatted({"NAME": value}, "windows-cmd")
     assert formatted({"NAME": "a&b|c^d e"}, "windows-cmd") == 'set "NAME=a&b|c^d e"'
@@ -103,7 +103,7 @@ def test_node_reads_a_dotenv_file_as_it_is_meant(tmp_path: Path) -> None:
 
 
 def test_credentials_need_no_quotes_in_a_dotenv_file(home: ModuleHome) -> None:
-    """docker takes quotes for a part of the value."""
+    """docker treats quotes as a part of the value."""
     done = home.run("export", "--profile", "demo", "--format", "dotenv")
     assert (done.returncode, done.stderr) == (0, "")
     found = dict(line.split("=", 1) for line in done.stdout.splitlines())

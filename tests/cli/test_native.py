@@ -1,4 +1,4 @@
-"""``native``: real interpreters of real environments, before, while and after."""
+"""``native``: real interpreters of real environments, before, during and after."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ print(found and found.method)
 
 @dataclass
 class Other:
-    """Another environment, which sees the packages it is linked to."""
+    """Another environment, which sees the packages linked to it."""
 
     home: ModuleHome
     root: Path
@@ -74,7 +74,7 @@ def other(bare: Other, tmp_path: Path) -> Other:
 
 
 def _dependencies(folder: Path) -> Path:
-    """What botocore stands among, without the product, which may be installed there too."""
+    """The packages around botocore, without the product, which may be installed there too."""
     folder.mkdir()
     for entry in Path(botocore.__file__).parents[1].iterdir():
         if not entry.name.startswith(("botocore_cognito_federation", "__editable__")) and entry.suffix != ".pth":
@@ -121,7 +121,7 @@ print(type(botocore.__spec__.loader).__name__, type(botocore.__loader__).__name_
 
 def test_a_thread_that_imports_something_else_meanwhile_leaves_no_finder_out(other: Other) -> None:
     other.native("enable")
-    # It stands at the first of Python's own finders while botocore comes in, and goes on from there.
+    # It is at the position of the first of Python's own finders while botocore is imported, and continues from there.
     code = """
 import sys
 own = next(place for place, finder in enumerate(sys.meta_path) if isinstance(finder, type))
@@ -158,7 +158,7 @@ def test_a_torn_installation_leaves_botocore_as_it_is(other: Other, tmp_path: Pa
 
 
 def test_the_copy_of_botocore_that_a_tool_carries_wins(other: Other, tmp_path: Path) -> None:
-    """As the AWS CLI version 1 does it: an import hook leads the name botocore to a copy of its own."""
+    """Like the AWS CLI version 1: an import hook maps the name botocore to its own copy."""
     other.native("enable")
     copy = tmp_path / "vendored" / "carried"
     copy.mkdir(parents=True)
@@ -214,7 +214,7 @@ def test_an_environment_without_botocore_is_refused(bare: Other) -> None:
     assert not list(bare.packages.glob("*cognito*"))
 
 
-def test_an_environment_without_this_package_is_refused_with_the_command_that_mends_it(
+def test_an_environment_without_this_package_is_refused_with_the_command_that_fixes_it(
     bare: Other, tmp_path: Path
 ) -> None:
     only_botocore = tmp_path / "only"
@@ -244,7 +244,7 @@ def test_an_interpreter_that_reads_no_site_packages_is_refused(other: Other, tmp
 
 
 def test_an_environment_that_cannot_be_written_is_said(other: Other) -> None:
-    # A directory in the file's place is refused to everybody, root too.
+    # A directory in place of the file makes it unwritable for every user, including root.
     (other.packages / FILE_NAME).mkdir()
     for action in ("enable", "disable"):
         done = other.native(action)

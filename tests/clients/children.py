@@ -1,4 +1,4 @@
-"""Child processes that are talked to in lines or fed a stream, never longer than a deadline."""
+"""Child processes that read lines or a stream, always with a deadline."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import threading
 from collections.abc import Mapping
 from types import TracebackType
 
-#: Seconds a child may take for one answer; a busy machine with two cores starts the AWS CLI in about five.
-PATIENCE = 90.0
+#: Seconds that a child may take for one answer; a busy machine with two cores starts the AWS CLI in about five.
+ANSWER_TIME = 90.0
 _SHOWN = 300
 
 
 class ChildFailed(Exception):
-    """A child did not do what it was asked for; the text has the end of its stderr.
+    """A child did not do as it was asked; the text has the end of its stderr.
 
     Attributes:
         late: whether it did nothing until the deadline.
@@ -26,7 +26,7 @@ class ChildFailed(Exception):
 
 
 class Child:
-    """A process with all three streams in our hands; ended with the `with` block."""
+    """A process whose three streams the test controls; ended with the `with` block."""
 
     def __init__(self, command: list[str], environment: Mapping[str, str]) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
@@ -51,10 +51,10 @@ class Child:
         self._errors.close()
 
     def ask(self, line: str) -> str:
-        """Send a line, answer the one that comes back.
+        """Send a line and return the answer line.
 
         Raises:
-            ChildFailed: none came.
+            ChildFailed: there was no answer.
         """
         self.feed(line.encode() + b"\n")
         return self.next()
@@ -63,11 +63,11 @@ class Child:
         """Write to the child's input; a child that does not read is ended at the deadline.
 
         Raises:
-            ChildFailed: it has gone.
+            ChildFailed: it has ended.
         """
         stream = self._process.stdin
         assert stream is not None
-        watchdog = threading.Timer(PATIENCE, self._process.kill)
+        watchdog = threading.Timer(ANSWER_TIME, self._process.kill)
         watchdog.start()
         try:
             stream.write(data)
@@ -78,7 +78,7 @@ class Child:
             watchdog.cancel()
 
     def finish(self) -> str:
-        """End the input, answer all output that is left.
+        """Close the input and return the rest of the output.
 
         Raises:
             ChildFailed: the child failed or did not end.
@@ -88,7 +88,7 @@ class Child:
         while (line := self._wait()) is not None:
             output += line
         try:
-            code = self._process.wait(PATIENCE)
+            code = self._process.wait(ANSWER_TIME)
         except subprocess.TimeoutExpired:
             raise self._failure("did not end") from None
         if code != 0:
@@ -96,10 +96,10 @@ class Child:
         return output.decode(errors="replace")
 
     def next(self) -> str:
-        """Answer the next line of its output.
+        """Return the next line of its output.
 
         Raises:
-            ChildFailed: none came.
+            ChildFailed: there was no line.
         """
         line = self._wait()
         if line is None:
@@ -108,7 +108,7 @@ class Child:
 
     def _wait(self) -> bytes | None:
         try:
-            return self._lines.get(timeout=PATIENCE)
+            return self._lines.get(timeout=ANSWER_TIME)
         except queue.Empty:
             failure = self._failure("gave no answer in time")
             failure.late = True

@@ -2,18 +2,18 @@
 
 credential_process, native, endpoint
     The client reads an object with the `demo` profile, with `demo-native` after ``install()``, or with no profile as a
-    child of ``exec --server``. No other way leads to credentials that may read it.
+    child of ``exec --server``. No other source has credentials that may read it.
 role chain
     It writes where only the chained role may.
 data on stdin
-    What comes on its standard input arrives in the object: the credential helper, which inherits that input, has left
-    it alone.
+    The data on its standard input arrives in the object: the credential helper, which inherits that input, does not
+        read it.
 refresh while running
     One process makes requests before and after its credentials have expired; the world's journal must show two
     different keys of this client's identity, the second first used after the first had expired, and no refusal.
 when the sign-in breaks, the same with `cognito_fail_closed`, when the endpoint fails
-    The client's own credentials cannot be had, while a metadata service or a container endpoint offers those of another
-    identity, which may read the object. The client must fail, or, where the catalogue says so, it goes on.
+    The client's own credentials are not available, while a metadata service or a container endpoint offers those of
+    another identity, which may read the object. The client must fail, or fall back if the catalogue says so.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from botocore_cognito_federation.demo.records import Call
 from botocore_cognito_federation.demo.world import World
 from botocore_cognito_federation.serve.endpoint import Endpoint
 
-from .children import PATIENCE, Child, ChildFailed
+from .children import ANSWER_TIME, Child, ChildFailed
 from .model import (
     ENDPOINT,
     NATIVE,
@@ -51,16 +51,16 @@ from .model import (
     Way,
 )
 
-#: Seconds that credentials live in the column about refreshing.
+#: The lifetime of credentials in seconds in the column about refreshing.
 SHORT_LIFE = 15.0
 _MARGIN = 0.5
-#: More than the size from which every client stores a stream in parts (8 MiB at most, and its read-ahead).
+#: More than the size from which every client stores a stream in parts (at most 8 MiB, and its read-ahead).
 _PART = 9 << 20
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A client in a column: all a proof needs."""
+    """A client in a column: everything that a proof needs."""
 
     world: World
     place: Place
@@ -71,7 +71,7 @@ class Cell:
 
     @property
     def subject(self) -> str:
-        """Who signs in: another one in each cell, so that the journal tells the cells apart."""
+        """The user: a different one in each cell, by which the journal tells the cells apart."""
         name = "".join(letter if letter.isalnum() else "-" for letter in f"{self.client.name}-{self.column.value}")
         return name.lower()
 
@@ -80,10 +80,10 @@ class Cell:
 
 
 def prove(cell: Cell) -> Reaction | None:
-    """Raise nothing where the column holds for the client; in a column about failures, what the client does.
+    """Return normally if the column holds for the client; in a column about failures, return the client's reaction.
 
     Raises:
-        ChildFailed: it does not.
+        ChildFailed: the column does not hold.
     """
     return _PROOFS[cell.column](cell)
 
@@ -130,7 +130,7 @@ def _stores(cell: Cell, run: _Run, key: str, text: str) -> None:
 def _refreshes(cell: Cell) -> None:
     ways = cell.client.ways()
     with ThreadPoolExecutor(len(ways)) as pool:
-        # Nearly all of it is waiting.
+        # Nearly all of the time is waiting.
         for _ in pool.map(partial(_refreshes_by, cell), ways):
             pass
 
@@ -150,7 +150,7 @@ def _refreshes_by(cell: Cell, way: Way) -> None:
 
 
 def _breaks(cell: Cell, *, closed: bool) -> Reaction:
-    """The credential process fails, with each of the other identities in reach in turn."""
+    """The credential process fails, with each of the other identities within reach in turn."""
     reactions = set()
     for name, others in (("machine", cell.place.others.machine), ("container", cell.place.others.container)):
         run = _Run(cell, PROCESS, PROCESS.profile, name)
@@ -163,7 +163,7 @@ def _breaks(cell: Cell, *, closed: bool) -> Reaction:
 
 
 def _endpoint_breaks(cell: Cell) -> Reaction:
-    """The endpoint answers an error, with the role of the machine in reach."""
+    """The endpoint answers with an error, with the role of the machine within reach."""
     helper = _Run(cell, PROCESS, PROCESS.profile, "endpoint")
     with helper.start([str(cell.place.executable), "serve", "--profile", "demo"]) as serving:
         variables = dict(shlex.split(serving.next())[1].split("=", 1) for _ in Endpoint.VARIABLES)
@@ -176,10 +176,10 @@ def _endpoint_breaks(cell: Cell) -> Reaction:
 
 
 def _reaction(cell: Cell, run: _Run) -> Reaction:
-    """What the client does when it is asked for the object.
+    """Return the client's reaction to a request for the object.
 
     Raises:
-        ChildFailed: it does neither: it answers something else, or does not answer.
+        ChildFailed: it gives another answer, or none.
     """
     key = cell.world.facts.object_key
     expected = _stored(cell.world, key).decode().strip()
@@ -199,7 +199,7 @@ def _reaction(cell: Cell, run: _Run) -> Reaction:
 
 
 def _expected(cell: Cell, found: Reaction) -> Reaction:
-    """The reaction, if it is the one that the catalogue tells of."""
+    """Return the reaction, if it is the one in the catalogue."""
     expected = Reaction.GOES_ON if cell.column in cell.client.goes_on else Reaction.RAISES
     if found is not expected:
         raise ChildFailed(f"expected that it {expected.value}, found that it {found.value}")
@@ -212,7 +212,7 @@ class _Run:
     def __init__(self, cell: Cell, way: Way, profile: str | None, name: str = "") -> None:
         self._cell = cell
         self._way = way
-        #: What this process has beyond the variables of every run.
+        #: The variables of this process in addition to those of every run.
         self.variables: dict[str, str] = {}
         facts = cell.world.facts
         self.program = cell.installed.start_by(way)
@@ -229,11 +229,11 @@ class _Run:
         return Child(list(command), self._environment())
 
     def break_sign_in(self) -> None:
-        """Take the login token away."""
+        """Remove the login token."""
         (self._folder / "token").unlink()
 
     def identity(self) -> str:
-        """The identity ID that the world gives this run's subject."""
+        """Return the world's identity ID for this run's subject."""
         facts = self._cell.world.facts
         client = boto3.client(
             "cognito-identity",
@@ -248,13 +248,13 @@ class _Run:
         facts = self._cell.world.facts
         found = home_files.child_environment(facts, self._cell.place.home, dict(self._cell.inherited))
         found |= {
-            # The config file stays the one of the run; caches of SDKs and ours are this process's own.
+            # The config file is that of the run; the caches of SDKs and of this package belong to this process.
             "HOME": str(self._folder),
             "COGNITO_FEDERATION_CACHE_DIR": str(self._folder / "cache"),
             "COGNITO_FEDERATION_TOKEN_FILE": str(self._folder / "token"),
-            # What would leave this machine is answered on it, or finds nothing, not even a name server.
+            # Requests to other machines are answered on this one or fail, including those to name servers.
             **self._cell.place.hosts,
-            # The Go SDK 2 gives its inner STS client only this one.
+            # The Go SDK 2 passes only this variable to its inner STS client.
             "AWS_ENDPOINT_URL_STS": facts.endpoint_url,
             "MATRIX_BUCKET": facts.bucket,
             "MATRIX_REGION": facts.region,
@@ -297,7 +297,7 @@ class _Lasting:
 
 
 class _LastingLines(_Lasting):
-    """It reads an object, and reads it again."""
+    """It reads an object twice."""
 
     def begin(self) -> None:
         drive, key = self._cell.client.drive, self._cell.world.facts.object_key
@@ -313,7 +313,7 @@ class _LastingLines(_Lasting):
 
 
 class _LastingStream(_Lasting):
-    """It stores a stream in parts, of which the last come later."""
+    """It stores a stream in parts, of which the last arrive later."""
 
     def begin(self) -> None:
         self._child.feed(b"a" * _PART)
@@ -326,8 +326,8 @@ class _LastingStream(_Lasting):
 
 
 def _first_use(world: World, identity: str) -> Call:
-    """The first request to S3 with credentials of this identity."""
-    deadline = time.monotonic() + PATIENCE
+    """Return the first request to S3 with credentials of this identity."""
+    deadline = time.monotonic() + ANSWER_TIME
     while time.monotonic() < deadline:
         used = _uses(world, identity)
         if used:

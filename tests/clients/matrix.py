@@ -18,11 +18,11 @@ from tests.servers.own_network import is_possible, run_in_own_network
 from .catalogue import CLIENTS
 from .children import ChildFailed
 from .columns import SHORT_LIFE, Cell, prove
+from .installer import Installer, Unavailable
 from .model import Client, Column, Installed, Mark, Outcome, Place, Row
-from .rooms import Rooms, Unavailable
 from .stand_ins import StandIns
 
-#: A client is mostly start-up, which takes a core.
+#: Starting a client is most of its work, and takes a core.
 _AT_ONCE = 3
 _WAITING_AT_ONCE = 6
 Progress = Callable[[Client, Column, Outcome], None]
@@ -31,19 +31,19 @@ Progress = Callable[[Client, Column, Outcome], None]
 def run(
     names: Iterable[str] = (), columns: Iterable[Column] = tuple(Column), progress: Progress | None = None
 ) -> list[Row]:
-    """Drive the clients of these names, or all; a row each.
+    """Test the clients of these names, or all; return a row for each.
 
     Args:
-        progress: is told of each cell as it ends, from any thread.
+        progress: called for each cell that ends, from any thread.
 
     Raises:
-        Unavailable: not even this project can be installed beside boto3.
+        Unavailable: this project cannot be installed with boto3.
     """
     wanted = [client for client in CLIENTS if not list(names) or client.name in names]
     with tempfile.TemporaryDirectory(prefix="cognito-clients-") as scratch:
-        rooms = Rooms(Path(scratch))
-        executable = rooms.python("boto3", "boto3", project=True) / "cognito-federation"
-        found = {client.name: _installed(client, rooms) for client in wanted}
+        installer = Installer(Path(scratch))
+        executable = installer.python("boto3", "boto3", project=True) / "cognito-federation"
+        found = {client.name: _installed(client, installer) for client in wanted}
 
         def drive() -> list[Row]:
             with (
@@ -55,20 +55,20 @@ def run(
                 world.write_home(place.home, str(executable))
                 return _rows(world, place, wanted, found, tuple(columns), progress or (lambda *_: None))
 
-        # The address of the metadata service must not be taken on the machine's own network.
+        # The address of the metadata service must not be used on the machine's own network.
         own_network = is_possible()
         return run_in_own_network(drive) if own_network else drive()
 
 
 def _answers(world: World, host: str) -> int | None:
-    """The world is STS for clients that assume roles at AWS itself, whatever AWS_ENDPOINT_URL says."""
+    """The world acts as STS for clients that assume roles at AWS itself, whatever AWS_ENDPOINT_URL says."""
     return urlsplit(world.endpoint_url).port if host.startswith("sts.") else None
 
 
-def _installed(client: Client, rooms: Rooms) -> Installed | str:
-    """The client, or why it is not there."""
+def _installed(client: Client, installer: Installer) -> Installed | str:
+    """Return the client, or the reason why it is not available."""
     try:
-        return client.install(rooms)
+        return client.install(installer)
     except Unavailable as reason:
         return str(reason)
 
@@ -89,7 +89,7 @@ def _rows(
         return result
 
     outcomes: dict[tuple[str, Column], Outcome] = {}
-    # The one column with credentials of another lifetime comes last and by itself.
+    # The column with credentials of another lifetime comes last and alone.
     for lifetime, at_once, some in (
         (SESSION_SECONDS, _AT_ONCE, [column for column in columns if column is not Column.REFRESH]),
         (SHORT_LIFE, _WAITING_AT_ONCE, [column for column in columns if column is Column.REFRESH]),

@@ -1,4 +1,4 @@
-"""The records of the matrix: its columns, the ways credentials are got, the clients, what came of each cell."""
+"""The records of the matrix: its columns, the sources of credentials, the clients, and the results."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .rooms import Rooms
+    from .installer import Installer
     from .stand_ins import StandIns
 
 
 class Column(enum.Enum):
-    """A column of the table, by its heading."""
+    """A column of the table, named by its heading."""
 
     PROCESS = "credential_process"
     NATIVE = "native"
@@ -29,7 +29,7 @@ class Column(enum.Enum):
 
 @dataclass(frozen=True)
 class Way:
-    """One way to credentials: the column that shows it and the profiles of the world's config that take it."""
+    """One source of credentials: the column that shows it and the profiles of the world's config that use it."""
 
     column: Column
     profile: str | None
@@ -38,16 +38,16 @@ class Way:
 
 PROCESS = Way(Column.PROCESS, "demo", "chained")
 NATIVE = Way(Column.NATIVE, "demo-native", "chained-native")
-#: No profile at all: only the container endpoint's variables lead to credentials.
+#: No profile: only the container endpoint's variables lead to credentials.
 ENDPOINT = Way(Column.ENDPOINT, None, None)
-#: No profile either, and the client is started by itself, with what variables it is given.
+#: No profile either; the client runs by itself, with the given variables.
 PLAIN = Way(Column.BROKEN_ENDPOINT, None, None)
 WAYS = (PROCESS, NATIVE, ENDPOINT)
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a command line needs to know of the world."""
+    """The facts about the world for a command line."""
 
     endpoint_url: str
     region: str
@@ -55,16 +55,16 @@ class Target:
     profile: str | None
 
 
-#: Makes a command line; the program's own start is given, since it depends on where it was installed.
+#: Makes a command line; the program's path is passed in, because it depends on the installation.
 Compose = Callable[[tuple[str, ...], Target, str], list[str]]
 
 
 @dataclass(frozen=True)
 class Commands:
-    """A client without a program of ours: one command line prints an object, one stores its standard input.
+    """A client without its own script: one command line prints an object, one stores its standard input.
 
-    `lines` is for a client that takes command after command in one process: its start, and the line that makes it
-    print the object. Without it the client stays alive by storing a stream that comes in two parts.
+    `lines` is for a client that takes several commands in one process: its start, and the line that makes it print the
+    object. Without it, the client stays active by storing a stream in two parts.
     """
 
     get: Compose
@@ -83,10 +83,10 @@ class Installed:
     """A client on this machine.
 
     Attributes:
-        start: how it starts.
-        version: as the table shows it.
-        environment: variables it needs.
-        native_start: how it starts in an environment with `native enable`, where it has no code of its own to call
+        start: its command line.
+        version: its version in the table.
+        environment: variables that it needs.
+        native_start: its command line in an environment with `native enable`, if it has no script that can call
             ``install()``.
     """
 
@@ -104,14 +104,14 @@ class Client:
     """A row.
 
     Attributes:
-        lacks: for a column, why this client cannot by design.
-        repeats: refusals after which it gets credentials anew and repeats the request, by its own design.
-        goes_on: the columns about failures in which it goes on to another identity.
+        lacks: for a column, why this client cannot do it by design.
+        repeats: refusals after which it gets new credentials and repeats the request, by its own design.
+        goes_on: the columns about failures in which it falls back to another identity.
     """
 
     name: str
     language: str
-    install: Callable[[Rooms], Installed]
+    install: Callable[[Installer], Installed]
     drive: Program | Commands
     lacks: Mapping[Column, str]
     repeats: frozenset[str] = frozenset()
@@ -122,7 +122,7 @@ class Client:
 
 
 class Reaction(enum.Enum):
-    """What a client does without the credentials it was to have, where those of another identity are in reach."""
+    """The reaction of a client whose own credentials are not available while another identity is within reach."""
 
     RAISES = "raises"
     GOES_ON = "**goes on**"
@@ -139,11 +139,11 @@ class Mark(enum.Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a cell.
+    """The result of a cell.
 
     Attributes:
         reason: why it is not ok.
-        reaction: in the columns about failures: what the client did.
+        reaction: in the columns about failures: the client's reaction.
     """
 
     mark: Mark
@@ -152,7 +152,7 @@ class Outcome:
 
     @property
     def text(self) -> str:
-        """How the table shows it."""
+        """The text of the cell in the table."""
         return self.reaction.value if self.reaction else self.mark.value
 
 
@@ -165,10 +165,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the run keeps its files: the home with the config all clients read, and a folder a cell.
+    """The files of the run: the home with the config that all clients read, and a folder for each cell.
 
-    `hosts` are the variables by which AWS's own host names are answered on this machine, `others` the identities in
-    reach of a client whose own sign-in fails.
+    `hosts` are the variables with which AWS's own host names are answered on this machine, `others` the identities
+    within reach of a client whose own sign-in fails.
     """
 
     home: Path

@@ -1,4 +1,4 @@
-"""Other identities in reach of a client: the role of the machine, and a container's credentials. They may read all."""
+"""Other identities within reach of a client: the role of the machine, and a container's credentials."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class StandIns:
     """An instance metadata service and a container endpoint inside ``with``.
 
     Args:
-        world: where the credentials they give out are good.
-        own_network: whether the address that every client knows can be taken; otherwise it is one of loopback, which
+        world: the world in which their credentials are valid.
+        own_network: whether the address that every client knows can be used; otherwise it is a loopback address, which
             clients must be told.
     """
 
@@ -53,7 +53,7 @@ class StandIns:
 
     @property
     def machine(self) -> Mapping[str, str]:
-        """The variables with which the role of the machine can be had."""
+        """Return the variables with which clients reach the role of the machine."""
         if self.own_network:
             return {"AWS_EC2_METADATA_DISABLED": "false"}
         url = f"http://127.0.0.1:{self._servers[0].server_port}"
@@ -65,14 +65,14 @@ class StandIns:
 
     @property
     def container(self) -> Mapping[str, str]:
-        """The variables with which the credentials of a container can be had."""
+        """Return the variables with which clients reach the credentials of a container."""
         return {
             "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{self._servers[1].server_port}{_CONTAINER}",
             "AWS_CONTAINER_AUTHORIZATION_TOKEN": _TOKEN,
         }
 
     def answer(self, path: str) -> str | None:
-        """The document at a path; None where there is none."""
+        """Return the document at a path; None if there is none."""
         if path == _CONTAINER:
             return json.dumps(self._credentials)
         if path.rstrip("/") == _ROLES:
@@ -102,7 +102,7 @@ def _server(stand_ins: StandIns, address: tuple[str, int]) -> ThreadingHTTPServe
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Quiet."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(address, Handler)
     server.daemon_threads = True

@@ -44,7 +44,7 @@ Tested by hand, because they are too large or too slow for each run:
 
 
 def text(rows: Sequence[Row]) -> str:
-    """The table, then a line for each cell that is not ok."""
+    """Return the table, then a line for each cell that is not ok."""
     lines = [_heading(rows), *_body(rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
@@ -52,7 +52,7 @@ def text(rows: Sequence[Row]) -> str:
 
 
 def page(rows: Sequence[Row]) -> str:
-    """The page ``docs/clients.md``."""
+    """Return the page ``docs/clients.md``."""
     heading = _heading(rows)
     table = [heading, ["---"] * len(heading), *_body(rows)]
     markdown = "\n".join(f"| {' | '.join(line)} |" for line in table)
@@ -61,7 +61,7 @@ def page(rows: Sequence[Row]) -> str:
 
 
 def green(rows: Sequence[Row], *, complete: bool) -> bool:
-    """Whether nothing failed, and with `complete` nothing is missing."""
+    """Return whether nothing failed, and with `complete`, whether nothing is missing."""
     bad = {Mark.FAILED, Mark.MISSING} if complete else {Mark.FAILED}
     return not any(outcome.mark in bad for row in rows for outcome in row.outcomes.values())
 
@@ -86,7 +86,7 @@ def _body(rows: Sequence[Row]) -> list[list[str]]:
 
 
 def _reasons(rows: Sequence[Row]) -> list[str]:
-    """A line for each client and reason, with all columns it is the reason in."""
+    """Return a line for each client and reason, with all columns to which the reason applies."""
     columns: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         for column, outcome in row.outcomes.items():

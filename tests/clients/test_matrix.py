@@ -1,13 +1,13 @@
-"""The matrix as tests: a row each."""
+"""The matrix as tests, one for each row."""
 
 from __future__ import annotations
 
 import pytest
 
 from .catalogue import CLIENTS
+from .installer import promised
 from .matrix import run
 from .model import Mark, Row
-from .rooms import promised
 
 pytestmark = pytest.mark.slow
 

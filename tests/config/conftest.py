@@ -1,4 +1,4 @@
-"""The same home as that of the tests of `tests/sign_in`."""
+"""Uses the home of the tests in `tests/sign_in`."""
 
 from tests.sign_in.conftest import certified, home, one_world, provider
 

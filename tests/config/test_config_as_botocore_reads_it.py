@@ -1,4 +1,4 @@
-"""`configure` on files as people write them: what botocore reads afterwards is what it read before and the new keys."""
+"""`configure` on users' files: afterwards botocore reads the old settings and the new keys."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def seen(path: str) -> dict[str, Any]:
 
 @settings(deadline=None, max_examples=400, suppress_health_check=list(HealthCheck))
 @given(content=contents(), profile=st.sampled_from(["dev", "default", "new"]))
-def test_a_change_is_refused_and_the_file_left_or_botocore_reads_the_old_settings_and_ours(
+def test_a_change_is_refused_and_the_file_left_or_botocore_reads_the_old_and_the_new_settings(
     content: bytes, profile: str
 ) -> None:
     with tempfile.TemporaryDirectory() as place:
@@ -117,16 +117,16 @@ def test_a_change_is_refused_and_the_file_left_or_botocore_reads_the_old_setting
     own = after["profiles"].pop(profile)
     old = before["profiles"].pop(profile, {})
     session = own["cognito_session"]
-    ours = after.pop(f"cognito-session {session}", {})
+    section = after.pop(f"cognito-session {session}", {})
     old_session = before.pop(f"cognito-session {session}", {})
     assert after == before
     assert own["credential_process"].endswith(f"credential-process --profile {profile}")
     written = {"cognito_session", "credential_process", "region", "cognito_identity_pool_id", "cognito_provider"}
     assert {key: own[key] for key in own if key not in written} == {k: old[k] for k in old if k not in written}
-    assert {key: ours[key] for key in ours if key not in written} == {
+    assert {key: section[key] for key in section if key not in written} == {
         key: old_session[key] for key in old_session if key not in written
     }
-    values = {**ours, **own}
+    values = {**section, **own}
     assert {name: values[f"cognito_{name}"] for name in KEYS} == KEYS
     assert own["region"] == (old.get("region") or "eu-west-1")
 
@@ -134,7 +134,7 @@ def test_a_change_is_refused_and_the_file_left_or_botocore_reads_the_old_setting
 @settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
 @given(content=contents())
 def test_a_file_that_botocore_reads_with_no_default_section_can_be_changed(content: bytes) -> None:
-    """The refusal is for damage, not for indentation: a profile of a new name always finds its place."""
+    """Only damage leads to a refusal, not indentation: a profile with a new name always finds its place."""
     with tempfile.TemporaryDirectory() as place:
         files = files_with(Path(place), content)
         try:
@@ -182,7 +182,7 @@ def test_a_file_that_another_program_changes_meanwhile_is_left_to_it(
 
     def changed_after(path: str) -> dict[str, Any]:
         found = read(path)
-        if path != files.config:  # the new file is being looked at
+        if path != files.config:  # the new file is being checked
             Path(files.config).write_text("[profile other]\nregion = b\n")
         return found
 

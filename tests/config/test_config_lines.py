@@ -1,4 +1,4 @@
-"""The line editor: whatever a file holds, only what was asked for changes."""
+"""The line editor: whatever a file holds, only the requested lines change."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ENDINGS = st.sampled_from(["\n", "\r\n"])
 
 @st.composite
 def files(draw: st.DrawFn) -> tuple[str, list[str]]:
-    """A file as people keep them, and its sections."""
+    """A typical user's file, and its sections."""
     ending = draw(ENDINGS)
     names = draw(st.lists(WORDS, unique=True, max_size=4))
     lines = draw(st.lists(COMMENTS, max_size=2))
@@ -112,7 +112,7 @@ def test_a_value_that_is_no_flat_line_is_refused(value: str) -> None:
         with_section("", "profile a", {"key": value})
 
 
-def test_a_file_keeps_its_mode_and_a_link_stays_a_link(tmp_path: Path) -> None:
+def test_the_mode_of_a_file_stays_and_a_link_stays_a_link(tmp_path: Path) -> None:
     real = tmp_path / "dotfiles" / "aws"
     real.parent.mkdir()
     real.write_bytes(b"[default]\nname = caf\xe9\n")

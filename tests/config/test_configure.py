@@ -1,4 +1,4 @@
-"""`configure` as a real process: what it writes, what it refuses, and that what it wrote works."""
+"""`configure` as a real process: what it writes, what it refuses, and that the result works."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def configure(home: SignInHome, program: Path, *more: str, **variables: str) -> 
     )
 
 
-def test_what_it_writes_signs_in_and_serves_every_client(home: SignInHome, program: Path) -> None:
+def test_what_it_writes_signs_in_and_works_in_every_client(home: SignInHome, program: Path) -> None:
     home.config.write_text(BEFORE)
     home.config.chmod(0o600)
     done = configure(home, program)
@@ -69,7 +69,7 @@ def test_what_it_writes_signs_in_and_serves_every_client(home: SignInHome, progr
     assert found.out.strip() == home.world.bucket, found.err
 
 
-def test_a_profile_that_is_there_already_keeps_the_redirect_uri_that_is_registered_for_it(
+def test_an_existing_profile_retains_the_redirect_uri_that_is_registered_for_it(
     home: SignInHome, program: Path
 ) -> None:
     assert configure(home, program, "--auth-params", "x=y").code == 0
@@ -157,7 +157,7 @@ def test_an_unknown_key_and_a_bad_value_are_refused_by_name(home: SignInHome, pr
     assert "cognito_refresh_window must be a whole number" in done.err
 
 
-def test_a_client_secret_from_stdin_is_kept_and_stands_in_no_configuration(home: SignInHome, program: Path) -> None:
+def test_a_client_secret_from_stdin_is_stored_and_is_in_no_configuration(home: SignInHome, program: Path) -> None:
     import subprocess
 
     secret = "s3cret with spaces & signs/+%"
@@ -196,17 +196,17 @@ def test_the_program_that_runs_is_the_one_that_is_written(tmp_path: Path) -> Non
     assert find_executable(argv0=str(program)) == str(program)
 
 
-def test_ours_is_told_from_other_helpers() -> None:
+def test_the_own_helper_is_told_from_others() -> None:
     assert is_ours('"C:\\Program Files\\py\\cognito-federation.exe" credential-process --profile dev')
     assert is_ours("/opt/venv/bin/cognito-federation credential-process --profile dev")
     assert not is_ours("/usr/bin/other credential-process")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are POSIX")
-def test_on_a_terminal_it_asks_shows_what_there_is_and_keeps_it_on_enter(home: SignInHome, program: Path) -> None:
+def test_on_a_terminal_it_asks_shows_present_values_and_retains_them_on_enter(home: SignInHome, program: Path) -> None:
     assert configure(home, program).code == 0
     before = home.config.read_text()
-    ours, theirs = os.openpty()
+    own_end, theirs = os.openpty()
     process = home.start(
         *("configure", "--profile", "dev", "--command", str(program)), stdin=theirs, stdout=theirs, stderr=theirs
     )
@@ -214,17 +214,17 @@ def test_on_a_terminal_it_asks_shows_what_there_is_and_keeps_it_on_enter(home: S
     shown = b""
     for question in (b"Identity pool ID [", b"Identity provider (", b"OAuth client ID [", b"Sign in now?"):
         while question not in shown:
-            shown += os.read(ours, 1000)
-        os.write(ours, b"n\n" if question.startswith(b"Sign") else b"\n")
+            shown += os.read(own_end, 1000)
+        os.write(own_end, b"n\n" if question.startswith(b"Sign") else b"\n")
     assert process.wait(60) == 0
-    os.close(ours)
+    os.close(own_end)
     assert f"Identity pool ID [{home.world.pool_id}]".encode() in shown
     assert b"OAuth client ID [native]" in shown
     assert home.config.read_text() == before
 
 
 @pytest.mark.parametrize("more", [(), ("--set", "client_id=other"), ("--set", "cache=memory")])
-def test_a_profile_that_holds_its_keys_itself_is_changed_in_place_and_keeps_its_sign_in(
+def test_a_profile_that_holds_its_keys_itself_is_changed_in_place_and_stays_signed_in(
     home: SignInHome, program: Path, more: tuple[str, ...]
 ) -> None:
     keys = "\n".join(f"{key} = {value}" for key, value in home.session.items())

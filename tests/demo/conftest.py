@@ -59,7 +59,7 @@ def admin(one_world: World) -> Any:
 
 @pytest.fixture
 def client_of(world: World) -> Callable[..., Any]:
-    """Makes clients signed with the Credentials member of an answer, of Cognito or of STS."""
+    """Makes clients that sign with the Credentials member of an answer, of Cognito or of STS."""
 
     def client(service: str, credentials: dict[str, Any], **config: Any) -> Any:
         return boto3.client(
@@ -87,7 +87,7 @@ def logins(world: World) -> Callable[..., dict[str, str]]:
 
 @pytest.fixture
 def sign_in(world: World, cognito: Any, logins: Any) -> Callable[..., tuple[str, dict[str, Any]]]:
-    """The enhanced flow: answers the identity id and the Credentials."""
+    """The enhanced flow: returns the identity ID and the Credentials."""
 
     def go(subject: str = "ada", *, pool_id: str = "", role: str = "", **options: Any) -> tuple[str, dict[str, Any]]:
         login = logins(subject, **options)
@@ -101,7 +101,7 @@ def sign_in(world: World, cognito: Any, logins: Any) -> Callable[..., tuple[str,
 
 @pytest.fixture(scope="session")
 def refused() -> Callable[..., Refused]:
-    """Makes a call that must be refused and answers how it was."""
+    """Makes a call that must be refused, and returns the refusal."""
 
     def call(operation: Callable[..., Any], **arguments: Any) -> Refused:
         with pytest.raises(ClientError) as caught:

@@ -1,4 +1,4 @@
-"""The basic flow: an identity pool's own token, and AssumeRoleWithWebIdentity that verifies it and the trust policy."""
+"""The basic flow: an identity pool's own token, and AssumeRoleWithWebIdentity, which checks it and the trust policy."""
 
 from __future__ import annotations
 

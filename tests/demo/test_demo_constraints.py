@@ -1,4 +1,4 @@
-"""Requests whose shape is wrong are refused in the words of AWS's front end."""
+"""Malformed requests are refused with the messages of AWS's front end."""
 
 from __future__ import annotations
 

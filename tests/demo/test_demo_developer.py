@@ -38,7 +38,7 @@ def test_its_token_becomes_credentials(cognito: Any, developer_token: Any, clien
 
 
 @pytest.mark.parametrize(("options", "seconds"), [({}, 900), ({"TokenDuration": 86_400}, 86_400)])
-def test_its_token_lives_as_long_as_asked(developer_token: Any, options: dict[str, Any], seconds: int) -> None:
+def test_its_token_is_valid_as_long_as_requested(developer_token: Any, options: dict[str, Any], seconds: int) -> None:
     claims = jwt.decode(developer_token(**options)["Token"], options={"verify_signature": False})
     assert claims["exp"] - claims["iat"] == seconds
     assert claims["amr"][1] == "login.demo.example"

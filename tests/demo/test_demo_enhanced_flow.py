@@ -1,4 +1,4 @@
-"""The whole way through the enhanced flow: token, identity, credentials, a signed request, and the end of them."""
+"""The enhanced flow end to end: token, identity, credentials, a signed request, and their expiry."""
 
 from __future__ import annotations
 
@@ -98,8 +98,8 @@ def test_credentials_with_one_part_wrong_are_refused(
     sign_in: Any, client_of: Any, refused: Any, part: str, code: str
 ) -> None:
     _, credentials = sign_in()
-    spoiled = {**credentials, part: credentials[part][:-4] + "AAAA"}
-    assert refused(client_of("s3", spoiled).list_buckets).code == code
+    damaged = {**credentials, part: credentials[part][:-4] + "AAAA"}
+    assert refused(client_of("s3", damaged).list_buckets).code == code
 
 
 def test_unsigned_requests_to_other_services_are_refused(world: World, refused: Any) -> None:
@@ -158,7 +158,7 @@ def test_a_custom_role_the_pool_lists_is_given(world: World, sign_in: Any, clien
     client_of("s3", credentials).put_object(Bucket=world.bucket, Key="upload", Body=b"x")
 
 
-def test_a_custom_role_nobody_allowed_is_refused(world: World, cognito: Any, logins: Any, refused: Any) -> None:
+def test_a_custom_role_that_is_not_allowed_is_refused(world: World, cognito: Any, logins: Any, refused: Any) -> None:
     login = logins()
     identity_id = cognito.get_id(IdentityPoolId=world.pool_id, Logins=login)["IdentityId"]
     answer = refused(

@@ -1,4 +1,4 @@
-"""Faults and the journal: what was asked is noted, what shall go wrong does, as often as told."""
+"""Faults and the journal: every call is recorded, and each fault occurs as often as configured."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_journal_shows_discovery_and_keys_being_fetched_once(world: World, s
 @pytest.mark.parametrize(
     ("code", "status"), [("TooManyRequestsException", 400), ("InternalErrorException", 500), ("MadeUp", 418)]
 )
-def test_an_error_comes_as_often_as_told_and_then_no_more(
+def test_an_error_occurs_as_often_as_configured_and_then_no_more(
     world: World, cognito: Any, logins: Any, refused: Any, code: str, status: int
 ) -> None:
     world.fault("GetId", code=code, message="Rate exceeded", status=status, times=2)
@@ -116,9 +116,9 @@ def test_a_bare_status_is_a_page_no_aws_client_can_read(world: World, cognito: A
     assert (answer.status, answer.headers["content-type"]) == (502, "text/html")
 
 
-@pytest.mark.parametrize("spoiling", [{"truncate": True}, {"empty_body": True}, {"missing_keys": ["IdentityId"]}])
-def test_an_answer_of_200_can_lack_its_keys(world: World, cognito: Any, logins: Any, spoiling: dict[str, Any]) -> None:
-    world.fault("GetId", **spoiling)
+@pytest.mark.parametrize("damage", [{"truncate": True}, {"empty_body": True}, {"missing_keys": ["IdentityId"]}])
+def test_an_answer_of_200_can_lack_its_keys(world: World, cognito: Any, logins: Any, damage: dict[str, Any]) -> None:
+    world.fault("GetId", **damage)
     answer = cognito.get_id(IdentityPoolId=world.pool_id, Logins=logins())
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
     assert "IdentityId" not in answer
@@ -154,7 +154,7 @@ def test_a_call_can_be_slow_and_is_then_carried_out(world: World, cognito: Any, 
     assert time.monotonic() - started >= 0.2
 
 
-def test_a_hanging_call_runs_into_the_clients_limit_and_holds_nobody_else_up(
+def test_a_hanging_call_runs_into_the_clients_limit_and_delays_no_other_call(
     world: World, cognito: Any, logins: Any
 ) -> None:
     config = Config(signature_version=UNSIGNED, read_timeout=0.2, retries={"total_max_attempts": 1})

@@ -1,4 +1,4 @@
-"""The home directory: a config file real clients read, a private token file, an environment that leads nowhere else."""
+"""The home directory: a config file for real clients, a private token file, an environment that leads nowhere else."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_child_inherits_nothing_that_leads_out_of_the_world(world: World, home
 def test_plain_boto3_in_a_child_reaches_the_world_by_its_environment(
     world: World, home: Path, sign_in: Any, tmp_path: Path
 ) -> None:
-    """credential_process is played by a script here: the point is the environment and the profiles, both ways."""
+    """A script replaces credential_process here: the test is about the environment and the profiles."""
     import json
     import subprocess
 

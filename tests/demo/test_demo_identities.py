@@ -1,4 +1,4 @@
-"""Whose identity it is: one for a subject, guests anew, linking, merging, unlinking, forgetting."""
+"""Identities: one for each subject, new ones for guests, linking, merging, unlinking, deletion."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_an_identity_with_logins_is_forbidden_without_any(cognito: Any, refused:
     )
 
 
-def test_somebody_elses_token_does_not_match(cognito: Any, refused: Any, get_id: Any, logins: Any) -> None:
+def test_another_users_token_does_not_match(cognito: Any, refused: Any, get_id: Any, logins: Any) -> None:
     answer = refused(cognito.get_credentials_for_identity, IdentityId=get_id(logins("ada")), Logins=logins("bob"))
     assert answer.message == NO_MATCH
 
@@ -119,7 +119,7 @@ def test_merging_disables_the_younger_identity_and_answers_the_older(
     assert refused(cognito.get_credentials_for_identity, IdentityId=younger).message == gone.message
 
 
-def test_a_guest_who_signs_in_keeps_the_identity(world: World, cognito: Any, get_id: Any, logins: Any) -> None:
+def test_a_guest_who_signs_in_retains_the_identity(world: World, cognito: Any, get_id: Any, logins: Any) -> None:
     guest = get_id(None, world.guest_pool_id)
     answer = cognito.get_credentials_for_identity(IdentityId=guest, Logins=logins("newcomer"))
     assert answer["IdentityId"] == guest == get_id(logins("newcomer"), world.guest_pool_id)
@@ -164,7 +164,7 @@ def test_an_identity_without_its_last_login_is_inaccessible(
     assert again.message == NO_MATCH
 
 
-def test_somebody_else_cannot_unlink(world: World, cognito: Any, refused: Any, get_id: Any, logins: Any) -> None:
+def test_another_user_cannot_unlink(world: World, cognito: Any, refused: Any, get_id: Any, logins: Any) -> None:
     identity_id = get_id(logins("ada"))
     remove = [world.provider.login_key]
     answer = refused(cognito.unlink_identity, IdentityId=identity_id, Logins=logins("bob"), LoginsToRemove=remove)

@@ -1,4 +1,4 @@
-"""Which login tokens the pool takes, and in whose words it refuses the others."""
+"""Which login tokens the pool accepts, and the message with which it refuses others."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_a_disabled_provider_is_unsupported_until_enabled_again(world: World, co
 def test_a_provider_that_cannot_be_asked_leaves_tokens_unverifiable(
     world: World, cognito: Any, refused: Any, fault: dict[str, Any]
 ) -> None:
-    # The fault stays until it is lifted: a call left over from an earlier test may ask for the keys too.
+    # The fault stays until it is removed: a call left over from an earlier test may ask for the keys too.
     world.fault("provider:jwks", times=1000, **fault)
     world.rotate_keys()
     assert refused(_get_id, world=world, cognito=cognito, token=world.provider.issue()).message == UNVERIFIABLE
@@ -156,7 +156,7 @@ def test_a_provider_that_cannot_be_asked_leaves_tokens_unverifiable(
 
 
 @pytest.mark.parametrize("key", ["graph.facebook.com", "www.amazon.com"])
-def test_opaque_tokens_are_taken_only_when_registered_and_alive(
+def test_opaque_tokens_are_accepted_only_when_registered_and_unexpired(
     world: World, cognito: Any, refused: Any, key: str
 ) -> None:
     assert refused(_get_id, world=world, cognito=cognito, token="Atza|unknown", key=key).message == PREFIX
@@ -190,7 +190,7 @@ KEY = SigningKey.generate()
 
 
 def _verifier(jwks: list[dict[str, Any]] | None = None) -> LoginVerifier:
-    """The verifier alone, with discovery and JWKS out of memory."""
+    """The verifier alone, with discovery and JWKS from memory."""
     documents = {
         f"{ISSUER}/.well-known/openid-configuration": {"issuer": ISSUER, "jwks_uri": f"{ISSUER}/jwks"},
         f"{ISSUER}/jwks": {"keys": [KEY.jwk()] if jwks is None else jwks},
@@ -245,7 +245,7 @@ json_values = st.recursive(
     claims=st.dictionaries(st.sampled_from(["iss", "aud", "sub", "exp", "nbf", "azp"]), json_values),
 )
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
-def test_no_header_or_claims_of_somebody_elses_making_are_accepted(header: Any, claims: Any) -> None:
+def test_no_header_or_claims_of_a_forger_are_accepted(header: Any, claims: Any) -> None:
     signature = TOKEN.rpartition(".")[2]
     original = dict(zip(("header", "claims"), TOKEN.split("."), strict=False))
     for token in (

@@ -26,7 +26,7 @@ def _error(url: str, body: bytes | None = None) -> int:
     return caught.value.code
 
 
-def test_a_third_partys_client_verifies_its_tokens_by_discovery(world: World) -> None:
+def test_an_independent_client_verifies_its_tokens_by_discovery(world: World) -> None:
     document = _get(f"{world.provider.issuer}/.well-known/openid-configuration")
     assert document["issuer"] == world.provider.issuer
     token = world.provider.issue("ada", groups=["staff"])
@@ -50,14 +50,14 @@ def test_an_issuer_may_have_a_path() -> None:
 
 @pytest.mark.parametrize("how", ["get", "form", "json"])
 def test_tokens_are_minted_over_http(world: World, cognito: Any, how: str) -> None:
-    wish = {"subject": "bob", "lifetime": "120", "department": "Sales"}
+    parameters = {"subject": "bob", "lifetime": "120", "department": "Sales"}
     url = f"{world.provider.issuer}/token"
     if how == "get":
-        answer = _get(f"{url}?{urlencode(wish)}")
+        answer = _get(f"{url}?{urlencode(parameters)}")
     elif how == "form":
-        answer = _get(url, urlencode(wish).encode())
+        answer = _get(url, urlencode(parameters).encode())
     else:
-        answer = _get(url, json.dumps(wish).encode(), "application/json")
+        answer = _get(url, json.dumps(parameters).encode(), "application/json")
     claims = jwt.decode(answer["token"], options={"verify_signature": False})
     assert (claims["sub"], claims["department"], claims["exp"] - claims["iat"]) == ("bob", "Sales", 120)
     assert answer["expires_at"] - claims["exp"] in (0, 1)

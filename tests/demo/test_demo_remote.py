@@ -1,4 +1,4 @@
-"""A world in another process: served in the foreground, driven over HTTP, stopped by a signal without a trace."""
+"""A world in another process: run in the foreground, controlled over HTTP, stopped by a signal without leftovers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def remote(world: World) -> RemoteWorld:
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+def world_process(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -146,10 +146,10 @@ def test_arguments_that_are_no_object_of_known_names_are_a_bad_request(world: Wo
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_served_world_can_be_used_and_leaves_nothing_behind(
-    served: tuple[subprocess.Popen[str], list[str]], tmp_path: Path, number: signal.Signals
+def test_a_world_in_the_foreground_can_be_used_and_leaves_nothing_behind(
+    world_process: tuple[subprocess.Popen[str], list[str]], tmp_path: Path, number: signal.Signals
 ) -> None:
-    process, lines = served
+    process, lines = world_process
     exports = dict(shlex.split(line)[1].split("=", 1) for line in lines if line.startswith("export "))
     assert Path(exports["AWS_CONFIG_FILE"]).read_text().startswith("[profile demo]")
     assert Path(exports["AWS_CONFIG_FILE"]).is_relative_to(tmp_path)

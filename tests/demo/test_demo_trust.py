@@ -1,4 +1,4 @@
-"""Trust policies: what lets a web identity in, and that the unknown never does."""
+"""Trust policies: what allows a web identity, and that unknown conditions never do."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_conditions_that_hold_let_in(condition: dict[str, Any] | None) -> None:
         {"StringEqualsIgnoreTypo": {AUD: "pool-1"}},
     ],
 )
-def test_conditions_that_fail_or_are_unknown_keep_out(condition: dict[str, Any]) -> None:
+def test_conditions_that_fail_or_are_unknown_are_refused(condition: dict[str, Any]) -> None:
     assert not _allowed(condition)
 
 
@@ -73,7 +73,7 @@ def test_conditions_that_fail_or_are_unknown_keep_out(condition: dict[str, Any])
         {"Effect": "Deny"},
     ],
 )
-def test_another_action_principal_or_effect_keeps_out(changes: dict[str, Any]) -> None:
+def test_another_action_principal_or_effect_is_refused(changes: dict[str, Any]) -> None:
     assert not _allowed(**changes)
 
 

@@ -1,4 +1,4 @@
-"""The world as a whole: loopback only, several side by side, gone when stopped, quiet."""
+"""The world as a whole: loopback only, several at once, gone when stopped, quiet."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_it_listens_on_loopback_only(world: World) -> None:
             probe.connect(("127.0.0.2", urlsplit(url).port))
 
 
-def test_two_worlds_do_not_see_each_other_and_one_outlives_the_other(world: World) -> None:
+def test_two_worlds_do_not_see_each_other_and_one_goes_on_after_the_other(world: World) -> None:
     with World() as other:
         assert other.account_id != world.account_id
         assert [b["Name"] for b in _admin_s3(other).list_buckets()["Buckets"]] == [other.bucket]

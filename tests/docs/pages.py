@@ -10,18 +10,18 @@ PAGES = (ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob
 
 
 def blocks(page: Path, language: str) -> list[tuple[int, str]]:
-    """The fenced code blocks of a language, each with the number of its first line."""
+    """Return the fenced code blocks of a language, each with the number of its first line."""
     text = page.read_text(encoding="utf-8")
     found = re.finditer(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [(text.count("\n", 0, match.start(1)) + 1, match[1]) for match in found]
 
 
 def rows(page: Path) -> list[list[str]]:
-    """The rows of all tables, cell by cell."""
+    """Return the rows of all tables, cell by cell."""
     lines = page.read_text(encoding="utf-8").splitlines()
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
 
 
 def names(page: Path, pattern: str) -> set[str]:
-    """Every word of a page that matches a pattern."""
+    """Return every word of a page that matches a pattern."""
     return set(re.findall(pattern, page.read_text(encoding="utf-8")))

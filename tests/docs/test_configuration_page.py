@@ -1,4 +1,4 @@
-"""`docs/configuration.md` against the catalogue of keys, and its samples against the loader."""
+"""`docs/configuration.md` compared with the catalogue of keys, and its samples with the loader."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def test_each_sample_is_a_configuration(
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     parser = RawConfigParser()
     parser.read_string(sample)
-    ours = [name for name in parser.sections() if not name.startswith(SESSION_SECTION)]
-    ours = [name for name in ours if any(key.startswith("cognito_") for key in parser[name])]
-    assert ours, "a sample without a profile of ours shows nothing"
-    for section in ours:
+    managed = [name for name in parser.sections() if not name.startswith(SESSION_SECTION)]
+    managed = [name for name in managed if any(key.startswith("cognito_") for key in parser[name])]
+    assert managed, "a sample without a profile of ours shows nothing"
+    for section in managed:
         profile = re.sub(r"\Aprofile ", "", section)
         settings = load_settings(profile, environ={})
         assert settings.identity_pool_id

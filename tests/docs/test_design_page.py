@@ -1,4 +1,4 @@
-"""Pages about the code name only files, classes and tests that exist; ``docs/design.md`` leaves no folder out."""
+"""Pages about the code name only existing files, classes and tests; ``docs/design.md`` names every folder."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ DESIGN, SECURITY = ROOT / "docs" / "design.md", ROOT / "docs" / "security.md"
 PAGES = (DESIGN, SECURITY, ROOT / "CONTRIBUTING.md")
 IDS = [page.name for page in PAGES]
 PACKAGE = ROOT / "botocore_cognito_federation"
-#: What every package has.
+#: Files that every package has.
 _PLAIN = {"__init__.py", "py.typed", "__pycache__"}
-#: Classes of others that the pages name.
+#: Foreign classes that the pages name.
 _FOREIGN = {"CredentialRetrievalError", "GetId", "GetCredentialsForIdentity"}
 
 
@@ -33,7 +33,7 @@ def defined_in(path: Path) -> frozenset[str]:
 
 
 def paths_named_in(page: Path) -> set[str]:
-    """Each ``folder/``, ``folder/file.py`` and ``file.py`` in code marks, without the test behind ``::``."""
+    """Return each ``folder/``, ``folder/file.py`` and ``file.py`` in code marks, without the test after ``::``."""
     return names(page, r"`((?:\w+/)*(?:\w+\.py|\w+/))(?:::\w+)?`")
 
 

@@ -1,4 +1,4 @@
-"""All pages: commands, links and exit codes are those there are; nothing of one machine is on them."""
+"""All pages: commands, links and exit codes exist, and nothing belongs to one machine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def command_line() -> click.Group:
 
 
 def unknown_in(words: list[str]) -> list[str]:
-    """What of a command line there is not: its command, or its options."""
+    """Return the parts of a command line that do not exist: its command, or its options."""
     command: click.Command = command_line()
     context = click.Context(command)
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):

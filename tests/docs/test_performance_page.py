@@ -1,4 +1,4 @@
-"""``docs/performance.md`` has each line that is measured, with its limit of now, and explains what is missed."""
+"""``docs/performance.md`` has each measured line with its present limit, and explains missed limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`docs/python.md`: every block is run as a user runs it; those that need a person are at least compiled."""
+"""`docs/python.md`: every block is run as by a user; those that need a person are at least compiled."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BLOCKS = blocks(PAGE, "python")
 
 
 def needs(block: str) -> str:
-    """What the page says above a block that it needs besides a world."""
+    """Return the comment above a block about what it needs in addition to a world."""
     return "".join(re.findall(r"<!-- needs (.*) -->\n```python\n$", TEXT[: TEXT.index(block)]))
 
 
@@ -38,7 +38,7 @@ def world() -> Iterator[World]:
         yield started
 
 
-#: What is shown to people at their own provider or pool; the tests of `login` and of user pools do the same.
+#: Blocks that need a person or a real pool; the tests of `login` and of user pools cover them.
 RUN = [entry for entry in BLOCKS if needs(entry[1]) not in ("a person", "a user pool")]
 
 

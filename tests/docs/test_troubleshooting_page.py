@@ -1,4 +1,4 @@
-"""`docs/troubleshooting.md`: each message on it is one that the product has."""
+"""`docs/troubleshooting.md`: each message on it exists in the product."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MESSAGES = [message for message in MESSAGES if not message.startswith("aws ")]
 
 
 def _text(node: ast.expr) -> str:
-    """A string of the source, with `…` for everything that is put in."""
+    """Return a string of the source, with `…` for each inserted value."""
     if isinstance(node, ast.Constant):
         return re.sub(r"\{\w+\}", "…", str(node.value))
     assert isinstance(node, ast.JoinedStr)

@@ -58,7 +58,7 @@ def test_a_broken_configuration_is_the_one_finding(home: SignInHome) -> None:
     assert "unknown key" in bad(findings)["configuration"]
 
 
-def test_nobody_signed_in_is_exit_3_with_the_command(home: SignInHome) -> None:
+def test_not_signed_in_is_exit_3_with_the_command(home: SignInHome) -> None:
     code, findings = examined(home)
     assert code == 3
     assert bad(findings)["sign-in"] == "Not signed in"

@@ -25,7 +25,7 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def run(world: World, tmp_path: Path) -> Run:
-    """Runs an example as a user does, who types `typed`; its variables are those given. Answers what it printed."""
+    """Runs an example like a user who types `typed`; its variables are those given. Returns its output."""
 
     def ran(name: str, *, status: int = 0, typed: str = "", **variables: str) -> str:
         environment = {

@@ -1,4 +1,4 @@
-"""Every example in `docs/examples`, run as a user runs it."""
+"""Every example in `docs/examples`, run as by a user."""
 
 from __future__ import annotations
 

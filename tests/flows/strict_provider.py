@@ -1,4 +1,4 @@
-"""A provider that rotates strictly: each refresh token is spent in the moment it is received."""
+"""A provider that rotates strictly: each refresh token becomes invalid as soon as it is received."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class StrictProvider:
     """An issuer with discovery and a token endpoint.
 
     Attributes:
-        good: the only refresh token that is taken.
+        good: the only refresh token that is accepted.
         delay: seconds between the receipt of a refresh token and the answer.
         received: set when a refresh token was received.
-        refused: how often a spent token was sent.
+        refused: how often a used token was sent.
     """
 
     def __init__(self, world: World) -> None:

@@ -1,4 +1,4 @@
-"""Whatever command fetches credentials also stores them ready to print for the helper that is started next."""
+"""Every command that fetches credentials also caches the response for the helper that is started next."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_a_helper_that_is_started_after_another_command_finds_the_answer(home: H
     assert done.code == 0, done
     assert len(home.answers()) == 1
     for path in home.documents("credentials"):
-        path.unlink()  # what is printed now can only be the answer
+        path.unlink()  # what is printed now can only be the cached response
     assert home.ask().key
     assert home.spent == (1, 1)
 

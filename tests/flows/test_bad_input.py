@@ -1,4 +1,4 @@
-"""Each wrong input gives one clear line, the exit code of the design, nothing on stdout, and loses nothing."""
+"""Each wrong input leads to one clear line, the documented exit code, nothing on stdout, and no loss."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONFIGURATION, TOKEN, REFUSED, TEMPORARY = 4, 5, 6, 7
 
 @pytest.fixture
 def warm(inside: Home) -> Home:
-    """A home in which good credentials are kept."""
+    """A home in which good credentials are cached."""
     inside.good = inside.federation().credentials()
     inside.good_token = inside.token.read_bytes()
     inside.world.reset_journal()
@@ -31,7 +31,7 @@ def warm(inside: Home) -> Home:
 
 
 def still_good(home: Home) -> None:
-    """Nothing was lost: with the token that was exchanged the cached credentials are there, for no call."""
+    """Check that nothing was lost: with the exchanged token, the cached credentials are there, without a call."""
     home.world.clear_faults()
     before = home.spent
     home.world.write_token(home.path)
@@ -42,7 +42,7 @@ def still_good(home: Home) -> None:
 
 @pytest.fixture
 def here(capfd):
-    """What `credential-process` answers, asked in this process: for the long tables."""
+    """Return the answer of `credential-process` in this process: for the long tables."""
 
     def ask(profile: str = "demo") -> Result:
         code, line = answer(CacheQuery(profile, os.environ))
@@ -85,7 +85,7 @@ def test_a_refused_token_names_the_source_that_must_bring_another(home, flaw):
     assert f"Let what writes cognito_token_file {home.path / 'token'} renew it" in home.ask().refused(REFUSED)
 
 
-def test_a_refused_token_of_another_user_does_not_lose_the_kept_credentials(warm):
+def test_a_refused_token_of_another_user_does_not_lose_the_cached_credentials(warm):
     warm.world.write_token(warm.path, "eve", flaw="wrong-audience")
     warm.ask().refused(REFUSED)
     still_good(warm)
@@ -178,13 +178,13 @@ def test_a_token_file_that_is_none_is_a_mistake_of_the_configuration(warm, spoil
 
 
 def open_for_a_test(request: pytest.FixtureRequest, directory: Path, mode: int) -> None:
-    """Let other users through pytest's own directories for the length of a test."""
+    """Let other users into pytest's own directories for the duration of a test."""
     directory.chmod(mode | 0o011)
     request.addfinalizer(lambda: directory.chmod(mode))
 
 
 def test_a_token_file_that_this_user_may_not_read_is_said_so(home, tmp_path, request):
-    """Root may read everything, so the helper runs as another user where the tests run as root."""
+    """Root may read everything, so the helper runs as another user if the tests run as root."""
     prefix: list[str] = []
     if os.geteuid() == 0:
         setpriv = shutil.which("setpriv")
@@ -250,7 +250,7 @@ SECRET = "hunter2-hunter2-hunter2"
         ("sh -c 'cat; echo'", TOKEN, "empty"),  # its stdin is closed
     ],
 )
-def test_a_token_command_that_fails_is_named_and_its_output_kept_back(home, command, code, says):
+def test_a_token_command_that_fails_is_named_and_its_output_is_not_shown(home, command, code, says):
     home.profile("cmd", cognito_token_command=command)
     result = home.ask("cmd")
     line = result.refused(code)
@@ -295,7 +295,7 @@ def config_error(home: Home, profile: str = "bad") -> str:
     ],
     ids=lambda value: None if isinstance(value, str) else next(iter(value)),
 )
-def test_a_wrong_key_is_named_with_what_mends_it(inside, here, keys, says):
+def test_a_wrong_key_is_named_with_its_remedy(inside, here, keys, says):
     inside.profile("bad", **({"cognito_issuer": ""} if "cognito_provider" in keys else {}), **keys)
     line = here("bad").refused(CONFIGURATION)
     assert says in line
@@ -374,7 +374,7 @@ def test_a_profile_that_is_not_there_is_guessed(home):
     assert "Did you mean demo" in home.ask("dmo").refused(CONFIGURATION)
 
 
-def test_a_profile_that_is_not_ours_names_those_that_are(inside, here):
+def test_the_error_for_a_profile_that_is_not_managed_names_those_that_are(inside, here):
     inside.section("profile plain", region="eu-west-1")
     line = here("plain").refused(CONFIGURATION)
     assert "'plain' has no cognito_ keys" in line
@@ -394,7 +394,7 @@ def test_no_variable_makes_a_profile_run_a_command(home):
     assert not (home.path / "ran").exists()
 
 
-def test_a_profile_with_an_unknown_key_is_ours_and_never_passed_over(home):
+def test_a_profile_with_an_unknown_key_is_managed_and_never_passed_over(home):
     home.section("profile typo", cognito_pool="x", aws_access_key_id="AKIAOTHER", aws_secret_access_key="other")
     code = (
         "import boto3, botocore_cognito_federation as f; f.install(); boto3.Session(profile_name='typo').client('s3')"
@@ -425,7 +425,7 @@ def in_file(home: Home, old: str, new: str) -> None:
         ('cognito-session "demo"', '[cognito-session "demo"]'),
     ],
 )
-def test_a_misspelt_section_title_is_shown_beside_the_right_one(inside, here, title, shown):
+def test_a_misspelt_section_title_is_shown_next_to_the_right_one(inside, here, title, shown):
     in_file(inside, "[cognito-session demo]", f"[{title}]")
     assert f"Write [cognito-session demo] instead of {shown} there" in here().refused(CONFIGURATION)
 

@@ -1,4 +1,4 @@
-"""The helper does not depend on the Python variables and the directory of whoever starts it."""
+"""The helper does not depend on the Python variables and the directory of its caller."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.errors import ConfigurationError
 from tests.home import Home, Result, finished
 
-#: What another program's directory may hold: the names of what the helper imports, early and late.
-SHADOWS = ("botocore.py", "fcntl.py", "json.py", "requests.py", "jwt.py", "brotli.py", "configparser.py")
+#: The content of another program's directory: modules with the names of the helper's imports, early and late.
+OVERRIDING_VARIABLES = ("botocore.py", "fcntl.py", "json.py", "requests.py", "jwt.py", "brotli.py", "configparser.py")
 ISOLATED = "isolated"
 SCRIPT = "script"
 
@@ -27,13 +27,13 @@ SCRIPT = "script"
 def hostile(tmp_path: Path) -> Path:
     folder = tmp_path / "another program"
     folder.mkdir()
-    for name in SHADOWS:
+    for name in OVERRIDING_VARIABLES:
         (folder / name).write_text(f"import os\nos.write(2, b'ran {name}')\nos._exit(99)\n")
     return folder
 
 
 def ask(home: Home, how: str, cwd: Path, **variables: str) -> Result:
-    """Run ``credential-process`` by the line that `configure` writes, or by the console script, from a directory."""
+    """Run ``credential-process`` in a directory, with the line that `configure` writes or with the console script."""
     line = helper_command("demo") if how == ISOLATED else f"{find_executable()} credential-process --profile demo"
     inherited = {name: value for name, value in home.environment().items() if not name.startswith("PYTHON")}
     process = subprocess.Popen(
@@ -92,7 +92,7 @@ def test_python_m_does_not_look_into_the_current_directory(home: Home, hostile: 
 
 
 def test_a_package_that_python_path_itself_makes_visible_goes_on_working(home: Home, tmp_path: Path) -> None:
-    """As after ``pip install --target``: then its entries are how the helper is installed."""
+    """As after ``pip install --target``: the entries of PYTHONPATH are then where the helper is installed."""
     import botocore_cognito_federation
 
     root = Path(botocore_cognito_federation.__file__).parents[1]
@@ -139,7 +139,7 @@ def test_the_line_names_the_interpreter_and_parses_the_same_everywhere() -> None
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
 def test_the_line_names_the_quicker_script_by_its_own_place_also_where_the_program_is_a_link(tmp_path: Path) -> None:
-    """As pipx and uv lay it out: a link on the PATH, the scripts in an environment of their own."""
+    """Like pipx and uv: a link on the PATH, the scripts in their own environment."""
     link = tmp_path / "cognito-federation"
     link.symlink_to(find_executable())
     quick = os.path.join(os.path.dirname(find_executable()), "cognito-federation-credentials")

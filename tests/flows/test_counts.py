@@ -1,4 +1,4 @@
-"""How often a cold start reads private files, digests keys and makes fetchers: counted, not timed."""
+"""How often a cold start reads private files, digests keys and makes fetchers, counted and not timed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ tell(**counts)
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("profile", ["demo-native", "job"])
-def test_a_native_cold_start_makes_one_fetcher_and_asks_once_who_somebody_is(home: Home, profile: str) -> None:
+def test_a_native_cold_start_makes_one_fetcher_and_identifies_the_user_once(home: Home, profile: str) -> None:
     home.profile("job", cognito_token_env="JOB_TOKEN")
     found = told(home, COUNTING, PROFILE=profile, JOB_TOKEN=home.world.provider.issue("ada"))
     assert found["CredentialFetcher"] == 1

@@ -1,4 +1,4 @@
-"""moto, VCR and mocks in a user's tests: nothing that they answer reaches the files that real processes use."""
+"""moto, VCR and mocks in a user's tests: none of their answers reach the files that real processes use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.home import Home
 
 pytestmark = pytest.mark.thorough
 
-#: In a process of its own: the demo world is made of moto too, and would be doubled here.
+#: In a separate process: the demo world uses moto too, and would be mocked here.
 START = """
 import boto3, json, os
 import botocore_cognito_federation as federation
@@ -31,21 +31,21 @@ def key_of(profile):
 
 
 def told(home: Home, program: str, **variables: str | None) -> Any:
-    """What a program prints as JSON."""
+    """Return the JSON that a program prints."""
     done = home.python(START + program, **variables)
     assert done.code == 0, done.err.decode()
     return json.loads(done.out)
 
 
 def files(home: Home) -> list[str]:
-    """What is kept of the answers of AWS."""
+    """Return the stored answers of AWS."""
     folders = ("credentials", "identities", "failures", "notes", "answers", "links")
     found = [path for folder in folders for path in (home.cache / folder).rglob("*") if path.is_file()]
     return sorted(str(path.relative_to(home.cache)) for path in found if path.suffix != ".lock")
 
 
-def test_what_moto_answers_is_not_kept_and_not_shared_with_what_comes_after(home: Home) -> None:
-    # moto knows no pool but its own; with a fixed identity none is asked for.
+def test_what_moto_answers_is_not_stored_and_not_shared_with_later_sessions(home: Home) -> None:
+    # moto knows only its own pools; with a fixed identity none is used.
     identity = "eu-west-1:11111111-2222-3333-4444-555555555555"
     home.profile("aws", cognito_endpoint_url="", cognito_token_file=str(home.token), cognito_identity_id=identity)
     real = home.ask("demo-native").key
@@ -66,7 +66,7 @@ print(json.dumps([seen, key, apart, key_of("demo-native")]))
     assert b"TESTACCESSKEY12345" not in home.everything_stored()
 
 
-def test_a_failure_of_a_mock_is_remembered_for_no_real_process(home: Home) -> None:
+def test_a_failure_of_a_mock_is_cached_for_no_real_process(home: Home) -> None:
     program = """
 import botocore.client, botocore.exceptions
 from unittest import mock
@@ -82,7 +82,7 @@ with mock.patch.object(botocore.client.BaseClient, "_make_api_call", side_effect
     assert files(home) == []
 
 
-def test_a_cassette_keeps_nothing_on_disk_and_never_spends_a_refresh_token(
+def test_a_cassette_leaves_nothing_on_disk_and_never_spends_a_refresh_token(
     inside: Home, tmp_path: Path, world: Any
 ) -> None:
     pytest.importorskip("vcr")

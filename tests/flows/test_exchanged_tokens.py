@@ -1,4 +1,4 @@
-"""Cached credentials answer only to a token that was itself exchanged, wherever anybody may have put the token."""
+"""Cached credentials are returned only for a token that was itself exchanged, wherever an attacker may supply one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.thorough
 
 
 def unsigned(**claims: object) -> str:
-    """A token that anybody can write."""
+    """A token that an attacker can write."""
     parts = ({"alg": "none"}, claims)
     first, second = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts)
     return f"{first}.{second}."
@@ -58,14 +58,14 @@ def test_while_the_network_is_down_such_a_token_gets_a_temporary_error_and_nothi
     federation = bench.federation()
     federation.credentials()
     bench.source, bench.pool.always = FORGED, TemporaryError("down")
-    bench.now += 2500  # the user's own are to be renewed, and live
+    bench.now += 2500  # the user's own are due for renewal, and usable
     with pytest.raises(TemporaryError, match="down"):
         federation.credentials()
     bench.source = Source([token("ada")])
     assert federation.credentials().access_key == "AK1"
 
 
-def test_what_such_a_token_fails_with_is_not_told_to_the_user(bench):
+def test_the_failure_of_such_a_token_is_not_reported_to_the_user(bench):
     federation = bench.federation()
     federation.credentials()
     bench.now += 2500
@@ -76,7 +76,7 @@ def test_what_such_a_token_fails_with_is_not_told_to_the_user(bench):
     assert federation.credentials().access_key == "AK3"
 
 
-def test_a_refused_token_is_not_exchanged_by_way_of_its_successor(bench):
+def test_a_refused_token_is_not_exchanged_through_its_successor(bench):
     federation = bench.federation()
     bench.source = Source([token("ada", "refused"), token("ada", "newer")])
     bench.pool.script = [refused(Retry.TOKEN)]
@@ -111,7 +111,7 @@ def test_a_token_that_has_expired_does_not_open_the_credentials_that_a_later_tok
         federation.credentials()
 
 
-def test_the_number_of_tokens_that_are_remembered_is_bounded(bench):
+def test_the_number_of_token_digests_is_bounded(bench):
     federation = bench.federation()
     for number in range(20):
         bench.source = Source([token("ada", f"token {number}")])
@@ -159,13 +159,13 @@ def test_so_it_is_with_a_fixed_identity_in_the_basic_flow_and_with_roles(bench, 
         federation.credentials()
 
 
-def test_an_object_that_clients_hold_keeps_its_users_credentials_while_their_next_token_cannot_be_exchanged(bench):
+def test_an_object_that_clients_hold_retains_its_users_credentials_while_their_next_token_cannot_be_exchanged(bench):
     federation = bench.federation(only_for="")
     federation.credentials()
     bench.source, bench.pool.always = Source([token("ada", "rotated")]), TemporaryError("down")
     bench.now += 2500
-    served = federation.fetch()
-    assert (served.credentials.access_key, served.only_here) == ("AK1", True)
+    result = federation.fetch()
+    assert (result.credentials.access_key, result.only_here) == ("AK1", True)
     bench.pool.always = refused(Retry.NEVER)
     bench.now += 60
     with pytest.raises(FederationRefusedError):

@@ -1,4 +1,4 @@
-"""``cognito_fail_closed``: a helper that fails answers with credentials that sign for no identity, whatever failed."""
+"""``cognito_fail_closed``: a failing helper returns credentials that sign for no identity, whatever failed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.home import Home, Result
 pytestmark = pytest.mark.thorough
 
 VARIABLE = "COGNITO_FEDERATION_FAIL_CLOSED"
-#: The exit code where the file with the login token is not there.
+#: The exit code if the file with the login token is missing.
 NO_TOKEN = ConfigurationError.exit_code
 ON = {VARIABLE: "true"}
 HANGING = """
@@ -56,7 +56,7 @@ WITHOUT = """
 
 
 def closed(result: Result, code: int) -> None:
-    """Exit 0, nothing on stderr, and one answer that says why and has not expired for a minute."""
+    """Check: exit code 0, nothing on stderr, and one answer that says why and expires only after a minute."""
     document = result.document
     assert document["AccessKeyId"] == key_id_of(code)
     assert set(document) == {"Version", "AccessKeyId", "SecretAccessKey", "Expiration"}
@@ -66,7 +66,7 @@ def closed(result: Result, code: int) -> None:
 
 @pytest.fixture
 def broken(home: Home) -> Home:
-    """A home whose login token has gone."""
+    """A home whose login token is gone."""
     home.token.unlink()
     return home
 
@@ -85,7 +85,7 @@ def test_a_failure_is_answered_wherever_the_key_stands(broken: Home, place: str)
     broken.config.write_text(text.replace(f"[{place}]\n", f"[{place}]\ncognito_fail_closed = true\n"))
     closed(broken.ask(), NO_TOKEN)
     closed(broken.ask(), NO_TOKEN)
-    # A variable wins, as everywhere.
+    # A variable takes precedence, as everywhere.
     broken.ask(**{VARIABLE: "false"}).refused(NO_TOKEN)
 
 
@@ -104,7 +104,7 @@ def test_what_works_is_not_touched_by_it(home: Home) -> None:
     ],
 )
 def test_a_configuration_that_is_wrong_is_answered_too(home: Home, lines: str, said: str) -> None:
-    """Other SDKs read files that botocore refuses, and would go on."""
+    """Other SDKs read files that botocore refuses, and would fall back."""
     text = home.config.read_text()
     for on in ("", "cognito_fail_closed = true\n"):
         home.config.write_text(text.replace("[profile demo]\n", f"[profile demo]\n{on}{lines}"))
@@ -120,7 +120,7 @@ def test_a_value_that_is_neither_true_nor_false_is_an_error_that_closes(home: Ho
 
 
 def test_the_failure_that_others_wait_for_is_answered_with_no_more_imports(broken: Home) -> None:
-    """The way of the processes that find an answer: nothing of the rest of the package is loaded."""
+    """The path of processes that find an answer: nothing else of the package is loaded."""
     script = """
         import os, sys
         from botocore_cognito_federation import _fast_path as process

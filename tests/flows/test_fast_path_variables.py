@@ -1,4 +1,4 @@
-"""The variables that tell one question of the fast path from another, against everything that reads a variable."""
+"""The variables in the cache query of the fast path, compared with all code that reads a variable."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from botocore_cognito_federation.config.keys import KEYS, OTHER_VARIABLES, VARIA
 PACKAGE = Path(package.__file__).parent
 PREFIX_OF_ENDPOINTS = "AWS_ENDPOINT_URL"
 
-#: Variables of AWS that the package names and that change no answer of ``credential-process``, each with its reason.
+#: Variables of AWS that the package names and that do not affect ``credential-process``, each with the reason.
 NOT_ASKED = {
     "AWS_ACCESS_KEY": "given to or taken from the child of exec",
     "AWS_ACCESS_KEY_ID": "given to the child of exec; the SDK that has it starts no helper",
@@ -42,12 +42,12 @@ NOT_ASKED = {
     "AWS_TOKEN": "taken from the child of exec",
     "AWS_WEB_IDENTITY_TOKEN_FILE": "looked at only to warn of what comes before the profile",
 }
-#: Read by botocore for us.
+#: Read by botocore.
 OF_BOTOCORE = ("AWS_CA_BUNDLE", "AWS_DATA_PATH", "AWS_STS_REGIONAL_ENDPOINTS")
 
 
 def named() -> set[str]:
-    """The variables of AWS that any module of the package names in a text of its own."""
+    """Return the variables of AWS that any module of the package names in a string."""
     found: set[str] = set()
     for path in PACKAGE.rglob("*.py"):
         if "demo" in path.relative_to(PACKAGE).parts:
@@ -59,13 +59,13 @@ def named() -> set[str]:
 
 
 def tells_apart(variable: str) -> bool:
-    """Whether a question with the variable is another one than without."""
+    """Return whether a query with the variable differs from one without."""
     plain = {"AWS_PROFILE": "dev"}
     return CacheQuery("dev", plain).fingerprint != CacheQuery("dev", {**plain, variable: "x"}).fingerprint
 
 
 @pytest.mark.parametrize("variable", sorted(key.variable for key in KEYS.values() if key.has_variable))
-def test_a_variable_that_sets_a_key_makes_another_question(variable: str) -> None:
+def test_a_variable_that_sets_a_key_makes_another_query(variable: str) -> None:
     assert tells_apart(variable)
 
 
@@ -75,7 +75,7 @@ def test_so_does_every_other_variable_of_the_catalogue(name: str) -> None:
 
 
 @pytest.mark.parametrize("variable", sorted({*named(), *OF_BOTOCORE, f"{PREFIX_OF_ENDPOINTS}_COGNITO_IDENTITY"}))
-def test_a_variable_of_aws_makes_another_question_unless_there_is_a_reason_that_it_need_not(variable: str) -> None:
+def test_a_variable_of_aws_makes_another_query_unless_there_is_a_reason_against_it(variable: str) -> None:
     assert tells_apart(variable) is (variable not in NOT_ASKED)
 
 
@@ -83,6 +83,6 @@ def test_no_reason_is_left_for_a_variable_that_the_package_does_not_name() -> No
     assert set(NOT_ASKED) - named() == set()
 
 
-def test_an_unknown_variable_makes_no_other_question() -> None:
+def test_an_unknown_variable_makes_no_other_query() -> None:
     assert not tells_apart("PATH")
     assert not tells_apart("AWS_PAGER")

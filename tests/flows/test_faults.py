@@ -1,4 +1,4 @@
-"""What the world may do to a call, and what becomes of it."""
+"""Possible faults of a call, and their results."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def test_what_stays_is_an_error_after_few_attempts_and_loses_nothing(quick, name
         with pytest.raises(TemporaryError):
             quick.federation().credentials()
     assert quick.count("GetCredentialsForIdentity") <= 1 + 2 * 9
-    (kept,) = quick.documents("credentials")
-    assert json.loads(kept.read_text())["access_key"] == first.access_key
+    (stored,) = quick.documents("credentials")
+    assert json.loads(stored.read_text())["access_key"] == first.access_key
 
 
 def test_an_identity_that_is_gone_is_looked_up_once(quick):
@@ -88,7 +88,7 @@ def test_with_a_clock_far_ahead_the_clock_is_named_and_nothing_dead_is_printed(q
     assert "clock" in quick.ask().refused(7)
 
 
-def test_the_guest_pool_refuses_nobody_and_the_other_one_guests(quick):
+def test_only_the_guest_pool_takes_guests(quick):
     assert quick.federation("guest").credentials().authenticated is False
     quick.profile("noguests", cognito_provider="guest", cognito_issuer="")
     with pytest.raises(FederationRefusedError, match="no guest access"):
@@ -110,7 +110,7 @@ def test_a_login_at_a_pool_that_takes_guests_is_never_sent_as_a_guest(quick):
     first = quick.federation("open").credentials()
     for path in quick.cache.rglob("*.json"):
         path.unlink()
-    # Guests get a new identity with each GetId; a login keeps its own.
+    # Guests get a new identity with each GetId; a login has the same one each time.
     assert quick.federation("open").credentials().identity_id == first.identity_id
 
 

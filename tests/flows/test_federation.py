@@ -1,4 +1,4 @@
-"""The federation with a scripted identity pool: freshness, stale if error, identities, whose failure it is."""
+"""The federation with a scripted identity pool: freshness, stale if error, identities, and failures."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def refused(retry: Retry, what: str = "refused") -> FederationRefusedError:
 
 @dataclass
 class ScriptedPool:
-    """Answers what it is told to; a list entry that is an error is raised once."""
+    """Returns scripted answers; a list entry that is an error is raised once."""
 
     clock: Callable[[], float]
     identities: list[str] = field(default_factory=lambda: [ONE])
@@ -106,13 +106,13 @@ class Bench:
         self.pool = ScriptedPool(lambda: self.now)
 
     def federation(self, **more) -> CredentialFetcher:
-        patience = Clock(sleep=lambda _: None, random=lambda: self.dice, now=lambda: self.now)
+        clock = Clock(sleep=lambda _: None, random=lambda: self.dice, now=lambda: self.now)
         return CredentialFetcher(
             self.settings,
             source=lambda: self.source,
             pool=self.pool,
-            cache=CredentialCache(self.settings, self.store, patience),
-            clock=patience,
+            cache=CredentialCache(self.settings, self.store, clock),
+            clock=clock,
             answers_by_claims=lambda: self.answers_by_claims,
             **more,
         )
@@ -125,8 +125,8 @@ def bench(request, tmp_path) -> Bench:
 
 def test_fresh_credentials_are_not_renewed_until_a_third_or_twenty_minutes_before_their_end(bench):
     federation = bench.federation()
-    served = federation.fetch()
-    assert served.refresh_at == START + 2400
+    result = federation.fetch()
+    assert result.refresh_at == START + 2400
     bench.now = START + 2399
     assert federation.credentials().access_key == "AK1"
     bench.now = START + 2400
@@ -136,14 +136,14 @@ def test_fresh_credentials_are_not_renewed_until_a_third_or_twenty_minutes_befor
     assert federation.fetch().refresh_at == bench.now + 60
 
 
-def test_a_temporary_failure_never_takes_away_what_lives_and_is_remembered_for_half_a_minute(bench):
+def test_a_temporary_failure_never_takes_usable_credentials_away_and_is_cached_for_half_a_minute(bench):
     federation = bench.federation()
     federation.fetch()
     bench.pool.always = TemporaryError("down")
     bench.now = START + 2500
-    served = federation.fetch()
-    assert served.credentials.access_key == "AK1"
-    assert bench.now + 20 <= served.refresh_at <= bench.now + 40
+    result = federation.fetch()
+    assert result.credentials.access_key == "AK1"
+    assert bench.now + 20 <= result.refresh_at <= bench.now + 40
     for _ in range(5):
         bench.federation().fetch()
     assert len(bench.pool.asked) == 2
@@ -160,7 +160,7 @@ def test_a_temporary_failure_never_takes_away_what_lives_and_is_remembered_for_h
     assert federation.credentials().access_key != "AK1"
 
 
-def test_what_is_served_in_spite_of_a_failure_is_never_asked_for_again_after_its_end(bench):
+def test_what_is_returned_despite_a_failure_is_never_asked_for_again_after_its_end(bench):
     federation = bench.federation()
     federation.fetch()
     bench.pool.always = TemporaryError("down")
@@ -169,7 +169,7 @@ def test_what_is_served_in_spite_of_a_failure_is_never_asked_for_again_after_its
 
 
 @pytest.mark.parametrize(
-    ("error", "spared"),
+    ("error", "usable"),
     [
         (TemporaryError("x"), True),
         (StorageError("x"), True),
@@ -184,17 +184,17 @@ def test_what_is_served_in_spite_of_a_failure_is_never_asked_for_again_after_its
     ],
     ids=lambda value: f"{type(value).__name__}-{getattr(value, 'retry', '')}" if not isinstance(value, bool) else None,
 )
-def test_only_a_definitive_answer_is_raised_over_the_living(bench, error, spared):
+def test_only_a_definitive_answer_is_raised_despite_usable_credentials(bench, error, usable):
     federation = bench.federation()
     federation.fetch()
     bench.pool.always = error
     bench.now = START + 2500
-    if spared:
+    if usable:
         assert federation.credentials().access_key == "AK1"
     else:
         with pytest.raises(type(error)):
             federation.fetch()
-    # Nothing is deleted either way: what was kept is kept.
+    # Nothing is deleted either way: cached data stays.
     assert [document["access_key"] for _, document in bench.store.documents(CREDENTIALS)] == ["AK1"]
 
 
@@ -210,8 +210,8 @@ def test_a_failure_in_the_last_minutes_is_no_reason_to_fail_once_the_service_ans
         assert bench.federation().credentials()
 
 
-def test_a_remembered_failure_is_for_those_who_waited_once_what_it_spared_is_gone(bench):
-    """Documents of earlier versions, and credentials that somebody has cleared meanwhile."""
+def test_a_cached_failure_is_for_waiting_processes_once_the_credentials_have_expired(bench):
+    """Documents of earlier versions, and credentials that another process has cleared meanwhile."""
     bench.federation().fetch()
     bench.pool.script = [TemporaryError("down")]
     bench.now = START + 2500
@@ -222,7 +222,7 @@ def test_a_remembered_failure_is_for_those_who_waited_once_what_it_spared_is_gon
     assert bench.federation().credentials().access_key == "AK3"
 
 
-def test_a_definitive_refusal_that_spares_nothing_keeps_nobody_from_trying(bench):
+def test_a_definitive_refusal_with_nothing_usable_prevents_no_attempt(bench):
     bench.federation().fetch()
     bench.pool.script = [refused(Retry.NEVER)]
     bench.now = START + 2500
@@ -249,15 +249,15 @@ def test_no_caller_fails_while_credentials_are_usable_nor_after_the_service_answ
         down = down_from <= bench.now - START < down_from + down_for
         bench.pool.always = TemporaryError("down") if down else None
         try:
-            served = bench.federation().fetch()
-            ends = served.credentials.expires_at - 60
-            assert served.refresh_at <= ends
+            result = bench.federation().fetch()
+            ends = result.credentials.expires_at - 60
+            assert result.refresh_at <= ends
         except TemporaryError:
             assert bench.now >= ends
             assert down
 
 
-def test_a_failure_that_is_told_again_rests_no_longer_than_it_was_remembered():
+def test_a_repeated_cached_failure_is_retried_no_later_than_the_first():
     error = TemporaryError("down")
     error.retry_at = time.time() + 1
     assert retry_delay_after(error)[1] == error.retry_at
@@ -272,7 +272,7 @@ def test_after_a_quick_failure_the_next_call_tries_again_where_nothing_is_valid(
         bench.now += 0.1
 
 
-def test_a_slow_failure_with_nothing_alive_is_shared_for_moments_only(bench):
+def test_a_slow_failure_with_nothing_usable_is_shared_for_moments_only(bench):
     bench.pool.always = TemporaryError("down")
     bench.pool.before = lambda: setattr(bench, "now", bench.now + 10)
     for _ in range(4):
@@ -285,7 +285,7 @@ def test_a_slow_failure_with_nothing_alive_is_shared_for_moments_only(bench):
     assert len(bench.pool.asked) == 2
 
 
-def test_a_definitive_failure_with_nothing_alive_is_asked_again_by_the_next_caller(bench):
+def test_a_definitive_failure_with_nothing_usable_is_retried_by_the_next_caller(bench):
     bench.pool.always = refused(Retry.NEVER)
     for count in (1, 2):
         with pytest.raises(FederationRefusedError):
@@ -294,7 +294,7 @@ def test_a_definitive_failure_with_nothing_alive_is_asked_again_by_the_next_call
         bench.now += 0.001
 
 
-def test_a_success_ends_the_remembered_failure(bench):
+def test_a_success_ends_the_cached_failure(bench):
     bench.pool.script = [TemporaryError("down")]
     with pytest.raises(TemporaryError):
         bench.federation().fetch()
@@ -319,7 +319,7 @@ def test_a_success_ends_the_remembered_failure(bench):
     ],
     ids=repr,
 )
-def test_a_damaged_remembered_failure_keeps_nobody_from_trying(bench, damage):
+def test_a_damaged_cached_failure_prevents_no_attempt(bench, damage):
     bench.federation().fetch()
     ((key, _),) = bench.store.documents(CREDENTIALS)
     whole = {"at": START - 5, "retry_at": START + 20, "class": "TemporaryError", "what": "x", "remedy": ""}
@@ -421,7 +421,7 @@ def test_a_refused_token_that_stays_the_same_is_not_sent_twice(bench):
     assert len(bench.pool.asked) == 1
 
 
-def test_a_newer_token_of_somebody_else_is_refused(bench):
+def test_a_newer_token_of_another_user_is_refused(bench):
     bench.source = Source([token("ada"), token("eve")])
     bench.pool.script = [refused(Retry.TOKEN)]
     with pytest.raises(FederationRefusedError, match="another user"):
@@ -472,7 +472,7 @@ def test_forgetting_one_scope_leaves_the_others(bench):
     assert current_epoch(bench.store, "profile p") == ""
 
 
-def test_a_store_that_cannot_be_written_still_serves_once_per_process(bench, monkeypatch):
+def test_a_store_that_cannot_be_written_still_works_once_per_process(bench, monkeypatch):
     def full(*_):
         raise StorageError("full")
 
@@ -521,7 +521,7 @@ def test_a_guest_login_never_follows_from_a_missing_token(bench):
     assert bench.pool.asked == []
 
 
-def test_the_federation_serves_what_it_served_last_when_its_token_source_is_down(bench):
+def test_the_federation_returns_its_last_credentials_when_its_token_source_is_down(bench):
     bench.source = Source([token(), TemporaryError("source down")])
     federation = bench.federation()
     federation.fetch()

@@ -1,4 +1,4 @@
-"""What AWS or whatever answers in its place says reaches no message with controls or without limit."""
+"""No answer of AWS, or of an impersonator, reaches a message with control characters or without a limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No control character and no forged line leaves a command, whatever tokens, files, providers and AWS say."""
+"""No control character and no forged line leaves a command, whatever tokens, files, providers and AWS contain."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from botocore_cognito_federation.sign_in.login import SignedIn
 from botocore_cognito_federation.sign_in.notebook import CellScreen
 from botocore_cognito_federation.sign_in.terminal import TerminalScreen
 
-#: A title and a cleared screen, a forged row, C1's CSI, an overwritten line, a turned direction, and invisible space.
+#: A title and a cleared screen, a forged row, C1's CSI, an overwritten line, a reversed direction, and invisible space.
 HOSTILE = (
     "ada\x1b]0;OWNED\x07\x1b[2J\narn          FORGED\r\nFORGED\x9b31m\x7f\u202egpj\u200b\u2066\x00\ud800\u2028FORGED"
 )
@@ -70,7 +70,7 @@ def hostile_home(inside: Any, world: Any, request: pytest.FixtureRequest) -> Any
         cognito_token_file=str(inside.token),
         cognito_auth_params=f"a={one_line.replace(' ', '_')}",
         region=one_line,
-        # Another credential style, so that warnings are printed too.
+        # Another credential style, to get the warnings too.
         login_session=one_line,
     )
     inside.profile("claims", cognito_token_file=str(inside.token))
@@ -142,7 +142,7 @@ def test_no_command_prints_a_control_character_or_a_forged_line(
     out, err = capfd.readouterr()
     assert out + err
     clean(err)
-    if words[0] == "token":  # of any length, as it is
+    if words[0] == "token":  # of any length, unchanged
         assert out.strip().isprintable()
     else:
         clean(out)
@@ -161,7 +161,7 @@ def test_json_is_valid_and_escapes_what_a_terminal_would_act_on(
         assert document["email"].startswith(HOSTILE)  # lossless
 
 
-def test_json_keeps_letters_of_other_languages_readable(capfd: pytest.CaptureFixture[str]) -> None:
+def test_letters_of_other_languages_stay_readable_in_json(capfd: pytest.CaptureFixture[str]) -> None:
     from botocore_cognito_federation.cli.app import print_json
 
     print_json({"name": "Zoë 漢", "odd": "\u202e\U000e0041"})
@@ -185,7 +185,7 @@ def test_a_helper_prints_one_clean_line_when_cognito_answers_with_hostile_text(h
 
 
 @pytest.mark.thorough
-def test_a_remembered_failure_that_was_changed_on_disk_is_printed_clean(home: Any) -> None:
+def test_a_cached_failure_that_was_changed_on_disk_is_printed_clean(home: Any) -> None:
     home.world.fault("GetCredentialsForIdentity", times=20, code="InternalErrorException", status=500)
     done = home.ask()
     line = done.refused(done.code)
@@ -195,10 +195,10 @@ def test_a_remembered_failure_that_was_changed_on_disk_is_printed_clean(home: An
     clean(again.err.decode())
 
 
-def test_a_remembered_failure_read_back_from_a_store_is_clean() -> None:
+def test_a_cached_failure_read_back_from_a_store_is_clean() -> None:
     store = MemoryStore()
     memory = FailureCache(store, now=time.time, random=lambda: 0.5)
-    memory.put("key", TemporaryError("x"), served_until=None, took=0.0)
+    memory.put("key", TemporaryError("x"), usable_until=None, took=0.0)
     document = dict(store.read("failures", "key") or {})
     store.write("failures", "key", {**document, "what": LONG, "remedy": HOSTILE})
     found = memory.get("key")
@@ -308,7 +308,7 @@ def test_names_to_show_are_made_in_one_place_from_the_first_claim_with_something
 
 
 def test_commands_print_by_the_functions_that_clean_and_by_nothing_else() -> None:
-    """`app` prints lines of errors, which are clean, and `demo` prints its own."""
+    """`app` prints lines of errors, which are clean, and `demo` prints its own text."""
     places = Path(botocore_cognito_federation.__file__).parent / "cli"
     for path in places.glob("*.py"):
         if path.name in ("output.py", "app.py", "demo.py"):

@@ -10,7 +10,7 @@ from tests.home import Home
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
 
-#: Executes modules slowly, as a cold disk does: they stay half imported for a while.
+#: Executes modules slowly, like a cold disk: they stay half imported for a while.
 SLOW_IMPORTS = """
 import os, signal, sys, threading, time, warnings
 from importlib.machinery import PathFinder
@@ -89,7 +89,7 @@ PREFORK = (
 import boto3, botocore_cognito_federation
 botocore_cognito_federation.install()
 credentials = boto3.Session(profile_name="demo").get_credentials()
-credentials._ask_again_at = 0.0  # ready or not, they are to be renewed now
+credentials._refresh_at = 0.0  # ready or not, they are to be renewed now
 sys.meta_path.insert(0, Slowly(NAMES, SECONDS))
 thread = threading.Thread(target=credentials.get_frozen_credentials)
 thread.start()
@@ -116,7 +116,7 @@ def test_a_child_imports_anew_what_another_thread_had_half_imported_at_the_fork(
     assert (done.code, done.err) == (0, b""), done
 
 
-def test_a_child_keeps_what_its_own_thread_is_importing(home: Home) -> None:
+def test_a_child_retains_what_its_own_thread_is_importing(home: Home) -> None:
     code = """
         import os, sys
         from botocore_cognito_federation._util.concurrency import prepare_for_forks

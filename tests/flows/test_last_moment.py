@@ -1,4 +1,4 @@
-"""A helper that has no time left ends by itself, before the SDK that waits for it ends it."""
+"""A helper that has no time left ends by itself, before the waiting SDK ends it."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def let_the_answer_be_stale(home: Home) -> None:
 
 
 @pytest.mark.thorough
-def test_it_prints_what_lives_though_a_handler_has_its_output_put_away(home):
-    kept = home.ask()
-    assert kept.key
+def test_it_prints_usable_credentials_though_a_handler_has_redirected_its_output(home):
+    cached = home.ask()
+    assert cached.key
     let_the_answer_be_stale(home)
-    assert home.python(HANGING) == Result(0, kept.out, b"")
+    assert home.python(HANGING) == Result(0, cached.out, b"")
 
 
-def test_with_nothing_that_lives_it_says_to_try_again(home):
+def test_with_nothing_usable_it_says_to_try_again(home):
     assert "try again" in home.python(HANGING).refused(TEMPORARY)

@@ -1,4 +1,4 @@
-"""Invariant 7: marked tokens and keys are looked for in everything that is said, at every level of logging."""
+"""Invariant 7: the tests search for marked tokens and keys in all output, at every level of logging."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_debug_log_of_the_helper_holds_no_secret(home, name, tmp_path):
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_natively_at_debug_no_logger_and_no_error_tells_a_secret(inside, caplog, monkeypatch, name):
+def test_natively_at_debug_no_logger_and_no_error_shows_a_secret(inside, caplog, monkeypatch, name):
     token = inside.token.read_text()
     fault(inside, name, token)
     monkeypatch.setattr("time.sleep", lambda _: None)
@@ -109,7 +109,7 @@ def test_explain_and_status_show_no_secret(home):
     assert all(b"hunter2" not in run.out + run.err for run in done)
 
 
-def test_a_debug_log_that_cannot_be_written_is_no_word_on_stderr_and_holds_nobody_up(home, tmp_path):
+def test_a_debug_log_that_cannot_be_written_prints_nothing_on_stderr_and_delays_nothing(home, tmp_path):
     assert home.ask(COGNITO_FEDERATION_DEBUG="/dev/full").key
     os.mkfifo(tmp_path / "pipe")
     assert "debug log" in home.ask(COGNITO_FEDERATION_DEBUG=str(tmp_path / "pipe")).refused(8)
@@ -128,7 +128,7 @@ def test_a_debug_log_that_cannot_be_written_is_no_word_on_stderr_and_holds_nobod
     ],
 )
 def test_what_cannot_be_said_still_has_its_exit_code(home, words, redirection, code):
-    # Unbuffered streams, as containers often have them, would leave nothing for Python's last flush to fail on.
+    # Unbuffered streams, which containers often have, would leave nothing on which Python's last flush could fail.
     command = f"{find_executable()} {words} {redirection}"
     done = subprocess.run(["sh", "-c", command], env=home.environment(PYTHONUNBUFFERED=None), check=False)
     assert done.returncode == code

@@ -1,4 +1,4 @@
-"""Commands that call nobody parse each configuration file once, and read it as botocore does."""
+"""Commands without network calls parse each configuration file once, and read it like botocore."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_two_files_together_are_what_botocore_makes_of_them(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(paths[0]))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(paths[1]))
     assert merged_config(*map(str, paths)) == Session().full_config
-    assert merged_config(*map(str, paths)) == Session().full_config  # and once more, as it is known
+    assert merged_config(*map(str, paths)) == Session().full_config  # and a second time, with the known result
 
 
 def test_a_file_that_has_changed_is_parsed_anew(tmp_path: Path) -> None:

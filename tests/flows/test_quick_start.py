@@ -1,4 +1,4 @@
-"""The script ``cognito-federation-credentials``: ``python -I -S``, which runs `site` only where no answer is ready."""
+"""The script ``cognito-federation-credentials``: ``python -I -S``, with `site` only if no response is cached."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="lays the installation o
 
 @pytest.fixture(params=["site-packages", "dist-packages"])
 def script(tmp_path: Path, request: pytest.FixtureRequest) -> str:
-    """The script as an installer lays it out, beside a link to this package."""
+    """The script as an installer writes it, next to a link to this package."""
     library = tmp_path / "prefix" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / request.param
     library.mkdir(parents=True)
     (library / "botocore_cognito_federation").symlink_to(PACKAGE)
@@ -94,7 +94,7 @@ def test_the_answer_is_the_one_of_the_console_script_byte_for_byte(home: Home, s
 def test_both_read_the_same_answer_under_every_spelling_of_a_place(
     home: Home, script: str, variables: dict[str, str]
 ) -> None:
-    """The script has a reading of paths and variables of its own for what needs no `os`."""
+    """The script parses paths and variables itself when it does not need `os`."""
     filled = {name: value.replace("{home}", str(home.path)) for name, value in variables.items()}
     assert home.ask(**filled) == ask(home, script, **filled)
     before = len(home.world.calls("GetCredentialsForIdentity"))
@@ -103,7 +103,7 @@ def test_both_read_the_same_answer_under_every_spelling_of_a_place(
 
 
 @pytest.mark.thorough
-def test_many_at_once_with_nothing_kept_make_one_call(home: Home, script: str) -> None:
+def test_many_at_once_with_an_empty_cache_make_one_call(home: Home, script: str) -> None:
     home.world.fault("GetCredentialsForIdentity", delay=0.3)
     processes = [start(home, script) for _ in range(4)] + [home.start("credential-process", "--profile", "demo")]
     assert len({finished(process).key for process in processes}) == 1
@@ -137,7 +137,7 @@ def test_what_site_raises_is_a_failure_like_any_other(home: Home, script: str, t
     assert ask(home, str(program), COGNITO_FEDERATION_FAIL_CLOSED="true").key.startswith("FAILED_")
 
 
-def test_where_the_package_is_not_beside_it_site_finds_it(home: Home, tmp_path: Path) -> None:
+def test_where_the_package_is_not_next_to_it_site_finds_it(home: Home, tmp_path: Path) -> None:
     """As after an editable installation."""
     script = shutil.copy(REPOSITORY / "scripts" / NAME, tmp_path)
     assert ask(home, script) == ask(home, script)

@@ -1,4 +1,4 @@
-"""Sign-out wins over a renewal in flight; forgetting takes what it is about and nothing else."""
+"""A sign-out wins over a renewal in progress; clearing removes only what it concerns."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ PROFILE = ("credential-process", "--profile", "demo")
     [("--profile", "demo"), ("--profile", "demo", "--credentials"), ("--all",)],
     ids=["profile", "credentials", "all"],
 )
-@pytest.mark.parametrize("point", ["exchange.done", "credentials.kept"])
+@pytest.mark.parametrize("point", ["exchange.done", "credentials.stored"])
 def test_cache_clear_during_an_exchange_wins(inside, words, point, tmp_path):
     go_on = tmp_path / "go-on"
     flight = inside.start(*PROFILE, **stop(point, f"hold={go_on}"))
-    while inside.count("GetCredentialsForIdentity") == 0 or (point == "credentials.kept" and not kept(inside)):
+    while inside.count("GetCredentialsForIdentity") == 0 or (
+        point == "credentials.stored" and not has_credentials(inside)
+    ):
         assert flight.poll() is None
         time.sleep(0.01)
     cleared = inside.run("cache", "clear", *words)
@@ -38,7 +40,7 @@ def test_cache_clear_during_an_exchange_wins(inside, words, point, tmp_path):
 
 
 class SignedOutMeanwhile(MemoryStore):
-    """Somebody signs out between the first look and the first word of whoever forgets credentials."""
+    """A sign-out between the first check and the first write of another process that clears credentials."""
 
     sign_out_epoch = ""
 
@@ -56,7 +58,7 @@ def test_a_forgetting_of_credentials_does_not_undo_a_sign_out():
     assert store.sign_out_epoch == sign_in_epoch(store, "session corp") != ""
 
 
-def kept(home) -> bool:
+def has_credentials(home) -> bool:
     return bool(home.documents("credentials"))
 
 
@@ -74,11 +76,11 @@ def test_cache_clear_of_one_profile_leaves_another_ones_credentials_and_guest_id
     assert home.ask("guest").key == guest
     home.age(seconds_left=-1)
     home.ask("guest")
-    # One identity of ada and one of the guest, though demo was cleared in between.
+    # One identity of ada and one of the guest, although demo was cleared in between.
     assert home.count("GetId") == 2
 
 
-def test_with_credentials_the_identity_is_kept_and_without_it_is_looked_up_again(home):
+def test_with_credentials_the_identity_stays_and_without_it_is_looked_up_again(home):
     home.ask()
     home.run("cache", "clear", "--profile", "demo", "--credentials")
     home.ask()
@@ -88,13 +90,13 @@ def test_with_credentials_the_identity_is_kept_and_without_it_is_looked_up_again
     assert home.spent == (2, 3)
 
 
-def test_after_clear_all_nothing_that_was_kept_is_used(home):
+def test_after_clear_all_nothing_that_was_stored_is_used(home):
     first = {home.ask().key, home.ask("guest").key}
     home.run("cache", "clear", "--all")
     assert not first & {home.ask().key, home.ask("guest").key}
 
 
-def test_forgetting_credentials_keeps_the_sign_in_and_signing_out_ends_it():
+def test_forgetting_credentials_leaves_the_sign_in_and_signing_out_ends_it():
     from botocore_cognito_federation.cache.base import MemoryStore, sign_in_epoch
     from botocore_cognito_federation.cache.sessions import begin_epoch, forget_credentials
 

@@ -1,4 +1,4 @@
-"""Signals while a refresh token is spent: the sign-in survives them, and the process then ends as it was asked to."""
+"""Signals while a refresh token is being used: the sign-in survives them, and the process then ends as requested."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NATIVE = """
     session = boto3.Session(profile_name="strict")
     session.get_credentials().get_frozen_credentials()
 """
-#: The main thread has the interrupt, another one renews.
+#: The main thread gets the interrupt, another thread renews.
 THREADED = """
     import boto3, threading
     from botocore_cognito_federation import install
@@ -71,7 +71,7 @@ def strict(world: Any) -> Iterator[StrictProvider]:
 
 @pytest.fixture
 def profile(inside: Home, strict: StrictProvider) -> Sessions:
-    """The sign-in of a profile at the strict provider, as it is kept."""
+    """Return the stored sign-in of a profile at the strict provider."""
     inside.profile(
         "strict",
         cognito_provider=strict.issuer.removeprefix("http://"),
@@ -82,7 +82,7 @@ def profile(inside: Home, strict: StrictProvider) -> Sessions:
 
 
 def sign_in(sessions: Sessions, strict: StrictProvider) -> None:
-    """A sign-in whose login token has just run out."""
+    """A sign-in whose login token has just expired."""
     expired = strict.id_token(lifetime=-5)
     sessions.write(
         Session("an-id", "ada", {"name": "Ada"}, expired, time.time() - 5, strict.good, time.time() - 3600, "")
@@ -90,7 +90,7 @@ def sign_in(sessions: Sessions, strict: StrictProvider) -> None:
 
 
 def one_round(home: Home, words: list[str], number: int, strict: StrictProvider, pause: float) -> tuple[int, bool]:
-    """Send a signal after the refresh token was received; the exit code, and whether the process still ran then."""
+    """Send a signal after the refresh token was received; return the exit code, and whether the process still ran."""
     strict.received.clear()
     process = subprocess.Popen(
         [sys.executable, *words],
@@ -111,7 +111,7 @@ def check_rounds(
     rounds: int, home: Home, profile: Sessions, strict: StrictProvider, command: str, number: signal.Signals
 ) -> None:
     strict.delay = 0.06
-    dice = random.Random(f"{command} {number}")
+    rng = random.Random(f"{command} {number}")
     sign_in(profile, strict)
     for _ in range(rounds):
         before = profile.read()
@@ -121,10 +121,10 @@ def check_rounds(
             for path in home.documents(kind):
                 path.unlink()
         home.forget_answers()
-        code, running = one_round(home, COMMANDS[command], number, strict, dice.uniform(0, 0.09))
-        kept = profile.read()
-        assert kept is not None
-        assert kept.refresh_token == strict.good
+        code, running = one_round(home, COMMANDS[command], number, strict, rng.uniform(0, 0.09))
+        stored = profile.read()
+        assert stored is not None
+        assert stored.refresh_token == strict.good
         assert code in (ENDS[number] if running else (0, *ENDS[number])) or code == 0
     assert strict.refused == 0
 
@@ -138,7 +138,7 @@ def check_rounds(
         ("token", signal.SIGINT),
         ("native", signal.SIGINT),
         ("native", signal.SIGTERM),
-        # Of a program's threads only the main one may set handlers, so SIGTERM is not held here.
+        # Only the main thread of a program may set handlers, so SIGTERM is not delayed here.
         ("native in a thread", signal.SIGINT),
     ],
 )
@@ -228,9 +228,11 @@ def test_a_child_forked_while_work_is_under_way_does_not_wait_for_it(tmp_path: P
     assert done.stdout == "stored 7\n", done
 
 
-def test_the_refresh_token_of_a_user_pool_is_kept_although_an_interrupt_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_refresh_token_of_a_user_pool_is_stored_although_an_interrupt_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Interrupted:
-        """An endpoint during whose answer Ctrl-C is pressed."""
+        """An endpoint; Ctrl-C is pressed during its answer."""
 
         app = type("App", (), {"client_id": "client", "client_secret": None})
 
@@ -242,8 +244,8 @@ def test_the_refresh_token_of_a_user_pool_is_kept_although_an_interrupt_comes(mo
             time.sleep(0.05)
             return {"AuthenticationResult": {"RefreshToken": "the next", "IdToken": "x.y.z"}}
 
-    kept: list[str] = []
+    stored: list[str] = []
     old = UserPoolTokens(id_token="", access_token="", refresh_token="the-last-token", expires_at=0.0, username="ada")
     with pytest.raises(KeyboardInterrupt):
-        pool_refresh.refresh(Interrupted(), old, {}, 0.0, lambda *_: None, kept.append)  # type: ignore[arg-type]
-    assert kept == ["the next"]
+        pool_refresh.refresh(Interrupted(), old, {}, 0.0, lambda *_: None, stored.append)  # type: ignore[arg-type]
+    assert stored == ["the next"]

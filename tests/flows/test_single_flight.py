@@ -1,4 +1,4 @@
-"""Invariant 1 and 11 across processes: one exchange for everybody, and never another one's identity."""
+"""Invariants 1 and 11 across processes: one exchange for all, and never another user's identity."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_of_48_processes_that_find_expired_credentials_one_renews(home):
     assert home.spent == (0, 1)
 
 
-def test_of_24_processes_that_find_ageing_credentials_one_renews_and_nobody_waits_for_it(home):
+def test_of_24_processes_that_find_ageing_credentials_one_renews_and_no_other_waits_for_it(home):
     first = home.ask().key
     home.age(seconds_left=600)
     home.world.reset_journal()
@@ -49,7 +49,7 @@ def test_of_24_processes_that_find_ageing_credentials_one_renews_and_nobody_wait
 @pytest.mark.parametrize(
     ("fault", "code", "most_calls"),
     [
-        # Each attempt of botocore's and of ours is a call: 3 of one process. A second process may come late.
+        # Each attempt of botocore and of this package is a call: one process makes 3. A second process may come late.
         ({"status": 503}, 7, 9),
         ({"code": "NotAuthorizedException", "message": "Token is not from a supported provider of this"}, 6, 3),
     ],
@@ -63,7 +63,7 @@ def test_64_processes_share_the_failure_of_the_one_that_asked(home, fault, code,
     assert home.count("GetId") <= most_calls
 
 
-def test_after_a_failed_first_attempt_the_next_one_is_served(home):
+def test_after_a_failed_first_attempt_the_next_one_succeeds(home):
     home.world.fault("GetId", code="ResourceNotFoundException", message="IdentityPool 'x' not found.")
     home.ask().refused(6)
     assert home.ask().key
@@ -108,7 +108,7 @@ def test_two_jobs_with_their_token_file_in_the_home_never_see_each_others_identi
     assert home.ask("ci", HOME=str(home.path / "bob")).key != ada
 
 
-def test_a_token_command_that_answers_somebody_else_gives_somebody_else(home):
+def test_a_token_command_that_returns_another_users_token_gives_that_users_credentials(home):
     home.profile("cmd", cognito_token_command=f"cat {home.token}")
     ada = home.ask("cmd").key
     home.world.write_token(home.path, "bob")
@@ -139,7 +139,7 @@ def test_without_cognito_provider_guest_a_missing_login_never_becomes_a_guest(ho
     assert home.spent == (0, 0)
 
 
-def test_guests_keep_their_identity(home):
+def test_guests_retain_their_identity(home):
     home.ask("guest")
     home.age(seconds_left=-1)
     home.ask("guest")

@@ -1,4 +1,4 @@
-"""``status --check``: what is kept says it without botocore, and says the same as the long way."""
+"""``status --check``: answers from the cache without botocore, and the same as the full path."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.thorough
 
 
 def check(home: Home, profile: str = "demo", **variables: str) -> tuple[int, bool]:
-    """The exit code of ``status --check``, and whether that took more than what is kept."""
+    """Return the exit code of ``status --check``, and whether it needed more than the cache."""
     process = subprocess.Popen(
         [sys.executable, "-X", "importtime", find_executable(), "status", "--check", "--profile", profile],
         env=home.environment(**variables),
@@ -42,7 +42,7 @@ def check(home: Home, profile: str = "demo", **variables: str) -> tuple[int, boo
 
 @pytest.fixture
 def asking(inside: Home) -> Home:
-    """A home with a profile that people sign in for, and nobody has."""
+    """A home with a profile for interactive sign-in, whose user is not signed in."""
     inside.profile("people", cognito_client_id="c")
     inside.cache.mkdir(mode=0o700)
     return inside
@@ -66,14 +66,14 @@ def sign_in(home: Home, *, refresh_token: str | None = None, lifetime: float = 3
     )
 
 
-def test_credentials_that_live_are_the_answer(home: Home) -> None:
+def test_usable_credentials_are_the_answer(home: Home) -> None:
     assert check(home) == (0, True)
     home.ask()
     assert check(home) == (0, False)
     assert check(home, AWS_CONFIG_FILE=os.devnull) == (4, True)
 
 
-def test_where_nobody_is_signed_in_the_second_look_is_quick_until_somebody_is(asking: Home) -> None:
+def test_while_the_user_is_not_signed_in_the_second_check_is_quick(asking: Home) -> None:
     assert check(asking, "people") == (3, True)
     assert check(asking, "people") == (3, False)
     sign_in(asking)
@@ -99,17 +99,17 @@ def test_a_changed_configuration_is_a_reason_to_look(asking: Home) -> None:
     assert check(asking, "people")[1]
 
 
-def test_where_nothing_is_kept_nothing_is_made(home: Home) -> None:
+def test_where_nothing_is_cached_nothing_is_created(home: Home) -> None:
     home.profile("people", cognito_client_id="c")
     assert check(home, "people") == (3, True)
     assert not home.cache.exists()
 
 
-@pytest.mark.parametrize("kept", [b"", b"\xff" * 99, b"botocore-cognito-federation answer 3\n0\n"])
-def test_a_damaged_file_is_a_reason_to_look(asking: Home, kept: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"\xff" * 99, b"botocore-cognito-federation answer 3\n0\n"])
+def test_a_damaged_file_is_a_reason_to_look(asking: Home, content: bytes) -> None:
     check(asking, "people")
     (path,) = Path(asking.cache / "answers").glob("*.check")
-    path.write_bytes(kept)
+    path.write_bytes(content)
     assert check(asking, "people") == (3, True)
     assert check(asking, "people") == (3, False)
     assert (asking.cache / SESSIONS).exists() is False

@@ -1,4 +1,4 @@
-"""The registry of token sources: what each declares is true, and a new source works everywhere by its entry alone."""
+"""The registry of token sources: each declaration is true, and a new source needs only its entry."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ every_source = pytest.mark.parametrize("source", registry.SOURCES, ids=title)
 
 
 def keys_of(source: SourceDeclaration) -> dict[str, str]:
-    """The least configuration of a source."""
+    """The minimal configuration of a source."""
     keys = {source.key: source.name or VALUES[source.key], **dict.fromkeys(source.required, "x")}
     if source is DEVELOPER:
         keys |= {
@@ -72,7 +72,7 @@ def test_a_platform_is_selected_by_cognito_token_url_too(configured, source):
 
 
 @every_source
-def test_a_second_source_beside_it_is_refused(configured, source):
+def test_a_second_source_next_to_it_is_refused(configured, source):
     other = {"cognito_token_env": "X"} if source.key != "token_env" else {"cognito_token_file": "x"}
     with pytest.raises(ConfigurationError, match="source"):
         configured(source, **other)
@@ -158,7 +158,7 @@ def test_claims_are_believed_only_where_no_variable_argument_or_file_can_hold_a_
     settings = load_settings(inside.profile("p", **keys))
     assert registry.answers_by_claims(settings, os.environ) is fixed
     if not registry.address_is_fixed(settings, os.environ):
-        # An answer is ready only where the token itself is bound, and not for an address from a variable.
+        # A cached response is used only if the token itself is bound, and not for an address from a variable.
         assert registry.has_ready_answer(settings, os.environ) is (registry.source_of(settings).read is not None)
 
 
@@ -172,7 +172,7 @@ def test_the_registry_imports_nothing_that_only_a_source_in_use_needs():
     assert done.stdout == "[]\n"
 
 
-# A new source, known to the registry alone
+# A new source, which only the registry knows
 
 PLATFORM = """
 import os, sys, time
@@ -206,7 +206,7 @@ COMMAND = PLATFORM + "\nfrom botocore_cognito_federation.__main__ import main\ns
 
 
 class NewPlatform:
-    """A home with a profile of a source that only the registry knows."""
+    """A home with a profile that uses a source that only the registry knows."""
 
     def __init__(self, home: Home) -> None:
         self.home = home

@@ -1,4 +1,4 @@
-"""``credential-process``: what is ready is printed at once, and counts for exactly the question it answers."""
+"""``credential-process``: a cached response is printed at once, and only for exactly its query."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def query(profile: str = "demo") -> CacheQuery:
 
 @pytest.fixture
 def ready(inside: Home) -> Home:
-    """A home with an answer ready to print, made in this process."""
+    """A home with a cached response, made in this process."""
     code, _ = answer(query())
     assert code == 0
     assert read_answer(query()) is not None
@@ -60,7 +60,7 @@ SPY = """
 
 
 def imported(home: Home) -> set[str]:
-    """What a ``credential-process`` imports that the interpreter has not got by itself."""
+    """Return the imports of a ``credential-process`` that the interpreter has not made by itself."""
     done = home.python(SPY)
     assert json.loads(done.out)["Version"] == 1
     return {name for name in done.err.decode().split() if not name.startswith("__editable__")}
@@ -76,7 +76,7 @@ def test_a_warm_process_imports_nothing_the_interpreter_has_not_got(ready):
 
 
 def test_a_cold_process_imports_nothing_that_its_token_does_not_need(home):
-    """The token is in a file: nothing is fetched by HTTP but credentials, and there is no command line to read."""
+    """The token is in a file: only credentials are fetched by HTTP, and there is no command line to parse."""
     found = {name.partition(".")[0] for name in imported(home)}
     assert found.isdisjoint(
         {"botocore", "urllib3", "boto3", "requests", "jwt", "cryptography", "click", "keyring", "moto", "filelock"}
@@ -152,7 +152,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_answer_is_a_miss_and_is_mended(ready, damage):
+def test_a_damaged_answer_is_a_miss_and_is_rewritten(ready, damage):
     (path,) = ready.answers()
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
     assert not is_ready()
@@ -195,14 +195,14 @@ def test_an_answer_of_another_user_is_a_miss_and_not_overwritten(ready):
 
 
 def test_an_answer_ends_when_the_credentials_are_to_be_renewed_or_the_clock_steps_back(ready, monkeypatch):
-    kept = read_answer(query())
+    cached = read_answer(query())
     ended: list[int] = []
     monkeypatch.setattr(process, "exit_with", lambda code, text: ended.append(code))
     for now, hands_out in [
-        (kept.issued - 60, False),
-        (kept.issued, True),
-        (kept.refresh_at - 1, True),
-        (kept.refresh_at, False),
+        (cached.issued - 60, False),
+        (cached.issued, True),
+        (cached.refresh_at - 1, True),
+        (cached.refresh_at, False),
     ]:
         monkeypatch.setattr(process, "time", lambda now=now: now)
         ended.clear()
@@ -214,16 +214,16 @@ def test_a_temporary_failure_is_handed_out_for_a_moment_and_a_definitive_one_onl
     inside.world.fault("GetId", times=100, code="ResourceNotFoundException", message="IdentityPool 'x' not found.")
     early = query()
     assert answer(query())[0] == 6
-    kept = read_answer(query())
-    assert kept.kind == "failure"
-    assert kept.issued >= early.asked_at
-    assert kept.refresh_at <= kept.issued
+    cached = read_answer(query())
+    assert cached.kind == "failure"
+    assert cached.issued >= early.asked_at
+    assert cached.refresh_at <= cached.issued
     inside.world.clear_faults()
     assert answer(query())[0] == 0
 
 
 @pytest.mark.thorough
-def test_sources_that_cannot_be_bound_are_asked_each_time_and_nothing_secret_is_kept_ready(inside):
+def test_sources_that_cannot_be_bound_are_asked_each_time_and_nothing_secret_is_cached_for_printing(inside):
     inside.profile("cmd", cognito_token_command=f"cat {inside.token}")
     first = inside.ask("cmd")
     assert all(first.document["SecretAccessKey"].encode() not in path.read_bytes() for path in inside.answers())
@@ -310,14 +310,14 @@ def test_with_stdout_closed_the_credentials_go_nowhere_else(home, closed):
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
-    (kept,) = home.documents("credentials")
-    secret = json.loads(kept.read_text())["secret_key"].encode()
+    (cached,) = home.documents("credentials")
+    secret = json.loads(cached.read_text())["secret_key"].encode()
     holding = {path for path in home.cache.rglob("*") if path.is_file() and secret in path.read_bytes()}
-    assert holding == {kept, *home.answers()}
+    assert holding == {cached, *home.answers()}
     assert not any(b"{" in path.read_bytes() for path in home.cache.rglob("*.lock"))
 
 
-def test_with_stderr_closed_a_failure_keeps_its_exit_code(home):
+def test_with_stderr_closed_a_failure_has_its_exit_code(home):
     home.token.write_text("")
     done = subprocess.run(
         ["sh", "-c", 'exec "$@" 2>&-', "sh", find_executable(), *PROFILE], env=home.environment(), check=False
@@ -342,13 +342,13 @@ def test_an_unforeseen_error_is_one_line_without_its_text(inside, monkeypatch):
     assert code == 1
     assert "ValueError" in line
     assert secret not in line
-    # Those who waited for it get it too, instead of finding it one after the other.
-    kept = read_answer(query())
-    assert (kept.kind, kept.text) == ("failure", line)
-    assert early.asked_at <= kept.issued
+    # The waiting processes get it too, instead of failing one after the other.
+    cached = read_answer(query())
+    assert (cached.kind, cached.text) == ("failure", line)
+    assert early.asked_at <= cached.issued
 
 
-def test_where_the_file_system_has_no_locks_nobody_waits(ready, monkeypatch):
+def test_where_the_file_system_has_no_locks_no_process_waits(ready, monkeypatch):
     import errno
 
     def lockless(*_):
@@ -363,7 +363,7 @@ def test_where_the_file_system_has_no_locks_nobody_waits(ready, monkeypatch):
     assert ready.spent == (0, 1)
 
 
-def test_a_lock_that_somebody_holds_is_not_taken(ready):
+def test_a_lock_that_is_held_is_not_taken(ready):
     first, second = process._open_lock(query()), process._open_lock(query())
     assert process._try_lock(first)
     assert not process._try_lock(second)
@@ -372,11 +372,11 @@ def test_a_lock_that_somebody_holds_is_not_taken(ready):
     os.close(second)
 
 
-def test_whoever_waits_is_served_what_still_lives(ready):
-    """The lock is held by this process for as long as the other one asks."""
+def test_waiting_processes_get_the_credentials_that_are_still_usable(ready):
+    """This process holds the lock while the other one asks."""
     (path,) = ready.answers()
     now = time.time()
-    retimed(path, issued=now - 2500, refresh_at=now - 10, until=now + 900)  # to be renewed, but unexpired
+    retimed(path, issued=now - 2500, refresh_at=now - 10, until=now + 900)  # due for renewal, but unexpired
     lock = process._open_lock(query())
     assert process._try_lock(lock)
     assert ready.ask().key
@@ -384,7 +384,7 @@ def test_whoever_waits_is_served_what_still_lives(ready):
     assert ready.spent == (0, 0)
 
 
-def test_whoever_waits_gets_the_failure_of_the_one_who_tried(ready):
+def test_waiting_processes_get_the_failure_of_the_one_that_tried(ready):
     ready.age(seconds_left=-5)
     lock = process._open_lock(query())
     assert process._try_lock(lock)
@@ -398,7 +398,7 @@ def test_whoever_waits_gets_the_failure_of_the_one_who_tried(ready):
     assert code == 6
 
 
-# Other ways to a wrong answer
+# Other causes of a wrong answer
 
 
 def test_a_file_put_in_place_of_the_config_counts_as_another_though_size_and_time_are_the_same(ready):
@@ -423,7 +423,7 @@ def test_a_config_edited_in_place_and_dated_back_counts_as_another(ready):
 
 @pytest.mark.parametrize(("age", "counts"), [(0, False), (2, False), (60, True)])
 def test_where_times_are_whole_seconds_a_file_just_changed_counts_for_nothing(tmp_path, monkeypatch, age, counts):
-    """Two edits within one second would look the same there."""
+    """Two edits within one second would otherwise look the same."""
     path = tmp_path / "config"
     path.write_text("")
     status, now = path.stat(), 1_900_000_000
@@ -438,8 +438,8 @@ def test_where_times_are_whole_seconds_a_file_just_changed_counts_for_nothing(tm
     assert (process.state_of_file(str(path)) == process.state_of_file(str(path))) is counts
 
 
-def test_the_same_variables_in_another_home_are_another_question(ready, tmp_path, monkeypatch):
-    """Cache and config are named by variables; what ``~`` in the shared credentials file means is not."""
+def test_the_same_variables_in_another_home_are_another_query(ready, tmp_path, monkeypatch):
+    """Variables name the cache and the config; they do not affect ``~`` in the shared credentials file."""
     monkeypatch.delenv("AWS_SHARED_CREDENTIALS_FILE")
     assert answer(query())[0] == 0
     assert is_ready()
@@ -451,21 +451,21 @@ def test_the_same_variables_in_another_home_are_another_question(ready, tmp_path
 def test_a_sign_out_ends_what_is_ready_where_the_cache_directory_is_named_by_another_variable(home):
     where = {"PLACE": str(home.path / "place"), "COGNITO_FEDERATION_CACHE_DIR": "$PLACE/cache"}
     first = home.ask(**where)
-    (kept,) = (home.path / "place" / "cache" / "answers").glob("*[!k]")
+    (cached,) = (home.path / "place" / "cache" / "answers").glob("*[!k]")
     assert home.run("logout", "--profile", "demo", **where).code == 0
-    assert not kept.exists()
+    assert not cached.exists()
     assert (home.path / "place" / "cache" / "generations").exists()
     assert not (home.path / "$PLACE").exists()
     assert home.ask(**where).key != first.key
 
 
-def test_the_callers_region_is_no_part_of_the_question(ready, monkeypatch):
+def test_the_callers_region_is_no_part_of_the_query(ready, monkeypatch):
     monkeypatch.setenv("AWS_REGION", "us-west-2")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
     assert is_ready()
 
 
-def test_a_second_name_of_an_answer_file_answers_only_its_own_question(ready):
+def test_a_second_name_of_an_answer_file_answers_only_its_own_query(ready):
     (path,) = ready.answers()
     other = query("demo-native")
     os.link(path, other.path)
@@ -481,15 +481,15 @@ def test_another_endpoint_of_sts_is_asked_for_credentials_of_its_own(home):
     assert home.count("AssumeRoleWithWebIdentity") == 2
 
 
-# Whoever holds the lock
+# The holder of the lock
 
 
 @pytest.fixture
 def holder(home):
-    """A process that holds the answer's lock and does not go on."""
+    """A process that holds the response's lock and does not go on."""
     home.world.fault("GetCredentialsForIdentity", delay=5)
     process = home.start(*PROFILE)
-    while not (home.cache / "locks").exists():  # of the entry, which is taken after the answer's
+    while not (home.cache / "locks").exists():  # of the entry, which is taken after that of the response
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGSTOP)
@@ -527,7 +527,7 @@ def test_a_holder_that_was_stopped_is_waited_for_no_longer_than_sdks_wait_and_is
 
 
 @pytest.mark.parametrize("name", ["COGNITO_FEDERATION_CLIENT_SECRET", "AWS_ENDPOINT_URL_S3"])
-def test_the_value_of_a_variable_is_in_no_file_of_ours(home, name):
+def test_the_value_of_a_variable_is_in_no_file_of_this_tool(home, name):
     home.ask(**{name: "http://ada:hunter2@127.0.0.1:1"})
     assert home.answers()
     assert b"hunter2" not in home.everything_stored()

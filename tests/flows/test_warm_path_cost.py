@@ -1,4 +1,4 @@
-"""The warm path of an installed wheel: what it imports, and its instructions against ``benchmarks/baseline.json``."""
+"""The warm path of an installed wheel: its imports, and its instructions compared with ``benchmarks/baseline.json``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from benchmarks import baseline, laboratory, warm_path
 from benchmarks.baseline import Measured
 from benchmarks.measuring import Unmeasurable, imports
-from tests.clients.rooms import Unavailable, promised
+from tests.clients.installer import Unavailable, promised
 
 PYTHONS = baseline.interpreters()
 
@@ -25,7 +25,7 @@ def installed() -> Iterator[laboratory.Laboratory]:
 
 @pytest.mark.slow
 def test_a_cold_credential_process_is_seen_to_import_more(installed: laboratory.Laboratory) -> None:
-    """The measurement itself: it would notice an import."""
+    """The measurement itself: it would detect an import."""
     command = [installed.python, str(installed.bin / "cognito-federation"), "version"]
     assert "click" in imports(command, installed.environment)
 
@@ -61,7 +61,7 @@ def test_a_python_without_a_row_is_held_to_the_worst_one() -> None:
     assert "has no row" in judged("3.99", worst + baseline.tolerance() + 0.001)[0]
 
 
-def test_the_limit_of_the_design_holds_whatever_was_kept() -> None:
+def test_the_limit_of_the_design_holds_whatever_is_cached() -> None:
     assert "limit" in judged(next(iter(baseline.ratios())), 1.06)[0]
 
 
@@ -72,10 +72,10 @@ def test_an_import_more_fails_and_one_less_is_noticed() -> None:
 
 @pytest.mark.parametrize(("way", "limit"), [("line", 0.80), ("check", 2.0)])
 def test_each_way_to_start_it_is_held_to_its_own_rows_and_limit(way: str, limit: float) -> None:
-    kept = baseline.ratios(way)
-    assert kept.keys() == baseline.ratios().keys()
-    assert max(kept.values()) <= limit
-    for version, ratio in kept.items():
+    recorded = baseline.ratios(way)
+    assert recorded.keys() == baseline.ratios().keys()
+    assert max(recorded.values()) <= limit
+    for version, ratio in recorded.items():
         assert baseline.failures(version, Measured({way: ratio}, {}), counting=True) == []
         worse = Measured({way: ratio + baseline.tolerance() + 0.001}, {})
         assert "it was" in baseline.failures(version, worse, counting=True)[0]

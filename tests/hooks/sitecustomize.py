@@ -1,7 +1,8 @@
-"""Stop a child process at one point, to prove that nothing is lost there; see `tests.stopping`.
+"""Stops a child process at one point, to prove that nothing is lost there; see `tests.stopping`.
 
-Python imports this file at its start where PYTHONPATH names the folder. Writes are found by what the process asks of
-the system: a temporary file made, and renamed. So the product has no hooks, and the tests no list of its functions.
+Python imports this file at its start if PYTHONPATH names the folder. It recognises writes by the system calls of the
+process: the creation of a temporary file, and its renaming. So the product has no hooks, and the tests have no list of
+its functions.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _make, _replace = os.open, os.replace
 
 
 def reach(name: str) -> None:
-    """Pass a point; the armed one kills this process, fails, or waits until a file exists."""
+    """Pass a point; the selected one kills this process, fails, or waits until a file exists."""
     global _seen
     if name != _NAME:
         return
@@ -39,7 +40,7 @@ def reach(name: str) -> None:
 
 
 def _opened(path, flags, *arguments, **more):
-    # What holds the place of a lock's holder is words only, and written at each lock.
+    # The description of a lock's holder is only text, and written at each lock.
     if flags & os.O_EXCL and ".tmp-" in str(path) and ".holder." not in str(path):
         reach("write.begun")
     return _make(path, flags, *arguments, **more)
@@ -56,7 +57,7 @@ def _replaced(source, target, **more):
 
 
 def _stop_in_the_product() -> None:
-    """Points that are steps of the product, and no writes."""
+    """Points that are steps of the product, and not writes."""
     from botocore_cognito_federation import fetcher as federation
     from botocore_cognito_federation.cache import credentials as cache
     from botocore_cognito_federation.cache import file as files
@@ -64,7 +65,7 @@ def _stop_in_the_product() -> None:
     for owner, method, name in (
         (federation.CredentialFetcher, "_login", "token.obtained"),
         (federation.CredentialFetcher, "_exchange", "exchange.done"),
-        (cache.CredentialCache, "put", "credentials.kept"),
+        (cache.CredentialCache, "put", "credentials.stored"),
         (files, "lock_file", "lock.taken"),
     ):
         setattr(owner, method, _then(getattr(owner, method), name))
@@ -81,5 +82,5 @@ def _then(function, name):
 
 if _NAME:
     os.open, os.replace = _opened, _replaced
-    if _NAME in ("token.obtained", "exchange.done", "credentials.kept", "lock.taken"):
+    if _NAME in ("token.obtained", "exchange.done", "credentials.stored", "lock.taken"):
         _stop_in_the_product()

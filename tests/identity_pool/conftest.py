@@ -1,4 +1,4 @@
-"""The same home as that of the tests of `tests/login_tokens`."""
+"""Uses the home of the tests in `tests/login_tokens`."""
 
 from tests.login_tokens.conftest import home, inside, metadata
 

@@ -1,4 +1,4 @@
-"""Calls to AWS end in time and take in no more than an answer can hold, for identity pools, user pools and STS."""
+"""Calls to AWS end in time and read a limited amount, for identity pools, user pools and STS."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def renewal(url: str) -> object:
     return w.Wire(url, {}).pool().refresh(w.TOKENS)
 
 
-#: An identity pool's call and a user pool's.
+#: A call of an identity pool and one of a user pool.
 CALLS = [get_id, renewal]
 
 
@@ -59,7 +59,7 @@ def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def raw_server() -> Iterator[Callable[[bytes, bytes], tuple[str, list[int]]]]:
-    """A server that answers `first` and then `more` for ever; gives its URL and how much it has sent."""
+    """A server that sends `first` and then endlessly `more`; returns its URL and the number of bytes sent."""
     stop = threading.Event()
     listener = socket.create_server(("127.0.0.1", 0), backlog=50)
 

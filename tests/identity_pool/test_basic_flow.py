@@ -1,4 +1,4 @@
-"""The basic flow: the pool's ten-minute token to STS, with the role, the duration and the name that are configured."""
+"""The basic flow: the pool's ten-minute token to STS, with the configured role, duration and name."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_the_pools_token_is_had_anew_for_each_renewal(signed_in: ProfileHome, wo
 def test_a_further_role_is_assumed_with_the_pools_credentials(signed_in: ProfileHome, world: World, flow: str) -> None:
     keys = {"cognito_assume_role_arn": world.chained_role_arn}
     if flow == "basic":
-        # The world's chained role trusts sessions of this name, since moto compares whole session ARNs.
+        # The world's chained role trusts sessions of this name, because moto compares complete session ARNs.
         basic(signed_in, cognito_role_session_name="CognitoIdentityCredentials", **keys)
     else:
         signed_in.profile("basic", cognito_token_file=str(signed_in.path / "token"), **keys)

@@ -1,4 +1,4 @@
-"""What Cognito and STS say, in the words of the catalogue."""
+"""The refusals of Cognito and STS, in the words of the catalogue."""
 
 from __future__ import annotations
 

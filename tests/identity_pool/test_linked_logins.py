@@ -1,4 +1,4 @@
-"""Linked logins: sent along only once somebody linked them, for exactly these two users, and taken off again."""
+"""Linked logins: sent only after the user has linked them, for exactly these two users, and unlinked again."""
 
 from __future__ import annotations
 
@@ -105,13 +105,13 @@ def test_two_users_of_one_provider_cannot_be_linked(two: ProfileHome) -> None:
     assert "an identity has one of each provider" in done.stderr
 
 
-def test_an_opaque_token_that_names_nobody_cannot_be_linked(two: ProfileHome) -> None:
+def test_an_opaque_token_without_a_user_cannot_be_linked(two: ProfileHome) -> None:
     two.world.register_opaque_token("graph.facebook.com", "EAAB-x", "ada")
     two.file("second", "EAAB-x")
     two.section("cognito-session second", cognito_provider="facebook", cognito_token_file=str(two.path / "second"))
     done = two.run("link", "--profile", "demo", "--yes")
     assert done.returncode == 4
-    assert "does not say whose it is" in done.stderr
+    assert "does not identify its user" in done.stderr
 
 
 def test_a_profile_without_other_logins_has_nothing_to_link(two: ProfileHome) -> None:

@@ -1,4 +1,4 @@
-"""Identity pools in GovCloud, China and elsewhere: the hosts that are asked, the names that tokens go under.
+"""Identity pools in GovCloud, China and elsewhere: the hosts of calls, and the keys of tokens.
 
 The hosts are AWS's own, resolved by botocore's rules in real processes; `AwsHosts` answers for them on loopback.
 """
@@ -31,7 +31,7 @@ PRINCIPALS = {
 
 @pytest.fixture(scope="module")
 def worlds() -> Iterator[Callable[[str], World]]:
-    """A world for each region, started when it is first asked for."""
+    """A world for each region, started when it is first needed."""
     started: dict[str, World] = {}
     with ExitStack() as stack:
 
@@ -45,11 +45,11 @@ def worlds() -> Iterator[Callable[[str], World]]:
 
 
 class Place:
-    """A home in a world, whose processes find AWS's own hosts answered for."""
+    """A home in a world, with AWS's own hosts answered for its processes."""
 
     def __init__(self, home: ProfileHome, hosts: AwsHosts) -> None:
         self.home, self.hosts = home, hosts
-        # What the demo's environment says of an endpoint does not count here.
+        # The endpoints of the demo's environment do not apply here.
         self.variables = {**hosts.variables, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
 
     def credentials(self, profile: str, **variables: str) -> dict[str, str]:
@@ -86,7 +86,7 @@ def test_a_pool_is_asked_at_the_host_that_its_region_and_the_profile_say(
     place: Callable[[str], Place], region: str, settings: dict[str, str], host: str
 ) -> None:
     here = place(region)
-    # The region of the pool counts; the profile works in another one.
+    # The region of the pool counts; the profile uses another one.
     here.home.profile("dev", region="us-west-2", cognito_token_file=str(here.home.path / "token"), **settings)
     answer = here.credentials("dev")
     assert set(here.hosts.asked) == {host}
@@ -129,7 +129,7 @@ def test_the_basic_flow_and_a_further_role_ask_the_partitions_sts(
         cognito_identity_pool_id=world.classic_pool_id,
         cognito_flow="basic",
         cognito_role_arn=world.authenticated_role_arn,
-        # The name that the chained role trusts in the world's account.
+        # The name that the chained role in the world's account trusts.
         cognito_role_session_name="CognitoIdentityCredentials",
         cognito_assume_role_arn=world.chained_role_arn,
         cognito_token_file=str(here.home.path / "token"),
@@ -158,12 +158,12 @@ def test_a_developers_token_goes_under_the_name_of_its_own_issuer(
         cognito_developer_profile="vouching",
         **basic,
     )
-    # The world refuses a pool's own token under any other key, and STS one of another issuer.
+    # The world refuses a pool's own token under any other key, and its STS one of another issuer.
     assert caller(home.world, home.credential_process("dev")).startswith("arn:aws-")
 
 
 @pytest.mark.parametrize("region", PRINCIPALS)
-def test_a_role_that_does_not_trust_the_pool_is_told_the_principal_of_its_partition(
+def test_a_role_that_does_not_trust_the_pool_is_reported_with_the_principal_of_its_partition(
     worlds: Callable[[str], World], tmp_path: Path, region: str
 ) -> None:
     home = ProfileHome(tmp_path, worlds(region))

@@ -56,7 +56,7 @@ def test_the_loggers_named_are_the_ones_botocore_uses() -> None:
 
 
 def test_the_logger_of_a_vendored_botocore_is_silent_too(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The AWS CLI's copy may have its loggers under another name."""
+    """The AWS CLI's copy may have its loggers under other names."""
     vendored = logging.getLogger("botocore.vendored_by_somebody")
     monkeypatch.setattr("botocore.parsers.LOG", vendored)
     with suppress_wire_logs():

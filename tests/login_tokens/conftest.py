@@ -1,4 +1,4 @@
-"""A home for each test, whose profiles it writes itself, and a metadata server."""
+"""A home for each test, which writes the profiles, and a metadata server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def home(world: World, tmp_path: Path) -> ProfileHome:
 
 @pytest.fixture
 def inside(home: ProfileHome, monkeypatch: pytest.MonkeyPatch) -> ProfileHome:
-    """The home, with this process living in it too."""
+    """The home, used by this process too."""
     for name, value in home.environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(shared, "_shared", {})

@@ -1,4 +1,4 @@
-"""A home directory whose profiles a test writes itself, and real processes that live in it."""
+"""A home directory whose profiles a test writes itself, and real processes in it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.home import Home
 
 @dataclass
 class ProfileHome(Home):
-    """A home whose profiles a test writes itself; commands start as the console script starts them."""
+    """A home whose profiles a test writes itself; commands start like the console script."""
 
     sections: dict[str, dict[str, str]] = field(default_factory=dict, kw_only=True)
 
@@ -30,7 +30,7 @@ class ProfileHome(Home):
         write_private(self.path / ".aws" / "config", "\n".join(lines))
 
     def profile(self, name: str, **keys: str) -> None:
-        """A profile of the world's pool, its Logins key read from the token unless `keys` name a provider."""
+        """Add a profile of the world's pool; its Logins key comes from the token unless `keys` name a provider."""
         defaults = {"region": self.world.region, "cognito_identity_pool_id": self.world.pool_id}
         self.section(f"profile {name}", **{**defaults, **{key: str(value) for key, value in keys.items()}})
 
@@ -52,7 +52,7 @@ class ProfileHome(Home):
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
     def run(self, *arguments: str, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-        """A command of ours, in a process of its own, started as its console script starts it."""
+        """Run a command of this tool in its own process, started like its console script."""
         start = "import sys; from botocore_cognito_federation.__main__ import main; sys.exit(main())"
         return self.python("-P" if sys.version_info >= (3, 11) else "-I", "-c", start, *arguments, cwd=cwd, **variables)
 
@@ -64,7 +64,7 @@ class ProfileHome(Home):
 
 
 def caller(world: World, answer: dict[str, str]) -> str:
-    """Whom AWS takes the bearer of an answer for."""
+    """Return the identity for which AWS takes the holder of a response."""
     sts = boto3.client(
         "sts",
         region_name=world.region,

@@ -1,4 +1,4 @@
-"""A metadata server on loopback that answers as a test wants: well, late, elsewhere, or without end."""
+"""A metadata server on loopback that answers as a test wants: correctly, late, from elsewhere, or endlessly."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Seen:
 
 @dataclass
 class MetadataServer:
-    """Answers every GET by `answer`, a function that is given the request handler."""
+    """Answers every GET with `answer`, a function that gets the request handler."""
 
     answer: Callable[[BaseHTTPRequestHandler], None] = lambda request: None
     seen: list[Seen] = field(default_factory=list)
@@ -34,7 +34,7 @@ class MetadataServer:
                 world.answer(self)
 
             def log_message(self, format: str, *args: Any) -> None:
-                """Quiet."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -68,7 +68,7 @@ class MetadataServer:
         self.answer = lambda request: self.stopping.wait(60) and None
 
     def trickles(self) -> None:
-        """A byte of the header now and then: each read succeeds, and the whole never ends."""
+        """Send a byte of the header now and then: each read succeeds, and the whole never ends."""
 
         def answer(request: BaseHTTPRequestHandler) -> None:
             request.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")

@@ -1,4 +1,4 @@
-"""What commands and other sources print: read whole, in time, and never quoted."""
+"""The output of commands and other sources: read completely, in time, and never quoted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from botocore_cognito_federation.login_token import MOST_CHARACTERS, LoginToken,
 from botocore_cognito_federation.login_tokens.base import RefreshContext
 from botocore_cognito_federation.login_tokens.local import CommandTokenProvider, variables_of
 
-#: Seconds after which something counts as hanging, well under the 60 the commands below would take.
+#: Seconds after which a call counts as hanging, well under the 60 that the commands below would take.
 LIMIT = 30.0
 
 
@@ -41,17 +41,17 @@ def test_a_command_that_hangs_is_ended_with_all_that_it_started(command):
 
 
 @pytest.mark.thorough
-def test_a_grandchild_that_holds_the_pipe_open_holds_nobody_up():
+def test_a_grandchild_that_holds_the_pipe_open_delays_nothing():
     with pytest.raises(TemporaryError, match=r"within 0.5 s"):
         run("sh -c 'sleep 60 & echo token'", 0.5)
     threads = {thread.name for thread in threading.enumerate()}
     with pytest.raises(TemporaryError):
         run("setsid sh -c 'sleep 2 & echo token'", 0.3)
-    assert threads  # a session of its own cannot be ended by us; its reader is a daemon and ends with it
+    assert threads  # a separate session cannot be ended from here; its reader is a daemon and ends with it
 
 
 def children() -> set[str]:
-    """The processes of the commands above; Linux only, elsewhere none is looked for."""
+    """Return the processes of the commands above; Linux only, elsewhere none."""
     return {path for path in glob.glob("/proc/[0-9]*/cmdline") if words_of(path) == b"sleep\x0060\x00"}
 
 

@@ -1,4 +1,4 @@
-"""Developer-authenticated identities: another profile vouches for the user."""
+"""Developer-authenticated identities: another profile authenticates the user."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_basic_flow_takes_the_developer_token_to_sts(developer: ProfileHome,
     assert operations == ["GetOpenIdTokenForDeveloperIdentity", "AssumeRoleWithWebIdentity"]
 
 
-def test_an_identity_id_of_somebody_else_is_refused_before_anything_is_linked(
+def test_an_identity_id_of_another_user_is_refused_before_anything_is_linked(
     developer: ProfileHome, world: World
 ) -> None:
     other = "eu-west-1:00000000-0000-0000-0000-000000000000"
@@ -78,14 +78,14 @@ def test_an_identity_id_of_somebody_else_is_refused_before_anything_is_linked(
     assert world.calls("GetCredentialsForIdentity") == []
 
 
-def test_a_profile_that_vouches_for_itself_is_refused(developer: ProfileHome) -> None:
+def test_a_developer_profile_that_names_itself_is_refused(developer: ProfileHome) -> None:
     developer_profile(developer, cognito_developer_profile="dev")
     code, line = refusal(developer)
     assert code == 4
     assert "is that profile itself" in line
 
 
-def test_two_profiles_that_vouch_for_each_other_are_refused(developer: ProfileHome) -> None:
+def test_two_developer_profiles_that_name_each_other_are_refused(developer: ProfileHome) -> None:
     developer_profile(developer, "one", cognito_developer_profile="two")
     developer_profile(developer, "two", cognito_developer_profile="one")
     code, line = refusal(developer, "one")
@@ -106,7 +106,7 @@ def test_a_profile_without_credentials_is_named(developer: ProfileHome) -> None:
     assert "Profile 'empty' (cognito_developer_profile) has no credentials" in line
 
 
-def test_a_vouching_profile_that_fails_is_named_without_its_message(developer: ProfileHome) -> None:
+def test_a_developer_profile_that_fails_is_named_without_its_message(developer: ProfileHome) -> None:
     developer.section("profile broken", region="eu-west-1", credential_process="sh -c 'echo sesame >&2; exit 1'")
     developer_profile(developer, cognito_developer_profile="broken")
     code, line = refusal(developer)
@@ -122,7 +122,7 @@ def test_a_provider_name_that_the_pool_does_not_know_is_refused_by_cognito(devel
     assert "developer provider" in line
 
 
-def test_our_variables_do_not_make_the_vouching_profile_ours(developer: ProfileHome) -> None:
+def test_the_variables_of_this_tool_do_not_apply_to_the_developer_profile(developer: ProfileHome) -> None:
     pool = developer.world.pool_id
     assert (
         developer.run("credential-process", "--profile", "dev", COGNITO_FEDERATION_IDENTITY_POOL_ID=pool).returncode
@@ -130,12 +130,14 @@ def test_our_variables_do_not_make_the_vouching_profile_ours(developer: ProfileH
     )
 
 
-def test_another_federated_profile_may_vouch_without_a_process_of_its_own(developer: ProfileHome, world: World) -> None:
+def test_another_federated_profile_may_sign_the_call_without_its_own_process(
+    developer: ProfileHome, world: World
+) -> None:
     world.write_token(developer.path, subject="machine")
     developer.profile("machine", cognito_token_file=str(developer.path / "token"))
     developer_profile(developer, cognito_developer_profile="machine")
     done = developer.run("credential-process", "--profile", "dev")
-    # Its role may not vouch, which is for IAM to say; it was asked with the machine's credentials.
+    # Its role lacks the permission, which is IAM's decision; the call was signed with the machine's credentials.
     operations = [call.operation for call in world.calls() if call.service != "provider"]
     assert operations[:3] == ["GetId", "GetCredentialsForIdentity", "GetOpenIdTokenForDeveloperIdentity"]
     assert done.returncode == 6

@@ -1,4 +1,4 @@
-"""Refresh handlers: what they may return, how often they are asked, and what they cannot do to their caller."""
+"""Refresh handlers: what they may return, how often they are called, and what they cannot do to their caller."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from botocore_cognito_federation.login_tokens.base import RefreshContext
 from botocore_cognito_federation.login_tokens.handler import HandlerTokenProvider
 
 NOW = 1_800_000_000.0
-LIVING = RefreshContext(has_valid_credentials=True)
+USABLE = RefreshContext(has_valid_credentials=True)
 SECRET = "eyJ-very-secret"
 
 
 class Pauses(list[float]):
-    """The pauses taken, none of them really."""
+    """The pauses, none of which is real."""
 
     def __call__(self, seconds: float) -> None:
         self.append(seconds)
@@ -59,7 +59,7 @@ def raising(error: BaseException) -> Callable[[], Any]:
 
 
 def failure_of(
-    function: Callable[..., Any], context: RefreshContext = LIVING, **options: Any
+    function: Callable[..., Any], context: RefreshContext = USABLE, **options: Any
 ) -> CognitoFederationError:
     with pytest.raises(CognitoFederationError) as caught:
         source(function, **options).fetch(context)
@@ -166,7 +166,7 @@ def test_a_coroutine_function_runs_although_a_loop_runs_in_this_thread() -> None
         ({"token": None}, "no string under 'token'"),
         ({"token": 5}, "no string under 'token'"),
         ({"token": "t", "identity_id": 5}, "identity_id that is not a string"),
-        ({"token": "t", "expires_at": 3600}, "it is a time, not a duration"),
+        ({"token": "t", "expires_at": 3600}, "it must be a time, not a duration"),
         ({"token": "t", "expires_at": "soon"}, "must be a number"),
         ({"token": "t", "expires_at": float("nan")}, "must be a number"),
         ({"token": "t", "expires_at": datetime(2030, 1, 1)}, "without a time zone"),
@@ -218,7 +218,7 @@ def test_what_may_pass_is_tried_seven_times_over_some_thirteen_seconds(error: Ex
 @pytest.mark.parametrize("error", TEMPORARY, ids=lambda error: type(error).__name__)
 def test_one_attempt_is_enough_while_credentials_live(error: Exception) -> None:
     pauses = Pauses()
-    assert isinstance(failure_of(raising(error), LIVING, pauses=pauses), TemporaryError)
+    assert isinstance(failure_of(raising(error), USABLE, pauses=pauses), TemporaryError)
     assert pauses == []
 
 
@@ -280,7 +280,7 @@ def test_a_handler_that_never_returns_is_left_behind_and_not_started_again_meanw
     with pytest.raises(TemporaryError, match=r"did not return within 0\.2 s"):
         slow.fetch(RefreshContext())
     with pytest.raises(TemporaryError, match="not returned from an earlier call"):
-        slow.fetch(LIVING)
+        slow.fetch(USABLE)
     assert len(started) == 1
     assert started[0].daemon
     gate.set()
@@ -305,7 +305,7 @@ def test_a_coroutine_that_never_returns_is_cancelled() -> None:
     assert cancelled.wait(10)
 
 
-def test_a_handler_that_hangs_does_not_keep_the_process_alive(tmp_path: Any) -> None:
+def test_a_handler_that_hangs_does_not_prevent_the_process_from_ending(tmp_path: Any) -> None:
     import subprocess
 
     program = """

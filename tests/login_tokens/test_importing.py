@@ -1,4 +1,4 @@
-"""Where ``cognito_refresh_handler`` is looked for, and where never."""
+"""Where ``cognito_refresh_handler`` is searched, and where never."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _forgotten() -> Iterator[None]:
 
 @pytest.fixture
 def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory on the path that is not the current one."""
+    """A directory on the path other than the current one."""
     directory = tmp_path / "there"
     directory.mkdir()
     monkeypatch.syspath_prepend(str(directory))
@@ -94,7 +94,7 @@ def test_a_module_that_fails_is_named_with_its_failure_only(there: Path, text: s
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_module_that_failed_is_tried_again_once_it_is_mended(there: Path) -> None:
+def test_a_module_that_failed_is_tried_again_once_it_is_fixed(there: Path) -> None:
     path = there / f"{NAME}.py"
     path.write_text("1 / 0\n")
     with pytest.raises(ConfigurationError):

@@ -1,4 +1,4 @@
-"""A handler that uses the profile it serves, through boto3: an error at once; what lives is served meanwhile."""
+"""A handler that uses its own profile through boto3: an error at once, or the credentials that are still usable."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def installed(inside: ProfileHome) -> Iterator[ProfileHome]:
 
 
 class Handlers:
-    """Stands for the module ``reentry_handlers``; `refresh` is what a test puts there."""
+    """Replaces the module ``reentry_handlers``; `refresh` is the function of a test."""
 
     refresh: Callable[[], str]
 
@@ -95,7 +95,7 @@ def test_a_handler_that_uses_its_own_profile_gets_an_error_at_once(
 def test_a_bare_thread_of_a_handler_meets_the_time_limit_of_the_lock_and_no_deadlock(
     installed: ProfileHome, handlers: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Threads inherit no context variables, so nothing says on whose behalf this one asks.
+    # Threads inherit no context variables, so the purpose of this thread's request is unknown.
     monkeypatch.setattr("botocore_cognito_federation.fetcher.LOCK_TIMEOUT", 0.3)
     handlers.refresh = lambda: in_a_thread(caller)
     with pytest.raises(CognitoFederationError, match="renewing these credentials too long"):

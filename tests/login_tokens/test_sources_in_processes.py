@@ -15,7 +15,7 @@ pytestmark = pytest.mark.thorough
 
 
 def handler_module(home: ProfileHome, text: str) -> dict[str, str]:
-    """A module `handlers` in a directory of its own; the variables that make it importable."""
+    """A module `handlers` in its own directory; returns the variables that make it importable."""
     directory = home.path / "modules"
     home.file("modules/handlers.py", "from pathlib import Path\nhere = Path(__file__).parent\n" + text)
     return {"PYTHONPATH": f"{directory}"}
@@ -127,7 +127,7 @@ def refresh():
     assert "needs its own credentials to get credentials" in (home.path / "modules" / "inner").read_text()
 
 
-def test_a_handler_source_keeps_credentials_between_processes(home: ProfileHome) -> None:
+def test_a_handler_source_shares_credentials_between_processes(home: ProfileHome) -> None:
     home.file("modules/token", home.world.provider.issue("ada"))
     variables = handler_module(home, "def refresh():\n    return (here / 'token').read_text()\n")
     home.profile("py", cognito_refresh_handler="handlers:refresh")

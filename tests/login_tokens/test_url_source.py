@@ -1,4 +1,4 @@
-"""``cognito_token_url``: what is asked, with which headers, and what a hostile or broken server can do: nothing."""
+"""``cognito_token_url``: the requests and their headers, and that a hostile or broken server can do no harm."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ def test_a_gigabyte_is_not_read(metadata: MetadataServer) -> None:
     metadata.floods()
     for error in refusals(metadata):
         assert isinstance(error, TokenRefreshError)
-    # Four readers; what the sockets' buffers took is all that left the server.
+    # Four readers; only the data in the sockets' buffers has left the server.
     assert metadata.sent < 100 * (1 << 20)
 
 
@@ -292,7 +292,7 @@ def test_binary_data_is_no_token(metadata: MetadataServer) -> None:
         assert isinstance(error, TokenRefreshError)
 
 
-def test_nobody_listening_is_temporary() -> None:
+def test_a_closed_port_is_temporary() -> None:
     with MetadataServer() as gone:
         pass
     for error in refusals(gone):

@@ -16,7 +16,7 @@ from tests.servers import oidc_provider
 
 @dataclass
 class FakeClock:
-    """Time that passes only when somebody sleeps."""
+    """Time that passes only during a sleep."""
 
     time: float = 1_800_000_000.0
     slept: list[float] = field(default_factory=list)
@@ -31,7 +31,7 @@ class FakeClock:
 
 @dataclass
 class Tab:
-    """A browser tab that only follows redirects, opened in the background as a launcher would."""
+    """A browser tab that only follows redirects, opened in the background like by a launcher."""
 
     pages: list[requests.Response] = field(default_factory=list)
     threads: list[threading.Thread] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Tab:
         return True
 
     def page(self) -> requests.Response:
-        """The page the tab ended on."""
+        """The page at which the tab ended."""
         for thread in self.threads:
             thread.join(60)
         return self.pages[-1]
@@ -72,7 +72,7 @@ def provider(httpserver: HTTPServer, rsa_key: SigningKey) -> FakeProvider:
 
 
 @pytest.fixture
-def party_of() -> Callable[..., OIDCClient]:
+def make_client() -> Callable[..., OIDCClient]:
     def make(issuer: str, client_id: str = CLIENT_ID, secret: str | None = None, **more: object) -> OIDCClient:
         return OIDCClient(resolve(issuer), Client(client_id, secret), **more)  # type: ignore[arg-type]  # test sugar
 
@@ -80,8 +80,8 @@ def party_of() -> Callable[..., OIDCClient]:
 
 
 @pytest.fixture
-def party(provider: FakeProvider, party_of: Callable[..., OIDCClient]) -> OIDCClient:
-    return party_of(provider.issuer)
+def oidc_client(provider: FakeProvider, make_client: Callable[..., OIDCClient]) -> OIDCClient:
+    return make_client(provider.issuer)
 
 
 @pytest.fixture

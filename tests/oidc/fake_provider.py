@@ -1,4 +1,4 @@
-"""An OpenID provider in this process whose every answer a test can spoil; its users always say yes."""
+"""An OpenID provider in this process whose answers a test can change; its users always agree."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def at_hash(access_token: str) -> str:
 
 
 def hmac_signed(claims: dict[str, Any], key: bytes, kid: str) -> str:
-    """HS256 by hand: PyJWT itself refuses to use a public key as a shared secret."""
+    """Compute HS256: PyJWT refuses to use a public key as a shared secret."""
 
     def part(value: object) -> bytes:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
@@ -75,7 +75,7 @@ def unsigned(claims: dict[str, Any]) -> str:
 
 @dataclass
 class FakeProvider:
-    """Knobs first, then the journal of what it was asked."""
+    """The settings first, then the journal of requests."""
 
     server: HTTPServer
     key: SigningKey
@@ -145,7 +145,7 @@ class FakeProvider:
         self.authorizations.append(asked)
         self.nonce = asked.get("nonce")
         if self.strict_consent and "offline_access" in asked["scope"] and asked.get("prompt") != "consent":
-            return Response("offline_access needs prompt=consent", status=400)  # its own page: nothing comes back
+            return Response("offline_access needs prompt=consent", status=400)  # its own page: there is no redirect
         answer: dict[str, str | None] = {"code": "the-code", "state": asked["state"], "iss": self.issuer}
         answer.update(self.redirect_changes)
         if self.redirect_changes_in_turn:

@@ -1,4 +1,4 @@
-"""Somebody with a browser, quicker than anybody, to sign in with."""
+"""A user with a browser, faster than any person, for sign-ins."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from botocore_cognito_federation.oidc.flows import sign_in_with_browser
 
 
 class Browser(Protocol):
-    """Opens an address and does what is needed until nothing is left to do; `visited` is where it has been."""
+    """Opens an address and completes each page until none is left; `visited` holds the addresses."""
 
     visited: list[str]
 
@@ -23,7 +23,7 @@ class Browser(Protocol):
 
 @dataclass
 class Person:
-    """Called as a browser launcher; the browser goes its way in a thread."""
+    """Called as a browser launcher; the browser runs in a thread."""
 
     browser: Browser
     last: list[requests.Response] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Person:
         return True
 
     def page(self) -> str:
-        """The page the browser ended on."""
+        """The page at which the browser ended."""
         return self.answer().text
 
     def answer(self) -> requests.Response:
@@ -44,5 +44,7 @@ class Person:
         return self.last[-1]
 
 
-def sign_in(party: OIDCClient, person: Person, redirect: Redirect, **more: Any) -> AuthenticationResult:
-    return sign_in_with_browser(party, redirect, announce=lambda p: None, open_url=person, **{"timeout": 60, **more})
+def sign_in(oidc_client: OIDCClient, person: Person, redirect: Redirect, **more: Any) -> AuthenticationResult:
+    return sign_in_with_browser(
+        oidc_client, redirect, announce=lambda p: None, open_url=person, **{"timeout": 60, **more}
+    )

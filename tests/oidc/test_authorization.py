@@ -34,16 +34,16 @@ GOOD = {"code": "c", "state": "the-state", "iss": "https://op.example"}
 
 
 @pytest.fixture
-def some_party(party_of: Callable[..., OIDCClient]) -> OIDCClient:
-    return party_of("op.example")
+def some_client(make_client: Callable[..., OIDCClient]) -> OIDCClient:
+    return make_client("op.example")
 
 
 def asked(request: AuthorizationRequest) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(request.url).query).items()}
 
 
-def test_a_request_has_state_nonce_and_an_s256_challenge_of_its_verifier(some_party: OIDCClient) -> None:
-    request = authorization_request(some_party, METADATA, "http://127.0.0.1:8400/callback", login_hint="ada")
+def test_a_request_has_state_nonce_and_an_s256_challenge_of_its_verifier(some_client: OIDCClient) -> None:
+    request = authorization_request(some_client, METADATA, "http://127.0.0.1:8400/callback", login_hint="ada")
     found = asked(request)
     digest = hashlib.sha256(request.code_verifier.encode()).digest()
     assert found["code_challenge"] == base64.urlsafe_b64encode(digest).decode().rstrip("=")
@@ -55,33 +55,33 @@ def test_a_request_has_state_nonce_and_an_s256_challenge_of_its_verifier(some_pa
     assert (found["tenant"], found["response_type"], found["login_hint"]) == ("a", "code", "ada")
 
 
-def test_no_two_requests_share_a_secret_and_none_shows_one(some_party: OIDCClient) -> None:
-    requests = [authorization_request(some_party, METADATA, "r") for _ in range(20)]
+def test_no_two_requests_share_a_secret_and_none_shows_one(some_client: OIDCClient) -> None:
+    requests = [authorization_request(some_client, METADATA, "r") for _ in range(20)]
     for name in ("state", "nonce", "code_verifier"):
         assert len({getattr(request, name) for request in requests}) == 20
         assert getattr(requests[0], name) not in repr(requests[0])
 
 
-def test_configured_parameters_are_sent_along(some_party: OIDCClient) -> None:
-    party = replace(some_party, authorization_parameters=(("connection", "corp"), ("prompt", "login")))
-    found = asked(authorization_request(party, METADATA, "r", prompt="consent"))
+def test_configured_parameters_are_sent_along(some_client: OIDCClient) -> None:
+    oidc_client = replace(some_client, authorization_parameters=(("connection", "corp"), ("prompt", "login")))
+    found = asked(authorization_request(oidc_client, METADATA, "r", prompt="consent"))
     assert (found["connection"], found["prompt"]) == ("corp", "login")
 
 
 @pytest.mark.parametrize("name", ["state", "redirect_uri", "code_challenge", "scope", "response_mode", "request_uri"])
-def test_parameters_the_sign_in_rests_on_cannot_be_configured(some_party: OIDCClient, name: str) -> None:
-    party = replace(some_party, authorization_parameters=((name, "x"),))
+def test_parameters_that_protect_the_sign_in_cannot_be_configured(some_client: OIDCClient, name: str) -> None:
+    oidc_client = replace(some_client, authorization_parameters=((name, "x"),))
     with pytest.raises(ConfigurationError, match=f"must not set {name}"):
-        authorization_request(party, METADATA, "r")
+        authorization_request(oidc_client, METADATA, "r")
 
 
-def test_configured_scopes_are_taken_as_they_are_but_never_without_openid(some_party: OIDCClient) -> None:
-    assert replace(some_party, scopes=("a", "b")).effective_scopes(METADATA) == ("openid", "a", "b")
-    assert replace(some_party, scopes=("b", "openid")).effective_scopes(METADATA) == ("b", "openid")
+def test_configured_scopes_are_taken_as_they_are_but_never_without_openid(some_client: OIDCClient) -> None:
+    assert replace(some_client, scopes=("a", "b")).effective_scopes(METADATA) == ("openid", "a", "b")
+    assert replace(some_client, scopes=("b", "openid")).effective_scopes(METADATA) == ("b", "openid")
 
 
-def test_google_gets_offline_access_its_own_way(party_of: Callable[..., OIDCClient]) -> None:
-    found = asked(authorization_request(party_of("google"), METADATA, "r"))
+def test_google_gets_offline_access_its_own_way(make_client: Callable[..., OIDCClient]) -> None:
+    found = asked(authorization_request(make_client("google"), METADATA, "r"))
     assert found["access_type"] == "offline"
     assert "offline_access" not in found["scope"]
     assert "prompt" not in found
@@ -92,7 +92,7 @@ def test_the_code_is_taken_from_a_good_answer() -> None:
 
 
 @given(st.text(max_size=60))
-def test_an_answer_with_any_other_state_is_not_ours_whatever_else_it_says(state: str) -> None:
+def test_an_answer_with_any_other_state_belongs_to_another_sign_in(state: str) -> None:
     if state == "the-state":
         return
     for more in ({}, {"error": "access_denied"}):
@@ -118,7 +118,9 @@ def test_no_query_whatever_breaks_the_reader(query: str) -> None:
         ({"error": "server_error"}, "server_error"),
     ],
 )
-def test_an_answer_of_ours_that_does_not_hold_fails_the_sign_in(changes: dict[str, str | None], message: str) -> None:
+def test_an_answer_for_this_sign_in_that_is_invalid_fails_the_sign_in(
+    changes: dict[str, str | None], message: str
+) -> None:
     query = urlencode({name: value for name, value in {**GOOD, **changes}.items() if value is not None})
     with pytest.raises(SignInFailedError, match=message) as caught:
         read_answer(REQUEST, query)

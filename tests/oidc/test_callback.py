@@ -36,11 +36,11 @@ def server() -> Iterator[CallbackServer]:
     with CallbackServer(Redirect("127.0.0.1", "/callback", (0,))) as found:
         yield found
         found.finish(pages.signed_in("Ada"))
-        found._outcome_seen = True  # no test here leaves a browser to wait for
+        found._outcome_seen = True  # no test here leaves a waiting browser
 
 
 class Browser:
-    """A browser with cookies of its own, that follows nothing by itself."""
+    """A browser with its own cookies, which follows no redirect by itself."""
 
     def __init__(self, server: CallbackServer) -> None:
         self.server = server
@@ -64,7 +64,7 @@ def start_path(server: CallbackServer, request: AuthorizationRequest = REQUEST) 
 
 
 def get(server: CallbackServer, path: str, method: str = "GET", **headers: str) -> requests.Response:
-    """What a program without the browser's cookies gets."""
+    """Return the answer for a program without the browser's cookies."""
     return Browser(server)(path, method, **headers)
 
 
@@ -86,7 +86,7 @@ def test_the_answer_is_taken_and_the_browser_sent_to_done_without_the_code(
     assert server.wait(5) == "the-code"
 
 
-def test_done_waits_for_the_outcome_and_tells_it(server: CallbackServer, browser: Browser) -> None:
+def test_done_waits_for_the_outcome_and_shows_it(server: CallbackServer, browser: Browser) -> None:
     browser(callback())
     found: list[requests.Response] = []
     reader = threading.Thread(target=lambda: found.append(browser("/done")))
@@ -163,7 +163,7 @@ def test_a_refusal_of_the_provider_ends_the_wait(server: CallbackServer, browser
         server.wait(5)
 
 
-def test_slow_clients_hold_nobody_up_and_are_cut_off(
+def test_slow_clients_delay_no_other_client_and_are_cut_off(
     server: CallbackServer, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(LoopbackServer, "request_time", 0.5)
@@ -177,7 +177,7 @@ def test_slow_clients_hold_nobody_up_and_are_cut_off(
         client.close()
 
 
-def test_idle_connections_in_every_place_do_not_keep_the_browser_out(
+def test_idle_connections_in_every_place_do_not_block_the_browser(
     server: CallbackServer, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(LoopbackServer, "maximum_connections", 16)
@@ -201,8 +201,8 @@ def test_the_start_page_redirects_and_marks_the_browser_for_this_sign_in_alone(s
         r"cognito-federation-[\w-]{11}=[\w-]{43}; Path=/; Max-Age=4000; HttpOnly; SameSite=Lax", cookie
     ), cookie
     with CallbackServer(Redirect("127.0.0.1", "/callback", (0,))) as other:
-        beside = Browser(other)(start_path(other)).headers["Set-Cookie"]
-    assert beside.partition("=")[0] != cookie.partition("=")[0]
+        second_server = Browser(other)(start_path(other)).headers["Set-Cookie"]
+    assert second_server.partition("=")[0] != cookie.partition("=")[0]
 
 
 def test_an_answer_from_another_browser_is_refused_and_the_sign_in_goes_on(
@@ -293,7 +293,7 @@ def test_only_the_browser_of_the_sign_in_learns_how_it_ends_and_is_sent_to_the_c
     assert not browser.session.cookies
 
 
-def test_whoever_waits_is_told_when_a_browser_has_come_and_reminded_when_none_has(server: CallbackServer) -> None:
+def test_the_waiting_user_is_told_when_a_browser_has_come_and_reminded_when_none_has(server: CallbackServer) -> None:
     told: list[str] = []
     reminders = [Reminder(0.0, False, lambda: told.append("none")), Reminder(0.0, True, lambda: told.append("silent"))]
     path = urlsplit(server.expect(REQUEST, arrived=lambda: told.append("arrived"))).path
@@ -321,7 +321,7 @@ def test_a_second_round_sends_the_waiting_browser_on(server: CallbackServer, bro
     assert server.wait(5) == "code-2"
 
 
-def test_nobody_coming_ends_with_the_redirect_to_register(server: CallbackServer) -> None:
+def test_a_timeout_without_a_browser_names_the_redirect_to_register(server: CallbackServer) -> None:
     server.expect(REQUEST)
     with pytest.raises(SignInFailedError, match=r"register http://127\.0\.0\.1/callback \(with any port\) there"):
         server.wait(0.05)
@@ -340,9 +340,7 @@ def test_the_wait_can_be_cancelled(server: CallbackServer) -> None:
 
 
 @pytest.mark.parametrize("path", ["/favicon.ico", "/done", "/callback", callback()])
-def test_every_answer_carries_the_headers_that_keep_it_to_itself(
-    server: CallbackServer, browser: Browser, path: str
-) -> None:
+def test_every_answer_carries_the_headers_that_isolate_it(server: CallbackServer, browser: Browser, path: str) -> None:
     headers = browser(path).headers
     assert headers["Cache-Control"] == "no-store"
     assert headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'sha256-")
@@ -375,7 +373,7 @@ def test_whatever_a_page_shows_is_text_and_never_markup(name: str, remedy: str) 
         parser.feed(pages.render(page).decode())
         return parser.seen
 
-    # A text in which nothing can be seen is left out, with its element.
+    # A text without visible characters is left out, with its element.
     assert tags(pages.signed_in(printable(name) or "x")) == tags(pages.signed_in("Ada"))
     assert tags(pages.failed(name, printable(remedy) or "x")) == tags(pages.failed("a", "b"))
 
@@ -385,7 +383,7 @@ def test_pages_load_nothing() -> None:
         assert not re.search(rb"https?:|src=|href=|url\(|@import|<script", pages.render(page))
 
 
-def test_the_first_free_port_of_the_list_is_taken_and_kept() -> None:
+def test_the_first_free_port_of_the_list_is_taken_and_reused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy, socket.create_server(("127.0.0.1", 0)) as free:
         taken, other = busy.getsockname()[1], free.getsockname()[1]
         free.close()
@@ -418,7 +416,7 @@ def test_localhost_is_listened_on_at_both_its_addresses_and_nowhere_else() -> No
         for address in ("127.0.0.1", "[::1]", "localhost"):
             url, host = f"http://{address}:{server.port}/?", f"localhost:{server.port}"
             assert requests.get(url, headers={"Host": host}, timeout=5).status_code == 400
-        # The cookie of the sign-in is the registered host's: at another one the browser would not send it.
+        # The cookie of the sign-in belongs to the registered host: for another one the browser would not send it.
         assert requests.get(f"http://127.0.0.1:{server.port}/?", timeout=5).status_code == 421
         bound = [found.socket.getsockname()[0] for found in server._servers]
         assert bound == ["127.0.0.1", "::1"]

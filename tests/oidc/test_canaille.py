@@ -17,7 +17,7 @@ from tests.servers.oidc_provider.browser import ScriptedBrowser
 
 pytestmark = pytest.mark.thorough
 
-PartyOf = Callable[..., OIDCClient]
+MakeClient = Callable[..., OIDCClient]
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +27,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Canaille]:
 
 
 @pytest.fixture
-def party(server: Canaille, party_of: PartyOf) -> OIDCClient:
-    return party_of(server.issuer, "native")
+def oidc_client(server: Canaille, make_client: MakeClient) -> OIDCClient:
+    return make_client(server.issuer, "native")
 
 
 @pytest.fixture
-def signed_in(server: Canaille, party: OIDCClient) -> AuthenticationResult:
-    return sign_in(party, Person(ScriptedBrowser()), loopback_redirect(server.redirect_uri, ()))
+def signed_in(server: Canaille, oidc_client: OIDCClient) -> AuthenticationResult:
+    return sign_in(oidc_client, Person(ScriptedBrowser()), loopback_redirect(server.redirect_uri, ()))
 
 
 def test_an_id_token_for_a_list_of_clients_signs_in_the_one_that_is_among_them(signed_in: AuthenticationResult) -> None:
@@ -44,20 +44,20 @@ def test_an_id_token_for_a_list_of_clients_signs_in_the_one_that_is_among_them(s
 
 
 def test_an_id_token_for_a_list_of_clients_is_refused_by_one_that_is_not_among_them(
-    server: Canaille, signed_in: AuthenticationResult, party_of: PartyOf
+    server: Canaille, signed_in: AuthenticationResult, make_client: MakeClient
 ) -> None:
-    party = party_of(server.issuer, "nati")
+    oidc_client = make_client(server.issuer, "nati")
     with pytest.raises(SignInFailedError, match="for another client"):
-        validate_response(party, party.metadata(), TokenAnswer(signed_in.id_token, signed_in.access_token))
+        validate_response(oidc_client, oidc_client.metadata(), TokenAnswer(signed_in.id_token, signed_in.access_token))
 
 
 def test_a_refresh_token_used_twice_ends_itself_but_not_the_one_that_replaced_it(
-    party: OIDCClient, signed_in: AuthenticationResult
+    oidc_client: OIDCClient, signed_in: AuthenticationResult
 ) -> None:
     with pytest.raises(NoIdTokenError) as first:
-        refresh_tokens(party, signed_in.refresh_token or "")
+        refresh_tokens(oidc_client, signed_in.refresh_token or "")
     with pytest.raises(GrantEndedError, match="invalid_grant"):
-        refresh_tokens(party, signed_in.refresh_token or "")
+        refresh_tokens(oidc_client, signed_in.refresh_token or "")
     with pytest.raises(NoIdTokenError) as again:
-        refresh_tokens(party, first.value.answer.refresh_token or "")
+        refresh_tokens(oidc_client, first.value.answer.refresh_token or "")
     assert again.value.answer.rotated

@@ -1,4 +1,4 @@
-"""The real sign-in in a real browser: oidc-provider's pages clicked through, and the last page looked at."""
+"""The real sign-in in a real browser: clicks through oidc-provider's pages and checks the last page."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ def browser(tmp_path: Path) -> Iterator[Tab]:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """Where the screenshots go; PICTURES keeps them."""
+    """The directory of the screenshots; with PICTURES it is not deleted."""
     folder = Path(os.environ.get("PICTURES") or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def start(
-    party: OIDCClient,
+    oidc_client: OIDCClient,
     browser: Tab,
     pool: ThreadPoolExecutor,
     accept: Callable[[AuthenticationResult], None] | None = None,
 ) -> Future[AuthenticationResult]:
-    """Sign in with a browser that is given a private page, as `login` gives it."""
+    """Sign in with a browser that gets a private page, as from `login`."""
 
     def sign_in() -> AuthenticationResult:
         with ExitStack() as pages:
@@ -54,7 +54,7 @@ def start(
                 return browser.go(page.uri)
 
             return sign_in_with_browser(
-                party, redirect, announce=lambda p: None, open_url=open_page, accept=accept, timeout=90
+                oidc_client, redirect, announce=lambda p: None, open_url=open_page, accept=accept, timeout=90
             )
 
     redirect = Redirect("127.0.0.1", "/callback", (0,))
@@ -62,10 +62,10 @@ def start(
 
 
 def test_a_sign_in_clicked_through_ends_on_a_page_that_says_who_signed_in(
-    certified: OidcProvider, party_of: Callable[..., OIDCClient], browser: Tab, pictures: Path
+    certified: OidcProvider, make_client: Callable[..., OIDCClient], browser: Tab, pictures: Path
 ) -> None:
     with ThreadPoolExecutor(1) as pool:
-        signing_in = start(party_of(certified.issuer, "native"), browser, pool)
+        signing_in = start(make_client(certified.issuer, "native"), browser, pool)
         sign_in_and_consent(browser)
         text = on_last_page(browser, "You are signed in")
         found = signing_in.result(60)
@@ -78,7 +78,7 @@ def test_a_sign_in_clicked_through_ends_on_a_page_that_says_who_signed_in(
 
 
 def test_a_sign_in_that_is_refused_ends_on_a_page_that_says_why(
-    certified: OidcProvider, party_of: Callable[..., OIDCClient], browser: Tab, pictures: Path
+    certified: OidcProvider, make_client: Callable[..., OIDCClient], browser: Tab, pictures: Path
 ) -> None:
     def refuse(answer: AuthenticationResult) -> None:
         raise SignInFailedError(
@@ -87,7 +87,7 @@ def test_a_sign_in_that_is_refused_ends_on_a_page_that_says_why(
         )
 
     with ThreadPoolExecutor(1) as pool:
-        signing_in = start(party_of(certified.issuer, "native"), browser, pool, refuse)
+        signing_in = start(make_client(certified.issuer, "native"), browser, pool, refuse)
         sign_in_and_consent(browser)
         text = on_last_page(browser, "The sign-in did not finish")
         with pytest.raises(SignInFailedError):
@@ -97,11 +97,11 @@ def test_a_sign_in_that_is_refused_ends_on_a_page_that_says_why(
     take_pictures(browser, pictures, "failure")
 
 
-def test_cancelling_at_the_provider_is_told_on_the_last_page(
-    certified: OidcProvider, party_of: Callable[..., OIDCClient], browser: Tab
+def test_cancelling_at_the_provider_is_shown_on_the_last_page(
+    certified: OidcProvider, make_client: Callable[..., OIDCClient], browser: Tab
 ) -> None:
     with ThreadPoolExecutor(1) as pool:
-        signing_in = start(party_of(certified.issuer, "native"), browser, pool)
+        signing_in = start(make_client(certified.issuer, "native"), browser, pool)
         browser.wait_for("document.querySelector('a[href$=abort]')")
         browser.evaluate("document.querySelector('a[href$=abort]').click()")
         assert "access_denied" in on_last_page(browser, "The sign-in did not finish")
@@ -111,13 +111,13 @@ def test_cancelling_at_the_provider_is_told_on_the_last_page(
 
 def test_an_answer_that_comes_in_a_second_browser_is_refused_there_and_ends_nothing(
     certified: OidcProvider,
-    party_of: Callable[..., OIDCClient],
+    make_client: Callable[..., OIDCClient],
     browser: Tab,
     tmp_path: Path,
     pictures: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The address at the provider is taken over into another browser, as people do, or as an attacker would."""
+    """The provider's address is copied into another browser, as by users or an attacker."""
     asked: list[str] = []
 
     def noted(*given: Any, **more: Any) -> AuthorizationRequest:
@@ -127,7 +127,7 @@ def test_an_answer_that_comes_in_a_second_browser_is_refused_there_and_ends_noth
 
     monkeypatch.setattr("botocore_cognito_federation.oidc.flows.authorization_request", noted)
     with ThreadPoolExecutor(1) as pool, chromium(tmp_path / "other") as other:
-        signing_in = start(party_of(certified.issuer, "native"), browser, pool)
+        signing_in = start(make_client(certified.issuer, "native"), browser, pool)
         browser.wait_for("document.querySelector('input[name=login]')")
         other.go(asked[0])
         sign_in_and_consent(other, "grace")
@@ -140,7 +140,7 @@ def test_an_answer_that_comes_in_a_second_browser_is_refused_there_and_ends_noth
 
 
 def test_a_reload_of_the_start_page_in_the_same_browser_spoils_nothing_and_a_second_browser_does(
-    certified: OidcProvider, party_of: Callable[..., OIDCClient], browser: Tab, tmp_path: Path, pictures: Path
+    certified: OidcProvider, make_client: Callable[..., OIDCClient], browser: Tab, tmp_path: Path, pictures: Path
 ) -> None:
     started: list[str] = []
 
@@ -151,10 +151,10 @@ def test_a_reload_of_the_start_page_in_the_same_browser_spoils_nothing_and_a_sec
         started.append(address)
         return True
 
-    party, redirect = party_of(certified.issuer, "native"), Redirect("localhost", "", (0,))
+    oidc_client, redirect = make_client(certified.issuer, "native"), Redirect("localhost", "", (0,))
     with ThreadPoolExecutor(1) as pool, chromium(tmp_path / "other") as other:
         signing_in = pool.submit(
-            sign_in_with_browser, party, redirect, announce=lambda p: None, open_url=go_twice, timeout=90
+            sign_in_with_browser, oidc_client, redirect, announce=lambda p: None, open_url=go_twice, timeout=90
         )
         while not started:
             assert not signing_in.done(), signing_in.result()

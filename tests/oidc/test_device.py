@@ -27,12 +27,12 @@ from tests.oidc.fake_provider import FakeProvider, refusal
 
 
 @pytest.fixture
-def waiting(provider: FakeProvider, party: OIDCClient, patient: Now) -> OIDCClient:
-    return replace(party, clock=patient)
+def waiting(provider: FakeProvider, oidc_client: OIDCClient, patient: Now) -> OIDCClient:
+    return replace(oidc_client, clock=patient)
 
 
-def sign_in(party: OIDCClient, **more: Any) -> AuthenticationResult:
-    return sign_in_with_device(party, announce=more.pop("announce", lambda prompt: None), **more)
+def sign_in(oidc_client: OIDCClient, **more: Any) -> AuthenticationResult:
+    return sign_in_with_device(oidc_client, announce=more.pop("announce", lambda prompt: None), **more)
 
 
 def test_the_code_is_shown_and_the_answer_verified(provider: FakeProvider, waiting: OIDCClient) -> None:
@@ -63,7 +63,7 @@ def test_slow_down_adds_five_seconds_for_good_each_time(
     assert fake_clock.slept == [5, 10, 10, 15, 15, 15]
 
 
-def test_too_many_requests_counts_as_slow_down_and_retry_after_is_kept(
+def test_too_many_requests_counts_as_slow_down_and_retry_after_is_respected(
     provider: FakeProvider, waiting: OIDCClient, fake_clock: FakeClock
 ) -> None:
     provider.token_responses += [
@@ -86,8 +86,8 @@ def test_a_provider_that_fails_for_a_while_does_not_end_the_sign_in(
 @given(st.lists(st.sampled_from(["slow_down", "authorization_pending", "network"]), max_size=12))
 def test_the_pauses_never_get_shorter(answers: list[str]) -> None:
     clock = FakeClock()
-    party = _scripted(answers, clock)
-    poll(party, METADATA, DEVICE, 100_000)
+    oidc_client = _scripted(answers, clock)
+    poll(oidc_client, METADATA, DEVICE, 100_000)
     assert clock.slept == sorted(clock.slept)
     assert clock.slept[-1] == 5 if not answers or set(answers) == {"authorization_pending"} else clock.slept[-1] > 5
 
@@ -135,10 +135,10 @@ def test_ctrl_c_comes_through_at_once(provider: FakeProvider, waiting: OIDCClien
         sign_in(replace(waiting, clock=replace(waiting.clock, sleep=interrupted)))
 
 
-def test_a_provider_without_device_codes_is_said_to_have_none(provider: FakeProvider, party: OIDCClient) -> None:
+def test_a_provider_without_device_codes_is_said_to_have_none(provider: FakeProvider, oidc_client: OIDCClient) -> None:
     provider.discovery_changes["device_authorization_endpoint"] = None
     with pytest.raises(ConfigurationError, match="no sign-in by device code"):
-        sign_in(party)
+        sign_in(oidc_client)
 
 
 @pytest.mark.parametrize(
@@ -155,17 +155,17 @@ def test_a_provider_without_device_codes_is_said_to_have_none(provider: FakeProv
     ],
 )
 def test_a_device_answer_that_cannot_be_shown_safely_is_refused(
-    party_of: Callable[..., OIDCClient], httpserver: HTTPServer, changes: dict[str, Any]
+    make_client: Callable[..., OIDCClient], httpserver: HTTPServer, changes: dict[str, Any]
 ) -> None:
     answer = {"device_code": "d", "user_code": "U", "verification_uri": "https://x.example/", **changes}
     httpserver.expect_request("/d").respond_with_json(answer)
     metadata = replace(METADATA, device_authorization_endpoint=httpserver.url_for("/d"))
     with pytest.raises(SignInFailedError, match="usable device code"):
-        authorize_device(party_of("op.example"), metadata)
+        authorize_device(make_client("op.example"), metadata)
 
 
 def test_googles_verification_url_and_a_complete_uri_are_understood(
-    party_of: Callable[..., OIDCClient], httpserver: HTTPServer
+    make_client: Callable[..., OIDCClient], httpserver: HTTPServer
 ) -> None:
     answer = {
         "device_code": "d",
@@ -176,7 +176,7 @@ def test_googles_verification_url_and_a_complete_uri_are_understood(
     }
     httpserver.expect_request("/d").respond_with_json(answer)
     metadata = replace(METADATA, device_authorization_endpoint=httpserver.url_for("/d"))
-    found = authorize_device(party_of("op.example"), metadata)
+    found = authorize_device(make_client("op.example"), metadata)
     assert (found.verification_uri, found.interval) == ("https://www.google.com/device", 7)
     assert found.verification_uri_complete == "https://www.google.com/device?c=U"
 
@@ -195,7 +195,7 @@ DEVICE = DeviceAuthorization("d", "U", "https://op.example/activate", None, 600,
 
 
 def _scripted(answers: list[str], clock: FakeClock) -> OIDCClient:
-    """A party whose token endpoint answers from a list, then yes."""
+    """A client whose token endpoint answers from a list, and then with success."""
     from botocore_cognito_federation.identity_providers import resolve
     from botocore_cognito_federation.oidc.client import Client
 

@@ -18,36 +18,36 @@ from tests.oidc.fake_provider import FakeProvider
 NOW = 1_800_000_000.0
 
 
-def test_the_metadata_holds_what_the_document_says(provider: FakeProvider, party: OIDCClient) -> None:
-    found = party.metadata()
+def test_the_metadata_holds_what_the_document_says(provider: FakeProvider, oidc_client: OIDCClient) -> None:
+    found = oidc_client.metadata()
     assert found.issuer == provider.issuer
     assert found.token_endpoint == f"{provider.issuer}/token"
     assert found.scopes_supported == frozenset({"openid", "email", "profile"})
     assert found.answers_with_iss
-    assert party.effective_scopes(found) == ("openid", "email", "profile")
+    assert oidc_client.effective_scopes(found) == ("openid", "email", "profile")
 
 
 @pytest.mark.parametrize("change", ["/", "/x", "x", ".evil.example"])
-def test_a_document_of_another_issuer_is_refused_whoever_serves_it(
-    provider: FakeProvider, party: OIDCClient, change: str
+def test_a_document_of_another_issuer_is_refused_whichever_server_sends_it(
+    provider: FakeProvider, oidc_client: OIDCClient, change: str
 ) -> None:
     provider.discovery_changes["issuer"] = "https://evil.example" if change == "/" else provider.issuer + change
     with pytest.raises(ConfigurationError, match="names another issuer"):
-        party.metadata()
+        oidc_client.metadata()
 
 
-def test_one_trailing_slash_is_adopted_from_the_document(provider: FakeProvider, party: OIDCClient) -> None:
+def test_one_trailing_slash_is_adopted_from_the_document(provider: FakeProvider, oidc_client: OIDCClient) -> None:
     provider.discovery_changes["issuer"] = provider.issuer + "/"
-    assert party.metadata().issuer == provider.issuer + "/"
-    assert party.metadata().issuers == (provider.issuer + "/",)
+    assert oidc_client.metadata().issuer == provider.issuer + "/"
+    assert oidc_client.metadata().issuers == (provider.issuer + "/",)
     provider.discovery_changes["issuer"] = provider.issuer + "//"
     with pytest.raises(ConfigurationError):
-        replace(party, documents=MemoryDocuments()).metadata()
+        replace(oidc_client, documents=MemoryDocuments()).metadata()
 
 
-def test_a_configured_issuer_must_match_to_the_letter(provider: FakeProvider, party: OIDCClient) -> None:
+def test_a_configured_issuer_must_match_to_the_letter(provider: FakeProvider, oidc_client: OIDCClient) -> None:
     provider.discovery_changes["issuer"] = provider.issuer + "/"
-    exact = replace(party, provider=resolve("corp.example.com", issuer=provider.issuer))
+    exact = replace(oidc_client, provider=resolve("corp.example.com", issuer=provider.issuer))
     with pytest.raises(ConfigurationError, match=r"set cognito_issuer = http://127\.0\.0\.1:\d+/"):
         exact.metadata()
 
@@ -65,16 +65,16 @@ def test_a_configured_issuer_must_match_to_the_letter(provider: FakeProvider, pa
     ],
 )
 @pytest.mark.parametrize("value", ["http://login.example.com/x", "ftp://127.0.0.1/", "/relative", 7, ["x"]])
-def test_every_endpoint_a_document_names_is_kept_on_the_rails(
-    provider: FakeProvider, party: OIDCClient, name: str, value: object
+def test_every_endpoint_that_a_document_names_is_held_to_the_http_policy(
+    provider: FakeProvider, oidc_client: OIDCClient, name: str, value: object
 ) -> None:
     provider.discovery_changes[name] = value
     with pytest.raises(ConfigurationError, match=name):
-        party.metadata()
+        oidc_client.metadata()
 
 
 class Published(HttpClient):
-    """Answers with one discovery document, whatever is asked."""
+    """Answers every request with one discovery document."""
 
     document: dict[str, Any]
 
@@ -110,20 +110,20 @@ def test_only_an_issuer_on_this_machine_names_endpoints_on_it_and_none_names_a_l
     endpoints = {each: f"{issuer}/{each}" for each in ("authorization_endpoint", "token_endpoint", "jwks_uri")}
     http = Published()
     object.__setattr__(http, "document", {"issuer": issuer, **endpoints, name: endpoint})
-    party = OIDCClient(resolve(issuer), Client("c"), http)
+    oidc_client = OIDCClient(resolve(issuer), Client("c"), http)
     if says is None:
-        party.metadata()
+        oidc_client.metadata()
         return
     with pytest.raises(ConfigurationError, match=rf"(?s){name}.*{says}"):
-        party.metadata()
+        oidc_client.metadata()
 
 
 def test_an_issuer_that_calls_itself_localhost_is_found_by_that_name(
     provider: FakeProvider, httpserver: HTTPServer
 ) -> None:
     provider.issuer = f"http://localhost:{httpserver.port}"
-    party = OIDCClient(resolve(provider.issuer), Client("c"))
-    assert party.metadata().token_endpoint == f"{provider.issuer}/token"
+    oidc_client = OIDCClient(resolve(provider.issuer), Client("c"))
+    assert oidc_client.metadata().token_endpoint == f"{provider.issuer}/token"
     assert resolve(provider.issuer).login_key == f"localhost:{httpserver.port}"
 
 
@@ -139,20 +139,22 @@ def test_a_document_that_is_suddenly_too_large_takes_away_nothing_that_the_last_
 
 
 @pytest.mark.parametrize("name", ["issuer", "token_endpoint", "jwks_uri"])
-def test_a_document_without_what_is_needed_is_refused(provider: FakeProvider, party: OIDCClient, name: str) -> None:
+def test_a_document_without_what_is_needed_is_refused(
+    provider: FakeProvider, oidc_client: OIDCClient, name: str
+) -> None:
     provider.discovery_changes[name] = None
     with pytest.raises(ConfigurationError):
-        party.metadata()
+        oidc_client.metadata()
 
 
 def test_no_document_is_a_configuration_error_and_a_broken_server_a_temporary_one(
-    httpserver: HTTPServer, party_of: Callable[..., OIDCClient]
+    httpserver: HTTPServer, make_client: Callable[..., OIDCClient]
 ) -> None:
     with pytest.raises(TemporaryError):
-        party_of(httpserver.url_for("/nothing-here")).metadata()  # pytest-httpserver answers 500
+        make_client(httpserver.url_for("/nothing-here")).metadata()  # pytest-httpserver answers 500
     httpserver.expect_request("/op/.well-known/openid-configuration").respond_with_data("no", 404)
     with pytest.raises(ConfigurationError, match="issuer must be exact"):
-        party_of(httpserver.url_for("/op")).metadata()
+        make_client(httpserver.url_for("/op")).metadata()
 
 
 @pytest.mark.parametrize("provider_name", ["facebook", "amazon"])
@@ -164,9 +166,11 @@ def test_providers_without_discovery_come_from_the_table(provider_name: str) -> 
 
 
 @pytest.mark.parametrize("provider_name", ["apple", "guest", "twitter"])
-def test_there_is_no_metadata_where_nobody_can_sign_in(party_of: Callable[..., OIDCClient], provider_name: str) -> None:
+def test_there_is_no_metadata_where_sign_in_is_impossible(
+    make_client: Callable[..., OIDCClient], provider_name: str
+) -> None:
     with pytest.raises(ConfigurationError, match="no interactive sign-in"):
-        party_of(provider_name).metadata()
+        make_client(provider_name).metadata()
 
 
 @pytest.mark.parametrize(
@@ -203,7 +207,7 @@ def test_a_fresh_document_is_not_fetched_again_and_a_stale_damaged_or_future_one
 
 
 @pytest.mark.parametrize(("status", "body"), [(503, "busy"), (404, ""), (200, "<html>a proxy's page</html>")])
-def test_a_stale_document_serves_for_a_day_while_no_other_can_be_had(
+def test_a_stale_document_is_used_for_a_day_while_no_other_is_available(
     httpserver: HTTPServer, status: int, body: str
 ) -> None:
     url = httpserver.url_for("/document").replace("localhost", "127.0.0.1")

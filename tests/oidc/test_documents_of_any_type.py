@@ -1,4 +1,4 @@
-"""Every member of every document of a provider may have any type: the answer is right, or an error in words."""
+"""Every member of every document of a provider may have any type: the result is correct, or an error message."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def in_words(call: Callable[[], Any], *kinds: type[CognitoFederationError]) -> N
 
 @ANY_TYPE
 @given(st.sampled_from(DISCOVERY), JSON)
-def test_discovery(provider: FakeProvider, party: OIDCClient, member: str, value: object) -> None:
+def test_discovery(provider: FakeProvider, oidc_client: OIDCClient, member: str, value: object) -> None:
     provider.discovery_changes = {member: value}
-    asking = replace(party, documents=MemoryDocuments())
+    asking = replace(oidc_client, documents=MemoryDocuments())
     in_words(lambda: asking.effective_scopes(asking.metadata()), ConfigurationError)
 
 
@@ -63,20 +63,20 @@ def test_discovery(provider: FakeProvider, party: OIDCClient, member: str, value
 @given(
     st.sampled_from(["id_token", "access_token", "refresh_token", "expires_in", "token_type", "scope", "error"]), JSON
 )
-def test_the_token_endpoint(provider: FakeProvider, party: OIDCClient, member: str, value: object) -> None:
+def test_the_token_endpoint(provider: FakeProvider, oidc_client: OIDCClient, member: str, value: object) -> None:
     provider.token_changes = {member: value}
-    in_words(lambda: refresh_tokens(party, "spent", subject="user-1", persist=lambda _: None))
+    in_words(lambda: refresh_tokens(oidc_client, "spent", subject="user-1", persist=lambda _: None))
 
 
 @pytest.mark.thorough
 @ANY_TYPE
 @given(st.sampled_from(["error", "error_description", "error_uri"]), JSON, st.sampled_from([400, 401, 403]))
 def test_an_error_of_the_token_endpoint(
-    provider: FakeProvider, party: OIDCClient, member: str, value: object, status: int
+    provider: FakeProvider, oidc_client: OIDCClient, member: str, value: object, status: int
 ) -> None:
     body = json.dumps({"error": "invalid_request", member: value})
     provider.token_responses = [Response(body, status=status, content_type="application/json")]
-    in_words(lambda: refresh_tokens(party, "spent", subject="user-1", persist=lambda _: None))
+    in_words(lambda: refresh_tokens(oidc_client, "spent", subject="user-1", persist=lambda _: None))
 
 
 @ANY_TYPE
@@ -86,13 +86,13 @@ def test_an_error_of_the_token_endpoint(
     ),
     JSON,
 )
-def test_the_device_endpoint(httpserver: HTTPServer, party: OIDCClient, member: str, value: object) -> None:
+def test_the_device_endpoint(httpserver: HTTPServer, oidc_client: OIDCClient, member: str, value: object) -> None:
     answer = {"device_code": "d", "user_code": "u", "verification_uri": "https://sso.example.com/", member: value}
     httpserver.clear()
     httpserver.expect_request("/device").respond_with_json(answer)
-    metadata = replace(party, provider=resolve("facebook")).metadata()
+    metadata = replace(oidc_client, provider=resolve("facebook")).metadata()
     metadata = replace(metadata, device_authorization_endpoint=httpserver.url_for("/device"))
-    in_words(lambda: authorize_device(party, metadata), SignInFailedError)
+    in_words(lambda: authorize_device(oidc_client, metadata), SignInFailedError)
 
 
 @ANY_TYPE
@@ -102,17 +102,17 @@ def test_user_info(httpserver: HTTPServer, member: str, value: object) -> None:
     httpserver.expect_request("/me").respond_with_json({"id": "1", "name": "Ada", "email": "a@b.c", member: value})
     url = httpserver.url_for("/me")
     endpoints = Endpoints(url, url, url, "id")
-    party = OIDCClient(replace(resolve("facebook"), endpoints=endpoints), Client("c"))
-    found = validate_response(party, party.metadata(), TokenAnswer(access_token="opaque"))
+    oidc_client = OIDCClient(replace(resolve("facebook"), endpoints=endpoints), Client("c"))
+    found = validate_response(oidc_client, oidc_client.metadata(), TokenAnswer(access_token="opaque"))
     assert found.user_label.isprintable()
     assert all(isinstance(claim, str) for claim in found.claims.values())
 
 
 @pytest.mark.parametrize("body", [b"null", b"[]", b"5", b'"x"', b"{", b"\xff\xfe{\x00}\x00", b"[" * 100_000])
 def test_a_body_that_is_no_object_is_the_providers_fault(
-    httpserver: HTTPServer, provider: FakeProvider, party: OIDCClient, body: bytes
+    httpserver: HTTPServer, provider: FakeProvider, oidc_client: OIDCClient, body: bytes
 ) -> None:
     provider.token_responses = [Response(body, content_type="application/json")]
     with pytest.raises(CognitoFederationError) as caught:
-        refresh_tokens(party, "spent", subject="user-1", persist=lambda _: None)
+        refresh_tokens(oidc_client, "spent", subject="user-1", persist=lambda _: None)
     assert caught.value.exit_code == 5

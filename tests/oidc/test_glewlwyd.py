@@ -1,4 +1,4 @@
-"""Against glewlwyd, whose habits are lawful and awkward: see tests/servers/glewlwyd.py."""
+"""Against glewlwyd, whose behaviour is legal and unusual: see tests/servers/glewlwyd.py."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from tests.servers.glewlwyd import Glewlwyd
 
 pytestmark = pytest.mark.thorough
 
-PartyOf = Callable[..., OIDCClient]
+MakeClient = Callable[..., OIDCClient]
 
 
 @pytest.fixture(scope="module")
@@ -49,21 +49,21 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Glewlwyd]:
 
 
 @pytest.fixture
-def party(server: Glewlwyd, party_of: PartyOf) -> OIDCClient:
-    return party_of(server.issuer, "native")
+def oidc_client(server: Glewlwyd, make_client: MakeClient) -> OIDCClient:
+    return make_client(server.issuer, "native")
 
 
 @pytest.fixture
-def signed_in(server: Glewlwyd, party: OIDCClient) -> AuthenticationResult:
-    return sign_in(party, Person(server.browser()), loopback_redirect(server.redirect_uri, ()))
+def signed_in(server: Glewlwyd, oidc_client: OIDCClient) -> AuthenticationResult:
+    return sign_in(oidc_client, Person(server.browser()), loopback_redirect(server.redirect_uri, ()))
 
 
 # --- signing in with a browser ------------------------------------------------------------------------------------
 
 
-def test_code_and_pkce_sign_in_at_the_one_registered_port(server: Glewlwyd, party: OIDCClient) -> None:
+def test_code_and_pkce_sign_in_at_the_one_registered_port(server: Glewlwyd, oidc_client: OIDCClient) -> None:
     person = Person(server.browser())
-    found = sign_in(party, person, loopback_redirect(server.redirect_uri, ()))
+    found = sign_in(oidc_client, person, loopback_redirect(server.redirect_uri, ()))
     assert found.user_label == "Ada (ada@example.com)"
     assert found.issuer == server.issuer
     assert found.refresh_token
@@ -71,24 +71,24 @@ def test_code_and_pkce_sign_in_at_the_one_registered_port(server: Glewlwyd, part
 
 
 def test_endpoints_are_used_as_the_provider_spells_them_double_slash_and_all(
-    server: Glewlwyd, party: OIDCClient
+    server: Glewlwyd, oidc_client: OIDCClient
 ) -> None:
-    assert party.metadata().token_endpoint == f"{server.origin}//api/oidc/token"
+    assert oidc_client.metadata().token_endpoint == f"{server.origin}//api/oidc/token"
     person = Person(server.browser())
-    sign_in(party, person, loopback_redirect(server.redirect_uri, ()))
+    sign_in(oidc_client, person, loopback_redirect(server.redirect_uri, ()))
     assert any(url.startswith(f"{server.origin}//api/oidc/auth?") for url in person.browser.visited)
 
 
-def test_only_scopes_the_provider_has_are_asked_for(party: OIDCClient) -> None:
-    assert party.effective_scopes(party.metadata()) == ("openid",)
+def test_only_scopes_the_provider_has_are_asked_for(oidc_client: OIDCClient) -> None:
+    assert oidc_client.effective_scopes(oidc_client.metadata()) == ("openid",)
 
 
 def test_at_a_port_it_does_not_know_the_message_names_the_redirect_to_register(
-    server: Glewlwyd, party: OIDCClient
+    server: Glewlwyd, oidc_client: OIDCClient
 ) -> None:
     person = Person(server.browser())
     with pytest.raises(SignInFailedError, match="The sign-in was not finished") as caught:
-        sign_in(party, person, loopback_redirect(None, (0,)), timeout=1)
+        sign_in(oidc_client, person, loopback_redirect(None, (0,)), timeout=1)
     assert person.answer().status_code == 403
     assert "register http://127.0.0.1/callback (with any port) there" in caught.value.remedy
     assert caught.value.remedy.endswith("or set cognito_redirect_ports to a port it knows")
@@ -110,51 +110,51 @@ def test_its_id_token_names_the_client_twice_and_the_access_token(signed_in: Aut
 def test_its_id_token_is_refused_where_it_belongs_to_something_else(
     server: Glewlwyd,
     signed_in: AuthenticationResult,
-    party_of: PartyOf,
+    make_client: MakeClient,
     client: str,
     access_token: str | None,
     message: str,
 ) -> None:
-    party = party_of(server.issuer, client)
+    oidc_client = make_client(server.issuer, client)
     answer = TokenAnswer(id_token=signed_in.id_token, access_token=access_token or signed_in.access_token)
     with pytest.raises(SignInFailedError, match=message):
-        validate_response(party, party.metadata(), answer)
+        validate_response(oidc_client, oidc_client.metadata(), answer)
 
 
 # --- renewing -----------------------------------------------------------------------------------------------------
 
 
-def test_a_refresh_without_an_id_token_keeps_the_new_refresh_token_then_names_the_providers_setting(
-    party: OIDCClient, signed_in: AuthenticationResult
+def test_a_refresh_without_an_id_token_stores_the_new_refresh_token_then_names_the_providers_setting(
+    oidc_client: OIDCClient, signed_in: AuthenticationResult
 ) -> None:
-    kept: list[TokenAnswer] = []
+    stored: list[TokenAnswer] = []
     with pytest.raises(NoIdTokenError, match="renewed the session without an ID token") as caught:
-        refresh_tokens(party, signed_in.refresh_token or "", subject=signed_in.subject, persist=kept.append)
-    assert kept == [caught.value.answer]
-    assert kept[0].rotated
-    assert kept[0].refresh_token not in (None, signed_in.refresh_token)
-    assert party.provider.refresh_remedy in caught.value.remedy
+        refresh_tokens(oidc_client, signed_in.refresh_token or "", subject=signed_in.subject, persist=stored.append)
+    assert stored == [caught.value.answer]
+    assert stored[0].rotated
+    assert stored[0].refresh_token not in (None, signed_in.refresh_token)
+    assert oidc_client.provider.refresh_remedy in caught.value.remedy
 
 
-def test_the_refresh_token_that_was_kept_is_the_one_that_works(
-    party: OIDCClient, signed_in: AuthenticationResult
+def test_the_stored_refresh_token_is_the_one_that_works(
+    oidc_client: OIDCClient, signed_in: AuthenticationResult
 ) -> None:
     current = signed_in.refresh_token or ""
     for _ in range(3):
         with pytest.raises(NoIdTokenError) as caught:
-            refresh_tokens(party, current)
+            refresh_tokens(oidc_client, current)
         assert caught.value.answer.refresh_token not in (None, current)
         current = caught.value.answer.refresh_token or ""
 
 
 def test_a_refresh_token_used_twice_asks_for_a_sign_in_without_being_called_dead(
-    party: OIDCClient, signed_in: AuthenticationResult
+    oidc_client: OIDCClient, signed_in: AuthenticationResult
 ) -> None:
     with pytest.raises(NoIdTokenError) as first:
-        refresh_tokens(party, signed_in.refresh_token or "")
+        refresh_tokens(oidc_client, signed_in.refresh_token or "")
     for token in (signed_in.refresh_token, first.value.answer.refresh_token):
         with pytest.raises(SignInRequiredError, match=r"did not renew .* \(HTTP 400, no error code\)") as caught:
-            refresh_tokens(party, token or "")
+            refresh_tokens(oidc_client, token or "")
         assert not isinstance(caught.value, GrantEndedError | NoIdTokenError)
 
 
@@ -162,25 +162,25 @@ def test_a_refresh_token_used_twice_asks_for_a_sign_in_without_being_called_dead
     ("client", "secret", "revoked"), [("confidential", glewlwyd.SECRET, True), ("native", None, False)]
 )
 def test_signing_out_revokes_where_glewlwyd_lets_the_client_and_says_so_where_not(
-    server: Glewlwyd, party_of: PartyOf, client: str, secret: str | None, revoked: bool
+    server: Glewlwyd, make_client: MakeClient, client: str, secret: str | None, revoked: bool
 ) -> None:
-    party = party_of(server.issuer, client, secret)
-    found = sign_in(party, Person(server.browser()), loopback_redirect(server.redirect_uri, ()))
-    outcome = revoke(party, found.refresh_token or "")
+    oidc_client = make_client(server.issuer, client, secret)
+    found = sign_in(oidc_client, Person(server.browser()), loopback_redirect(server.redirect_uri, ()))
+    outcome = revoke(oidc_client, found.refresh_token or "")
     assert outcome.revoked is revoked
     assert ("401" in outcome.reason) is not revoked
     expected = SignInRequiredError if revoked else NoIdTokenError
     with pytest.raises(expected) as caught:
-        refresh_tokens(party, found.refresh_token or "")
+        refresh_tokens(oidc_client, found.refresh_token or "")
     assert type(caught.value) is expected
 
 
-# --- the session that is kept -------------------------------------------------------------------------------------
+# --- the stored session ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A signed-in person's session as `login` leaves it, on the way to AWS."""
+class StoredSession:
+    """A signed-in user's session as `login` leaves it, on the way to AWS."""
 
     settings: Settings
     store: MemoryStore = field(default_factory=MemoryStore)
@@ -189,7 +189,7 @@ class Kept:
     def sessions(self) -> Sessions:
         return Sessions(self.settings, self.store)
 
-    def keep(self, answer: AuthenticationResult) -> None:
+    def put(self, answer: AuthenticationResult) -> None:
         self.sessions.write(
             Session(
                 sign_in_id="sign-in-1",
@@ -204,11 +204,11 @@ class Kept:
         )
 
     def fetch(self, *, later: float) -> str:
-        """The login token, asked for `later` seconds from now."""
-        patience = replace(system_clock(), now=lambda: time.time() + later)
+        """Return the login token, requested `later` seconds from now."""
+        later_clock = replace(system_clock(), now=lambda: time.time() + later)
         clients = Clients(self.settings, botocore.session.Session)
         source = source_of(self.settings).open(
-            self.settings, SourceContext(self.store, {}, patience, clients, pytest.fail)
+            self.settings, SourceContext(self.store, {}, later_clock, clients, pytest.fail)
         )
         assert source is not None
         return source.fetch(RefreshContext()).value
@@ -220,8 +220,8 @@ class Kept:
 
 
 @pytest.fixture
-def kept_of(server: Glewlwyd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Kept]:
-    def make(pool_id: str = "eu-west-1:00000000-0000-0000-0000-000000000000", endpoint_url: str = "") -> Kept:
+def stored_session(server: Glewlwyd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., StoredSession]:
+    def make(pool_id: str = "eu-west-1:00000000-0000-0000-0000-000000000000", endpoint_url: str = "") -> StoredSession:
         lines = [
             "[profile ada]",
             "region = eu-west-1",
@@ -235,47 +235,47 @@ def kept_of(server: Glewlwyd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
         monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        return Kept(load_settings("ada", environ={}))
+        return StoredSession(load_settings("ada", environ={}))
 
     return make
 
 
-def test_a_session_whose_refresh_brings_no_id_token_is_kept_with_the_rotated_refresh_token(
-    signed_in: AuthenticationResult, kept_of: Callable[..., Kept]
+def test_a_session_whose_refresh_brings_no_id_token_is_stored_with_the_rotated_refresh_token(
+    signed_in: AuthenticationResult, stored_session: Callable[..., StoredSession]
 ) -> None:
-    kept = kept_of()
-    kept.keep(signed_in)
-    assert kept.fetch(later=0) == signed_in.login_token
+    stored = stored_session()
+    stored.put(signed_in)
+    assert stored.fetch(later=0) == signed_in.login_token
     with pytest.raises(SignInRequiredError, match="without an ID token") as caught:
-        kept.fetch(later=7200)
+        stored.fetch(later=7200)
     assert "Run: cognito-federation login --profile ada. To be spared that, let the provider" in caught.value.remedy
-    rotated = kept.refresh_token()
+    rotated = stored.refresh_token()
     assert rotated not in (None, signed_in.refresh_token)
     with pytest.raises(SignInRequiredError, match="without an ID token"):  # the rotated one was good
-        kept.fetch(later=7200)
-    assert kept.refresh_token() not in (None, rotated)
+        stored.fetch(later=7200)
+    assert stored.refresh_token() not in (None, rotated)
 
 
 def test_a_session_whose_refresh_token_was_used_elsewhere_asks_for_a_sign_in_and_is_not_forgotten(
-    party: OIDCClient, signed_in: AuthenticationResult, kept_of: Callable[..., Kept]
+    oidc_client: OIDCClient, signed_in: AuthenticationResult, stored_session: Callable[..., StoredSession]
 ) -> None:
-    kept = kept_of()
-    kept.keep(signed_in)
+    stored = stored_session()
+    stored.put(signed_in)
     with pytest.raises(NoIdTokenError):
-        refresh_tokens(party, signed_in.refresh_token or "")
+        refresh_tokens(oidc_client, signed_in.refresh_token or "")
     with pytest.raises(SignInRequiredError, match="HTTP 400, no error code") as caught:
-        kept.fetch(later=7200)
+        stored.fetch(later=7200)
     assert caught.value.remedy == "Run: cognito-federation login --profile ada"
-    assert kept.refresh_token() == signed_in.refresh_token
+    assert stored.refresh_token() == signed_in.refresh_token
 
 
 def test_its_sign_in_gets_credentials_from_an_identity_pool(
-    server: Glewlwyd, world: World, signed_in: AuthenticationResult, kept_of: Callable[..., Kept]
+    server: Glewlwyd, world: World, signed_in: AuthenticationResult, stored_session: Callable[..., StoredSession]
 ) -> None:
     world.trust_issuer(server.issuer, ["native"])
-    kept = kept_of(world.pool_id, world.endpoint_url)
-    kept.keep(signed_in)
-    credentials = fetcher_for(kept.settings, store=kept.store, environ={}).credentials()
+    stored = stored_session(world.pool_id, world.endpoint_url)
+    stored.put(signed_in)
+    credentials = fetcher_for(stored.settings, store=stored.store, environ={}).credentials()
     assert credentials.identity_id.startswith("eu-west-1:")
     assert [(c.operation, c.status) for c in world.calls()] == [("GetId", 200), ("GetCredentialsForIdentity", 200)]
 
@@ -283,28 +283,30 @@ def test_its_sign_in_gets_credentials_from_an_identity_pool(
 # --- signing in by device code ------------------------------------------------------------------------------------
 
 
-def test_a_device_signs_in_once_the_code_is_entered(server: Glewlwyd, party_of: PartyOf, patient: Now) -> None:
+def test_a_device_signs_in_once_the_code_is_entered(server: Glewlwyd, make_client: MakeClient, patient: Now) -> None:
     def enter(prompt: SignInPrompt) -> None:
         assert prompt.complete_url is not None
         assert "deviceComplete" in server.browser().open(prompt.complete_url).headers["location"]
 
-    found = sign_in_with_device(party_of(server.issuer, "native", clock=patient), announce=enter)
+    found = sign_in_with_device(make_client(server.issuer, "native", clock=patient), announce=enter)
     assert found.user_label == "Ada (ada@example.com)"
     assert found.claims["azp"] == "native"
     assert found.refresh_token
 
 
 def test_a_poller_in_a_hurry_is_slowed_down_for_good_each_time_the_server_says_so(
-    server: Glewlwyd, party_of: PartyOf, patient: Now, fake_clock: FakeClock
+    server: Glewlwyd, make_client: MakeClient, patient: Now, fake_clock: FakeClock
 ) -> None:
-    """The clock of the poller runs ahead of the server's, so every poll but the first comes too early."""
+    """The poller's clock is ahead of the server's, so every poll but the first comes too early."""
     with pytest.raises(SignInFailedError, match="The code was not entered within 40 seconds"):
-        sign_in_with_device(party_of(server.issuer, "native", clock=patient), announce=lambda p: None, timeout=40)
+        sign_in_with_device(make_client(server.issuer, "native", clock=patient), announce=lambda p: None, timeout=40)
     assert fake_clock.slept == [2, 2, 7, 12, 17]
 
 
-def test_a_device_that_was_told_to_slow_down_is_signed_in_at_the_next_poll(server: Glewlwyd, party_of: PartyOf) -> None:
-    """In real time: two polls in a second are too many, and after five more seconds all is well again."""
+def test_a_device_that_was_told_to_slow_down_is_signed_in_at_the_next_poll(
+    server: Glewlwyd, make_client: MakeClient
+) -> None:
+    """In real time: two polls in a second are too many, and after five more seconds polling works again."""
     slept: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -313,9 +315,9 @@ def test_a_device_that_was_told_to_slow_down_is_signed_in_at_the_next_poll(serve
             assert server.browser().open(device.verification_uri_complete or "")
         threading.Event().wait(seconds)
 
-    party = party_of(server.issuer, "native", clock=Now(sleep=sleep))
-    metadata = party.metadata()
-    device = replace(authorize_device(party, metadata), interval=0.1)
-    answer = poll(party, metadata, device, 60)
+    oidc_client = make_client(server.issuer, "native", clock=Now(sleep=sleep))
+    metadata = oidc_client.metadata()
+    device = replace(authorize_device(oidc_client, metadata), interval=0.1)
+    answer = poll(oidc_client, metadata, device, 60)
     assert [round(pause, 1) for pause in slept] == [0.1, 0.1, 5.1]
-    assert validate_response(party, metadata, answer).user_label == "Ada (ada@example.com)"
+    assert validate_response(oidc_client, metadata, answer).user_label == "Ada (ada@example.com)"

@@ -215,7 +215,7 @@ def test_an_rsa_key_under_2048_bits_proves_nothing_and_nothing_is_warned_of(
     assert not [str(each.message) for each in recwarn if "key" in str(each.message).lower()]
 
 
-def test_a_good_key_beside_a_worthless_one_is_taken(provider: FakeProvider, keys: KeySet) -> None:
+def test_a_good_key_next_to_a_weak_one_is_used(provider: FakeProvider, keys: KeySet) -> None:
     provider.published = [{**provider.key.jwk(), "d": "AAAA"}, provider.key.jwk()]
     assert verify(provider, keys, provider.key.sign(provider.claims()))
 

@@ -54,7 +54,7 @@ def test_every_named_provider_is_found_by_its_name_and_stands_on_the_pages(name:
         ("http://[::1]:3000", "http://[::1]:3000", "[::1]:3000"),
     ],
 )
-def test_any_domain_or_issuer_is_a_provider_and_its_key_keeps_path_case_and_port(
+def test_any_domain_or_issuer_is_a_provider_and_its_key_has_the_same_path_case_and_port(
     provider: str, issuer: str, key: str
 ) -> None:
     found = resolve(provider)
@@ -140,7 +140,7 @@ def test_an_issuer_for_a_provider_that_has_none_is_refused() -> None:
 @pytest.mark.parametrize(
     "provider", ["apple", "twitter", "developer", "guest", "arn:aws:iam::123456789012:saml-provider/C"]
 )
-def test_where_nobody_can_sign_in_the_reason_is_said(provider: str) -> None:
+def test_where_sign_in_is_impossible_the_reason_is_said(provider: str) -> None:
     assert resolve(provider).no_sign_in_reason
 
 

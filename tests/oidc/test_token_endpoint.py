@@ -34,57 +34,57 @@ SECRET = "canary-refresh-token"
 
 
 def test_a_renewal_gives_a_verified_answer_and_says_that_the_refresh_token_rotated(
-    provider: FakeProvider, party: OIDCClient
+    provider: FakeProvider, oidc_client: OIDCClient
 ) -> None:
-    kept: list[TokenAnswer] = []
-    found = refresh_tokens(party, SECRET, subject="user-1", persist=kept.append)
+    stored: list[TokenAnswer] = []
+    found = refresh_tokens(oidc_client, SECRET, subject="user-1", persist=stored.append)
     assert (found.refresh_token, found.rotated, found.subject) == ("the-refresh-token", True, "user-1")
-    assert (kept[0].refresh_token, kept[0].rotated) == ("the-refresh-token", True)
+    assert (stored[0].refresh_token, stored[0].rotated) == ("the-refresh-token", True)
     assert provider.asked[-1][1] == {"grant_type": "refresh_token", "refresh_token": SECRET, "client_id": "client-1"}
-    assert "the-" not in repr(found) + repr(kept)
+    assert "the-" not in repr(found) + repr(stored)
 
 
 @pytest.mark.parametrize("sent_back", [None, SECRET])
-def test_without_a_new_refresh_token_the_old_one_is_kept(
-    provider: FakeProvider, party: OIDCClient, sent_back: str | None
+def test_without_a_new_refresh_token_the_old_one_is_retained(
+    provider: FakeProvider, oidc_client: OIDCClient, sent_back: str | None
 ) -> None:
     provider.token_changes["refresh_token"] = sent_back
-    found = refresh_tokens(party, SECRET)
+    found = refresh_tokens(oidc_client, SECRET)
     assert (found.refresh_token, found.rotated) == (SECRET, False)
 
 
 def test_the_rotated_token_is_handed_over_before_anything_is_verified(
-    provider: FakeProvider, party: OIDCClient
+    provider: FakeProvider, oidc_client: OIDCClient
 ) -> None:
-    kept: list[TokenAnswer] = []
+    stored: list[TokenAnswer] = []
     provider.claim_changes["iss"] = "https://evil.example"
     with pytest.raises(TokenRefreshError, match="issued by"):
-        refresh_tokens(party, SECRET, persist=kept.append)
-    assert kept[0].refresh_token == "the-refresh-token"
+        refresh_tokens(oidc_client, SECRET, persist=stored.append)
+    assert stored[0].refresh_token == "the-refresh-token"
 
 
 def test_a_store_that_fails_ends_the_renewal_before_the_token_is_used(
-    provider: FakeProvider, party: OIDCClient
+    provider: FakeProvider, oidc_client: OIDCClient
 ) -> None:
     def fail(answer: TokenAnswer) -> None:
         raise OSError("read-only")
 
     with pytest.raises(OSError, match="read-only"):
-        refresh_tokens(party, SECRET, persist=fail)
+        refresh_tokens(oidc_client, SECRET, persist=fail)
     assert provider.jwks_fetches == 0
 
 
-def test_another_subject_than_before_is_refused(party: OIDCClient) -> None:
+def test_another_subject_than_before_is_refused(oidc_client: OIDCClient) -> None:
     with pytest.raises(TokenRefreshError, match="another user"):
-        refresh_tokens(party, SECRET, subject="user-2")
+        refresh_tokens(oidc_client, SECRET, subject="user-2")
 
 
 def test_a_renewal_without_an_id_token_asks_for_sign_in_and_carries_the_new_refresh_token(
-    provider: FakeProvider, party: OIDCClient
+    provider: FakeProvider, oidc_client: OIDCClient
 ) -> None:
     provider.token_changes["id_token"] = None
     with pytest.raises(NoIdTokenError, match="without an ID token") as caught:
-        refresh_tokens(party, SECRET)
+        refresh_tokens(oidc_client, SECRET)
     assert isinstance(caught.value, SignInRequiredError)
     assert caught.value.answer.refresh_token == "the-refresh-token"
     assert "offline_access" in caught.value.remedy
@@ -115,21 +115,23 @@ def test_a_renewal_without_an_id_token_asks_for_sign_in_and_carries_the_new_refr
 )
 def test_a_refused_renewal_is_sorted_and_only_invalid_grant_ends_the_grant(
     provider: FakeProvider,
-    party: OIDCClient,
+    oidc_client: OIDCClient,
     response: Callable[[], Response],
     error: type[CognitoFederationError],
 ) -> None:
     provider.token_responses.append(response())
     with pytest.raises(error) as caught:
-        refresh_grant(party, party.metadata(), SECRET)
+        refresh_grant(oidc_client, oidc_client.metadata(), SECRET)
     assert isinstance(caught.value, GrantEndedError) == (error is GrantEndedError)
     assert SECRET not in str(caught.value)
 
 
-def test_an_error_description_that_quotes_the_token_is_not_quoted_on(provider: FakeProvider, party: OIDCClient) -> None:
+def test_an_error_description_that_quotes_the_token_is_not_quoted_on(
+    provider: FakeProvider, oidc_client: OIDCClient
+) -> None:
     provider.token_responses.append(refusal("invalid_grant", error_description=f"token {SECRET} was used before"))
     with pytest.raises(GrantEndedError, match=r"invalid_grant: token … was used before"):
-        refresh_grant(party, party.metadata(), SECRET)
+        refresh_grant(oidc_client, oidc_client.metadata(), SECRET)
 
 
 @pytest.mark.parametrize(
@@ -137,25 +139,25 @@ def test_an_error_description_that_quotes_the_token_is_not_quoted_on(provider: F
     [(None, True), (["client_secret_basic", "client_secret_post"], True), (["client_secret_post"], False)],
 )
 def test_a_confidential_client_authenticates_as_the_provider_wants(
-    provider: FakeProvider, party_of: Callable[..., OIDCClient], methods: list[str] | None, basic: bool
+    provider: FakeProvider, make_client: Callable[..., OIDCClient], methods: list[str] | None, basic: bool
 ) -> None:
     provider.discovery_changes["token_endpoint_auth_methods_supported"] = methods
-    party = party_of(provider.issuer, "client:1", "s3 cr&t")
-    refresh_grant(party, party.metadata(), SECRET)
+    oidc_client = make_client(provider.issuer, "client:1", "s3 cr&t")
+    refresh_grant(oidc_client, oidc_client.metadata(), SECRET)
     asked = provider.asked[-1][1]
     if basic:
         assert base64.b64decode(asked["Authorization"].removeprefix("Basic ")) == b"client%3A1:s3+cr%26t"
         assert "client_secret" not in asked
     else:
         assert (asked["client_id"], asked["client_secret"]) == ("client:1", "s3 cr&t")
-    assert "s3 cr&t" not in repr(party)
+    assert "s3 cr&t" not in repr(oidc_client)
 
 
 @pytest.mark.parametrize("error", ["invalid_grant", "invalid_request"])
-def test_a_refused_code_is_a_failed_sign_in(provider: FakeProvider, party: OIDCClient, error: str) -> None:
+def test_a_refused_code_is_a_failed_sign_in(provider: FakeProvider, oidc_client: OIDCClient, error: str) -> None:
     provider.token_responses.append(refusal(error, error_description="bad the-verifier"))
     with pytest.raises(SignInFailedError, match=rf"refused the sign-in \({error}: bad …\)"):
-        exchange_code(party, party.metadata(), code="c", code_verifier="the-verifier", redirect_uri="r")
+        exchange_code(oidc_client, oidc_client.metadata(), code="c", code_verifier="the-verifier", redirect_uri="r")
 
 
 @pytest.mark.parametrize(
@@ -163,31 +165,31 @@ def test_a_refused_code_is_a_failed_sign_in(provider: FakeProvider, party: OIDCC
     [(600, True), ("600", True), (600.5, True), (None, False), (True, False), (-1, False), ("x", False), ([], False)],
 )
 def test_expires_in_is_taken_as_number_or_digits(
-    provider: FakeProvider, party: OIDCClient, expires_in: Any, known: bool
+    provider: FakeProvider, oidc_client: OIDCClient, expires_in: Any, known: bool
 ) -> None:
     provider.token_changes["expires_in"] = expires_in
-    answer = refresh_grant(party, party.metadata(), SECRET)
+    answer = refresh_grant(oidc_client, oidc_client.metadata(), SECRET)
     assert (answer.expires_at is not None) == known
 
 
 def test_revocation_says_whether_it_worked_and_never_raises(
-    provider: FakeProvider, party_of: Callable[..., OIDCClient], httpserver: HTTPServer
+    provider: FakeProvider, make_client: Callable[..., OIDCClient], httpserver: HTTPServer
 ) -> None:
-    assert revoke(party_of(provider.issuer), SECRET).reason.endswith("has no revocation endpoint")
+    assert revoke(make_client(provider.issuer), SECRET).reason.endswith("has no revocation endpoint")
     provider.discovery_changes["revocation_endpoint"] = f"{provider.issuer}/revoke"
     httpserver.expect_oneshot_request("/revoke", method="POST").respond_with_data("")
     httpserver.expect_oneshot_request("/revoke").respond_with_json({"error": "unsupported_token_type"}, 400)
     httpserver.expect_oneshot_request("/revoke").respond_with_data("", 503)
-    party = party_of(provider.issuer)
-    assert revoke(party, SECRET).revoked
-    assert "unsupported_token_type" in revoke(party, SECRET).reason
-    assert "503" in revoke(party, SECRET).reason
-    assert not revoke(party_of("https://127.0.0.1:9"), SECRET).revoked
+    oidc_client = make_client(provider.issuer)
+    assert revoke(oidc_client, SECRET).revoked
+    assert "unsupported_token_type" in revoke(oidc_client, SECRET).reason
+    assert "503" in revoke(oidc_client, SECRET).reason
+    assert not revoke(make_client("https://127.0.0.1:9"), SECRET).revoked
 
 
 @pytest.fixture
-def table_party(httpserver: HTTPServer) -> Callable[..., OIDCClient]:
-    """Facebook or Amazon with the endpoints of the table on this machine."""
+def table_client(httpserver: HTTPServer) -> Callable[..., OIDCClient]:
+    """Facebook or Amazon, with the endpoints of the table on this machine."""
 
     def make(name: str, secret: str | None = None) -> OIDCClient:
         from dataclasses import replace
@@ -209,11 +211,11 @@ def respond(httpserver: HTTPServer, *answers: dict[str, Any], status: int = 200)
 
 
 def test_facebook_exchanges_for_a_long_lived_token_that_later_renews_itself(
-    httpserver: HTTPServer, table_party: Callable[..., OIDCClient]
+    httpserver: HTTPServer, table_client: Callable[..., OIDCClient]
 ) -> None:
-    party = table_party("facebook", "app-secret")
+    oidc_client = table_client("facebook", "app-secret")
     respond(httpserver, {"access_token": "long", "expires_in": 5183944}, {"access_token": "longer"})
-    answer = exchange_for_long_lived(party, party.metadata(), TokenAnswer(access_token="short"))
+    answer = exchange_for_long_lived(oidc_client, oidc_client.metadata(), TokenAnswer(access_token="short"))
     assert (answer.access_token, answer.refresh_token) == ("long", "long")
     form = httpserver.log[0][0].form.to_dict()
     assert form == {
@@ -222,29 +224,29 @@ def test_facebook_exchanges_for_a_long_lived_token_that_later_renews_itself(
         "client_id": "app",
         "client_secret": "app-secret",
     }
-    renewed = refresh_tokens(party, "long", subject="1")
+    renewed = refresh_tokens(oidc_client, "long", subject="1")
     assert (renewed.login_token, renewed.refresh_token, renewed.rotated) == ("longer", "longer", True)
 
 
-def test_facebook_without_the_app_secret_keeps_its_short_token(table_party: Callable[..., OIDCClient]) -> None:
-    party = table_party("facebook")
+def test_facebook_without_the_app_secret_retains_its_short_token(table_client: Callable[..., OIDCClient]) -> None:
+    oidc_client = table_client("facebook")
     short = TokenAnswer(access_token="short")
-    assert exchange_for_long_lived(party, party.metadata(), short) is short
+    assert exchange_for_long_lived(oidc_client, oidc_client.metadata(), short) is short
 
 
 def test_facebooks_own_shape_of_an_expired_token_ends_the_grant(
-    httpserver: HTTPServer, table_party: Callable[..., OIDCClient]
+    httpserver: HTTPServer, table_client: Callable[..., OIDCClient]
 ) -> None:
-    party = table_party("facebook", "app-secret")
+    oidc_client = table_client("facebook", "app-secret")
     respond(httpserver, {"error": {"message": "expired", "type": "OAuthException", "code": 190}}, status=400)
     with pytest.raises(GrantEndedError, match="190: expired"):
-        refresh_grant(party, party.metadata(), "long")
+        refresh_grant(oidc_client, oidc_client.metadata(), "long")
 
 
-def test_amazon_gives_access_tokens_and_keeps_its_refresh_token(
-    httpserver: HTTPServer, table_party: Callable[..., OIDCClient]
+def test_amazon_gives_access_tokens_and_retains_its_refresh_token(
+    httpserver: HTTPServer, table_client: Callable[..., OIDCClient]
 ) -> None:
     respond(httpserver, {"access_token": "Atza|x", "expires_in": 3600})
-    found = refresh_tokens(table_party("amazon"), "Atzr|y", subject="amzn1.account.A")
+    found = refresh_tokens(table_client("amazon"), "Atzr|y", subject="amzn1.account.A")
     assert (found.login_token, found.refresh_token, found.id_token) == ("Atza|x", "Atzr|y", None)
     assert (found.subject, found.issuer) == ("amzn1.account.A", None)

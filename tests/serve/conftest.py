@@ -1,4 +1,4 @@
-"""The same home as that of the tests of `tests/cli`."""
+"""Uses the home of the tests in `tests/cli`."""
 
 from tests.cli.conftest import home, inside
 

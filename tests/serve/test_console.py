@@ -1,4 +1,4 @@
-"""``console``: where it may lead, what it sends, and the address a browser gets."""
+"""``console``: its allowed destinations, its requests, and the address for the browser."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.thorough
 
 
 class SignInEndpoint:
-    """AWS's federation endpoint as its documentation describes it."""
+    """AWS's federation endpoint as documented."""
 
     def __init__(self, server: HTTPServer) -> None:
         self.asked: list[Request] = []
@@ -165,7 +165,7 @@ def test_keys_go_nowhere_without_tls(home: ModuleHome, endpoint: str) -> None:
 
 
 def _browser(tmp_path: Path, visits: int) -> dict[str, str]:
-    """A browser that only notes what it is given, where that page sends it, and where that leads."""
+    """A browser that only records the page it gets, where that page sends it, and where that leads."""
     script = tmp_path / "browser"
     script.write_text(
         '#!/bin/sh\nprintf "%s" "$1" > "$0.argument"\npage="${1#file://}"\n'
@@ -288,5 +288,5 @@ def test_a_browser_that_never_comes_is_said() -> None:
     one_shot = OneShotRedirect("https://console.aws.amazon.com/", random=lambda n: "r" * n)
     told: list[bool] = []
     with one_shot as redirect, pytest.raises(SignInFailedError, match="--print"):
-        redirect.wait(timeout=0.1, patience=0.05, unopened=lambda: told.append(True))
+        redirect.wait(timeout=0.1, reminder_after=0.05, unopened=lambda: told.append(True))
     assert told == [True]

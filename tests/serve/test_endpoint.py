@@ -1,4 +1,4 @@
-"""The endpoint: who gets an answer, who does not, what renews, and what a sign-out does."""
+"""The endpoint: who gets an answer and who does not, renewals, and the effect of a sign-out."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ pytestmark = pytest.mark.thorough
 
 @pytest.fixture
 def endpoint(inside: ModuleHome) -> Iterator[Endpoint]:
-    with Endpoint(fetcher_for(load_settings("demo"))) as served:
-        yield served
+    with Endpoint(fetcher_for(load_settings("demo"))) as endpoint:
+        yield endpoint
     for thread in threading.enumerate():
         if thread.name == "cognito-federation-renewal":
-            thread.join(20)  # what it has begun must not be counted in the next test
+            thread.join(20)  # its running calls must not be counted in the next test
 
 
 def ask(
     endpoint: Endpoint, method: str = "GET", path: str | None = None, **headers: str | None
 ) -> tuple[int, dict[str, str], bytes]:
-    """One request; a header given as None is left out, `_` in a name stands for `-`."""
+    """Send one request; a header with the value None is left out, `_` in a name means `-`."""
     variables = endpoint.variables()
     sent: dict[str, str | None] = {
         "Host": f"127.0.0.1:{endpoint.port}",
@@ -109,7 +109,9 @@ def test_botocore_takes_its_credentials_from_it(endpoint: Endpoint, monkeypatch:
     ],
     ids=str,
 )
-def test_whoever_is_not_the_program_gets_nothing(endpoint: Endpoint, change: dict[str, str], status: int) -> None:
+def test_every_other_caller_than_the_program_gets_nothing(
+    endpoint: Endpoint, change: dict[str, str], status: int
+) -> None:
     answered, headers, body = ask(
         endpoint, **{name: value and value.replace("{port}", str(endpoint.port)) for name, value in change.items()}
     )
@@ -209,13 +211,13 @@ def test_a_client_has_time_to_send_its_request_although_another_one_waits_for_it
 
 def test_a_client_that_trickles_is_cut(inside: ModuleHome, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LoopbackServer, "request_time", 0.5)
-    served = Endpoint(fetcher_for(load_settings("demo")))
-    with served, socket.create_connection(("127.0.0.1", served.port), timeout=20) as client:
+    endpoint = Endpoint(fetcher_for(load_settings("demo")))
+    with endpoint, socket.create_connection(("127.0.0.1", endpoint.port), timeout=20) as client:
         assert _trickle(client) < 100
 
 
 def _trickle(client: socket.socket) -> int:
-    """Bytes that were taken before the connection was cut."""
+    """Return the number of bytes that were read before the connection was closed."""
     for sent in range(200):
         try:
             client.sendall(b"G")
@@ -260,7 +262,7 @@ def test_sdks_are_told_why_and_whether_to_try_again(inside: ModuleHome) -> None:
         assert ask(endpoint)[0] == 200
 
 
-def test_an_outage_takes_nothing_away_that_lives(inside: ModuleHome) -> None:
+def test_an_outage_takes_no_usable_credentials_away(inside: ModuleHome) -> None:
     world = inside.world
     world.credential_lifetime = 6
     with Endpoint(fetcher_for(load_settings("demo"))) as endpoint:
@@ -287,7 +289,7 @@ def test_many_who_ask_at_once_cost_one_exchange(endpoint: Endpoint, inside: Modu
     assert len(inside.world.calls("GetCredentialsForIdentity")) == 1
 
 
-def test_what_nobody_asks_for_is_renewed_once_and_then_left(inside: ModuleHome) -> None:
+def test_unused_credentials_are_renewed_once_and_then_left(inside: ModuleHome) -> None:
     inside.world.credential_lifetime = 2
     inside.world.reset_journal()
     with CredentialsInMemory(fetcher_for(load_settings("demo"))) as credentials:

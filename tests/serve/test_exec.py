@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from botocore_cognito_federation._fast_path import CHAIN_VARIABLE
-from botocore_cognito_federation.serve.child import SHADOWS
+from botocore_cognito_federation.serve.child import OVERRIDING_VARIABLES
 from tests.cli.home import ModuleHome
 
 pytestmark = pytest.mark.thorough
@@ -30,7 +30,7 @@ print(session.client("s3", endpoint_url=endpoint).get_object(Bucket=bucket, Key=
 
 
 def test_the_program_has_credentials_and_region_and_nothing_that_would_shadow_them(home: ModuleHome) -> None:
-    before = {name: "stale" for name in SHADOWS if name not in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")}
+    before = {name: "stale" for name in OVERRIDING_VARIABLES if name not in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")}
     before |= {"AWS_PROFILE": "demo", CHAIN_VARIABLE: "other", "COGNITO_FEDERATION_CLIENT_ID": "demo-client"}
     before |= {"AWS_EC2_METADATA_DISABLED": "false"}
     done = home.run("exec", "--", *PRINT_ENVIRONMENT, **before)
@@ -63,7 +63,7 @@ client.invoke_model(modelId="any", body=b"{}")
 def test_the_program_and_a_token_command_get_the_library_path_from_before_a_frozen_caller(
     home: ModuleHome, tmp_path: Path
 ) -> None:
-    """As the AWS CLI 2 starts a credential helper: with the path of its bundle, and perhaps the one from before."""
+    """Like the AWS CLI 2 starts a credential helper: with the path of its bundle, and perhaps the original one."""
     bundle, shown = tmp_path / "dist", tmp_path / "shown"
     bundle.mkdir()
     (bundle / "base_library.zip").touch()
@@ -84,7 +84,7 @@ def test_the_program_and_a_token_command_get_the_library_path_from_before_a_froz
         assert shown.read_text() == (expected or "none")
 
 
-def test_quiet_where_nobody_reads_it(home: ModuleHome) -> None:
+def test_quiet_if_stderr_is_no_terminal(home: ModuleHome) -> None:
     done = home.run("exec", "--profile", "demo", "--", "true")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -164,21 +164,21 @@ def test_without_a_program_the_users_shell_starts(home: ModuleHome, tmp_path: Pa
     assert (done.stdout, done.stderr) == ("shell with keys\n", "")
 
 
-def test_a_terminal_is_told_what_starts_and_how_long_the_credentials_live(home: ModuleHome, tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
+def test_a_terminal_shows_what_starts_and_how_long_the_credentials_are_valid(home: ModuleHome, tmp_path: Path) -> None:
+    own_end, theirs = pty.openpty()
     process = home.start("exec", "--profile", "demo", stderr=theirs, variables={"SHELL": _shell(tmp_path)})
     os.close(theirs)
     assert process.stdout is not None
     assert process.stdout.read() == "shell with keys\n"
     process.wait(60)
     told = ""
-    while select.select([ours], [], [], 0.2)[0]:
+    while select.select([own_end], [], [], 0.2)[0]:
         try:
-            told += os.read(ours, 4096).decode()
+            told += os.read(own_end, 4096).decode()
         except OSError:  # the other end of the terminal is closed
             break
     process.stdout.close()
-    os.close(ours)
+    os.close(own_end)
     assert "my-shell" in told
     assert "valid for 60 min" in told
 
@@ -237,7 +237,7 @@ print(len(keys) >= 4, session.get_credentials().method)
 
 
 def test_with_server_a_long_running_program_survives_three_expiries(home: ModuleHome) -> None:
-    """One client in one process, which a refusal would end: the world takes no key beyond its time."""
+    """One client in one process, which a refusal would end: the world accepts no expired key."""
     world = home.world
     world.credential_lifetime = 4
     words = (sys.executable, "-c", LONG_RUNNING, world.bucket, world.object_key, world.endpoint_url, "4")

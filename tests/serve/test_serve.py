@@ -91,7 +91,7 @@ def test_what_would_come_before_the_endpoint_is_named(home: ModuleHome) -> None:
     process.communicate(timeout=60)
 
 
-def test_without_credentials_nothing_is_served(home: ModuleHome) -> None:
+def test_without_credentials_the_endpoint_does_not_start(home: ModuleHome) -> None:
     (home.path / "token").unlink()
     done = home.run("serve", "--profile", "demo")
     assert done.returncode not in (0, 1)

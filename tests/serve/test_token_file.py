@@ -1,4 +1,4 @@
-"""The file with the endpoint's token: private, there as long as the endpoint, and gone however the command ends."""
+"""The file with the endpoint's token: private, as long-lived as the endpoint, and gone however the command ends."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def files(home: ModuleHome) -> list[Path]:
 
 @contextmanager
 def running(home: ModuleHome, *words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The command once it has its endpoint, and its first line; killed at the end."""
+    """The command after its endpoint has started, and its first line; killed at the end."""
     process = home.start(*words)
     assert process.stdout is not None
     try:

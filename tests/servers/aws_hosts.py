@@ -1,8 +1,8 @@
 """AWS's own host names on loopback: an HTTPS proxy that answers for them, with certificates of its own authority.
 
-Programs that are told nothing but a proxy and a CA file ask it for the hosts their rules resolve; it notes each, ends
-TLS under that name, and hands the bytes to a server on loopback. Nothing leaves the machine: a host that it does not
-answer for is refused.
+Programs that know only a proxy and a CA file ask it for the hosts that their rules resolve. It records each host,
+terminates TLS under that name, and passes the data to a server on loopback. Nothing leaves the machine: other hosts are
+refused.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class AwsHosts:
 
     Args:
         folder: for certificates.
-        route: the loopback port that answers for a host; None where nobody does.
+        route: returns the loopback port that answers for a host; None if there is none.
     """
 
     def __init__(self, folder: Path, route: Callable[[str], int | None]) -> None:
@@ -66,13 +66,13 @@ class AwsHosts:
 
     @property
     def proxy(self) -> dict[str, str]:
-        """The variables that send a program here."""
+        """Return the variables that send a program here."""
         url = f"http://{_LOOPBACK}:{self._server.server_address[1]}"
         return {"HTTPS_PROXY": url, "https_proxy": url}
 
     @property
     def variables(self) -> dict[str, str]:
-        """The same, and what lets it believe what it finds."""
+        """Return these variables, and those that make it trust the certificates."""
         return {**self.proxy, "AWS_CA_BUNDLE": str(self.ca_file)}
 
     def _tunnel(self, client: socket.socket, line: Callable[[], bytes]) -> None:
@@ -127,7 +127,7 @@ class _Server(socketserver.ThreadingTCPServer):
     block_on_close = False
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that does not like the certificate breaks off; that is for its own side to say."""
+        """A client that refuses the certificate closes the connection; its own side reports that."""
 
 
 def _pour(source: socket.socket, target: socket.socket) -> None:

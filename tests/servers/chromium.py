@@ -1,4 +1,4 @@
-"""A headless Chromium driven over its debugging pipe, which needs no driver, no port and no package."""
+"""A headless Chromium controlled over its debugging pipe, which needs no driver, no port and no package."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _SWITCHES = (
 
 
 class Tab:
-    """The one tab of a browser."""
+    """The only tab of a browser."""
 
     def __init__(self, send: Any, session: str) -> None:
         self._send = send
@@ -49,7 +49,7 @@ class Tab:
         return found
 
     def go(self, url: str) -> bool:
-        """What a browser launcher does: returns at once, whatever comes of it."""
+        """Act as a browser launcher: return at once, whatever the result."""
         self.command("Page.navigate", url=url)
         return True
 
@@ -58,7 +58,7 @@ class Tab:
         return answer.get("result", {}).get("value")
 
     def wait_for(self, expression: str) -> None:
-        """Until the page has made `expression` true; a page that is being left has no value."""
+        """Wait until `expression` is true on the page; a page that is being left has no value."""
         deadline = time.monotonic() + _TIME
         while time.monotonic() < deadline:
             if self.evaluate(f"document.readyState === 'complete' && Boolean({expression})"):
@@ -67,25 +67,25 @@ class Tab:
         raise AssertionError(f"{expression} never held on {self.evaluate('document.title + document.body.innerText')}")
 
     def resize(self, width: int, height: int) -> None:
-        """The window, in pixels of the page; narrow ones are a phone's."""
+        """Set the size of the window, in pixels of the page; narrow ones are a phone's."""
         self.command(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=2, mobile=width < 600
         )
 
     def screenshot(self, path: Path, scheme: str) -> None:
-        """The page as somebody with a light or a dark desktop sees it."""
+        """Show the page as on a light or a dark desktop."""
         self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         path.write_bytes(base64.b64decode(self.command("Page.captureScreenshot", format="png")["data"]))
 
 
 @contextlib.contextmanager
 def chromium(profile: Path) -> Iterator[Tab]:
-    """A browser with a fresh profile in `profile`; gone with the `with` block."""
+    """Start a browser with a new profile in `profile`; it ends with the `with` block."""
     binary = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if binary is None:
         lacking("no Chromium on the PATH: the pages cannot be seen")
     to_browser, from_browser = os.pipe(), os.pipe()
-    # Chromium reads its commands from descriptor 3 and answers on 4; high numbers first, so that none is in the way.
+    # Chromium reads its commands from descriptor 3 and answers on 4; high numbers first, to avoid collisions.
     reads, writes = (fcntl.fcntl(fd, fcntl.F_DUPFD, 20) for fd in (to_browser[0], from_browser[1]))
 
     def as_three_and_four() -> None:
@@ -130,7 +130,7 @@ def _first_tab(writer: int, reader: int) -> Tab:
         message: dict[str, Any] = {"id": number, "method": method, "params": parameters}
         if session is not None:
             message["sessionId"] = session
-        with one_at_a_time:  # a sign-in opens its address from a thread of its own
+        with one_at_a_time:  # a sign-in opens its address from a separate thread
             os.write(writer, json.dumps(message).encode() + b"\0")
             while True:
                 answer = answers.get(timeout=_TIME)

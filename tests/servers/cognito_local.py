@@ -1,6 +1,6 @@
-"""cognito-local (npm): the one emulator whose UserMigration trigger shows what reaches it as validationData.
+"""cognito-local (npm): the only emulator whose UserMigration trigger shows the validationData that reaches it.
 
-No SRP and no GetTokensFromRefreshToken, so the fallback for endpoints without that operation is met here too.
+It has no SRP and no GetTokensFromRefreshToken, so it also tests the fallback for endpoints without that operation.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PACKAGE = "cognito-local@5.3.0"
 
 @dataclass
 class CognitoLocal:
-    """A running one; `events` are what its triggers were called with."""
+    """A running server; `events` are the events of its triggers."""
 
     endpoint_url: str
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -46,7 +46,7 @@ class CognitoLocal:
 
 @contextlib.contextmanager
 def _lambda_endpoint(invoked: Callable[[dict[str, Any]], dict[str, Any]]) -> Iterator[str]:
-    """What the emulator takes for AWS Lambda: every function is `invoked`."""
+    """The emulator's AWS Lambda: every function is `invoked`."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -74,13 +74,13 @@ def _lambda_endpoint(invoked: Callable[[dict[str, Any]], dict[str, Any]]) -> Ite
 
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[CognitoLocal]:
-    """A cognito-local whose triggers all answer as a user migration does, ended afterwards."""
+    """Start a cognito-local whose triggers all answer like a user migration; end it afterwards."""
     packages = npm_folder("cognito-local", PACKAGE)
     port = free_port()
-    served = CognitoLocal(f"http://127.0.0.1:{port}")
+    emulator = CognitoLocal(f"http://127.0.0.1:{port}")
 
     def invoked(event: dict[str, Any]) -> dict[str, Any]:
-        served.events.append(event)
+        emulator.events.append(event)
         if event["triggerSource"].startswith("UserMigration"):
             return {"userAttributes": {"email": "ada@example.com"}, "finalUserStatus": "CONFIRMED"}
         return {}
@@ -89,7 +89,7 @@ def running(folder: Path) -> Iterator[CognitoLocal]:
         credentials = {"accessKeyId": "local", "secretAccessKey": "local"}
         config = {
             "LambdaClient": {"endpoint": lambda_url, "region": "local", "credentials": credentials},
-            "TokenConfig": {"IssuerDomain": served.endpoint_url},
+            "TokenConfig": {"IssuerDomain": emulator.endpoint_url},
             "ServerConfig": {"hostname": "127.0.0.1", "port": port},
             "TriggerFunctions": {"PostAuthentication": "post", "PreTokenGeneration": "pretok", "UserMigration": "mig"},
             "UserPoolDefaults": {"UsernameAttributes": []},
@@ -100,4 +100,4 @@ def running(folder: Path) -> Iterator[CognitoLocal]:
         env = {"PATH": os.environ.get("PATH", ""), "HOME": str(folder), "HOST": "127.0.0.1", "PORT": str(port)}
         command = [shutil.which("node") or "node", str(start)]
         with serving(command, port, folder / "cognito-local.log", env=env, cwd=folder):
-            yield served
+            yield emulator

@@ -1,8 +1,8 @@
-"""glewlwyd, Debian's OpenID server in C: an honest provider whose habits differ from the certified one's.
+"""glewlwyd, Debian's OpenID server in C: a correct provider that differs from the certified one.
 
-Its device endpoint really says `slow_down`; a refresh token is good for one use, a second use is answered with 400 and
-an empty body, and ends the token that replaced it too; a refresh brings no ID token; `sub` is opaque; redirects are
-compared with their port; the issuer has a path, and the endpoints a double slash.
+Its device endpoint really answers `slow_down`. A refresh token is valid for one use; a second use is answered with 400
+and an empty body, and also ends the token that replaced it. A refresh returns no ID token. `sub` is opaque. Redirects
+are compared with their port. The issuer has a path, and the endpoints a double slash.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .tool_cache import lacking
 
 INTERVAL = 2
 SECRET = "s3cret-of-the-confidential-client"
-# Of Debian's package. The copy among its documentation is missing where images leave documentation out.
+# From Debian's package. The copy in its documentation is missing in images without documentation.
 _SCHEMA = Path("/usr/share/dbconfig-common/data/glewlwyd/install/sqlite3")
 _MODULES = Path("/usr/lib/glewlwyd")
 _TIMEOUT = 30
@@ -34,7 +34,7 @@ _TIMEOUT = 30
 
 @dataclass(frozen=True)
 class Glewlwyd:
-    """A running one, with the user "ada" and two clients: "native", public, and "confidential"."""
+    """A running server, with the user "ada" and two clients: "native", which is public, and "confidential"."""
 
     origin: str
     redirect_port: int
@@ -45,24 +45,24 @@ class Glewlwyd:
 
     @property
     def redirect_uri(self) -> str:
-        """The only one its clients have."""
+        """The only redirect URI of its clients."""
         return f"http://127.0.0.1:{self.redirect_port}/callback"
 
     def browser(self) -> GlewlwydBrowser:
-        """Somebody whom ada has lent her browser."""
+        """A browser in which ada is signed in."""
         return GlewlwydBrowser(self.origin, _signed_in(self.origin, "ada"))
 
 
 @dataclass
 class GlewlwydBrowser:
-    """What glewlwyd's sign-in page, an application in JavaScript, does for somebody who is signed in and agrees."""
+    """Do what glewlwyd's sign-in page, an application in JavaScript, does for a signed-in user who agrees."""
 
     origin: str
     session: requests.Session
     visited: list[str] = field(default_factory=list)
 
     def open(self, url: str) -> requests.Response:
-        """Open `url` and go on, granting what is asked for, until there is nowhere to go."""
+        """Open `url` and follow it, granting every request, until the end."""
         for _ in range(10):
             assert urlsplit(url).hostname == "127.0.0.1", url
             self.visited.append(url)
@@ -73,7 +73,7 @@ class GlewlwydBrowser:
             if urlsplit(url).path.endswith("/login.html"):
                 asked = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
                 if "client_id" not in asked:
-                    return answer  # a last word on its own page, such as prompt=deviceComplete
+                    return answer  # a final message on its own page, such as prompt=deviceComplete
                 url = self._granted(asked)
         raise AssertionError(f"no end after {self.visited}")
 
@@ -85,7 +85,7 @@ class GlewlwydBrowser:
 
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[Glewlwyd]:
-    """A glewlwyd that keeps its database in the folder, ended afterwards."""
+    """Start a glewlwyd with its database in the folder; end it afterwards."""
     program = shutil.which("glewlwyd")
     if program is None or not _SCHEMA.exists():
         lacking("glewlwyd is not installed (Debian's package glewlwyd)")
@@ -104,7 +104,7 @@ def running(folder: Path) -> Iterator[Glewlwyd]:
 
 
 def _configuration(origin: str, port: int, database: Path) -> str:
-    # The slash after the origin is what an administrator writes, and where the double slash comes from.
+    # Administrators write a slash after the origin, which leads to the double slash.
     return f"""
         port = {port}
         bind_address = "127.0.0.1"
@@ -143,7 +143,7 @@ def _set_up(server: Glewlwyd) -> None:
             "token_endpoint_auth_method": ["client_secret_basic"],
         },
     }
-    # client_credentials is what lets a client revoke its own tokens, once it has proved who it is.
+    # client_credentials allows a client to revoke its own tokens after it has authenticated.
     grants = ["code", "refresh_token", "device_authorization", "client_credentials"]
     for name, kind in kinds.items():
         add("client", client_id=name, name=name, redirect_uri=[server.redirect_uri], authorization_type=grants, **kind)

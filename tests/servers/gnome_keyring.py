@@ -1,4 +1,4 @@
-"""A real gnome-keyring on a message bus of its own, and a prompter that shows its question to nobody."""
+"""A real gnome-keyring on its own message bus, with a prompter that shows its question to no user."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class GnomeKeyring:
         return {"DBUS_SESSION_BUS_ADDRESS": self.bus}
 
     def items(self) -> dict[str, str]:
-        """What it holds, by name."""
+        """Return its items, by name."""
         with self._connected() as connection:
             import secretstorage
 
@@ -41,15 +41,15 @@ class GnomeKeyring:
             return {item.get_attributes()["username"]: item.get_secret().decode() for item in found}
 
     def lock(self) -> None:
-        """What a screen saver does; the next to ask makes it ask for its password."""
+        """Lock the keyring like a screen saver; the next access makes it ask for its password."""
         with self._connected() as connection:
             import secretstorage
 
             secretstorage.get_default_collection(connection).lock()
 
     @contextlib.contextmanager
-    def asking_nobody(self) -> Iterator[None]:
-        """In the place of the program that shows the question for the password, one that never answers."""
+    def with_silent_prompter(self) -> Iterator[None]:
+        """Replace the program that asks for the password by one that never answers."""
         from jeepney import DBusAddress, new_method_call
         from jeepney.io.blocking import open_dbus_connection
 
@@ -69,7 +69,7 @@ class GnomeKeyring:
 
 @contextlib.contextmanager
 def running(home: Path) -> Iterator[GnomeKeyring]:
-    """A keyring whose files are in `home`; it ends with its bus, and that with the `with` block."""
+    """Start a keyring whose files are in `home`; it ends with its bus, at the end of the `with` block."""
     for program in ("dbus-run-session", "gnome-keyring-daemon"):
         if shutil.which(program) is None:
             lacking(f"{program} is not installed")

@@ -1,7 +1,7 @@
-"""ministack: an AWS emulator whose user pools really verify SRP. Its own virtual environment, loopback only.
+"""ministack: an AWS emulator whose user pools really verify SRP, in its own virtual environment, on loopback only.
 
-It binds 0.0.0.0 and opens an MQTT listener unless told otherwise, pins its own botocore, and without `cryptography`
-does not verify the tokens it is shown.
+It binds 0.0.0.0 and opens an MQTT listener unless configured otherwise, pins its own botocore, and does not verify
+tokens without `cryptography`.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ REQUIREMENTS = ("ministack==1.5.33", "cryptography")
 
 @dataclass(frozen=True)
 class Ministack:
-    """A running one."""
+    """A running server."""
 
     endpoint_url: str
 
     def client(self, service: str) -> Any:
         """An administrator's client."""
-        make: Any = boto3.client  # its stubs want the service's name as a literal
+        make: Any = boto3.client  # its stubs need the service's name as a literal
         return make(
             service,
             region_name=REGION,
@@ -44,7 +44,7 @@ class Ministack:
 
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[Ministack]:
-    """A ministack that keeps its state in the folder, ended afterwards."""
+    """Start a ministack with its state in the folder; end it afterwards."""
     python = python_in_venv("ministack", *REQUIREMENTS)
     port = free_port()
     state = folder / "state"

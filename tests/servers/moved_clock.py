@@ -12,21 +12,21 @@ _LIBRARIES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfa
 
 @dataclass
 class MovedClock:
-    """The time of every process that has `environment()`, also of one that runs already.
+    """The time of every process that has `environment()`, including running ones.
 
     Attributes:
-        file: where the offset stands.
-        ahead: seconds the clock is ahead of the machine's.
+        file: the file with the offset.
+        ahead: seconds by which the clock is ahead of the machine's.
     """
 
     file: Path
     ahead: float = field(default=0.0, init=False)
 
     def environment(self) -> dict[str, str]:
-        """What a process needs to live by this clock.
+        """Return the variables with which a process uses this clock.
 
-        The monotonic clock moves along: libfaketime 0.9.10 breaks `clock_nanosleep` where it is told not to. The times
-        of files stay the machine's own, so that a file looks older than it is; within a day nothing minds.
+        The monotonic clock moves too: libfaketime 0.9.10 breaks `clock_nanosleep` otherwise. The times of files stay
+        the machine's own, so a file looks older than it is; within a day this does not matter.
         """
         self.advance(0)
         return {
@@ -36,7 +36,7 @@ class MovedClock:
         }
 
     def advance(self, seconds: float) -> float:
-        """Let so many seconds pass; how far ahead the clock is then."""
+        """Let a number of seconds pass; return how far ahead the clock is then."""
         self.ahead += seconds
         fresh = self.file.with_suffix(".new")
         fresh.write_text(f"{self.ahead:+f}\n")

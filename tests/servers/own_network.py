@@ -1,7 +1,7 @@
-"""A network of its own: loopback only, which also has the address of AWS's metadata service.
+"""A separate network: only loopback, which also has the address of AWS's metadata service.
 
-Some clients know no other address of that service than 169.254.169.254. It must never be taken on the machine's own
-network, so what asks for it runs in a network namespace of Linux, which only root can make.
+Some clients know no other address of that service than 169.254.169.254. It must never be used on the machine's own
+network, so such tests run in a network namespace of Linux, which only root can create.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _Result = TypeVar("_Result")
 
 
 def is_possible() -> bool:
-    """Whether this process may make one."""
+    """Return whether this process may create one."""
     return sys.platform == "linux" and os.geteuid() == 0 and shutil.which("ip") is not None
 
 
 def run_in_own_network(function: Callable[[], _Result]) -> _Result:
-    """Run a function in a thread whose sockets, threads and child processes have a network of their own.
+    """Run a function in a thread whose sockets, threads and child processes have a separate network.
 
     Raises:
         OSError: the system does not allow it.

@@ -55,5 +55,5 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             continue
         if sign == signal.SIGTERM:
-            continue  # the leader is gone; SIGKILL is for what it may have left in its group
+            continue  # the leader has ended; SIGKILL is for the rest of its group
     process.wait(timeout=10)

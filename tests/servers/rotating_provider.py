@@ -1,8 +1,8 @@
-"""An identity provider on loopback whose refresh tokens are good for one use: a second use ends the sign-in.
+"""An identity provider on loopback whose refresh tokens are valid for one use: a second use ends the sign-in.
 
-It follows RFC 9700, section 4.14.2, to the letter, without the seconds of grace that some providers allow. Its users
-say yes to every sign-in. Its issuer is whatever host it was asked under, so that it may stand behind a relay.
-As a program it serves until its stdin ends, and prints its port.
+It follows RFC 9700, section 4.14.2, strictly, without the grace period that some providers allow. Its users agree to
+every sign-in. Its issuer is the host of the request, so that it may be behind a relay. As a program it runs until its
+stdin ends, and prints its port.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 CLIENT_ID = "rotating"
-#: The refresh token that `RotatingProvider.start_over` makes good.
+#: The refresh token that is valid after `RotatingProvider.start_over`.
 FIRST = "refresh-0-0"
 _KEY_ID = "1"
 _LIFE = 3600
@@ -34,10 +34,10 @@ class Grant:
     """One sign-in.
 
     Attributes:
-        subject: who signed in.
-        serial: how many refresh tokens have been spent; the good one is ``refresh-<grant>-<serial>``.
-        reused: how often a refresh token was presented again that had been spent.
-        ended: why no refresh token is good any more; empty while one is.
+        subject: the user.
+        serial: the number of used refresh tokens; the valid one is ``refresh-<grant>-<serial>``.
+        reused: how often a used refresh token was presented again.
+        ended: why no refresh token is valid any more; empty while one is.
     """
 
     subject: str
@@ -48,12 +48,12 @@ class Grant:
 
 @dataclass
 class Conduct:
-    """How the provider behaves; a test changes it.
+    """The behaviour of the provider; a test changes it.
 
     Attributes:
         id_token_life: seconds.
-        wait_before: seconds a refresh waits before the token is spent.
-        wait_after: seconds it waits afterwards, before the answer.
+        wait_before: seconds that a refresh waits before it uses the token.
+        wait_after: seconds that it waits afterwards, before the answer.
     """
 
     id_token_life: float = _LIFE
@@ -74,8 +74,8 @@ class RotatingProvider:
 
     Attributes:
         grants: the sign-ins, in the order of their numbers.
-        refused: how many refresh tokens were not taken since `start_over`.
-        conduct: how it behaves.
+        refused: the number of refused refresh tokens since `start_over`.
+        conduct: its behaviour.
     """
 
     def __init__(self) -> None:
@@ -99,11 +99,11 @@ class RotatingProvider:
 
     @property
     def spent(self) -> int:
-        """How many refresh tokens were taken since `start_over`."""
+        """Return the number of accepted refresh tokens since `start_over`."""
         return sum(grant.serial for grant in self.grants)
 
     def start_over(self) -> None:
-        """There is one sign-in, of ``ada``, and `FIRST` is its refresh token."""
+        """Begin again with one sign-in, of ``ada``, whose refresh token is `FIRST`."""
         with self._turn:
             self.grants = [Grant("ada")]
             self.refused = 0
@@ -124,7 +124,7 @@ class RotatingProvider:
         return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": _KEY_ID})
 
     def get(self, issuer: str, path: str, query: dict[str, str]) -> tuple[int, dict[str, Any] | str]:
-        """Status, and a document or where to go, of a path."""
+        """Return the status, and a document or a redirect, for a path."""
         if path == "/.well-known/openid-configuration":
             return 200, {
                 "issuer": issuer,
@@ -142,7 +142,7 @@ class RotatingProvider:
         return (200, self.state()) if path == "/control" else (404, {})
 
     def post(self, issuer: str, path: str, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
-        """Status and document of a path."""
+        """Return the status and the document for a path."""
         if path == "/revoke":
             return self._revoke(form.get("token", ""))
         if path == "/control":
@@ -206,7 +206,7 @@ class RotatingProvider:
 
 
 def _numbers(token: str) -> tuple[int, int]:
-    """The number of the grant and of the token in it; negative for what is no refresh token."""
+    """Return the numbers of the grant and of the token in it; negative if the text is not a refresh token."""
     parts = token.split("-")
     if len(parts) != 3 or parts[0] != "refresh" or not (parts[1] + parts[2]).isdecimal():
         return -1, -1
@@ -218,7 +218,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that was killed is no news."""
+        """Do not report a client that was killed."""
 
 
 def _handler(provider: RotatingProvider) -> type[BaseHTTPRequestHandler]:
@@ -245,7 +245,7 @@ def _handler(provider: RotatingProvider) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Requests are counted, not shown."""
+            """Do not show requests; they are counted."""
 
     return Handler
 

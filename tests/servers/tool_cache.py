@@ -1,7 +1,7 @@
-"""Programs the tests need beside the test environment, installed once into folders of the user's cache.
+"""Programs that the tests need in addition to the test environment, installed once into folders of the user's cache.
 
-Each Python program has its own virtual environment, since some pin versions that would change the one under test; npm
-packages stand in a folder of their own. A machine that cannot have them skips, saying why; with CI set it fails.
+Each Python program has its own virtual environment, because some pin versions that would change the one under test; npm
+packages have their own folder. On a machine without them the test is skipped with a reason; with CI set it fails.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _INSTALL_SECONDS = 300
 
 
 def lacking(reason: str) -> NoReturn:
-    """Skip the test, or fail it where CI promises that everything is there."""
+    """Skip the test, or fail it in CI, which promises that everything is installed."""
     if os.environ.get("CI", "").lower() in ("1", "true", "yes"):
         pytest.fail(reason)
     pytest.skip(reason)
 
 
 def python_in_venv(name: str, *requirements: str) -> Path:
-    """The interpreter of a virtual environment that has the requirements."""
+    """Return the interpreter of a virtual environment that has the requirements."""
     folder = _installed(
         f"{name}-py{sys.version_info[0]}.{sys.version_info[1]}", requirements, lambda at: _make_venv(at, requirements)
     )
@@ -37,13 +37,13 @@ def python_in_venv(name: str, *requirements: str) -> Path:
 
 
 def npm_folder(name: str, *packages: str) -> Path:
-    """A folder whose node_modules has the packages."""
+    """Return a folder whose node_modules has the packages."""
     _need_node()
     return _installed(f"npm-{name}", packages, lambda at: _npm_install(at, packages))
 
 
 def npm_project(name: str, *files: Path) -> Path:
-    """A folder with copies of the files, a package.json among them, and with the packages that asks for."""
+    """Return a folder with copies of the files, including a package.json, and with its packages."""
     _need_node()
     return _installed(f"npm-{name}", tuple(file.read_text() for file in files), lambda at: _npm_project(at, files))
 
@@ -55,7 +55,7 @@ def _need_node() -> None:
 
 
 def _installed(name: str, what: tuple[str, ...], install: Callable[[Path], None]) -> Path:
-    """The folder that `install` has filled once; another one for another `what`."""
+    """Return the folder that `install` has filled once; each `what` has its own."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "botocore-cognito-federation-tests"
     root.mkdir(parents=True, exist_ok=True)
     folder = root / f"{name}-{hashlib.sha256(repr(what).encode()).hexdigest()[:12]}"
@@ -73,14 +73,14 @@ def _installed(name: str, what: tuple[str, ...], install: Callable[[Path], None]
 
 
 def _has_lost_its_interpreter(folder: Path) -> bool:
-    """Whether the Python that a virtual environment was made of is gone, as one of another checkout may be."""
+    """Return whether the Python of a virtual environment is gone, as after the removal of another checkout."""
     return (folder / "pyvenv.cfg").exists() and not _python(folder).exists()
 
 
 def _make_venv(folder: Path, requirements: tuple[str, ...]) -> None:
     uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
     python = str(_python(folder))
-    # The interpreter itself: the virtual environment that runs this may not live as long as the cache.
+    # The interpreter itself: the virtual environment that runs this may be removed before the cache.
     interpreter = os.path.realpath(sys.executable)
     if uv:
         _run(uv, "venv", "-q", "--python", interpreter, str(folder))

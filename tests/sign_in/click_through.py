@@ -1,6 +1,6 @@
-"""A browser as a program: Chromium, headless, in which somebody clicks through the provider's pages.
+"""A browser as a program: a headless Chromium that clicks through the provider's pages.
 
-Leaves the words of the page it ended on in FOLDER/page.txt, and pictures of it beside.
+It writes the text of the last page into FOLDER/page.txt, and pictures of it next to that file.
 """
 
 from __future__ import annotations

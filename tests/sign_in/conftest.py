@@ -19,7 +19,7 @@ def certified() -> Iterator[OidcProvider]:
 
 @pytest.fixture(scope="session")
 def one_world(_clean_environment: None, certified: OidcProvider) -> Iterator[World]:
-    """In the place of the stock one: its pool takes the certified provider too."""
+    """Replaces the stock fixture: its pool accepts the certified provider too."""
     with World() as world:
         world.trust_issuer(certified.issuer, ["native", "confidential"])
         yield world

@@ -16,7 +16,7 @@ from tests.servers.oidc_provider import OidcProvider
 
 BROWSER = Path(__file__).with_name("open_url.py")
 _NOT_INHERITED = ("AWS_", "COGNITO_FEDERATION_", "BOTO_", "SSH_", "CODESPACES", "CLOUD_SHELL", "_COGNITO", "BROWSER")
-#: Runs the command line in a process whose clock is ahead, as time-machine moves it.
+#: Runs the command line in a process whose clock is ahead, using time-machine.
 LATER = """
 import sys, time, time_machine
 sys.argv[1:2], ahead = [], float(sys.argv[1])
@@ -32,7 +32,7 @@ class SignInHome(home.Home):
 
     Attributes:
         provider: where its users sign in.
-        session: keys of ``[cognito-session corp]``; `write` puts them in place.
+        session: the keys of ``[cognito-session corp]``; `write` stores them.
         profile_keys: further keys of ``[profile dev]``.
     """
 
@@ -51,10 +51,10 @@ class SignInHome(home.Home):
         return self
 
     def inherited(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
-        kept.pop("CI", None)
+        variables = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
+        variables.pop("CI", None)
         own = {"PYTHONPATH": str(ROOT), "AWS_PROFILE": "dev", "DISPLAY": ":none"}
-        return {**kept, **own, **self.world.environment(self.path)}
+        return {**variables, **own, **self.world.environment(self.path)}
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Start a command; its stdin is closed unless given."""
@@ -67,7 +67,7 @@ class SignInHome(home.Home):
         return finished(self.start(*arguments, variables=variables))
 
     def login(self, *arguments: str, user: str = "ada", **variables: str) -> Result:
-        """`login` with a browser in which `user` signs in."""
+        """Run `login` with a browser in which `user` signs in."""
         return self.run("login", *browser_options(user), *arguments, **variables)
 
     def python(self, program: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
@@ -81,18 +81,18 @@ def browser_options(user: str) -> tuple[str, str]:
 
 
 def change_cache(home: SignInHome, cache: str) -> Result:
-    """Change ``cognito_cache`` as people do, who want to keep their sign-in."""
+    """Change ``cognito_cache`` like users who want to stay signed in."""
     options = ("--set", f"cache={cache}", "--command", find_executable(), "--offline", "--no-input")
     return home.run("configure", "--profile", "dev", *options)
 
 
 def later(place: SignInHome, ahead: float, *arguments: str, **variables: str) -> Result:
-    """A command run when so many seconds have passed, for it and for every server."""
+    """Run a command after a number of seconds, for it and for every server."""
     place.world.clock_offset = ahead
     place.provider.set_clock(ahead)
     return finished(place.python(LATER, str(ahead), *arguments, variables=variables))
 
 
 def renewals(provider: OidcProvider) -> int:
-    """How many refresh tokens have been spent at a provider."""
+    """Return the number of used refresh tokens at a provider."""
     return sum(entry["type"] == "refresh_token" for entry in provider.journal("grant"))

@@ -1,6 +1,6 @@
 """Runs a cell in a Jupyter kernel of the interpreter in its first argument, and prints each message as a line of JSON.
 
-A line on stdin is what the person types into the field below the cell, once the cell asks for it.
+A line on stdin is the user's input for the field below the cell, when the cell asks for it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main(interpreter: str, code: str) -> None:
         client.wait_for_ready(timeout=_WAIT)
         cell = client.execute(code, allow_stdin=True)
         while True:
-            # Not waited for: what the cell shows comes on another channel, and may come later than the question.
+            # Not waited for: the cell's output comes on another channel, and may come later than the question.
             with contextlib.suppress(queue.Empty):
                 client.get_stdin_msg(timeout=0.05)
                 print(json.dumps({"type": "asked"}), flush=True)

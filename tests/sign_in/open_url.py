@@ -1,4 +1,4 @@
-"""A browser as a program: opens the address in its last argument and fills in the provider's pages as somebody."""
+"""A browser as a program: opens the address in its last argument and fills in the provider's pages as a user."""
 
 from __future__ import annotations
 

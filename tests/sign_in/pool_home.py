@@ -29,7 +29,7 @@ class PoolHome(HomeDirectory):
     """One user's home.
 
     Attributes:
-        session: keys of ``[cognito-session corp]``; `write` puts them in place.
+        session: the keys of ``[cognito-session corp]``; `write` stores them.
     """
 
     server: Ministack
@@ -46,10 +46,10 @@ class PoolHome(HomeDirectory):
         return self
 
     def inherited(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
-        kept.pop("CI", None)
+        variables = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
+        variables.pop("CI", None)
         return {
-            **kept,
+            **variables,
             "PYTHONPATH": str(ROOT),
             "HOME": str(self.path),
             "AWS_CONFIG_FILE": str(self.path / ".aws" / "config"),
@@ -61,7 +61,7 @@ class PoolHome(HomeDirectory):
         }
 
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """A command to its end, without a terminal."""
+        """Run a command to its end, without a terminal."""
         return self._run([sys.executable, "-m", "botocore_cognito_federation", *arguments], variables)
 
     def python(self, program: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -79,7 +79,7 @@ class PoolHome(HomeDirectory):
         )
 
     def at_terminal(self, *arguments: str, **variables: str) -> Terminal:
-        """A command with a terminal of its own, which is none of its streams."""
+        """Start a command with its own terminal, which is none of its streams."""
         return Terminal(
             [sys.executable, "-m", "botocore_cognito_federation", *arguments], self.environment(**variables)
         )
@@ -89,9 +89,9 @@ class Terminal:
     """A process at a terminal; a context manager that leaves no process behind."""
 
     def __init__(self, command: list[str], environment: dict[str, str]) -> None:
-        # The other end stays open here: a terminal that nobody has open is hung up.
-        self._ours, self._theirs = os.openpty()
-        # Files and not pipes, which somebody would have to read meanwhile.
+        # The other end stays open here: a terminal without an open end is hung up.
+        self._own_end, self._theirs = os.openpty()
+        # Files and not pipes, which would have to be read meanwhile.
         self._out = tempfile.TemporaryFile("w+")  # noqa: SIM115 - __exit__ closes it
         self._err = tempfile.TemporaryFile("w+")  # noqa: SIM115 - __exit__ closes it
         self.process = subprocess.Popen(
@@ -112,13 +112,13 @@ class Terminal:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
         self.process.wait(_LIMIT)
-        os.close(self._ours)
+        os.close(self._own_end)
         os.close(self._theirs)
         self._out.close()
         self._err.close()
 
     def until(self, text: str) -> None:
-        """Wait until the terminal shows the text, after what was waited for before."""
+        """Wait until the terminal shows the text, after the text of the last wait."""
         deadline = time.monotonic() + _LIMIT
         while (at := self.shown.find(text, self._seen)) < 0:
             if not self._read(deadline):
@@ -127,32 +127,32 @@ class Terminal:
 
     def type(self, line: str, *, after: str) -> None:
         self.until(after)
-        os.write(self._ours, f"{line}\n".encode())
+        os.write(self._own_end, f"{line}\n".encode())
 
     def interrupt(self, *, after: str) -> None:
         self.until(after)
-        os.write(self._ours, b"\x03")
+        os.write(self._own_end, b"\x03")
 
     def echoes(self) -> bool:
-        return bool(termios.tcgetattr(self._ours)[3] & termios.ECHO)
+        return bool(termios.tcgetattr(self._own_end)[3] & termios.ECHO)
 
     def finished(self) -> tuple[int, str, str]:
-        """Exit code, stdout and stderr; from here on `shown` is everything."""
+        """Return exit code, stdout and stderr; from then on `shown` is complete."""
         deadline = time.monotonic() + _LIMIT
         while self._read(deadline):
             pass
         return self.process.wait(_LIMIT), _content(self._out), _content(self._err)
 
     def proc(self, name: str) -> str:
-        """What the process list tells everybody, or the process itself, of it."""
+        """Return what the process list shows to every user, or to the process itself."""
         return Path(f"/proc/{self.process.pid}/{name}").read_bytes().decode("latin-1")
 
     def _read(self, deadline: float) -> bool:
-        """Take in what is shown; false once the process has ended and everything was seen."""
+        """Read the output; return False once the process has ended and all was read."""
         while time.monotonic() < deadline:
             ended = self.process.poll() is not None
-            if select.select([self._ours], [], [], 0 if ended else 0.05)[0]:
-                self.shown += os.read(self._ours, 4096).decode()
+            if select.select([self._own_end], [], [], 0 if ended else 0.05)[0]:
+                self.shown += os.read(self._own_end, 4096).decode()
                 return True
             if ended:
                 return False

@@ -1,4 +1,4 @@
-"""`cognito_auto_login`: where a sign-in may begin by itself, and where it must not."""
+"""`cognito_auto_login`: where a sign-in may start automatically, and where it must not."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = [
 
 
 class Attempts:
-    """Stands in for the sign-in: counts, and ends as it is told."""
+    """Replaces the sign-in: counts the calls, and ends as configured."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -64,7 +64,7 @@ def settings_of(home: SignInHome, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 class Bench:
-    """One policy under test, with a clock of its own."""
+    """One policy under test, with its own clock."""
 
     def __init__(self, settings: Any, tmp_path: Path, terminal: bool = True) -> None:
         self.settings, self.store, self.now = settings, MemoryStore(), 1_800_000_000.0
@@ -85,12 +85,12 @@ class Bench:
         )
 
 
-def test_with_a_terminal_somebody_is_asked(settings_of: Any, attempts: Attempts, tmp_path: Path) -> None:
+def test_with_a_terminal_the_user_is_asked(settings_of: Any, attempts: Attempts, tmp_path: Path) -> None:
     assert Bench(settings_of("tty"), tmp_path).attempt()
     assert "signed in as ada@example.com" in (tmp_path / "terminal").read_text()
 
 
-def test_without_a_terminal_nobody_is_asked(settings_of: Any, attempts: Attempts, tmp_path: Path) -> None:
+def test_without_a_terminal_the_user_is_not_asked(settings_of: Any, attempts: Attempts, tmp_path: Path) -> None:
     assert not Bench(settings_of("tty"), tmp_path, terminal=False).attempt({"BROWSER": "firefox"})
     assert attempts.count == 0
 
@@ -125,7 +125,7 @@ def test_never_with_too_little_time_for_a_person(settings_of: Any, attempts: Att
     assert bench.attempt(time_left=50)
 
 
-def test_after_a_failure_nobody_is_asked_for_five_minutes_doubling_to_an_hour(
+def test_after_a_failure_no_sign_in_starts_for_five_minutes_doubling_to_an_hour(
     settings_of: Any, attempts: Attempts, tmp_path: Path
 ) -> None:
     bench = Bench(settings_of("tty"), tmp_path)
@@ -191,11 +191,11 @@ def test_a_process_without_a_terminal_has_no_foreground_terminal() -> None:
 
 
 def with_terminal(home: SignInHome, **variables: str) -> tuple[subprocess.Popen[str], int]:
-    """`credential-process` with a terminal of its own, as its controlling one, but with none of its streams on it."""
+    """Run `credential-process` with its own controlling terminal, which is none of its streams."""
     import fcntl
     import termios
 
-    ours, theirs = os.openpty()
+    own_end, theirs = os.openpty()
 
     def take_terminal() -> None:
         os.setsid()
@@ -203,7 +203,7 @@ def with_terminal(home: SignInHome, **variables: str) -> tuple[subprocess.Popen[
 
     process = home.start("credential-process", preexec_fn=take_terminal, variables=variables)
     os.close(theirs)
-    return process, ours
+    return process, own_end
 
 
 def shown_on(terminal: int) -> str:
@@ -274,7 +274,7 @@ def test_every_command_that_needs_credentials_or_a_token_signs_in_by_itself(
 
 
 class Lapsed:
-    """A provider whose sign-in has run out, until somebody signs in."""
+    """A provider whose sign-in has expired, until the user signs in."""
 
     description = "a test's provider"
 
@@ -303,7 +303,7 @@ def test_a_provider_is_asked_again_after_the_sign_in(
     assert (token.value, attempts.count) == ("token", 1)
 
 
-def test_nobody_is_asked_while_there_are_credentials_to_serve(settings_of: Any, attempts: Attempts) -> None:
+def test_no_sign_in_starts_while_there_are_usable_credentials(settings_of: Any, attempts: Attempts) -> None:
     context = SourceContext(MemoryStore(), {}, system_clock(), None, None)  # type: ignore[arg-type]
     provider = AutomaticLogin(Lapsed(), settings_of("always"), context)
     with pytest.raises(SignInRequiredError):

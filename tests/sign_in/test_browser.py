@@ -66,7 +66,7 @@ def page() -> Iterator[PrivatePage]:
 
 @pytest.fixture
 def recorder(tmp_path: Path) -> tuple[str, Path]:
-    """A launcher that writes its arguments down, prints to stdout, and exits with what RECORD_EXIT says."""
+    """A launcher that records its arguments, prints to stdout, and exits with the code in RECORD_EXIT."""
     script, record = tmp_path / "launch.py", tmp_path / "record"
     script.write_text(
         "import os, sys\n"
@@ -235,7 +235,7 @@ def test_however_a_process_ends_its_page_goes_with_it(tmp_path: Path, end: objec
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
-def test_a_program_that_handles_a_signal_itself_keeps_its_handler(tmp_path: Path) -> None:
+def test_the_handler_of_a_program_that_handles_a_signal_itself_stays(tmp_path: Path) -> None:
     program = (
         "import os, signal\n"
         "from botocore_cognito_federation.sign_in.browser import PrivatePage\n"
@@ -248,7 +248,7 @@ def test_a_program_that_handles_a_signal_itself_keeps_its_handler(tmp_path: Path
     assert done.stdout.split() == ["mine", "True", "True"]
 
 
-# --- browsers that read no files of ours ------------------------------------------------------------------------------
+# --- browsers that cannot read the private file -----------------------------------------------------------------------
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="these packages are Linux's")
 

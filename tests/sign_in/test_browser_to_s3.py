@@ -1,4 +1,4 @@
-"""One sign-in, clicked through in a real browser, that carries clients for weeks; all clocks move together."""
+"""One sign-in, clicked through in a real browser, that is enough for clients for weeks; all clocks move together."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ pytestmark = pytest.mark.slow
 _CLICK_THROUGH = Path(__file__).with_name("click_through.py")
 _HOUR = 3600
 _DAY = 86_400
-#: Seconds an ID token and AWS credentials live here: forty times that is less than a day (see `MovedClock`).
+#: The lifetime of an ID token and of AWS credentials in seconds: forty times this is less than a day (see
+#: `MovedClock`).
 _LIFE = 1800
-#: Lists the buckets once for each line it reads, and says with which key.
+#: Lists the buckets once for each line it reads, and prints its key.
 _CLIENT = """
 import json, sys, boto3
 if sys.argv[1] == "natively":
@@ -44,7 +45,7 @@ for _ in sys.stdin:
 
 @pytest.fixture
 def provider(world: World) -> Iterator[OidcProvider]:
-    """A provider with rotation and reuse detection, whose refresh tokens live 30 days and its grants a year."""
+    """A provider with rotation and reuse detection; refresh tokens are valid for 30 days, grants for a year."""
     lives = {"OP_TTL_ID": _LIFE, "OP_TTL_RT": 30 * _DAY, "OP_TTL_GRANT": 365 * _DAY}
     with oidc_provider.running(**{name: str(life) for name, life in lives.items()}) as server:
         world.trust_issuer(server.issuer, ["native"])
@@ -55,7 +56,7 @@ def provider(world: World) -> Iterator[OidcProvider]:
 
 @pytest.fixture
 def clock(home: SignInHome, tmp_path: Path) -> MovedClock:
-    """What every process of the home lives by; the home's profile has a ``credential_process`` besides."""
+    """The variables of every process of the home; its profile also has a ``credential_process``."""
     clock = MovedClock(tmp_path / "ahead")
     home.environ |= clock.environment()
     home.profile_keys = {"credential_process": helper("dev")}
@@ -65,7 +66,7 @@ def clock(home: SignInHome, tmp_path: Path) -> MovedClock:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """Where the browser leaves what it saw; PICTURES keeps it."""
+    """The directory for the browser's pictures; with PICTURES it is not deleted."""
     folder = Path(os.environ.get("PICTURES") or tmp_path / "pictures")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "page.txt").unlink(missing_ok=True)
@@ -73,20 +74,20 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def let_pass(home: SignInHome, clock: MovedClock, seconds: float) -> None:
-    """For every process of the home, the provider and AWS."""
+    """Move the clock for every process of the home, the provider and AWS."""
     ahead = clock.advance(seconds)
     home.world.clock_offset = ahead
     home.provider.set_clock(ahead)
 
 
 def click_through(home: SignInHome, pictures: Path, name: str, title: str, *options: str, user: str = "ada") -> Result:
-    """`login` with Chromium for a browser."""
+    """Run `login` with Chromium as the browser."""
     browser = f"{sys.executable} {_CLICK_THROUGH} {pictures} {user} {name} '{title}' %s"
     return finished(home.start("login", "--browser-command", browser, *options, variables={"LD_PRELOAD": ""}))
 
 
 def last_page(pictures: Path) -> str:
-    """What the browser ended on; it closes after the command."""
+    """Return the browser's last page; the browser closes after the command."""
     for _ in range(600):
         if (pictures / "page.txt").exists():
             return (pictures / "page.txt").read_text()
@@ -103,7 +104,7 @@ def helper(profile: str) -> str:
 
 
 def ask(*clients: subprocess.Popen[str]) -> list[tuple[str, str]]:
-    """Let the clients list the buckets, all at once; how each got its credentials, and which."""
+    """Make the clients list the buckets, all at once; return how each got its credentials, and which."""
     for one in clients:
         assert one.stdin is not None
         one.stdin.write("\n")
@@ -138,7 +139,7 @@ def test_from_a_click_in_the_browser_to_list_buckets_and_an_hour_later_and_three
     assert len(world.calls("GetId")) == 1
 
 
-def test_somebody_else_who_clicks_through_reads_why_they_are_not_signed_in(
+def test_another_user_who_clicks_through_reads_why_they_are_not_signed_in(
     home: SignInHome, provider: OidcProvider, clock: MovedClock, pictures: Path
 ) -> None:
     assert home.login().code == 0
@@ -155,7 +156,7 @@ def test_somebody_else_who_clicks_through_reads_why_they_are_not_signed_in(
 def test_forty_expiries_met_by_eight_processes_at_once_spend_one_refresh_token_each(
     home: SignInHome, provider: OidcProvider, clock: MovedClock, world: World
 ) -> None:
-    # Two profiles share the sign-in and not the pool: two exchanges at once, each waiting for the same ID token.
+    # Two profiles share the sign-in but not the pool: two exchanges at once, each waiting for the same ID token.
     other = [
         f"cognito_identity_pool_id = {world.add_pool(authenticated_role=world.authenticated_role_arn)}",
         f"credential_process = {helper('other')}",

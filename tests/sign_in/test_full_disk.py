@@ -1,4 +1,4 @@
-"""Renewals on a disk that is full, or nearly: the refresh token is spent only where its successor has a place."""
+"""Renewals on a full or nearly full disk: the refresh token is used only if there is space for its successor."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from tests.stopping import stop
 pytestmark = pytest.mark.thorough
 
 _HOUR = 3600
-#: Mounts a small disk over the cache, fills it but for so many blocks, runs a command, and keeps what it has left.
+#: Mounts a small disk over the cache, fills it except for a number of blocks, runs a command, and saves what the disk
+#: holds.
 _ON_A_SMALL_DISK = """
 cache=$1 beside=$2 free=$3; shift 3
 cp -a "$cache/." "$beside/" && mount -t tmpfs -o size=512k,mode=700 none "$cache" || exit 99
@@ -32,17 +33,17 @@ exit $code
 
 
 def on_a_small_disk(home: SignInHome, tmp_path: Path, free: int, ahead: float, *words: str) -> Result:
-    """`later`, with so many free blocks where the cache is."""
+    """Run `later` with a number of free blocks in the cache."""
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         pytest.skip("only root can mount a small disk, in a mount namespace (unshare)")
     home.world.clock_offset = ahead
     home.provider.set_clock(ahead)
-    beside = tmp_path / "beside"
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(mode=0o700)
+    saved = tmp_path / "beside"
+    shutil.rmtree(saved, ignore_errors=True)
+    saved.mkdir(mode=0o700)
     command = [sys.executable, "-c", LATER, str(ahead), *words]
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", _ON_A_SMALL_DISK, "sh", str(home.cache), str(beside), str(free), *command],
+        ["unshare", "-m", "sh", "-c", _ON_A_SMALL_DISK, "sh", str(home.cache), str(saved), str(free), *command],
         env=home.environment(),
         capture_output=True,
         text=True,
@@ -51,18 +52,18 @@ def on_a_small_disk(home: SignInHome, tmp_path: Path, free: int, ahead: float, *
     if done.returncode == 99:
         pytest.skip("nothing may be mounted here")
     shutil.rmtree(home.cache)
-    beside.rename(home.cache)
+    saved.rename(home.cache)
     return Result(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a small disk is mounted as Linux does it")
-def test_with_any_number_of_free_blocks_the_sign_in_outlives_a_renewal(
+def test_with_any_number_of_free_blocks_the_sign_in_survives_a_renewal(
     home: SignInHome, provider: OidcProvider, tmp_path: Path
 ) -> None:
     home.login()
     ahead, spent, codes = _HOUR + 10, renewals(provider), []
     for free in (0, 1, 2, 3, 4, 5, 7, 10):
-        # The discovery documents have run out too, and want a place of their own.
+        # The discovery documents have expired too, and need their own space.
         shutil.rmtree(home.cache / "documents", ignore_errors=True)
         done = on_a_small_disk(home, tmp_path, free, ahead, "token")
         codes.append(done.code)
@@ -72,7 +73,7 @@ def test_with_any_number_of_free_blocks_the_sign_in_outlives_a_renewal(
         assert not list((home.cache / "sessions").glob("*.tmp-*"))
         spent = renewals(provider)
         ahead += _HOUR + 10
-        assert later(home, ahead, "token").code == 0, free  # what the disk has left renews itself
+        assert later(home, ahead, "token").code == 0, free  # the session from the disk can be renewed
         spent = renewals(provider)
         ahead += _HOUR + 10
     assert codes[0] == 8

@@ -1,4 +1,4 @@
-"""`cognito_cache = keyring` with a real gnome-keyring: a whole life in it, and a keyring that nobody unlocks."""
+"""`cognito_cache = keyring` with a real gnome-keyring: a complete sign-in in it, and a keyring that stays locked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.sign_in.home import SignInHome, change_cache, finished, later, renewa
 
 pytestmark = pytest.mark.thorough
 
-#: The command line in a process that has less patience with a keyring than people need.
+#: The command line in a process with a shorter time limit for the keyring than users need.
 _IMPATIENT = """
 import sys
 from botocore_cognito_federation.cache import keyring_backend
@@ -41,7 +41,7 @@ def keyring_home(home: SignInHome, keyring: GnomeKeyring) -> SignInHome:
     return home.write(cognito_cache="keyring")
 
 
-def test_a_sign_in_is_kept_renewed_and_ended_in_the_keyring_and_in_no_file(
+def test_a_sign_in_is_stored_renewed_and_ended_in_the_keyring_and_in_no_file(
     keyring_home: SignInHome, keyring: GnomeKeyring, provider: OidcProvider
 ) -> None:
     home = keyring_home
@@ -91,7 +91,7 @@ def test_a_keyring_that_waits_to_be_unlocked_is_waited_for_a_while_and_then_name
     assert home.login().code == 0
     before = renewals(provider)
     keyring.lock()
-    with keyring.asking_nobody():
+    with keyring.with_silent_prompter():
         helpers = [home.python(_IMPATIENT, "credential-process", "--profile", "dev") for _ in range(3)]
         done = [finished(helper) for helper in helpers]
     assert [(d.code, d.out) for d in done] == [(8, "")] * 3, done
@@ -102,7 +102,7 @@ def test_a_keyring_that_waits_to_be_unlocked_is_waited_for_a_while_and_then_name
     assert renewals(provider) == before
 
 
-def test_a_locked_keyring_with_nobody_to_ask_is_named_too_and_a_sign_in_does_not_begin(
+def test_a_locked_keyring_without_a_prompt_is_named_too_and_a_sign_in_does_not_begin(
     keyring_home: SignInHome, keyring: GnomeKeyring
 ) -> None:
     home = keyring_home

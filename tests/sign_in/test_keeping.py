@@ -1,4 +1,4 @@
-"""The last word on a sign-in: who may replace whom, and what is kept."""
+"""The last step of a sign-in: which user may replace which, and what is stored."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ class Keeper(SessionWriter):
         self.keep(answer.session(signed_in_at=NOW, sign_out_epoch=self.sign_out_epoch), answer.user_label)
 
 
-def keeper(store: MemoryStore, *, force: bool = False) -> Keeper:
+def writer(store: MemoryStore, *, force: bool = False) -> Keeper:
     return Keeper(SETTINGS, store, force=force, now=lambda: NOW)
 
 
-def test_a_sign_in_is_kept_with_what_names_the_person() -> None:
+def test_a_sign_in_is_stored_with_the_name_of_the_user() -> None:
     store = MemoryStore()
-    keeper(store)(answer())
+    writer(store)(answer())
     session = Sessions(SETTINGS, store).read()
     assert session is not None
     assert (session.subject, session.user, session.signed_in_at) == ("ada", {"email": "ada@example.com"}, NOW)
@@ -59,19 +59,19 @@ def test_a_sign_in_is_kept_with_what_names_the_person() -> None:
 
 def test_a_refresh_token_that_did_not_come_again_stays_the_one_before() -> None:
     store = MemoryStore()
-    keeper(store)(answer(refresh_token="first"))
-    keeper(store)(answer(refresh_token=None))
+    writer(store)(answer(refresh_token="first"))
+    writer(store)(answer(refresh_token=None))
     session = Sessions(SETTINGS, store).read()
     assert session is not None
     assert session.refresh_token == "first"
 
 
-def test_nothing_of_somebody_else_is_taken_over() -> None:
+def test_nothing_of_another_user_is_taken_over() -> None:
     store = MemoryStore()
-    keeper(store)(answer(refresh_token="of ada"))
+    writer(store)(answer(refresh_token="of ada"))
     store.write(CREDENTIALS, "key", {"scope": SETTINGS.scope})
     before = Sessions(SETTINGS, store).sign_out_epoch()
-    taking_over = keeper(store, force=True)
+    taking_over = writer(store, force=True)
     taking_over(answer("grace", refresh_token=None))
     session = Sessions(SETTINGS, store).read()
     assert session is not None
@@ -83,46 +83,46 @@ def test_nothing_of_somebody_else_is_taken_over() -> None:
 
 
 def nameless(refresh_token: str | None) -> AuthenticationResult:
-    """A sign-in at a provider that did not say who it was."""
+    """A sign-in at a provider that did not name the user."""
     return replace(answer(refresh_token=refresh_token), claims={})
 
 
-def test_two_sign_ins_of_nobody_knows_whom_share_nothing() -> None:
+def test_two_sign_ins_of_unknown_users_share_nothing() -> None:
     store = MemoryStore()
-    keeper(store)(nameless("of the first"))
+    writer(store)(nameless("of the first"))
     store.write(CREDENTIALS, "key", {"scope": SETTINGS.scope})
-    keeper(store)(nameless(None))
+    writer(store)(nameless(None))
     session = Sessions(SETTINGS, store).read()
     assert session is not None
     assert session.refresh_token is None
     assert store.read(CREDENTIALS, "key") is None
 
 
-def test_credentials_that_are_kept_while_the_session_was_lost_go_with_the_next_sign_in() -> None:
+def test_credentials_that_stay_after_the_session_was_lost_go_with_the_next_sign_in() -> None:
     store = MemoryStore()
     store.write(CREDENTIALS, "key", {"scope": SETTINGS.scope})
     before = Sessions(SETTINGS, store).sign_out_epoch()
-    keeper(store)(answer())
+    writer(store)(answer())
     session = Sessions(SETTINGS, store).read()
     assert session is not None
     assert session.sign_out_epoch != before
     assert store.read(CREDENTIALS, "key") is None
 
 
-def test_somebody_else_is_refused_while_the_one_before_is_signed_in_and_changes_nothing() -> None:
+def test_another_user_is_refused_while_the_first_one_is_signed_in_and_changes_nothing() -> None:
     store = MemoryStore()
-    keeper(store)(answer())
+    writer(store)(answer())
     with pytest.raises(SignInFailedError, match=r"grace@example\.com signed in, but ada@example\.com is signed in"):
-        keeper(store)(answer("grace"))
+        writer(store)(answer("grace"))
     session = Sessions(SETTINGS, store).read()
     assert session is not None
     assert session.subject == "ada"
 
 
-def test_somebody_else_may_follow_one_whose_sign_in_has_ended() -> None:
+def test_another_user_may_follow_one_whose_sign_in_has_ended() -> None:
     store = MemoryStore()
-    keeper(store)(answer(refresh_token=None, lives=-1))
-    keeper(store)(answer("grace"))
+    writer(store)(answer(refresh_token=None, lives=-1))
+    writer(store)(answer("grace"))
     session = Sessions(SETTINGS, store).read()
     assert session is not None
     assert session.subject == "grace"
@@ -130,7 +130,7 @@ def test_somebody_else_may_follow_one_whose_sign_in_has_ended() -> None:
 
 def test_a_sign_out_in_between_wins() -> None:
     store = MemoryStore()
-    late = keeper(store)
+    late = writer(store)
     begin_epoch(store, SETTINGS.scope)
     with pytest.raises(SignInFailedError, match="signed out during"):
         late(answer())
@@ -138,7 +138,7 @@ def test_a_sign_out_in_between_wins() -> None:
 
 
 class Screen:
-    """Nobody looks."""
+    """Show nothing."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -164,11 +164,11 @@ def no_browser(environ: Any) -> tuple[bool, str]:
     return False, "this is a container"
 
 
-def test_a_client_without_the_device_grant_is_sent_to_pasting_and_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_without_the_device_grant_has_to_paste_and_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: Any, **__: Any) -> None:
         raise ConfigurationError("idp.example gives this client no device code")
 
-    def pasted(party: Any, redirect_uri: str, *, accept: Any, **_: Any) -> None:
+    def pasted(oidc_client: Any, redirect_uri: str, *, accept: Any, **_: Any) -> None:
         assert redirect_uri == "http://127.0.0.1:8400/callback"
         accept(answer())
 
@@ -211,7 +211,7 @@ def test_one_who_only_joins_does_not_begin_after_waiting_in_vain(monkeypatch: py
 
 @pytest.fixture
 def revoked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The refresh tokens that the provider is asked to revoke."""
+    """Return the refresh tokens that the provider is asked to revoke."""
     tokens: list[str] = []
     monkeypatch.setattr(logout, "revoke_session", lambda *arguments: tokens.append(arguments[-1]))
     monkeypatch.setattr(
@@ -223,7 +223,7 @@ def revoked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def signed_in_by_pasting(
     monkeypatch: pytest.MonkeyPatch, settings: Settings, store: MemoryStore, given: AuthenticationResult
 ) -> None:
-    def pasted(party: Any, redirect_uri: str, *, accept: Any, **_: Any) -> None:
+    def pasted(oidc_client: Any, redirect_uri: str, *, accept: Any, **_: Any) -> None:
         accept(given)
 
     monkeypatch.setattr(perform, "sign_in_with_paste", pasted)
@@ -251,7 +251,7 @@ def test_the_same_token_again_is_not_revoked(monkeypatch: pytest.MonkeyPatch, re
     assert revoked == []
 
 
-def test_a_sign_in_that_may_not_be_kept_leaves_no_token_that_nothing_knows_of(
+def test_a_sign_in_that_may_not_be_stored_leaves_no_token_that_nothing_knows_of(
     monkeypatch: pytest.MonkeyPatch, revoked: list[str]
 ) -> None:
     store = MemoryStore()

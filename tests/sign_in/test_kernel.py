@@ -1,4 +1,4 @@
-"""`login("dev")` in a real Jupyter kernel: what the cell shows is enough to sign in."""
+"""`login("dev")` in a real Jupyter kernel: the output of the cell is enough to sign in."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Run = Callable[[str], Iterator[dict[str, Any]]]
 
 @pytest.fixture
 def cell(home: SignInHome) -> Iterator[Run]:
-    """Runs a cell; whoever sees a link in its output signs in with it, and pastes where a field asks for it."""
+    """Runs a cell; signs in with a link in its output, and pastes the address if a field asks for it."""
     python = python_in_venv("jupyter", "ipykernel>=6.29", "jupyter_client>=8.6")
     (packages,) = (python.parents[1] / "lib").glob("python*/site-packages")
     processes = []
@@ -50,7 +50,7 @@ def cell(home: SignInHome) -> Iterator[Run]:
             message = json.loads(line)
             link = _LINK.search(message.get("data", {}).get("text/html", ""))
             if link:
-                with contextlib.suppress(requests.ConnectionError):  # where the address is pasted, nobody listens
+                with contextlib.suppress(requests.ConnectionError):  # if the address is pasted, nothing listens
                     browser.open(html.unescape(link.group(1)))
             asked = asked or message["type"] == "asked"
             if asked and browser.visited:
@@ -65,7 +65,7 @@ def cell(home: SignInHome) -> Iterator[Run]:
 
 
 def outputs(messages: Iterator[dict[str, Any]]) -> str:
-    """What the cell shows, in order; an exception in it fails the test."""
+    """Return the output of the cell, in order; an exception in it fails the test."""
     shown = []
     for message in messages:
         assert message["type"] != "error", message

@@ -1,4 +1,4 @@
-"""A sign-in that lives on: renewals, many processes at once, processes killed, homes that cannot be written."""
+"""The life of a sign-in: renewals, many processes at once, killed processes, homes that cannot be written."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def credentials_later(home: SignInHome, ahead: float) -> Result:
 
 @pytest.fixture
 def own_provider(world: World) -> Iterator[OidcProvider]:
-    """A provider whose journal no other test writes in."""
+    """A provider whose journal no other test uses."""
     with oidc_provider.running() as server:
         world.trust_issuer(server.issuer, ["native"])
         yield server
@@ -73,15 +73,15 @@ def test_a_renewal_uses_the_token_until_shortly_before_its_end(home: SignInHome,
 
 
 @pytest.mark.parametrize(("point", "command"), [("sessions.replaced", "token"), ("exchange.done", "export")])
-def test_a_process_killed_after_the_rotated_token_was_kept_loses_nothing(
+def test_a_process_killed_after_the_rotated_token_was_stored_loses_nothing(
     own_home: SignInHome, own_provider: OidcProvider, point: str, command: str
 ) -> None:
     own_home.login()
     first = own_home.session_document()
     killed = later(own_home, _HOUR + 10, command, **stop(point, "kill"))
     assert killed.code == -9, killed
-    kept = own_home.session_document()
-    assert kept["refresh_token"] != first["refresh_token"]
+    cached = own_home.session_document()
+    assert cached["refresh_token"] != first["refresh_token"]
     next_one = later(own_home, 2 * _HOUR + 20, "export")
     assert next_one.code == 0, next_one.err
     assert own_provider.journal("refused") == []
@@ -98,7 +98,7 @@ def test_a_full_disk_is_found_before_the_refresh_token_is_spent(
 
 
 def heeding_modes() -> None:
-    """In a child: root, too, writes only where the mode lets it, without CAP_DAC_OVERRIDE (capabilities(7))."""
+    """In a child: without CAP_DAC_OVERRIDE (capabilities(7)) root too can write only if the mode allows it."""
     drop_from_bounding_set, override = 24, 1
     if os.geteuid() == 0:
         assert ctypes.CDLL(None).prctl(drop_from_bounding_set, override, 0, 0, 0) == 0
@@ -130,7 +130,7 @@ def test_a_home_whose_sessions_cannot_be_written_does_not_spend_the_refresh_toke
     content = path.read_bytes()
     elsewhere = own_home.path / "sessions"
     (own_home.cache / "sessions").rename(elsewhere)
-    (own_home.cache / "sessions").symlink_to("/proc/self/fd")  # nobody, not even root, makes a file there
+    (own_home.cache / "sessions").symlink_to("/proc/self/fd")  # no user, not even root, can create a file there
     try:
         done = later(own_home, _HOUR + 10, "token")
     finally:
@@ -141,7 +141,9 @@ def test_a_home_whose_sessions_cannot_be_written_does_not_spend_the_refresh_toke
     assert path.read_bytes() == content
 
 
-def test_credentials_outlive_the_session_that_brought_them(own_home: SignInHome, own_provider: OidcProvider) -> None:
+def test_credentials_stay_usable_after_the_session_that_loaded_them(
+    own_home: SignInHome, own_provider: OidcProvider
+) -> None:
     own_home.login()
     first = json.loads(later(own_home, 2500, "export").out)["AccessKeyId"]
     (path,) = (own_home.cache / "sessions").glob("*.json")
@@ -165,7 +167,7 @@ def test_a_renewal_that_is_refused_without_a_reason_names_the_command_of_this_pr
     assert later(own_home, _HOUR + 10, "token").code == 0
 
 
-def test_logout_forgets_revokes_and_says_what_lives_on(own_home: SignInHome, own_provider: OidcProvider) -> None:
+def test_logout_forgets_revokes_and_says_what_stays_valid(own_home: SignInHome, own_provider: OidcProvider) -> None:
     own_home.login()
     refresh_token = own_home.session_document()["refresh_token"]
     done = own_home.run("logout")
@@ -224,32 +226,32 @@ def test_a_logout_wins_over_a_renewal_in_flight(
     assert not list((own_home.cache / "sessions").glob("*.json"))
 
 
-def kept_credentials(home: SignInHome) -> list[str]:
+def cached_credentials(home: SignInHome) -> list[str]:
     return [path.read_text() for path in (home.cache / "credentials").glob("*.json")]
 
 
 def let_ten_minutes_be_left(home: SignInHome) -> None:
-    """Of the credentials that are kept: they live, and are to be renewed."""
+    """Make the cached credentials usable, but due for renewal."""
     (path,) = (home.cache / "credentials").glob("*.json")
     rewritten(path, expires_at=time.time() + 600, issued_at=time.time() - 3000)
 
 
-@pytest.mark.parametrize("some_live", [False, True])
-@pytest.mark.parametrize("point", ["exchange.done", "credentials.kept"])
-def test_a_logout_wins_over_an_exchange_in_flight_and_over_whoever_waits_for_it(
-    own_home: SignInHome, world: World, tmp_path: Path, point: str, some_live: bool
+@pytest.mark.parametrize("usable_but_due", [False, True])
+@pytest.mark.parametrize("point", ["exchange.done", "credentials.stored"])
+def test_a_logout_wins_over_an_exchange_in_flight_and_over_the_processes_that_wait_for_it(
+    own_home: SignInHome, world: World, tmp_path: Path, point: str, usable_but_due: bool
 ) -> None:
     own_home.login()
-    if some_live:
+    if usable_but_due:
         let_ten_minutes_be_left(own_home)
     else:
         own_home.run("cache", "clear", "--credentials")
-    begun, kept = len(world.calls("GetCredentialsForIdentity")), kept_credentials(own_home)
+    begun, cached = len(world.calls("GetCredentialsForIdentity")), cached_credentials(own_home)
     go = tmp_path / "go"
     held = stop(point, f"hold={go}")
     waiting = own_home.start("credential-process", variables=held)
     while len(world.calls("GetCredentialsForIdentity")) == begun or (
-        point == "credentials.kept" and kept_credentials(own_home) == kept
+        point == "credentials.stored" and cached_credentials(own_home) == cached
     ):
         assert waiting.poll() is None
         time.sleep(0.05)
@@ -258,12 +260,12 @@ def test_a_logout_wins_over_an_exchange_in_flight_and_over_whoever_waits_for_it(
     done = finished(waiting)
     assert (done.code, done.out) == (3, ""), done
     assert "Not signed in. Run: cognito-federation login --profile dev" in done.err
-    assert kept_credentials(own_home) == []
+    assert cached_credentials(own_home) == []
     assert "SecretAccessKey" not in own_home.texts()
 
 
 @pytest.mark.parametrize("options", [(), ("--credentials",), ("--all",)])
-def test_clearing_the_cache_keeps_the_sign_in_so_that_no_refresh_token_is_lost_unrevoked(
+def test_clearing_the_cache_leaves_the_sign_in_so_that_no_refresh_token_is_lost_unrevoked(
     home: SignInHome, options: tuple[str, ...]
 ) -> None:
     home.login()

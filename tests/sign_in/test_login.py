@@ -1,4 +1,4 @@
-"""`login` and what follows it, as real processes against the certified provider and the strict identity pool."""
+"""`login` and its results, as real processes against the certified provider and the strict identity pool."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_status_says_whether_the_next_use_needs_a_sign_in(home: SignInHome) -> N
     assert home.run("status", "--check").code == 0
 
 
-def test_signing_in_again_brings_new_credentials_to_whoever_asks_next(home: SignInHome) -> None:
+def test_signing_in_again_brings_new_credentials_to_the_next_caller(home: SignInHome) -> None:
     keys = []
     for _ in range(2):
         assert home.login().code == 0
@@ -76,7 +76,7 @@ def test_signing_in_again_brings_new_credentials_to_whoever_asks_next(home: Sign
     assert keys[0] == keys[1] != keys[2] == keys[3]
 
 
-def test_somebody_else_needs_force_and_is_refused_by_name(home: SignInHome) -> None:
+def test_another_user_needs_force_and_is_refused_by_name(home: SignInHome) -> None:
     assert home.login().code == 0
     refused = home.login(user="grace")
     assert refused.code == 5
@@ -87,7 +87,7 @@ def test_somebody_else_needs_force_and_is_refused_by_name(home: SignInHome) -> N
     assert home.session_document()["subject"] == "grace"
 
 
-def test_after_a_forced_change_no_answer_of_the_one_before_is_served(home: SignInHome, world: World) -> None:
+def test_after_a_forced_change_no_answer_of_the_previous_user_is_printed(home: SignInHome, world: World) -> None:
     home.login()
     first = json.loads(home.run("credential-process").out)
     again = json.loads(home.run("credential-process").out)
@@ -98,7 +98,7 @@ def test_after_a_forced_change_no_answer_of_the_one_before_is_served(home: SignI
     assert "grace" in home.run("whoami").out
 
 
-def test_in_a_process_that_goes_on_a_new_session_is_that_of_whoever_is_signed_in_then(home: SignInHome) -> None:
+def test_in_a_process_that_goes_on_a_new_session_belongs_to_the_user_who_is_signed_in_then(home: SignInHome) -> None:
     program = """
 import sys, boto3, botocore_cognito_federation
 botocore_cognito_federation.install()
@@ -110,7 +110,7 @@ def key_of(credentials):
         return type(error).__name__
 for line in sys.stdin:
     if line == "renew\\n":
-        old._ask_again_at = 0.0
+        old._refresh_at = 0.0
     print(key_of(boto3.Session(profile_name="dev").get_credentials()), key_of(old), flush=True)
 """
     home.login()
@@ -165,7 +165,7 @@ def test_ctrl_c_ends_a_login_at_once_and_the_next_one_works(home: SignInHome) ->
     assert home.login().code == 0
 
 
-#: A browser that waits to be let go before it reads the page it was given.
+#: A browser that waits for permission before it reads its page.
 SLOW_BROWSER = """#!/bin/sh
 echo "$1" > {folder}/given.new; mv {folder}/given.new {folder}/given
 while [ ! -e {folder}/go ]; do sleep 0.05; done
@@ -182,7 +182,7 @@ def slow_browser(tmp_path: Path) -> tuple[str, ...]:
 
 
 def given(folder: Path, process: subprocess.Popen[str]) -> Path:
-    """The page that the browser was given."""
+    """Return the page that the browser got."""
     while not (folder / "given").exists():
         assert process.poll() is None
         time.sleep(0.01)
@@ -192,7 +192,7 @@ def given(folder: Path, process: subprocess.Popen[str]) -> Path:
 
 
 def command_lines() -> str:
-    """What every user of the machine reads of every process."""
+    """Return what every user of the machine can read of every process."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
@@ -208,7 +208,7 @@ def test_nothing_that_another_user_reads_leads_into_a_sign_in_and_the_page_is_go
     page = given(tmp_path, process)
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
     assert stat.S_IMODE(page.parent.stat().st_mode) == 0o700
-    if os.geteuid() == 0:  # another user in truth
+    if os.geteuid() == 0:  # really another user
         refused = subprocess.run(["cat", page], user=65534, capture_output=True, text=True, check=False)
         assert (refused.returncode, refused.stdout) == (1, "")
     start = followed(page.as_uri())
@@ -216,7 +216,7 @@ def test_nothing_that_another_user_reads_leads_into_a_sign_in_and_the_page_is_go
     assert str(page) in seen
     assert start not in seen
     assert urlsplit(start).path not in seen
-    # They know this code, find the port in /proc/net/tcp, and try what they can without the address.
+    # An attacker knows this code, finds the port in /proc/net/tcp, and tries everything without the address.
     origin = start.partition("/start/")[0]
     for path in ("/start/", "/start", "/done", "/callback", "/callback?code=x&state=y", "/"):
         answer = requests.get(origin + path, allow_redirects=False, timeout=10)
@@ -243,7 +243,7 @@ def test_a_login_that_is_ended_takes_its_page_along(
     assert not page.parent.exists()
 
 
-def test_a_sign_in_opened_in_a_second_browser_is_stopped_and_nobody_is_signed_in(home: SignInHome) -> None:
+def test_a_sign_in_opened_in_a_second_browser_is_stopped_and_ends_without_a_user(home: SignInHome) -> None:
     process = home.start("login", "--no-browser")
     assert process.stderr is not None
     start = ""
@@ -275,7 +275,7 @@ def test_a_browser_that_cannot_read_the_page_is_not_started_and_the_shown_addres
     assert finished(process).code == 0
 
 
-def test_nobody_who_finishes_in_time_is_exit_5(home: SignInHome) -> None:
+def test_an_unfinished_sign_in_is_exit_5(home: SignInHome) -> None:
     done = home.run("login", "--no-browser", "--timeout", "1")
     assert done.code == 5
     assert "within 1 seconds" in done.err
@@ -339,7 +339,7 @@ def test_a_token_source_has_nothing_to_sign_in_to(home: SignInHome) -> None:
     assert "cognito_token_file" in done.err
 
 
-def test_a_place_that_cannot_be_written_is_said_before_anybody_signs_in(home: SignInHome) -> None:
+def test_a_place_that_cannot_be_written_is_reported_before_the_sign_in(home: SignInHome) -> None:
     (home.path / "file").write_text("")
     done = home.login(COGNITO_FEDERATION_CACHE_DIR=str(home.path / "file" / "below"))
     assert done.code == 8
@@ -347,7 +347,7 @@ def test_a_place_that_cannot_be_written_is_said_before_anybody_signs_in(home: Si
     assert "/start/" not in done.err
 
 
-def test_a_pool_that_refuses_the_token_is_told_at_the_sign_in(home: SignInHome) -> None:
+def test_a_pool_that_refuses_the_token_is_reported_at_the_sign_in(home: SignInHome) -> None:
     home.write(cognito_provider=home.world.provider.login_key, cognito_login_key="nobody.example")
     done = home.login()
     assert done.code == 6, done.err
@@ -399,7 +399,7 @@ def test_a_session_that_is_only_linked_is_signed_in_without_an_identity_of_its_o
     assert "signed out ada@example.com" in home.run("logout", "--session", "other").err
 
 
-def test_a_session_that_nobody_uses_and_has_no_pool_is_refused(home: SignInHome) -> None:
+def test_a_session_that_no_profile_uses_and_that_has_no_pool_is_refused(home: SignInHome) -> None:
     home.config.write_text(home.config.read_text() + "[cognito-session lonely]\ncognito_provider = idp.example\n")
     done = home.login("--session", "lonely")
     assert done.code == 4

@@ -1,4 +1,4 @@
-"""`login("dev")` in Python: a link to click on in a cell, no terminal."""
+"""`login("dev")` in Python: a link in a cell, no terminal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LINK = re.compile(r'href="([^"]+)"')
 
 @pytest.fixture
 def cell(home: SignInHome, monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, str]]:
-    """A kernel whose cell output is this list; whoever sees a link there signs in with it."""
+    """A kernel whose cell output is this list; a link there is followed to sign in."""
     import html
 
     for name, value in home.world.environment(home.path).items():
@@ -133,7 +133,7 @@ def test_two_ways_at_once_are_refused() -> None:
         login("dev", use_device_code=True, remote=True)
 
 
-def test_a_sign_in_kept_in_memory_serves_this_process(home: SignInHome, cell: list[Mapping[str, str]]) -> None:
+def test_a_sign_in_stored_in_memory_works_in_this_process(home: SignInHome, cell: list[Mapping[str, str]]) -> None:
     home.write(cognito_cache="memory")
     first = login("dev", timeout=60)
     assert fetcher_for(load_settings("dev")).credentials() == first

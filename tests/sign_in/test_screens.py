@@ -1,4 +1,4 @@
-"""What a person sees and types: on a terminal a countdown and lines of any length, in a pipe neither."""
+"""The output for the user and the input: on a terminal a countdown and lines of any length, in a pipe neither."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are
 
 
 def written(descriptor: int, data: bytes) -> threading.Thread:
-    """Write in a thread: a terminal takes no more than its reader has read."""
+    """Write in a thread: a terminal accepts no more than its reader has read."""
 
     def write() -> None:
         view = memoryview(data)
@@ -40,9 +40,9 @@ def test_a_line_longer_than_a_terminal_takes_at_once_comes_whole() -> None:
     import pty
     import termios
 
-    ours, theirs = pty.openpty()
+    own_end, theirs = pty.openpty()
     mode = termios.tcgetattr(theirs)
-    mode[3] &= ~termios.ECHO  # nobody reads the echo here
+    mode[3] &= ~termios.ECHO  # nothing reads the echo here
     termios.tcsetattr(theirs, termios.TCSANOW, mode)
     url = "http://127.0.0.1:8400/callback?code=" + "x" * 9000
     done: list[str] = []
@@ -50,16 +50,16 @@ def test_a_line_longer_than_a_terminal_takes_at_once_comes_whole() -> None:
     reader.start()
     while termios.tcgetattr(theirs)[3] & termios.ICANON:
         pass
-    written(ours, b"ab\x7f\x7f" + url.encode() + b"\n")
+    written(own_end, b"ab\x7f\x7f" + url.encode() + b"\n")
     reader.join(30)
     assert done == [url]
     assert termios.tcgetattr(theirs)[3] & termios.ICANON
-    os.close(ours)
+    os.close(own_end)
     os.close(theirs)
 
 
 @posix
-def test_what_follows_the_line_is_left_for_whoever_reads_next() -> None:
+def test_what_follows_the_line_is_left_for_the_next_reader() -> None:
     reading, writing = os.pipe()
     os.write(writing, b"\n  \nfirst\nsecond\n")
     assert read_line(reading, 5) == "first"
@@ -70,7 +70,7 @@ def test_what_follows_the_line_is_left_for_whoever_reads_next() -> None:
 
 
 @posix
-def test_nobody_who_types_in_time_is_an_empty_line() -> None:
+def test_no_input_in_time_is_an_empty_line() -> None:
     reading, writing = os.pipe()
     assert read_line(reading, 0.05) == ""
     os.close(reading)
@@ -79,10 +79,10 @@ def test_nobody_who_types_in_time_is_an_empty_line() -> None:
 
 @posix
 def test_a_terminal_shows_the_time_left_and_clears_it(home: SignInHome) -> None:
-    ours, theirs = os.openpty()
+    own_end, theirs = os.openpty()
     process = home.start("login", "--no-browser", "--timeout", "2", stderr=theirs)
     os.close(theirs)
-    shown = shown_on(ours)
+    shown = shown_on(own_end)
     assert finished(process).code == 5
     assert "Waiting for the sign-in, 0:02 left" in shown
     assert shown.rpartition("Waiting")[2].count("\x1b[K") == 1
@@ -104,7 +104,7 @@ def test_the_url_always_stands_on_a_line_of_its_own(kind: str) -> None:
 
 
 class Grant:
-    """The two settings that choose a way."""
+    """The two settings that choose a flow."""
 
     def __init__(self, grant: str = "auto", by_password: bool = False) -> None:
         self.grant, self.signs_in_by_password = grant, by_password

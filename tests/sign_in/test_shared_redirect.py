@@ -1,4 +1,4 @@
-"""Two issuers with one redirect URI, of which one could pass off the other's answer as its own."""
+"""Two issuers with one redirect URI, of which one could present the other's answer as its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.thorough
 
 
 def add_other(home: SignInHome, issuer: str, **keys: str) -> None:
-    """A second sign-in in the configuration, with the same default redirect URI."""
+    """Add a second sign-in to the configuration, with the same default redirect URI."""
     section = {
         "cognito_identity_pool_id": home.world.pool_id,
         "cognito_provider": issuer.removeprefix("http://"),
@@ -80,7 +80,7 @@ def test_the_same_issuer_twice_and_one_that_cannot_be_asked_or_read_are_no_troub
     assert home.login().code == 0
 
 
-def test_a_digest_is_short_the_same_for_ever_and_another_for_each_issuer() -> None:
+def test_a_digest_is_short_permanent_and_another_for_each_issuer() -> None:
     found = redirect_uri_of_its_own(resolve("corp.eu.auth0.com"))
     assert found == "http://127.0.0.1/callback/8417adacd912"
     assert redirect_uri_of_its_own(resolve("corp.eu.auth0.com", issuer="https://corp.eu.auth0.com/")) == found

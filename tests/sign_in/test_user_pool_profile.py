@@ -1,4 +1,4 @@
-"""A profile that signs in to a user pool by password: the conversation on the terminal, and what lives on after it."""
+"""A profile that signs in to a user pool by password: the dialogue on the terminal, and the renewals afterwards."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _ASKED = "Password of ada: "
 
 @pytest.fixture(scope="module")
 def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ministack]:
-    with ministack_server.running(tmp_path_factory.mktemp("ministack")) as served:
-        yield served
+    with ministack_server.running(tmp_path_factory.mktemp("ministack")) as server:
+        yield server
 
 
 def home_of(server: Ministack, live: LivePool, directory: Path) -> PoolHome:
@@ -156,7 +156,7 @@ def test_a_second_factor_is_asked_and_a_wrong_code_may_be_corrected(home: PoolHo
     assert code == 0, err
 
 
-def test_custom_questions_are_asked_where_the_client_allows_only_them(ministack: Ministack, tmp_path: Path) -> None:
+def test_custom_challenges_are_asked_where_the_client_allows_only_them(ministack: Ministack, tmp_path: Path) -> None:
     live = live_pool.make(ministack, journal=tmp_path / "journal", flows=("CUSTOM_AUTH", "REFRESH_TOKEN_AUTH"))
     home = home_of(ministack, live, tmp_path / "home")
     live.add_user()
@@ -190,7 +190,7 @@ def test_a_sign_in_is_renewed_and_its_new_token_is_exchanged(ministack: Ministac
 
 
 def an_hour_later(home: PoolHome, ahead: float, **variables: str) -> str:
-    """What the federation of the profile serves in a process whose clock is ahead; the pool's clock is not moved."""
+    """Return the profile's credentials in a process whose clock is ahead; the pool's clock is not moved."""
     program = f"""
 import os, time
 real = time.time
@@ -221,7 +221,7 @@ def test_signing_out_revokes_the_refresh_token_at_the_pool(home: PoolHome) -> No
     assert home.run("credential-process").returncode == 3
 
 
-def test_somebody_else_needs_force_and_then_replaces_the_one_before(home: PoolHome) -> None:
+def test_another_user_needs_force_and_then_replaces_the_first_one(home: PoolHome) -> None:
     home.live.add_user()
     home.live.add_user("bob")
     signed_in(home)
@@ -233,7 +233,7 @@ def test_somebody_else_needs_force_and_then_replaces_the_one_before(home: PoolHo
         assert who(home)["who"] == ("bob@example.com" if force else "ada@example.com")
 
 
-def test_without_a_terminal_nobody_is_asked_and_a_pipe_is_not_read(home: PoolHome) -> None:
+def test_without_a_terminal_the_user_is_not_asked_and_a_pipe_is_not_read(home: PoolHome) -> None:
     home.live.add_user()
     done = home._run([sys.executable, "-m", "botocore_cognito_federation", "login"], {}, f"{PASSWORD}\n")
     assert (done.returncode, done.stdout) == (5, "")

@@ -1,9 +1,8 @@
-"""Write what this version leaves in a cache directory: ``python -m tests.upgrade.make``.
+"""Writes the cache directory of this version: ``python -m tests.upgrade.make``.
 
-It runs the command line as real processes against `stand_ins`, at a constant time, and puts the home directory that
-comes of it under ``written_by/VERSION``. Run it once for each version that was released or changed the format of a
-file, with the code of that version, and never again: what is there is what users have. ``0.1.0`` was written by commit
-9551216.
+It runs the command line as real processes against `stand_ins`, at a constant time, and puts the resulting home
+directory under ``written_by/VERSION``. Run it once for each version that was released or changed the format of a file,
+with the code of that version, and never again: the result is what users have. ``0.1.0`` was written by commit 9551216.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ def succeeded(done: Done) -> Done:
 
 
 def live_in(home: OldHome, cache: str, stand_ins: StandIns) -> dict[str, str]:
-    """Sign in, link, sign out and fail, as a user may have; gives the access key of each profile."""
+    """Sign in, link, sign out and fail, like a user; return the access key of each profile."""
     config = home.path / ".aws" / "config"
     config.parent.mkdir(mode=0o700, parents=True)
     config.write_text(CONFIG.format(cache=cache))
@@ -83,12 +82,12 @@ def live_in(home: OldHome, cache: str, stand_ins: StandIns) -> dict[str, str]:
         if profile == "left":
             undone = {path: path.read_bytes() for path in (home.cache / "sessions").glob("*.json")}
             succeeded(home.run("logout", "--profile", "left"))
-            # As a renewal leaves it that is killed right after a sign-out has overtaken it.
+            # As after a renewal that is killed right after a sign-out has overtaken it.
             for path, content in undone.items():
                 path.write_bytes(content)
     stand_ins.revoked.clear()
     succeeded(home.run("link", "--profile", "dev", "--yes"))
-    # What was found open to others is told in a note.
+    # A note reports files that were open to others.
     for path in home.cache.rglob("*.json"):
         path.chmod(0o644)
     keys = {profile: home.credentials(profile)["AccessKeyId"] for profile in ("dev", "partner", "dev", "partner")}

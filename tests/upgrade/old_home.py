@@ -1,4 +1,4 @@
-"""A home directory in which an old version has signed in, and the command line of today in it, at the time of then."""
+"""A home directory in which an old version has signed in, and today's command line in it, at the old time."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 #: What each old version wrote, in a folder by its number.
 WRITTEN = Path(__file__).with_name("written_by")
-#: Stands in the written files for the home directory.
+#: The placeholder for the home directory in the stored files.
 HERE = "@HOME@"
 KEYRING_BACKEND = "tests.cache.fake_keyring.FileBackend"
 _LIMIT = 90
 _NOT_INHERITED = ("AWS_", "COGNITO_FEDERATION_", "BOTO_", "SSH_", "CODESPACES", "_COGNITO", "BROWSER", "CI")
-#: Runs the installed command (or, after ``-c``, a program) in a process whose clock is moved; nothing of it is imported
-#: by the name of a module, which may change.
+#: Runs the installed command (or, after ``-c``, a program) in a process whose clock is moved; it imports nothing by the
+#: name of a module, which may change.
 AT = """
 import sys, time_machine
 from importlib.metadata import entry_points
@@ -56,8 +56,8 @@ class OldHome:
 
     Attributes:
         path: the home.
-        moment: the time that processes in it live at, seconds since the epoch.
-        variables: what every process is told besides.
+        moment: the time of its processes, seconds since the epoch.
+        variables: further variables of every process.
     """
 
     path: Path
@@ -74,9 +74,9 @@ class OldHome:
 
     def run(self, *words: str, stdin: str = "") -> Done:
         """Run the command line, or after ``-c`` a program, to its end."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}
         environment = {
-            **kept,
+            **inherited,
             "HOME": str(self.path),
             "USERPROFILE": str(self.path),
             "PYTHONPATH": str(ROOT),
@@ -100,7 +100,7 @@ class OldHome:
         return Done(done.returncode, done.stdout, done.stderr)
 
     def credentials(self, profile: str) -> dict[str, Any]:
-        """What ``credential-process`` prints for a profile."""
+        """Return the output of ``credential-process`` for a profile."""
         done = self.run("credential-process", "--profile", profile)
         assert (done.code, done.err) == (0, ""), done
         document: dict[str, Any] = json.loads(done.out)
@@ -108,20 +108,20 @@ class OldHome:
 
 
 def place_of(cache: Path) -> str:
-    """How the items of a keyring named the cache directory they belong to, up to version 0.1.0."""
+    """Return how keyring items named their cache directory, up to version 0.1.0."""
     return sha256(os.fsencode(cache.absolute())).hexdigest()[:8]
 
 
 def restore(version: str, cache: str, home: Path) -> tuple[OldHome, dict[str, Any]]:
-    """Lay out a home as a version left it, as if it had run in this very directory.
+    """Create a home as a version left it, as if it had run in this very directory.
 
     Args:
         version: the name of a folder of `WRITTEN`.
         cache: ``file`` or ``keyring``.
-        home: the directory to make.
+        home: the directory to create.
 
     Returns:
-        The home, and what `make` noted about it.
+        The home, and the facts that `make` recorded about it.
     """
     source = WRITTEN / version / cache
     facts: dict[str, Any] = json.loads((source / "facts.json").read_text())

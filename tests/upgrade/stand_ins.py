@@ -1,7 +1,7 @@
-"""What an old cache was written against: two identity providers and an identity pool that have constant names.
+"""The servers for which an old cache was written: two identity providers and an identity pool with constant names.
 
-The keys of a cache are digests of names (endpoint, pool, issuer, client), so a cache that was written once can be read
-again only where those names still answer. `AwsHosts` makes them answer on loopback, at whatever port is free.
+The keys of a cache are digests of names (endpoint, pool, issuer, client), so an old cache can be read only if these
+names still answer. `AwsHosts` makes them answer on loopback, at any free port.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.servers.aws_hosts import AwsHosts
 
 REGION = "eu-west-1"
 POOL = f"{REGION}:5a3c0f2e-8d41-4b6a-9c57-1e2f3a4b5c6d"
-#: A pool that always fails for a moment.
+#: A pool that always fails temporarily.
 FAILING_POOL = f"{REGION}:00000000-0000-4000-8000-000000000500"
 COGNITO = f"cognito-identity.{REGION}.amazonaws.com"
 #: The users of the two providers, who are one person.
@@ -38,18 +38,18 @@ Form = dict[str, str]
 
 
 def identity_of(subject: str) -> str:
-    """The identity that the pool has for a user."""
+    """Return the pool's identity for a user."""
     return f"{REGION}:{uuid.uuid5(uuid.NAMESPACE_DNS, subject)}"
 
 
 @dataclass
 class StandIns:
-    """The servers' memory, which is also their journal.
+    """The state of the servers, which is also their journal.
 
     Attributes:
         now: their clock, seconds since the epoch.
-        refresh_tokens: the one that each provider takes, by host; each use rotates it.
-        old_keys: public keys that a provider still publishes beside its own.
+        refresh_tokens: the valid one of each provider, by host; each use rotates it.
+        old_keys: public keys that a provider still publishes in addition to its own.
         spent: refresh tokens that were used, in order.
         revoked: tokens that were revoked, in order.
         calls: operations of the identity pool with their parameters, in order.
@@ -72,7 +72,7 @@ class StandIns:
         return [self.key.jwk(), *self.old_keys]
 
     def answer(self, host: str, path: str, query: Form, form: Form, body: bytes, target: str) -> tuple[int, Any]:
-        """The status and document for a request, or 302 and where to go."""
+        """Return the status and the document for a request, or 302 and the address."""
         with self._lock:
             if host == COGNITO:
                 return self._pool(target.rpartition(".")[2], json.loads(body))
@@ -142,7 +142,7 @@ class StandIns:
         return 200, {"IdentityId": parameters["IdentityId"], "Credentials": credentials}
 
     def _subject_of(self, key: str, token: str) -> str | None:
-        """Whose login token it is; None where it is none of this provider's, or its time is over."""
+        """Return the user of a login token; None if it is not this provider's, or has expired."""
         own = {entry["kid"]: jwt.PyJWK(entry) for entry in self.keys()}
         public = own.get(jwt.get_unverified_header(token)["kid"])
         if public is None:
@@ -154,7 +154,7 @@ class StandIns:
 
 @contextmanager
 def answering(stand_ins: StandIns, folder: Path) -> Iterator[dict[str, str]]:
-    """Let the servers answer; gives the variables that lead a process to them.
+    """Start the servers; yield the variables that lead a process to them.
 
     Args:
         stand_ins: the servers.
@@ -199,13 +199,13 @@ def _handler(stand_ins: StandIns) -> type[BaseHTTPRequestHandler]:
             return super().date_time_string(int(stand_ins.now))
 
         def log_message(self, format: str, *args: Any) -> None:
-            """The journal notes what matters."""
+            """Log nothing; the journal has the facts."""
 
     return Handler
 
 
 def _client(headers: Message) -> Form:
-    """The client's name and secret where they come as a password (RFC 6749 section 2.3.1)."""
+    """Return the client's name and secret from HTTP Basic authentication (RFC 6749 section 2.3.1)."""
     scheme, _, encoded = headers.get("Authorization", "").partition(" ")
     if scheme != "Basic":
         return {}

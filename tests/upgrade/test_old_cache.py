@@ -23,7 +23,7 @@ HOUR = 3600
 
 @dataclass
 class Old:
-    """A home as an older version left it, what is known of it, and the servers it knows."""
+    """A home as an older version left it, the facts about it, and its servers."""
 
     home: OldHome
     facts: dict[str, Any]
@@ -42,7 +42,7 @@ class Old:
 
     @property
     def users(self) -> set[str]:
-        """Who is signed in, says ``status``."""
+        """Return the signed-in user according to ``status``."""
         return {entry["scope"] for entry in self.status()["sign_ins"]}
 
 
@@ -62,7 +62,7 @@ def test_there_is_a_cache_of_each_kind() -> None:
     assert {name.partition("/")[2] for name in EVERY} == {"file", "keyring"}
 
 
-def test_credentials_of_before_are_served_without_a_call(old: Old) -> None:
+def test_credentials_of_the_old_version_are_used_without_a_call(old: Old) -> None:
     for profile, key in old.facts["access_keys"].items():
         assert old.home.credentials(profile)["AccessKeyId"] == key
     native = "import boto3, botocore_cognito_federation as b; b.install(); s = boto3.Session(profile_name='dev');"
@@ -79,17 +79,17 @@ def test_expired_credentials_are_renewed_by_the_sign_in_of_before_once(old: Old)
     assert sorted(old.servers.spent) == sorted(old.facts["refresh_tokens"].values())
     assert CLIENT_SECRET in old.servers.client_secrets
     assert old.servers.authorizations == []
-    # The identity and what is linked to it were known.
+    # The identity and its linked login were known.
     ((operation, parameters),) = old.servers.calls
     assert (operation, parameters["IdentityId"]) == ("GetCredentialsForIdentity", identity_of("ada"))
     assert set(parameters["Logins"]) == {"login.corp.example", "login.partner.example"}
-    # What the renewal brought is found by the next one.
+    # The next process finds the result of the renewal.
     old.later(2 * HOUR)
     old.home.credentials("dev")
     assert len(old.servers.spent) == 4
 
 
-def test_status_names_who_is_signed_in_and_tells_no_secret(old: Old) -> None:
+def test_status_names_who_is_signed_in_and_shows_no_secret(old: Old) -> None:
     assert old.users == {"session corp", "session partner"}
     told = json.dumps(old.status()) + old.home.run("status", "--all").out + old.home.run("doctor", "--offline").out
     for secret in (*old.facts["refresh_tokens"].values(), CLIENT_SECRET):
@@ -122,7 +122,7 @@ def test_a_sign_out_of_before_still_wins_over_a_sign_in_that_it_overtook(old: Ol
     assert old.servers.spent == []
 
 
-def test_a_failure_of_before_keeps_no_later_attempt_from_being_made(old: Old) -> None:
+def test_an_old_cached_failure_prevents_no_later_attempt(old: Old) -> None:
     failed = old.home.run("credential-process", "--profile", "failing")
     assert failed.code == 7, failed
     assert old.servers.calls

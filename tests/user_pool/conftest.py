@@ -11,7 +11,7 @@ from . import wire as wire_module
 
 @pytest.fixture(autouse=True)
 def _no_aws_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No profile, credential or endpoint of the person who runs the tests."""
+    """Remove the profiles, credentials and endpoints of the person who runs the tests."""
     import os
 
     for name in list(os.environ):
@@ -25,11 +25,11 @@ def _no_aws_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
 
 @pytest.fixture
 def wire() -> Iterator[wire_module.Wire]:
-    with wire_module.serving() as served:
-        yield served
+    with wire_module.serving() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
 def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ministack_server.Ministack]:
-    with ministack_server.running(tmp_path_factory.mktemp("ministack")) as served:
-        yield served
+    with ministack_server.running(tmp_path_factory.mktemp("ministack")) as server:
+        yield server

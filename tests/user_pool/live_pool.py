@@ -20,7 +20,7 @@ from tests.servers.ministack import Ministack
 
 PASSWORD = "Correct-Horse-1"
 
-# One function for every trigger: it writes down what it was called with, and plays a pool that asks 7 * 6.
+# One function for every trigger: it records its events, and acts for a pool that asks 7 * 6.
 _TRIGGERS = """
 import json
 
@@ -71,7 +71,7 @@ class LivePool:
         return UserPool(self.pool_id, self.client_id, **options)
 
     def add_user(self, name: str = "ada", password: str = PASSWORD, *, permanent: bool = True) -> str:
-        """The new user's sub."""
+        """Create a user; return the user's sub."""
         self.admin.admin_create_user(
             UserPoolId=self.pool_id,
             Username=name,
@@ -87,7 +87,7 @@ class LivePool:
         return str(next(a["Value"] for a in user["UserAttributes"] if a["Name"] == "sub"))
 
     def require_totp(self, access_token: str) -> str:
-        """Enrol the user with an authenticator application; its secret."""
+        """Enrol the user with an authenticator application; return its secret."""
         secret = str(self.admin.associate_software_token(AccessToken=access_token)["SecretCode"])
         self.admin.verify_software_token(AccessToken=access_token, UserCode=totp(secret))
         self.admin.set_user_pool_mfa_config(
@@ -96,7 +96,7 @@ class LivePool:
         return secret
 
     def events(self, source: str) -> list[dict[str, Any]]:
-        """What the triggers were called with, by the beginning of triggerSource."""
+        """Return the events of the triggers, by the beginning of triggerSource."""
         assert self.journal
         lines = self.journal.read_text().splitlines() if self.journal.exists() else []
         return [event for event in map(json.loads, lines) if event["triggerSource"].startswith(source)]
@@ -110,7 +110,7 @@ def make(
     flows: tuple[str, ...] = ("USER_SRP_AUTH", "USER_PASSWORD_AUTH", "CUSTOM_AUTH", "REFRESH_TOKEN_AUTH"),
     **pool_options: Any,
 ) -> LivePool:
-    """A pool of its own for a test."""
+    """Create a pool for one test."""
     admin = server.client("cognito-idp")
     if journal is not None:
         pool_options["LambdaConfig"] = dict.fromkeys(
@@ -135,7 +135,7 @@ def make(
 
 
 def identity_pool(server: Ministack, live: LivePool) -> str:
-    """The id of a new identity pool that takes the user pool's tokens, for a role that may use S3."""
+    """Create an identity pool that accepts the user pool's tokens, for a role that may use S3; return its ID."""
     identity = server.client("cognito-identity")
     name = f"cognito-idp.{live.pool_id.split('_')[0]}.amazonaws.com/{live.pool_id}"
     made = identity.create_identity_pool(
@@ -176,7 +176,7 @@ def _function(server: Ministack, journal: Path) -> str:
 
 
 def totp(secret: str) -> str:
-    """The code an authenticator application shows now (RFC 6238)."""
+    """Return the code that an authenticator application shows now (RFC 6238)."""
     counter = struct.pack(">Q", int(time.time()) // 30)
     mac = hmac.digest(base64.b32decode(secret), counter, "sha1")
     offset = mac[-1] & 15

@@ -1,4 +1,4 @@
-"""Other clients' SRP arithmetic, each in a process of its own that answers one line of JSON for each it reads."""
+"""Other clients' SRP arithmetic, each in its own process that answers each line with one line of JSON."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ require('readline').createInterface({ input: process.stdin }).on('line', line =>
 
 
 class Oracle:
-    """A process that is asked for session keys."""
+    """A process that computes session keys."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
     def session_key(self, *, group: str, user: str, password: str, a: int, b: int, salt: str) -> tuple[int, bytes]:
-        """(A, the session key) for a private key a, a server's B and a salt in hexadecimal."""
+        """Return A and the session key for a private key a, a server's B and a salt in hexadecimal."""
         question = {"group": group, "user": user, "password": password, "a": f"{a:x}", "b": f"{b:x}", "salt": salt}
         assert self._process.stdin
         assert self._process.stdout

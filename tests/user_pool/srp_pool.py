@@ -1,4 +1,4 @@
-"""A user pool on the wire that answers SRP as the service does, to the letter of the password."""
+"""A user pool on the wire that answers SRP like the service, with the exact check of the password."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GROUP = w.POOL.split("_")[1]
 
 
 class SrpPool:
-    """Answers SRP as the service does; `then` is what a proved password gets."""
+    """Answers SRP like the service; `then` is the answer to a correct password."""
 
     def __init__(self, wire: w.Wire, then: w.Answer | None = None, password: str = "right password") -> None:
         self.server = Server.knowing(GROUP, "ada-real", password)
@@ -34,7 +34,7 @@ class SrpPool:
 
 
 class DevicePool(SrpPool):
-    """A pool that remembers devices: the password's proof, then the device's."""
+    """A pool that remembers devices: it checks the password's proof, then the device's."""
 
     device = Device("eu-west-1_0a1b-2c3d", "-GroupKey", "device password")
 

@@ -24,7 +24,7 @@ N = int(
 
 
 def signed(number: int) -> bytes:
-    """Java's BigInteger.toByteArray for what is not negative."""
+    """Return Java's BigInteger.toByteArray of a number that is not negative."""
     text = f"{number:x}"
     text = text if len(text) % 2 == 0 else "0" + text
     return bytes.fromhex(text if text[0] in "01234567" else "00" + text)
@@ -39,7 +39,7 @@ K = digest(signed(N), signed(2))
 
 @dataclass(frozen=True)
 class Server:
-    """Keeps a verifier, never the password."""
+    """Stores a verifier, never the password."""
 
     group: str
     user: str
@@ -57,7 +57,7 @@ class Server:
         return (K * self.verifier + pow(2, self.b, N)) % N
 
     def key(self, client_public: int) -> bytes:
-        """The 16 bytes the client must have derived too."""
+        """Return the 16 bytes that the client must have derived too."""
         u = digest(signed(client_public), signed(self.public))
         s = pow(client_public * pow(self.verifier, u, N), self.b, N)
         prk = hmac.new(signed(u), signed(s), "sha256").digest()
@@ -67,7 +67,7 @@ class Server:
         return {"SRP_B": f"{self.public:x}", "SALT": f"{self.salt:x}", "SECRET_BLOCK": block}
 
     def accepts(self, client_public: str, responses: dict[str, str]) -> bool:
-        """Whether the responses prove the password for the SRP_A sent before."""
+        """Return whether the responses prove the password for the SRP_A sent before."""
         block = base64.b64decode(responses["PASSWORD_CLAIM_SECRET_BLOCK"])
         message = self.group.encode() + self.user.encode() + block + responses["TIMESTAMP"].encode()
         proof = hmac.new(self.key(int(client_public, 16)), message, "sha256").digest()

@@ -1,4 +1,4 @@
-"""What each account operation puts on the wire."""
+"""The requests of each account operation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DELIVERED = CodeDelivery("a***@e***", "EMAIL", "email")
 Operation = Callable[..., Any]
 
 
-# operation, what is called with client_metadata, the exact request beside ClientMetadata
+# operation, the call with client_metadata, the exact request without ClientMetadata
 WITH_METADATA: list[tuple[str, Operation, dict[str, Any]]] = [
     (
         "SignUp",
@@ -198,7 +198,7 @@ def test_an_account_that_is_confirmed_at_once_signs_in_at_once(wire: w.Wire) -> 
     assert signed_up.password == ""
 
 
-def test_without_auto_sign_in_the_password_is_not_kept_and_nobody_signs_in(wire: w.Wire) -> None:
+def test_without_auto_sign_in_the_password_is_not_stored_and_there_is_no_sign_in(wire: w.Wire) -> None:
     answered(wire)
     pool = wire.pool()
     signed_up = pool.sign_up("ada", "pw")

@@ -1,4 +1,4 @@
-"""The same script run by pycognito and by this project, on the same user pool: every step has to end the same."""
+"""The same script run with pycognito and with this project on one user pool: each step must have the same result."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ step("second factor given", lambda: ida.respond_to_software_token_mfa_challenge(
 print(json.dumps(out))
 """
 
-#: What pycognito lets through of the API's errors and challenges, in the words of this project.
+#: The errors and challenges of the API that pycognito passes on, in the terms of this project.
 _SAME = {
     "NotAuthorizedException": "WrongPasswordError",
     "CodeMismatchException": "CodeMismatchError",

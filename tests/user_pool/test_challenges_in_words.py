@@ -1,4 +1,4 @@
-"""What a user pool asks, put to a person in words; and what becomes of the answers."""
+"""The challenges of a user pool as questions to the user, and the handling of the answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LATE = w.error("NotAuthorizedException", "Invalid session for the user, session 
 
 @dataclass
 class Person:
-    """Types these answers in turn."""
+    """Types these answers in order."""
 
     answers: list[str]
     asked: list[tuple[str, bool]] = field(default_factory=list)
@@ -95,7 +95,7 @@ def test_a_new_application_gets_its_secret_by_hand_and_as_a_link(wire: w.Wire) -
     assert f"otpauth://totp/{w.POOL}%3Aada-real?secret=JBSWY3DPEHPK3PXP&issuer={w.POOL}" in person.told[0]
 
 
-def test_a_notebook_does_not_keep_the_secret_of_a_new_application(wire: w.Wire) -> None:
+def test_a_notebook_does_not_store_the_secret_of_a_new_application(wire: w.Wire) -> None:
     wire.answers["AssociateSoftwareToken"] = [{"SecretCode": "JBSWY3DPEHPK3PXP", "Session": "2" * 30}]
     shown: list[Any] = []
     cell = CellScreen(shown.append)
@@ -116,7 +116,7 @@ def test_a_new_password_the_policy_refuses_is_asked_again_and_attributes_once(wi
     assert responses(wire)["userAttributes.given_name"] == "Ada"
 
 
-def test_a_custom_question_is_shown_without_what_would_move_the_cursor(wire: w.Wire) -> None:
+def test_a_custom_challenge_is_shown_without_what_would_move_the_cursor(wire: w.Wire) -> None:
     wire.answers["RespondToAuthChallenge"] = [w.tokens()]
     person = Person(["42"])
     answered(wire.pool(), challenge("CUSTOM_CHALLENGE", USERNAME="ada", question="\x1b[2J7*6"), person)
@@ -130,7 +130,7 @@ def test_an_unknown_challenge_names_the_other_way(wire: w.Wire) -> None:
 
 
 def test_a_challenge_answered_too_late_begins_the_sign_in_again(wire: w.Wire) -> None:
-    """The pool's side of SRP is played by the first answers alone: it asks for the code at once."""
+    """The first answers act as the pool's side of SRP: it asks for the code at once."""
     wire.answers["InitiateAuth"] = [w.challenge("SMS_MFA")]
     wire.answers["RespondToAuthChallenge"] = [LATE, w.tokens()]
     person = Person(["password", "123456", "password", "654321"])
@@ -146,7 +146,7 @@ def test_a_challenge_that_is_always_too_late_is_given_up(wire: w.Wire) -> None:
         sign_in_with_password(wire.pool(), "ada", Person(["password", "123456"] * 3))
 
 
-def test_a_password_to_be_reset_is_told_in_words_for_a_person(wire: w.Wire) -> None:
+def test_a_password_to_be_reset_is_explained_to_the_user(wire: w.Wire) -> None:
     wire.answers["InitiateAuth"] = [w.error("PasswordResetRequiredException", "Password reset required for the user")]
     with pytest.raises(PasswordResetRequiredError, match="administrator") as caught:
         sign_in_with_password(wire.pool(), "ada", Person(["password"]))

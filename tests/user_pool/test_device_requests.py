@@ -1,4 +1,4 @@
-"""What a remembered device puts on the wire."""
+"""The requests of a remembered device."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_new_device_is_confirmed_with_a_verifier_that_its_password_later_prove
     assert int.from_bytes(config["PasswordVerifier"], "big", signed=True) == expected
 
 
-def test_a_sign_in_holds_and_keeps_the_device_key_where_the_device_cannot_be_confirmed(wire: w.Wire) -> None:
+def test_a_sign_in_succeeds_and_stores_the_device_key_where_the_device_cannot_be_confirmed(wire: w.Wire) -> None:
     SrpPool(wire, then=w.tokens(NewDeviceMetadata={"DeviceKey": "eu-west-1_0a1b", "DeviceGroupKey": "-Group"}))
     wire.answers["ConfirmDevice"] = [w.error("InvalidParameterException", "no")]
     tokens = wire.pool().sign_in("ada", "right password")

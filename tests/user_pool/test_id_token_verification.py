@@ -1,4 +1,4 @@
-"""The ID tokens a user pool hands out over its API are the pool's: signature, issuer, client, times."""
+"""The ID tokens that a user pool returns over its API are the pool's: signature, issuer, client, times."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def signed(issuer: str, key: rsa.RSAPrivateKey = _KEY, **claims: Any) -> str:
 
 
 def refreshed(wire: w.Wire, pool: UserPool, token: str) -> UserPoolTokens:
-    # The second is what a botocore without the first calls.
+    # A botocore without the first calls the second.
     for operation in ("GetTokensFromRefreshToken", "InitiateAuth"):
         wire.answers[operation] = [w.tokens(IdToken=token, RefreshToken="refresh-token-2")]
     return pool.refresh(UserPoolTokens("", "", "refresh-token-1", 0.0, "ada"))
@@ -71,13 +71,13 @@ def test_a_token_that_does_not_hold_is_refused(
     assert token not in repr(caught.value)
 
 
-def test_a_rotated_refresh_token_is_kept_before_the_signature_is_looked_at(wire: w.Wire, issuer: str) -> None:
+def test_a_rotated_refresh_token_is_stored_before_the_signature_is_checked(wire: w.Wire, issuer: str) -> None:
     for operation in ("GetTokensFromRefreshToken", "InitiateAuth"):
         wire.answers[operation] = [w.tokens(IdToken=signed(issuer, _OTHER), RefreshToken="rotated-2")]
-    kept: list[str] = []
+    stored: list[str] = []
     with pytest.raises(TokenRefreshError):
-        at_issuer(wire, issuer).refresh(UserPoolTokens("", "", "rotated-1", 0.0, "ada"), persist=kept.append)
-    assert kept == ["rotated-2"]
+        at_issuer(wire, issuer).refresh(UserPoolTokens("", "", "rotated-1", 0.0, "ada"), persist=stored.append)
+    assert stored == ["rotated-2"]
 
 
 def test_a_sign_in_with_a_forged_token_fails(wire: w.Wire, issuer: str) -> None:
@@ -86,7 +86,9 @@ def test_a_sign_in_with_a_forged_token_fails(wire: w.Wire, issuer: str) -> None:
         at_issuer(wire, issuer).sign_in("ada", "right password", auth_flow="USER_PASSWORD_AUTH")
 
 
-def test_at_an_endpoint_that_is_not_aws_nothing_is_asked_of_an_issuer_nobody_named(wire: w.Wire) -> None:
+def test_at_an_endpoint_that_is_not_aws_nothing_is_requested_from_an_issuer_that_was_not_configured(
+    wire: w.Wire,
+) -> None:
     assert refreshed(wire, wire.pool(), w.token()).id_token == w.token()
 
 
@@ -117,7 +119,7 @@ def test_both_issuers_that_aws_gives_a_pool_are_known() -> None:
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_on_aws_the_keys_come_from_the_issuer_the_token_names(wire: w.Wire, number: int) -> None:
-    """The pool's client says that it speaks to AWS; the keys come from a cache, so that nobody is asked."""
+    """The pool's client claims to use AWS; the keys come from a cache, so that there is no request."""
     from botocore_cognito_federation.oidc.discovery import CachedDocument, MemoryDocuments
 
     issuer = aws_issuers(w.POOL)[number]

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.thorough
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cognito_local.CognitoLocal]:
-    with cognito_local.running(tmp_path_factory.mktemp("cognito-local")) as served:
-        yield served
+    with cognito_local.running(tmp_path_factory.mktemp("cognito-local")) as server:
+        yield server
 
 
 @pytest.fixture

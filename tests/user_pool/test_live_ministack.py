@@ -140,7 +140,7 @@ def test_a_temporary_password_is_replaced_by_the_users_own(pool: LivePool) -> No
 
 
 def test_an_authenticator_application_is_enrolled_by_session(pool: LivePool) -> None:
-    """The pool never asks MFA_SETUP itself, but it takes the three calls of the answer."""
+    """The pool never sends MFA_SETUP itself, but it accepts the three calls of the answer."""
     pool.add_user()
     user_pool = pool.user_pool()
     setup = user_pool.set_up_totp(Challenge("MFA_SETUP", {}, "s" * 44, "ada"))

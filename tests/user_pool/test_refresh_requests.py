@@ -1,4 +1,4 @@
-"""What a renewal of a user pool's tokens puts on the wire, and what its refusals mean."""
+"""The requests for a renewal of a user pool's tokens, and the meaning of refusals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from . import wire as w
 pytestmark = pytest.mark.thorough
 
 
-def test_a_refresh_without_rotation_keeps_the_refresh_token_and_the_device(wire: w.Wire) -> None:
+def test_a_refresh_without_rotation_retains_the_refresh_token_and_the_device(wire: w.Wire) -> None:
     wire.answers["GetTokensFromRefreshToken"] = [w.tokens(RefreshToken=None)]
     device = Device("eu-west-1_0a1b", "-Group", "pw")
     old = UserPoolTokens(w.token(exp=1), "old.access", "refresh-token-1", 1, "ada-real", device)
@@ -104,7 +104,7 @@ def test_a_definitive_refusal_of_a_refresh_asks_for_a_sign_in_and_tries_nothing_
         w.error("NotAuthorizedException", "Refresh token has been invalidated by rotation"),
     ],
 )
-def test_a_reused_refresh_token_is_told_apart_so_that_the_store_is_read_again(wire: w.Wire, reused: w.Answer) -> None:
+def test_a_reused_refresh_token_is_recognised_so_that_the_store_is_read_again(wire: w.Wire, reused: w.Answer) -> None:
     wire.answers["GetTokensFromRefreshToken"] = [reused]
     with pytest.raises(RefreshTokenReusedError):
         wire.pool().refresh(w.TOKENS)
@@ -121,7 +121,7 @@ def test_a_transient_failure_of_a_refresh_is_temporary_and_never_a_sign_in(wire:
     assert set(wire.operations) == {"GetTokensFromRefreshToken"}
 
 
-def test_a_refusal_nobody_knows_does_not_end_the_sign_in(wire: w.Wire) -> None:
+def test_an_unknown_refusal_does_not_end_the_sign_in(wire: w.Wire) -> None:
     wire.answers["GetTokensFromRefreshToken"] = [w.error("NotAuthorizedException", "Something new")]
     with pytest.raises(TokenRefreshError, match="Something new"):
         wire.pool().refresh(w.TOKENS)

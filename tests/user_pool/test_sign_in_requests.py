@@ -1,4 +1,4 @@
-"""What each step of a sign-in puts on the wire."""
+"""The requests of each step of a sign-in."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_the_calls_are_unsigned_and_name_this_library(wire: w.Wire, monkeypatch:
 
 
 def test_no_aws_credentials_are_even_looked_for(wire: w.Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Inside a credential provider that would be a recursion."""
+    """Inside a credential provider that would be recursive."""
     session = botocore.session.Session()
     monkeypatch.setattr(session, "get_credentials", lambda: pytest.fail("credentials were looked for"))
     SrpPool(wire)
@@ -324,7 +324,7 @@ def test_an_answer_to_another_kind_of_challenge_names_the_right_method(wire: w.W
     assert wire.asked == []
 
 
-def test_a_server_that_asks_for_the_password_for_ever_is_left(wire: w.Wire) -> None:
+def test_a_server_that_asks_for_the_password_endlessly_is_left(wire: w.Wire) -> None:
     pool = SrpPool(wire)
     wire.answers["RespondToAuthChallenge"] = lambda body: pool.initiate({"AuthParameters": {"SRP_A": pool.srp_a}})
     with pytest.raises(SignInFailedError, match="again and again"):

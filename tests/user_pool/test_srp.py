@@ -90,7 +90,7 @@ def test_client_and_server_derive_one_key(group: str, user: str, password: str, 
     assert key == server.key(pair(a).public)
 
 
-# What a padding mistake would show in at once: a sign bit in A and the salt, and a B of full length.
+# Values with which a padding mistake would show: a sign bit in A and the salt, and a B of full length.
 @example(group="pool", user="ada", password="pw", a=7, b=srp.N - 1, salt=0x80)
 @example(group="pool", user="ada", password="pw", a=8, b=0x80, salt=0xFFFF)
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -98,22 +98,22 @@ def test_client_and_server_derive_one_key(group: str, user: str, password: str, 
 def test_pycognito_derives_the_same_key(
     pycognito: oracles.Oracle, group: str, user: str, password: str, a: int, b: int, salt: int
 ) -> None:
-    group = group.replace("_", "-")  # pycognito takes the part between two underscores
-    ours = srp.session_key(srp.Identity(group, user), password, pair(a), b, salt)
+    group = group.replace("_", "-")  # pycognito uses the part between two underscores
+    derived = srp.session_key(srp.Identity(group, user), password, pair(a), b, salt)
     theirs = pycognito.session_key(group=group, user=user, password=password, a=a, b=b, salt=f"{salt:x}")
-    assert (pair(a).public, ours) == theirs
+    assert (pair(a).public, derived) == theirs
 
 
-# The same, for a client that needs a third of a second for each.
+# The same test for a client that needs a third of a second for each value.
 @example(group="pool", user="ada", password="pw", a=7, b=srp.N - 1, salt=0x80)
 @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(group=TEXT, user=TEXT, password=TEXT, a=PRIVATE, b=st.integers(1, srp.N - 1), salt=SALTS)
 def test_awss_javascript_client_derives_the_same_key(
     amazon_js: oracles.Oracle, group: str, user: str, password: str, a: int, b: int, salt: int
 ) -> None:
-    ours = srp.session_key(srp.Identity(group, user), password, pair(a), b, salt)
+    derived = srp.session_key(srp.Identity(group, user), password, pair(a), b, salt)
     theirs = amazon_js.session_key(group=group, user=user, password=password, a=a, b=b, salt=f"{salt:x}")
-    assert (pair(a).public, ours) == theirs
+    assert (pair(a).public, derived) == theirs
 
 
 @pytest.mark.parametrize(
@@ -123,12 +123,12 @@ def test_a_salt_with_leading_zeros_counts_as_the_integer_as_in_awss_client(
     amazon_js: oracles.Oracle, salt: str
 ) -> None:
     identity = srp.Identity("pool", "ada")
-    ours = srp.session_key(identity, "pw", pair(7), 12345, int(salt, 16))
+    derived = srp.session_key(identity, "pw", pair(7), 12345, int(salt, 16))
     theirs = amazon_js.session_key(group="pool", user="ada", password="pw", a=7, b=12345, salt=salt)
-    assert theirs == (pair(7).public, ours)
+    assert theirs == (pair(7).public, derived)
 
 
-def test_the_claim_is_accepted_by_a_server_that_keeps_only_the_verifier() -> None:
+def test_the_claim_is_accepted_by_a_server_that_stores_only_the_verifier() -> None:
     identity = srp.Identity("pool", "ada")
     server = srp_server.Server.knowing("pool", "ada", "pw", 0x00FF)
     key = srp.key_pair(bytes(range(1, 129)))
@@ -228,7 +228,7 @@ def test_the_timestamp_does_not_change_with_locale_or_time_zone(monkeypatch: pyt
 
 
 def test_the_timestamp_calls_nothing_that_knows_a_locale() -> None:
-    """Few machines have another locale installed; what is not called cannot depend on one."""
+    """Few machines have another locale installed; code that is not called cannot depend on one."""
     assert not {"strftime", "ctime", "__format__"} & set(srp.timestamp.__code__.co_names)
 
 

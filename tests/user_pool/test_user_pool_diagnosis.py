@@ -115,7 +115,7 @@ def test_every_error_survives_a_pickle(rule: Any) -> None:
     assert (type(again), str(again)) == (type(error), str(error))
 
 
-def test_an_endpoint_nobody_listens_at_is_temporary() -> None:
+def test_an_endpoint_without_a_listener_is_temporary() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         pool = UserPool(w.POOL, w.CLIENT, endpoint_url=f"http://127.0.0.1:{taken.getsockname()[1]}")

@@ -1,4 +1,4 @@
-"""Marker secrets go through every operation; none is ever in a log, a repr or an exception."""
+"""Every operation gets marked secrets; none is ever in a log, a repr or an exception."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .srp_pool import DevicePool, SrpPool
 
 pytestmark = pytest.mark.thorough
 
-# Put together, so that a source line in a traceback is not taken for a leak.
+# Put together, so that a source line in a traceback does not count as a leak.
 MARK = "canary" + "0"
 CANARIES = {
     "password": "canary0Password-aaaa",
@@ -45,7 +45,7 @@ TOKENS = UserPoolTokens(
 
 
 class Seen(io.StringIO):
-    """All that was logged, the DEBUG records of every library among it."""
+    """Return all log records, including the DEBUG records of every library."""
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def seen(request: pytest.FixtureRequest) -> Iterator[Seen]:
     handler = logging.StreamHandler(stream)
     root = logging.getLogger()
     level = root.level
-    # botocore is told too: an application that debugs AWS calls sets both.
+    # botocore is configured too: an application that debugs AWS calls sets both.
     botocore_logger = logging.getLogger("botocore")
     botocore_level = botocore_logger.level
     root.addHandler(handler)
@@ -124,7 +124,7 @@ def clean(text: str) -> None:
 
 
 def everything_about(error: BaseException | None) -> str:
-    """What any reporter could show of an exception: its text, its chain, its traceback."""
+    """Return everything that a crash reporter could show of an exception: its text, its chain, its traceback."""
     parts = []
     while error is not None:
         parts += [str(error), repr(error), repr(error.args), "".join(traceback.format_exception(error))]
@@ -142,7 +142,7 @@ def test_no_secret_is_logged_or_shown_when_an_operation_succeeds(wire: w.Wire, s
     clean(repr(result))
     clean(str(result))
     clean(repr(pool))
-    assert "botocore.hooks" in str(logging.Logger.manager.loggerDict)  # botocore did log, only not this
+    assert "botocore.hooks" in str(logging.Logger.manager.loggerDict)  # botocore did log, but not this
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -180,7 +180,7 @@ _OTHERS = (
 def test_no_secret_is_shown_when_botocore_itself_refuses_a_parameter(seen: Seen) -> None:
     pool = UserPool(w.POOL, w.CLIENT, client_secret="canary0short", endpoint_url="http://127.0.0.1:9")
     with pytest.raises(CognitoFederationError) as caught:
-        pool.refresh(TOKENS)  # the service model has ClientSecret 24 characters long at least
+        pool.refresh(TOKENS)  # the service model requires 24 characters for ClientSecret
     clean(everything_about(caught.value))
     clean(seen.getvalue())
 
@@ -216,7 +216,7 @@ def test_a_device_sign_in_logs_no_secret(wire: w.Wire, seen: Seen) -> None:
 def test_the_same_call_without_the_filter_would_have_logged_them(
     wire: w.Wire, seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The tests above can fail: this is what botocore logs on its own."""
+    """The tests above can fail: botocore by itself logs this."""
     monkeypatch.setattr("botocore_cognito_federation.identity_pool.aws.suppress_wire_logs", contextlib.nullcontext)
     successful(wire)
     wire.pool(client_secret=w.SECRET).refresh(TOKENS)

@@ -1,4 +1,4 @@
-"""A cognito-idp endpoint on loopback that records what reaches it and answers what a test says."""
+"""A cognito-idp endpoint on loopback that records requests and returns a test's answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Answer = Mapping[str, Any] | tuple[int, Mapping[str, Any]] | bytes
 
 
 def token(use: str = "id", **claims: Any) -> str:
-    """A JWT of the pool, its signature of no worth."""
+    """A JWT of the pool, with a worthless signature."""
     body = {
         "iss": f"https://cognito-idp.eu-west-1.amazonaws.com/{POOL}",
         "aud": CLIENT,
@@ -58,7 +58,7 @@ def tokens(**members: Any) -> dict[str, Any]:
 
 
 def secret_hash(username: str) -> str:
-    """SECRET_HASH as AWS's documentation computes it."""
+    """Compute SECRET_HASH as in AWS's documentation."""
     return base64.b64encode(hmac.new(SECRET.encode(), (username + CLIENT).encode(), "sha256").digest()).decode()
 
 
@@ -72,10 +72,10 @@ def error(code: str, message: str = "", status: int = 400) -> tuple[int, dict[st
 
 @dataclass
 class Wire:
-    """What was asked, and what will be answered.
+    """The requests, and the coming answers.
 
     Attributes:
-        answers: operation -> answers in turn (the last one stays), or a function of the request's body.
+        answers: operation -> answers in order (the last one repeats), or a function of the request's body.
     """
 
     url: str
@@ -91,7 +91,7 @@ class Wire:
         return [name for name, _ in self.asked]
 
     def pool(self, **options: Any) -> UserPool:
-        """A pool here. Its botocore session is everybody's: one that must see the test's own environment is None."""
+        """Return a pool here. Its botocore session is shared, or None if it must see the test's own environment."""
         return UserPool(
             POOL, CLIENT, **{"endpoint_url": self.url, "clock": lambda: NOW, "session": shared_session(), **options}
         )

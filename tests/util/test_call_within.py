@@ -1,4 +1,4 @@
-"""A call with a time limit, on a clock of the test."""
+"""A call with a time limit, with a clock that the test controls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from botocore_cognito_federation._util.concurrency import DeadlineExceeded, call
 
 
 class Clock:
-    """Goes on by so many seconds each time it is looked at."""
+    """Advances by a number of seconds each time it is read."""
 
     def __init__(self, *steps: float) -> None:
         self._steps = iter(steps)

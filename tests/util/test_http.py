@@ -219,7 +219,7 @@ def test_localhost_is_reached_only_for_an_issuer_that_is_called_so_and_only_wher
 
 @pytest.fixture
 def trickle() -> Iterator[Callable[[bytes, bytes], str]]:
-    """A server that sends `first` at once and `then` again and again, a little at a time, for ever."""
+    """A server that sends `first` at once and then endlessly `then`, a little at a time."""
     listener = socket.create_server(("127.0.0.1", 0))
     stop = threading.Event()
 
@@ -258,7 +258,7 @@ def test_the_time_limit_holds_against_a_server_that_trickles(
         HttpClient(total_timeout=0.4).get(trickle(first, then))
 
 
-def test_nobody_listening_is_temporary() -> None:
+def test_a_closed_port_is_temporary() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(TemporaryError, match="cannot be reached"):
@@ -311,7 +311,7 @@ def test_other_hosts_go_through_the_proxy_of_the_environment_and_its_password_st
 @pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_the_ca_file_comes_from_the_environment_or_the_profile(variable: str) -> None:
     assert HttpClient(environ={variable: "/ca.pem"}).certificates() == "/ca.pem"
-    # As for botocore: its variable before the profile. The variables of others come last.
+    # As for botocore: its variable before the profile. Other tools' variables come last.
     first = "/ca.pem" if variable == "AWS_CA_BUNDLE" else "/profile.pem"
     assert HttpClient(ca_bundle="/profile.pem", environ={variable: "/ca.pem"}).certificates() == first
     assert HttpClient(environ={}).certificates() is True
@@ -332,7 +332,7 @@ Tls = Callable[[str], tuple[str, str]]
 
 @pytest.fixture
 def tls(tmp_path: Path) -> Iterator[Tls]:
-    """Starts a server at 127.0.0.1 with a certificate for an address; gives its URL and the certificate's file."""
+    """Starts a server at 127.0.0.1 with a certificate for an address; returns its URL and the certificate's file."""
     with contextlib.ExitStack() as servers:
 
         def start(address: str) -> tuple[str, str]:
@@ -363,7 +363,7 @@ def write_certificate(address: str, certificate: Path, private: Path) -> None:
     private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
-def test_a_certificate_nobody_vouches_for_is_refused_and_the_setting_named(tls: Tls) -> None:
+def test_an_untrusted_certificate_is_refused_and_the_setting_named(tls: Tls) -> None:
     url, _ = tls("127.0.0.1")
     with pytest.raises(TemporaryError, match="certificate or protocol was not accepted") as caught:
         HttpClient(environ={}).get(url)

@@ -1,4 +1,4 @@
-"""One rule for URLs, wherever they come from: https, or http to a literal loopback address, and never by proxy."""
+"""One rule for URLs, wherever they come from: https, or http to a literal loopback address without a proxy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REFUSED = [
     "http://127.1",
     "https://user:secret@corp.example.com",
 ]
-#: Where a URL is set -> what reads it.
+#: The setting of a URL -> the code that reads it.
 PLACES: dict[str, Callable[[str], Any]] = {
     "cognito_endpoint_url": KEYS["endpoint_url"].read,
     "cognito_token_url": KEYS["token_url"].read,
@@ -138,7 +138,7 @@ def test_loopback_is_never_asked_by_proxy_by_botocore_either(inside: Home, monke
     assert clients.cognito_identity().get_id(IdentityPoolId=inside.world.guest_pool_id)
 
 
-def test_other_hosts_keep_the_proxies_of_the_session() -> None:
+def test_other_hosts_use_the_proxies_of_the_session() -> None:
     session = botocore.session.Session()
     session.set_default_client_config(Config(proxies={"https": "http://127.0.0.1:9"}))
     client = make_client(session, "cognito-identity", region_name="eu-west-1")

@@ -1,7 +1,7 @@
-"""What the client programs share: they answer ``get KEY`` and ``put KEY TEXT`` on standard input, a line each.
+"""The common part of the client programs: they answer ``get KEY`` and ``put KEY TEXT`` on standard input, one a line.
 
-A program makes its client before it reads a line, so that a credential helper which reads the input it inherits would
-take the lines away. Runs in the clients' own environments: standard library only.
+A program makes its client before it reads a line, so that a credential helper that reads the inherited input would
+consume the lines. Runs in the clients' own environments: standard library only.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ REGION = os.environ["MATRIX_REGION"]
 
 
 def install_if_native() -> None:
-    """Join botocore's chain, where the run is about that."""
+    """Join botocore's chain, if the run tests that."""
     if os.environ.get("MATRIX_NATIVE"):
         from botocore_cognito_federation import install
 

@@ -7,7 +7,7 @@ options = {
     "aws_endpoint_url": ENDPOINT,
     "aws_region": REGION,
     "aws_allow_http": "true",
-    # With an endpoint of one's own it takes keys from the options only, unless it is told otherwise.
+    # With a custom endpoint it takes keys from the options only, unless it is told otherwise.
     "aws_force_credential_load": "true",
 }
 

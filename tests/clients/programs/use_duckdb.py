@@ -11,7 +11,7 @@ for extension in ("httpfs", "aws"):
     duckdb_extensions.import_extension(extension)
 database = duckdb.connect()
 database.execute("LOAD httpfs; LOAD aws")
-# Without CHAIN it takes the AWS SDK's own order, which ends at the role of the machine.
+# Without CHAIN it uses the AWS SDK's own order, which ends with the role of the machine.
 chain = f"CHAIN 'process', PROFILE '{PROFILE}', " if PROFILE and "MATRIX_NO_CHAIN" not in os.environ else ""
 database.execute(
     f"CREATE SECRET (TYPE s3, PROVIDER credential_chain, {chain}REFRESH auto, REGION '{REGION}', "

@@ -1,4 +1,4 @@
-"""Canaille (Python), which writes `aud` as a list, compares redirects with their port and renews no ID token."""
+"""Canaille (Python), which writes `aud` as a list, compares redirects with their port and does not renew ID tokens."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ REQUIREMENT = "canaille[oidc]==0.3.6"
 
 @dataclass(frozen=True)
 class Canaille:
-    """A running one, where whoever opens the sign-in page is "ada" and has agreed."""
+    """A running server, where the user of every sign-in page is "ada" and has agreed."""
 
     issuer: str
     redirect_port: int
 
     @property
     def redirect_uri(self) -> str:
-        """The only one of the client "native"."""
+        """The only redirect URI of the client "native"."""
         return f"http://127.0.0.1:{self.redirect_port}/callback"
 
 
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[Canaille]:
-    """A Canaille that keeps nothing, ended afterwards."""
+    """Start a Canaille without storage; end it afterwards."""
     python = python_in_venv("canaille", REQUIREMENT)
     port, redirect_port = free_port(), free_port()
     command = [str(python), str(Path(__file__).with_name("server.py")), str(port), str(redirect_port)]

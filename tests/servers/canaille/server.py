@@ -1,7 +1,7 @@
 """Run by Canaille's own interpreter: one public client, and one user who is signed in and has agreed.
 
-Arguments: the port, and the port of the client's redirect. The issuer is its literal address: http is for addresses
-that cannot be anybody else's, and "localhost", which pytest-iam would say, is a name.
+Arguments: the port, and the port of the client's redirect. The issuer is its literal address: http is allowed only for
+loopback addresses, and "localhost", pytest-iam's default, is a name.
 """
 
 from __future__ import annotations

@@ -32,11 +32,11 @@ class OidcProvider:
         return [entry for entry in entries if event is None or entry["event"] == event]
 
     def set_clock(self, ahead: float) -> None:
-        """The server's clock is so many seconds ahead of the machine's."""
+        """Move the server's clock ahead of the machine's by a number of seconds."""
         requests.post(f"{self.origin}/_test/clock", params={"ahead": str(ahead)}, timeout=10).raise_for_status()
 
     def fault(self, path: str, status: int, *, times: int = 1, retry_after: int | None = None, body: str = "") -> None:
-        """The next `times` answers of `path` are this one."""
+        """Replace the next `times` answers of `path` by this one."""
         parameters = {"path": path, "status": str(status), "times": str(times), "body": body}
         if retry_after is not None:
             parameters["retry_after"] = str(retry_after)
@@ -45,7 +45,7 @@ class OidcProvider:
 
 @contextlib.contextmanager
 def running(**environment: str) -> Iterator[OidcProvider]:
-    """A server with these OP_ variables; it ends with the `with` block, or when this process dies."""
+    """Start a server with these OP_ variables; it ends with the `with` block, or when this process dies."""
     folder = npm_project("oidc-provider", HERE / "package.json", HERE / "server.js")
     process = subprocess.Popen(
         ["node", "server.js"],

@@ -18,7 +18,7 @@ _ABORT = re.compile(r'<a href="([^"]*/abort)"')
 
 
 def followed(url: str) -> str:
-    """Where a page of this machine's files sends a browser; any other address is its own."""
+    """Return where a page in a local file redirects a browser; any other address is returned unchanged."""
     if urlsplit(url).scheme != "file":
         return url
     page = Path(unquote(urlsplit(url).path)).read_text(encoding="utf-8")
@@ -29,7 +29,7 @@ def followed(url: str) -> str:
 
 @dataclass
 class ScriptedBrowser:
-    """Follows redirects by hand, so that every address it was sent to is in `visited`."""
+    """Follows redirects itself, so that `visited` has every address."""
 
     login: str = "ada"
     session: requests.Session = field(default_factory=requests.Session)
@@ -37,7 +37,7 @@ class ScriptedBrowser:
     cancels: bool = False
 
     def open(self, url: str) -> requests.Response:
-        """Open `url` and go on, through sign-in and consent, until a page has no form to fill in."""
+        """Open `url` and continue, through sign-in and consent, until a page has no form."""
         answer = self._get(followed(url))
         for _ in range(30):
             if answer.is_redirect:

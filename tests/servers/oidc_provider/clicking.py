@@ -1,4 +1,4 @@
-"""oidc-provider's own pages, clicked through in a real browser, and the page a sign-in ends on."""
+"""oidc-provider's own pages, clicked through in a real browser, and the last page of a sign-in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.servers.chromium import Tab
 
-#: What a page looks like to people: a desktop and a phone, by day and by night.
+#: The views of a page: a desktop and a phone, light and dark.
 SIZES = {"desktop": (900, 640), "phone": (360, 640)}
 
 
@@ -23,19 +23,19 @@ def consent(browser: Tab) -> None:
 
 
 def sign_in_and_consent(browser: Tab, user: str = "ada") -> None:
-    """As the one who signs in, and allows what is asked for: a refresh token too."""
+    """Act as the user who signs in, and grant the request, including a refresh token."""
     enter_password(browser, user)
     consent(browser)
 
 
 def on_last_page(browser: Tab, title: str) -> str:
-    """The words of the page the sign-in ends on."""
+    """Return the text of the last page of the sign-in."""
     browser.wait_for(f"location.pathname === '/done' && document.title === '{title}'")
     return str(browser.evaluate("document.body.innerText"))
 
 
 def take_pictures(browser: Tab, folder: Path, name: str) -> None:
-    """The page in each size, light and dark; nothing of it stands beyond the edge of the window."""
+    """Yield the page in each size, light and dark; no part of it may exceed the window."""
     for size, (width, height) in SIZES.items():
         browser.resize(width, height)
         shown = {}

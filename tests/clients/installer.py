@@ -1,6 +1,6 @@
-"""Where the clients live: a virtual environment, an npm folder or a system package each, kept between runs.
+"""The installations of the clients: a virtual environment, an npm folder or a system package each, cached between runs.
 
-They stand in the user's cache folder. The project itself is built into a wheel and installed anew at every run.
+They are in the user's cache folder. The project itself is built into a wheel and installed again for every run.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _BIN = "Scripts" if os.name == "nt" else "bin"
 
 
 class Unavailable(Exception):
-    """This machine lacks a client; the text says how to get it."""
+    """This machine lacks a client; the text says how to install it."""
 
 
 def promised() -> bool:
-    """Whether this is CI, where nothing may be left out."""
+    """Return whether this is CI, where nothing may be left out."""
     return os.environ.get("CI", "").lower() in ("1", "true", "yes")
 
 
-class Rooms:
+class Installer:
     """Installs on first use.
 
     Args:
@@ -47,30 +47,30 @@ class Rooms:
 
     @property
     def interpreter(self) -> str:
-        """What the virtual environments are made of."""
+        """The interpreter of the virtual environments."""
         return self._interpreter
 
     @property
     def uv(self) -> str | None:
-        """The uv that installs; None where pip does."""
+        """The path of uv; None to install with pip."""
         return self._uv
 
     def python(self, name: str, *requirements: str, project: bool = False) -> Path:
-        """The folder of executables of a virtual environment that has the requirements.
+        """Return the folder of executables of a virtual environment that has the requirements.
 
         Args:
-            project: install this project too, as the wheel a user would get.
+            project: install this project too, as the wheel that a user would get.
 
         Raises:
             Unavailable: they cannot be installed.
         """
         wanted = [*requirements, *([str(self.wheel())] if project else [])]
-        # What the project requires is part of what was resolved; the wheel's own path is not.
+        # The project's requirements are part of the resolved set; the wheel's own path is not.
         key = (
             version_of(self._interpreter, "--version"),
             bool(self._uv) or "without setuptools",
             requirements,
-            # Another checkout has a wheel of its own.
+            # Another checkout has its own wheel.
             (str(REPOSITORY), (REPOSITORY / "setup.cfg").read_bytes()) if project else (),
         )
         folder = self._installed(name, repr(key), lambda into: self._make_venv(into, wanted))
@@ -79,7 +79,7 @@ class Rooms:
         return folder / _BIN
 
     def npm(self, name: str, *packages: str) -> Path:
-        """The folder that holds ``node_modules`` with the packages.
+        """Return the folder that holds ``node_modules`` with the packages.
 
         Raises:
             Unavailable: there is no node, or npm cannot install them.
@@ -95,13 +95,13 @@ class Rooms:
         return self._installed(f"npm-{name}", repr(packages), install)
 
     def debian(self, program: str, package: str, *, accept: Callable[[str], bool]) -> str:
-        """The path of a system program; in CI, as root, its package is installed where it is missing.
+        """Return the path of a system program; in CI, as root, a missing package is installed.
 
         Args:
-            accept: whether the text of ``--version`` is the program meant.
+            accept: whether the output of ``--version`` is that of the intended program.
 
         Raises:
-            Unavailable: it is not there.
+            Unavailable: it is not installed.
         """
         found = _find(program, accept)
         if found is None and promised() and shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -116,7 +116,7 @@ class Rooms:
         return found
 
     def wheel(self) -> Path:
-        """This project's wheel, built once a run."""
+        """The wheel of this project, built once a run."""
         if self._wheel is None:
             into, source = self._scratch / "wheel", self._source()
             if self._uv:
@@ -129,7 +129,7 @@ class Rooms:
         return self._wheel
 
     def _source(self) -> Path:
-        """A copy to build from: a build in place would take up what an earlier one left in ``build/``."""
+        """Return a copy to build from: a build in place would include the files of an earlier one in ``build/``."""
         copy = self._scratch / "source"
         copy.mkdir()
         for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
@@ -154,13 +154,13 @@ class Rooms:
 
     def _make_venv(self, folder: Path, requirements: list[str]) -> None:
         if self._uv:
-            # Not `uv venv`: its environments hold a .pth, which every start of Python pays for.
+            # Not `uv venv`: its environments hold a .pth, which slows down every start of Python.
             _run(self._interpreter, "-m", "venv", "--without-pip", str(folder))
         else:
             _run(self._interpreter, "-m", "venv", str(folder))
-            # pip before 25.2 writes console scripts that import `re`: not what a user has today.
+            # pip before 25.2 writes console scripts that import `re`, unlike those of today's users.
             self._pip(folder, "--upgrade", "pip>=25.2")
-            # Its .pth costs every start of Python; an environment made with uv has none.
+            # Its .pth slows down every start of Python; an environment made with uv has none.
             _run(str(folder / _BIN / "python"), "-m", "pip", "uninstall", "-q", "-y", "setuptools")
         if requirements:
             self._pip(folder, *requirements)
@@ -174,7 +174,7 @@ class Rooms:
 
 
 def version_of(*command: str) -> str:
-    """What a program says its version is, first line."""
+    """Return the first line of a program's version output."""
     found = subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
     return (found.stdout or found.stderr).strip().partition("\n")[0]
 
