@@ -194,7 +194,7 @@ def expiry_seconds(value: object, *, now: float, name: str = "expires_at") -> fl
         seconds /= 1000
     if seconds < 365 * 86400:
         raise _unusable(
-            f"{name} lies in 1970; it is a time, not a duration", remedy="Give the current time plus the lifetime"
+            f"{name} lies in 1970; it must be a time, not a duration", remedy="Give the current time plus the lifetime"
         )
     if seconds > now + _LONGEST_LIFE:
         raise _unusable(

@@ -463,14 +463,14 @@ class SignedIn(ClearsFrames, ABC):
         sign_in = self._current()
         try:
             with self._events.held(), refreshing(self, "The refresh handler"):
-                served = sign_in.fetch()
+                result = sign_in.fetch()
         except CognitoFederationError:
             if sign_in.is_current():
                 raise
         else:
             if sign_in.is_current():
-                self._serve_again(served, since, question)
-                return served
+                self._reuse(result, since, question)
+                return result
         raise NotSignedInError("The user was signed out in the meantime", remedy=self._how_to_sign_in)
 
     def _renew_now(self) -> FederatedCredentials:
@@ -482,9 +482,9 @@ class SignedIn(ClearsFrames, ABC):
         self._forget_shared()
         return credentials
 
-    def _serve_again(self, served: FetchResult, since: float, question: _Question) -> None:
-        """Serve a result again while it is fresh, unless something has changed, or somebody else asked, meanwhile."""
-        question.fresh = _Fresh(served.credentials, since, min(served.refresh_at, since + _LOOK_AGAIN))
+    def _reuse(self, result: FetchResult, since: float, question: _Question) -> None:
+        """Return a result again while it is fresh, unless something changed or another call was made meanwhile."""
+        question.fresh = _Fresh(result.credentials, since, min(result.refresh_at, since + _LOOK_AGAIN))
 
     def _credentials(self) -> ApplicationCredentials:
         from ..botocore_plugin.application import ApplicationCredentials

@@ -180,7 +180,9 @@ class HandlerTokenProvider:
             raise TokenRefreshError(f"{source} has an identity_id that is not a string")
         return LoginToken.of(
             checked_text(token, source),
-            expires_at=expiry_seconds(answer.get("expires_at"), now=self._clock(), name=f"expires_at of {source}"),
+            expires_at=expiry_seconds(
+                answer.get("expires_at"), now=self._clock(), name=f"expires_at in the answer of {self._name}"
+            ),
             identity_id=identity_id or None,
         )
 

@@ -157,7 +157,7 @@ def test_keys_that_cannot_be_had_are_found(
     inside: Home, provider: Provider, httpserver: HTTPServer, address: str
 ) -> None:
     uri = address if address.startswith("http") else httpserver.url_for("/nowhere")
-    assert "cannot be had, and no ID token verified" in errors_of(inside, provider(jwks_uri=uri))["provider"]
+    assert "are not available, and no ID token can be verified" in errors_of(inside, provider(jwks_uri=uri))["provider"]
 
 
 def test_keys_that_identity_pools_do_not_take_are_found(inside: Home, provider: Provider) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.rooms import Rooms, Unavailable, promised
+from tests.clients.installer import Installer, Unavailable, promised
 from tests.home import Home, finished
 
 pytestmark = [
@@ -74,7 +74,7 @@ print(json.dumps(group(ask.s() for _ in range(int(sys.argv[1])))().get(timeout=6
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of executables of an environment with both."""
     try:
-        return Rooms(tmp_path_factory.mktemp("wheel")).python("prefork", "boto3", "pyuwsgi", "celery", project=True)
+        return Installer(tmp_path_factory.mktemp("wheel")).python("prefork", "boto3", "pyuwsgi", "celery", project=True)
     except Unavailable as missing:
         if promised():
             raise
