@@ -307,7 +307,9 @@ class _Exchange:
         certificates = self._client.certificates()
         if isinstance(failure, requests.exceptions.SSLError):
             return tls_refused(self._host, certificates, self._client.environ)
-        if isinstance(failure, ValueError) and (fault := proxy_fault(os.environ)):
+        # Older versions of urllib3 find the mistake only as they connect, and call it a lost connection.
+        maybe_its_url = isinstance(failure, ValueError | requests.exceptions.ConnectionError)
+        if maybe_its_url and (fault := proxy_fault(os.environ)):
             return fault
         if isinstance(failure, requests.exceptions.ProxyError):
             return proxy_failure(self._host, str(failure))

@@ -9,17 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from botocore_cognito_federation.cache.file import FileStore
-from botocore_cognito_federation.cli.app import app
 from botocore_cognito_federation.config.configure import helper_command
 from botocore_cognito_federation.config.writer import read_config
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.demo.world import World
 from botocore_cognito_federation.doctor.report import CheckResult, Fix, apply_fixes, in_order, report_document
 from botocore_cognito_federation.errors import ConfigurationError
-from tests.home import Home
+from tests.home import Home, Result
 
 BROKEN = """# mine
 [profile other]
@@ -53,30 +51,30 @@ def broken(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hom
     return home
 
 
-def doctor(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["doctor", "--profile", "demo", "--offline", *arguments], standalone_mode=False)
+def doctor(home: Home, *arguments: str) -> Result:
+    return home.run("doctor", "--profile", "demo", "--offline", *arguments)
 
 
 def test_nothing_is_written_without_a_word(broken: Home) -> None:
     before = broken.config.read_bytes()
-    doctor()
-    assert isinstance(doctor("--fix").exception, Exception)
+    doctor(broken)
+    assert doctor(broken, "--fix").code != 0
     assert broken.config.read_bytes() == before
 
 
 def test_the_changes_are_shown_and_only_they_are_written(broken: Home) -> None:
     before = broken.config.read_text()
-    shown = doctor("--fix", "--yes").stderr
+    shown = doctor(broken, "--fix", "--yes").err
     assert '- region = "eu-west-1"' in shown
     assert "+ region = eu-west-1" in shown
     wanted = before.replace('"eu-west-1"', "eu-west-1").replace(" --format json", "")
     assert broken.config.read_text() == wanted
     assert read_config(str(broken.config))["profiles"]["demo"]["region"] == "eu-west-1"
-    assert "need" not in doctor("--fix", "--yes").stdout
+    assert "need" not in doctor(broken, "--fix", "--yes").out
 
 
 def test_the_findings_after_the_fix_are_shown(broken: Home) -> None:
-    document = json.loads(doctor("--fix", "--yes", "--json").stdout)
+    document = json.loads(doctor(broken, "--fix", "--yes", "--json").out)
     assert not [each for each in document["findings"] if each["check"] == "client" and each["severity"] == "error"]
 
 
