@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ..fetcher import CredentialFetcher
     from ..identity_pool.aws import Clock
     from ..user_pool import Challenge, UserPool, UserPoolTokens
-    from .profile import ProfileSignIn
+    from .token_provider import ProfileSignIn
 
 logger = logging.getLogger(__name__)
 
@@ -386,7 +386,7 @@ class ProfileFederation(CognitoFederation):
         return ConfigurationError(f"{self!r} signs in as its profile says", remedy=self._how_to_sign_in)
 
     def _current(self) -> ProfileSignIn:
-        from .profile import ProfileSignIn
+        from .token_provider import ProfileSignIn
 
         if self._made is None:
             from ..botocore_plugin.provider import session_of_other_profile

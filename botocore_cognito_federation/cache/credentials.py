@@ -20,7 +20,15 @@ from typing import TYPE_CHECKING
 
 from .. import errors
 from .._util.concurrency import in_turn
-from ..credentials import FederatedCredentials
+from ..credentials import (
+    FederatedCredentials,
+    document_of,
+    exchanged_tokens,
+    identity_document,
+    identity_in,
+    time_in,
+    tokens_in,
+)
 from ..errors import (
     CognitoFederationError,
     ConfigurationError,
@@ -40,14 +48,6 @@ from .base import (
     current_epoch,
     read_current,
     sign_in_part,
-)
-from .documents import (
-    document_of,
-    exchanged_tokens,
-    identity_document,
-    identity_in,
-    time_in,
-    tokens_in,
 )
 
 if TYPE_CHECKING:

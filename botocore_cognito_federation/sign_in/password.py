@@ -22,7 +22,7 @@ from ..user_pool import (
     UserPoolTokens,
     WrongPasswordError,
 )
-from ..user_pool.checks import username as checked_username
+from ..user_pool.models import checked_username
 from .dialogue import Questions
 
 #: How often a wrong answer may be followed by another one.
