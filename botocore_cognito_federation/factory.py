@@ -20,8 +20,8 @@ from .events import Events
 from .fetcher import CredentialFetcher
 from .identity_pool.aws import Clock
 from .identity_pool.client import Clients, IdentityPool
+from .login_tokens import answers_by_claims, bindings_of_answer, source_of
 from .login_tokens.base import RefreshContext, SourceContext
-from .login_tokens.registry import answers_by_claims, bindings_of_answer, source_of
 from .login_tokens.session import RefreshTokenProvider
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from ..config.settings import Settings
 from ..errors import CognitoFederationError
 from ..factory import store_for
 from ..login_token import Login
-from ..login_tokens.registry import source_of, tells_users_apart, token_at_hand
+from ..login_tokens import source_of, tells_users_apart, token_at_hand
 from .credentials import RefreshableCognitoCredentials, SessionFactory, fetcher_of, pop_unregistered
 
 if TYPE_CHECKING:

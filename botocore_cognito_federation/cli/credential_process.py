@@ -22,7 +22,7 @@ from ..cache.answers import process_text, put_failure, put_no_answer
 from ..config.loader import load_settings
 from ..errors import CognitoFederationError
 from ..factory import answer_writer_for, fetcher_for
-from ..login_tokens.registry import source_of
+from ..login_tokens import source_of
 
 if TYPE_CHECKING:
     from ..cache.answers import AnswerWriter
