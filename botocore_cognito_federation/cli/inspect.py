@@ -23,8 +23,7 @@ from ..config.profiles import find_overrides, limit_of_window
 from ..config.settings import Settings
 from ..config.writer import known_sections, profile_section
 from ..credentials import FederatedCredentials
-from ..doctor.checks import run_checks
-from ..doctor.report import (
+from ..doctor import (
     CheckResult,
     apply_fixes,
     changed_lines,
@@ -32,6 +31,7 @@ from ..doctor.report import (
     report_document,
     worst_exit_code,
 )
+from ..doctor.checks import run_checks
 from ..errors import StorageError
 from ..factory import default_directory, everything_stored, store_for
 from ..messages import login_command, shown_time_or_none, shown_url, span

@@ -34,9 +34,9 @@ from ..identity_pool.client import Clients, fixed_identity
 from ..identity_providers import derive_login_key
 from ..login_token import Login
 from ..messages import login_command, printable
+from . import CheckContext, CheckResult, Fix, in_order
 from .helper import helper
 from .machine import failure, notes, other_identities, places, requirements
-from .report import CheckContext, CheckResult, Fix, in_order
 from .sign_in import client, provider, redirect_ports, sign_in
 
 logger = logging.getLogger(__name__)

@@ -30,7 +30,7 @@ from ..config.settings import Settings
 from ..config.writer import known_config, profile_section
 from ..errors import CognitoFederationError, ConfigurationError
 from ..messages import printable, run_with_profile, span
-from .report import CheckContext, CheckResult, Fix
+from . import CheckContext, CheckResult, Fix
 
 _CHECK = "credential_process"
 _RUN = "helper run"

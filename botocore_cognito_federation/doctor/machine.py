@@ -26,7 +26,7 @@ from ..config.settings import Settings
 from ..errors import StorageError
 from ..factory import default_directory
 from ..messages import span
-from .report import CheckContext, CheckResult
+from . import CheckContext, CheckResult
 
 #: Seconds for which something that happened is worth a word.
 _RECENT = 86_400

@@ -23,7 +23,7 @@ from ..oidc.discovery import MemoryDocuments, ProviderMetadata, document
 from ..oidc.id_token import ACCEPTED_ALGORITHMS, matching_keys
 from ..oidc.tokens import exchange_code
 from ..sign_in.browser import can_open_browser
-from .report import CheckContext, CheckResult
+from . import CheckContext, CheckResult
 
 #: Answers to ``prompt=none`` that say: the client and its redirect are known, and a person has to sign in (OpenID
 #: Connect Core, section 3.1.2.6).

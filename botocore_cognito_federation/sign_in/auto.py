@@ -158,7 +158,7 @@ def _tried(
     cool_down: Backoff,
 ) -> bool:
     from ..messages import login_command
-    from ..oidc.flows import DEFAULT_TIMEOUT
+    from ..oidc.client import DEFAULT_TIMEOUT
     from .login import Environment, LoginOptions, sign_in_only
     from .terminal import TerminalScreen
 

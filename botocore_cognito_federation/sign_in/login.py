@@ -29,9 +29,8 @@ from ..errors import (
 )
 from ..messages import login_command
 from ..oidc.authorization import Redirect, loopback_redirect, refuse_shared_redirect
-from ..oidc.client import AuthenticationResult, Now, OIDCClient, oidc_client
-from ..oidc.device import sign_in_with_device
-from ..oidc.flows import DEFAULT_TIMEOUT, sign_in_with_browser, sign_in_with_paste
+from ..oidc.client import DEFAULT_TIMEOUT, AuthenticationResult, Now, OIDCClient, oidc_client
+from ..oidc.flows import sign_in_with_browser, sign_in_with_device, sign_in_with_paste
 from .browser import BrowserLauncher, can_open_browser
 from .sessions import SessionWriter, revoke_in_time, revokes_one_sign_in
 from .terminal import Screen

@@ -21,7 +21,7 @@ from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, SignInFailedError, clears_frames
 from ..factory import fetcher_for, store_for
 from ..messages import SignInAnotherWay, shown_lines
-from ..oidc.flows import DEFAULT_TIMEOUT, SignInPrompt
+from ..oidc.client import DEFAULT_TIMEOUT, SignInPrompt
 from .dialogue import Questions
 from .login import Environment, LoginOptions, sign_in
 from .terminal import NOT_THE_ADDRESS, Screen, TerminalScreen, read_line, without_typing, wording

@@ -20,7 +20,7 @@ from typing import Protocol, TextIO
 
 from ..errors import SignInFailedError
 from ..messages import SignInAnotherWay, shown_lines
-from ..oidc.flows import SignInPrompt
+from ..oidc.client import SignInPrompt
 from .dialogue import Questions, terminal_dialogue
 
 _MOST = 100_000

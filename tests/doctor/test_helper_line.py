@@ -14,9 +14,9 @@ import pytest
 from botocore_cognito_federation.config.configure import helper_command
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.demo.world import World
+from botocore_cognito_federation.doctor import CheckResult
 from botocore_cognito_federation.doctor.checks import run_checks
 from botocore_cognito_federation.doctor.helper import bare_environment
-from botocore_cognito_federation.doctor.report import CheckResult
 from tests.home import Home
 from tests.util.test_installation import distribution
 

@@ -24,7 +24,7 @@ from botocore_cognito_federation.cli.account import report
 from botocore_cognito_federation.cli.app import run
 from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.config.settings import Settings
-from botocore_cognito_federation.doctor.report import CheckResult
+from botocore_cognito_federation.doctor import CheckResult
 from botocore_cognito_federation.identity_pool.errors import CallContext, explain
 from botocore_cognito_federation.oidc import pages
 from botocore_cognito_federation.sign_in.dialogue import Dialogue

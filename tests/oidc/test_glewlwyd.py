@@ -22,9 +22,8 @@ from botocore_cognito_federation.identity_pool.client import Clients
 from botocore_cognito_federation.login_tokens import source_of
 from botocore_cognito_federation.login_tokens.base import RefreshContext, SourceContext
 from botocore_cognito_federation.oidc.authorization import loopback_redirect
-from botocore_cognito_federation.oidc.client import AuthenticationResult, Now, OIDCClient, TokenAnswer
-from botocore_cognito_federation.oidc.device import authorize_device, poll, sign_in_with_device
-from botocore_cognito_federation.oidc.flows import SignInPrompt
+from botocore_cognito_federation.oidc.client import AuthenticationResult, Now, OIDCClient, SignInPrompt, TokenAnswer
+from botocore_cognito_federation.oidc.flows import authorize_device, poll, sign_in_with_device
 from botocore_cognito_federation.oidc.tokens import (
     GrantEndedError,
     NoIdTokenError,
