@@ -32,7 +32,7 @@ from .sign_in import Context, CurrentSignIn, SignIn
 from .signed_in import SignedIn, UserPoolSignIn
 
 if TYPE_CHECKING:
-    from ..botocore_plugin.application import ApplicationCredentials
+    from ..botocore_plugin.shared import ApplicationCredentials
     from ..cache.base import Store
     from ..fetcher import CredentialFetcher
     from ..identity_pool.aws import Clock

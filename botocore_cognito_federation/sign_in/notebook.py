@@ -22,9 +22,8 @@ from ..errors import ConfigurationError, SignInFailedError, clears_frames
 from ..factory import fetcher_for, store_for
 from ..messages import SignInAnotherWay, shown_lines
 from ..oidc.client import DEFAULT_TIMEOUT, SignInPrompt
-from .dialogue import Questions
 from .login import Environment, LoginOptions, sign_in
-from .terminal import NOT_THE_ADDRESS, Screen, TerminalScreen, read_line, without_typing, wording
+from .terminal import NOT_THE_ADDRESS, Questions, Screen, TerminalScreen, read_line, without_typing, wording
 
 Display = Callable[[Mapping[str, str]], None]
 

@@ -23,7 +23,7 @@ from ..user_pool import (
     WrongPasswordError,
 )
 from ..user_pool.models import checked_username
-from .dialogue import Questions
+from .terminal import Questions
 
 #: How often a wrong answer may be followed by another one.
 TRIES = 3

@@ -27,10 +27,9 @@ from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.doctor import CheckResult
 from botocore_cognito_federation.identity_pool.errors import CallContext, explain
 from botocore_cognito_federation.oidc import pages
-from botocore_cognito_federation.sign_in.dialogue import Dialogue
 from botocore_cognito_federation.sign_in.login import SignedIn
 from botocore_cognito_federation.sign_in.notebook import CellScreen
-from botocore_cognito_federation.sign_in.terminal import TerminalScreen
+from botocore_cognito_federation.sign_in.terminal import Dialogue, TerminalScreen
 
 #: A title and a cleared screen, a forged row, C1's CSI, an overwritten line, a reversed direction, and invisible space.
 HOSTILE = (
