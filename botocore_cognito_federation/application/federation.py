@@ -345,7 +345,7 @@ class ProfileFederation(CognitoFederation):
     """
 
     def __init__(self, profile: str | None) -> None:
-        from ..config.loader import load_settings
+        from ..config.profiles import load_settings
 
         settings = load_settings(profile)
         super().__init__(settings.identity_pool_id, region_name=settings.region_name)

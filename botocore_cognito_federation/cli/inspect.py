@@ -19,9 +19,9 @@ from ..cache.file import FileStore
 from ..cache.sessions import Session, Sessions, forget_credentials, session_key
 from ..config.configure import Files, signs_people_in
 from ..config.keys import KEYS
+from ..config.loader import known_sections
 from ..config.profiles import find_overrides, limit_of_window
-from ..config.settings import Settings
-from ..config.writer import known_sections, profile_section
+from ..config.settings import Settings, profile_section
 from ..credentials import FederatedCredentials
 from ..doctor import (
     CheckResult,

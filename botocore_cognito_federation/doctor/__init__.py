@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..cache.base import Store
-from ..config.settings import Settings
-from ..config.writer import profile_section, read_config, read_text, update_text, with_section
+from ..config.loader import read_config
+from ..config.settings import Settings, profile_section
+from ..config.writer import read_text, update_text, with_section
 from ..errors import CognitoFederationError, ConfigurationError
 from ..oidc.client import OIDCClient
 

@@ -17,11 +17,10 @@ from .._util.http import HttpClient, ServerBusyError
 from ..botocore_plugin.provider import session_of_other_profile
 from ..cache.credentials import CredentialCache
 from ..config.configure import Files, signs_people_in
-from ..config.loader import load_settings
+from ..config.loader import known_config, merged_config
 from ..config.mistakes import near_misses
-from ..config.profiles import find_overrides, limit_of_window, source_of_chain
-from ..config.settings import Settings
-from ..config.writer import known_config, merged_config, profile_section
+from ..config.profiles import find_overrides, limit_of_window, load_settings, source_of_chain
+from ..config.settings import Settings, profile_section
 from ..errors import (
     CognitoFederationError,
     ConfigurationError,

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from ..botocore_plugin.provider import session_of_other_profile
-from ..config.loader import load_settings
+from ..config.profiles import load_settings
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, SignInFailedError, clears_frames
 from ..factory import fetcher_for, store_for

@@ -12,7 +12,7 @@ import pytest
 
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.config.configure import helper_command
-from botocore_cognito_federation.config.writer import read_config
+from botocore_cognito_federation.config.loader import read_config
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.demo.world import World
 from botocore_cognito_federation.doctor import CheckResult, Fix, apply_fixes, in_order, report_document

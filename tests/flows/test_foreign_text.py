@@ -22,7 +22,7 @@ from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.sessions import Session, Sessions
 from botocore_cognito_federation.cli.account import report
 from botocore_cognito_federation.cli.app import run
-from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.doctor import CheckResult
 from botocore_cognito_federation.identity_pool.errors import CallContext, explain

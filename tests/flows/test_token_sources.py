@@ -14,7 +14,7 @@ import pytest
 from botocore_cognito_federation import login_tokens
 from botocore_cognito_federation.botocore_plugin import shared
 from botocore_cognito_federation.config.keys import KEYS, TOKEN_SOURCES
-from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.errors import ConfigurationError
 from botocore_cognito_federation.login_tokens.base import SourceDeclaration

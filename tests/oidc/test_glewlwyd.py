@@ -13,7 +13,7 @@ import pytest
 
 from botocore_cognito_federation.cache.base import MemoryStore
 from botocore_cognito_federation.cache.sessions import Session, Sessions
-from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError

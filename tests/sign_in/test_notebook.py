@@ -12,7 +12,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from botocore_cognito_federation import login
-from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError
 from botocore_cognito_federation.factory import fetcher_for
 from botocore_cognito_federation.oidc.client import OIDCClient, SignInPrompt
