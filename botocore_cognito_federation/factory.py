@@ -20,21 +20,19 @@ from .events import Events
 from .fetcher import CredentialFetcher
 from .identity_pool.aws import Clock
 from .identity_pool.client import Clients, IdentityPool
-from .login_tokens import answers_by_claims, bindings_of_answer, source_of
-from .login_tokens.base import RefreshContext, SourceContext
-from .login_tokens.session import RefreshTokenProvider
+from .login_tokens import answers_by_claims, bindings_of_answer, open_provider, source_of
+from .login_tokens.base import CachedTokenProvider, RefreshContext, SourceContext
 
 if TYPE_CHECKING:
     from botocore.session import Session
 
     from ._fast_path import CacheQuery
     from .cache.answers import AnswerWriter
-    from .cache.base import Store
     from .config.settings import Settings
     from .credentials import FederatedCredentials
     from .identity_pool.linked_logins import LinkedLogins
     from .login_token import Login, LoginToken
-    from .login_tokens.base import LoginTokenProvider, SourceDeclaration
+    from .login_tokens.base import LoginTokenProvider
 
 
 def system_clock() -> Clock:
@@ -81,7 +79,7 @@ def fetcher_for(
     context = SourceContext(kept, variables, clock, clients, open_session or _session_of, time_left)
     return CredentialFetcher(
         settings,
-        source=cache(partial(_open_provider, declared, settings, context)),
+        source=cache(partial(_open_provider, settings, context)),
         pool=IdentityPool(settings, clients, clock, new_token=declared.remedy(settings)),
         cache=CredentialCache(settings, kept, clock),
         clock=clock,
@@ -141,12 +139,10 @@ def linking_for(
     )
 
 
-def _open_provider(
-    declared: SourceDeclaration, settings: Settings, context: SourceContext
-) -> LoginTokenProvider | None:
+def _open_provider(settings: Settings, context: SourceContext) -> LoginTokenProvider | None:
     """Return the login token provider, wrapped in the automatic sign-in if ``cognito_auto_login`` asks for it."""
-    provider = declared.open(settings, context)
-    if settings.auto_login == "never" or not isinstance(provider, RefreshTokenProvider):
+    provider = open_provider(settings, context)
+    if settings.auto_login == "never" or not isinstance(provider, CachedTokenProvider):
         return provider
     from .sign_in.auto import AutomaticLogin
 
@@ -160,7 +156,7 @@ def _linked_logins(settings: Settings, context: SourceContext) -> LinkedLogins:
     def open_linked(name: str) -> tuple[Settings, Callable[[], LoginToken] | None]:
         other = settings_of_linked_session(settings, name)
         clients = Clients(other, partial(_session_of, settings.profile))
-        provider = source_of(other).open(other, replace(context, clients=clients, time_left=None))
+        provider = open_provider(other, replace(context, clients=clients, time_left=None))
         return other, None if provider is None else partial(provider.fetch, RefreshContext())
 
     return LinkedLogins(settings, context.store, open_linked)

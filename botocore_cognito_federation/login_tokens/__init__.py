@@ -6,10 +6,11 @@ combinations, the providers, the cached responses, the sharing between sessions,
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from .base import Binding, SourceDeclaration
+from .base import Binding, CachedTokenProvider, LoginTokenProvider, RefreshContext, SourceContext, SourceDeclaration
 from .developer import DEVELOPER
 from .handler import HANDLER
 from .local import COMMAND, FILE, VARIABLE
@@ -18,6 +19,7 @@ from .url import AZURE, GCP, GITHUB_ACTIONS, URL
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
+    from ..identity_pool.aws import Clock
     from ..login_token import LoginToken
 
 #: In the order in which messages name them.
@@ -124,3 +126,77 @@ def bindings_of_answer(settings: Settings, environ: Mapping[str, str]) -> tuple[
     if settings.logins or not has_ready_answer(settings, environ):
         return None
     return source_of(settings).bindings(settings)
+
+
+logger = logging.getLogger(__name__)
+
+#: Seconds before the second and third attempt, give or take a quarter, and those after which none begins. What takes
+#: longer is no short trouble, and the caller has limits of its own.
+_PAUSES = (0.5, 1.5)
+_LATEST_ATTEMPT = 4.0
+
+
+class RetryingTokenProvider(LoginTokenProvider):
+    """Asks a provider again that fails quickly and may succeed in a moment, where no credentials are valid.
+
+    A second of errors is waited out. What is sent again is what the next process would send: a provider that rotates
+    refresh tokens, and did so before it failed, has ended the sign-in either way.
+
+    Args:
+        provider: asks a server, without attempts of its own.
+        clock: the clock.
+    """
+
+    def __init__(self, provider: LoginTokenProvider, clock: Clock) -> None:
+        self._provider = provider
+        self._clock = clock
+
+    @property
+    def description(self) -> str:
+        return self._provider.description
+
+    def fetch(self, context: RefreshContext) -> LoginToken:
+        from ..errors import TemporaryError  # imports botocore, which a token from a file does not need
+
+        began = self._clock.now()
+        for pause in () if context.has_valid_credentials else _PAUSES:
+            try:
+                return self._provider.fetch(context)
+            except TemporaryError as error:
+                pause = max(pause * (0.75 + self._clock.random() / 2), error.retry_after or 0.0)
+                if self._clock.now() + pause - began > _LATEST_ATTEMPT:
+                    raise
+                logger.debug("%s; asking again in %.1f s", error.what, pause)
+            self._clock.sleep(pause)
+        return self._provider.fetch(context)
+
+
+class RetryingCachedTokenProvider(RetryingTokenProvider, CachedTokenProvider):
+    """Asks again for the token of a sign-in; see `RetryingTokenProvider`."""
+
+    _provider: CachedTokenProvider
+
+    def __init__(self, provider: CachedTokenProvider, clock: Clock) -> None:
+        super().__init__(provider, clock)
+
+    def cached_token(self) -> LoginToken:
+        return self._provider.cached_token()
+
+
+def open_provider(settings: Settings, context: SourceContext) -> LoginTokenProvider | None:
+    """Open the token provider of a configuration; None for guests.
+
+    Args:
+        settings: the configuration.
+        context: everything that the provider may use.
+
+    Returns:
+        The provider; one that asks a server is asked again where that may help.
+    """
+    declared = source_of(settings)
+    provider = declared.open(settings, context)
+    if provider is None or not declared.asks_server:
+        return provider
+    if isinstance(provider, CachedTokenProvider):
+        return RetryingCachedTokenProvider(provider, context.clock)
+    return RetryingTokenProvider(provider, context.clock)

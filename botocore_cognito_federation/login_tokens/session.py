@@ -26,7 +26,6 @@ from .base import (
     CachedTokenProvider,
     Now,
     RefreshContext,
-    RetryingCachedTokenProvider,
     SourceContext,
     SourceDeclaration,
 )
@@ -230,7 +229,7 @@ class RefreshTokenProvider(CachedTokenProvider):
         return token.expires_at is None or self._clock() < token.expires_at
 
 
-def _open(settings: Settings, context: SourceContext) -> CachedTokenProvider:
+def _open(settings: Settings, context: SourceContext) -> RefreshTokenProvider:
     from ..cache.sessions import Sessions
 
     provider, store, environ = settings.provider, context.store, context.environ
@@ -253,14 +252,13 @@ def _open(settings: Settings, context: SourceContext) -> CachedTokenProvider:
 
         return user_pool_refresher(pool) if settings.signs_in_by_password else oidc_refresher(client)
 
-    provider_of_session = RefreshTokenProvider(
+    return RefreshTokenProvider(
         Sessions(settings, store),
         store,
         refresher=refresher,
         login=login_command(settings),
         clock=context.clock.now,
     )
-    return RetryingCachedTokenProvider(provider_of_session, context.clock)
 
 
 def _remedy(settings: Settings) -> str:
@@ -269,7 +267,7 @@ def _remedy(settings: Settings) -> str:
 
 #: Interactive sign-ins. Their tokens were verified when they were obtained. There are no bindings: a sign-out and a
 #: sign-in of another user change the sign-out epoch, to which every cached response is bound.
-SIGN_IN = SourceDeclaration("", _open, _remedy, knows_user=True, address_is_fixed=True)
+SIGN_IN = SourceDeclaration("", _open, _remedy, knows_user=True, address_is_fixed=True, asks_server=True)
 #: Guests have no login, and so no token that could be useless.
 GUEST = SourceDeclaration("", lambda settings, context: None, _remedy, knows_user=True, address_is_fixed=True)
 
