@@ -79,7 +79,9 @@ def fetcher_for(
     context = SourceContext(kept, variables, clock, clients, open_session or _session_of, time_left)
     return CredentialFetcher(
         settings,
-        source=cache(partial(_open_provider, settings, context)),
+        source=cache(
+            partial(open_provider if settings.auto_login == "never" else _with_automatic_login, settings, context)
+        ),
         pool=IdentityPool(settings, clients, clock, new_token=declared.remedy(settings)),
         cache=CredentialCache(settings, kept, clock),
         clock=clock,
@@ -139,10 +141,10 @@ def linking_for(
     )
 
 
-def _open_provider(settings: Settings, context: SourceContext) -> LoginTokenProvider | None:
-    """Return the login token provider, wrapped in the automatic sign-in if ``cognito_auto_login`` asks for it."""
+def _with_automatic_login(settings: Settings, context: SourceContext) -> LoginTokenProvider | None:
+    """Return the login token provider, wrapped in the automatic sign-in if a person signs in."""
     provider = open_provider(settings, context)
-    if settings.auto_login == "never" or not isinstance(provider, CachedTokenProvider):
+    if not isinstance(provider, CachedTokenProvider):
         return provider
     from .sign_in.auto import AutomaticLogin
 

@@ -15,7 +15,6 @@ from .._util.loopback import BROWSER_PATIENCE, BROWSER_TIME
 from .._util.processes import uninterrupted
 from ..errors import CognitoFederationError, ConfigurationError, SignInFailedError, TemporaryError
 from ..messages import SIGN_IN_AGAIN, SignInAnotherWay
-from . import pages
 from .authorization import (
     AuthorizationRequest,
     Redirect,
@@ -25,7 +24,7 @@ from .authorization import (
     query_of_pasted,
     read_answer,
 )
-from .callback import CallbackServer, Reminder, when_the_page_shows_an_error
+from .callback import CallbackServer, Reminder, page_of_failure, page_of_success, when_the_page_shows_an_error
 from .client import (
     DEFAULT_TIMEOUT,
     Accept,
@@ -110,7 +109,7 @@ def sign_in_with_browser(
                 left = deadline - oidc.clock.monotonic()
                 answer = _with_consent(oidc, metadata, server, answer, left, cancel, login_hint)
                 uninterrupted(partial(take, answer))
-        server.finish(pages.signed_in(answer.user_label))
+        server.finish(page_of_success(answer.user_label))
         return answer
 
 
@@ -120,10 +119,10 @@ def _failure_shown(server: CallbackServer) -> Iterator[None]:
     try:
         yield
     except CognitoFederationError as error:
-        server.finish(pages.failed(error.what, error.remedy))
+        server.finish(page_of_failure(error.what, error.remedy))
         raise
     except BaseException:
-        server.finish(pages.failed("The sign-in was stopped before its end", "Start it again"))
+        server.finish(page_of_failure("The sign-in was stopped before its end", "Start it again"))
         raise
 
 
