@@ -72,18 +72,18 @@ def fetcher_for(
     variables = os.environ if environ is None else environ
     clock = system_clock()
     clients = Clients(settings, session or partial(_session_of, settings.profile))
-    kept: Store = store_for(settings, variables) if store is None else store
-    if not isinstance(kept, MemoryStore):
-        kept = StoreBesideDoubles(kept)
+    store = store_for(settings, variables) if store is None else store
+    if not isinstance(store, MemoryStore):
+        store = StoreBesideDoubles(store)
     declared = source_of(settings)
-    context = SourceContext(kept, variables, clock, clients, open_session or _session_of, time_left)
+    context = SourceContext(store, variables, clock, clients, open_session or _session_of, time_left)
     return CredentialFetcher(
         settings,
         source=cache(
             partial(open_provider if settings.auto_login == "never" else _with_automatic_login, settings, context)
         ),
         pool=IdentityPool(settings, clients, clock, new_token=declared.remedy(settings)),
-        cache=CredentialCache(settings, kept, clock),
+        cache=CredentialCache(settings, store, clock),
         clock=clock,
         answers_by_claims=partial(answers_by_claims, settings, variables),
         events=events or Events(),
@@ -171,7 +171,7 @@ def _session_of(profile: str | None) -> Session:
 
 
 def other_stores(store: Store, environ: Mapping[str, str]) -> list[Store]:
-    """The further stores in which something may be kept: each that holds anything, and each that a profile names.
+    """The further stores in which something may be stored: each that holds anything, and each that a profile names.
 
     A configuration that has changed, or a variable, may have left a sign-in there.
 
@@ -259,7 +259,7 @@ def store_for(settings: Settings, environ: Mapping[str, str]) -> Store:
 
 
 def default_directory(environ: Mapping[str, str]) -> str:
-    """Where files are kept.
+    """Return the directory of the files of this user.
 
     Raises:
         ConfigurationError: the place is not certain: it would be another one for each working directory.

@@ -132,7 +132,7 @@ class RefreshTokenProvider(CachedTokenProvider):
                     raise held_for_too_long(self._store, self._sessions.key, _LOCK_TIMEOUT)
                 return self._next_token(context, None if is_wanted else token)
         except (TemporaryError, StorageError) as error:
-            if token is not None and is_wanted and self._is_alive(token):
+            if token is not None and is_wanted and self._is_unexpired(token):
                 self._session()  # whoever signed out meanwhile meant this token too
                 logger.debug("The session could not be renewed (%s); its token is still valid", error.line)
                 return token
@@ -166,19 +166,19 @@ class RefreshTokenProvider(CachedTokenProvider):
     def _renewed(self, session: Session, context: RefreshContext) -> LoginToken:
         if session.refresh_token is None:
             token = session.token()
-            if token is not None and self._is_alive(token):
+            if token is not None and self._is_unexpired(token):
                 return token
             raise self._sign_in(f"The session of {session.who} has ended, and there is no refresh token to renew it")
         # The write proves that the new refresh token can be stored, and reserves the space for it: a full or read-only
         # home directory must not use up the session, which another host may share.
         with self._sessions.reserved(session) as write:
-            kept = self._spent(session, write)
-            write(kept)
+            stored = self._spent(session, write)
+            write(stored)
         if self._sessions.read() is None:
             # A sign-out wins over a renewal in flight: it waits for this lock and revokes the new token.
             raise self._sign_in(f"{session.who} signed out meanwhile")
         logger.debug("Renewed the session of %s", session.who)
-        token = kept.token()
+        token = stored.token()
         assert token is not None, "a renewal brings a token"
         return token
 
@@ -225,7 +225,7 @@ class RefreshTokenProvider(CachedTokenProvider):
         life = token.expires_at - (float(issued) if isinstance(issued, int | float) else session.signed_in_at)
         return self._clock() < token.expires_at - min(_EARLY, max(life, 0) / 3)
 
-    def _is_alive(self, token: LoginToken) -> bool:
+    def _is_unexpired(self, token: LoginToken) -> bool:
         return token.expires_at is None or self._clock() < token.expires_at
 
 
