@@ -35,8 +35,7 @@ from ..login_token import Login
 from ..messages import login_command, printable
 from . import CheckContext, CheckResult, Fix, in_order
 from .helper import helper
-from .machine import failure, notes, other_identities, places, requirements
-from .sign_in import client, provider, redirect_ports, sign_in
+from .machine import client, failure, notes, other_identities, places, provider, redirect_ports, requirements, sign_in
 
 logger = logging.getLogger(__name__)
 
