@@ -20,21 +20,19 @@ from .events import Events
 from .fetcher import CredentialFetcher
 from .identity_pool.aws import Clock
 from .identity_pool.client import Clients, IdentityPool
-from .login_tokens.base import RefreshContext, SourceContext
-from .login_tokens.registry import answers_by_claims, bindings_of_answer, source_of
-from .login_tokens.session import RefreshTokenProvider
+from .login_tokens import answers_by_claims, bindings_of_answer, open_provider, source_of
+from .login_tokens.base import CachedTokenProvider, RefreshContext, SourceContext
 
 if TYPE_CHECKING:
     from botocore.session import Session
 
     from ._fast_path import CacheQuery
     from .cache.answers import AnswerWriter
-    from .cache.base import Store
     from .config.settings import Settings
     from .credentials import FederatedCredentials
     from .identity_pool.linked_logins import LinkedLogins
     from .login_token import Login, LoginToken
-    from .login_tokens.base import LoginTokenProvider, SourceDeclaration
+    from .login_tokens.base import LoginTokenProvider
 
 
 def system_clock() -> Clock:
@@ -74,16 +72,18 @@ def fetcher_for(
     variables = os.environ if environ is None else environ
     clock = system_clock()
     clients = Clients(settings, session or partial(_session_of, settings.profile))
-    kept: Store = store_for(settings, variables) if store is None else store
-    if not isinstance(kept, MemoryStore):
-        kept = StoreBesideDoubles(kept)
+    store = store_for(settings, variables) if store is None else store
+    if not isinstance(store, MemoryStore):
+        store = StoreBesideDoubles(store)
     declared = source_of(settings)
-    context = SourceContext(kept, variables, clock, clients, open_session or _session_of, time_left)
+    context = SourceContext(store, variables, clock, clients, open_session or _session_of, time_left)
     return CredentialFetcher(
         settings,
-        source=cache(partial(_open_provider, declared, settings, context)),
+        source=cache(
+            partial(open_provider if settings.auto_login == "never" else _with_automatic_login, settings, context)
+        ),
         pool=IdentityPool(settings, clients, clock, new_token=declared.remedy(settings)),
-        cache=CredentialCache(settings, kept, clock),
+        cache=CredentialCache(settings, store, clock),
         clock=clock,
         answers_by_claims=partial(answers_by_claims, settings, variables),
         events=events or Events(),
@@ -141,12 +141,10 @@ def linking_for(
     )
 
 
-def _open_provider(
-    declared: SourceDeclaration, settings: Settings, context: SourceContext
-) -> LoginTokenProvider | None:
-    """Return the login token provider, wrapped in the automatic sign-in if ``cognito_auto_login`` asks for it."""
-    provider = declared.open(settings, context)
-    if settings.auto_login == "never" or not isinstance(provider, RefreshTokenProvider):
+def _with_automatic_login(settings: Settings, context: SourceContext) -> LoginTokenProvider | None:
+    """Return the login token provider, wrapped in the automatic sign-in if a person signs in."""
+    provider = open_provider(settings, context)
+    if not isinstance(provider, CachedTokenProvider):
         return provider
     from .sign_in.auto import AutomaticLogin
 
@@ -160,7 +158,7 @@ def _linked_logins(settings: Settings, context: SourceContext) -> LinkedLogins:
     def open_linked(name: str) -> tuple[Settings, Callable[[], LoginToken] | None]:
         other = settings_of_linked_session(settings, name)
         clients = Clients(other, partial(_session_of, settings.profile))
-        provider = source_of(other).open(other, replace(context, clients=clients, time_left=None))
+        provider = open_provider(other, replace(context, clients=clients, time_left=None))
         return other, None if provider is None else partial(provider.fetch, RefreshContext())
 
     return LinkedLogins(settings, context.store, open_linked)
@@ -173,7 +171,7 @@ def _session_of(profile: str | None) -> Session:
 
 
 def other_stores(store: Store, environ: Mapping[str, str]) -> list[Store]:
-    """The further stores in which something may be kept: each that holds anything, and each that a profile names.
+    """The further stores in which something may be stored: each that holds anything, and each that a profile names.
 
     A configuration that has changed, or a variable, may have left a sign-in there.
 
@@ -261,7 +259,7 @@ def store_for(settings: Settings, environ: Mapping[str, str]) -> Store:
 
 
 def default_directory(environ: Mapping[str, str]) -> str:
-    """Where files are kept.
+    """Return the directory of the files of this user.
 
     Raises:
         ConfigurationError: the place is not certain: it would be another one for each working directory.

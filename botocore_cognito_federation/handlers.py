@@ -15,11 +15,20 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .errors import clears_frames
+from ._util.concurrency import ForkSafeLock
+from .errors import (
+    ClearsFrames,
+    NonRetryableError,
+    SignInRequiredError,
+    TemporaryError,
+    clears_frames,
+)
+from .identity_providers import IdentityProvider
+from .login_tokens.base import RefreshContext
 
 if TYPE_CHECKING:
-    from .application.token_provider import GrantHandler, StoreRotated
     from .login_tokens.base import LoginTokenProvider
+    from .oidc.client import OIDCClient, TokenAnswer
 
 __all__ = ["amazon", "facebook", "google", "oidc", "token_command", "token_env", "token_file", "token_url"]
 
@@ -46,7 +55,6 @@ def oidc(
             rotates refresh tokens, only the newest one works: an application must store it if it wants to use it after
             this process ends.
     """
-    from .application.token_provider import GrantHandler
 
     return GrantHandler(issuer, client_id, refresh_token, client_secret, on_rotation=on_rotation)
 
@@ -179,7 +187,96 @@ def token_url(
 
 
 def _fetched(source: Callable[[], LoginTokenProvider]) -> Mapping[str, Any]:
-    from .login_tokens.base import RefreshContext
-
     token = source().fetch(RefreshContext())
     return {"token": token.value, "expires_at": token.expires_at, "identity_id": token.identity_id}
+
+
+StoreRotated = Callable[[str], object]
+
+
+class GrantHandler(ClearsFrames):
+    """Returns new login tokens of one user at one provider, as long as the provider renews them.
+
+    Args:
+        provider: an alias, a domain, an issuer URL, or an `IdentityProvider`.
+        client_id: the client ID of the application.
+        refresh_token: the refresh token (for Facebook the access token), or a function that returns the newest one.
+        client_secret: the client secret of the application.
+        on_rotation: called with each new refresh token before anything that came with it is used.
+
+    Raises:
+        ConfigurationError: the provider is malformed.
+    """
+
+    def __init__(
+        self,
+        provider: str | IdentityProvider,
+        client_id: str,
+        refresh_token: str | Callable[[], str],
+        client_secret: str | None = None,
+        *,
+        on_rotation: StoreRotated | None = None,
+    ) -> None:
+        from .application.arguments import resolved_provider
+
+        self._provider = provider if isinstance(provider, IdentityProvider) else resolved_provider(provider)
+        self._client_id = client_id
+        self._client_secret = client_secret
+        self._first = refresh_token
+        self._rotated: str | None = None
+        self._on_rotation = on_rotation
+        self._turns = ForkSafeLock()
+        self._made: OIDCClient | None = None
+
+    def __repr__(self) -> str:
+        return f"GrantHandler({self._provider.name!r}, {self._client_id!r})"
+
+    def __call__(self) -> Mapping[str, Any]:
+        """Return a new login token.
+
+        Raises:
+            NonRetryableError: the provider has ended the grant; the user has to sign in again.
+            TemporaryError: the provider cannot be reached now.
+            CognitoFederationError: any other failure.
+        """
+        from .oidc.tokens import refresh_tokens
+
+        with self._turns:
+            try:
+                answer = refresh_tokens(self._oidc_client(), self._newest(), persist=self._keep)
+            except TemporaryError:
+                raise
+            except SignInRequiredError as ended:
+                raise NonRetryableError(ended.what, remedy="Ask the user to sign in with the provider again") from None
+        return {"token": answer.login_token, "expires_at": answer.expires_at}
+
+    def revoke(self) -> None:
+        """Revoke the refresh token, if the provider supports it (RFC 7009).
+
+        Raises:
+            TemporaryError: it was not revoked; the error says why.
+        """
+        from .oidc.tokens import revoke
+
+        revocation = revoke(self._oidc_client(), self._newest())
+        if not revocation.revoked:
+            raise TemporaryError(f"The refresh token was not revoked: {revocation.reason}")
+
+    def _newest(self) -> str:
+        if callable(self._first):
+            return self._first()
+        return self._rotated or self._first
+
+    def _keep(self, answer: TokenAnswer) -> None:
+        if answer.refresh_token is None or answer.refresh_token == self._newest():
+            return
+        self._rotated = answer.refresh_token
+        if self._on_rotation is not None:
+            self._on_rotation(answer.refresh_token)
+
+    def _oidc_client(self) -> OIDCClient:
+        if self._made is None:
+            from .oidc.client import Client, OIDCClient
+
+            self._made = OIDCClient(self._provider, Client(self._client_id, self._client_secret))
+        return self._made

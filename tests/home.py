@@ -20,7 +20,7 @@ from typing import Any
 
 from botocore_cognito_federation._fast_path import MAGIC, checksum
 from botocore_cognito_federation.cache.file import decoded, encoded
-from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.demo.home import child_environment
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.demo.world import World

@@ -39,6 +39,10 @@ LAYERS = (
 )
 
 
+#: Modules of the package besides the demo, and of them those at its root. A new file needs a reason, or a merge of two.
+MOST_MODULES, MOST_AT_THE_ROOT = 110, 20
+
+
 def modules() -> dict[str, Path]:
     """Return the modules of the product without the demo, by their names without that of the package."""
     found = {}
@@ -83,6 +87,14 @@ def layer_of(name: str) -> int:
     ]
     assert found, f"{name} belongs to no layer"
     return max(found)[1]
+
+
+def test_the_package_stays_small_enough_to_find_one_s_way() -> None:
+    paths = [
+        path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] != "demo"
+    ]
+    assert len(paths) <= MOST_MODULES
+    assert len([path for path in paths if len(path.parts) == 1]) <= MOST_AT_THE_ROOT
 
 
 def test_no_module_imports_itself_through_others() -> None:

@@ -66,16 +66,6 @@ class StorageErrorsIgnored:
         return True
 
 
-def make_directories(paths: Iterable[str], note: Note) -> None:
-    """Make or check directories in turn; see `make_directory`.
-
-    Raises:
-        StorageError: see `make_directory`.
-    """
-    for path in paths:
-        make_directory(path, note)
-
-
 def make_directory(path: str, note: Note) -> None:
     """Make a directory and its missing parents, each 0700 from its first moment, or check one that exists.
 
@@ -294,7 +284,14 @@ class Reservation:
                 os.unlink(temporary)
 
 
-def write_private(path: str, content: bytes, *, lasting: bool = True) -> None:
+def write_private(
+    path: str,
+    content: bytes,
+    *,
+    lasting: bool = True,
+    folders: Iterable[str] = (),
+    note: Note = lambda _: None,
+) -> None:
     """Put a private file in place whole; see `replace_file`.
 
     Args:
@@ -302,10 +299,14 @@ def write_private(path: str, content: bytes, *, lasting: bool = True) -> None:
         content: what it is to hold.
         lasting: whether it must be there after the power fails. What can be fetched again need not: waiting for the
             disk takes longer than fetching it.
+        folders: the directories to make first, see `make_directory`.
+        note: gets a sentence about a directory that others could read.
 
     Raises:
         StorageError: it cannot be written; what was there before is untouched.
     """
+    for folder in folders:
+        make_directory(folder, note)
     _refuse_foreign(path)
     try:
         replace_file(path, content, lasting=lasting)

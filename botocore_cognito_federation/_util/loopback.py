@@ -1,13 +1,19 @@
 """The HTTP server on loopback that every part of the package uses: slow, many or hostile clients do not hold it up.
 
-What it answers is decided by the route it is given. It speaks one request a connection, reads no bodies, writes each
-answer in one piece, names no product, and quotes nothing that a client sent.
+What it answers is decided by the route it is given; its pages are plain, self-contained, and escape everything. It
+speaks one request a connection, reads no bodies, writes each answer in one piece, names no product, and quotes nothing
+that a client sent.
 """
 
 from __future__ import annotations
 
+import base64
+import functools
+import hashlib
+import html
 import logging
 import os
+import re
 import secrets
 import selectors
 import socket
@@ -21,7 +27,7 @@ from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler
 from types import TracebackType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 logger = logging.getLogger(__name__)
 
@@ -311,3 +317,111 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Log nothing: request lines hold codes and secret paths."""
+
+
+Mood = Literal["good", "bad", "neutral"]
+_STYLE = """
+:root { color-scheme: light dark; --paper: #f4f5f7; --card: #fff; --ink: #1b1f24; --soft: #57606a; --line: #d5d9df;
+  --good: #1a7f37; --bad: #c0262d; --neutral: #57606a; }
+@media (prefers-color-scheme: dark) { :root { --paper: #0e1116; --card: #171b22; --ink: #e8ebef; --soft: #9ba5b1;
+  --line: #2d333c; --good: #4cc26a; --bad: #ff7b72; --neutral: #9ba5b1; } }
+* { box-sizing: border-box; }
+body { margin: 0; min-height: 100vh; display: flex; align-items: center; justify-content: center; padding: 1.5rem;
+  background: var(--paper); color: var(--ink); font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto,
+  "Helvetica Neue", "Noto Sans", "Liberation Sans", sans-serif; }
+main { width: 100%; max-width: 34rem; background: var(--card); border: 1px solid var(--line);
+  border-top: 4px solid var(--tone); border-radius: 10px; padding: 2rem 2.25rem 1.5rem; overflow-wrap: anywhere; }
+.good { --tone: var(--good); } .bad { --tone: var(--bad); } .neutral { --tone: var(--neutral); }
+h1 { display: flex; gap: .6rem; margin: 0 0 1rem; font-size: 1.45rem; line-height: 1.3; font-weight: 600; }
+h1 span { color: var(--tone); }
+p { margin: 0 0 .9rem; }
+p strong { font-weight: 600; }
+.remedy { border-left: 3px solid var(--tone); padding-left: .9rem; }
+.remedy span { white-space: nowrap; }
+footer { margin-top: 1.5rem; padding-top: .9rem; border-top: 1px solid var(--line); color: var(--soft);
+  font-size: .85rem; }
+@media (max-width: 30rem) { body { padding: 1rem; } main { padding: 1.5rem 1.25rem 1.25rem; } }
+"""
+#: An option of a command in escaped text; a browser would break the line after its dashes.
+_COMMAND_OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]*")
+_MARK = {"good": "✓", "bad": "✕", "neutral": "…"}
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page.
+
+    Attributes:
+        title: the heading, and the name of the tab.
+        lead: what happened, one or two sentences.
+        emphasis: shown in bold after `lead`: the user who signed in.
+        remedy: what to do; may be empty.
+        closing: the last line of the text.
+    """
+
+    mood: Mood
+    title: str
+    lead: str
+    emphasis: str = ""
+    remedy: str = ""
+    closing: str = "You can close this tab and return to where you started the sign-in."
+
+
+def render(page: Page) -> bytes:
+    """Return the page as UTF-8 HTML."""
+    e = html.escape
+    emphasis = f" <strong>{e(page.emphasis)}</strong>." if page.emphasis else ""
+    steps = _COMMAND_OPTION.sub(r"<span>\g<0></span>", e(page.remedy))
+    remedy = f'\n<p class="remedy">{steps}</p>' if steps else ""
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{e(page.title)}</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<main class="{page.mood}">
+<h1><span aria-hidden="true">{_MARK[page.mood]}</span>{e(page.title)}</h1>
+<p>{e(page.lead)}{emphasis}</p>{remedy}
+<p>{e(page.closing)}</p>
+<footer>cognito-federation, on this machine</footer>
+</main>
+</body>
+</html>
+""".encode("utf-8", "replace")
+
+
+def page_response(
+    status: HTTPStatus,
+    page: Page | None = None,
+    *,
+    location: str | None = None,
+    headers: tuple[tuple[str, str], ...] = (),
+    sent: Callable[[], None] | None = None,
+) -> Response:
+    """Return the answer that shows a page, or redirects to `location`.
+
+    Args:
+        headers: further ones.
+        sent: called once it is on its way.
+    """
+    return Response(
+        status,
+        b"" if page is None else render(page),
+        content_type="text/html; charset=utf-8",
+        location=location,
+        policy=_policy(),
+        headers=(("Cross-Origin-Opener-Policy", "same-origin"), *headers),
+        sent=sent,
+    )
+
+
+@functools.cache
+def _policy() -> str:
+    """The pages fetch nothing and run nothing; their one style is allowed by its digest."""
+    style = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )

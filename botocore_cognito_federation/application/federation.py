@@ -32,12 +32,12 @@ from .sign_in import Context, CurrentSignIn, SignIn
 from .signed_in import SignedIn, UserPoolSignIn
 
 if TYPE_CHECKING:
-    from ..botocore_plugin.application import ApplicationCredentials
+    from ..botocore_plugin.shared import ApplicationCredentials
     from ..cache.base import Store
     from ..fetcher import CredentialFetcher
     from ..identity_pool.aws import Clock
     from ..user_pool import Challenge, UserPool, UserPoolTokens
-    from .profile import ProfileSignIn
+    from .token_provider import ProfileSignIn
 
 logger = logging.getLogger(__name__)
 
@@ -345,7 +345,7 @@ class ProfileFederation(CognitoFederation):
     """
 
     def __init__(self, profile: str | None) -> None:
-        from ..config.loader import load_settings
+        from ..config.profiles import load_settings
 
         settings = load_settings(profile)
         super().__init__(settings.identity_pool_id, region_name=settings.region_name)
@@ -386,7 +386,7 @@ class ProfileFederation(CognitoFederation):
         return ConfigurationError(f"{self!r} signs in as its profile says", remedy=self._how_to_sign_in)
 
     def _current(self) -> ProfileSignIn:
-        from .profile import ProfileSignIn
+        from .token_provider import ProfileSignIn
 
         if self._made is None:
             from ..botocore_plugin.provider import session_of_other_profile

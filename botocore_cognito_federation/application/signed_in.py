@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import boto3
     from botocore.session import Session
 
-    from ..botocore_plugin.application import ApplicationCredentials
+    from ..botocore_plugin.shared import ApplicationCredentials
     from ..config.settings import Settings
     from ..credentials import FetchResult
     from ..identity_pool.aws import Clock
@@ -439,7 +439,7 @@ class SignedIn(ClearsFrames, ABC):
 
     def botocore_session(self) -> Session:
         """Return a botocore session whose clients use and renew these credentials."""
-        from ..botocore_plugin.application import session_with
+        from ..botocore_plugin.shared import session_with
 
         return session_with(self._credentials(), str(self._settings.region_name))
 
@@ -487,7 +487,7 @@ class SignedIn(ClearsFrames, ABC):
         question.fresh = _Fresh(result.credentials, since, min(result.refresh_at, since + _LOOK_AGAIN))
 
     def _credentials(self) -> ApplicationCredentials:
-        from ..botocore_plugin.application import ApplicationCredentials
+        from ..botocore_plugin.shared import ApplicationCredentials
 
         with self._turns:
             if self._shared is None:

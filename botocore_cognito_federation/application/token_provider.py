@@ -1,35 +1,39 @@
-"""The login token of an application's sign-in, and the choice of the refresh handler that renews it."""
+"""Who is signed in: an application's user, whose login token a refresh handler renews, or the user of a profile."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from .._util.concurrency import ForkSafeLock
+from ..cache.base import current_epoch
+from ..cache.sessions import Session, Sessions, end_sign_in
+from ..credentials import FetchResult
 from ..errors import (
-    ClearsFrames,
     CognitoFederationError,
     ConfigurationError,
-    NonRetryableError,
+    NotSignedInError,
     SignInRequiredError,
     StorageError,
-    TemporaryError,
     TokenRefreshError,
 )
-from ..events import Event
+from ..events import Event, Events
+from ..factory import identity_pool_for
+from ..fetcher import CredentialFetcher
 from ..identity_providers import IdentityProvider
-from ..login_token import LoginToken
+from ..login_token import Login, LoginToken
 from ..login_tokens.base import RefreshContext
 from ..login_tokens.handler import HandlerTokenProvider
 from ..login_tokens.session import Refresher, RefreshTokenProvider
-from .arguments import resolved_provider
+from .arguments import user_mapping
 
 if TYPE_CHECKING:
     from ..cache.base import Store
-    from ..cache.sessions import Record, Session, Sessions
+    from ..cache.sessions import Record
+    from ..config.settings import Settings
+    from ..credentials import FederatedCredentials
     from ..identity_pool.aws import Clock
-    from ..oidc.client import OIDCClient, TokenAnswer
 
 #: Seconds after its expiry for which a token nobody can renew is still tried: clocks differ, and Cognito's counts.
 _SKEW = 300.0
@@ -191,90 +195,81 @@ class ApplicationTokenProvider(RefreshTokenProvider):
         return SignInRequiredError(what, remedy=self._remedy(None))
 
 
-StoreRotated = Callable[[str], object]
+class ProfileSignIn:
+    """The user who is signed in under a profile at present."""
 
+    def __init__(self, settings: Settings, store: Store, fetcher: CredentialFetcher, events: Events) -> None:
+        self._settings = settings
+        self._store = store
+        self._fetcher = fetcher
+        self._events = events
+        self._sessions = Sessions(settings, store)
+        self._sign_out_epoch = current_epoch(store, settings.scope)
+        self.pool = identity_pool_for(settings)
 
-class GrantHandler(ClearsFrames):
-    """Returns new login tokens of one user at one provider, as long as the provider renews them.
+    @property
+    def is_guest(self) -> bool:
+        return self._settings.is_guest
 
-    Args:
-        provider: an alias, a domain, an issuer URL, or an `IdentityProvider`.
-        client_id: the client ID of the application.
-        refresh_token: the refresh token (for Facebook the access token), or a function that returns the newest one.
-        client_secret: the client secret of the application.
-        on_rotation: called with each new refresh token before anything that came with it is used.
+    def verify(self, *, new_token: bool = False) -> FederatedCredentials:
+        """Exchange the present login, whatever is cached; with `new_token` its token is renewed first."""
+        return self._fetcher.fetch_fresh(new_token=new_token)
 
-    Raises:
-        ConfigurationError: the provider is malformed.
-    """
+    def fetch(self) -> FetchResult:
+        """Return credentials, renewed if needed."""
+        return self._fetcher.fetch()
 
-    def __init__(
-        self,
-        provider: str | IdentityProvider,
-        client_id: str,
-        refresh_token: str | Callable[[], str],
-        client_secret: str | None = None,
-        *,
-        on_rotation: StoreRotated | None = None,
-    ) -> None:
-        self._provider = provider if isinstance(provider, IdentityProvider) else resolved_provider(provider)
-        self._client_id = client_id
-        self._client_secret = client_secret
-        self._first = refresh_token
-        self._rotated: str | None = None
-        self._on_rotation = on_rotation
-        self._turns = ForkSafeLock()
-        self._made: OIDCClient | None = None
+    def login(self) -> Login:
+        """Return the present login."""
+        login = self._fetcher.login()
+        if login is None:
+            raise NotSignedInError("Guests have no login")
+        return login
 
-    def __repr__(self) -> str:
-        return f"GrantHandler({self._provider.name!r}, {self._client_id!r})"
+    def login_of(self, provider: IdentityProvider, token: LoginToken) -> Login:
+        """Return the login that another provider's token stands for at the same pool."""
+        return Login.of(token, replace(self._settings, provider=provider))
 
-    def __call__(self) -> Mapping[str, Any]:
-        """Return a new login token.
+    def info(self) -> Mapping[str, Any]:
+        """Return the cached login token, or the one that its source returns now."""
+        session = self._sessions.read()
+        token = session.token() if session is not None else None
+        if token is None and not self.is_guest:
+            token = self.login().token
+        named: Mapping[str, Any] = session.user if session is not None else user_mapping(None, token)
+        provider = self._settings.provider
+        return {
+            "provider": provider.name if provider is not None else token.issuer if token is not None else None,
+            "token": token.value if token is not None else None,
+            "expires_at": token.expires_at if token is not None else None,
+            "identity_id": self._fetcher.credentials().identity_id,
+            "user": dict(named),
+        }
 
-        Raises:
-            NonRetryableError: the provider has ended the grant; the user has to sign in again.
-            TemporaryError: the provider cannot be reached now.
-            CognitoFederationError: any other failure.
-        """
-        from ..oidc.tokens import refresh_tokens
+    def is_current(self) -> bool:
+        """Return whether no sign-out happened since."""
+        return current_epoch(self._store, self._settings.scope) == self._sign_out_epoch
 
-        with self._turns:
-            try:
-                answer = refresh_tokens(self._oidc_client(), self._newest(), persist=self._keep)
-            except TemporaryError:
-                raise
-            except SignInRequiredError as ended:
-                raise NonRetryableError(ended.what, remedy="Ask the user to sign in with the provider again") from None
-        return {"token": answer.login_token, "expires_at": answer.expires_at}
+    def clear_current(self) -> None:
+        """Do nothing: a profile has no record in addition to its session."""
 
-    def revoke(self) -> None:
-        """Revoke the refresh token, if the provider supports it (RFC 7009).
+    def forget(self) -> Session | None:
+        """Delete session and credentials."""
+        from ..sign_in.sessions import take_away
 
-        Raises:
-            TemporaryError: it was not revoked; the error says why.
-        """
-        from ..oidc.tokens import revoke
+        end_sign_in(self._store, self._settings.scope)
+        return take_away(self._sessions, self._store)
 
-        revocation = revoke(self._oidc_client(), self._newest())
-        if not revocation.revoked:
-            raise TemporaryError(f"The refresh token was not revoked: {revocation.reason}")
+    def revoke(self, session: Session | None) -> Exception | None:
+        """Revoke the session's refresh token at its provider, if there is one."""
+        if session is None or session.refresh_token is None:
+            return None
+        from ..sign_in.sessions import revoke_session
 
-    def _newest(self) -> str:
-        if callable(self._first):
-            return self._first()
-        return self._rotated or self._first
+        revocation = revoke_session(self._settings, self._store, os.environ, session.refresh_token)
+        return None if revocation.revoked else CognitoFederationError(revocation.reason)
 
-    def _keep(self, answer: TokenAnswer) -> None:
-        if answer.refresh_token is None or answer.refresh_token == self._newest():
-            return
-        self._rotated = answer.refresh_token
-        if self._on_rotation is not None:
-            self._on_rotation(answer.refresh_token)
-
-    def _oidc_client(self) -> OIDCClient:
-        if self._made is None:
-            from ..oidc.client import Client, OIDCClient
-
-            self._made = OIDCClient(self._provider, Client(self._client_id, self._client_secret))
-        return self._made
+    def emit(self, event: Event) -> None:
+        """Emit an event, as one of this profile."""
+        provider = self._settings.provider
+        self._events.emit(replace(event, provider=provider.name if provider is not None else None))

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     Place = tuple[str, str, tuple[str, ...]]
 
 METHOD = "cognito-federation"
-#: The credentials of the federation that an application installed; see `application`.
+#: The credentials of the federation that an application installed; see `shared`.
 APPLICATION_METHOD = "cognito-federation-application"
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from botocore.credentials import CredentialResolver
     from botocore.session import Session
 
-    from .application import ApplicationCredentials
+    from .shared import ApplicationCredentials
 
     Files = tuple[str, str, str, str]
 
@@ -135,7 +135,7 @@ def install() -> None:
 
 def install_application(credentials: ApplicationCredentials) -> None:
     """Make an application's federation the source of every session without its own keys or profile."""
-    from .application import set_installed
+    from .shared import set_installed
 
     set_installed(credentials)
     install()
@@ -147,7 +147,7 @@ def install_application(credentials: ApplicationCredentials) -> None:
 
 def uninstall_application(credentials: ApplicationCredentials) -> None:
     """Remove an application's federation; does nothing if another one has been installed meanwhile."""
-    from .application import installed, set_installed
+    from .shared import installed, set_installed
 
     if installed() is credentials:
         set_installed(None)
@@ -155,7 +155,7 @@ def uninstall_application(credentials: ApplicationCredentials) -> None:
 
 
 def _forget_in_default_session() -> None:
-    from .application import ApplicationCredentials
+    from .shared import ApplicationCredentials
 
     session: Any = _default_session()
     if session is not None and isinstance(session._credentials, ApplicationCredentials):
@@ -174,7 +174,7 @@ def uninstall() -> None:
     """Remove the provider from future sessions and from the default session; credentials in use continue to work."""
     import botocore
 
-    from .application import set_installed
+    from .shared import set_installed
 
     try:
         botocore.unregister_initializer(initialize)
@@ -248,12 +248,12 @@ def decorate(
 
 def _join_application(resolver: CredentialResolver, session: Session) -> None:
     """Put the installed federation first, because the application asked for it."""
-    application = sys.modules.get(f"{__package__}.application")
-    if application is None or application.installed() is None:
+    shared = sys.modules.get(f"{__package__}.shared")  # without it nothing can have been installed
+    if shared is None or shared.installed() is None:
         return
     if not any(provider.METHOD == APPLICATION_METHOD for provider in resolver.providers):
         is_async = inspect.iscoroutinefunction(resolver.load_credentials)
-        provider = application.AioApplicationProvider if is_async else application.ApplicationProvider
+        provider = shared.AioApplicationProvider if is_async else shared.ApplicationProvider
         resolver.providers.insert(0, provider(session))
 
 

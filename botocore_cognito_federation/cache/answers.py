@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._fast_path import CHECK, FIELD, MAGIC, CacheQuery, bound_together, checksum, read_answer, still_bound
-from .._util.files import StorageErrorsIgnored, make_directories, read_private, remove, write_private
+from .._util.files import StorageErrorsIgnored, read_private, remove, write_private
 from ..credentials import usable_until
 from ..messages import holder_words
 from .base import CREDENTIALS, EPOCHS, SESSIONS, double_of_aws, epoch_keys
@@ -155,8 +155,13 @@ def _write(
     with StorageErrorsIgnored(
         lambda error: store.warn(f"No answer can be cached, so each call starts anew: {error.line}")
     ):
-        make_directories((query.directory, os.path.dirname(query.path)), store.warn)
-        write_private(query.path + suffix, b"\n".join((MAGIC.encode(), checksum(rest), rest)), lasting=False)
+        write_private(
+            query.path + suffix,
+            b"\n".join((MAGIC.encode(), checksum(rest), rest)),
+            lasting=False,
+            folders=(query.directory, os.path.dirname(query.path)),
+            note=store.warn,
+        )
 
 
 def bindings_of_check(query: CacheQuery) -> str:

@@ -20,7 +20,15 @@ from typing import TYPE_CHECKING
 
 from .. import errors
 from .._util.concurrency import in_turn
-from ..credentials import FederatedCredentials
+from ..credentials import (
+    FederatedCredentials,
+    document_of,
+    exchanged_tokens,
+    identity_document,
+    identity_in,
+    time_in,
+    tokens_in,
+)
 from ..errors import (
     CognitoFederationError,
     ConfigurationError,
@@ -40,14 +48,6 @@ from .base import (
     current_epoch,
     read_current,
     sign_in_part,
-)
-from .documents import (
-    document_of,
-    exchanged_tokens,
-    identity_document,
-    identity_in,
-    time_in,
-    tokens_in,
 )
 
 if TYPE_CHECKING:
@@ -299,16 +299,16 @@ class FailureCache:
         return failure if failure is not None and failure.token == token else None
 
     def _last(self, key: str) -> Failure | None:
-        kept = self._store.read(FAILURES, key)
+        stored = self._store.read(FAILURES, key)
         here = self._here.get(key)
-        if kept is None:
+        if stored is None:
             return here
-        at, retry_at, name = time_in(kept.get("at")), time_in(kept.get("retry_at")), kept.get("class")
+        at, retry_at, name = time_in(stored.get("at")), time_in(stored.get("retry_at")), stored.get("class")
         if at is None or retry_at is None or not isinstance(name, str) or name not in _CLASSES:
             return here
-        error = _CLASSES[name](str(kept.get("what", "")), remedy=str(kept.get("remedy", "")))
-        token = kept.get("token")
-        keeps_valid_credentials = kept.get("keeps_valid_credentials") is True
+        error = _CLASSES[name](str(stored.get("what", "")), remedy=str(stored.get("remedy", "")))
+        token = stored.get("token")
+        keeps_valid_credentials = stored.get("keeps_valid_credentials") is True
         return Failure(at, retry_at, error, keeps_valid_credentials, token if isinstance(token, str) else None)
 
     def forget(self, key: str) -> None:

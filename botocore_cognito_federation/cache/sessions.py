@@ -209,9 +209,9 @@ def check_storable(store: Store) -> None:
     """Before anybody is sent to a browser: a full disk or a locked keyring would make the sign-in worthless.
 
     Raises:
-        StorageError: it cannot be kept.
+        StorageError: it cannot be stored.
     """
-    key = cache_key({"what": "proof that a sign-in can be kept"})
+    key = cache_key({"what": "proof that a sign-in can be stored"})
     store.write(SECRETS, key, {"scope": ""})
     store.delete(SECRETS, key)
 

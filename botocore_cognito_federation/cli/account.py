@@ -21,8 +21,7 @@ from ..cache.base import CREDENTIALS, SESSIONS, Store
 from ..cache.file import FileStore
 from ..cache.sessions import Sessions
 from ..config.configure import signs_people_in
-from ..config.loader import load_settings
-from ..config.profiles import load_session_settings
+from ..config.profiles import load_session_settings, load_settings
 from ..config.settings import Settings
 from ..errors import (
     CognitoFederationError,

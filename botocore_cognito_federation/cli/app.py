@@ -21,8 +21,7 @@ from .. import __version__
 from .._fast_path import EXEC_PROFILE, CacheQuery
 from .._util.log import VARIABLE, start_debug_log, unexpected
 from .._util.processes import hold_signals
-from ..config.loader import load_settings
-from ..config.profiles import load_session_settings, names_in_configuration, source_of_chain
+from ..config.profiles import load_session_settings, load_settings, names_in_configuration, source_of_chain
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
 from ..messages import shown_line

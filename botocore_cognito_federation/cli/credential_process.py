@@ -19,10 +19,10 @@ from .._util.concurrency import check_profile_recursion
 from .._util.log import start_debug_log, unexpected
 from .._util.processes import environment_for_children, hold_signals, wait_for_work
 from ..cache.answers import process_text, put_failure, put_no_answer
-from ..config.loader import load_settings
+from ..config.profiles import load_settings
 from ..errors import CognitoFederationError
 from ..factory import answer_writer_for, fetcher_for
-from ..login_tokens.registry import source_of
+from ..login_tokens import source_of
 
 if TYPE_CHECKING:
     from ..cache.answers import AnswerWriter

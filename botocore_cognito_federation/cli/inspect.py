@@ -19,12 +19,11 @@ from ..cache.file import FileStore
 from ..cache.sessions import Session, Sessions, forget_credentials, session_key
 from ..config.configure import Files, signs_people_in
 from ..config.keys import KEYS
+from ..config.loader import known_sections
 from ..config.profiles import find_overrides, limit_of_window
-from ..config.settings import Settings
-from ..config.writer import known_sections, profile_section
+from ..config.settings import Settings, profile_section
 from ..credentials import FederatedCredentials
-from ..doctor.checks import run_checks
-from ..doctor.report import (
+from ..doctor import (
     CheckResult,
     apply_fixes,
     changed_lines,
@@ -32,6 +31,7 @@ from ..doctor.report import (
     report_document,
     worst_exit_code,
 )
+from ..doctor.checks import run_checks
 from ..errors import StorageError
 from ..factory import default_directory, everything_stored, store_for
 from ..messages import login_command, shown_time_or_none, shown_url, span
@@ -180,8 +180,8 @@ def _needs_sign_in(found: Overview, settings: Settings | None, store: Store) -> 
     return session is None or session.login_token is None or not found.living
 
 
-def say(found: Overview, settings: Settings | None, *, keeps: bool) -> None:
-    """Print an overview; `keeps` says whether the next use can store its credentials."""
+def say(found: Overview, settings: Settings | None, *, can_store: bool) -> None:
+    """Print an overview; `can_store` says whether the next use can store its credentials."""
     for entry in found.sign_ins:
         print_line(f"  {sign_in_line(entry, naming_scope=settings is None)}")
     for entry in found.living:
@@ -190,7 +190,7 @@ def say(found: Overview, settings: Settings | None, *, keeps: bool) -> None:
     if found.needs_sign_in:
         print_line(f"  not signed in{f'. Run: {login_command(settings)}' if settings else ''}")
     elif found.needs_sign_in is False and not found.living:
-        print_line(f"  no AWS credentials cached{'; the next use gets them' if keeps else ''}")
+        print_line(f"  no AWS credentials cached{'; the next use gets them' if can_store else ''}")
     for note in found.notes:
         print_line(f"  note: {note}")
     for warning in found.warnings:
@@ -253,7 +253,7 @@ def status_command(profile: str | None, session: str | None, as_json: bool, ever
     if settings:
         shown = f"session {session}" if session else shown_profile(query.profile, settings)
         print_line(f"{shown}, identity pool {settings.identity_pool_id}")
-    say(found, settings, keeps=why is None)
+    say(found, settings, can_store=why is None)
     return 0
 
 
@@ -387,7 +387,7 @@ def _fixed(findings: list[CheckResult], *, yes: bool) -> bool:
 
     Raises:
         ConfigurationError, StorageError: the file cannot be changed; it stays as it is.
-        click.UsageError: nobody can be asked.
+        click.UsageError: there is no terminal to confirm on.
     """
     path, fixes = Files.of(os.environ).config, fixes_of(findings)
     lines = changed_lines(path, fixes)

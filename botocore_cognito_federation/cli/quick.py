@@ -25,17 +25,21 @@ from ..cache.base import (
     read_current,
     user_fingerprint,
 )
-from ..cache.documents import (
+from ..cache.file import FileStore
+from ..config.plain import endpoint_of, plain_settings
+from ..credentials import (
+    FederatedCredentials,
+    FetchResult,
     document_of,
     exchanged_tokens,
     identity_document,
     identity_in,
+    is_fresh,
     is_identity_id,
+    is_usable,
+    refresh_at,
     tokens_in,
 )
-from ..cache.file import FileStore
-from ..config.plain import endpoint_of, plain_settings
-from ..credentials import FederatedCredentials, FetchResult, is_fresh, is_usable, refresh_at
 from ..identity_pool.quick import QuickPool, UnusualError, Vended
 from ..login_token import MOST_CHARACTERS, Login, LoginToken
 

@@ -25,9 +25,8 @@ from ..config.configure import (
     write_plan,
 )
 from ..config.keys import PREFIX
-from ..config.loader import load_settings
-from ..config.settings import Settings
-from ..config.writer import profile_section
+from ..config.profiles import load_settings
+from ..config.settings import Settings, profile_section
 from ..errors import ConfigurationError
 from ..factory import default_directory, linking_for, other_stores, store_for
 from ..messages import shell_command, shown_line

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .._fast_path import expanded
 from .._util.http import HttpClient
 from .._util.installation import frozen_executable
 from ..cache.base import Store
@@ -28,9 +29,9 @@ from ..identity_providers import IdentityProvider
 from ..oidc.authorization import loopback_redirect, redirect_uri_of_its_own
 from ..oidc.discovery import StoredDocuments, discover
 from .keys import KEYS, PREFIX, SESSION_SECTION, TOKEN_SOURCES, BadValue
-from .loader import Layers, resolve
-from .settings import Settings
-from .writer import expanded_path, profile_section, read_config, read_sections, update_text, with_section
+from .loader import Layers, read_config, read_sections, resolve
+from .settings import Settings, profile_section
+from .writer import update_text, with_section
 
 _PLAIN = re.compile(r"(?:[A-Za-z]:)?[A-Za-z0-9_./\\+@~-]+\Z")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.+@-]+\Z")
@@ -271,7 +272,7 @@ class Files:
         """Where botocore looks."""
 
         def at(variable: str, name: str) -> str:
-            return expanded_path(environ.get(variable) or os.path.join("~", ".aws", name))
+            return expanded(environ.get(variable) or os.path.join("~", ".aws", name))
 
         return cls(at("AWS_CONFIG_FILE", "config"), at("AWS_SHARED_CREDENTIALS_FILE", "credentials"))
 

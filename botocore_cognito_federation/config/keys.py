@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .. import login_tokens
 from .._util.urls import LOCALHOST, UnsafeURLError, parse_url
 from ..cache import STORES
 from ..errors import ConfigurationError
 from ..identity_providers import is_developer
-from ..login_tokens import registry
 from .settings import Origin
 
 PREFIX = "cognito_"
@@ -28,7 +28,7 @@ VARIABLE_PREFIX = "COGNITO_FEDERATION_"
 OTHER_VARIABLES = frozenset({"CACHE_DIR", "DEBUG", "EXEC_PROFILE"})
 
 #: A workload's token sources; at most one may be set.
-TOKEN_SOURCES = registry.workload_keys()
+TOKEN_SOURCES = login_tokens.workload_keys()
 
 
 class BadValue(ValueError):
@@ -217,11 +217,11 @@ def _safe_url(value: str, plain_http_hosts: tuple[str, ...]) -> str:
 
 
 def _token_url(value: str) -> str:
-    return value if value in registry.names_of("token_url") else _url(value)
+    return value if value in login_tokens.names_of("token_url") else _url(value)
 
 
 def _token_source(value: str) -> str:
-    names = registry.names_of("token_source")
+    names = login_tokens.names_of("token_source")
     if value not in names:
         raise BadValue(f"must be one of {', '.join(names)}")
     return value
@@ -408,9 +408,9 @@ def _flow(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
 
 def _source_options(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
     """Refuse options that the token source does not have, and a source without those it needs."""
-    source = registry.selected(read)
+    source = login_tokens.selected(read)
     key = next((name for name in TOKEN_SOURCES if name in read), "")
-    for option in registry.options():
+    for option in login_tokens.options():
         if option in read and (source is None or option not in source.options):
             if source is not None and source.name:
                 raise _contradiction((key, option), origins, f"{source.name} takes no {PREFIX}{option}")
@@ -426,7 +426,7 @@ def _source_options(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> N
 
 def _sources_with(option: str) -> tuple[str, ...]:
     """The keys of the sources that have an option."""
-    return tuple(dict.fromkeys(PREFIX + source.key for source in registry.SOURCES if option in source.options))
+    return tuple(dict.fromkeys(PREFIX + source.key for source in login_tokens.SOURCES if option in source.options))
 
 
 def _developer(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:

@@ -5,17 +5,16 @@ That is the order of precedence too. Every value is checked where it is read, an
 
 from __future__ import annotations
 
+import contextlib
 import os
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from .. import identity_providers
-from .._fast_path import expanded
+from .._fast_path import expanded, state_of_file
 from .._util.urls import check_endpoint, configured_endpoint, is_true
 from ..errors import ConfigurationError
-from ..messages import shown_url
 from .keys import (
     KEYS,
     OTHER_VARIABLES,
@@ -27,10 +26,18 @@ from .keys import (
     has_our_keys,
     read_value,
 )
-from .lines import continued, parse_error
-from .mistakes import foreign_key, near_variable, no_keys, no_profile, no_session, unknown_key
-from .settings import Origin, Settings
-from .writer import known_sections, merged_config, profile_section
+from .lines import parse_error
+from .mistakes import (
+    endpoint_of_another_kind,
+    foreign_key,
+    key_in_credentials_file,
+    no_pool,
+    no_session,
+    refuse_continued_lines,
+    unknown_key,
+    unknown_variable,
+)
+from .settings import Origin, RawValue, Settings, profile_section
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -102,7 +109,8 @@ def settings_of_config(
         dual_stack=is_true(variables.get("AWS_USE_DUALSTACK_ENDPOINT") or section.get("use_dualstack_endpoint")),
         ca_bundle=_text(section.get("ca_bundle")),
     )
-    _check_endpoint(settings, f"[{profile_section(profile or 'default')}] in {config_file}", variables)
+    if settings.endpoint and (settings.fips or settings.dual_stack):
+        raise endpoint_of_another_kind(settings, f"[{profile_section(profile)}] in {config_file}", variables)
     return settings
 
 
@@ -113,68 +121,14 @@ def _refuse_keys_in_credentials_file(profile: str, config_file: str, environ: Ma
         ConfigurationError: it has one. To leave it out would let botocore's chain go on to another identity.
     """
     path = expanded(environ.get("AWS_SHARED_CREDENTIALS_FILE") or os.path.join("~", ".aws", "credentials"))
-    if not os.path.exists(path):
-        return
-    found = [key for key in known_sections(path).get(profile, ()) if key.startswith(PREFIX)]
+    try:
+        with open(path, "rb") as file:
+            may_have_one = PREFIX.encode() in file.read().lower()
+    except OSError:
+        return  # botocore does without it too
+    found = [key for key in known_sections(path).get(profile, ()) if key.startswith(PREFIX)] if may_have_one else ()
     if found and os.path.realpath(path) != os.path.realpath(expanded(config_file)):
-        raise ConfigurationError(
-            f"{path} has {found[0]} in [{profile}], but cognito_ keys count only in {config_file}",
-            remedy=f"Move the cognito_ keys of [{profile}] into [{profile_section(profile)}] of {config_file}",
-        )
-
-
-def _check_endpoint(settings: Settings, place: str, environ: Mapping[str, str]) -> None:
-    """Say in our words what botocore's endpoint rules refuse at the first call."""
-    for wanted, key, kind in (
-        (settings.fips, "use_fips_endpoint", "FIPS"),
-        (settings.dual_stack, "use_dualstack_endpoint", "dual-stack"),
-    ):
-        if wanted and settings.endpoint:
-            shown, variable = shown_url(settings.endpoint), f"AWS_{key.upper()}"
-            remedy = f"Unset {variable}" if environ.get(variable) else f"Remove {key} from {place}"
-            raise ConfigurationError(
-                f"{key} asks for AWS's {kind} endpoints, and {shown} is configured as the endpoint",
-                remedy=f"{remedy}, or remove the endpoint URL",
-            )
-
-
-def load_settings(
-    profile: str | None = None,
-    *,
-    environ: Mapping[str, str] | None = None,
-    flags: Mapping[str, str] | None = None,
-    session: Session | None = None,
-    in_use: bool = True,
-) -> Settings:
-    """The settings of a profile, for a command line or an application.
-
-    Args:
-        profile: the profile's name; default is botocore's own order (``AWS_DEFAULT_PROFILE``, then ``AWS_PROFILE``),
-            then the default profile.
-        in_use: see `settings_of_session`.
-        session: what has read the configuration, or is to; default a new one.
-
-    Raises:
-        ConfigurationError: there is no such profile, it has no key of ours, or it is wrong.
-    """
-    if session is None:
-        from botocore.session import Session
-
-        session = Session()
-        paths = [str(session.get_config_variable(name)) for name in ("config_file", "credentials_file")]
-        full_config = merged_config(*paths)
-    else:
-        full_config = full_config_of(session)
-    name = profile or session.get_config_variable("profile") or "default"
-    config_file = str(session.get_config_variable("config_file"))
-    known = full_config.get("profiles", {})
-    if name not in known and name != "default":
-        raise no_profile(name, full_config, config_file, os.environ if environ is None else environ)
-    chosen = name if name in known else None
-    settings = settings_of_config(full_config, config_file, chosen, in_use=in_use, environ=environ, flags=flags)
-    if settings is None:
-        raise no_keys(name, known, config_file)
-    return settings
+        raise key_in_credentials_file(found[0], profile, path, config_file)
 
 
 def full_config_of(session: Session) -> Mapping[str, Any]:
@@ -222,12 +176,6 @@ class Layers:
         return section if isinstance(section, Mapping) else {}
 
 
-@dataclass(frozen=True)
-class _Value:
-    text: str
-    origin: Origin
-
-
 def is_ours(layers: Layers) -> bool:
     """Whether this configuration asks for Cognito federation at all.
 
@@ -248,12 +196,9 @@ def resolve(layers: Layers) -> Settings:
     """
     values = _collect(layers)
     if "identity_pool_id" not in values:
-        _refuse_pool_under_other_key(values)
-        raise ConfigurationError(
-            f"{_subject(layers)} has Cognito federation keys but no cognito_identity_pool_id",
-            remedy=_place_for_pool(layers, values).added("cognito_identity_pool_id", "REGION:GUID"),
-        )
-    _refuse_continued_lines(layers, values)
+        raise no_pool(_subject(layers), values, _origin_of_profile(layers))
+    if any("\n" in value.text for value in values.values()):
+        refuse_continued_lines(values, layers.config_file)
     read: dict[str, Any] = {name: read_value(name, value.text, value.origin) for name, value in values.items()}
     origins = {name: value.origin for name, value in values.items()}
     check_together(read, origins)
@@ -270,77 +215,35 @@ def resolve(layers: Layers) -> Settings:
     )
 
 
-_IDENTITY_POOL_ID = re.compile(r"[\w-]+:[0-9a-f]{8}-[0-9a-f-]{27}")
-
-
-def _refuse_pool_under_other_key(values: Mapping[str, _Value]) -> None:
-    """Refuse the ID of an identity pool under the user pool's key.
-
-    Raises:
-        ConfigurationError: it stands there.
-    """
-    value = values.get("user_pool_id")
-    if value is not None and _IDENTITY_POOL_ID.fullmatch(value.text):
-        key = f"{PREFIX}user_pool_id"
-        raise ConfigurationError(
-            f"{key} (from {value.origin}) holds the ID of an identity pool",
-            remedy=f"Write {PREFIX}identity_pool_id instead of {key} in {value.origin}",
-        )
-
-
-def _refuse_continued_lines(layers: Layers, values: Mapping[str, _Value]) -> None:
-    """Refuse a value to which an indented line has added itself.
-
-    Raises:
-        ConfigurationError: naming the line.
-    """
-    for name, value in values.items():
-        if "\n" in value.text and value.origin.layer in ("profile", "session"):
-            title = value.origin.place.partition("]")[0].removeprefix("[")
-            error = continued(layers.config_file, title, KEYS[name].full_name)
-            if error is not None:
-                raise error
-
-
-def _place_for_pool(layers: Layers, values: Mapping[str, _Value]) -> Origin:
-    """Where the pool belongs: the session, where one is named, else the profile."""
-    for layer in ("session", "profile"):
-        found = next((value.origin for value in values.values() if value.origin.layer == layer), None)
-        if found is not None:
-            return found
-    return Origin("profile", f"[{_section_name(layers.profile)}] in {layers.config_file}")
-
-
 def _subject(layers: Layers) -> str:
     return f"Profile {layers.profile!r}" if layers.profile else "The environment"
 
 
-def _collect(layers: Layers) -> dict[str, _Value]:
-    profile_place = f"[{_section_name(layers.profile)}] in {layers.config_file}"
-    flags = {name: _Value(text, Origin("flag", f"--{name.replace('_', '-')}")) for name, text in layers.flags.items()}
+def _origin_of_profile(layers: Layers) -> Origin:
+    return Origin("profile", f"[{profile_section(layers.profile)}] in {layers.config_file}")
+
+
+def _collect(layers: Layers) -> dict[str, RawValue]:
+    flags = {name: RawValue(text, Origin("flag", f"--{name.replace('_', '-')}")) for name, text in layers.flags.items()}
     variables = _from_environment(layers.environ)
-    profile = _from_section(layers.profile_section, Origin("profile", profile_place))
+    profile = _from_section(layers.profile_section, _origin_of_profile(layers))
     upper = (flags, variables, profile)
     named = next((layer["session"] for layer in upper if "session" in layer), None)
-    session: dict[str, _Value] = {}
+    session: dict[str, RawValue] = {}
     if named is not None:
         session_name, named_by = named.text, named.origin
         session = _from_section(
             _session_section(layers, session_name, named_by),
             Origin("session", f"[{SESSION_SECTION}{session_name}] in {layers.config_file}"),
             profile=layers.profile_section,
-            profile_title=_section_name(layers.profile),
+            profile_title=profile_section(layers.profile),
         )
     return _merge((*upper, session))
 
 
-def _section_name(profile: str | None) -> str:
-    return "default" if profile in (None, "default") else f"profile {profile}"
-
-
-def _merge(layers: Iterable[Mapping[str, _Value]]) -> dict[str, _Value]:
+def _merge(layers: Iterable[Mapping[str, RawValue]]) -> dict[str, RawValue]:
     """Earlier layers win; a layer that names a token source replaces the sources of all layers below it."""
-    merged: dict[str, _Value] = {}
+    merged: dict[str, RawValue] = {}
     for layer in layers:
         source_is_chosen = any(name in merged for name in TOKEN_SOURCES)
         for name, value in layer.items():
@@ -351,9 +254,13 @@ def _merge(layers: Iterable[Mapping[str, _Value]]) -> dict[str, _Value]:
 
 
 def _session_section(layers: Layers, name: str, named_by: Origin) -> Mapping[str, Any]:
-    section = layers.full_config.get(SESSION_SECTION + name)
+    title = SESSION_SECTION + name
+    section = layers.full_config.get(title)
     if isinstance(section, Mapping):
         return section
+    in_credentials = False
+    with contextlib.suppress(ConfigurationError):
+        in_credentials = title in known_sections(os.path.join("~", ".aws", "credentials"))
     raise no_session(
         name,
         named_by,
@@ -361,12 +268,13 @@ def _session_section(layers: Layers, name: str, named_by: Origin) -> Mapping[str
         full_config=layers.full_config,
         config_file=layers.config_file,
         subject=_subject(layers),
+        in_credentials=in_credentials,
     )
 
 
 def _from_section(
     section: Mapping[str, Any], origin: Origin, profile: Mapping[str, Any] | None = None, profile_title: str = ""
-) -> dict[str, _Value]:
+) -> dict[str, RawValue]:
     """The values of a section; of a session, where the `profile` that names it is given."""
     values, is_session = {}, profile is not None
     for key, text in section.items():
@@ -384,11 +292,11 @@ def _from_section(
             )
         if not text:
             raise ConfigurationError(f"{key} in {origin} is empty", remedy=f"{origin.removed(key)}, or give it a value")
-        values[name] = _Value(text, origin)
+        values[name] = RawValue(text, origin)
     return values
 
 
-def _from_environment(environ: Mapping[str, str]) -> dict[str, _Value]:
+def _from_environment(environ: Mapping[str, str]) -> dict[str, RawValue]:
     values = {}
     for variable, text in environ.items():
         if not variable.startswith(VARIABLE_PREFIX):
@@ -398,16 +306,13 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, _Value]:
             continue
         key = KEYS.get(short.lower())
         if key is None or key.variable != variable:
-            raise ConfigurationError(
-                f"The environment has the unknown variable {variable}",
-                remedy=f"Unset {variable}{near_variable(variable)}",
-            )
+            raise unknown_variable(variable)
         if not key.has_variable:
             raise ConfigurationError(
                 f"{variable} is set, but {key.full_name} has no variable, because it runs code",
                 remedy=f"Unset {variable}, and write {key.full_name} in the profile",
             )
-        values[key.name] = _Value(text, Origin("environment", variable))
+        values[key.name] = RawValue(text, Origin("environment", variable))
     return values
 
 
@@ -430,3 +335,74 @@ def _provider(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> identit
         close = difflib.get_close_matches(named.lower(), identity_providers.names(), n=1)
         remedy = origins[source_key].written(f"{PREFIX}{source_key}", close[0]) if close else error.remedy
         raise ConfigurationError(f"{error.what} (from {origins[source_key]})", remedy=remedy) from None
+
+
+def read_config(path: str) -> dict[str, Any]:
+    """A configuration file with its profiles under ``profiles``; a file that is not there has none.
+
+    Raises:
+        ConfigurationError: no AWS tool can read it; the message names the line.
+    """
+    from botocore.configloader import load_config
+
+    return _read(load_config, path) or {"profiles": {}}
+
+
+def read_sections(path: str) -> dict[str, Any]:
+    """The sections of a configuration or credentials file by their headers; a file that is not there has none.
+
+    Raises:
+        ConfigurationError: no AWS tool can read it; the message names the line.
+    """
+    from botocore.configloader import raw_config_parse
+
+    return _read(raw_config_parse, path)
+
+
+#: The last content of each file, by what parses it and its path.
+_parsed: dict[tuple[object, str], tuple[str, Mapping[str, Any]]] = {}
+
+
+def known_config(path: str) -> Mapping[str, Any]:
+    """`read_config`, parsed once for each state of the file; not to be changed."""
+    return _known(read_config, path)
+
+
+def known_sections(path: str) -> Mapping[str, Any]:
+    """`read_sections`, parsed once for each state of the file; not to be changed."""
+    return _known(read_sections, path)
+
+
+def _known(read: Callable[[str], Mapping[str, Any]], path: str) -> Mapping[str, Any]:
+    path = expanded(path)
+    state = state_of_file(path)
+    before = _parsed.get((read, path))
+    if before is None or before[0] != state:
+        before = _parsed[read, path] = (state, read(path))
+    return before[1]
+
+
+def merged_config(config: str, credentials: str) -> Mapping[str, Any]:
+    """What `botocore.session.Session.full_config` makes of the two files, each parsed once for each of its states.
+
+    Raises:
+        ConfigurationError: no AWS tool can read one of them; the message names the line.
+    """
+    found = known_config(config)
+    profiles = dict(found["profiles"])
+    for name, section in known_sections(credentials).items():
+        profiles[name] = {**profiles.get(name, {}), **section}
+    return {**found, "profiles": profiles}
+
+
+def _read(parse: Callable[[str], Mapping[str, Any]], path: str) -> dict[str, Any]:
+    from botocore.exceptions import ConfigNotFound, ConfigParseError
+
+    try:
+        return dict(parse(path))
+    except ConfigNotFound:
+        return {}
+    except ConfigParseError:
+        raise parse_error(path) from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None

@@ -11,20 +11,26 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from .._fast_path import expanded
 from ..errors import ConfigurationError
-from ..messages import configure_command, printable
+from ..messages import configure_command, printable, shown_url
 from .keys import KEYS, PREFIX, QUOTES, SESSION_SECTION, has_our_keys, unspoilt
 from .lines import continued, line_of, near_header
-from .settings import Origin
-from .writer import expanded_path, known_sections, profile_section
+from .settings import Origin, RawValue, Settings, profile_section
 
 #: How many profiles a message names.
 _MOST_NAMED = 5
 
 
-def no_keys(name: str, profiles: Mapping[str, Any], config_file: str) -> ConfigurationError:
-    """A profile has no key of this tool: a line of it is written so that it is none, or another profile was meant."""
-    source = source_in(profiles, name)
+def no_keys(name: str, profiles: Mapping[str, Any], config_file: str, *, source: str | None) -> ConfigurationError:
+    """A profile has no key of this tool: a line of it is written so that it is none, or another profile was meant.
+
+    Args:
+        name: the profile.
+        profiles: all profiles of the configuration.
+        config_file: its path, for messages.
+        source: the profile of this tool with whose credentials the profile assumes a role.
+    """
     if source is not None:
         return ConfigurationError(
             f"Profile {name!r} assumes a role with the credentials of profile {source!r}, which AWS clients do",
@@ -44,25 +50,11 @@ def no_keys(name: str, profiles: Mapping[str, Any], config_file: str) -> Configu
     )
 
 
-def source_in(profiles: Mapping[str, Any], name: str) -> str | None:
-    """The profile of this tool at the end of the `source_profile` chain of a profile; None where there is no chain."""
-    seen: list[str] = []
-    while name not in seen:
-        section = profiles.get(name, {})
-        if not isinstance(section, Mapping) or has_our_keys(section):
-            return name if seen and isinstance(section, Mapping) else None
-        if "role_arn" not in section or not isinstance(section.get("source_profile"), str):
-            return None
-        seen.append(name)
-        name = section["source_profile"]
-    return None
-
-
 def no_profile(
     name: str, full_config: Mapping[str, Any], config_file: str, environ: Mapping[str, str]
 ) -> ConfigurationError:
     """Why there is no such profile: botocore takes a config file that it cannot read for an empty one."""
-    path = expanded_path(config_file)
+    path = expanded(config_file)
     what = f"There is no profile {name!r} in {config_file}"
     variable = "AWS_CONFIG_FILE" if environ.get("AWS_CONFIG_FILE") else ""
     if os.path.exists(path) and not (os.path.isfile(path) and os.access(path, os.R_OK)):
@@ -99,7 +91,14 @@ def _other_profile(variable: str, close: list[str], full_config: Mapping[str, An
 
 
 def no_session(
-    name: str, named_by: Origin, *, profile: str | None, full_config: Mapping[str, Any], config_file: str, subject: str
+    name: str,
+    named_by: Origin,
+    *,
+    profile: str | None,
+    full_config: Mapping[str, Any],
+    config_file: str,
+    subject: str,
+    in_credentials: bool,
 ) -> ConfigurationError:
     """Why there is no such session: its header is spelt differently, or the name is."""
     bare = unspoilt(name)
@@ -115,7 +114,7 @@ def no_session(
     close = close or difflib.get_close_matches(name, sessions, n=1, cutoff=0.7)
     what = f"{subject} names cognito_session = {name!r}, but {config_file} has no [{title}]"
     credentials = os.path.join("~", ".aws", "credentials")
-    if title in _sections(expanded_path(credentials)):
+    if in_credentials:
         what = f"{what}. It is in {credentials}"
         return ConfigurationError(what, remedy=f"Move [{title}] from {credentials} to {config_file}")
     near = near_header(config_file, title, PREFIX)
@@ -228,15 +227,66 @@ def foreign_key(key: str, origin: Origin, profile_title: str) -> ConfigurationEr
 _OF_THE_PROFILE = frozenset({"region", "ca_bundle", "output", "credential_process", "endpoint_url", "services"})
 
 
-def near_variable(variable: str) -> str:
-    close = difflib.get_close_matches(
-        variable, [known.variable for known in KEYS.values() if known.has_variable], n=1, cutoff=0.7
+def unknown_variable(variable: str) -> ConfigurationError:
+    known = [key.variable for key in KEYS.values() if key.has_variable]
+    close = difflib.get_close_matches(variable, known, n=1, cutoff=0.7)
+    near = f", or write {close[0]}" if close else ""
+    return ConfigurationError(f"The environment has the unknown variable {variable}", remedy=f"Unset {variable}{near}")
+
+
+def key_in_credentials_file(key: str, profile: str, path: str, config_file: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path} has {key} in [{profile}], but cognito_ keys count only in {config_file}",
+        remedy=f"Move the cognito_ keys of [{profile}] into [{profile_section(profile)}] of {config_file}",
     )
-    return f", or write {close[0]}" if close else ""
 
 
-def _sections(path: str) -> Mapping[str, Any]:
-    try:
-        return known_sections(path)
-    except ConfigurationError:
-        return {}
+_IDENTITY_POOL_ID = re.compile(r"[\w-]+:[0-9a-f]{8}-[0-9a-f-]{27}")
+
+
+def no_pool(subject: str, values: Mapping[str, RawValue], profile: Origin) -> ConfigurationError:
+    """A configuration names no identity pool, or has its ID under the user pool's key.
+
+    Args:
+        subject: whose configuration it is, in words.
+        values: what is given.
+        profile: the section of the profile, where the pool belongs unless a session is named.
+    """
+    value = values.get("user_pool_id")
+    if value is not None and _IDENTITY_POOL_ID.fullmatch(value.text):
+        key = f"{PREFIX}user_pool_id"
+        return ConfigurationError(
+            f"{key} (from {value.origin}) holds the ID of an identity pool",
+            remedy=f"Write {PREFIX}identity_pool_id instead of {key} in {value.origin}",
+        )
+    places = {each.origin.layer: each.origin for each in values.values()}
+    place = places.get("session") or places.get("profile") or profile
+    return ConfigurationError(
+        f"{subject} has Cognito federation keys but no cognito_identity_pool_id",
+        remedy=place.added("cognito_identity_pool_id", "REGION:GUID"),
+    )
+
+
+def refuse_continued_lines(values: Mapping[str, RawValue], config_file: str) -> None:
+    """Refuse a value to which an indented line has added itself.
+
+    Raises:
+        ConfigurationError: naming the line.
+    """
+    for name, value in values.items():
+        if "\n" in value.text and value.origin.layer in ("profile", "session"):
+            title = value.origin.place.partition("]")[0].removeprefix("[")
+            error = continued(config_file, title, KEYS[name].full_name)
+            if error is not None:
+                raise error
+
+
+def endpoint_of_another_kind(settings: Settings, place: str, environ: Mapping[str, str]) -> ConfigurationError:
+    """Say in our words what botocore's endpoint rules refuse at the first call."""
+    key, kind = ("use_fips_endpoint", "FIPS") if settings.fips else ("use_dualstack_endpoint", "dual-stack")
+    shown, variable = shown_url(settings.endpoint or ""), f"AWS_{key.upper()}"
+    remedy = f"Unset {variable}" if environ.get(variable) else f"Remove {key} from {place}"
+    return ConfigurationError(
+        f"{key} asks for AWS's {kind} endpoints, and {shown} is configured as the endpoint",
+        remedy=f"{remedy}, or remove the endpoint URL",
+    )

@@ -1,4 +1,4 @@
-"""Sessions by themselves and all profiles: the settings of each, and what takes precedence over a profile."""
+"""The settings of a profile by its name, of sessions and of all profiles, and what takes precedence over a profile."""
 
 from __future__ import annotations
 
@@ -8,19 +8,86 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .._fast_path import EXEC_PROFILE, configuration_files
+from .._fast_path import EXEC_PROFILE, configuration_files, expanded
 from .._util.urls import configured_endpoint
 from ..credentials import WIDEST_WINDOW
 from ..errors import ConfigurationError
 from ..messages import run_with_profile
-from .keys import SESSION_SECTION, has_our_keys
-from .loader import Layers, full_config_of, resolve, settings_of_session
-from .mistakes import source_in
+from .keys import (
+    SESSION_SECTION,
+    has_our_keys,
+)
+from .loader import (
+    Layers,
+    full_config_of,
+    known_config,
+    known_sections,
+    merged_config,
+    resolve,
+    settings_of_config,
+    settings_of_session,
+)
+from .mistakes import (
+    no_keys,
+    no_profile,
+)
 from .settings import Settings
-from .writer import expanded_path, known_config, known_sections, merged_config
 
 if TYPE_CHECKING:
     from botocore.session import Session
+
+
+def load_settings(
+    profile: str | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, str] | None = None,
+    session: Session | None = None,
+    in_use: bool = True,
+) -> Settings:
+    """The settings of a profile, for a command line or an application.
+
+    Args:
+        profile: the profile's name; default is botocore's own order (``AWS_DEFAULT_PROFILE``, then ``AWS_PROFILE``),
+            then the default profile.
+        in_use: see `settings_of_session`.
+        session: what has read the configuration, or is to; default a new one.
+
+    Raises:
+        ConfigurationError: there is no such profile, it has no key of ours, or it is wrong.
+    """
+    if session is None:
+        from botocore.session import Session
+
+        session = Session()
+        paths = [str(session.get_config_variable(name)) for name in ("config_file", "credentials_file")]
+        full_config = merged_config(*paths)
+    else:
+        full_config = full_config_of(session)
+    name = profile or session.get_config_variable("profile") or "default"
+    config_file = str(session.get_config_variable("config_file"))
+    known = full_config.get("profiles", {})
+    if name not in known and name != "default":
+        raise no_profile(name, full_config, config_file, os.environ if environ is None else environ)
+    chosen = name if name in known else None
+    settings = settings_of_config(full_config, config_file, chosen, in_use=in_use, environ=environ, flags=flags)
+    if settings is None:
+        raise no_keys(name, known, config_file, source=source_in(known, name))
+    return settings
+
+
+def source_in(profiles: Mapping[str, Any], name: str) -> str | None:
+    """The profile of this tool at the end of the `source_profile` chain of a profile; None where there is no chain."""
+    seen: list[str] = []
+    while name not in seen:
+        section = profiles.get(name, {})
+        if not isinstance(section, Mapping) or has_our_keys(section):
+            return name if seen and isinstance(section, Mapping) else None
+        if "role_arn" not in section or not isinstance(section.get("source_profile"), str):
+            return None
+        seen.append(name)
+        name = section["source_profile"]
+    return None
 
 
 def source_of_chain(profile: str | None, environ: Mapping[str, str]) -> str | None:
@@ -193,13 +260,13 @@ def find_overrides(settings: Settings, environ: Mapping[str, str]) -> list[str]:
             "AWS_ACCESS_KEY_ID is set: clients without an explicit profile use it instead of this profile."
             f" Unset {_listed(given)}"
         )
-    shared = expanded_path(environ.get("AWS_SHARED_CREDENTIALS_FILE") or os.path.join("~", ".aws", "credentials"))
+    shared = expanded(environ.get("AWS_SHARED_CREDENTIALS_FILE") or os.path.join("~", ".aws", "credentials"))
     if "aws_access_key_id" in _sections(shared).get(profile, {}):
         found.append(
             f"{shared} has static keys in [{profile}], which every client uses instead."
             f" Remove [{profile}] from {shared}"
         )
-    config = expanded_path(environ.get("AWS_CONFIG_FILE") or os.path.join("~", ".aws", "config"))
+    config = expanded(environ.get("AWS_CONFIG_FILE") or os.path.join("~", ".aws", "config"))
     section = "default" if profile == "default" else f"profile {profile}"
     own = _profile(config, profile)
     if "aws_access_key_id" in own:

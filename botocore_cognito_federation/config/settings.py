@@ -47,6 +47,14 @@ DEFAULT = Origin("default", "default")
 
 
 @dataclass(frozen=True)
+class RawValue:
+    """The text of a value as it was given, and where."""
+
+    text: str
+    origin: Origin
+
+
+@dataclass(frozen=True)
 class Settings:
     """A resolved and validated configuration.
 
@@ -126,3 +134,8 @@ class Settings:
     def origin(self, name: str) -> Origin:
         """Where the value of the key `name` (without its prefix) came from."""
         return self.origins.get(name, DEFAULT)
+
+
+def profile_section(profile: str | None) -> str:
+    """The section of a profile in ``~/.aws/config``."""
+    return "default" if profile in (None, "default") else f"profile {profile}"

@@ -14,18 +14,11 @@ import contextlib
 import os
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from .._fast_path import state_of_file
 from .._util.files import make_private_directories, refuse_place_of_another_user, replace_file
 from ..cache.base import Store, cache_key
 from ..errors import ConfigurationError, StorageError
-from .lines import find_section, lines_of, parse_error
-
-
-def profile_section(profile: str) -> str:
-    """The section of a profile in ``~/.aws/config``."""
-    return "default" if profile == "default" else f"profile {profile}"
+from .lines import find_section, lines_of
 
 
 def with_section(text: str, section: str, changes: Mapping[str, str | None]) -> str:
@@ -167,79 +160,3 @@ def _replace(path: str, before: str, content: bytes, check: Callable[[str], None
             raise StorageError(f"Another program has just changed {path}", remedy="Try again")
 
     replace_file(path, content, like=like, check=unchanged_and_checked)
-
-
-def expanded_path(path: str) -> str:
-    """The path of a configuration file as botocore expands it."""
-    return os.path.expanduser(os.path.expandvars(path))
-
-
-def read_config(path: str) -> dict[str, Any]:
-    """A configuration file with its profiles under ``profiles``; a file that is not there has none.
-
-    Raises:
-        ConfigurationError: no AWS tool can read it; the message names the line.
-    """
-    from botocore.configloader import load_config
-
-    return _read(load_config, path) or {"profiles": {}}
-
-
-def read_sections(path: str) -> dict[str, Any]:
-    """The sections of a configuration or credentials file by their headers; a file that is not there has none.
-
-    Raises:
-        ConfigurationError: no AWS tool can read it; the message names the line.
-    """
-    from botocore.configloader import raw_config_parse
-
-    return _read(raw_config_parse, path)
-
-
-#: The last content of each file, by what parses it and its path.
-_parsed: dict[tuple[object, str], tuple[str, Mapping[str, Any]]] = {}
-
-
-def known_config(path: str) -> Mapping[str, Any]:
-    """`read_config`, parsed once for each state of the file; not to be changed."""
-    return _known(read_config, path)
-
-
-def known_sections(path: str) -> Mapping[str, Any]:
-    """`read_sections`, parsed once for each state of the file; not to be changed."""
-    return _known(read_sections, path)
-
-
-def _known(read: Callable[[str], Mapping[str, Any]], path: str) -> Mapping[str, Any]:
-    path = expanded_path(path)
-    state = state_of_file(path)
-    before = _parsed.get((read, path))
-    if before is None or before[0] != state:
-        before = _parsed[read, path] = (state, read(path))
-    return before[1]
-
-
-def merged_config(config: str, credentials: str) -> Mapping[str, Any]:
-    """What `botocore.session.Session.full_config` makes of the two files, each parsed once for each of its states.
-
-    Raises:
-        ConfigurationError: no AWS tool can read one of them; the message names the line.
-    """
-    found = known_config(config)
-    profiles = dict(found["profiles"])
-    for name, section in known_sections(credentials).items():
-        profiles[name] = {**profiles.get(name, {}), **section}
-    return {**found, "profiles": profiles}
-
-
-def _read(parse: Callable[[str], Mapping[str, Any]], path: str) -> dict[str, Any]:
-    from botocore.exceptions import ConfigNotFound, ConfigParseError
-
-    try:
-        return dict(parse(path))
-    except ConfigNotFound:
-        return {}
-    except ConfigParseError:
-        raise parse_error(path) from None
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None

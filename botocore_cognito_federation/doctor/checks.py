@@ -17,11 +17,10 @@ from .._util.http import HttpClient, ServerBusyError
 from ..botocore_plugin.provider import session_of_other_profile
 from ..cache.credentials import CredentialCache
 from ..config.configure import Files, signs_people_in
-from ..config.loader import load_settings
+from ..config.loader import known_config, merged_config
 from ..config.mistakes import near_misses
-from ..config.profiles import find_overrides, limit_of_window, source_of_chain
-from ..config.settings import Settings
-from ..config.writer import known_config, merged_config, profile_section
+from ..config.profiles import find_overrides, limit_of_window, load_settings, source_of_chain
+from ..config.settings import Settings, profile_section
 from ..errors import (
     CognitoFederationError,
     ConfigurationError,
@@ -34,10 +33,9 @@ from ..identity_pool.client import Clients, fixed_identity
 from ..identity_providers import derive_login_key
 from ..login_token import Login
 from ..messages import login_command, printable
+from . import CheckContext, CheckResult, Fix, in_order
 from .helper import helper
-from .machine import failure, notes, other_identities, places, requirements
-from .report import CheckContext, CheckResult, Fix, in_order
-from .sign_in import client, provider, redirect_ports, sign_in
+from .machine import client, failure, notes, other_identities, places, provider, redirect_ports, requirements, sign_in
 
 logger = logging.getLogger(__name__)
 

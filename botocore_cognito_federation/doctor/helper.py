@@ -26,11 +26,11 @@ from .._util import installation
 from .._util.processes import without_frozen_libraries
 from ..cache import STORES
 from ..config.configure import Files, helper_command, is_ours, is_slow
-from ..config.settings import Settings
-from ..config.writer import known_config, profile_section
+from ..config.loader import known_config
+from ..config.settings import Settings, profile_section
 from ..errors import CognitoFederationError, ConfigurationError
 from ..messages import printable, run_with_profile, span
-from .report import CheckContext, CheckResult, Fix
+from . import CheckContext, CheckResult, Fix
 
 _CHECK = "credential_process"
 _RUN = "helper run"

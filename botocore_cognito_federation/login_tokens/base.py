@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,13 +15,6 @@ if TYPE_CHECKING:
     from ..identity_pool.aws import Clock
     from ..identity_pool.client import Clients
     from ..login_token import LoginToken
-
-logger = logging.getLogger(__name__)
-
-#: Seconds before the second and third attempt, give or take a quarter, and those after which none begins. What takes
-#: longer is no short trouble, and the caller has limits of its own.
-_PAUSES = (0.5, 1.5)
-_LATEST_ATTEMPT = 4.0
 
 
 class Binding(NamedTuple):
@@ -96,53 +88,6 @@ class CachedTokenProvider(LoginTokenProvider):
         """
 
 
-class RetryingTokenProvider(LoginTokenProvider):
-    """Asks a provider again that fails quickly and may succeed in a moment, where no credentials are valid.
-
-    A second of errors is waited out. What is sent again is what the next process would send: a provider that rotates
-    refresh tokens, and did so before it failed, has ended the sign-in either way.
-
-    Args:
-        provider: asks a server, without attempts of its own.
-        clock: the clock.
-    """
-
-    def __init__(self, provider: LoginTokenProvider, clock: Clock) -> None:
-        self._provider = provider
-        self._clock = clock
-
-    @property
-    def description(self) -> str:
-        return self._provider.description
-
-    def fetch(self, context: RefreshContext) -> LoginToken:
-        from ..errors import TemporaryError  # imports botocore, which a token from a file does not need
-
-        began = self._clock.now()
-        for pause in () if context.has_valid_credentials else _PAUSES:
-            try:
-                return self._provider.fetch(context)
-            except TemporaryError as error:
-                pause = max(pause * (0.75 + self._clock.random() / 2), error.retry_after or 0.0)
-                if self._clock.now() + pause - began > _LATEST_ATTEMPT:
-                    raise
-                logger.debug("%s; asking again in %.1f s", error.what, pause)
-            self._clock.sleep(pause)
-        return self._provider.fetch(context)
-
-
-class RetryingCachedTokenProvider(RetryingTokenProvider, CachedTokenProvider):
-    """Asks again for the token of a sign-in; see `RetryingTokenProvider`."""
-
-    _provider: CachedTokenProvider
-
-    def __init__(self, provider: CachedTokenProvider, clock: Clock) -> None:
-        super().__init__(provider, clock)
-
-    def cached_token(self) -> LoginToken:
-        return self._provider.cached_token()
-
-
 Now = Callable[[], float]
 
 
@@ -192,6 +137,7 @@ class SourceDeclaration:
         knows_user: whether it can identify the user without fetching a token.
         address_is_fixed: whether only the configuration file or this package decides where the token comes from; False
             if the caller of the process can choose the token, or the address that it comes from.
+        asks_server: whether its provider asks a server, which may answer a moment later what it cannot answer now.
         runs_in_process: whether it runs foreign code in this process, which may print text and start processes.
         remedy: what the user can do if the login token is useless.
     """
@@ -207,4 +153,5 @@ class SourceDeclaration:
     read: Callable[[Settings, Mapping[str, str]], LoginToken] | None = None
     knows_user: bool = False
     address_is_fixed: bool | Callable[[Settings, Mapping[str, str]], bool] = False
+    asks_server: bool = False
     runs_in_process: bool = False

@@ -26,7 +26,6 @@ from .base import (
     CachedTokenProvider,
     Now,
     RefreshContext,
-    RetryingCachedTokenProvider,
     SourceContext,
     SourceDeclaration,
 )
@@ -133,7 +132,7 @@ class RefreshTokenProvider(CachedTokenProvider):
                     raise held_for_too_long(self._store, self._sessions.key, _LOCK_TIMEOUT)
                 return self._next_token(context, None if is_wanted else token)
         except (TemporaryError, StorageError) as error:
-            if token is not None and is_wanted and self._is_alive(token):
+            if token is not None and is_wanted and self._is_unexpired(token):
                 self._session()  # whoever signed out meanwhile meant this token too
                 logger.debug("The session could not be renewed (%s); its token is still valid", error.line)
                 return token
@@ -167,19 +166,19 @@ class RefreshTokenProvider(CachedTokenProvider):
     def _renewed(self, session: Session, context: RefreshContext) -> LoginToken:
         if session.refresh_token is None:
             token = session.token()
-            if token is not None and self._is_alive(token):
+            if token is not None and self._is_unexpired(token):
                 return token
             raise self._sign_in(f"The session of {session.who} has ended, and there is no refresh token to renew it")
         # The write proves that the new refresh token can be stored, and reserves the space for it: a full or read-only
         # home directory must not use up the session, which another host may share.
         with self._sessions.reserved(session) as write:
-            kept = self._spent(session, write)
-            write(kept)
+            stored = self._spent(session, write)
+            write(stored)
         if self._sessions.read() is None:
             # A sign-out wins over a renewal in flight: it waits for this lock and revokes the new token.
             raise self._sign_in(f"{session.who} signed out meanwhile")
         logger.debug("Renewed the session of %s", session.who)
-        token = kept.token()
+        token = stored.token()
         assert token is not None, "a renewal brings a token"
         return token
 
@@ -226,11 +225,11 @@ class RefreshTokenProvider(CachedTokenProvider):
         life = token.expires_at - (float(issued) if isinstance(issued, int | float) else session.signed_in_at)
         return self._clock() < token.expires_at - min(_EARLY, max(life, 0) / 3)
 
-    def _is_alive(self, token: LoginToken) -> bool:
+    def _is_unexpired(self, token: LoginToken) -> bool:
         return token.expires_at is None or self._clock() < token.expires_at
 
 
-def _open(settings: Settings, context: SourceContext) -> CachedTokenProvider:
+def _open(settings: Settings, context: SourceContext) -> RefreshTokenProvider:
     from ..cache.sessions import Sessions
 
     provider, store, environ = settings.provider, context.store, context.environ
@@ -253,14 +252,13 @@ def _open(settings: Settings, context: SourceContext) -> CachedTokenProvider:
 
         return user_pool_refresher(pool) if settings.signs_in_by_password else oidc_refresher(client)
 
-    provider_of_session = RefreshTokenProvider(
+    return RefreshTokenProvider(
         Sessions(settings, store),
         store,
         refresher=refresher,
         login=login_command(settings),
         clock=context.clock.now,
     )
-    return RetryingCachedTokenProvider(provider_of_session, context.clock)
 
 
 def _remedy(settings: Settings) -> str:
@@ -269,7 +267,7 @@ def _remedy(settings: Settings) -> str:
 
 #: Interactive sign-ins. Their tokens were verified when they were obtained. There are no bindings: a sign-out and a
 #: sign-in of another user change the sign-out epoch, to which every cached response is bound.
-SIGN_IN = SourceDeclaration("", _open, _remedy, knows_user=True, address_is_fixed=True)
+SIGN_IN = SourceDeclaration("", _open, _remedy, knows_user=True, address_is_fixed=True, asks_server=True)
 #: Guests have no login, and so no token that could be useless.
 GUEST = SourceDeclaration("", lambda settings, context: None, _remedy, knows_user=True, address_is_fixed=True)
 

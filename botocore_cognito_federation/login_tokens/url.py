@@ -21,7 +21,6 @@ from .base import (
     LoginTokenProvider,
     Now,
     RefreshContext,
-    RetryingTokenProvider,
     SourceContext,
     SourceDeclaration,
 )
@@ -282,7 +281,7 @@ def _opening(name: str | None) -> Callable[[Settings, SourceContext], LoginToken
     def open_source(settings: Settings, context: SourceContext) -> LoginTokenProvider:
         url = name or settings.token_url
         assert url is not None, "selected by its key"
-        provider = UrlTokenProvider(
+        return UrlTokenProvider(
             url,
             audience=settings.token_audience,
             field=settings.token_field,
@@ -291,7 +290,6 @@ def _opening(name: str | None) -> Callable[[Settings, SourceContext], LoginToken
             clock=context.clock.now,
             ca_bundle=settings.ca_bundle,
         )
-        return RetryingTokenProvider(provider, context.clock)
 
     return open_source
 
@@ -325,6 +323,7 @@ def _platform(
         required=required or {},
         bindings=lambda settings: tuple(Binding("variable", variable) for variable in variables),
         address_is_fixed=address_is_fixed,
+        asks_server=True,
     )
 
 
@@ -335,6 +334,7 @@ URL = SourceDeclaration(
     options=("token_audience", "token_field", "token_headers_env"),
     bindings=_headers_variable,
     address_is_fixed=_url_stands_in_the_file,
+    asks_server=True,
 )
 GITHUB_ACTIONS = _platform("github-actions", ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"), False)
 GCP = _platform(

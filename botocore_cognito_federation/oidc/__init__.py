@@ -2,8 +2,7 @@
 
 Modules, outermost first; each is imported only for its job, so this page imports nothing:
 
-* `sign_in`: browser and paste sign-in, start to finish; `device`: the same by device code.
-* `renewal`: the refresh grant and revocation, for sessions that live for weeks.
-* `client`: the OpenID Connect client and the result of a sign-in; `callback`, `pages`, `redirects`: the loopback side.
-* `authorization`, `token_endpoint`, `id_token`, `discovery`, `documents`: the protocol itself.
+* `flows`: sign-in by browser, by pasting, and by device code, start to finish.
+* `client`: the OpenID Connect client and the result of a sign-in; `callback`: the loopback side.
+* `authorization`, `tokens`, `id_token`, `discovery`: the protocol itself; `tokens` also renews and revokes.
 """

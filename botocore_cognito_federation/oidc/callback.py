@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from types import TracebackType
 
-from .._util.loopback import LoopbackServer, Refusal, Request, Response, Route
+from .._util.loopback import LoopbackServer, Page, Refusal, Request, Response, Route, page_response
 from ..errors import SignInFailedError
-from . import pages
+from ..messages import printable
 from .authorization import AuthorizationRequest, NotOurAnswerError, Redirect, read_answer
 
 _NO_SUCH_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
@@ -113,11 +113,11 @@ class CallbackServer:
         self._spoiled: SignInFailedError | None = None
         self._answered = False
         self._committed = False
-        self._outcome: pages.Page | AuthorizationRequest | None = None
+        self._outcome: Page | AuthorizationRequest | None = None
         self._outcome_seen = False
 
     def __enter__(self) -> CallbackServer:
-        self._servers = listen(self._redirect, self._reply, lambda s: pages.response(s, pages.NOTHING_HERE))
+        self._servers = listen(self._redirect, self._reply, lambda s: page_response(s, NOTHING_HERE))
         return self
 
     def __exit__(
@@ -179,7 +179,7 @@ class CallbackServer:
                 raise self._spoiled
             self._committed = True
 
-    def finish(self, page: pages.Page) -> None:
+    def finish(self, page: Page) -> None:
         """Show the browser that waits at `/done` the result of the sign-in."""
         with self._changed:
             self._outcome = page
@@ -226,16 +226,16 @@ class CallbackServer:
         # Any other Host is a page of another site whose name was made to resolve to loopback (DNS rebinding), or an
         # address of this machine whose cookies are others.
         if not request.is_for(self.port, self._redirect.host):
-            return pages.response(HTTPStatus.MISDIRECTED_REQUEST, pages.NOTHING_HERE)
+            return page_response(HTTPStatus.MISDIRECTED_REQUEST, NOTHING_HERE)
         if request.method != "GET":
-            return pages.response(HTTPStatus.METHOD_NOT_ALLOWED, pages.NOTHING_HERE)
+            return page_response(HTTPStatus.METHOD_NOT_ALLOWED, NOTHING_HERE)
         if request.path == "/done":
             return self._done(request)
         if request.path == (self._redirect.path or "/"):
             return self._callback(request)
         if self._start_path and secrets.compare_digest(request.path.encode(), self._start_path.encode()):
             return self._start(request)
-        return pages.response(HTTPStatus.NOT_FOUND, pages.NOTHING_HERE)
+        return page_response(HTTPStatus.NOT_FOUND, NOTHING_HERE)
 
     def _is_from_the_browser(self, request: Request) -> bool:
         """Return whether a request comes from the browser that fetched the start page; the lock is held."""
@@ -248,37 +248,37 @@ class CallbackServer:
     def _callback(self, request: Request) -> Response:
         with self._changed:
             if self._request is None:
-                return pages.response(HTTPStatus.NOT_FOUND, pages.NOTHING_HERE)
+                return page_response(HTTPStatus.NOT_FOUND, NOTHING_HERE)
             code, failure = None, None
             try:
                 code = read_answer(self._request, request.query)
             except NotOurAnswerError:
-                return pages.response(HTTPStatus.BAD_REQUEST, pages.OTHER_SIGN_IN)
+                return page_response(HTTPStatus.BAD_REQUEST, OTHER_SIGN_IN)
             except SignInFailedError as refused:
                 failure = refused
             if not self._is_from_the_browser(request):
-                return pages.response(HTTPStatus.FORBIDDEN, pages.NOT_THIS_BROWSER)
+                return page_response(HTTPStatus.FORBIDDEN, NOT_THIS_BROWSER)
             if self._code is None and self._failure is None:
                 self._code, self._failure, self._outcome = code, failure, None
             self._answered = True
             self._changed.notify_all()
-        return pages.response(HTTPStatus.SEE_OTHER, location="/done")
+        return page_response(HTTPStatus.SEE_OTHER, location="/done")
 
     def _start(self, request: Request) -> Response:
         if "prefetch" in (request.headers.get("Sec-Purpose", "") + request.headers.get("Purpose", "")).lower():
             # A browser that only prepares for a visit may do so with other cookies; it comes again.
-            return pages.response(HTTPStatus.SERVICE_UNAVAILABLE, pages.NOTHING_HERE)
+            return page_response(HTTPStatus.SERVICE_UNAVAILABLE, NOTHING_HERE)
         with self._changed:
             if self._request is None or self._spoiled is not None:
-                return pages.response(HTTPStatus.GONE, pages.USED)
+                return page_response(HTTPStatus.GONE, USED)
             if self._cookie is None:
                 return self._first_visit(self._request)
             if self._is_from_the_browser(request):  # reloaded, or opened in a second tab
-                return pages.response(HTTPStatus.FOUND, location="/done" if self._answered else self._request.url)
+                return page_response(HTTPStatus.FOUND, location="/done" if self._answered else self._request.url)
             if not self._committed:
                 self._spoiled = _two_browsers()
                 self._changed.notify_all()
-        return pages.response(HTTPStatus.GONE, pages.USED)
+        return page_response(HTTPStatus.GONE, USED)
 
     def _first_visit(self, request: AuthorizationRequest) -> Response:
         # Cookies do not tell ports apart: the name is of this sign-in only, so that two at once do not disturb each
@@ -287,23 +287,23 @@ class CallbackServer:
         self._started_at = self._monotonic()
         self._changed.notify_all()
         cookie = f"{name}={value}; Path=/; Max-Age={_COOKIE_LIFE}; HttpOnly; SameSite=Lax"
-        return pages.response(
+        return page_response(
             HTTPStatus.FOUND, location=request.url, headers=(("Set-Cookie", cookie),), sent=self._arrived
         )
 
     def _done(self, request: Request) -> Response:
         with self._changed:
             if not self._answered or self._cookie is None:
-                return pages.response(HTTPStatus.NOT_FOUND, pages.NOTHING_HERE)
+                return page_response(HTTPStatus.NOT_FOUND, NOTHING_HERE)
             if not self._is_from_the_browser(request):
-                return pages.response(HTTPStatus.FORBIDDEN, pages.NOT_THIS_BROWSER)
+                return page_response(HTTPStatus.FORBIDDEN, NOT_THIS_BROWSER)
             self._changed.wait_for(lambda: self._outcome is not None, timeout=DONE_WAIT)
             if isinstance(self._outcome, AuthorizationRequest):
-                return pages.response(HTTPStatus.FOUND, location=self._outcome.url)
+                return page_response(HTTPStatus.FOUND, location=self._outcome.url)
             if self._outcome is None:
-                return pages.response(HTTPStatus.OK, pages.WORKING)
+                return page_response(HTTPStatus.OK, WORKING)
             forget = f"{self._cookie[0]}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
-            return pages.response(
+            return page_response(
                 HTTPStatus.OK, self._outcome, headers=(("Set-Cookie", forget),), sent=self._saw_outcome
             )
 
@@ -341,3 +341,50 @@ def _timed_out(
 ) -> SignInFailedError:
     helps = f". {when_the_page_shows_an_error(request, redirect, port)}" if request is not None else ""
     return SignInFailedError(f"The sign-in was not finished within {timeout:g} seconds", remedy=f"Sign in again{helps}")
+
+
+def page_of_success(user: str) -> Page:
+    """The sign-in worked; `user` as the provider named them."""
+    return Page("good", "You are signed in", "Signed in as", emphasis=printable(user, 200))
+
+
+def page_of_failure(what: str, remedy: str) -> Page:
+    """The sign-in did not finish."""
+    # No full stop after the remedy: it often ends in a command, which people copy.
+    return Page("bad", "The sign-in did not finish", f"{printable(what, 2000)}.", remedy=printable(remedy, 2000))
+
+
+WORKING = Page(
+    "neutral",
+    "Still working",
+    "The identity provider has answered, and the sign-in is being completed.",
+    closing="Look at where you started the sign-in for how it ends; you can close this tab.",
+)
+NOTHING_HERE = Page(
+    "neutral",
+    "Nothing to see here",
+    "This address only waits for the end of a sign-in that was started on this machine.",
+    closing="You can close this tab.",
+)
+OTHER_SIGN_IN = Page(
+    "bad",
+    "Not the sign-in that is waiting",
+    "This answer belongs to another sign-in, perhaps an older one, and was ignored.",
+    remedy="Finish the sign-in in its newest tab, or start it again.",
+    closing="You can close this tab.",
+)
+USED = Page(
+    "bad",
+    "This sign-in was opened in two browsers",
+    "The sign-in was stopped: its address belongs to the one browser that opens it first, and another one did.",
+    remedy="Start the sign-in again and open it in one browser only.",
+)
+NOT_THIS_BROWSER = Page(
+    "bad",
+    "Not the browser that began this sign-in",
+    "This browser did not open the address of the sign-in, or it stores no cookies for this machine. Its answer was"
+    " ignored, and the sign-in still waits.",
+    remedy="Finish in the browser in which the sign-in began. If there is none, open the address that is shown where"
+    " you started the sign-in, and allow cookies.",
+    closing="You can close this tab.",
+)

@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .._util.http import HttpAnswer, HttpClient
 from .._util.processes import TIME_LIMIT, environment_for_children, run_for_output
@@ -279,3 +279,41 @@ def error_in(answer: HttpAnswer, *, secrets: Iterable[str | None] = ()) -> Provi
             str(code) if code is not None else error.get("type"), error.get("message"), secrets=secrets
         )
     return provider_error(error, body.get("error_description"), secrets=secrets)
+
+
+@dataclass(frozen=True)
+class SignInPrompt:
+    """One thing for the user to do.
+
+    Attributes:
+        kind: ``browser``: the answer comes to this machine; ``paste``: the redirected URL is to be pasted;
+            ``device``: `user_code` is to be entered at `url`, on any device.
+        url: to open; for ``browser`` the start page of this machine, because the sign-in belongs to the browser that
+            fetches it. Not a secret for the terminal, but not for argv either.
+        complete_url: `url` with the code filled in (RFC 8628, section 3.3.1), where the provider has one.
+        browser_opened: a browser has been told to open it.
+        expires_in: seconds until the sign-in gives up.
+        again: what was pasted before held no answer; the address is the same.
+        stalled: why a browser sign-in that was announced before does not get on: ``unopened``: no browser has fetched
+            the address; ``unanswered``: one has, and nothing came back. Empty for an announcement.
+        helps: what to do when it is ``unanswered``.
+        has_device_codes: whether the provider offers a sign-in by device code too.
+    """
+
+    kind: Literal["browser", "paste", "device"]
+    url: str = field(repr=False)
+    user_code: str | None = field(default=None, repr=False)
+    complete_url: str | None = field(default=None, repr=False)
+    browser_opened: bool = False
+    expires_in: float = 0.0
+    again: bool = False
+    stalled: Literal["", "unopened", "unanswered"] = ""
+    helps: str = ""
+    has_device_codes: bool = False
+
+
+#: Seconds a user has for a sign-in.
+DEFAULT_TIMEOUT = 300.0
+#: The last word on a verified answer: persists it, or raises to fail the sign-in.
+Accept = Callable[[AuthenticationResult], None]
+Announce = Callable[[SignInPrompt], None]

@@ -82,10 +82,10 @@ class StoredDocuments:
         self._store = store
 
     def get(self, url: str) -> CachedDocument | None:
-        kept = self._store.read(DOCUMENTS, _key(url))
-        if kept is None or kept.get("url") != url:
+        cached = self._store.read(DOCUMENTS, _key(url))
+        if cached is None or cached.get("url") != url:
             return None
-        text, fetched_at, fresh_until = kept.get("text"), kept.get("fetched_at"), kept.get("fresh_until")
+        text, fetched_at, fresh_until = cached.get("text"), cached.get("fetched_at"), cached.get("fresh_until")
         if (
             not isinstance(text, str)
             or not isinstance(fetched_at, int | float)
@@ -124,21 +124,21 @@ def document(
         TemporaryError: the server cannot be asked now.
         TokenRefreshError: it answered with far too much, or compressed.
     """
-    kept = cache.get(url)
+    cached = cache.get(url)
     # A document "from the future" is one of a clock that has been set back since: a miss.
-    recent = kept is not None and (not_before is None or kept.fetched_at > not_before)
-    if kept is not None and recent and kept.fetched_at <= now < kept.fresh_until:
-        value = kept.value()
+    recent = cached is not None and (not_before is None or cached.fetched_at > not_before)
+    if cached is not None and recent and cached.fetched_at <= now < cached.fresh_until:
+        value = cached.value()
         if value is not None:
-            return value, kept
+            return value, cached
     try:
         return _fetched(http, cache, url, now)
     except CognitoFederationError:
         # RFC 5861, section 4: what answers wrongly for a while takes no renewal away that the last answer allows.
-        value = kept.value() if kept is not None and recent else None
-        if kept is None or value is None or not kept.fetched_at <= now < kept.fresh_until + STALE_IF_ERROR:
+        value = cached.value() if cached is not None and recent else None
+        if cached is None or value is None or not cached.fetched_at <= now < cached.fresh_until + STALE_IF_ERROR:
             raise
-        return value, kept
+        return value, cached
 
 
 def _fetched(http: HttpClient, cache: DocumentCache, url: str, now: float) -> tuple[dict[str, Any], CachedDocument]:

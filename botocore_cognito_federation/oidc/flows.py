@@ -1,4 +1,4 @@
-"""The sign-in flows with a browser: opened here, or on another machine with the redirected address pasted."""
+"""The sign-in flows: a browser opened here, a redirected address pasted, or a code entered on any device (RFC 8628)."""
 
 from __future__ import annotations
 
@@ -6,60 +6,47 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
+from .._util.http import HttpAnswer, ServerBusyError
 from .._util.loopback import BROWSER_PATIENCE, BROWSER_TIME
 from .._util.processes import uninterrupted
-from ..errors import CognitoFederationError, SignInFailedError
-from . import pages
-from .authorization import AuthorizationRequest, Redirect, authorization_request, query_of_pasted, read_answer
-from .callback import CallbackServer, Reminder, when_the_page_shows_an_error
-from .client import AuthenticationResult, OIDCClient
+from ..errors import CognitoFederationError, ConfigurationError, SignInFailedError, TemporaryError
+from ..messages import SIGN_IN_AGAIN, SignInAnotherWay
+from .authorization import (
+    AuthorizationRequest,
+    Redirect,
+    authorization_request,
+    configured_parameters,
+    consent_for_offline_access,
+    query_of_pasted,
+    read_answer,
+)
+from .callback import CallbackServer, Reminder, page_of_failure, page_of_success, when_the_page_shows_an_error
+from .client import (
+    DEFAULT_TIMEOUT,
+    Accept,
+    Announce,
+    AuthenticationResult,
+    OIDCClient,
+    ProviderError,
+    SignInPrompt,
+    TokenAnswer,
+    error_in,
+)
 from .discovery import ProviderMetadata
-from .tokens import exchange_code, exchange_for_long_lived, validate_response
-
-
-@dataclass(frozen=True)
-class SignInPrompt:
-    """One thing for the user to do.
-
-    Attributes:
-        kind: ``browser``: the answer comes to this machine; ``paste``: the redirected URL is to be pasted;
-            ``device``: `user_code` is to be entered at `url`, on any device.
-        url: to open; for ``browser`` the start page of this machine, because the sign-in belongs to the browser that
-            fetches it. Not a secret for the terminal, but not for argv either.
-        complete_url: `url` with the code filled in (RFC 8628, section 3.3.1), where the provider has one.
-        browser_opened: a browser has been told to open it.
-        expires_in: seconds until the sign-in gives up.
-        again: what was pasted before held no answer; the address is the same.
-        stalled: why a browser sign-in that was announced before does not get on: ``unopened``: no browser has fetched
-            the address; ``unanswered``: one has, and nothing came back. Empty for an announcement.
-        helps: what to do when it is ``unanswered``.
-        has_device_codes: whether the provider offers a sign-in by device code too.
-    """
-
-    kind: Literal["browser", "paste", "device"]
-    url: str = field(repr=False)
-    user_code: str | None = field(default=None, repr=False)
-    complete_url: str | None = field(default=None, repr=False)
-    browser_opened: bool = False
-    expires_in: float = 0.0
-    again: bool = False
-    stalled: Literal["", "unopened", "unanswered"] = ""
-    helps: str = ""
-    has_device_codes: bool = False
-
-
-DEFAULT_TIMEOUT = 300.0
-"""Seconds a user has for a sign-in."""
-
-Accept = Callable[[AuthenticationResult], None]
-"""The last word on a verified answer: persist it, or raise to fail the sign-in."""
-
-Announce = Callable[[SignInPrompt], None]
-
+from .tokens import (
+    DeviceAuthorization,
+    device_authorization_in,
+    exchange_code,
+    exchange_for_long_lived,
+    post,
+    secrets_of,
+    token_answer,
+    validate_response,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +109,7 @@ def sign_in_with_browser(
                 left = deadline - oidc.clock.monotonic()
                 answer = _with_consent(oidc, metadata, server, answer, left, cancel, login_hint)
                 uninterrupted(partial(take, answer))
-        server.finish(pages.signed_in(answer.user_label))
+        server.finish(page_of_success(answer.user_label))
         return answer
 
 
@@ -132,10 +119,10 @@ def _failure_shown(server: CallbackServer) -> Iterator[None]:
     try:
         yield
     except CognitoFederationError as error:
-        server.finish(pages.failed(error.what, error.remedy))
+        server.finish(page_of_failure(error.what, error.remedy))
         raise
     except BaseException:
-        server.finish(pages.failed("The sign-in was stopped before its end", "Start it again"))
+        server.finish(page_of_failure("The sign-in was stopped before its end", "Start it again"))
         raise
 
 
@@ -271,3 +258,143 @@ def _with_consent(
         logger.debug("no refresh token, and asking for consent failed: %s", failure.what)
         return first
     return second if second.subject == first.subject else first
+
+
+SLOWER_BY = 5.0
+MAXIMUM_BACKOFF = 60.0
+_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+_SLICE = 0.25
+
+
+def sign_in_with_device(
+    oidc: OIDCClient,
+    *,
+    announce: Announce,
+    accept: Accept | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+    cancel: threading.Event | None = None,
+) -> AuthenticationResult:
+    """Sign in with a code the user enters on any device.
+
+    Args:
+        announce: shows the code and where to enter it.
+        accept: the last word on the verified answer, as in `sign_in_with_browser`.
+        timeout: seconds for the user; the provider's own limit counts too.
+        cancel: ends the wait when set.
+
+    Raises:
+        SignInFailedError: refused, expired, cancelled, or an answer that does not hold.
+        ConfigurationError: the provider or this client has no device grant.
+        TemporaryError: the provider could not be asked at the start.
+    """
+    metadata = oidc.metadata()
+    device = authorize_device(oidc, metadata)
+    limit = min(timeout, device.expires_in)
+    announce(
+        SignInPrompt(
+            "device",
+            device.verification_uri,
+            user_code=device.user_code,
+            complete_url=device.verification_uri_complete,
+            expires_in=limit,
+        )
+    )
+    answer = poll(oidc, metadata, device, limit, cancel)
+
+    def finish() -> AuthenticationResult:
+        signed_in = validate_response(oidc, metadata, answer)
+        if accept is not None:
+            accept(signed_in)
+        return signed_in
+
+    return uninterrupted(finish)
+
+
+def authorize_device(oidc: OIDCClient, metadata: ProviderMetadata) -> DeviceAuthorization:
+    """Ask for a device code.
+
+    Raises:
+        ConfigurationError, SignInFailedError, TemporaryError: see `sign_in_with_device`.
+    """
+    if metadata.device_authorization_endpoint is None:
+        raise ConfigurationError(
+            f"{oidc.provider.name} has no sign-in by device code",
+            remedy=SignInAnotherWay(ways=("browser", "paste")),
+        )
+    scopes = oidc.effective_scopes(metadata)
+    form = {**configured_parameters(oidc), "scope": " ".join(scopes)}
+    prompt = consent_for_offline_access(oidc, metadata, scopes)
+    if prompt is not None:
+        form.setdefault("prompt", prompt)
+    answer = post(oidc, metadata, metadata.device_authorization_endpoint, form)
+    if answer.status != 200:
+        error = error_in(answer, secrets=secrets_of(oidc.client, form))
+        raise ConfigurationError(
+            f"{answer.host} gives this client no device code ({error})",
+            remedy="Allow the device authorization grant for the client at the provider, or sign in another way",
+        )
+    return device_authorization_in(answer)
+
+
+def poll(
+    oidc: OIDCClient,
+    metadata: ProviderMetadata,
+    device: DeviceAuthorization,
+    limit: float,
+    cancel: threading.Event | None = None,
+) -> TokenAnswer:
+    """Ask until the user has decided (RFC 8628, section 3.5).
+
+    Raises:
+        SignInFailedError: the user or the provider said no, or `limit` seconds have passed.
+    """
+    clock = oidc.clock
+    deadline = clock.monotonic() + limit
+    interval = device.interval
+    form = {"grant_type": _GRANT, "device_code": device.device_code}
+    pause = interval
+    while True:
+        _sleep(oidc, min(pause, max(deadline - clock.monotonic(), 0.0)), cancel)
+        if clock.monotonic() >= deadline:
+            raise SignInFailedError(f"The code was not entered within {limit:g} seconds", remedy=SIGN_IN_AGAIN)
+        pause = interval
+        try:
+            answer = post(oidc, metadata, metadata.token_endpoint, form)
+        except ServerBusyError as busy:
+            if busy.status == 429:  # Auth0 says slow_down with this status
+                interval += SLOWER_BY
+            pause = max(interval, busy.retry_after or 0.0)
+            continue
+        except TemporaryError:
+            # Section 3.5: after a connection timeout, less often; here doubling, as it suggests.
+            interval = pause = min(interval * 2, max(interval, MAXIMUM_BACKOFF))
+            continue
+        if answer.status == 200:
+            return token_answer(oidc, answer, error=SignInFailedError)
+        error = error_in(answer, secrets=secrets_of(oidc.client, form))
+        if error.code == "slow_down":
+            interval += SLOWER_BY  # "for this and all subsequent requests"
+        elif error.code != "authorization_pending":
+            raise _refused(answer, error)
+        pause = interval
+
+
+def _sleep(oidc: OIDCClient, seconds: float, cancel: threading.Event | None) -> None:
+    end = oidc.clock.monotonic() + seconds
+    while (left := end - oidc.clock.monotonic()) > 0:
+        if cancel is not None and cancel.is_set():
+            raise SignInFailedError("The sign-in was cancelled", remedy="Start it again when you are ready")
+        oidc.clock.sleep(left if cancel is None else min(left, _SLICE))
+
+
+def _refused(answer: HttpAnswer, error: ProviderError) -> SignInFailedError | ConfigurationError:
+    if error.code == "access_denied":
+        return SignInFailedError(f"The sign-in was declined ({error})", remedy=SIGN_IN_AGAIN)
+    if error.code == "expired_token":
+        return SignInFailedError("The code expired before it was entered", remedy=SIGN_IN_AGAIN)
+    if error.code in ("invalid_client", "unauthorized_client", "unsupported_grant_type"):
+        return ConfigurationError(
+            f"{answer.host} does not take this client ({error})",
+            remedy="Check cognito_client_id and its secret, and allow the device authorization grant at the provider",
+        )
+    return SignInFailedError(f"{answer.host} ended the sign-in ({error})", remedy=SIGN_IN_AGAIN)

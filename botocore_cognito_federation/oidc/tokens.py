@@ -6,9 +6,9 @@ import base64
 import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote_plus
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus, urlsplit
 
 from .._util.http import HttpAnswer
 from .._util.processes import uninterrupted
@@ -21,9 +21,12 @@ from ..errors import (
     TokenRefreshError,
 )
 from ..messages import SIGN_IN_AGAIN, SignInAgain
-from .client import AuthenticationResult, Client, OIDCClient, ProviderError, TokenAnswer, error_in
+from .client import DEFAULT_TIMEOUT, AuthenticationResult, Client, OIDCClient, ProviderError, TokenAnswer, error_in
 from .discovery import ProviderMetadata
 from .id_token import Expectation, KeySet, verify_id_token
+
+if TYPE_CHECKING:
+    pass
 
 _SECRET_FIELDS = frozenset(
     {"code", "code_verifier", "refresh_token", "client_secret", "device_code", "fb_exchange_token", "token"}
@@ -367,3 +370,57 @@ def revoke(oidc: OIDCClient, refresh_token: str) -> Revocation:
         return Revocation(True)
     error = error_in(answer, secrets=secrets_of(oidc.client, form))
     return Revocation(False, f"{answer.host} answered {answer.status} ({error})")
+
+
+#: Seconds between polls where the provider names none (RFC 8628, section 3.2).
+DEFAULT_INTERVAL = 5.0
+
+
+@dataclass(frozen=True)
+class DeviceAuthorization:
+    """The provider's answer to a device authorization request (RFC 8628, section 3.2); times in seconds."""
+
+    device_code: str = field(repr=False)
+    user_code: str = field(repr=False)
+    verification_uri: str
+    verification_uri_complete: str | None = field(repr=False)
+    expires_in: float
+    interval: float
+
+
+def device_authorization_in(answer: HttpAnswer) -> DeviceAuthorization:
+    body = answer.json_object(error=SignInFailedError)
+    device_code = text_of_token(body, "device_code")
+    user_code = body.get("user_code")
+    # Google calls it verification_url, the name in the drafts of RFC 8628.
+    uri = body.get("verification_uri", body.get("verification_url"))
+    usable = isinstance(user_code, str) and user_code.isprintable() and 0 < len(user_code) <= 64
+    if device_code is None or not usable or not _is_showable(uri):
+        raise SignInFailedError(f"{answer.host} answered without a usable device code", remedy="Sign in another way")
+    complete = body.get("verification_uri_complete")
+    return DeviceAuthorization(
+        device_code=device_code,
+        user_code=str(user_code),
+        verification_uri=str(uri),
+        verification_uri_complete=complete if _is_showable(complete) else None,
+        expires_in=_seconds(body, "expires_in", DEFAULT_TIMEOUT),
+        interval=_seconds(body, "interval", DEFAULT_INTERVAL),
+    )
+
+
+def _is_showable(url: object) -> bool:
+    """Whether a URL may be shown, and perhaps made clickable: http or https, nothing a terminal would act on."""
+    if not isinstance(url, str) or len(url) > 2000 or any(not "!" <= c <= "~" for c in url):
+        return False
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
+
+
+def _seconds(body: Mapping[str, Any], name: str, default: float) -> float:
+    value = body.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e6:
+        return default
+    return float(value)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ..config.settings import Settings
     from ..login_token import LoginToken
     from ..login_tokens.base import RefreshContext, SourceContext
-    from ..login_tokens.session import RefreshTokenProvider
 
 T = TypeVar("T")
 
@@ -52,7 +51,7 @@ class AutomaticLogin(CachedTokenProvider):
         context: what the provider may use; its `time_left` limits the sign-in.
     """
 
-    def __init__(self, provider: RefreshTokenProvider, settings: Settings, context: SourceContext) -> None:
+    def __init__(self, provider: CachedTokenProvider, settings: Settings, context: SourceContext) -> None:
         self._provider = provider
         self._settings = settings
         self._context = context
@@ -158,7 +157,7 @@ def _tried(
     cool_down: Backoff,
 ) -> bool:
     from ..messages import login_command
-    from ..oidc.flows import DEFAULT_TIMEOUT
+    from ..oidc.client import DEFAULT_TIMEOUT
     from .login import Environment, LoginOptions, sign_in_only
     from .terminal import TerminalScreen
 

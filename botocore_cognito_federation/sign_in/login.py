@@ -29,9 +29,8 @@ from ..errors import (
 )
 from ..messages import login_command
 from ..oidc.authorization import Redirect, loopback_redirect, refuse_shared_redirect
-from ..oidc.client import AuthenticationResult, Now, OIDCClient, oidc_client
-from ..oidc.device import sign_in_with_device
-from ..oidc.flows import DEFAULT_TIMEOUT, sign_in_with_browser, sign_in_with_paste
+from ..oidc.client import DEFAULT_TIMEOUT, AuthenticationResult, Now, OIDCClient, oidc_client
+from ..oidc.flows import sign_in_with_browser, sign_in_with_device, sign_in_with_paste
 from .browser import BrowserLauncher, can_open_browser
 from .sessions import SessionWriter, revoke_in_time, revokes_one_sign_in
 from .terminal import Screen
@@ -290,26 +289,26 @@ def _turn(sessions: Sessions, options: LoginOptions, screen: Screen) -> Iterator
 def _sign_in_here(
     settings: Settings, store: Store, screen: Screen, options: LoginOptions, environment: Environment
 ) -> Session:
-    party = replace(oidc_client(settings, store, environment.environ), clock=environment.clock)
-    redirect = _loopback(settings, party, options)
+    oidc = replace(oidc_client(settings, store, environment.environ), clock=environment.clock)
+    redirect = _loopback(settings, oidc, options)
     flow = choose_flow(
         settings,
         options,
         browser=environment.can_open(environment.environ),
         comes_back_here=redirect is not None,
-        has_device_codes=lambda: party.metadata().device_authorization_endpoint is not None,
+        has_device_codes=lambda: oidc.metadata().device_authorization_endpoint is not None,
     )
     if flow.why:
         screen.say(flow.why)
-    keeper = SessionWriter(settings, store, force=options.force, now=environment.clock.now)
-    attempt = _Attempt(settings, store, party, redirect, screen, options, environment, keeper)
+    writer = SessionWriter(settings, store, force=options.force, now=environment.clock.now)
+    attempt = _Attempt(settings, store, oidc, redirect, screen, options, environment, writer)
     try:
         with screen:
             attempt.go(flow)
     finally:
-        if keeper.not_kept is not None:
-            revoke_in_time(settings, store, environment.environ, keeper.not_kept)
-    session, replaced = keeper.session, keeper.replaced
+        if writer.not_kept is not None:
+            revoke_in_time(settings, store, environment.environ, writer.not_kept)
+    session, replaced = writer.session, writer.replaced
     assert session is not None, "a sign-in ends with an error or a stored session"
     if replaced is not None and (replaced.subject != session.subject or revokes_one_sign_in(settings)):
         revoke_in_time(settings, store, environment.environ, replaced)
@@ -320,19 +319,19 @@ def _sign_in_here(
 class _Attempt:
     settings: Settings
     store: Store
-    party: OIDCClient
+    oidc: OIDCClient
     redirect: Redirect | None
     screen: Screen
     options: LoginOptions
     environment: Environment
-    keeper: SessionWriter
+    writer: SessionWriter
 
     def go(self, flow: Flow) -> None:
         try:
             self._go(flow.kind, flow.opens)
         except ConfigurationError as refused:
             # Discovery may offer what this client is not allowed; nobody has been shown anything yet.
-            if flow.instead is None or self.keeper.session is not None:
+            if flow.instead is None or self.writer.session is not None:
                 raise
             self.screen.say(refused.what)
             self._go(flow.instead, False)
@@ -340,16 +339,16 @@ class _Attempt:
     def _go(self, kind: Kind, opens: bool) -> None:
         timeout, cancel = self.options.timeout, self.environment.cancel
         if kind in ("browser", "paste"):
-            refuse_shared_redirect(self.settings, self.party, every_sign_in())
+            refuse_shared_redirect(self.settings, self.oidc, every_sign_in())
         if kind == "password":
             self._by_password()
         elif kind == "device":
             sign_in_with_device(
-                self.party, announce=self.screen.announce, accept=self._accept, timeout=timeout, cancel=cancel
+                self.oidc, announce=self.screen.announce, accept=self._accept, timeout=timeout, cancel=cancel
             )
         elif kind == "paste":
             sign_in_with_paste(
-                self.party,
+                self.oidc,
                 self._redirect_to_paste(),
                 ask=self.screen.ask,
                 accept=self._accept,
@@ -360,8 +359,8 @@ class _Attempt:
             self._by_browser(opens)
 
     def _accept(self, answer: AuthenticationResult) -> None:
-        session = answer.session(signed_in_at=self.environment.clock.now(), sign_out_epoch=self.keeper.sign_out_epoch)
-        self.keeper.keep(session, answer.user_label)
+        session = answer.session(signed_in_at=self.environment.clock.now(), sign_out_epoch=self.writer.sign_out_epoch)
+        self.writer.keep(session, answer.user_label)
 
     def _by_browser(self, opens: bool) -> None:
         browser = BrowserLauncher(
@@ -369,8 +368,8 @@ class _Attempt:
         )
         with browser:
             sign_in_with_browser(
-                self.party,
-                self.redirect or _redirect(self.settings, self.party, self.options),
+                self.oidc,
+                self.redirect or _redirect(self.settings, self.oidc, self.options),
                 announce=self.screen.announce,
                 open_url=browser.open if opens else None,
                 arrived=browser.arrived,
@@ -395,17 +394,17 @@ class _Attempt:
             pool = user_pool_of(self.settings, self.store, self.environment.environ)
             tokens = sign_in_with_password(pool, name, ask)
         now = self.environment.clock.now()
-        session = session_of_tokens(tokens, signed_in_at=now, sign_out_epoch=self.keeper.sign_out_epoch)
-        self.keeper.keep(session, session.who)
+        session = session_of_tokens(tokens, signed_in_at=now, sign_out_epoch=self.writer.sign_out_epoch)
+        self.writer.keep(session, session.who)
 
 
-def _redirect(settings: Settings, party: OIDCClient, options: LoginOptions) -> Redirect:
-    redirect = loopback_redirect(settings.redirect_uri, party.provider.redirect_ports)
+def _redirect(settings: Settings, oidc: OIDCClient, options: LoginOptions) -> Redirect:
+    redirect = loopback_redirect(settings.redirect_uri, oidc.provider.redirect_ports)
     return redirect if options.port is None else replace(redirect, ports=(options.port,))
 
 
-def _loopback(settings: Settings, party: OIDCClient, options: LoginOptions) -> Redirect | None:
+def _loopback(settings: Settings, oidc: OIDCClient, options: LoginOptions) -> Redirect | None:
     try:
-        return _redirect(settings, party, options)
+        return _redirect(settings, oidc, options)
     except ConfigurationError:
         return None

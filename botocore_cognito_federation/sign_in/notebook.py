@@ -16,15 +16,14 @@ from types import TracebackType
 from typing import Any
 
 from ..botocore_plugin.provider import session_of_other_profile
-from ..config.loader import load_settings
+from ..config.profiles import load_settings
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, SignInFailedError, clears_frames
 from ..factory import fetcher_for, store_for
 from ..messages import SignInAnotherWay, shown_lines
-from ..oidc.flows import DEFAULT_TIMEOUT, SignInPrompt
-from .dialogue import Questions
+from ..oidc.client import DEFAULT_TIMEOUT, SignInPrompt
 from .login import Environment, LoginOptions, sign_in
-from .terminal import NOT_THE_ADDRESS, Screen, TerminalScreen, read_line, without_typing, wording
+from .terminal import NOT_THE_ADDRESS, Questions, Screen, TerminalScreen, read_line, without_typing, wording
 
 Display = Callable[[Mapping[str, str]], None]
 

@@ -22,8 +22,8 @@ from ..user_pool import (
     UserPoolTokens,
     WrongPasswordError,
 )
-from ..user_pool.checks import username as checked_username
-from .dialogue import Questions
+from ..user_pool.models import checked_username
+from .terminal import Questions
 
 #: How often a wrong answer may be followed by another one.
 TRIES = 3

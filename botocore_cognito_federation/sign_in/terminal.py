@@ -2,6 +2,9 @@
 
 A terminal in its usual mode cuts a pasted line at 4,095 characters on Linux and 1,023 on macOS (MAX_CANON, POSIX
 General Terminal Interface), and the redirects of some providers are longer. So the line mode is off meanwhile.
+
+A password has no business in a pipe, an argument or a variable, where scripts, process lists and core dumps keep it. So
+it is read from the terminal itself, whatever stdin is, without being shown; without a terminal there is no question.
 """
 
 from __future__ import annotations
@@ -20,8 +23,7 @@ from typing import Protocol, TextIO
 
 from ..errors import SignInFailedError
 from ..messages import SignInAnotherWay, shown_lines
-from ..oidc.flows import SignInPrompt
-from .dialogue import Questions, terminal_dialogue
+from ..oidc.client import SignInPrompt
 
 _MOST = 100_000
 _ERASE = (b"\x7f", b"\x08")
@@ -69,10 +71,24 @@ def _without_line_mode(descriptor: int) -> Iterator[None]:
         return
     import termios
 
-    before = termios.tcgetattr(descriptor)
-    changed = termios.tcgetattr(descriptor)
-    changed[3] &= ~termios.ICANON  # Ctrl-C still interrupts, and what is typed is still shown
-    termios.tcsetattr(descriptor, termios.TCSADRAIN, changed)
+    # Ctrl-C still interrupts, and what is typed is still shown.
+    with _local_modes(descriptor, lambda modes: modes & ~termios.ICANON):
+        yield
+
+
+@contextmanager
+def _local_modes(descriptor: int, changed: Callable[[int], int], *, flush: bool = False) -> Iterator[None]:
+    """Change the local modes of a terminal for a while.
+
+    Args:
+        changed: from the modes of before to those of meanwhile.
+        flush: drop what was typed before.
+    """
+    import termios
+
+    before, meanwhile = termios.tcgetattr(descriptor), termios.tcgetattr(descriptor)
+    meanwhile[3] = changed(meanwhile[3])
+    termios.tcsetattr(descriptor, termios.TCSAFLUSH if flush else termios.TCSADRAIN, meanwhile)
     try:
         yield
     finally:
@@ -236,3 +252,183 @@ class _Countdown:
             self._out.flush()
         except (OSError, ValueError):
             self._over.set()
+
+
+#: How often an empty line is no answer.
+_EMPTY_LINES = 3
+_CONSOLE_INTERVAL = 0.05
+
+
+class Questions(Protocol):
+    """The source of answers."""
+
+    def say(self, text: str) -> None: ...
+
+    def reveal(self, text: str) -> None:
+        """Show what only the person may see, and only now."""
+        ...
+
+    def question(self, text: str, *, secret: bool = False) -> str:
+        """The answer to a question; not shown while it is typed where it is secret.
+
+        Raises:
+            SignInFailedError: there is none.
+        """
+        ...
+
+
+class Device(Protocol):
+    """A terminal, one line at a time."""
+
+    def write(self, text: str) -> None: ...
+
+    def ask(self, prompt: str, *, shown: bool, deadline: float) -> str | None:
+        """The line typed after the prompt, without its end; None where the time is over.
+
+        Raises:
+            EOFError: the terminal is at its end.
+        """
+        ...
+
+
+class Dialogue:
+    """Questions on a device, all of them within one time limit.
+
+    Args:
+        timeout: seconds for everything that is asked.
+    """
+
+    def __init__(self, device: Device, timeout: float, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._device = device
+        self._timeout = timeout
+        self._deadline = monotonic() + timeout
+
+    def say(self, text: str) -> None:
+        self._device.write(f"{shown_lines(text)}\n")
+
+    def reveal(self, text: str) -> None:
+        self.say(text)
+
+    def question(self, text: str, *, secret: bool = False) -> str:
+        for _ in range(_EMPTY_LINES):
+            try:
+                line = self._device.ask(f"{shown_lines(text)}: ", shown=not secret, deadline=self._deadline)
+            except (OSError, EOFError):
+                break
+            except UnicodeDecodeError:
+                raise SignInFailedError("What was typed is not UTF-8", remedy="Use a terminal in UTF-8") from None
+            if line is None:
+                raise SignInFailedError(f"No answer was typed within {self._timeout:g} seconds", remedy="Sign in again")
+            if line:
+                return line
+        raise SignInFailedError("Nothing was typed", remedy="Sign in again")
+
+
+@contextmanager
+def terminal_dialogue(timeout: float) -> Iterator[Dialogue]:
+    """Questions on the terminal this process is controlled by.
+
+    Args:
+        timeout: seconds for everything that is asked.
+
+    Raises:
+        SignInFailedError: there is no terminal.
+    """
+    try:
+        device, close = _open_device()
+    except OSError:
+        raise SignInFailedError(
+            "The password is typed on the terminal only, and this process has none",
+            remedy="Sign in from a terminal, or set cognito_grant = auth-code to sign in on the user pool's pages",
+        ) from None
+    try:
+        yield Dialogue(device, timeout)
+    finally:
+        close()
+
+
+def _open_device() -> tuple[Device, Callable[[], None]]:
+    if sys.platform == "win32":
+        console = os.open("CONIN$", os.O_RDWR)  # fails where there is no console
+        return _Console(), lambda: os.close(console)
+    descriptor = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+    return PosixTerminal(descriptor), lambda: os.close(descriptor)
+
+
+class PosixTerminal:
+    """A terminal device in its line mode, whose own editing keys (erase, kill) work on what is not shown, too."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def write(self, text: str) -> None:
+        data = text.encode("utf-8", "replace")
+        while data:
+            data = data[os.write(self._descriptor, data) :]
+
+    def ask(self, prompt: str, *, shown: bool, deadline: float) -> str | None:
+        with self._line_mode(shown):
+            # Only now: what is typed ahead of the prompt of a secret would have been shown.
+            self.write(prompt)
+            line = self._line(deadline)
+        if not shown:
+            self.write("\n")
+        return line if line is None else line.decode().rstrip("\r\n")
+
+    def _line(self, deadline: float) -> bytes | None:
+        line = b""
+        while (left := deadline - time.monotonic()) > 0:
+            if not select.select([self._descriptor], [], [], left)[0]:
+                break
+            piece = os.read(self._descriptor, 4096)
+            line += piece
+            if not piece and not line:
+                raise EOFError
+            if not piece or line.endswith(b"\n"):
+                return line
+        return None
+
+    def _line_mode(self, shown: bool) -> AbstractContextManager[None]:
+        import termios
+
+        def changed(modes: int) -> int:
+            modes |= termios.ICANON | termios.ISIG
+            return modes | termios.ECHO if shown else modes & ~termios.ECHO
+
+        # What was typed before a secret is not part of it.
+        return _local_modes(self._descriptor, changed, flush=not shown)
+
+
+class _Console:
+    """The console of Windows, key by key: it has no reading with a time limit."""
+
+    def write(self, text: str) -> None:
+        if sys.platform == "win32":
+            import msvcrt
+
+            for character in text.replace("\n", "\r\n"):
+                msvcrt.putwch(character)
+
+    def ask(self, prompt: str, *, shown: bool, deadline: float) -> str | None:
+        self.write(prompt)
+        line = ""
+        if sys.platform == "win32":
+            import msvcrt
+
+            while time.monotonic() < deadline:
+                if not msvcrt.kbhit():
+                    time.sleep(_CONSOLE_INTERVAL)
+                    continue
+                key = msvcrt.getwch()
+                if key in "\r\n":
+                    self.write("\n")
+                    return line
+                if key == "\x03":
+                    raise KeyboardInterrupt
+                if key == "\x1a":
+                    raise EOFError
+                erased = key == "\b"
+                line = line[:-1] if erased else line + key
+                if shown:
+                    self.write("\b \b" if erased else key)
+        return None

@@ -11,9 +11,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import ClearsFrames, ConfigurationError
-from . import checks
 from .api import Api, delivery, member
-from .models import AutoSignIn, Challenge, CodeDelivery, SignUp, UserPoolTokens
+from .models import (
+    AutoSignIn,
+    Challenge,
+    CodeDelivery,
+    SignUp,
+    UserPoolTokens,
+    checked_attribute_name,
+    checked_attributes,
+    checked_code,
+    checked_metadata,
+    checked_password,
+    checked_token,
+    checked_username,
+)
 
 Metadata = Mapping[str, str] | None
 Attributes = Mapping[str, str] | Sequence[Mapping[str, str]] | None
@@ -33,7 +45,7 @@ def access_token(tokens: UserPoolTokens | str) -> str:
         raise ConfigurationError(
             f"a {type(value).__name__} is not a sign-in", remedy="Pass the tokens of a sign-in, or their access token"
         )
-    return checks.token(value, "access_token")
+    return checked_token(value, "access_token")
 
 
 class AccountOperations(ClearsFrames, ABC):
@@ -68,7 +80,7 @@ class AccountOperations(ClearsFrames, ABC):
 
     def _of_user(self, username: str, client_metadata: Metadata) -> dict[str, Any]:
         """The members that the operations without a token have in common."""
-        name = checks.username(username)
+        name = checked_username(username)
         metadata = self._metadata(client_metadata)
         request: dict[str, Any] = {
             "ClientId": self._api.app.client_id,
@@ -105,15 +117,15 @@ class AccountOperations(ClearsFrames, ABC):
         Raises:
             CognitoFederationError: the operation failed; `UserPool` lists the classes.
         """
-        request = {**self._of_user(username, client_metadata), "Password": checks.password(password)}
+        request = {**self._of_user(username, client_metadata), "Password": checked_password(password)}
         for key, value in (("UserAttributes", attributes), ("ValidationData", validation_data)):
-            listed = checks.attributes(value, "validation_data" if key == "ValidationData" else "attributes")
+            listed = checked_attributes(value, "validation_data" if key == "ValidationData" else "attributes")
             if listed:
                 request[key] = listed
         automatic = AutoSignIn() if auto_sign_in is True else auto_sign_in or None
         if automatic:  # Validated before an account exists.
-            checks.metadata(automatic.validation_data, "auto_sign_in.validation_data")
-            checks.metadata(automatic.client_metadata, "auto_sign_in.client_metadata")
+            checked_metadata(automatic.validation_data, "auto_sign_in.validation_data")
+            checked_metadata(automatic.client_metadata, "auto_sign_in.client_metadata")
         answer = self._api.call("SignUp", request)
         sub = str(member(answer, "UserSub", "SignUp"))
         sent = delivery(answer.get("CodeDeliveryDetails"))
@@ -154,7 +166,7 @@ class AccountOperations(ClearsFrames, ABC):
             CognitoFederationError: the operation failed; `UserPool` lists the classes.
         """
         name = user.username if isinstance(user, SignUp) else user
-        request = {**self._of_user(name, client_metadata), "ConfirmationCode": checks.code(code)}
+        request = {**self._of_user(name, client_metadata), "ConfirmationCode": checked_code(code)}
         if force_alias_creation:
             request["ForceAliasCreation"] = True
         self._api.call("ConfirmSignUp", request)
@@ -209,8 +221,8 @@ class AccountOperations(ClearsFrames, ABC):
             CognitoFederationError: the operation failed; `UserPool` lists the classes.
         """
         request = self._of_user(username, client_metadata)
-        request["ConfirmationCode"] = checks.code(code)
-        request["Password"] = checks.password(new_password, "new_password")
+        request["ConfirmationCode"] = checked_code(code)
+        request["Password"] = checked_password(new_password, "new_password")
         self._api.call("ConfirmForgotPassword", request)
 
     def change_password(
@@ -236,8 +248,8 @@ class AccountOperations(ClearsFrames, ABC):
         _no_metadata(client_metadata, "ChangePassword")
         request = {
             "AccessToken": access_token(tokens),
-            "PreviousPassword": checks.password(old_password, "old_password"),
-            "ProposedPassword": checks.password(new_password, "new_password"),
+            "PreviousPassword": checked_password(old_password, "old_password"),
+            "ProposedPassword": checked_password(new_password, "new_password"),
         }
         self._api.call("ChangePassword", request)
 
@@ -257,7 +269,7 @@ class AccountOperations(ClearsFrames, ABC):
         Raises:
             CognitoFederationError: the operation failed; `UserPool` lists the classes.
         """
-        listed = checks.attributes(attributes)
+        listed = checked_attributes(attributes)
         if not listed:
             raise ConfigurationError("there is no attribute to update")
         request: dict[str, Any] = {"AccessToken": access_token(tokens), "UserAttributes": listed}
@@ -281,7 +293,7 @@ class AccountOperations(ClearsFrames, ABC):
         Raises:
             CognitoFederationError: the operation failed; `UserPool` lists the classes.
         """
-        request = {"AccessToken": access_token(tokens), "AttributeName": checks.attribute_name(attribute)}
+        request = {"AccessToken": access_token(tokens), "AttributeName": checked_attribute_name(attribute)}
         answer = self._api.call("GetUserAttributeVerificationCode", self._with(request, client_metadata))
         return delivery(answer.get("CodeDeliveryDetails"))
 
@@ -303,8 +315,8 @@ class AccountOperations(ClearsFrames, ABC):
         _no_metadata(client_metadata, "VerifyUserAttribute")
         request = {
             "AccessToken": access_token(tokens),
-            "AttributeName": checks.attribute_name(attribute),
-            "Code": checks.code(code),
+            "AttributeName": checked_attribute_name(attribute),
+            "Code": checked_code(code),
         }
         self._api.call("VerifyUserAttribute", request)
 

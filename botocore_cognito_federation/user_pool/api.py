@@ -16,9 +16,8 @@ from ..identity_pool.aws import Answer, ask
 from ..identity_pool.client import make_client
 from ..identity_pool.failures import ErrorAnswer
 from ..identity_providers import user_pool_issuer
-from . import checks
 from .errors import Refusal, explain
-from .models import CodeDelivery, Device, UserPoolTokens, claims
+from .models import CodeDelivery, Device, UserPoolTokens, checked_endpoint_url, claims
 
 if TYPE_CHECKING:
     from .._util.http import HttpClient
@@ -148,7 +147,7 @@ class Api:
         app = self.app
         client = self._factory(session=self._session, region_name=app.region, endpoint_url=app.endpoint_url)
         # A client that the application made must follow the same rule.
-        checks.endpoint_url(getattr(getattr(client, "meta", None), "endpoint_url", None))
+        checked_endpoint_url(getattr(getattr(client, "meta", None), "endpoint_url", None))
         return client
 
 

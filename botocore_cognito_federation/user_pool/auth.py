@@ -13,10 +13,19 @@ from typing import Any
 
 from .._util.processes import uninterrupted
 from ..errors import CognitoFederationError, ConfigurationError, SignInFailedError, TokenRefreshError
-from . import checks, srp
+from . import srp
 from .api import Api, Verify, member, refreshed, signed_in
 from .errors import Refusal, is_unknown_operation
-from .models import Challenge, Device, UserPoolTokens
+from .models import (
+    Challenge,
+    Device,
+    UserPoolTokens,
+    checked_attributes,
+    checked_code,
+    checked_password,
+    checked_text,
+    checked_token,
+)
 
 FLOWS = ("USER_SRP_AUTH", "USER_PASSWORD_AUTH", "CUSTOM_AUTH")
 _ROUNDS = 8  # No flow needs more automatic answers; a server that keeps asking is not completing a sign-in.
@@ -237,11 +246,11 @@ def confirmation(challenge: Challenge, answer: str) -> dict[str, str]:
     expect(challenge, *CODE_KEYS, "SELECT_MFA_TYPE")
     if challenge.name == "SELECT_MFA_TYPE":
         return {"ANSWER": _chosen(challenge, answer)}
-    return {CODE_KEYS[challenge.name]: checks.code(answer)}
+    return {CODE_KEYS[challenge.name]: checked_code(answer)}
 
 
 def _chosen(challenge: Challenge, answer: str) -> str:
-    kind = checks.text("answer", answer, 64, spaces=False)
+    kind = checked_text("answer", answer, 64, spaces=False)
     if not challenge.choices or kind in challenge.choices:
         return kind
     if _SAME.get(kind) in challenge.choices:
@@ -252,14 +261,14 @@ def _chosen(challenge: Challenge, answer: str) -> str:
 def new_password_responses(challenge: Challenge, password: str, attributes: Mapping[str, str] | None) -> dict[str, str]:
     """Return NEW_PASSWORD and a ``userAttributes.`` entry for each attribute."""
     expect(challenge, "NEW_PASSWORD_REQUIRED")
-    given = {entry["Name"]: entry["Value"] for entry in checks.attributes(attributes)}
+    given = {entry["Name"]: entry["Value"] for entry in checked_attributes(attributes)}
     missing = [name for name in challenge.required_attributes if name not in given]
     if missing:
         raise ConfigurationError(
             f"the user pool wants attributes: {', '.join(missing)}", remedy="Pass them in attributes"
         )
     named = {f"userAttributes.{name}": value for name, value in given.items()}
-    return {"NEW_PASSWORD": checks.password(password, "new_password"), **named}
+    return {"NEW_PASSWORD": checked_password(password, "new_password"), **named}
 
 
 def refresh(
@@ -275,7 +284,7 @@ def refresh(
     GetTokensFromRefreshToken works on pools with and without rotation, REFRESH_TOKEN_AUTH only on those without. The
     second is therefore used only if the endpoint or the installed botocore does not have the first.
     """
-    checks.token(old.refresh_token, "refresh_token")
+    checked_token(old.refresh_token, "refresh_token")
 
     def spend() -> Mapping[str, Any]:
         answer = _renewed(api, old, metadata)
@@ -319,7 +328,7 @@ def _classic(api: Api, old: UserPoolTokens, metadata: Mapping[str, str]) -> dict
 
 def revoke(api: Api, tokens: UserPoolTokens) -> None:
     """RevokeToken: revoke the refresh token and the access tokens issued with it; repeating it is harmless."""
-    request = {"Token": checks.token(tokens.refresh_token, "refresh_token"), "ClientId": api.app.client_id}
+    request = {"Token": checked_token(tokens.refresh_token, "refresh_token"), "ClientId": api.app.client_id}
     if api.app.client_secret is not None:
         request["ClientSecret"] = api.app.client_secret
     api.call("RevokeToken", request)
@@ -327,4 +336,4 @@ def revoke(api: Api, tokens: UserPoolTokens) -> None:
 
 def sign_out_everywhere(api: Api, tokens: UserPoolTokens) -> None:
     """GlobalSignOut: end every sign-in of the user."""
-    api.call("GlobalSignOut", {"AccessToken": checks.token(tokens.access_token, "access_token")})
+    api.call("GlobalSignOut", {"AccessToken": checked_token(tokens.access_token, "access_token")})

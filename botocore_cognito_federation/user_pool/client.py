@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
-from . import checks
 from .accounts import AccountOperations, Metadata, access_token
 from .api import Api, AppClient, ClientFactory, IdTokenVerifier, make_user_pool_client, member
 from .auth import (
@@ -24,7 +23,21 @@ from .auth import (
     sign_out_everywhere,
 )
 from .errors import CodeMismatchError
-from .models import Challenge, Device, UserPoolTokens
+from .models import (
+    Challenge,
+    Device,
+    UserPoolTokens,
+    checked_client_id,
+    checked_client_secret,
+    checked_endpoint_url,
+    checked_issuer,
+    checked_metadata,
+    checked_password,
+    checked_text,
+    checked_totp_code,
+    checked_user_pool_id,
+    checked_username,
+)
 
 if TYPE_CHECKING:
     from .._util.http import HttpClient
@@ -77,15 +90,15 @@ class UserPool(AccountOperations):
         http: HttpClient | None = None,
     ) -> None:
         app = AppClient(
-            user_pool_id=checks.user_pool_id(user_pool_id, any_region=endpoint_url is not None),
-            client_id=checks.client_id(client_id),
-            client_secret=checks.client_secret(client_secret),
-            endpoint_url=checks.endpoint_url(endpoint_url),
+            user_pool_id=checked_user_pool_id(user_pool_id, any_region=endpoint_url is not None),
+            client_id=checked_client_id(client_id),
+            client_secret=checked_client_secret(client_secret),
+            endpoint_url=checked_endpoint_url(endpoint_url),
         )
-        self._default_metadata = checks.metadata(client_metadata)
+        self._default_metadata = checked_metadata(client_metadata)
         self._clock = clock
         self._api = Api(app, session, client_factory)
-        self._verify = IdTokenVerifier(self._api, clock, issuer=checks.issuer(issuer), http=http, documents=documents)
+        self._verify = IdTokenVerifier(self._api, clock, issuer=checked_issuer(issuer), http=http, documents=documents)
         self._sign_in = SignIn(self._api, clock, random_bytes, self._verify)
 
     def __repr__(self) -> str:
@@ -97,7 +110,7 @@ class UserPool(AccountOperations):
         return self._api.app.user_pool_id
 
     def _metadata(self, client_metadata: Metadata) -> dict[str, str]:
-        return self._default_metadata if client_metadata is None else checks.metadata(client_metadata)
+        return self._default_metadata if client_metadata is None else checked_metadata(client_metadata)
 
     def sign_in(
         self,
@@ -133,10 +146,10 @@ class UserPool(AccountOperations):
         check_flow(auth_flow, password)
         metadata = self._metadata(client_metadata)
         return self._sign_in.start(
-            checks.username(username),
-            None if password is None else checks.password(password),
+            checked_username(username),
+            None if password is None else checked_password(password),
             auth_flow=auth_flow,
-            first_metadata=checks.metadata(validation_data, "validation_data") or metadata,
+            first_metadata=checked_metadata(validation_data, "validation_data") or metadata,
             metadata=metadata,
             device=device,
         )
@@ -187,7 +200,7 @@ class UserPool(AccountOperations):
     def _verified(self, challenge: Challenge, code: str) -> Challenge:
         if not challenge.totp_secret:
             raise ConfigurationError("no authenticator application is set up", remedy="Call set_up_totp first")
-        request = {"Session": challenge.session, "UserCode": checks.totp_code(code)}
+        request = {"Session": challenge.session, "UserCode": checked_totp_code(code)}
         answer = self._api.call("VerifySoftwareToken", request)
         if member(answer, "Status", "VerifySoftwareToken") != "SUCCESS":
             raise CodeMismatchError(
@@ -239,7 +252,7 @@ class UserPool(AccountOperations):
             CognitoFederationError: the operation failed; `UserPool` lists the classes.
         """
         expect(challenge, "CUSTOM_CHALLENGE")
-        responses = {"ANSWER": checks.text("answer", answer, 131072)}
+        responses = {"ANSWER": checked_text("answer", answer, 131072)}
         return self._sign_in.answer(challenge, responses, self._metadata(client_metadata))
 
     def answer_challenge(
@@ -259,7 +272,7 @@ class UserPool(AccountOperations):
             CognitoFederationError: the operation failed; `UserPool` lists the classes.
         """
         expect_any(challenge)
-        checked = checks.metadata(responses, "responses")
+        checked = checked_metadata(responses, "responses")
         return self._sign_in.answer(challenge, checked, self._metadata(client_metadata))
 
     def remember_device(self, tokens: UserPoolTokens, remembered: bool = True) -> None:

@@ -15,8 +15,8 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from botocore_cognito_federation import CognitoFederation, NonRetryableError, TemporaryError, handlers
-from botocore_cognito_federation.application.token_provider import GrantHandler
 from botocore_cognito_federation.demo.world import World
+from botocore_cognito_federation.handlers import GrantHandler
 from botocore_cognito_federation.identity_providers import Endpoints, resolve
 from tests.application.conftest import Maker, Time
 

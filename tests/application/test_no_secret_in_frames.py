@@ -25,9 +25,9 @@ from botocore_cognito_federation import (
     handlers,
 )
 from botocore_cognito_federation.application.federation import ProfileFederation
-from botocore_cognito_federation.application.token_provider import GrantHandler
 from botocore_cognito_federation.errors import ClearsFrames, clears_frames
 from botocore_cognito_federation.events import NAMES, Event
+from botocore_cognito_federation.handlers import GrantHandler
 from botocore_cognito_federation.user_pool import AutoSignIn
 from tests.user_pool import wire as w
 
@@ -235,7 +235,7 @@ def test_making_a_user_pool_leaves_no_client_secret_in_a_frame(wrong: str) -> No
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_making_a_refresh_handler_leaves_no_secret_in_a_frame(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("botocore_cognito_federation.application.token_provider.resolved_provider", breaks)
+    monkeypatch.setattr("botocore_cognito_federation.application.arguments.resolved_provider", breaks)
     error = raised(lambda: FUNCTIONS[name](**arguments(FUNCTIONS[name], name)))
     assert isinstance(error, ZeroDivisionError)
     assert leaks(error) == []
@@ -316,4 +316,4 @@ def test_the_traceback_retains_its_files_and_lines() -> None:
     while trace is not None:
         names.append(trace.tb_frame.f_code.co_name)
         trace = trace.tb_next
-    assert names[-1] == "user_pool_id"
+    assert names[-1] == "checked_user_pool_id"

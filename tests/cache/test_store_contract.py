@@ -34,7 +34,7 @@ from botocore_cognito_federation.cache.base import (
 )
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.keyring import AllStores
-from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.errors import StorageError
 from botocore_cognito_federation.factory import everything_stored, store_for
 from tests.cache import fake_keyring

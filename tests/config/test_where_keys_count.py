@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from botocore_cognito_federation.botocore_plugin.provider import session_of_other_profile
 from botocore_cognito_federation.cli.app import app
-from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.errors import ConfigurationError
 
 POOL = "eu-west-1:00000000-0000-4000-8000-000000000001"

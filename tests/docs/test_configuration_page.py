@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from botocore_cognito_federation.config.keys import KEYS, OTHER_VARIABLES, VARIABLE_PREFIX
-from botocore_cognito_federation.config.loader import SESSION_SECTION, load_settings
+from botocore_cognito_federation.config.loader import SESSION_SECTION
+from botocore_cognito_federation.config.profiles import load_settings
 
 from .pages import PAGES, ROOT, blocks, names, rows
 

@@ -12,10 +12,10 @@ import pytest
 
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.config.configure import helper_command
-from botocore_cognito_federation.config.writer import read_config
+from botocore_cognito_federation.config.loader import read_config
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.demo.world import World
-from botocore_cognito_federation.doctor.report import CheckResult, Fix, apply_fixes, in_order, report_document
+from botocore_cognito_federation.doctor import CheckResult, Fix, apply_fixes, in_order, report_document
 from botocore_cognito_federation.errors import ConfigurationError
 from tests.home import Home, Result
 

@@ -14,9 +14,9 @@ import pytest
 from botocore_cognito_federation.config.configure import helper_command
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.demo.world import World
+from botocore_cognito_federation.doctor import CheckResult
 from botocore_cognito_federation.doctor.checks import run_checks
 from botocore_cognito_federation.doctor.helper import bare_environment
-from botocore_cognito_federation.doctor.report import CheckResult
 from tests.home import Home
 from tests.util.test_installation import distribution
 
@@ -239,7 +239,7 @@ def test_what_keeps_a_client_of_the_profile_from_being_made_is_found(
 
 
 def test_the_helper_is_given_the_variables_that_its_token_source_names(inside: Home) -> None:
-    from botocore_cognito_federation.config.loader import load_settings
+    from botocore_cognito_federation.config.profiles import load_settings
 
     settings = load_settings("demo")
     assert "MY_TOKEN" not in bare_environment(settings, {"MY_TOKEN": "x"})

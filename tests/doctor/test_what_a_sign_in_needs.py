@@ -22,8 +22,8 @@ from botocore_cognito_federation._fast_path import CacheQuery
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.demo.world import World
+from botocore_cognito_federation.doctor import CheckResult
 from botocore_cognito_federation.doctor.checks import run_checks
-from botocore_cognito_federation.doctor.report import CheckResult
 from botocore_cognito_federation.errors import StorageError
 from botocore_cognito_federation.messages import lock_holder
 from tests.home import Home

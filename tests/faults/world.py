@@ -23,7 +23,7 @@ from botocore_cognito_federation._fast_path import cache_directory
 from botocore_cognito_federation.cache.answers import forget_answers
 from botocore_cognito_federation.cache.base import CREDENTIALS, FAILURES, Store
 from botocore_cognito_federation.cache.sessions import Session, Sessions
-from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.demo.home import child_environment
 from botocore_cognito_federation.demo.remote import RemoteWorld
 from botocore_cognito_federation.demo.serve import find_executable

@@ -12,7 +12,7 @@ import pytest
 from botocore_cognito_federation.cache.base import double_of_aws, double_of_http
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.sessions import Session, Sessions
-from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from tests.flows.strict_provider import StrictProvider
 from tests.home import Home
 

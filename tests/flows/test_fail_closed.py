@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 
 from botocore_cognito_federation import errors
 from botocore_cognito_federation._fast_path import CHAIN_VARIABLE, CacheQuery
-from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.errors import CognitoFederationError, ConfigurationError
 from botocore_cognito_federation.fail_closed import is_asked_for, key_id_of
 from tests.home import Home, Result

@@ -16,21 +16,21 @@ import pytest
 import botocore_cognito_federation
 from botocore_cognito_federation import CognitoFederationError, TemporaryError
 from botocore_cognito_federation._util.log import start_debug_log
+from botocore_cognito_federation._util.loopback import render
 from botocore_cognito_federation.cache.base import CREDENTIALS, MemoryStore, cache_key
 from botocore_cognito_federation.cache.credentials import FailureCache
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.sessions import Session, Sessions
 from botocore_cognito_federation.cli.account import report
 from botocore_cognito_federation.cli.app import run
-from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.config.settings import Settings
-from botocore_cognito_federation.doctor.report import CheckResult
+from botocore_cognito_federation.doctor import CheckResult
 from botocore_cognito_federation.identity_pool.errors import CallContext, explain
-from botocore_cognito_federation.oidc import pages
-from botocore_cognito_federation.sign_in.dialogue import Dialogue
+from botocore_cognito_federation.oidc.callback import page_of_failure, page_of_success
 from botocore_cognito_federation.sign_in.login import SignedIn
 from botocore_cognito_federation.sign_in.notebook import CellScreen
-from botocore_cognito_federation.sign_in.terminal import TerminalScreen
+from botocore_cognito_federation.sign_in.terminal import Dialogue, TerminalScreen
 
 #: A title and a cleared screen, a forged row, C1's CSI, an overwritten line, a reversed direction, and invisible space.
 HOSTILE = (
@@ -272,8 +272,8 @@ class _Device:
 
 
 def test_a_page_names_a_hostile_user_and_error_on_one_line_without_control_characters() -> None:
-    for page in (pages.signed_in(HOSTILE), pages.failed(HOSTILE, LONG)):
-        text = pages.render(page).decode()
+    for page in (page_of_success(HOSTILE), page_of_failure(HOSTILE, LONG)):
+        text = render(page).decode()
         assert all(line.isprintable() for line in text.split("\n"))
         assert "\u202e" not in text
         assert len(text) < 9000

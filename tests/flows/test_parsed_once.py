@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from botocore.session import Session
 
-from botocore_cognito_federation.config.writer import known_config, merged_config
+from botocore_cognito_federation.config.loader import known_config, merged_config
 from tests.home import Home
 
 COUNT = """

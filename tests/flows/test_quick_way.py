@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 from botocore_cognito_federation._fast_path import CacheQuery
 from botocore_cognito_federation._util.urls import parse_url
 from botocore_cognito_federation.cache.file import decoded
-from botocore_cognito_federation.config.loader import load_settings
 from botocore_cognito_federation.config.plain import PlainSettings, _is_issuer, _sections, endpoint_of, plain_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.demo import refusals
 from botocore_cognito_federation.demo.refusals import Refusal
 from botocore_cognito_federation.identity_pool.quick import QuickPool, UnusualError, _roots_of_aws

@@ -19,7 +19,7 @@ import pytest
 from botocore_cognito_federation._util.processes import uninterrupted
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.sessions import Session, Sessions
-from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.user_pool import UserPoolTokens
 from botocore_cognito_federation.user_pool import auth as pool_refresh
 from tests.flows.strict_provider import StrictProvider

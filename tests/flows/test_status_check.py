@@ -14,7 +14,7 @@ import pytest
 from botocore_cognito_federation.cache.base import SESSIONS
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.sessions import Session, Sessions
-from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.demo.serve import find_executable
 from tests.home import Home, finished
 

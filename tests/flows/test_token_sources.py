@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from botocore_cognito_federation import login_tokens
 from botocore_cognito_federation.botocore_plugin import shared
 from botocore_cognito_federation.config.keys import KEYS, TOKEN_SOURCES
-from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.errors import ConfigurationError
-from botocore_cognito_federation.login_tokens import registry
 from botocore_cognito_federation.login_tokens.base import SourceDeclaration
 from botocore_cognito_federation.login_tokens.developer import DEVELOPER
 from tests.home import Home
@@ -37,7 +37,7 @@ def title(source: SourceDeclaration) -> str:
     return source.name or source.key
 
 
-every_source = pytest.mark.parametrize("source", registry.SOURCES, ids=title)
+every_source = pytest.mark.parametrize("source", login_tokens.SOURCES, ids=title)
 
 
 def keys_of(source: SourceDeclaration) -> dict[str, str]:
@@ -63,12 +63,12 @@ def configured(inside: Home):
 
 @every_source
 def test_each_source_is_selected_by_its_configuration(configured, source):
-    assert registry.source_of(configured(source)) is source
+    assert login_tokens.source_of(configured(source)) is source
 
 
-@pytest.mark.parametrize("source", [each for each in registry.SOURCES if each.is_token_url], ids=title)
+@pytest.mark.parametrize("source", [each for each in login_tokens.SOURCES if each.is_token_url], ids=title)
 def test_a_platform_is_selected_by_cognito_token_url_too(configured, source):
-    assert registry.source_of(configured(source, cognito_token_source="", cognito_token_url=source.name)) is source
+    assert login_tokens.source_of(configured(source, cognito_token_source="", cognito_token_url=source.name)) is source
 
 
 @every_source
@@ -83,7 +83,7 @@ def test_what_a_source_requires_is_asked_for_and_what_it_does_not_take_is_refuse
     for option in source.required:
         with pytest.raises(ConfigurationError, match=f"needs cognito_{option}"):
             configured(source, **{f"cognito_{option}": ""})
-    for option in set(registry.options()) - set(source.options):
+    for option in set(login_tokens.options()) - set(source.options):
         with pytest.raises(ConfigurationError, match=r"goes only with|takes no"):
             configured(source, **{f"cognito_{option}": "X"})
 
@@ -121,7 +121,7 @@ def test_a_change_of_any_variable_or_file_that_a_source_reads_ends_what_is_share
             with monkeypatch.context() as patch:
                 patch.setenv(binding.name, "another value")
                 assert shared._key(settings, os.environ) != before
-    ready = registry.bindings_of_answer(settings, os.environ)
+    ready = login_tokens.bindings_of_answer(settings, os.environ)
     assert ready in (None, bound)
     assert bound or not (headers or file)
 
@@ -156,15 +156,17 @@ def test_claims_are_believed_only_where_no_variable_argument_or_file_can_hold_a_
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     settings = load_settings(inside.profile("p", **keys))
-    assert registry.answers_by_claims(settings, os.environ) is fixed
-    if not registry.address_is_fixed(settings, os.environ):
+    assert login_tokens.answers_by_claims(settings, os.environ) is fixed
+    if not login_tokens.address_is_fixed(settings, os.environ):
         # A cached response is used only if the token itself is bound, and not for an address from a variable.
-        assert registry.has_ready_answer(settings, os.environ) is (registry.source_of(settings).read is not None)
+        assert login_tokens.has_ready_answer(settings, os.environ) is (
+            login_tokens.source_of(settings).read is not None
+        )
 
 
 def test_the_registry_imports_nothing_that_only_a_source_in_use_needs():
     program = (
-        "import sys; import botocore_cognito_federation.login_tokens.registry;"
+        "import sys; import botocore_cognito_federation.login_tokens;"
         "print([n for n in ('requests', 'asyncio', 'subprocess', 'botocore.session', 'jwt', 'filelock', 'http.client')"
         " if n in sys.modules])"
     )
@@ -176,7 +178,7 @@ def test_the_registry_imports_nothing_that_only_a_source_in_use_needs():
 
 PLATFORM = """
 import os, sys, time
-from botocore_cognito_federation.login_tokens import registry
+from botocore_cognito_federation import login_tokens
 from botocore_cognito_federation.login_tokens.base import Binding, SourceDeclaration
 from botocore_cognito_federation.login_token import parse_output
 
@@ -188,7 +190,7 @@ class Platform:
         with open(os.path.join(PATH, os.environ["PLATFORM_USER"])) as file:
             return parse_output(file.read(), source=self.description, field=None, now=time.time())
 
-registry.SOURCES += (SourceDeclaration(
+login_tokens.SOURCES += (SourceDeclaration(
     "token_source",
     lambda settings, context: Platform(),
     lambda settings: "Restart the job of the new platform",
@@ -245,7 +247,7 @@ def test_a_new_source_is_configured_and_explained_and_its_remedy_is_given(platfo
         "needs cognito_token_audience: whom the token is for" in platform.run("explain", "--profile", "without").stderr
     )
     platform.home.profile("none", cognito_token_source="newplatform")
-    names = ", ".join([*registry.names_of("token_source"), "new-platform"])
+    names = ", ".join([*login_tokens.names_of("token_source"), "new-platform"])
     assert f"must be one of {names}\n" in platform.run("whoami", "--profile", "none").stderr
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from botocore_cognito_federation._util.http import HttpClient
 from botocore_cognito_federation.identity_providers import resolve
 from botocore_cognito_federation.oidc.client import Client, OIDCClient
-from botocore_cognito_federation.oidc.device import authorize_device
 from botocore_cognito_federation.oidc.discovery import MemoryDocuments
+from botocore_cognito_federation.oidc.flows import authorize_device
 from botocore_cognito_federation.oidc.tokens import refresh_tokens
 from tests.fuzz.conftest import SECRET, Answers, judged
 from tests.fuzz.shapes import ODD_TEXT, RAW, altered, documents

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from botocore_cognito_federation._fast_path import CacheQuery, read_answer
 from botocore_cognito_federation.cli.credential_process import answer
 from botocore_cognito_federation.config.keys import KEYS, PREFIX
-from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.login_token import parse_output
 from tests.fuzz.conftest import SECRET, judge_line, judged
 from tests.fuzz.shapes import ODD_TEXT, RAW, altered, bent, encoded

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from botocore_cognito_federation.errors import ConfigurationError
-from botocore_cognito_federation.login_tokens.importing import imported_handler
+from botocore_cognito_federation.login_tokens.handler import imported_handler
 
 NAME = "handlers_of_somebody"
 

@@ -16,12 +16,18 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from botocore_cognito_federation._util.loopback import LoopbackServer
+from botocore_cognito_federation._util.loopback import LoopbackServer, Page, render
 from botocore_cognito_federation.errors import SignInFailedError
 from botocore_cognito_federation.messages import printable
-from botocore_cognito_federation.oidc import pages
 from botocore_cognito_federation.oidc.authorization import AuthorizationRequest, Redirect, loopback_redirect
-from botocore_cognito_federation.oidc.callback import CallbackServer, Reminder
+from botocore_cognito_federation.oidc.callback import (
+    USED,
+    WORKING,
+    CallbackServer,
+    Reminder,
+    page_of_failure,
+    page_of_success,
+)
 from tests.servers.processes import free_port
 
 pytestmark = pytest.mark.thorough
@@ -35,7 +41,7 @@ GOOD = {"code": "the-code", "state": "the-state", "iss": "https://op.example"}
 def server() -> Iterator[CallbackServer]:
     with CallbackServer(Redirect("127.0.0.1", "/callback", (0,))) as found:
         yield found
-        found.finish(pages.signed_in("Ada"))
+        found.finish(page_of_success("Ada"))
         found._outcome_seen = True  # no test here leaves a waiting browser
 
 
@@ -91,7 +97,7 @@ def test_done_waits_for_the_outcome_and_shows_it(server: CallbackServer, browser
     found: list[requests.Response] = []
     reader = threading.Thread(target=lambda: found.append(browser("/done")))
     reader.start()
-    server.finish(pages.failed("Ada <script>alert(1)</script> is somebody else", "Use --force"))
+    server.finish(page_of_failure("Ada <script>alert(1)</script> is somebody else", "Use --force"))
     reader.join(10)
     assert found[0].status_code == 200
     assert "Ada &lt;script&gt;alert(1)&lt;/script&gt; is somebody else." in found[0].text
@@ -285,7 +291,7 @@ def test_only_the_browser_of_the_sign_in_learns_how_it_ends_and_is_sent_to_the_c
     assert (refused.status_code, refused.headers.get("Location")) == (403, None)
     assert browser("/done").headers["Location"] == "https://op.example/again"
     browser(callback(state="state-2"))
-    server.finish(pages.signed_in("Ada"))
+    server.finish(page_of_success("Ada"))
     assert "Ada" not in get(server, "/done").text
     last = browser("/done")
     assert "Ada" in last.text
@@ -368,19 +374,19 @@ def test_whatever_a_page_shows_is_text_and_never_markup(name: str, remedy: str) 
         def handle_starttag(self, tag: str, attrs: object) -> None:
             self.seen.append(tag)
 
-    def tags(page: pages.Page) -> list[str]:
+    def tags(page: Page) -> list[str]:
         parser = Tags()
-        parser.feed(pages.render(page).decode())
+        parser.feed(render(page).decode())
         return parser.seen
 
     # A text without visible characters is left out, with its element.
-    assert tags(pages.signed_in(printable(name) or "x")) == tags(pages.signed_in("Ada"))
-    assert tags(pages.failed(name, printable(remedy) or "x")) == tags(pages.failed("a", "b"))
+    assert tags(page_of_success(printable(name) or "x")) == tags(page_of_success("Ada"))
+    assert tags(page_of_failure(name, printable(remedy) or "x")) == tags(page_of_failure("a", "b"))
 
 
 def test_pages_load_nothing() -> None:
-    for page in (pages.signed_in("Ada"), pages.failed("x", "y"), pages.WORKING, pages.USED):
-        assert not re.search(rb"https?:|src=|href=|url\(|@import|<script", pages.render(page))
+    for page in (page_of_success("Ada"), page_of_failure("x", "y"), WORKING, USED):
+        assert not re.search(rb"https?:|src=|href=|url\(|@import|<script", render(page))
 
 
 def test_the_first_free_port_of_the_list_is_taken_and_reused() -> None:

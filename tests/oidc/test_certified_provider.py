@@ -9,9 +9,8 @@ import requests
 
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, TemporaryError
 from botocore_cognito_federation.oidc.authorization import Redirect, loopback_redirect
-from botocore_cognito_federation.oidc.client import AuthenticationResult, Now, OIDCClient
-from botocore_cognito_federation.oidc.device import sign_in_with_device
-from botocore_cognito_federation.oidc.flows import SignInPrompt, sign_in_with_paste
+from botocore_cognito_federation.oidc.client import AuthenticationResult, Now, OIDCClient, SignInPrompt
+from botocore_cognito_federation.oidc.flows import sign_in_with_device, sign_in_with_paste
 from botocore_cognito_federation.oidc.tokens import GrantEndedError, refresh_tokens, revoke
 from tests.oidc.person import Person
 from tests.oidc.person import sign_in as sign_in_at

@@ -18,10 +18,10 @@ from botocore_cognito_federation.errors import (
     SignInRequiredError,
     TemporaryError,
 )
-from botocore_cognito_federation.oidc.client import AuthenticationResult, Now, OIDCClient
-from botocore_cognito_federation.oidc.device import DeviceAuthorization, authorize_device, poll, sign_in_with_device
+from botocore_cognito_federation.oidc.client import AuthenticationResult, Now, OIDCClient, SignInPrompt
 from botocore_cognito_federation.oidc.discovery import ProviderMetadata
-from botocore_cognito_federation.oidc.flows import SignInPrompt
+from botocore_cognito_federation.oidc.flows import authorize_device, poll, sign_in_with_device
+from botocore_cognito_federation.oidc.tokens import DeviceAuthorization
 from tests.oidc.conftest import FakeClock
 from tests.oidc.fake_provider import FakeProvider, refusal
 

@@ -16,8 +16,8 @@ from werkzeug import Response
 from botocore_cognito_federation.errors import CognitoFederationError, ConfigurationError, SignInFailedError
 from botocore_cognito_federation.identity_providers import Endpoints, resolve
 from botocore_cognito_federation.oidc.client import Client, OIDCClient, TokenAnswer
-from botocore_cognito_federation.oidc.device import authorize_device
 from botocore_cognito_federation.oidc.discovery import MemoryDocuments
+from botocore_cognito_federation.oidc.flows import authorize_device
 from botocore_cognito_federation.oidc.tokens import refresh_tokens, validate_response
 from tests.oidc.fake_provider import FakeProvider
 

@@ -13,18 +13,17 @@ import pytest
 
 from botocore_cognito_federation.cache.base import MemoryStore
 from botocore_cognito_federation.cache.sessions import Session, Sessions
-from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError
 from botocore_cognito_federation.factory import fetcher_for, system_clock
 from botocore_cognito_federation.identity_pool.client import Clients
+from botocore_cognito_federation.login_tokens import source_of
 from botocore_cognito_federation.login_tokens.base import RefreshContext, SourceContext
-from botocore_cognito_federation.login_tokens.registry import source_of
 from botocore_cognito_federation.oidc.authorization import loopback_redirect
-from botocore_cognito_federation.oidc.client import AuthenticationResult, Now, OIDCClient, TokenAnswer
-from botocore_cognito_federation.oidc.device import authorize_device, poll, sign_in_with_device
-from botocore_cognito_federation.oidc.flows import SignInPrompt
+from botocore_cognito_federation.oidc.client import AuthenticationResult, Now, OIDCClient, SignInPrompt, TokenAnswer
+from botocore_cognito_federation.oidc.flows import authorize_device, poll, sign_in_with_device
 from botocore_cognito_federation.oidc.tokens import (
     GrantEndedError,
     NoIdTokenError,

@@ -23,8 +23,8 @@ from werkzeug import Response
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, StorageError, TemporaryError
 from botocore_cognito_federation.identity_providers import Endpoints, resolve
 from botocore_cognito_federation.oidc.authorization import Redirect
-from botocore_cognito_federation.oidc.client import AuthenticationResult, Client, OIDCClient
-from botocore_cognito_federation.oidc.flows import SignInPrompt, sign_in_with_browser, sign_in_with_paste
+from botocore_cognito_federation.oidc.client import AuthenticationResult, Client, OIDCClient, SignInPrompt
+from botocore_cognito_federation.oidc.flows import sign_in_with_browser, sign_in_with_paste
 from tests.oidc.conftest import Tab
 from tests.oidc.fake_provider import FakeProvider, SigningKey, hmac_signed, refusal, unsigned
 

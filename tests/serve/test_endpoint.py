@@ -16,7 +16,7 @@ import pytest
 from botocore_cognito_federation._util.loopback import LoopbackServer, Response
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.sessions import forget_credentials
-from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.errors import ConfigurationError
 from botocore_cognito_federation.factory import fetcher_for
 from botocore_cognito_federation.serve.endpoint import CredentialsInMemory, Endpoint

@@ -14,7 +14,7 @@ import pytest
 
 from botocore_cognito_federation.cache.base import MemoryStore
 from botocore_cognito_federation.cache.sessions import Session
-from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError
 from botocore_cognito_federation.factory import system_clock
 from botocore_cognito_federation.login_token import LoginToken

@@ -13,8 +13,7 @@ from botocore_cognito_federation.cache.sessions import Sessions, begin_epoch
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, StorageError
 from botocore_cognito_federation.identity_providers import resolve
-from botocore_cognito_federation.oidc.client import AuthenticationResult
-from botocore_cognito_federation.oidc.flows import SignInPrompt
+from botocore_cognito_federation.oidc.client import AuthenticationResult, SignInPrompt
 from botocore_cognito_federation.sign_in import login as perform
 from botocore_cognito_federation.sign_in import sessions as logout
 from botocore_cognito_federation.sign_in.login import Environment, LoginOptions, sign_in_only

@@ -12,12 +12,11 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from botocore_cognito_federation import login
-from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError
 from botocore_cognito_federation.factory import fetcher_for
-from botocore_cognito_federation.oidc.client import OIDCClient
+from botocore_cognito_federation.oidc.client import OIDCClient, SignInPrompt
 from botocore_cognito_federation.oidc.discovery import ProviderMetadata
-from botocore_cognito_federation.oidc.flows import SignInPrompt
 from botocore_cognito_federation.sign_in.notebook import CellScreen, kernel_display
 from tests.servers.oidc_provider.browser import ScriptedBrowser
 from tests.sign_in.home import SignInHome

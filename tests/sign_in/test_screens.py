@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from botocore_cognito_federation.errors import SignInFailedError
-from botocore_cognito_federation.oidc.flows import SignInPrompt
+from botocore_cognito_federation.oidc.client import SignInPrompt
 from botocore_cognito_federation.sign_in.login import Flow, LoginOptions, choose_flow
 from botocore_cognito_federation.sign_in.terminal import TerminalScreen, read_line, wording
 from tests.sign_in.home import SignInHome, finished

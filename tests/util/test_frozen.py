@@ -11,7 +11,7 @@ from shutil import copytree, ignore_patterns
 
 import pytest
 
-from botocore_cognito_federation.config.writer import read_config
+from botocore_cognito_federation.config.loader import read_config
 from tests.home import ROOT, Home, finished
 
 MAIN = "from botocore_cognito_federation.__main__ import main\nmain()\n"

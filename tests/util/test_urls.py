@@ -11,7 +11,7 @@ from botocore.config import Config
 
 from botocore_cognito_federation import handlers
 from botocore_cognito_federation.config.keys import KEYS, BadValue
-from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.errors import ConfigurationError
 from botocore_cognito_federation.identity_pool.client import Clients, make_client
 from botocore_cognito_federation.identity_providers import resolve
