@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._fast_path import CHAIN_VARIABLE, expanded
+from .._util.files import read_regular_file
 
 if TYPE_CHECKING:
     from .._fast_path import CacheQuery
@@ -177,8 +178,7 @@ def _is_plain_environment(environ: Mapping[str, str]) -> bool:
 def _sections(path: str) -> dict[str, dict[str, str]] | None:
     """The sections of a file by their headers; None unless each line means one thing to every parser."""
     try:
-        with open(path, "rb") as file:
-            content = file.read()
+        content = read_regular_file(path)
     except FileNotFoundError:
         return {}
     except OSError:
