@@ -268,6 +268,8 @@ def test_one_refusal_and_one_fault_end_both_ways_alike(home: Home) -> None:
         ("AWS_DATA_PATH", "/nowhere"),
         ("AWS_MAX_ATTEMPTS", "9"),
         ("AWS_CA_BUNDLE", ""),
+        ("AWS_CONFIG_FILE", ""),
+        ("AWS_SHARED_CREDENTIALS_FILE", ""),
         ("AWS_CA_BUNDLE", "relative.pem"),
         ("AWS_NOBODY_KNOWS_THIS", "x"),
         ("BOTOCORE_EXPERIMENTAL__PLUGINS", "x=y"),
