@@ -71,7 +71,11 @@ def is_asked_for(profile: str, config: str, environ: "Mapping[str, str]") -> boo
 
 def _sections(config: str) -> "dict[str, dict[str, str]]":
     """Return the two keys by section; readable lines count, even in a file that botocore refuses."""
+    from os.path import isfile
+
     try:
+        if not isfile(config):  # as botocore does: a pipe would block
+            return {}
         with open(config, "rb") as file:
             text = file.read().decode("utf-8", "replace").removeprefix("\ufeff")
     except OSError:

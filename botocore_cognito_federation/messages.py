@@ -32,6 +32,11 @@ LONGEST_CODE = 64
 _SEPARATORS = frozenset({"Cc", "Zl", "Zp", "Zs"})
 #: Unicode categories that show nothing: direction and zero-width characters, surrogates, private and unassigned ones.
 _INVISIBLE = frozenset({"Cf", "Cs", "Co", "Cn"})
+#: Letters, marks and a symbol that show nothing either: Default_Ignorable_Code_Point of Unicode's
+#: DerivedCoreProperties.txt outside those categories, and the blank pattern of Braille.
+_BLANK = frozenset(
+    map(chr, (0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, *range(0x180B, 0x1810), 0x2800, 0x3164, 0xFFA0))
+) | frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
 
 
 def printable(text: object, limit: int = LONGEST_TEXT) -> str:
@@ -60,7 +65,7 @@ def _shown(text: str) -> list[str]:
         category = unicodedata.category(character)
         # A pile of combining marks covers the lines above it ("Zalgo text").
         accents = accents + 1 if category in ("Mn", "Me") else 0
-        if category in _INVISIBLE or accents > 2:
+        if category in _INVISIBLE or character in _BLANK or accents > 2:
             continue
         found.append(" " if category in _SEPARATORS else character)
     return found

@@ -348,6 +348,25 @@ def replace_file(
         raise
 
 
+def read_regular_file(path: str, most: int = -1) -> bytes:
+    """Return the content of a file that anybody may have named, or its first `most` bytes.
+
+    A pipe without a writer would block for ever, and of one with a writer nothing would be left to read for botocore,
+    which takes a configuration that is not a file for an empty one.
+
+    Raises:
+        OSError: it cannot be read, or is not a regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is not a file", path)
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(most)
+    finally:
+        os.close(descriptor)
+
+
 def remove(path: str) -> None:
     """Remove a file if it is there.
 

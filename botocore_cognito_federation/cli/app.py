@@ -10,6 +10,7 @@ import io
 import json
 import os
 import platform
+import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -107,14 +108,22 @@ def _meant(word: str) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
+#: Names that every shell takes as they are: bash puts what it completes into the line that it runs without a quote.
+_COMPLETED = re.compile(r"[\w.@+:/%=-]+")
+
+
 def _profile_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The profiles that a shell offers."""
-    return [name for name in names_in_configuration(os.environ)[0] if name.startswith(incomplete)]
+    return _offered(names_in_configuration(os.environ)[0], incomplete)
 
 
 def _session_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The sessions that a shell offers."""
-    return [name for name in names_in_configuration(os.environ)[1] if name.startswith(incomplete)]
+    return _offered(names_in_configuration(os.environ)[1], incomplete)
+
+
+def _offered(names: list[str], incomplete: str) -> list[str]:
+    return [name for name in names if name.startswith(incomplete) and _COMPLETED.fullmatch(name)]
 
 
 def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:

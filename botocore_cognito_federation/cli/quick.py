@@ -14,6 +14,7 @@ from time import time
 from typing import TYPE_CHECKING
 
 from .._fast_path import exit_with
+from .._util.files import read_regular_file
 from ..cache.answers import AnswerWriter, process_text
 from ..cache.base import (
     CREDENTIALS,
@@ -92,8 +93,7 @@ def _fetched(query: CacheQuery) -> str:
 
 def _login(settings: PlainSettings) -> Login:
     """The login of the token in the file, if it is a JWT that has not expired and says whose it is."""
-    with open(settings.token_file, "rb", opener=_non_blocking) as file:
-        text = file.read(MOST_CHARACTERS + 1).decode("ascii").strip()
+    text = read_regular_file(settings.token_file, MOST_CHARACTERS + 1).decode("ascii").strip()
     token = LoginToken.of(text)
     issuer, subject = token.issuer or "", token.claims.get("sub")
     key = settings.login_key
@@ -106,10 +106,6 @@ def _login(settings: PlainSettings) -> Login:
     if "exp" in token.claims and (token.expires_at is None or token.expires_at <= time()):
         raise UnusualError
     return Login(key, token)
-
-
-def _non_blocking(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _refuse_fresh(store: Store, key: str, login: Login, settings: PlainSettings) -> dict[str, float]:

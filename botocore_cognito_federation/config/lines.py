@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from configparser import RawConfigParser
 from dataclasses import dataclass
 
+from .._util.files import read_regular_file
 from ..errors import ConfigurationError
 
 _HEADER = RawConfigParser.SECTCRE
@@ -125,18 +126,17 @@ def sections_of(lines: list[str]) -> Iterator[Section]:
 def lines_of_file(path: str) -> list[str]:
     """The lines of a configuration file as far as they can be read; none where it is not there."""
     try:
-        with open(os.path.expandvars(os.path.expanduser(path)), encoding="utf-8", errors="replace", newline="") as file:
-            return lines_of(file.read())
+        content = read_regular_file(os.path.expandvars(os.path.expanduser(path)))
     except OSError:
         return []
+    return lines_of(content.decode("utf-8", "replace"))
 
 
 def parse_error(path: str) -> ConfigurationError:
     """What every AWS tool refuses in a configuration file, and the line to change."""
     shown = f"{path} cannot be parsed by any AWS tool"
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        data = read_regular_file(path)
         what, remedy = _encoding_trouble(data) or _trouble_of_locale(path) or _syntax_trouble(path)
     except OSError as error:
         return ConfigurationError(f"{path} cannot be read: {error.strerror}")

@@ -57,6 +57,12 @@ def no_profile(
     path = expanded(config_file)
     what = f"There is no profile {name!r} in {config_file}"
     variable = "AWS_CONFIG_FILE" if environ.get("AWS_CONFIG_FILE") else ""
+    if not config_file:
+        empty = f"There is no profile {name!r}, because AWS_CONFIG_FILE is empty, so that botocore reads no file"
+        return ConfigurationError(empty, remedy="Unset AWS_CONFIG_FILE")
+    if path.startswith("~/"):
+        homeless = "this user has no home directory: HOME is not set, and the user is not in the passwd database"
+        return ConfigurationError(f"{what}, because {homeless}", remedy="Set HOME, or set AWS_CONFIG_FILE")
     if os.path.exists(path) and not (os.path.isfile(path) and os.access(path, os.R_OK)):
         why = "cannot be read by this user" if os.path.isfile(path) else "is not a file"
         named = f", which AWS_CONFIG_FILE names, {why}" if variable else f" {why}"
@@ -65,7 +71,7 @@ def no_profile(
             f"{config_file}{named}", remedy=remedy if variable else _MOVE_AWAY.format(config_file)
         )
     if not os.path.exists(path):
-        what = f"There is no profile {name!r}, because {config_file} does not exist"
+        what = f"There is no profile {name!r}, because {path} does not exist"
         if variable:
             remedy = f"Unset {variable}, or let it name your configuration file"
             return ConfigurationError(f"{what}. {variable} names that file", remedy=remedy)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._fast_path import CHAIN_VARIABLE, expanded
+from .._util.files import read_regular_file
 
 if TYPE_CHECKING:
     from .._fast_path import CacheQuery
@@ -31,7 +32,6 @@ _HARMLESS = frozenset(
     {
         "AWS_ACCESS_KEY_ID",
         "AWS_CA_BUNDLE",
-        "AWS_CONFIG_FILE",
         "AWS_DEFAULT_PROFILE",
         "AWS_DEFAULT_REGION",
         "AWS_EC2_METADATA_DISABLED",
@@ -45,7 +45,6 @@ _HARMLESS = frozenset(
         "AWS_ROLE_SESSION_NAME",
         "AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN",
-        "AWS_SHARED_CREDENTIALS_FILE",
         "AWS_WEB_IDENTITY_TOKEN_FILE",
     }
 )
@@ -160,7 +159,9 @@ def _login_key(values: Mapping[str, str]) -> str | None:
 
 def _is_plain_environment(environ: Mapping[str, str]) -> bool:
     for name, value in environ.items():
-        if name.startswith("AWS_"):
+        if name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+            plain = bool(value)  # botocore takes an empty one for the name of a file
+        elif name.startswith("AWS_"):
             plain = name in _HARMLESS
         elif name.startswith(_OURS):
             plain = name == f"{_OURS}CACHE_DIR"
@@ -177,8 +178,7 @@ def _is_plain_environment(environ: Mapping[str, str]) -> bool:
 def _sections(path: str) -> dict[str, dict[str, str]] | None:
     """The sections of a file by their headers; None unless each line means one thing to every parser."""
     try:
-        with open(path, "rb") as file:
-            content = file.read()
+        content = read_regular_file(path)
     except FileNotFoundError:
         return {}
     except OSError:

@@ -15,7 +15,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 
-from .._util.files import make_private_directories, refuse_place_of_another_user, replace_file
+from .._util.files import make_private_directories, read_regular_file, refuse_place_of_another_user, replace_file
 from ..cache.base import Store, cache_key
 from ..errors import ConfigurationError, StorageError
 from .lines import find_section, lines_of
@@ -99,8 +99,7 @@ def read_text(path: str) -> str:
         ConfigurationError: it cannot be read.
     """
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            return file.read()
+        return read_regular_file(path).decode("utf-8", "surrogateescape")
     except FileNotFoundError:
         return ""
     except OSError as error:

@@ -18,6 +18,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from botocore.history import get_global_history_recorder
+
 from .._util.concurrency import DeadlineExceeded, call_within
 from .._util.urls import check_url
 from ..errors import CognitoFederationError, ConfigurationError, Retry, TemporaryError
@@ -412,6 +414,27 @@ class _SilentInside(logging.Filter):
 _FILTER = _SilentInside()
 
 
+class _RecordOutside:
+    """``HistoryRecorder.record`` for all calls but those made inside `suppress_wire_logs`.
+
+    The AWS CLI with ``cli_history = enabled`` writes the parameters and the answers of all calls in its process into a
+    database (https://docs.aws.amazon.com/cli/latest/reference/history/).
+    """
+
+    def __init__(self, record: Callable[..., None]) -> None:
+        self._record = record
+
+    def __call__(self, *arguments: Any, **options: Any) -> None:
+        if not _QUIET.get():
+            self._record(*arguments, **options)
+
+
+def _silence_history() -> None:
+    recorder: Any = get_global_history_recorder()
+    if not isinstance(recorder.record, _RecordOutside):
+        recorder.record = _RecordOutside(recorder.record)
+
+
 def _loggers() -> list[logging.Logger]:
     """Return the loggers of those modules: a vendored botocore (the AWS CLI's) may name them differently."""
     modules = [importlib.import_module(name) for name in _MODULES]
@@ -421,13 +444,14 @@ def _loggers() -> list[logging.Logger]:
 
 @contextmanager
 def suppress_wire_logs() -> Iterator[None]:
-    """Suppress botocore's log messages about the requests and responses of the calls made inside.
+    """Suppress what botocore logs and records about the requests and responses of the calls made inside.
 
     Levels, handlers and the logging of other threads and tasks do not change. May be nested. The filter is installed at
     each entry, because an application may configure logging again at any time.
     """
     for logger in _loggers():
         logger.addFilter(_FILTER)
+    _silence_history()
     token = _QUIET.set(True)
     try:
         yield

@@ -21,6 +21,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import __version__
+from .._util.files import read_regular_file
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -213,8 +214,7 @@ def _roots_of_aws(bundle: str) -> bytes:
     OpenSSL takes longer to read the whole bundle of `certifi` than all the rest takes. Where these do not verify a
     server, the long way has all of them.
     """
-    with open(bundle, "rb") as file:
-        parts = file.read().split(b"-----BEGIN CERTIFICATE-----")[1:]
+    parts = read_regular_file(bundle).split(b"-----BEGIN CERTIFICATE-----")[1:]
     found = (a2b_base64(part.partition(b"-----END CERTIFICATE-----")[0]) for part in parts)
     return b"".join(der for der in found if b"Amazon Root CA " in der or b"Starfield Services Root " in der)
 

@@ -21,14 +21,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from .._fast_path import cache_directory
-from .._util.files import make_directory
+from .._util.files import is_own, make_directory
 from .._util.loopback import ADDRESS, LoopbackServer, Request, Response
 from ..credentials import FederatedCredentials, is_usable
 from ..errors import CognitoFederationError, ConfigurationError, StorageError, TemporaryError
@@ -264,6 +264,9 @@ def _json(status: HTTPStatus, document: dict[str, object]) -> Response:
 
 #: The directory of the token files, inside the cache directory.
 ENDPOINTS = "endpoints"
+#: How the name of such a directory among the temporary files begins, and after how many seconds it is an abandoned one.
+_TEMPORARY = "cognito-federation-endpoint-"
+_ABANDONED = 3600
 _OPEN = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -275,33 +278,38 @@ class TokenFile:
 
     Args:
         token: the content of the file.
-        environ: the environment, which names the cache directory. If that is not writable, the file is in the system's
-            directory for temporary files.
+        environ: the environment, which names the cache directory. If that is not writable, the file is in a new
+            directory among the temporary files: a name that is known before could be taken by another user.
     """
 
     def __init__(self, token: str, environ: Mapping[str, str]) -> None:
         self._token = token
         self._environ = environ
         self._descriptor = -1
+        self._temporary: str | None = None
         self.path = ""
 
     def __enter__(self) -> TokenFile:
-        failure: StorageError | None = None
-        for directory in self._directories():
-            try:
-                make_directory(directory, lambda _: None)
-                _remove_abandoned(directory)
-                self._descriptor, self.path = _created(directory, self._token.encode())
-                return self
-            except StorageError as error:
-                failure = error
-            except OSError as error:
-                failure = StorageError(
-                    f"The endpoint's token file cannot be created in {directory}: {error.strerror}",
-                    remedy="Set COGNITO_FEDERATION_CACHE_DIR to a directory that you can write to",
-                )
-        assert failure is not None
-        raise failure
+        directory = os.path.join(cache_directory(self._environ), ENDPOINTS)
+        try:
+            make_directory(directory, lambda _: None)
+            _remove_abandoned(directory)
+            self._descriptor, self.path = _created(directory, self._token.encode())
+        except (StorageError, OSError):
+            self._create_among_temporary_files()
+        return self
+
+    def _create_among_temporary_files(self) -> None:
+        try:
+            _remove_abandoned_directories()
+            self._temporary = tempfile.mkdtemp(prefix=_TEMPORARY)
+            self._descriptor, self.path = _created(self._temporary, self._token.encode())
+        except OSError as error:
+            raise StorageError(
+                f"The endpoint's token file cannot be created in {self._temporary or tempfile.gettempdir()}:"
+                f" {error.strerror}",
+                remedy="Set COGNITO_FEDERATION_CACHE_DIR to a directory that you can write to",
+            ) from None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -312,11 +320,9 @@ class TokenFile:
             os.unlink(self.path)
         if os.name != "nt":
             os.close(self._descriptor)
-
-    def _directories(self) -> Iterator[str]:
-        yield os.path.join(cache_directory(self._environ), ENDPOINTS)
-        user = f"-{os.geteuid()}" if sys.platform != "win32" else ""
-        yield os.path.join(tempfile.gettempdir(), f"cognito-federation{user}")
+        if self._temporary is not None:
+            with contextlib.suppress(OSError):
+                os.rmdir(self._temporary)
 
 
 def _created(directory: str, content: bytes) -> tuple[int, str]:
@@ -338,6 +344,18 @@ def _created(directory: str, content: bytes) -> tuple[int, str]:
             os.close(descriptor)
             raise
         os.close(descriptor)
+
+
+def _remove_abandoned_directories() -> None:
+    """Remove what killed processes left among the temporary files; a younger directory may be waiting for its file."""
+    with contextlib.suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
+        for entry in entries:
+            if entry.name.startswith(_TEMPORARY) and entry.is_dir(follow_symlinks=False):
+                status = entry.stat(follow_symlinks=False)
+                if is_own(status) and status.st_mtime < time.time() - _ABANDONED:
+                    with contextlib.suppress(OSError):
+                        _remove_abandoned(entry.path)
+                        os.rmdir(entry.path)
 
 
 def _remove_abandoned(directory: str) -> None:

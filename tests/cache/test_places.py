@@ -205,6 +205,12 @@ def test_without_home_and_passwd_entry_both_remedies_are_named_and_nothing_is_ma
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no passwd database")
+def test_without_home_and_configuration_file_a_missing_profile_is_said_to_have_no_place(home: Home) -> None:
+    done = home.python(WITHOUT_HOME.format(words=["whoami", "--profile", "demo"]), AWS_CONFIG_FILE=None)
+    assert "Set HOME, or set AWS_CONFIG_FILE" in done.refused(4)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no passwd database")
 def test_without_home_configure_writes_no_file_called_tilde(home: Home) -> None:
     words = ["configure", "--profile", "dev", "--provider", "guest", "--offline"]
     words += ["--identity-pool-id", home.world.pool_id, "--command", find_executable(), "--no-input"]

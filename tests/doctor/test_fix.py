@@ -52,7 +52,8 @@ def broken(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hom
 
 
 def doctor(home: Home, *arguments: str) -> Result:
-    return home.run("doctor", "--profile", "demo", "--offline", *arguments)
+    done = home.run("doctor", "--profile", "demo", "--offline", *arguments)
+    return Result(done.code, done.out.decode(), done.err.decode())
 
 
 def test_nothing_is_written_without_a_word(broken: Home) -> None:
@@ -151,3 +152,18 @@ def test_the_document_has_the_members_that_the_page_lists() -> None:
     page = Path(__file__).parents[2].joinpath("docs", "troubleshooting.md").read_text()
     for name in ("version", "profile", "exit_code", "findings", "what", "remedy", "fix", "section", "values"):
         assert f"`{name}`" in page, name
+
+
+def test_a_file_that_is_a_link_stays_one_its_mode_stays_and_foreign_text_moves_no_cursor(broken: Home) -> None:
+    target = broken.path / "dotfiles"
+    target.write_text(broken.config.read_text().replace("[profile demo]\n", "[profile demo]\n# \x1b[2J\u202e\n"))
+    target.chmod(0o640)
+    broken.config.unlink()
+    broken.config.symlink_to(target)
+    done = doctor(broken, "--fix", "--yes")
+    shown = f"{done.out}{done.err}"
+    assert "region = eu-west-1" in shown
+    assert not {"\x1b", "\u202e"} & {*shown}
+    assert broken.config.is_symlink()
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert "region = eu-west-1" in target.read_text()

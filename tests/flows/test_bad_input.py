@@ -445,7 +445,8 @@ def test_a_config_that_is_no_readable_file_is_not_taken_for_one_without_the_prof
     inside.config.unlink()
     assert f"{inside.config} does not exist" in here().refused(CONFIGURATION)
     inside.config.mkdir()
-    assert f"{inside.config} is not a file" in here().refused(CONFIGURATION)
+    assert f"{inside.config}, which AWS_CONFIG_FILE names, is not a file" in here().refused(CONFIGURATION)
+    assert "AWS_CONFIG_FILE is empty" in inside.ask(AWS_CONFIG_FILE="").refused(CONFIGURATION)
 
 
 @pytest.mark.parametrize(

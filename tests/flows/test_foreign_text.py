@@ -27,6 +27,7 @@ from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.doctor import CheckResult
 from botocore_cognito_federation.identity_pool.errors import CallContext, explain
+from botocore_cognito_federation.messages import display_name, printable
 from botocore_cognito_federation.oidc.callback import page_of_failure, page_of_success
 from botocore_cognito_federation.sign_in.login import SignedIn
 from botocore_cognito_federation.sign_in.notebook import CellScreen
@@ -317,3 +318,16 @@ def test_commands_print_by_the_functions_that_clean_and_by_nothing_else() -> Non
             name = node.func if isinstance(node, ast.Call) else None
             assert not (isinstance(name, ast.Attribute) and name.attr in ("echo", "secho")), path
             assert not (isinstance(name, ast.Name) and name.id == "print"), path
+
+
+@pytest.mark.parametrize(
+    "blank", ["\u3164", "\uffa0", "\u115f", "\u1160", "\u2800", "\u034f", "\ufe0f", "\u180b", "\U000e0101"]
+)
+def test_a_letter_that_shows_nothing_makes_no_name_and_tells_no_two_names_apart(blank: str) -> None:
+    assert display_name([blank, "ada"]) == "ada"
+    assert printable(f"ada{blank}") == "ada"
+
+
+def test_letters_of_other_scripts_stay_in_names() -> None:
+    for name in ("김철수", "Ада", "அடா", "Åsa", "⠁⠙⠁"):
+        assert printable(name) == name

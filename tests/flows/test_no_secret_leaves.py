@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 
 import boto3
@@ -149,3 +150,33 @@ def test_the_password_of_a_configured_endpoint_is_not_shown(home, words, changes
     done = home.run(words, "--profile", "bare", AWS_ENDPOINT_URL="http://ada:hunter2@127.0.0.1:1", **changes)
     assert shown in done.out + done.err
     assert b"hunter2" not in done.out + done.err + home.everything_stored()
+
+
+RECORDED = """
+    import boto3
+    from botocore.history import BaseHistoryHandler, get_global_history_recorder
+    from botocore_cognito_federation import install
+
+    class Database(BaseHistoryHandler):
+        def emit(self, event_type, payload, source):
+            print(event_type, payload)
+
+    get_global_history_recorder().add_handler(Database())
+    get_global_history_recorder().enable()
+    install()
+    session = boto3.Session(profile_name="demo")
+    session.client("sts").get_caller_identity()
+    print("KEY", session.get_credentials().secret_key, session.get_credentials().method)
+"""
+
+
+def test_the_aws_clis_history_records_calls_of_the_user_and_none_of_this_plugin(home):
+    home.config.write_text(re.sub(r"(?m)^credential_process.*\n", "", home.config.read_text()))
+    done = home.python(RECORDED)
+    assert (done.code, done.err) == (0, b"")
+    recorded, _, last = done.out.decode().rpartition("KEY ")
+    assert "GetCallerIdentity" in recorded
+    assert home.count("GetCredentialsForIdentity") == 1
+    assert "GetCredentialsForIdentity" not in recorded
+    assert last.split()[0] not in recorded
+    assert home.token.read_text().strip() not in recorded

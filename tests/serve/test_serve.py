@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -108,3 +109,37 @@ def test_the_completion_script_completes_commands(home: ModuleHome) -> None:
         [program], env=home.environment() | asked, capture_output=True, text=True, stdin=subprocess.DEVNULL
     )
     assert "console" in completed.stdout
+
+
+COMPLETED_BY_BASH = """
+eval "$(cognito-federation completion bash)"
+COMP_WORDS=(cognito-federation whoami --profile "") COMP_CWORD=3
+_cognito_federation_completion cognito-federation
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_a_shell_is_offered_only_names_that_it_takes_as_they_are(home: ModuleHome) -> None:
+    keys = {"cognito_identity_pool_id": home.world.pool_id}
+    for name in (
+        "*",
+        "$(touch${IFS}run)",
+        "`touch${IFS}run`",
+        "a;b",
+        "a b",
+        "~",
+        "a,b",
+        "a\x1b[2J",
+        "good-1.@+:/=\u00e9",
+    ):
+        home.section(f"profile '{name}'", **keys)
+    path = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
+    environment = home.environment(PATH=path, LC_ALL="C.UTF-8")
+    done = subprocess.run(
+        ["bash", "-c", COMPLETED_BY_BASH], env=environment, cwd=home.path, capture_output=True, text=True
+    )
+    offered = done.stdout.split("\n")[:-1]
+    assert {"good-1.@+:/=\u00e9", "demo", "guest"} <= {*offered}
+    assert not [name for name in offered if not name.isprintable() or {*name} & {*"*$`{}(); ~,"}]
+    assert "token" not in offered, "a file here, which * stands for"

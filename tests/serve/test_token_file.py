@@ -123,3 +123,35 @@ def test_where_the_cache_cannot_be_written_the_file_is_among_the_temporary_ones(
         assert path.read_text() == "token"
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert not path.exists()
+    assert not path.parent.exists()
+
+
+def test_no_user_can_take_the_place_of_the_file_among_the_temporary_ones_before_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    environ = {"COGNITO_FEDERATION_CACHE_DIR": "/dev/null/cache"}
+    with TokenFile("token", environ) as file:
+        taken = Path(file.path).parent
+    taken.write_text("of another user")  # under each name that was seen once
+    (tmp_path / f"cognito-federation-{os.geteuid()}").symlink_to("/")
+    with TokenFile("token", environ) as file:
+        assert Path(file.path).read_text() == "token"
+
+
+def test_what_killed_commands_have_left_among_the_temporary_files_is_removed_after_an_hour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    environ = {"COGNITO_FEDERATION_CACHE_DIR": "/dev/null/cache"}
+    with TokenFile("in use", environ) as used, TokenFile("left", environ) as left:
+        os.close(left._descriptor)  # as the end of its process does
+        young, abandoned = tmp_path / "cognito-federation-endpoint-young", Path(left.path).parent
+        young.mkdir()
+        for path in (abandoned, Path(used.path).parent):
+            os.utime(path, (0, 0))
+        with TokenFile("new", environ):
+            assert not abandoned.exists()
+            assert young.exists()
+            assert Path(used.path).read_text() == "in use"
+        left._descriptor = os.open(os.devnull, os.O_RDONLY)
