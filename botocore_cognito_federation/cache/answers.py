@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -99,11 +100,9 @@ def put_no_answer(query: CacheQuery) -> None:
 
 
 def put_failure(query: CacheQuery, state: str | None, error: CognitoFederationError) -> None:
-    """Store a failure for the processes that wait for this one, and, where it is temporary, for a moment longer."""
-    from .credentials import retry_delay_after
-
-    at, retry_at = retry_delay_after(error)
-    _write(query, state, (at, retry_at, retry_at), "failure", error.exit_code, error.line)
+    """Store a failure for the processes that wait for this one; a process that asks later makes its own attempt."""
+    now = time.time()
+    _write(query, state, (now, now, now), "failure", error.exit_code, error.line)
 
 
 def last_failure(query: CacheQuery) -> tuple[float, str] | None:
