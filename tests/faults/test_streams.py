@@ -66,7 +66,7 @@ _COMMANDS = (("credential-process",), ("export",), ("token",), ("status",), ("wh
 
 
 @pytest.mark.parametrize("words", _COMMANDS, ids=" ".join)
-def test_output_that_nobody_can_take(bench: FaultWorld, tally: Tally, words: tuple[str, ...]) -> None:
+def test_output_that_cannot_be_written(bench: FaultWorld, tally: Tally, words: tuple[str, ...]) -> None:
     """A command that could not print what it was asked for does not say that all went well."""
     home = bench.home("ada")
     home.sign_in()
