@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ANSWERS = "answers"
 #: The line of an answer file that holds its kind, counted from 0; see `_fast_path`.
 _KIND_LINE = 5
+#: Seconds in which two changes of a file may leave it with the same times: 10 ms on Linux before 6.13, and some more.
+_STEP_OF_TIMES = 0.02
 
 
 def process_text(result: FetchResult) -> str:
@@ -59,6 +61,7 @@ class AnswerWriter:
         """
         current = CacheQuery(self.query.profile, os.environ).fingerprint == self.query.fingerprint
         bindings = self.bindings() if current and self.settings.cache == "file" else None
+        _wait_until_changes_show(bindings or ())
         self.state = None if bindings is None else state_of(self.query, self.settings, bindings)
         return self.state
 
@@ -83,6 +86,21 @@ class AnswerWriter:
     def _is_stored(self, result: FetchResult) -> bool:
         stored = read_answer(self.query)
         return stored is not None and (stored.kind, stored.refresh_at) == ("credentials", result.refresh_at)
+
+
+def _wait_until_changes_show(bindings: Sequence[tuple[str, str]]) -> None:
+    """Wait until another change of these files gives them another state than they have now.
+
+    Otherwise a file that is written twice in place, with one size and within one step of its times, would make a
+    response from its first content valid for the second. Waiting here costs a process that reads a response nothing.
+    """
+    for kind, name in bindings:
+        if kind == "file":
+            with contextlib.suppress(OSError, ValueError):
+                status = os.stat(name)
+                age = time.time() - max(status.st_mtime, status.st_ctime)
+                if 0 <= age < _STEP_OF_TIMES:
+                    time.sleep(_STEP_OF_TIMES - age)
 
 
 def state_of(query: CacheQuery, settings: Settings, bindings: Sequence[tuple[str, str]]) -> str | None:
