@@ -38,11 +38,9 @@ class CognitoFederationError(CredentialRetrievalError):
     Attributes:
         sign_in_again: the remedy as data, if it is to sign in again and the command is not yet known.
         exit_code: the exit status of the command line for this error.
-        retry_at: when a cached failure may be retried, seconds since the epoch; None if the failure is not cached.
     """
 
     exit_code: ClassVar[int] = 1
-    retry_at: float | None = None
 
     def __init__(self, what: str, *, remedy: str | SignInAgain = "") -> None:
         # Imported here: a program that finds cached credentials raises no error.

@@ -269,7 +269,7 @@ class CredentialFetcher:
             except CognitoFederationError as error:
                 if sign_out_epoch != self.sign_out_epoch():
                     at_hand = None  # credentials from before a sign-out are not valid after it
-                return replace(self._failed(entry, at_hand, error, began=now), only_here=cached is None)
+                return replace(self._failed(entry, at_hand, error), only_here=cached is None)
 
     def _renew(
         self, entry: Entry, login: Login | None, sign_out_epoch: str, *, has_valid_credentials: bool
@@ -355,13 +355,10 @@ class CredentialFetcher:
         if login is not None and self.settings.identity_id is None and not self.cache.is_of(entry, login):
             raise TemporaryError("Another user signed in meanwhile", remedy="Try again")
 
-    def _failed(
-        self, entry: Entry, at_hand: FederatedCredentials | None, error: CognitoFederationError, *, began: float
-    ) -> FetchResult:
+    def _failed(self, entry: Entry, at_hand: FederatedCredentials | None, error: CognitoFederationError) -> FetchResult:
         logger.debug("Renewing failed: %s", error.line)
         until = usable_until(at_hand) if at_hand is not None else None
-        took = self.clock.now() - began
-        failure = self.cache.put_failure(entry, error, usable_until=until, took=took)
+        failure = self.cache.put_failure(entry, error, usable_until=until)
         self.events.emit(
             Event("credentials-refresh-failure", identity_id=at_hand.identity_id if at_hand else None, error=error)
         )
@@ -371,7 +368,6 @@ class CredentialFetcher:
         if at_hand is not None and failure.keeps_valid_credentials and is_usable(at_hand, self.clock.now()):
             self.cache.warn(f"Served credentials that could not be renewed: {failure.error.line}")
             return FetchResult(at_hand, min(failure.retry_at, usable_until(at_hand)))
-        failure.error.retry_at = failure.retry_at
         raise failure.error
 
     def _last_or_raise(self, error: CognitoFederationError) -> FetchResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 ANSWERS = "answers"
 #: The line of an answer file that holds its kind, counted from 0; see `_fast_path`.
 _KIND_LINE = 5
+#: Seconds in which two changes of a file may leave it with the same times: 10 ms on Linux before 6.13, and some more.
+_STEP_OF_TIMES = 0.02
 
 
 def process_text(result: FetchResult) -> str:
@@ -58,6 +61,7 @@ class AnswerWriter:
         """
         current = CacheQuery(self.query.profile, os.environ).fingerprint == self.query.fingerprint
         bindings = self.bindings() if current and self.settings.cache == "file" else None
+        _wait_until_changes_show(bindings or ())
         self.state = None if bindings is None else state_of(self.query, self.settings, bindings)
         return self.state
 
@@ -84,6 +88,21 @@ class AnswerWriter:
         return stored is not None and (stored.kind, stored.refresh_at) == ("credentials", result.refresh_at)
 
 
+def _wait_until_changes_show(bindings: Sequence[tuple[str, str]]) -> None:
+    """Wait until another change of these files gives them another state than they have now.
+
+    Otherwise a file that is written twice in place, with one size and within one step of its times, would make a
+    response from its first content valid for the second. Waiting here costs a process that reads a response nothing.
+    """
+    for kind, name in bindings:
+        if kind == "file":
+            with contextlib.suppress(OSError, ValueError):
+                status = os.stat(name)
+                age = time.time() - max(status.st_mtime, status.st_ctime)
+                if 0 <= age < _STEP_OF_TIMES:
+                    time.sleep(_STEP_OF_TIMES - age)
+
+
 def state_of(query: CacheQuery, settings: Settings, bindings: Sequence[tuple[str, str]]) -> str | None:
     """The state of what an answer depends on: the sign-outs, then the bindings; None where it cannot be written."""
     folder = os.path.join(query.directory, EPOCHS)
@@ -99,11 +118,9 @@ def put_no_answer(query: CacheQuery) -> None:
 
 
 def put_failure(query: CacheQuery, state: str | None, error: CognitoFederationError) -> None:
-    """Store a failure for the processes that wait for this one, and, where it is temporary, for a moment longer."""
-    from .credentials import retry_delay_after
-
-    at, retry_at = retry_delay_after(error)
-    _write(query, state, (at, retry_at, retry_at), "failure", error.exit_code, error.line)
+    """Store a failure for the processes that wait for this one; a process that asks later makes its own attempt."""
+    now = time.time()
+    _write(query, state, (now, now, now), "failure", error.exit_code, error.line)
 
 
 def last_failure(query: CacheQuery) -> tuple[float, str] | None:

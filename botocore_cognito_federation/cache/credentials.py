@@ -3,15 +3,14 @@
 Callers see entries, one for each user and role, and no keys, documents or locks. If the store cannot be written,
 credentials are cached in this process.
 
-After one process has failed, the others neither retry at once nor wait for the same result. A cached failure must not
-last longer than its cause. While credentials are usable, it prevents further attempts; after that it applies to callers
-that waited for the attempt, and to others for a short moment.
+A cached failure must not last longer than its cause. While credentials are usable, it prevents further attempts. After
+that it applies only to callers that asked before the attempt ended, and so waited for it: a crowd makes one attempt. A
+caller that asks later may find the service healthy again, so it makes the next attempt, or waits for it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,7 +35,6 @@ from ..errors import (
     NonRetryableError,
     Retry,
     StorageError,
-    TemporaryError,
 )
 from .base import (
     CREDENTIALS,
@@ -162,11 +160,9 @@ class CredentialCache:
         """Return the last failure to renew an entry, of any age."""
         return self._failures.get(entry.key, token=entry.token)
 
-    def put_failure(
-        self, entry: Entry, error: CognitoFederationError, *, usable_until: float | None, took: float
-    ) -> Failure:
+    def put_failure(self, entry: Entry, error: CognitoFederationError, *, usable_until: float | None) -> Failure:
         """Cache a failure to renew an entry; see `FailureCache.put`."""
-        return self._failures.put(entry.key, error, usable_until=usable_until, took=took, token=entry.token)
+        return self._failures.put(entry.key, error, usable_until=usable_until, token=entry.token)
 
     def identity_id(self, entry: Entry) -> str | None:
         """The identity ID of an entry."""
@@ -189,10 +185,6 @@ class CredentialCache:
 
 #: Seconds for which a renewal is not retried while credentials are usable, plus or minus a quarter.
 RETRY_DELAY = 30.0
-#: Seconds after a slow failure without usable credentials, for clients that ask four times in a row. After a quick
-#: failure the next caller retries: the service may have recovered.
-SHORT_RETRY_DELAY = 3.0
-_SLOW = 5.0
 _LONGEST_JITTER = 1.25
 _CLASSES: dict[str, type[CognitoFederationError]] = {
     name: value
@@ -207,7 +199,7 @@ class Failure:
 
     Attributes:
         at: its time, seconds since the epoch.
-        retry_at: the time until which no process retries.
+        retry_at: the time until which no process retries while credentials are usable.
         error: the error that was raised.
         keeps_valid_credentials: whether usable credentials are returned in spite of it.
         token: a digest of the only token that it concerns; None if it concerns the user.
@@ -226,18 +218,16 @@ class Failure:
     def concerns(self, asked_at: float, now: float, *, has_valid_credentials: bool) -> bool:
         """Return whether a caller that asked at `asked_at` gets this failure.
 
-        This is so while no retry is allowed, and if the failed attempt ended after the caller asked.
+        This is so if the failed attempt ended after the caller asked. While there are usable credentials, callers do
+        not retry before `retry_at` either.
 
         Args:
             has_valid_credentials: whether there are credentials that are usable meanwhile.
         """
         if not self.at <= now + 1:
             return False
-        return now < self._rest_ends(has_valid_credentials) or self.at >= asked_at
-
-    def _rest_ends(self, has_valid_credentials: bool) -> float:
-        longest = (RETRY_DELAY if has_valid_credentials else SHORT_RETRY_DELAY) * _LONGEST_JITTER
-        return min(self.retry_at, self.at + longest)
+        retry_at = min(self.retry_at, self.at + RETRY_DELAY * _LONGEST_JITTER)
+        return self.at >= asked_at or (has_valid_credentials and now < retry_at)
 
 
 class FailureCache:
@@ -255,24 +245,19 @@ class FailureCache:
         error: CognitoFederationError,
         *,
         usable_until: float | None,
-        took: float,
         token: str | None = None,
     ) -> Failure:
-        """Cache a failure; only a temporary one prevents later attempts.
+        """Cache a failure; it prevents later attempts only while credentials are usable in spite of it.
 
         Args:
             key: the key of the credentials that could not be fetched.
             error: the reason.
             usable_until: until when credentials are returned in spite of it; None if there are none.
-            took: seconds from the beginning of the attempt to its failure.
             token: a digest of the only token that it concerns; None if it concerns the user.
         """
         now, rest = self._now(), 0.0
-        jitter = _LONGEST_JITTER - self._random() / 2
         if usable_until is not None and now < usable_until and _keeps_valid_credentials(error):
-            rest = min(RETRY_DELAY * jitter, usable_until - now)
-        elif isinstance(error, TemporaryError) and took >= _SLOW:
-            rest = SHORT_RETRY_DELAY * jitter
+            rest = min(RETRY_DELAY * (_LONGEST_JITTER - self._random() / 2), usable_until - now)
         failure = Failure.of(error, at=now, rest=rest, token=token)
         self._here[key] = failure
         with contextlib.suppress(StorageError):
@@ -316,15 +301,6 @@ class FailureCache:
         self._here.pop(key, None)
         with contextlib.suppress(StorageError):
             self._store.delete(FAILURES, key)
-
-
-def retry_delay_after(error: CognitoFederationError) -> tuple[float, float]:
-    """Return when an error occurred, and until when the next callers get it too.
-
-    Raising a cached failure again does not extend it.
-    """
-    now = time.time()
-    return now, min(error.retry_at or now, now + SHORT_RETRY_DELAY)
 
 
 def _keeps_valid_credentials(error: CognitoFederationError) -> bool:

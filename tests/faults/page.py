@@ -96,7 +96,7 @@ def write(rows: list[Figures], page: Path = PAGE) -> None:
     loads = sorted(row.load for row in rows)
     head = (
         f"Measured on {_several(row.date for row in rows)} with the code of {_several(row.code for row in rows)} on a "
-        f"machine with {_several(row.machine for row in rows)}, in {minutes:.0f} minutes, families one after another. "
+        f"machine with {_several(row.machine for row in rows)}; the families took {minutes:.0f} minutes together. "
         f"The load of the machine was {loads[0]:g} to {loads[-1]:g}. Seeds: {_several(str(row.seed) for row in rows)}. "
         f"In all {_sum(rows, 'processes'):,} processes, {_sum(rows, 'kills'):,} kills and {_sum(rows, 'rounds'):,} "
         f"rounds of rotation; {sum(totals.values()) or 'nothing'} went wrong."

@@ -30,7 +30,7 @@ def harmed(home: Home, relay: Relay, harm: str, tally: Tally, *, token: bool) ->
 
 
 def goes_on_after(harm: str, home: Home, tally: Tally) -> None:
-    """Nothing was lost. A remembered failure may rest for half a minute, so it is forgotten first."""
+    """Nothing was lost, and the next process answers."""
     if not judge_sign_in(home, tally):
         home.sign_in()
     home.expire(token=False)

@@ -18,11 +18,7 @@ from tests.faults.test_disks import goes_on
 from tests.faults.world import FaultWorld, Home
 
 _CREDENTIAL_SECONDS, _TOKEN_SECONDS = 4, 12
-#: Seconds for which a failure is remembered where no credentials are left (`cache/credentials.SHORT_RETRY_DELAY`),
-#: and those in which the attempt that failed was still ending.
-_REST = 5.0
-AFTERWARDS = "errors remembered in the seconds after a fault"
-#: Of all calls, how many may fail although nothing was wrong while they ran and just before.
+#: Of all calls, how many may fail although nothing was wrong while they ran.
 MOST_FALSE_ERRORS = 0.001
 #: Asks until stdin ends, and prints a line for each call.
 _NATIVE = """
@@ -57,8 +53,13 @@ class Weather:
         relay.harm = ""
         self.spells[-1] = (self.spells[-1][0], time.time())
 
-    def was_bad(self, began: float, over: float, *, rest: float = 0.0) -> bool:
-        return any(start <= over and (end is None or end + rest >= began) for start, end in self.spells)
+    def was_bad(self, began: float, over: float) -> bool:
+        return any(start <= over and (end is None or end >= began) for start, end in self.spells)
+
+    def clear_for(self, began: float) -> str:
+        """How long nothing had been wrong when a call began, in words."""
+        ends = [end for _, end in self.spells if end is not None and end <= began]
+        return f"{began - max(ends):.1f} s after a fault" if ends else "before any fault"
 
 
 class Soak:
@@ -128,10 +129,8 @@ class Soak:
     def _failed(self, began: float, over: float, words: str) -> None:
         if self.weather.was_bad(began, over):
             self.tally.count("errors while a fault lasted")
-        elif self.weather.was_bad(began, over, rest=_REST):
-            self.tally.count(AFTERWARDS)
         else:
-            self.false_errors.append(f"{over - began:.1f} s: {words[:200]}")
+            self.false_errors.append(f"{self.weather.clear_for(began)}, {over - began:.1f} s long: {words[:200]}")
 
 
 def test_soak(bench: FaultWorld, scale: Scale, dice: random.Random, tally: Tally) -> None:
@@ -152,8 +151,7 @@ def test_soak(bench: FaultWorld, scale: Scale, dice: random.Random, tally: Tally
     for thread in threads:
         thread.join()
     found = [words for soak in soaks for words in soak.false_errors]
-    share = (len(found) + tally.done[AFTERWARDS]) / tally.done["calls"]
-    tally.remarks.append(f"{share:.2%} {FALSE_ERROR}, {len(found)} of them without a remembered failure")
+    tally.remarks.append(f"{len(found)} calls ({len(found) / tally.done['calls']:.2%}) with {FALSE_ERROR}")
     if len(found) > MOST_FALSE_ERRORS * tally.done["calls"]:
         for words in found:
             tally.violation(FALSE_ERROR, words)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import strategies as st
 
 from botocore_cognito_federation.cache.base import CREDENTIALS, FAILURES, IDENTITIES, MemoryStore, current_epoch
-from botocore_cognito_federation.cache.credentials import CredentialCache, retry_delay_after
+from botocore_cognito_federation.cache.credentials import CredentialCache
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.sessions import begin_epoch, forget_credentials
 from botocore_cognito_federation.config.settings import Settings
@@ -257,32 +257,46 @@ def test_no_caller_fails_while_credentials_are_usable_nor_after_the_service_answ
             assert down
 
 
-def test_a_repeated_cached_failure_is_retried_no_later_than_the_first():
-    error = TemporaryError("down")
-    error.retry_at = time.time() + 1
-    assert retry_delay_after(error)[1] == error.retry_at
-
-
-def test_after_a_quick_failure_the_next_call_tries_again_where_nothing_is_valid(bench):
-    bench.pool.always = TemporaryError("down")
-    for asked in (1, 2):
+@pytest.mark.parametrize("took", [0, 1, 10, 30, 50])
+def test_a_caller_that_asks_after_a_failed_attempt_tries_itself_where_nothing_is_usable(bench, took):
+    bench.pool.script = [TemporaryError("down")] * 3
+    bench.pool.before = lambda: setattr(bench, "now", bench.now + took)
+    for asked in (1, 2, 3):
         with pytest.raises(TemporaryError):
             bench.federation().fetch()
         assert len(bench.pool.asked) == asked
         bench.now += 0.1
+    assert bench.federation().credentials().access_key == "AK4"
 
 
-def test_a_slow_failure_with_nothing_usable_is_shared_for_moments_only(bench):
+@pytest.mark.parametrize("took", [0, 1, 10, 30, 50])
+def test_callers_that_ask_before_a_failed_attempt_ends_share_its_failure(bench, took):
     bench.pool.always = TemporaryError("down")
-    bench.pool.before = lambda: setattr(bench, "now", bench.now + 10)
-    for _ in range(4):
-        with pytest.raises(TemporaryError):
-            bench.federation().fetch()
+    failed: list[str] = []
+    federations = [bench.federation() for _ in range(9)]
+
+    def ask(federation: CredentialFetcher) -> None:
+        with pytest.raises(TemporaryError) as raised:
+            federation.fetch()
+        failed.append(raised.value.what)
+
+    waiting = [threading.Thread(target=ask, args=(federation,)) for federation in federations[1:]]
+
+    def last() -> None:
+        bench.pool.before = lambda: None
+        for thread in waiting:
+            thread.start()
+        deadline = time.monotonic() + 30
+        while bench.source.fetched < len(federations) and time.monotonic() < deadline:
+            time.sleep(0.001)  # each has asked once its token has been read
+        bench.now += took
+
+    bench.pool.before = last
+    ask(federations[0])
+    for thread in waiting:
+        thread.join()
+    assert failed == ["down"] * len(federations)
     assert len(bench.pool.asked) == 1
-    bench.now += 5
-    with pytest.raises(TemporaryError):
-        bench.federation().fetch()
-    assert len(bench.pool.asked) == 2
 
 
 def test_a_definitive_failure_with_nothing_usable_is_retried_by_the_next_caller(bench):

@@ -199,7 +199,7 @@ def test_a_cached_failure_that_was_changed_on_disk_is_printed_clean(home: Any) -
 def test_a_cached_failure_read_back_from_a_store_is_clean() -> None:
     store = MemoryStore()
     memory = FailureCache(store, now=time.time, random=lambda: 0.5)
-    memory.put("key", TemporaryError("x"), usable_until=None, took=0.0)
+    memory.put("key", TemporaryError("x"), usable_until=None)
     document = dict(store.read("failures", "key") or {})
     store.write("failures", "key", {**document, "what": LONG, "remedy": HOSTILE})
     found = memory.get("key")

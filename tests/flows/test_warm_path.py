@@ -210,10 +210,18 @@ def test_an_answer_ends_when_the_credentials_are_to_be_renewed_or_the_clock_step
         assert bool(ended) is hands_out, now
 
 
-def test_a_temporary_failure_is_handed_out_for_a_moment_and_a_definitive_one_only_to_those_who_waited(inside):
-    inside.world.fault("GetId", times=100, code="ResourceNotFoundException", message="IdentityPool 'x' not found.")
+@pytest.mark.parametrize(
+    ("code", "message", "exit_code"),
+    [
+        ("ResourceNotFoundException", "IdentityPool 'x' not found.", 6),
+        ("InternalErrorException", "Internal error.", 7),
+    ],
+    ids=["definitive", "temporary"],
+)
+def test_a_failure_is_handed_out_only_to_those_who_waited_for_it(inside, code, message, exit_code):
+    inside.world.fault("GetId", times=100, code=code, message=message)
     early = query()
-    assert answer(query())[0] == 6
+    assert answer(query())[0] == exit_code
     cached = read_answer(query())
     assert cached.kind == "failure"
     assert cached.issued >= early.asked_at
