@@ -233,7 +233,7 @@ def status_command(profile: str | None, session: str | None, as_json: bool, ever
     why = None
     if settings is None or STORES[settings.cache].outlives_process:
         why = FileStore(default_directory(os.environ)).why_unusable()
-        warnings += [f"{why}. Until that is changed, each call starts anew"] if why else []
+        warnings += [f"{why.what}, so each call starts anew. {why.remedy}"] if why else []
     try:
         found = overview_of(settings, store, warnings, can_renew=why is None)
     except StorageError as error:
