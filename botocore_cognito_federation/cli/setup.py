@@ -57,10 +57,11 @@ _FLAGS = {
     "cache": "file, keyring or memory.",
     "auto_login": "never, tty or always.",
 }
+#: Key -> the question, and what stands behind it as long as there is no value; together they fit into 80 columns.
 _ASKED = {
-    "identity_pool_id": "Identity pool ID (such as eu-west-1:11111111-2222-3333-4444-555555555555)",
-    "provider": "Identity provider (google, facebook, amazon, user-pool, or a domain such as corp.eu.auth0.com)",
-    "client_id": "OAuth client ID (as registered at the provider)",
+    "identity_pool_id": ("Identity pool ID", "such as eu-west-1:11111111-2222-3333-4444-555555555555"),
+    "provider": ("Identity provider", "google, user-pool, or a domain such as corp.eu.auth0.com"),
+    "client_id": ("OAuth client ID", "as registered at the provider"),
 }
 
 
@@ -73,19 +74,20 @@ def _key_options(function: click.Command) -> click.Command:
 def _asked(wanted: dict[str, str], current: dict[str, str]) -> dict[str, str]:
     """Return the requests with the user's answers; Enter selects the value in brackets."""
     answers = dict(wanted)
-    for name, question in _ASKED.items():
+    for name in _ASKED:
         merged = {**current, **answers}
         if name in wanted or (name == "client_id" and merged.get("provider") == "guest"):
             continue
-        answer = _valid_answer(name, question, current.get(name))
+        answer = _valid_answer(name, current.get(name))
         if answer and answer != current.get(name):
             answers[name] = answer
     return answers
 
 
-def _valid_answer(name: str, question: str, default: str | None) -> str:
+def _valid_answer(name: str, default: str | None) -> str:
     """Ask until the answer is one that the key can hold; empty where the user has none."""
-    shown = f"{question} [{shown_line(default or 'none')}]"
+    question, example = _ASKED[name]
+    shown = f"{question} [{shown_line(default)}]" if default else f"{question} ({example})"
     while True:
         answer: str = click.prompt(shown, default=default or "", show_default=False, err=True).strip()
         try:

@@ -534,7 +534,8 @@ def check_value(name: str, value: str, shown: str = "") -> None:
     try:
         key.read(value)
     except BadValue as bad:
-        raise ConfigurationError(f"{shown} {bad}", remedy=bad.instead and f"Use: {bad.instead}") from None
+        is_whole = bad.instead and not re.search(r"[A-Z]{2}", bad.instead)  # capitals are the user's to replace
+        raise ConfigurationError(f"{shown} {bad}", remedy=f"Use: {bad.instead}" if is_whole else "") from None
 
 
 def _check_line(name: str, value: str, *, in_quotes: bool = False) -> None:

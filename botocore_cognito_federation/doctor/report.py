@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -68,6 +69,23 @@ class CheckResult:
         mark = self.severity.upper() if self.severity == "error" else self.severity
         text = f"{self.what}. {self.remedy}" if self.remedy else self.what
         return f"{mark:8}{self.check}: {' '.join(text.split())}"
+
+    def lines(self, width: int) -> list[tuple[str, str]]:
+        """The finding for a terminal: lines of a mark and a text. A command stays on one line, to be copied whole.
+
+        Args:
+            width: columns of the terminal.
+        """
+        mark = self.severity.upper() if self.severity == "error" else self.severity
+        what = textwrap.wrap(
+            f"{self.check}: {self.what}", max(20, width - 9), break_long_words=False, break_on_hyphens=False
+        )
+        remedy = (
+            [self.remedy]
+            if "Run: " in self.remedy
+            else textwrap.wrap(self.remedy, max(20, width - 9), break_long_words=False, break_on_hyphens=False)
+        )
+        return [(mark, what[0]), *(("", each) for each in (*what[1:], *remedy))]
 
     def document(self) -> dict[str, Any]:
         """The finding for programs."""

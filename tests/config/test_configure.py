@@ -213,14 +213,14 @@ def test_on_a_terminal_it_asks_shows_present_values_and_retains_them_on_enter(ho
     )
     os.close(theirs)
     shown = b""
-    for question in (b"Identity pool ID (", b"Identity provider (", b"OAuth client ID (", b"Sign in now?"):
+    for question in (b"Identity pool ID [", b"Identity provider [", b"OAuth client ID [", b"Sign in now?"):
         while question not in shown:
             shown += os.read(own_end, 1000)
         os.write(own_end, b"n\n" if question.startswith(b"Sign") else b"\n")
     assert process.wait(60) == 0
     os.close(own_end)
     assert f"[{home.world.pool_id}]".encode() in shown
-    assert b"at the provider) [native]" in shown
+    assert b"OAuth client ID [native]" in shown
     assert home.config.read_text() == before
 
 
@@ -277,9 +277,9 @@ def test_a_bare_configure_offers_what_there_is_checks_each_answer_and_asks_again
     typist.answers("Identity provider (", "127.0.0.1:9")
     typist.answers("OAuth client ID (", "native")
     typist.answers("Change the answers?", "")
-    typist.answers("Identity pool ID (", "")
-    typist.answers("Identity provider (", home.provider.issuer)
-    typist.answers("OAuth client ID (", "")
+    typist.answers("Identity pool ID [", "")
+    typist.answers("Identity provider [", home.provider.issuer)
+    typist.answers("OAuth client ID [", "")
     typist.answers("Sign in now?", "n")
     code, shown = typist.ends()
     assert code == 0, shown

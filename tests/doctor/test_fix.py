@@ -151,3 +151,14 @@ def test_the_document_has_the_members_that_the_page_lists() -> None:
     page = Path(__file__).parents[2].joinpath("docs", "troubleshooting.md").read_text()
     for name in ("version", "profile", "exit_code", "findings", "what", "remedy", "fix", "section", "values"):
         assert f"`{name}`" in page, name
+
+
+def test_on_a_terminal_a_finding_is_wrapped_and_a_command_stays_on_one_line() -> None:
+    command = "Run: cognito-federation login --profile " + "long-name-" * 8
+    lines = CheckResult("sign-in", "error", "one two three " * 10, command).lines(80)
+    assert [mark for mark, _ in lines] == ["ERROR", *[""] * (len(lines) - 1)]
+    assert lines[-1][1] == command
+    assert all(len(text) <= 71 for _, text in lines[:-1])
+    advice = CheckResult("store", "warning", "what", "Give it back to this user " * 5).lines(80)
+    assert len(advice) > 2
+    assert all(len(text) <= 71 for _, text in advice)
