@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,6 +11,7 @@ from ..cache.base import Store
 from ..config.settings import Settings
 from ..config.writer import profile_section, read_config, read_text, update_text, with_section
 from ..errors import CognitoFederationError, ConfigurationError
+from ..messages import wrapped
 from ..oidc.client import OIDCClient
 
 Severity = Literal["ok", "note", "skipped", "warning", "error"]
@@ -77,15 +77,8 @@ class CheckResult:
             width: columns of the terminal.
         """
         mark = self.severity.upper() if self.severity == "error" else self.severity
-        what = textwrap.wrap(
-            f"{self.check}: {self.what}", max(20, width - 9), break_long_words=False, break_on_hyphens=False
-        )
-        remedy = (
-            [self.remedy]
-            if "Run: " in self.remedy
-            else textwrap.wrap(self.remedy, max(20, width - 9), break_long_words=False, break_on_hyphens=False)
-        )
-        return [(mark, what[0]), *(("", each) for each in (*what[1:], *remedy))]
+        first, *others = wrapped(f"{self.check}: {self.what}", self.remedy, width - 9)
+        return [(mark, first), *(("", each) for each in others)]
 
     def document(self) -> dict[str, Any]:
         """The finding for programs."""

@@ -52,7 +52,8 @@ def broken(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hom
 
 
 def doctor(home: Home, *arguments: str) -> Result:
-    return home.run("doctor", "--profile", "demo", "--offline", *arguments)
+    done = home.run("doctor", "--profile", "demo", "--offline", *arguments)
+    return Result(done.code, done.out.decode(), done.err.decode())
 
 
 def test_nothing_is_written_without_a_word(broken: Home) -> None:
