@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ..cache.base import Store
@@ -138,8 +138,19 @@ def in_order(findings: Iterable[CheckResult]) -> list[CheckResult]:
         else each
         for each in found
     ]
+    errors = [each for each in shown if each.severity == "error"]
+    shown = [_without_cause(each, errors) if each.severity == "note" else each for each in shown]
     once = [each for number, each in enumerate(shown) if each not in shown[:number]]
     return sorted(once, key=lambda finding: -_RANK[finding.severity])
+
+
+def _without_cause(note: CheckResult, errors: Iterable[CheckResult]) -> CheckResult:
+    """A note that repeats an error above it, without the repetition."""
+    for error in errors:
+        before, found, _ = note.what.partition(f": {error.what}")
+        if found:
+            return replace(note, what=f"{before}, for the reason above", remedy="")
+    return note
 
 
 #: The checks that show what a user's program would, and not why.

@@ -131,6 +131,19 @@ def test_causes_come_before_effects_and_errors_before_all() -> None:
     ]
 
 
+def test_a_note_does_not_repeat_the_error_that_it_is_an_effect_of() -> None:
+    found = [
+        CheckResult("helper run", "error", "The line ends with status 3: Not signed in. Run: login", "", 3),
+        CheckResult("sign-in", "error", "Not signed in", "Run: login", 3),
+        CheckResult("credential_process", "note", "It failed 3 s ago: Another thing"),
+    ]
+    assert [each.what for each in in_order(found)] == [
+        "Not signed in",
+        "The line ends with status 3, for the reason above",
+        "It failed 3 s ago: Another thing",
+    ]
+
+
 def test_the_document_has_the_members_that_the_page_lists() -> None:
     fix = Fix("demo", {"region": None})
     document = report_document("demo", [CheckResult("client", "error", "x", "y", 4, fix)])
