@@ -20,7 +20,7 @@ _PROFILE = "signed-in"
 _SIGN_IN = """
 import os, sys, time
 from botocore_cognito_federation.cache.sessions import Session, Sessions
-from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.factory import store_for
 profile, token, refresh_token = sys.argv[1:]
 settings = load_settings(profile)

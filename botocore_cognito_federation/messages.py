@@ -96,6 +96,20 @@ def shown_lines(text: str) -> str:
     return "\n".join(shown_line(line) for line in text.split("\n"))
 
 
+def wrapped(what: str, remedy: str, width: int) -> list[str]:
+    """Return a sentence and its remedy as lines for a terminal. A command stays on one line, to be copied whole.
+
+    Args:
+        width: columns.
+    """
+    import textwrap  # what is printed for programs needs none of it
+
+    def lines(text: str) -> list[str]:
+        return textwrap.wrap(text, max(20, width), break_long_words=False, break_on_hyphens=False)
+
+    return [*lines(what), *([remedy] if "Run: " in remedy else lines(remedy))]
+
+
 def display_name(candidates: Iterable[object]) -> str:
     """Return the first of several claims that is a string with visible characters; empty if there is none."""
     shown = (printable(each, _LONGEST_NAME) for each in candidates if isinstance(each, str))

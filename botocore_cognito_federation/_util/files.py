@@ -29,6 +29,7 @@ TEMPORARY_MARK = ".tmp-"
 #: Seconds; a read takes less than one of them.
 _WINDOWS_PAUSES = (0.002, 0.01, 0.05, 0.2, 0.5)
 _OTHER_USER = "Run this as its owner, or set COGNITO_FEDERATION_CACHE_DIR"
+_ELSEWHERE = "Set COGNITO_FEDERATION_CACHE_DIR=DIRECTORY with one that this user can write"
 _OUT_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
@@ -80,25 +81,32 @@ def make_directory(path: str, note: Note) -> None:
     except OSError as error:
         raise storage_error(
             f"The cache directory {path} cannot be made: {error.strerror}",
-            remedy="Set COGNITO_FEDERATION_CACHE_DIR=DIRECTORY with one that this user can write",
+            remedy=_ELSEWHERE,
         ) from None
-    if not stat.S_ISDIR(status.st_mode):
-        raise storage_error(
-            f"The cache directory {path} is not a directory",
-            remedy=f"Remove the file {path}, or set COGNITO_FEDERATION_CACHE_DIR",
-        )
-    if not is_own(status):
-        raise storage_error(
-            f"The cache directory {path} is not a directory of this user: {_owners(status)}",
-            remedy="Run this as its owner, give it back to this user (chown), or set COGNITO_FEDERATION_CACHE_DIR",
-        )
+    if (flaw := _flaw(path, status)) is not None:
+        raise flaw
     if os.name != "nt" and (status.st_mode & 0o077 or not status.st_mode & 0o700):
         with contextlib.suppress(OSError):
             os.chmod(path, 0o700)
             note(f"{path} had the mode {stat.S_IMODE(status.st_mode):04o}; it is 0700 now")
 
 
-def why_unusable(directory: str) -> str | None:
+def _flaw(path: str, status: os.stat_result) -> StorageError | None:
+    """Why nothing can be stored in what is at a path, whoever asks; None if it is a directory of this user."""
+    if not stat.S_ISDIR(status.st_mode):
+        return storage_error(
+            f"The cache directory {path} is not a directory",
+            remedy=f"Remove the file {path}, or set COGNITO_FEDERATION_CACHE_DIR",
+        )
+    if not is_own(status):
+        return storage_error(
+            f"The cache directory {path} is not a directory of this user: {_owners(status)}",
+            remedy="Run this as its owner, give it back to this user (chown), or set COGNITO_FEDERATION_CACHE_DIR",
+        )
+    return None
+
+
+def why_unusable(directory: str) -> StorageError | None:
     """Return why nothing can be stored in a directory, or in one of those inside it; None if it is usable.
 
     Nothing is made or changed. Directories inside that root has left in a user's place make each call start anew.
@@ -106,18 +114,24 @@ def why_unusable(directory: str) -> str | None:
     if not os.path.lexists(directory):
         parent = os.path.dirname(directory)
         if os.path.isdir(parent) and not _may_make_in(parent):
-            return f"root creates nothing in {parent}, which belongs to another user"
+            return storage_error(
+                f"root creates nothing in {parent}, which belongs to another user",
+                remedy=_OTHER_USER,
+            )
         return None
     try:
+        flaw = _flaw(directory, os.stat(directory))
+        if flaw is not None:
+            return flaw
         inside = [entry.path for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False)]
         for path in (directory, *sorted(inside)):
-            status = os.stat(path)
-            if not is_own(status):
-                return f"{path} is not a directory of this user: {_owners(status)}"
+            flaw = _flaw(path, os.stat(path))
+            if flaw is not None:
+                return flaw
             if not os.access(path, os.W_OK):
-                return f"{path} cannot be written"
+                return storage_error(f"{path} cannot be written", remedy=_ELSEWHERE)
     except OSError as error:
-        return f"{directory} cannot be used: {error.strerror}"
+        return storage_error(f"{directory} cannot be used: {error.strerror}", remedy=_ELSEWHERE)
     return None
 
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._util.files import (
     TEMPORARY_MARK,
@@ -47,6 +47,9 @@ from .base import (
     SESSIONS,
     cache_key,
 )
+
+if TYPE_CHECKING:
+    from ..errors import StorageError
 
 #: The kind of the files that name what is in a keyring; see `keyring`.
 INDEX = "keyring"
@@ -167,7 +170,7 @@ class FileStore:
             if words and words != UNKNOWN_HOLDER:
                 yield name, words
 
-    def why_unusable(self) -> str | None:
+    def why_unusable(self) -> StorageError | None:
         """Why nothing can be kept here; None where something can. Nothing is made or changed."""
         return why_unusable(self.directory)
 

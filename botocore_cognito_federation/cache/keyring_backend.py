@@ -170,10 +170,9 @@ def translate_errors(backend: Any, doing: str) -> Iterator[None]:
             remedy=f"Unlock it and try again, {_FILE_INSTEAD}",
         ) from None
     except Exception as failure:  # noqa: BLE001 - backends raise whatever their libraries do
-        raise StorageError(
-            f"The keyring {name_of(backend)} could not {doing} ({type(failure).__name__})",
-            remedy=f"Unlock it, {_FILE_INSTEAD}",
-        ) from None
+        name = type(failure).__name__  # `keyring.errors` is not imported for a name
+        why = "is locked" if name == "KeyringLocked" else f"could not {doing} ({name})"
+        raise StorageError(f"The keyring {name_of(backend)} {why}", remedy=f"Unlock it, {_FILE_INSTEAD}") from None
 
 
 def forget_item(backend: Backend, item: str) -> bool:

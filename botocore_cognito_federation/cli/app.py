@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -25,7 +26,7 @@ from .._util.processes import hold_signals
 from ..config.profiles import load_session_settings, load_settings, names_in_configuration, source_of_chain
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
-from ..messages import shown_line
+from ..messages import shown_line, wrapped
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -183,7 +184,7 @@ def _ended_with(arguments: list[str] | None) -> int:
     try:
         result = app.main(arguments, prog_name="cognito-federation", standalone_mode=False)
     except CognitoFederationError as error:
-        _say(error.line)
+        _say_error(error)
         return error.exit_code
     except click.exceptions.Exit as end:
         return end.exit_code
@@ -211,6 +212,14 @@ def _say(line: str) -> None:
     """A line for people; where it cannot be written, the exit code still says it."""
     with contextlib.suppress(OSError):
         click.echo(line, err=True)
+
+
+def _say_error(error: CognitoFederationError) -> None:
+    """Say what is wrong in one line, which programs read; on a terminal, wrapped to its width."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return _say(error.line)
+    for line in wrapped(error.what, error.remedy, shutil.get_terminal_size().columns - 1):
+        _say(line)
 
 
 F = TypeVar("F", bound=Callable[..., Any])

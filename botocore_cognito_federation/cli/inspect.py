@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -34,7 +35,7 @@ from ..doctor import (
 from ..doctor.checks import run_checks
 from ..errors import StorageError
 from ..factory import default_directory, everything_stored, store_for
-from ..messages import login_command, shown_time_or_none, shown_url, span
+from ..messages import login_command, shown_line, shown_time_or_none, shown_url, span
 from ..sign_in.sessions import scopes_left_over
 from .account import settings_of_scope
 from .app import chosen_settings, json_option, print_data, print_json, print_line, profile_option, session_option
@@ -233,7 +234,7 @@ def status_command(profile: str | None, session: str | None, as_json: bool, ever
     why = None
     if settings is None or STORES[settings.cache].outlives_process:
         why = FileStore(default_directory(os.environ)).why_unusable()
-        warnings += [f"{why}. Until that is changed, each call starts anew"] if why else []
+        warnings += [f"{why.what}, so each call starts anew. {why.remedy}"] if why else []
     try:
         found = overview_of(settings, store, warnings, can_renew=why is None)
     except StorageError as error:
@@ -378,8 +379,21 @@ def doctor_command(profile: str | None, as_json: bool, offline: bool, fix: bool,
         print_json(report_document(CacheQuery(profile, os.environ).profile, findings))
     else:
         for finding in findings:
-            print_line(finding.line)
+            _print_finding(finding)
     return worst_exit_code(findings)
+
+
+#: Colours that can be read on a light and on a dark terminal: yellow and the bright ones cannot.
+_COLOURS = {"ERROR": "red", "warning": "magenta", "ok": "green"}
+
+
+def _print_finding(finding: CheckResult) -> None:
+    """Print one line for a program that reads; on a terminal, the finding is wrapped to its width."""
+    if not sys.stdout.isatty():
+        return print_line(finding.line)
+    for mark, text in finding.lines(shutil.get_terminal_size().columns):
+        colour = None if os.environ.get("NO_COLOR") else _COLOURS.get(mark)
+        click.echo(f"{click.style(f'{mark:8}', fg=colour, bold=mark == 'ERROR')}{shown_line(text)}")
 
 
 def _fixed(findings: list[CheckResult], *, yes: bool) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 
 import click
 
@@ -18,6 +19,8 @@ from ..config.configure import (
     Plan,
     Request,
     check_provider,
+    check_region,
+    check_value,
     current_values,
     make_plan,
     redirect_uris,
@@ -25,9 +28,9 @@ from ..config.configure import (
     write_plan,
 )
 from ..config.keys import PREFIX
-from ..config.profiles import load_settings
+from ..config.profiles import load_settings, names_in_configuration
 from ..config.settings import Settings, profile_section
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, TemporaryError
 from ..factory import default_directory, linking_for, other_stores, store_for
 from ..messages import shell_command, shown_line
 from ..oidc.client import secret_key
@@ -52,10 +55,11 @@ _FLAGS = {
     "cache": "file, keyring or memory.",
     "auto_login": "never, tty or always.",
 }
+#: Key -> the question, and what stands behind it as long as there is no value; together they fit into 80 columns.
 _ASKED = {
-    "identity_pool_id": "Identity pool ID",
-    "provider": "Identity provider (google, facebook, amazon, user-pool, or a domain)",
-    "client_id": "OAuth client ID",
+    "identity_pool_id": ("Identity pool ID", "such as eu-west-1:11111111-2222-3333-4444-555555555555"),
+    "provider": ("Identity provider", "google, user-pool, or a domain such as corp.eu.auth0.com"),
+    "client_id": ("OAuth client ID", "as registered at the provider"),
 }
 
 
@@ -68,16 +72,87 @@ def _key_options(function: click.Command) -> click.Command:
 def _asked(wanted: dict[str, str], current: dict[str, str]) -> dict[str, str]:
     """Return the requests with the user's answers; Enter selects the value in brackets."""
     answers = dict(wanted)
-    for name, question in _ASKED.items():
+    for name in _ASKED:
         merged = {**current, **answers}
-        if name in answers or (name == "client_id" and merged.get("provider") == "guest"):
+        if name in wanted or (name == "client_id" and merged.get("provider") == "guest"):
             continue
-        default = current.get(name)
-        shown = f"{question} [{shown_line(default or 'none')}]"
-        answer = click.prompt(shown, default=default or "", show_default=False, err=True).strip()
-        if answer and answer != default:
+        answer = _valid_answer(name, current.get(name))
+        if answer and answer != current.get(name):
             answers[name] = answer
     return answers
+
+
+def _valid_answer(name: str, default: str | None) -> str:
+    """Ask until the answer is one that the key can hold; empty where the user has none."""
+    question, example = _ASKED[name]
+    shown = f"{question} [{shown_line(default)}]" if default else f"{question} ({example})"
+    while True:
+        answer: str = click.prompt(shown, default=default or "", show_default=False, err=True).strip()
+        try:
+            if answer:
+                check_value(name, answer, "This")
+        except ConfigurationError as error:
+            print_line(error.line, err=True)
+            continue
+        return answer
+
+
+def _asked_profile() -> str:
+    """Return the name of the profile to write; those that there are stand before the question."""
+    there = names_in_configuration(os.environ)[0]
+    if there:
+        print_line(f"Profiles that this tool manages: {', '.join(there)}", err=True)
+    answer: str = click.prompt("Profile [default]", default="default", show_default=False, err=True).strip()
+    return answer
+
+
+def _check_flags(keys: dict[str, str], flags: dict[str, str | None], region: str | None) -> None:
+    """Refuse a bad value by the name that the user has typed, before anything is asked."""
+    for name, value in keys.items():
+        check_value(name, value, f"--{name.replace('_', '-')}" if flags.get(name) == value else "")
+    if region is not None:
+        check_region(region)
+
+
+def _check_complete(keys: dict[str, str]) -> None:
+    """Name the flags to give where nothing is asked and the keys can be no profile."""
+    if not keys:
+        raise click.UsageError(
+            "Nothing is asked without a terminal. Give --identity-pool-id REGION:GUID, --provider NAME and"
+            " --client-id ID, or for a job --identity-pool-id REGION:GUID and --set token_file=PATH"
+        )
+    if "identity_pool_id" not in keys and keys.get("flow") != "web-identity":
+        raise click.UsageError("--identity-pool-id REGION:GUID is missing")
+
+
+def _checked_plan(request: Request, files: Files, *, offline: bool) -> tuple[Plan, Store]:
+    """Return the plan, once its provider and its store have been tried.
+
+    Raises:
+        ConfigurationError, TemporaryError, StorageError: see `make_plan`, `check_provider` and `check_storable`.
+    """
+    plan = make_plan(request, files)
+    store = store_for(plan.settings, os.environ)
+    if not offline:
+        check_provider(plan.settings, store)
+    if not STORES[plan.settings.cache].always_works:
+        check_storable(store)
+    return plan, store
+
+
+def _plan_from_answers(request: Request, files: Files, *, offline: bool) -> tuple[Plan, Store]:
+    """Ask, and where the answers together make no configuration, say why and ask again with them as the defaults."""
+    current = current_values(files, request.profile, request.session)[1]
+    answers: dict[str, str] = {}
+    while True:
+        asked = _asked(dict(request.keys), {**current, **answers})
+        answers.update({name: value for name, value in asked.items() if name not in request.keys})
+        try:
+            return _checked_plan(replace(request, keys={**answers, **request.keys}), files, offline=offline)
+        except (ConfigurationError, TemporaryError) as error:
+            print_line(error.line, err=True)
+            if not click.confirm("Change the answers?", default=True, err=True):
+                raise
 
 
 def _more(pairs: tuple[str, ...]) -> dict[str, str]:
@@ -91,10 +166,14 @@ def _more(pairs: tuple[str, ...]) -> dict[str, str]:
 
 
 def _keep_client_secret(settings: Settings, store: Store) -> None:
-    secret = sys.stdin.readline().strip()
+    if sys.stdin.isatty():
+        secret = click.prompt("Client secret (not shown)", hide_input=True, err=True).strip()
+    else:
+        secret = sys.stdin.readline().strip()
     if not secret:
         raise ConfigurationError("There is no client secret on stdin", remedy="Pipe it in: pass show corp | …")
     store.write(SECRETS, secret_key(settings), {"client_secret": secret, "scope": settings.scope})
+    print_line(f"The client secret of {settings.scope} is stored (cognito_cache = {settings.cache})", err=True)
 
 
 def _move_what_is_kept(settings: Settings, store: Store) -> None:
@@ -129,7 +208,7 @@ def _say_what_is_next(plan: Plan, *, changed: bool, files: Files) -> None:
 @_key_options
 @click.command("configure")
 @profile_option
-@click.option("--session", metavar="NAME", help="The [cognito-session] to write; default is the profile's.")
+@click.option("--session", metavar="NAME", help="A [cognito-session] to write, for profiles that share a sign-in.")
 @click.option("--region", metavar="R", help="The profile's region; default is the pool's.")
 @click.option("--set", "pairs", metavar="KEY=VALUE", multiple=True, help="Any other key; may be repeated.")
 @click.option(
@@ -138,7 +217,9 @@ def _say_what_is_next(plan: Plan, *, changed: bool, files: Files) -> None:
     metavar="PATH",
     help="The program for credential_process: a path, or a command without quotes.",
 )
-@click.option("--client-secret-stdin", is_flag=True, help="Read the OAuth client's secret from stdin and store it.")
+@click.option(
+    "--client-secret-stdin", is_flag=True, help="Read the OAuth client's secret from stdin or, hidden, a terminal."
+)
 @click.option("--offline", is_flag=True, help="Do not ask the provider for its discovery document.")
 @click.option("--no-input", is_flag=True, help="Ask nothing, also on a terminal.")
 def configure_command(
@@ -153,18 +234,18 @@ def configure_command(
     **flags: str | None,
 ) -> None:
     """Write a profile, its sign-in and credential_process into ~/.aws/config. Asks on a terminal, else takes flags."""
-    name = profile or os.environ.get("AWS_DEFAULT_PROFILE") or os.environ.get("AWS_PROFILE") or "default"
+    name = profile or os.environ.get("AWS_DEFAULT_PROFILE") or os.environ.get("AWS_PROFILE")
     files = Files.of(os.environ)
     keys = {key: value for key, value in flags.items() if value is not None} | _more(pairs)
-    asks = sys.stdin.isatty() and sys.stderr.isatty() and not no_input and not client_secret_stdin
+    _check_flags(keys, flags, region)
+    asks = sys.stdin.isatty() and sys.stderr.isatty() and not no_input
+    name = name or (_asked_profile() if asks else "default")
+    request = Request(name, session, keys, region, executable)
     if asks:
-        keys = _asked(keys, current_values(files, name, session)[1])
-    plan = make_plan(Request(name, session, keys, region, executable), files)
-    store = store_for(plan.settings, os.environ)
-    if not offline:
-        check_provider(plan.settings, store)
-    if not STORES[plan.settings.cache].always_works:
-        check_storable(store)
+        plan, store = _plan_from_answers(request, files, offline=offline)
+    else:
+        _check_complete({**current_values(files, name, session)[1], **keys})
+        plan, store = _checked_plan(request, files, offline=offline)
     changed = write_plan(plan, files, store)
     _move_what_is_kept(plan.settings, store)
     if client_secret_stdin:

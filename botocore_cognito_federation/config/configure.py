@@ -35,6 +35,8 @@ from .writer import update_text, with_section
 
 _PLAIN = re.compile(r"(?:[A-Za-z]:)?[A-Za-z0-9_./\\+@~-]+\Z")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.+@-]+\Z")
+#: The regions of every partition: ``us-east-1``, ``us-gov-west-1``, ``eusc-de-east-1``.
+_REGION = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-\d+\Z")
 _NAME = "cognito-federation"
 #: The script that needs no `site` to hand out what is ready. It has no launcher on Windows: Python is given its path.
 _QUICK_NAME = "cognito-federation-credentials"
@@ -242,7 +244,8 @@ class Request:
 
     Attributes:
         profile: the profile to write.
-        session: the ``[cognito-session]`` to write; None for the profile's own so far, or one of the profile's name.
+        session: the ``[cognito-session]`` to write; None for the profile's own so far, or else no section: the keys
+            are written into the profile.
         keys: names without prefix -> text; what is not named stays as it is.
         region: of the profile; None for the one so far, else the pool's.
         executable: the program for ``credential_process``; None to find it.
@@ -346,9 +349,12 @@ def make_plan(request: Request, files: Files) -> Plan:
     session = request.session or str(own.get("cognito_session") or request.profile)
     _check_name(session)
     for name, value in request.keys.items():
-        _check_value(name, value)
-    # A profile that holds its keys itself has a sign-in of its own, which a session of that name would not be.
-    is_flat = not request.session and "cognito_session" not in own and any(key.startswith(PREFIX) for key in own)
+        check_value(name, value)
+    # A section is written only for profiles that share a sign-in: the AWS SDK for Rust warns about each line of a
+    # section of a type that it does not know. A session of the profile's name that is there stays in use.
+    has_own_keys = any(key.startswith(PREFIX) for key in own)
+    is_flat = not request.session and "cognito_session" not in own
+    is_flat = is_flat and (has_own_keys or SESSION_SECTION + session not in config)
     # A key that stands in the profile itself wins over the session's: it is changed where it is.
     in_profile = {name for name in request.keys if is_flat or PREFIX + name in own}
     profile_changes = {PREFIX + name: request.keys[name] for name in request.keys if name in in_profile}
@@ -357,7 +363,7 @@ def make_plan(request: Request, files: Files) -> Plan:
     pool = request.keys.get("identity_pool_id") or str({**own, **shared}.get("cognito_identity_pool_id", ""))
     region = request.region or ("" if own.get("region") else pool.partition(":")[0])
     if region:
-        _check_line("region", region)
+        check_region(region, "region")
         profile_changes["region"] = region
     if not is_flat:
         profile_changes["cognito_session"] = session
@@ -366,7 +372,8 @@ def make_plan(request: Request, files: Files) -> Plan:
     settings = _settings_of(changes, config, files)
     is_new = not any(key.startswith(PREFIX) for key in {*own, *shared})
     if is_new and settings.provider is not None and _needs_redirect_uri_of_its_own(settings):
-        session_changes[f"{PREFIX}redirect_uri"] = redirect_uri_of_its_own(settings.provider)
+        keys = profile_changes if is_flat else session_changes
+        keys[f"{PREFIX}redirect_uri"] = redirect_uri_of_its_own(settings.provider)
         settings = _settings_of(changes, config, files)
     return Plan(changes, settings)
 
@@ -495,17 +502,41 @@ def _check_name(session: str) -> None:
         raise ConfigurationError(f"{session!r} cannot be the name of a [cognito-session]", remedy="Change --session")
 
 
-def _check_value(name: str, value: str) -> None:
+def check_region(value: str, shown: str = "--region") -> None:
+    """Refuse what cannot be the name of an AWS region.
+
+    Args:
+        shown: what the message calls it.
+
+    Raises:
+        ConfigurationError: it cannot.
+    """
+    if not _REGION.match(value):
+        raise ConfigurationError(f"{shown} must be the name of a region, such as eu-west-1, and not {value!r}")
+
+
+def check_value(name: str, value: str, shown: str = "") -> None:
+    """Refuse a value that its key cannot hold, or that some reader of the file would take for another one.
+
+    Args:
+        name: the key without its prefix.
+        shown: what the message calls it, such as the flag that the user has typed; default is the key.
+
+    Raises:
+        ConfigurationError: it is refused, or there is no such key.
+    """
     key = KEYS.get(name)
     if key is None or name == "session":
         raise ConfigurationError(
             f"There is no key {PREFIX}{name}", remedy="The keys are listed by: cognito-federation explain --keys"
         )
-    _check_line(key.full_name, value, in_quotes=name.endswith("_command"))
+    shown = shown or key.full_name
+    _check_line(shown, value, in_quotes=name.endswith("_command"))
     try:
         key.read(value)
     except BadValue as bad:
-        raise ConfigurationError(f"{key.full_name} {bad}") from None
+        is_whole = bad.instead and not re.search(r"[A-Z]{2}", bad.instead)  # capitals are the user's to replace
+        raise ConfigurationError(f"{shown} {bad}", remedy=f"Use: {bad.instead}" if is_whole else "") from None
 
 
 def _check_line(name: str, value: str, *, in_quotes: bool = False) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ..cache.base import Store
@@ -12,6 +12,7 @@ from ..config.loader import read_config
 from ..config.settings import Settings, profile_section
 from ..config.writer import read_text, update_text, with_section
 from ..errors import CognitoFederationError, ConfigurationError
+from ..messages import wrapped
 from ..oidc.client import OIDCClient
 
 Severity = Literal["ok", "note", "skipped", "warning", "error"]
@@ -69,6 +70,16 @@ class CheckResult:
         mark = self.severity.upper() if self.severity == "error" else self.severity
         text = f"{self.what}. {self.remedy}" if self.remedy else self.what
         return f"{mark:8}{self.check}: {' '.join(text.split())}"
+
+    def lines(self, width: int) -> list[tuple[str, str]]:
+        """The finding for a terminal: lines of a mark and a text. A command stays on one line, to be copied whole.
+
+        Args:
+            width: columns of the terminal.
+        """
+        mark = self.severity.upper() if self.severity == "error" else self.severity
+        first, *others = wrapped(f"{self.check}: {self.what}", self.remedy, width - 9)
+        return [(mark, first), *(("", each) for each in others)]
 
     def document(self) -> dict[str, Any]:
         """The finding for programs."""
@@ -128,8 +139,19 @@ def in_order(findings: Iterable[CheckResult]) -> list[CheckResult]:
         else each
         for each in found
     ]
+    errors = [each for each in shown if each.severity == "error"]
+    shown = [_without_cause(each, errors) if each.severity == "note" else each for each in shown]
     once = [each for number, each in enumerate(shown) if each not in shown[:number]]
     return sorted(once, key=lambda finding: -_RANK[finding.severity])
+
+
+def _without_cause(note: CheckResult, errors: Iterable[CheckResult]) -> CheckResult:
+    """A note that repeats an error above it, without the repetition."""
+    for error in errors:
+        before, found, _ = note.what.partition(f": {error.what}")
+        if found:
+            return replace(note, what=f"{before}, for the reason above", remedy="")
+    return note
 
 
 #: The checks that show what a user's program would, and not why.

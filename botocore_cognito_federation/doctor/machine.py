@@ -78,8 +78,7 @@ def places(context: CheckContext) -> Iterator[CheckResult]:
         files = FileStore(default_directory(environ))
         why = files.why_unusable()
         if why is not None:
-            remedy = "Give it back to this user (chown), or set COGNITO_FEDERATION_CACHE_DIR"
-            yield CheckResult("store", "warning", f"{why}, so each call starts anew", remedy)
+            yield CheckResult("store", "warning", f"{why.what}, so each call starts anew", why.remedy)
         yield from _locks(context, files)
     where = Files.of(environ)
     for path in dict.fromkeys(

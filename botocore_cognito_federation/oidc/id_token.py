@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import cryptography  # noqa: F401 - PyJWT can be imported without it, and then takes no key
 import jwt
 
 from .._util.http import HttpClient

@@ -93,6 +93,9 @@ class PrivatePage:
         address: http or https, a secret.
         environ: the process environment, for the place of temporary files.
 
+    Attributes:
+        settled: set when a browser has been at the address, or the program that should open one has ended.
+
     Raises:
         OSError: on entering, the file cannot be made.
     """
@@ -102,6 +105,7 @@ class PrivatePage:
             raise ValueError("not an address for a browser")
         self._address = address
         self._environ = environ
+        self.settled = threading.Event()
         self._path = ""
         self._removed = False
         self._cleanup = contextlib.ExitStack()
@@ -233,6 +237,7 @@ class BrowserLauncher:
         """Note that the browser has fetched the address: the file has done its duty."""
         page = self._page
         if page is not None:
+            page.settled.set()
             page.remove()
 
 
@@ -253,7 +258,7 @@ def open_browser(
         filled = [word.replace("%s", page.uri) for word in command]
         argv = filled if filled != list(command) else [*filled, page.uri]
         try:
-            return _launched(argv, environ)
+            return _launched(argv, environ, page.settled)
         except OSError:
             raise ConfigurationError(
                 f"The browser command {command[0]!r} cannot be started", remedy="Check --browser-command"
@@ -264,12 +269,14 @@ def open_browser(
     if not sys.executable or getattr(sys, "frozen", False):
         return webbrowser.open(page.uri)
     try:
-        return _launched([sys.executable, "-I", "-c", _WEBBROWSER, page.uri], environ)
+        return _launched([sys.executable, "-I", "-c", _WEBBROWSER, page.uri], environ, page.settled)
     except OSError:
         return False
 
 
-def _launched(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
+def _launched(argv: Sequence[str], environ: Mapping[str, str], settled: threading.Event) -> bool:
+    """Start a launcher and wait until it has ended, a browser has fetched the page, or it counts as a browser."""
+    settled.clear()
     process = subprocess.Popen(
         argv,
         stdin=subprocess.DEVNULL,
@@ -278,11 +285,16 @@ def _launched(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
         env=dict(environ),
         start_new_session=True,  # Ctrl-C at our terminal ends the sign-in, not the browser
     )
-    try:
-        return process.wait(LAUNCH_TIME) == 0
-    except subprocess.TimeoutExpired:
-        threading.Thread(target=process.wait, name="cognito-federation-browser", daemon=True).start()
-        return True
+    ended = threading.Event()
+
+    def wait_for_end() -> None:
+        process.wait()
+        ended.set()
+        settled.set()
+
+    threading.Thread(target=wait_for_end, name="cognito-federation-browser", daemon=True).start()
+    settled.wait(LAUNCH_TIME)
+    return not ended.is_set() or process.returncode == 0
 
 
 #: Seconds the desktop has to say which browser is its default.

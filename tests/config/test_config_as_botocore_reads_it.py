@@ -88,10 +88,10 @@ def files_with(directory: Path, content: bytes) -> Files:
     return Files(str(directory / "config"), str(directory / "credentials"))
 
 
-def configured(files: Files, profile: str) -> None:
+def configured(files: Files, profile: str, session: str | None = None) -> None:
     program = os.path.join(os.path.dirname(files.config), "cognito-federation")
     store = MemoryStore()
-    write_plan(make_plan(Request(profile, None, KEYS, None, program), files), files, store)
+    write_plan(make_plan(Request(profile, session, KEYS, None, program), files), files, store)
 
 
 def seen(path: str) -> dict[str, Any]:
@@ -99,14 +99,18 @@ def seen(path: str) -> dict[str, Any]:
 
 
 @settings(deadline=None, max_examples=400, suppress_health_check=list(HealthCheck))
-@given(content=contents(), profile=st.sampled_from(["dev", "default", "new"]))
+@given(
+    content=contents(),
+    profile=st.sampled_from(["dev", "default", "new"]),
+    asked=st.sampled_from([None, "dev", "shared"]),
+)
 def test_a_change_is_refused_and_the_file_left_or_botocore_reads_the_old_and_the_new_settings(
-    content: bytes, profile: str
+    content: bytes, profile: str, asked: str | None
 ) -> None:
     with tempfile.TemporaryDirectory() as place:
         files = files_with(Path(place), content)
         try:
-            configured(files, profile)
+            configured(files, profile, asked)
         except CognitoFederationError:
             assert Path(files.config).read_bytes() == content
             assert {each.name for each in Path(place).iterdir()} == {"config", "cognito-federation"}
@@ -116,9 +120,10 @@ def test_a_change_is_refused_and_the_file_left_or_botocore_reads_the_old_and_the
         before = seen(str(Path(place) / "before"))
     own = after["profiles"].pop(profile)
     old = before["profiles"].pop(profile, {})
-    session = own["cognito_session"]
-    section = after.pop(f"cognito-session {session}", {})
-    old_session = before.pop(f"cognito-session {session}", {})
+    session = own.get("cognito_session")
+    assert session or not asked
+    section = after.pop(f"cognito-session {session}", {}) if session else {}
+    old_session = before.pop(f"cognito-session {session}", {}) if session else {}
     assert after == before
     assert own["credential_process"].endswith(f"credential-process --profile {profile}")
     written = {"cognito_session", "credential_process", "region", "cognito_identity_pool_id", "cognito_provider"}
@@ -143,7 +148,8 @@ def test_a_file_that_botocore_reads_with_no_default_section_can_be_changed(conte
             assume(False)
         assume(b"[DEFAULT]" not in content)
         configured(files, "brand-new")
-        assert load_config(files.config)["profiles"]["brand-new"]["cognito_session"] == "brand-new"
+        found = load_config(files.config)["profiles"]["brand-new"]
+        assert {name: found[f"cognito_{name}"] for name in KEYS} == KEYS
 
 
 INDENTED = """[profile dev]
@@ -163,7 +169,7 @@ def test_an_indented_profile_is_changed_in_its_own_indentation(tmp_path: Path) -
     configured(files, "dev")
     text = Path(files.config).read_text()
     assert text.count("credential_process") == 1
-    assert "\n  cognito_session = dev\n" in text
+    assert "\n  cognito_provider = guest\n" in text
     profiles = load_config(files.config)["profiles"]
     assert profiles["dev"]["s3"] == {"max_concurrent_requests": "20"}
     assert profiles["dev"]["credential_process"].startswith(str(tmp_path))
@@ -281,7 +287,7 @@ def test_a_value_with_a_percent_sign_inside_is_written_and_comes_back(tmp_path: 
     program = str(tmp_path / "cognito-federation")
     keys = {"identity_pool_id": POOL, "token_url": "https://tokens.example.com/a%20b", "login_key": "x.example.com"}
     write_plan(make_plan(Request("dev", None, keys, None, program), files), files, MemoryStore())
-    assert load_config(files.config)["cognito-session dev"]["cognito_token_url"].endswith("/a%20b")
+    assert load_config(files.config)["profiles"]["dev"]["cognito_token_url"].endswith("/a%20b")
 
 
 def test_a_file_that_no_tool_parses_is_said_by_configure_also_of_the_credentials_file(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
@@ -212,13 +213,13 @@ def test_on_a_terminal_it_asks_shows_present_values_and_retains_them_on_enter(ho
     )
     os.close(theirs)
     shown = b""
-    for question in (b"Identity pool ID [", b"Identity provider (", b"OAuth client ID [", b"Sign in now?"):
+    for question in (b"Identity pool ID [", b"Identity provider [", b"OAuth client ID [", b"Sign in now?"):
         while question not in shown:
             shown += os.read(own_end, 1000)
         os.write(own_end, b"n\n" if question.startswith(b"Sign") else b"\n")
     assert process.wait(60) == 0
     os.close(own_end)
-    assert f"Identity pool ID [{home.world.pool_id}]".encode() in shown
+    assert f"[{home.world.pool_id}]".encode() in shown
     assert b"OAuth client ID [native]" in shown
     assert home.config.read_text() == before
 
@@ -237,3 +238,93 @@ def test_a_profile_that_holds_its_keys_itself_is_changed_in_place_and_stays_sign
     assert f"credential_process = {program} credential-process --profile dev\n" in text
     for option in more[1:]:
         assert f"cognito_{option.replace('=', ' = ')}\n" in text
+
+
+class Typist:
+    """Types answers on a terminal, each once its question is shown."""
+
+    def __init__(self, home: SignInHome, *words: str) -> None:
+        self._end, theirs = os.openpty()
+        self._process = home.start(*words, stdin=theirs, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        self.shown = b""
+
+    def answers(self, question: str, answer: str) -> None:
+        while not (question.encode() in self.shown and self.shown.endswith((b": ", b"]: "))):
+            self.shown += os.read(self._end, 1000)
+        self._before, self.shown = getattr(self, "_before", b"") + self.shown, b""
+        os.write(self._end, answer.encode() + b"\n")
+
+    def ends(self) -> tuple[int, str]:
+        """The exit code, and all that was shown."""
+        with contextlib.suppress(OSError):
+            while data := os.read(self._end, 1000):
+                self.shown += data
+        os.close(self._end)
+        return self._process.wait(60), (self._before + self.shown).decode()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are POSIX")
+def test_a_bare_configure_offers_what_there_is_checks_each_answer_and_asks_again(
+    home: SignInHome, program: Path
+) -> None:
+    home.config.write_text("[profile other]\nregion = eu-west-1\ncognito_identity_pool_id = x\n")
+    home.environ["AWS_PROFILE"] = ""
+    typist = Typist(home, "configure", "--command", str(program), "--redirect-ports", "0")
+    typist.answers("Profile [", "dev")
+    typist.answers("Identity pool ID (", "mars")
+    typist.answers("Identity pool ID (", home.world.pool_id)
+    typist.answers("Identity provider (", "127.0.0.1:9")
+    typist.answers("OAuth client ID (", "native")
+    typist.answers("Change the answers?", "")
+    typist.answers("Identity pool ID [", "")
+    typist.answers("Identity provider [", home.provider.issuer)
+    typist.answers("OAuth client ID [", "")
+    typist.answers("Sign in now?", "n")
+    code, shown = typist.ends()
+    assert code == 0, shown
+    assert "Profiles that this tool manages: other" in shown
+    assert "This must be REGION:GUID, such as eu-west-1:1" in shown
+    assert f"cognito_identity_pool_id = {home.world.pool_id}\n" in home.config.read_text()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are POSIX")
+def test_a_client_secret_is_asked_for_without_showing_it(home: SignInHome, program: Path) -> None:
+    assert configure(home, program).code == 0
+    words = ("configure", "--profile", "dev", "--command", str(program), "--no-input", "--client-secret-stdin")
+    typist = Typist(home, *words)
+    typist.answers("Client secret (not shown)", "s3cret")
+    code, shown = typist.ends()
+    assert code == 0, shown
+    assert "s3cret" not in shown
+    assert "is stored (cognito_cache = file)" in shown
+
+
+def test_a_profile_with_a_sign_in_of_its_own_gets_no_section_which_other_sdks_warn_about(
+    home: SignInHome, program: Path
+) -> None:
+    home.config.write_text("")
+    words = ("--identity-pool-id", home.world.pool_id, "--provider", home.provider.issuer, "--client-id", "native")
+    done = home.run("configure", "--profile", "dev", "--command", str(program), *words)
+    assert done.code == 0, done.err
+    assert home.config.read_text().count("[") == 1
+    assert home.run("configure", "--profile", "dev", "--command", str(program), *words).err.startswith("Nothing to")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ((), 2, "Give --identity-pool-id REGION:GUID, --provider NAME and --client-id ID"),
+        (("--provider", "google"), 2, "--identity-pool-id REGION:GUID is missing"),
+        (("--identity-pool-id", "mars"), 4, "--identity-pool-id must be REGION:GUID"),
+        (("--region", "mars"), 4, "--region must be the name of a region, such as eu-west-1"),
+        (("--set", "identity_pool_id=mars"), 4, "cognito_identity_pool_id must be REGION:GUID"),
+    ],
+)
+def test_without_a_terminal_flags_that_are_missing_or_wrong_are_named_as_flags(
+    home: SignInHome, program: Path, words: tuple[str, ...], code: int, said: str
+) -> None:
+    home.config.write_text("")
+    done = home.run("configure", "--profile", "dev", "--command", str(program), *words)
+    assert done.code == code
+    assert said in done.err

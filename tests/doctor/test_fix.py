@@ -131,6 +131,19 @@ def test_causes_come_before_effects_and_errors_before_all() -> None:
     ]
 
 
+def test_a_note_does_not_repeat_the_error_that_it_is_an_effect_of() -> None:
+    found = [
+        CheckResult("helper run", "error", "The line ends with status 3: Not signed in. Run: login", "", 3),
+        CheckResult("sign-in", "error", "Not signed in", "Run: login", 3),
+        CheckResult("credential_process", "note", "It failed 3 s ago: Another thing"),
+    ]
+    assert [each.what for each in in_order(found)] == [
+        "Not signed in",
+        "The line ends with status 3, for the reason above",
+        "It failed 3 s ago: Another thing",
+    ]
+
+
 def test_the_document_has_the_members_that_the_page_lists() -> None:
     fix = Fix("demo", {"region": None})
     document = report_document("demo", [CheckResult("client", "error", "x", "y", 4, fix)])
@@ -167,3 +180,14 @@ def test_a_file_that_is_a_link_stays_one_its_mode_stays_and_foreign_text_moves_n
     assert broken.config.is_symlink()
     assert target.stat().st_mode & 0o777 == 0o640
     assert "region = eu-west-1" in target.read_text()
+
+
+def test_on_a_terminal_a_finding_is_wrapped_and_a_command_stays_on_one_line() -> None:
+    command = "Run: cognito-federation login --profile " + "long-name-" * 8
+    lines = CheckResult("sign-in", "error", "one two three " * 10, command).lines(80)
+    assert [mark for mark, _ in lines] == ["ERROR", *[""] * (len(lines) - 1)]
+    assert lines[-1][1] == command
+    assert all(len(text) <= 71 for _, text in lines[:-1])
+    advice = CheckResult("store", "warning", "what", "Give it back to this user " * 5).lines(80)
+    assert len(advice) > 2
+    assert all(len(text) <= 71 for _, text in advice)

@@ -5,6 +5,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,6 +112,15 @@ def test_a_command_that_is_not_there_is_a_configuration_error(page: PrivatePage)
 def test_a_browser_that_keeps_running_counts_as_opened(page: PrivatePage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("botocore_cognito_federation.sign_in.browser.LAUNCH_TIME", 0.1)
     assert open_browser(page, command=[sys.executable, "-c", "import time; time.sleep(1)"])
+
+
+def test_a_browser_that_keeps_running_is_not_waited_for_once_it_has_fetched_the_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("botocore_cognito_federation.sign_in.browser.LAUNCH_TIME", 60)
+    with BrowserLauncher(command=[sys.executable, "-c", "import time; time.sleep(20)"]) as launcher:
+        threading.Timer(0.05, launcher.arrived).start()
+        assert launcher.open(URL)
 
 
 def test_the_browser_variable_is_respected_and_stdout_stays_clean(

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cli.app import app
 from botocore_cognito_federation.demo.world import World
+from botocore_cognito_federation.errors import StorageError
 from tests.home import rewritten
 from tests.servers.oidc_provider import OidcProvider
 from tests.sign_in.home import SignInHome
@@ -103,7 +104,7 @@ def test_a_cache_that_cannot_be_written_renews_nothing(home: SignInHome, monkeyp
     home.login()
     for name, value in home.environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(FileStore, "why_unusable", lambda _: "It cannot be written")
+    monkeypatch.setattr(FileStore, "why_unusable", lambda _: StorageError("It cannot be written"))
     shown = CliRunner().invoke(app, ["status"]).output
     assert "renews itself" not in shown
     assert "the cache cannot be written, so nothing renews it" in shown

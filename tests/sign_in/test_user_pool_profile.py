@@ -196,7 +196,7 @@ import os, time
 real = time.time
 time.time = lambda: real() + {ahead}
 from botocore_cognito_federation.factory import fetcher_for
-from botocore_cognito_federation.config.loader import load_settings
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.factory import store_for
 settings = load_settings("dev")
 print(fetcher_for(settings, store=store_for(settings, os.environ)).credentials().identity_id)

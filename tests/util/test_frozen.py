@@ -68,7 +68,7 @@ def test_a_program_in_a_zip_archive_says_that_botocore_needs_files(home: Home, t
     (source / "__main__.py").write_text(MAIN)
     archive = tmp_path / "program.pyz"
     zipapp.create_archive(source, archive)
-    for words in (("credential-process", "--profile", "demo"), ("whoami", "--profile", "demo")):
+    for words in (("export", "--profile", "demo"), ("whoami", "--profile", "demo")):
         done = finished(home.spawn([sys.executable, "-I", str(archive), *words], {}, text=True))
         assert f"The program runs from the archive {archive}, and botocore reads its data from files only" in done.err
         assert done.code in (1, 4)

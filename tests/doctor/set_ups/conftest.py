@@ -53,8 +53,9 @@ def shared(_clean_environment: None, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def place(shared: Shared, tmp_path: Path) -> Iterator[Place]:
+def place(shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     world, op = shared.world, shared.op
+    monkeypatch.setenv("SSL_CERT_FILE", shared.facts["ca"])  # Cognito trusts the authority; the place does not
     world.forget_identities()
     made = Place(tmp_path / "home", world, op, dict(shared.facts))
     yield made

@@ -248,7 +248,7 @@ ROWS = (
     ),
     SetUp(
         "what answers is not AWS",
-        r"not AWS",
+        r"not come from AWS",
         ByHand(r"network|HTTPS_PROXY|endpoint", _over),
         prepare=_fault("cognito-identity", status=404, empty_body=True),
         config=JOB,

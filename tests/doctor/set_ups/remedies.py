@@ -246,9 +246,9 @@ _FORMS: tuple[tuple[str, _Form], ...] = (
     (rf"[Ss]et (?P<name>{_VARIABLE}) ?= ?(?P<value>\S+)", _set_variable),
     (rf"(?:[Ss]et|[Aa]dd|[Ww]rite) (?P<key>{_KEY}) = (?P<value>.+?) (?:in|to) {_TITLE} (?:in|of) {_OF_FILE}", _set_key),
     (rf"(?:[Ss]et|[Aa]dd|[Ww]rite) (?P<key>{_KEY}) = (?P<value>\S*[^\s.,;:])", _set_key),
+    (r"[Rr]emove the file (?P<file>/\S+)", _remove_file),
     (r"[Rr]emove (?P<section>\[[^\]]+\])(?: from (?P<file>\S+))?", _remove_section),
     (rf"[Rr]emove (?P<keys>{_KEY}(?:(?:, | and ){_KEY})*){_PLACE}", _remove_keys),
-    (r"[Rr]emove the file (?P<file>/\S+)", _remove_file),
 )
 
 

@@ -189,8 +189,8 @@ ROWS = (
     _discovery("no token endpoint", r"token_endpoint", r"provider|token_endpoint", discovery={"token_endpoint": None}),
     _discovery(
         "no authorization endpoint",
-        r"authorization_endpoint|device",
-        r"provider|cognito_grant|authorization_endpoint",
+        r"no authorization.endpoint",
+        r"provider|cognito_grant",
         discovery={"authorization_endpoint": None},
     ),
     _discovery(
