@@ -399,6 +399,11 @@ def print_heading(text: str) -> None:
     _print(click.style(shown_line(text), bold=True))
 
 
+def print_marked(mark: str, text: str) -> None:
+    """Print one line for people behind a mark of ours, which may have a colour."""
+    _print(mark + shown_line(text))
+
+
 def print_json(value: object) -> None:
     """Print a document as JSON: lossless, with everything escaped that cannot be printed."""
     text = json.dumps(value, indent=2, ensure_ascii=False)

@@ -35,10 +35,19 @@ from ..doctor import (
 from ..doctor.checks import run_checks
 from ..errors import StorageError
 from ..factory import default_directory, everything_stored, store_for
-from ..messages import login_command, shown_line, shown_time_or_none, shown_url, span
+from ..messages import login_command, shown_time_or_none, shown_url, span
 from ..sign_in.sessions import scopes_left_over
 from .account import settings_of_scope
-from .app import chosen_settings, json_option, print_data, print_json, print_line, profile_option, session_option
+from .app import (
+    chosen_settings,
+    json_option,
+    print_data,
+    print_json,
+    print_line,
+    print_marked,
+    profile_option,
+    session_option,
+)
 
 #: Notes older than this are obsolete.
 _NOTE_LIFE = 86_400
@@ -393,7 +402,7 @@ def _print_finding(finding: CheckResult) -> None:
         return print_line(finding.line)
     for mark, text in finding.lines(shutil.get_terminal_size().columns):
         colour = None if os.environ.get("NO_COLOR") else _COLOURS.get(mark)
-        click.echo(f"{click.style(f'{mark:8}', fg=colour, bold=mark == 'ERROR')}{shown_line(text)}")
+        print_marked(click.style(f"{mark:8}", fg=colour, bold=mark == "ERROR"), text)
 
 
 def _fixed(findings: list[CheckResult], *, yes: bool) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import identity_providers
 from .._fast_path import expanded, state_of_file
+from .._util.files import read_regular_file
 from .._util.urls import check_endpoint, configured_endpoint, is_true
 from ..errors import ConfigurationError
 from .keys import (
@@ -122,8 +123,7 @@ def _refuse_keys_in_credentials_file(profile: str, config_file: str, environ: Ma
     """
     path = expanded(environ.get("AWS_SHARED_CREDENTIALS_FILE") or os.path.join("~", ".aws", "credentials"))
     try:
-        with open(path, "rb") as file:
-            may_have_one = PREFIX.encode() in file.read().lower()
+        may_have_one = PREFIX.encode() in read_regular_file(path).lower()
     except OSError:
         return  # botocore does without it too
     found = [key for key in known_sections(path).get(profile, ()) if key.startswith(PREFIX)] if may_have_one else ()

@@ -65,13 +65,13 @@ def test_nothing_is_written_without_a_word(broken: Home) -> None:
 
 def test_the_changes_are_shown_and_only_they_are_written(broken: Home) -> None:
     before = broken.config.read_text()
-    shown = doctor(broken, "--fix", "--yes").err.decode()
+    shown = doctor(broken, "--fix", "--yes").err
     assert '- region = "eu-west-1"' in shown
     assert "+ region = eu-west-1" in shown
     wanted = before.replace('"eu-west-1"', "eu-west-1").replace(" --format json", "")
     assert broken.config.read_text() == wanted
     assert read_config(str(broken.config))["profiles"]["demo"]["region"] == "eu-west-1"
-    assert b"need" not in doctor(broken, "--fix", "--yes").out
+    assert "need" not in doctor(broken, "--fix", "--yes").out
 
 
 def test_the_findings_after_the_fix_are_shown(broken: Home) -> None:
