@@ -14,8 +14,7 @@ from click.testing import CliRunner, Result
 
 from botocore_cognito_federation.cli import run as commands
 from botocore_cognito_federation.cli.app import app
-from botocore_cognito_federation.config.loader import load_settings
-from botocore_cognito_federation.config.profiles import load_session_settings
+from botocore_cognito_federation.config.profiles import load_session_settings, load_settings
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.errors import ConfigurationError
 from tests.servers.tool_cache import lacking
