@@ -267,7 +267,7 @@ def _session_section(layers: Layers, name: str, named_by: Origin) -> Mapping[str
         profile=layers.profile,
         full_config=layers.full_config,
         config_file=layers.config_file,
-        subject=_subject(layers),
+        subject=named_by.place if named_by.layer in ("flag", "environment") else _subject(layers),
         in_credentials=in_credentials,
     )
 

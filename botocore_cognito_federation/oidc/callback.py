@@ -209,7 +209,8 @@ class CallbackServer:
                     raise SignInFailedError("The sign-in was cancelled", remedy="Start it again when you are ready")
                 left = deadline - self._monotonic()
                 if left <= 0:
-                    raise _timed_out(timeout, self._request, self._redirect, self.port)
+                    sent = self._request if self._cookie is not None else None
+                    raise _timed_out(timeout, sent, self._redirect, self.port)
                 self._changed.wait(min(left, 0.25))  # short: Ctrl-C on Windows and `cancel` are seen between waits
                 due = [reminder for reminder in pending if self._is_due(reminder)]
             for reminder in due:
@@ -339,6 +340,7 @@ def when_the_page_shows_an_error(request: AuthorizationRequest, redirect: Redire
 def _timed_out(
     timeout: float, request: AuthorizationRequest | None, redirect: Redirect, port: int
 ) -> SignInFailedError:
+    # Without a request, no browser has been sent to the provider: its page cannot have shown anything.
     helps = f". {when_the_page_shows_an_error(request, redirect, port)}" if request is not None else ""
     return SignInFailedError(f"The sign-in was not finished within {timeout:g} seconds", remedy=f"Sign in again{helps}")
 

@@ -14,7 +14,9 @@ from click.testing import CliRunner, Result
 
 from botocore_cognito_federation.cli import run as commands
 from botocore_cognito_federation.cli.app import app
+from botocore_cognito_federation.config.profiles import load_session_settings, load_settings
 from botocore_cognito_federation.demo.serve import find_executable
+from botocore_cognito_federation.errors import ConfigurationError
 from tests.servers.tool_cache import lacking
 
 CONFIG = """
@@ -65,6 +67,20 @@ def test_the_profile_stands_before_the_command_behind_it_or_as_its_first_argumen
 ) -> None:
     done = run(*words)
     assert (done.exit_code, done.stdout.splitlines()[0]) == (0, "profile dev"), done.output
+
+
+def test_a_session_that_is_not_there_is_named_with_the_flag_or_variable_that_names_it(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said() -> str:
+        with pytest.raises(ConfigurationError) as caught:
+            load_session_settings("nope")
+        return str(caught.value)
+
+    assert said().startswith(f"--session names cognito_session = 'nope', but {config} has no [cognito-session nope]")
+    monkeypatch.setenv("COGNITO_FEDERATION_SESSION", "nope")
+    with pytest.raises(ConfigurationError, match="COGNITO_FEDERATION_SESSION names cognito_session = 'nope'"):
+        load_settings("dev")
 
 
 @pytest.mark.parametrize("words", [("explain", "dev", "-p", "data"), ("-p", "data", "explain", "dev")], ids=" ".join)

@@ -327,12 +327,17 @@ def test_a_second_round_sends_the_waiting_browser_on(server: CallbackServer, bro
     assert server.wait(5) == "code-2"
 
 
-def test_a_timeout_without_a_browser_names_the_redirect_to_register(server: CallbackServer) -> None:
+def test_a_timeout_names_the_redirect_to_register_once_a_browser_has_been_sent_to_the_provider(
+    server: CallbackServer,
+) -> None:
     server.expect(REQUEST)
+    with pytest.raises(SignInFailedError, match=r"within 0\.05 seconds\. Sign in again$"):
+        server.wait(0.05)
+    Browser(server).start()
     with pytest.raises(SignInFailedError, match=r"register http://127\.0\.0\.1/callback \(with any port\) there"):
         server.wait(0.05)
     with CallbackServer(Redirect("127.0.0.1", "/callback", (free_port(),))) as fixed:
-        fixed.expect(REQUEST)
+        Browser(fixed).start()
         with pytest.raises(SignInFailedError, match=rf"register http://127\.0\.0\.1:{fixed.port}/callback there"):
             fixed.wait(0.05)
 

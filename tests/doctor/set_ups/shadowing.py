@@ -36,6 +36,11 @@ def _elsewhere(place: Place) -> None:
 
 ROWS = (
     SetUp(
+        "a variable for the configuration file that is empty",
+        r"AWS_CONFIG_FILE is empty",
+        environ={"AWS_CONFIG_FILE": ""},
+    ),
+    SetUp(
         "AWS_ACCESS_KEY_ID in the environment",
         Dash(_SUCCEEDS),
         _OF_DOCTOR,
