@@ -76,7 +76,8 @@ def no_profile(
             remedy = f"Unset {variable}, or let it name your configuration file"
             return ConfigurationError(f"{what}. {variable} names that file", remedy=remedy)
         return ConfigurationError(what, remedy=configure_command(name))
-    near = near_header(config_file, f"profile {name}", PREFIX)
+    quoted = f'"{name}"' if " " in name else name  # botocore splits a header as a shell does
+    near = near_header(config_file, f"profile {quoted}", PREFIX)
     if near is not None:
         return ConfigurationError(f"{what}; {near.found}", remedy=near.remedy)
     close = difflib.get_close_matches(name, full_config.get("profiles", {}), n=1, cutoff=0.6)

@@ -82,7 +82,8 @@ def test_a_bad_token_is_refused_in_one_line_that_says_why(home, flaw, code, says
 @pytest.mark.parametrize("flaw", ["expired", "other-key"])
 def test_a_refused_token_names_the_source_that_must_bring_another(home, flaw):
     home.world.write_token(home.path, flaw=flaw)
-    assert f"Let what writes cognito_token_file {home.path / 'token'} renew it" in home.ask().refused(REFUSED)
+    line = home.ask().refused(REFUSED)
+    assert f"Make the program that writes cognito_token_file {home.path / 'token'} renew it" in line
 
 
 def test_a_refused_token_of_another_user_does_not_lose_the_cached_credentials(warm):
@@ -272,12 +273,12 @@ def config_error(home: Home, profile: str = "bad") -> str:
 @pytest.mark.parametrize(
     ("keys", "says"),
     [
-        ({"cognito_identity_pol_id": "x"}, "Did you mean cognito_identity_pool_id?"),
-        ({"cognito_sesion": "x"}, "Did you mean cognito_session?"),
-        ({"cognito_token_flie": "x"}, "Did you mean cognito_token_file?"),
+        ({"cognito_identity_pol_id": "x"}, "Write cognito_identity_pool_id instead of cognito_identity_pol_id"),
+        ({"cognito_sesion": "x"}, "Write cognito_session instead of cognito_sesion"),
+        ({"cognito_token_flie": "x"}, "Write cognito_token_file instead of cognito_token_flie"),
         ({"cognito_zzz": "x"}, "explain --keys"),
-        ({"cognito_session": "dmeo"}, "Did you mean demo?"),
-        ({"cognito_session": "nothing-like-it"}, "configure --session nothing-like-it"),
+        ({"cognito_session": "dmeo"}, "Write cognito_session = demo"),
+        ({"cognito_session": "nothing-like-it"}, "[cognito-session nothing-like-it]"),
         ({"cognito_identity_pool_id": "not a pool"}, "REGION:GUID"),
         ({"cognito_identity_pool_id": "eu-west-1:" + "a" * 60}, "REGION:GUID"),
         ({"cognito_role_arn": "arn:aws:iam::1:role/x"}, "role ARN"),
@@ -318,7 +319,7 @@ def test_contradicting_keys_are_named_together_with_both_places(home):
 @pytest.mark.parametrize(
     ("section", "key", "says"),
     [
-        ("cognito-session s", "cognito_session", "unknown key"),
+        ("cognito-session s", "cognito_session", "which only a profile may have. Remove cognito_session"),
         ("cognito-session s", "client_id", "Write cognito_client_id"),
         ("cognito-session s", "role_arn", "Write cognito_role_arn"),
     ],
@@ -421,23 +422,27 @@ def in_file(home: Home, old: str, new: str) -> None:
     [
         ("session-cognito demo", "[session-cognito demo]"),
         ("cognito_session demo", "[cognito_session demo]"),
-        ("cognito-session  demo", "it with more spaces"),
+        ("cognito-session  demo", "[cognito-session demo]"),
         ('cognito-session "demo"', '[cognito-session "demo"]'),
     ],
 )
 def test_a_misspelt_section_title_is_shown_next_to_the_right_one(inside, here, title, shown):
     in_file(inside, "[cognito-session demo]", f"[{title}]")
-    assert f"Write [cognito-session demo] instead of {shown} there" in here().refused(CONFIGURATION)
+    line = here().refused(CONFIGURATION)
+    assert f" begins {shown}. Change line " in line
+    assert line.endswith("to: [cognito-session demo]")
 
 
 def test_a_profile_section_without_the_word_profile_is_named(inside, here):
     in_file(inside, "[profile demo]", "[demo]")
-    assert "Write [profile demo] instead of [demo] there" in here().refused(CONFIGURATION)
+    line = here().refused(CONFIGURATION)
+    assert "line 1 begins [demo]. Change line 1 of " in line
+    assert line.endswith("to: [profile demo]")
 
 
 def test_a_profile_name_with_a_space_must_stand_in_quotes_and_so_it_does_in_the_remedy(inside, here):
     in_file(inside, "[profile demo]", "[profile my demo]")
-    assert 'Write [profile "my demo"] there' in here("my demo").refused(CONFIGURATION)
+    assert here("my demo").refused(CONFIGURATION).endswith('to: [profile "my demo"]')
     assert "--profile 'it'\"'\"'s mine'" in here("it's mine").refused(CONFIGURATION)
 
 
@@ -452,8 +457,8 @@ def test_a_config_that_is_no_readable_file_is_not_taken_for_one_without_the_prof
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("cognito_provider =", "  cognito_provider =", "let every key begin its line"),
-        ("\ncognito_provider =", "  # ours\ncognito_provider =", "put comments on lines of their own"),
+        ("cognito_provider =", "  cognito_provider =", "Remove the spaces in front of line 32"),
+        ("\ncognito_provider =", "  # ours\ncognito_provider =", "has a comment behind it"),
     ],
 )
 def test_what_a_file_makes_part_of_a_value_is_said(inside, here, old, new, says):
@@ -465,7 +470,7 @@ def test_what_a_file_makes_part_of_a_value_is_said(inside, here, old, new, says)
 
 def test_a_value_in_quotes_is_refused_where_they_would_be_part_of_it(inside, here):
     inside.profile("bad", cognito_token_file=f'"{inside.token}"')
-    assert "Write it without quotes" in here("bad").refused(CONFIGURATION)
+    assert f"Write cognito_token_file = {inside.token} in" in here("bad").refused(CONFIGURATION)
 
 
 def test_an_endpoint_variable_that_is_no_url_is_a_mistake_of_the_configuration(inside, here, monkeypatch):

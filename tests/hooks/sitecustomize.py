@@ -59,14 +59,22 @@ def _replaced(source, target, **more):
 def _stop_in_the_product() -> None:
     """Points that are steps of the product, and not writes."""
     from botocore_cognito_federation import fetcher as federation
-    from botocore_cognito_federation.cache import credentials as cache
     from botocore_cognito_federation.cache import file as files
+    from botocore_cognito_federation.cache.base import CREDENTIALS
+    from botocore_cognito_federation.cli import quick
 
+    def write(store, kind, *arguments, _write=files.FileStore.write, **more):
+        _write(store, kind, *arguments, **more)
+        if kind == CREDENTIALS:
+            reach("credentials.stored")  # before the last look for a sign-out
+
+    files.FileStore.write = write
     for owner, method, name in (
         (federation.CredentialFetcher, "_login", "token.obtained"),
         (federation.CredentialFetcher, "_exchange", "exchange.done"),
-        (cache.CredentialCache, "put", "credentials.stored"),
         (files, "lock_file", "lock.taken"),
+        (quick, "_login", "token.obtained"),
+        (quick, "_exchanged", "exchange.done"),
     ):
         setattr(owner, method, _then(getattr(owner, method), name))
 
