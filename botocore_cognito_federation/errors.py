@@ -14,18 +14,102 @@ import functools
 import inspect
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from botocore.exceptions import CredentialRetrievalError
 
 if TYPE_CHECKING:
-    from .messages import SignInAgain
+    from .config.settings import Settings
 
 #: Maximum number of characters of `what`, and of `remedy`.
 _LONGEST = 2000
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class SignInAgain:
+    """The remedy "sign in again", for code that does not know the configuration and so not the command.
+
+    Attributes:
+        then: text that follows the command.
+    """
+
+    then: str = ""
+
+    def by(self, command: str, *, profile: str | None = None) -> str:
+        """The remedy, with the command that signs in.
+
+        Args:
+            command: that command.
+            profile: whose sign-in it is, where a program has called `login` and takes arguments instead of flags.
+        """
+        return f"Run: {command}{self.then}"
+
+    def __str__(self) -> str:
+        return f"Sign in again: cognito-federation login{self.then}"
+
+
+SIGN_IN_AGAIN = SignInAgain()
+
+
+@dataclass(frozen=True)
+class SignInAnotherWay(SignInAgain):
+    """The remedy that is another way to sign in, of those that the provider offers and this place may have.
+
+    Attributes:
+        ways: ``browser``: one that comes back to this machine; ``device``: a code on any device; ``paste``: the
+            redirected address typed in. A terminal is the last resort of every place.
+    """
+
+    ways: tuple[Literal["browser", "device", "paste"], ...] = ()
+
+    def by(self, command: str, *, profile: str | None = None) -> str:
+        """See `SignInAgain.by`."""
+        if profile is None:
+            named = {
+                "browser": f"{command} --no-browser",
+                "device": f"{command} --use-device-code",
+                "paste": f"{command} --remote",
+            }
+            return f"Run: {', or '.join(named[way] for way in self.ways) or command}{self.then or ' in a terminal'}"
+        named = {
+            "browser": f"login({profile!r}, no_browser=True)",
+            "device": f"login({profile!r}, use_device_code=True)",
+            "paste": f"login({profile!r}, remote=True)",
+        }
+        called = "".join(f"{named[way]}, or " for way in self.ways)
+        return f"{'Call ' if called else ''}{called}{'run' if called else 'Run'} in a terminal: {command}"
+
+    def __str__(self) -> str:
+        return self.by("cognito-federation login")
+
+
+@dataclass(frozen=True)
+class SettingNames:
+    """The names of settings as the author of a configuration knows them: ``f"Set {names:flow} = enhanced"``.
+
+    Attributes:
+        prefix: ``cognito_`` for the keys of a profile; empty for the arguments of an application.
+        by_variable: the settings that a variable gives, which stands for the key then.
+    """
+
+    prefix: str = "cognito_"
+    by_variable: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, settings: Settings) -> SettingNames:
+        from .messages import of_an_application
+
+        by_variable = frozenset(name for name, origin in settings.origins.items() if origin.layer == "environment")
+        return cls("" if of_an_application(settings) else "cognito_", by_variable)
+
+    def __format__(self, name: str) -> str:
+        if name in self.by_variable:
+            return f"COGNITO_FEDERATION_{name.upper()}"
+        return f"{self.prefix}{name}"
 
 
 class CognitoFederationError(CredentialRetrievalError):

@@ -17,8 +17,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from .messages import SettingNames
-
 if TYPE_CHECKING:
     from .config.settings import Settings
     from .errors import TokenRefreshError
@@ -295,6 +293,8 @@ class Login:
         """
         provider = settings.provider
         if (provider is None or provider.token_kind == "id_token") and not token.claims:
+            from .errors import SettingNames
+
             raise _unusable(
                 "The login token is not a JWT, which identity pools take from OpenID Connect providers",
                 remedy="Send the provider's ID token; for Facebook or Amazon access tokens set"

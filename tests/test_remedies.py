@@ -5,9 +5,8 @@ from __future__ import annotations
 import pickle
 
 from botocore_cognito_federation.config.settings import Origin, Settings
-from botocore_cognito_federation.errors import SignInFailedError, reworded
+from botocore_cognito_federation.errors import SIGN_IN_AGAIN, SettingNames, SignInAgain, SignInFailedError, reworded
 from botocore_cognito_federation.identity_pool.errors import CallContext, explain
-from botocore_cognito_federation.messages import SIGN_IN_AGAIN, SettingNames, SignInAgain
 
 POOL = "eu-west-1:00000000-0000-4000-8000-000000000001"
 

@@ -78,10 +78,26 @@ def is_ours(command: str) -> bool:
     return is_this or bool(programs & {_NAME, _QUICK_NAME}) or (named and "credential-process" in command)
 
 
-def is_slow(words: Sequence[str]) -> bool:
-    """Whether the words of a ``credential_process`` start the console script where the quicker one stands beside it."""
-    scripts = [word for word in words if os.path.basename(word) == _NAME]
-    return any(True for script in scripts for _ in _quick_scripts(script))
+def quicker(launcher: Sequence[str]) -> list[str] | None:
+    """The words that start the quicker script of the installation that a line starts; None where none is quicker.
+
+    A line that starts anything else first, or Python with options that this tool has never written, stays as it is.
+
+    Args:
+        launcher: the words of the line that start this program; the first is a path.
+    """
+    program, *options = launcher
+    end = options[-2:] if options[-2:] == ["-m", _MODULE] else options[-1:]
+    if not options:
+        script, interpreter = program, _interpreter_for(program)
+    else:
+        of_python = os.path.basename(program).startswith("python")
+        written = frozenset({"-I", "-E", "-S"}).issuperset(options[: -len(end)])
+        script = os.path.join(os.path.dirname(program), _NAME) if len(end) == 2 else end[0]
+        interpreter = program if of_python and written else None
+    named = os.path.basename(script).removesuffix(".exe") in (_NAME, _QUICK_NAME)
+    found = _quick(interpreter, script) if named and interpreter is not None else None
+    return None if found == list(launcher) else found
 
 
 def _given(command: str) -> list[str]:
@@ -113,13 +129,10 @@ def _found() -> list[str]:
 
 def _isolated(program: str) -> list[str]:
     """The program started by its own interpreter with the caller's Python variables off, where that is possible."""
-    if os.name == "nt":
-        beside = os.path.dirname(os.path.abspath(program)) == os.path.dirname(os.path.abspath(sys.executable))
-        interpreter, arguments = (sys.executable if beside else None), ["-m", _MODULE]
-    else:
-        interpreter, arguments = _interpreter_of(program), [program]
+    interpreter = _interpreter_for(program)
     if interpreter is None:
         return [program]
+    arguments = ["-m", _MODULE] if os.name == "nt" else [program]
     return _quick(interpreter, program) or _first_that_runs(interpreter, arguments) or [program]
 
 
@@ -135,6 +148,14 @@ def _quick_scripts(program: str) -> Iterator[str]:
         script = os.path.realpath(os.path.join(os.path.dirname(path), _QUICK_NAME))
         if os.path.isfile(script) and _PLAIN.match(script):
             yield script
+
+
+def _interpreter_for(program: str) -> str | None:
+    """The Python that runs a console script; None where that is not known."""
+    if os.name != "nt":
+        return _interpreter_of(program)
+    beside = os.path.dirname(os.path.abspath(program)) == os.path.dirname(os.path.abspath(sys.executable))
+    return sys.executable if beside else None
 
 
 def _interpreter_of(script: str) -> str | None:

@@ -25,7 +25,7 @@ from .. import __version__
 from .._util import installation
 from .._util.processes import without_frozen_libraries
 from ..cache import STORES
-from ..config.configure import Files, helper_command, is_ours, is_slow
+from ..config.configure import Files, helper_command, is_ours, quicker
 from ..config.loader import known_config
 from ..config.settings import Settings, profile_section
 from ..errors import CognitoFederationError, ConfigurationError
@@ -155,12 +155,22 @@ def _static(line: HelperLine, context: CheckContext, configure: str, fix: Fix | 
         found_on = "this PATH" if not os.path.dirname(line.words[0]) else "this directory"
         what = f"{line.words[0]} is found on {found_on}, but programs started from elsewhere have another one"
         yield CheckResult(_CHECK, "warning", what, configure, fix=fix)
-    if is_slow(line.words):
-        yield CheckResult(_CHECK, "note", "It was written before there was a quicker line", configure, fix=fix)
+    faster = _quicker_line(line)
+    if faster is not None:
+        what = "It was written before there was a quicker line, which starts the same installation"
+        yield CheckResult(_CHECK, "note", what, configure, fix=Fix(context.profile, {_CHECK: faster}))
     elif not any(word in ("-I", "-E") for word in line.launcher) and installation.frozen_executable() is None:
         what = "It does not start Python with -I, so PYTHONPATH of the program that calls can reach it"
         yield CheckResult(_CHECK, "note", what, configure, fix=fix)
     yield CheckResult(_CHECK, "ok", f"{printable(command, 200)} can be started")
+
+
+def _quicker_line(line: HelperLine) -> str | None:
+    """The line with the quicker script of the same installation and the same arguments; None where there is none."""
+    if any(not word or set(word) & set(" \t\"'") for word in line.arguments):
+        return None
+    words = quicker([line.program, *line.launcher[1:]])
+    return None if words is None else " ".join([*words, *line.arguments])
 
 
 def _check_arguments(line: HelperLine, profile: str) -> None:

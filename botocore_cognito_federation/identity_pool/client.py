@@ -22,9 +22,9 @@ from botocore.loaders import JSONFileLoader, Loader
 from .. import __version__
 from .._util.urls import UnsafeURLError, is_loopback_url
 from ..credentials import FederatedCredentials
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, SettingNames
 from ..login_token import Login, algorithm_of
-from ..messages import SettingNames, of_an_application
+from ..messages import of_an_application
 from .aws import ATTEMPTS, CONNECT_TIMEOUT, READ_TIMEOUT, Answer, Clock, call, limit_answers
 from .errors import SKEW_WORTH_A_WORD, CallContext
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import Retry
+from ..errors import Retry, SettingNames
 from ..identity_providers import derive_login_key, pool_principal
-from ..messages import SET_CLOCK, SettingNames, printable, shell_command, span
+from ..messages import SET_CLOCK, printable, shell_command, span
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
-from ..errors import ConfigurationError, TemporaryError, TokenRefreshError
+from ..errors import ConfigurationError, SettingNames, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, decoded, parse_output
-from ..messages import SettingNames
 from .base import (
     Binding,
     Now,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..cache.sessions import Session, Sessions, held_for_too_long
 from ..errors import (
+    SIGN_IN_AGAIN,
     CognitoFederationError,
     ConfigurationError,
     SignInRequiredError,
@@ -21,7 +22,7 @@ from ..errors import (
     TokenRefreshError,
 )
 from ..login_token import LoginToken, unverified_claims
-from ..messages import SIGN_IN_AGAIN, login_command
+from ..messages import login_command
 from .base import (
     CachedTokenProvider,
     Now,

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from .._util.urls import is_this_machine
-from ..errors import CognitoFederationError, ConfigurationError, SignInFailedError
+from ..errors import SIGN_IN_AGAIN, CognitoFederationError, ConfigurationError, SignInAgain, SignInFailedError
 from ..identity_providers import IdentityProvider
-from ..messages import SIGN_IN_AGAIN, SignInAgain, printable
+from ..messages import printable
 from .client import OIDCClient, ProviderError, provider_error
 from .discovery import ProviderMetadata, discover
 

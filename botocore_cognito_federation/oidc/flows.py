@@ -13,8 +13,14 @@ from typing import Literal
 from .._util.http import HttpAnswer, ServerBusyError
 from .._util.loopback import BROWSER_PATIENCE, BROWSER_TIME
 from .._util.processes import uninterrupted
-from ..errors import CognitoFederationError, ConfigurationError, SignInFailedError, TemporaryError
-from ..messages import SIGN_IN_AGAIN, SignInAnotherWay
+from ..errors import (
+    SIGN_IN_AGAIN,
+    CognitoFederationError,
+    ConfigurationError,
+    SignInAnotherWay,
+    SignInFailedError,
+    TemporaryError,
+)
 from .authorization import (
     AuthorizationRequest,
     Redirect,

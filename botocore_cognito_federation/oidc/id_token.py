@@ -19,8 +19,8 @@ import cryptography  # noqa: F401 - PyJWT can be imported without it, and then t
 import jwt
 
 from .._util.http import HttpClient
-from ..errors import CognitoFederationError, SignInFailedError, reworded
-from ..messages import SET_CLOCK, SIGN_IN_AGAIN, printable, span
+from ..errors import SIGN_IN_AGAIN, CognitoFederationError, SignInFailedError, reworded
+from ..messages import SET_CLOCK, printable, span
 from .discovery import DocumentCache, document
 
 EXPIRY_LEEWAY = 60.0

@@ -13,14 +13,15 @@ from urllib.parse import quote_plus, urlsplit
 from .._util.http import HttpAnswer
 from .._util.processes import uninterrupted
 from ..errors import (
+    SIGN_IN_AGAIN,
     CognitoFederationError,
     ConfigurationError,
+    SignInAgain,
     SignInFailedError,
     SignInRequiredError,
     TemporaryError,
     TokenRefreshError,
 )
-from ..messages import SIGN_IN_AGAIN, SignInAgain
 from .client import DEFAULT_TIMEOUT, AuthenticationResult, Client, OIDCClient, ProviderError, TokenAnswer, error_in
 from .discovery import ProviderMetadata
 from .id_token import Expectation, KeySet, verify_id_token

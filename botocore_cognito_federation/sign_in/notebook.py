@@ -18,9 +18,9 @@ from typing import Any
 from ..botocore_plugin.provider import session_of_other_profile
 from ..config.profiles import load_settings
 from ..credentials import FederatedCredentials
-from ..errors import ConfigurationError, SignInFailedError, clears_frames
+from ..errors import ConfigurationError, SignInAnotherWay, SignInFailedError, clears_frames
 from ..factory import fetcher_for, store_for
-from ..messages import SignInAnotherWay, shown_lines
+from ..messages import shown_lines
 from ..oidc.client import DEFAULT_TIMEOUT, SignInPrompt
 from .login import Environment, LoginOptions, sign_in
 from .terminal import NOT_THE_ADDRESS, Questions, Screen, TerminalScreen, read_line, without_typing, wording

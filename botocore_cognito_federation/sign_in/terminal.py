@@ -21,8 +21,8 @@ from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Protocol, TextIO
 
-from ..errors import SignInFailedError
-from ..messages import SignInAnotherWay, shown_lines
+from ..errors import SignInAnotherWay, SignInFailedError
+from ..messages import shown_lines
 from ..oidc.client import SignInPrompt
 
 _MOST = 100_000

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import botocore_cognito_federation
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.config.configure import helper_command
 from botocore_cognito_federation.config.loader import read_config
@@ -17,7 +20,7 @@ from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.demo.world import World
 from botocore_cognito_federation.doctor import CheckResult, Fix, apply_fixes, in_order, report_document
 from botocore_cognito_federation.errors import ConfigurationError
-from tests.home import Home, Result
+from tests.home import ROOT, Home, Result
 
 BROKEN = """# mine
 [profile other]
@@ -98,6 +101,37 @@ def test_a_person_at_a_terminal_is_asked(broken: Home, answer: bytes, is_written
     os.waitpid(pid, 0)
     os.close(terminal)
     assert (broken.config.read_text() != before) is is_written
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """The scripts of another installation: those of this one, next to a link to this package."""
+    library = tmp_path / "other" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+    library.mkdir(parents=True)
+    (library / "botocore_cognito_federation").symlink_to(Path(botocore_cognito_federation.__file__).parent)
+    scripts = tmp_path / "other" / "bin"
+    scripts.mkdir()
+    shutil.copy(find_executable(), scripts)
+    shutil.copy(ROOT / "scripts" / "cognito-federation-credentials", scripts)
+    return scripts
+
+
+@pytest.mark.skipif(os.name == "nt", reason="lays the installation out as POSIX has it")
+@pytest.mark.thorough
+def test_a_line_that_was_written_earlier_is_replaced_by_the_quicker_one_of_the_same_installation_with_its_arguments(
+    broken: Home, elsewhere: Path
+) -> None:
+    arguments = "credential-process --profile=demo --debug"
+    earlier = f"{elsewhere}/cognito-federation {arguments}"
+    broken.config.write_text(BROKEN.format(line=earlier, pool=broken.world.pool_id).replace('"', ""))
+    before = broken.config.read_text()
+    (finding,) = [each for each in json.loads(doctor(broken, "--json").out)["findings"] if "quicker" in each["what"]]
+    assert (finding["severity"], finding["exit_code"]) == ("note", 0)
+    assert broken.config.read_text() == before
+    doctor(broken, "--fix", "--yes")
+    quicker = f"{sys.executable} -I -S {elsewhere}/cognito-federation-credentials {arguments}"
+    assert broken.config.read_text() == before.replace(earlier, quicker)
+    assert not [each for each in json.loads(doctor(broken, "--json").out)["findings"] if "quicker" in each["what"]]
 
 
 def test_a_file_in_which_a_change_would_change_more_stays_as_it_is(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from botocore.compat import _windows_shell_split
 
-from botocore_cognito_federation.config.configure import helper_command, is_ours, is_slow
+from botocore_cognito_federation.config.configure import helper_command, is_ours, quicker
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.errors import ConfigurationError
 from tests.home import Home, Result, finished
@@ -144,15 +144,43 @@ def test_the_line_names_the_quicker_script_by_its_own_place_also_where_the_progr
     link.symlink_to(find_executable())
     quick = os.path.join(os.path.dirname(find_executable()), "cognito-federation-credentials")
     assert helper_command("dev", str(link)).split()[1:4] == ["-I", "-S", quick]
-    assert is_slow([str(link), "credential-process"])
-    assert not is_slow(helper_command("dev", str(link)).split())
+    assert quicker([str(link)]) == helper_command("dev", str(link)).split()[:4]
 
 
 def test_without_the_quicker_script_the_line_is_the_one_it_was(tmp_path: Path) -> None:
     program = tmp_path / "cognito-federation"
     shutil.copy(find_executable(), program)
     assert helper_command("dev", str(program)).split()[1:3] == ["-I", str(program)]
-    assert not is_slow([str(program)])
+    assert quicker([str(program)]) is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the launchers of Windows are no scripts")
+@pytest.mark.parametrize(
+    ("line", "is_replaced"),
+    [
+        ("{script}", True),
+        ("{python} {script}", True),
+        ("{python} -I {script}", True),
+        ("{python} -E {script}", True),
+        ("{python} -I -m botocore_cognito_federation", True),
+        ("{quick}", True),
+        ("{python} -I {quick}", True),
+        ("{python} -I -S {quick}", False),
+        ("/usr/bin/env A=b {script}", False),
+        ("/usr/bin/nice {python} -I {script}", False),
+        ("{python} -X utf8 {script}", False),
+        ("/bin/sh {script}", False),
+        ("{python} -I -m other", False),
+        ("{python}", False),
+    ],
+)
+def test_a_line_that_was_written_earlier_has_a_quicker_one_and_a_line_that_does_more_has_none(
+    line: str, is_replaced: bool
+) -> None:
+    script = find_executable()
+    names = {"python": sys.executable, "script": script, "quick": f"{script}-credentials"}
+    expected = [sys.executable, "-I", "-S", os.path.realpath(names["quick"])]
+    assert quicker(line.format(**names).split()) == (expected if is_replaced else None)
 
 
 @pytest.mark.parametrize("command", ["{python} -I -m botocore_cognito_federation", "{script}"])

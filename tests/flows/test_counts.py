@@ -1,6 +1,10 @@
-"""How often a cold start reads private files, digests keys and makes fetchers, counted and not timed."""
+"""What a cold start reads, digests, loads and makes, counted and not timed."""
 
 from __future__ import annotations
+
+import json
+import os
+import shutil
 
 import pytest
 
@@ -33,3 +37,54 @@ def test_a_native_cold_start_makes_one_fetcher_and_identifies_the_user_once(home
     assert found["CredentialFetcher"] == 1
     assert found["read_private"] <= 22
     assert found["cache_key"] <= 24
+
+
+QUICK = """
+    import json, os, runpy, sys
+    before, made, end = set(sys.modules), [], os._exit
+    def profile(frame, event, argument):
+        if event == "call" and frame.f_code.co_name == "_process_class":
+            made.append(frame.f_locals["cls"].__name__)
+    def spy(code):
+        sys.setprofile(None)
+        os.write(2, json.dumps({"made": made, "loaded": sorted(set(sys.modules) - before)}).encode())
+        end(code)
+    os._exit = spy
+    sys.argv = ["cognito-federation", "credential-process", "--profile", "demo"]
+    sys.setprofile(profile)
+    runpy.run_module("botocore_cognito_federation", run_name="__main__", alter_sys=True)
+"""
+#: The modules of the package that a helper without a cached answer runs, and the most data classes that they may make:
+#: each costs as much as the whole answer of a warm helper does.
+QUICK_MODULES = {
+    "_fast_path",
+    "_util",
+    "_util.files",
+    "cache",
+    "cache.answers",
+    "cache.base",
+    "cache.documents",
+    "cache.file",
+    "cli",
+    "cli.quick",
+    "config",
+    "config.plain",
+    "credentials",
+    "identity_pool",
+    "identity_pool.quick",
+    "login_token",
+    "messages",
+}
+QUICK_CLASSES = 11
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no quick way")
+def test_a_cold_helper_loads_these_modules_and_makes_no_class_that_it_does_not_need(home: Home) -> None:
+    home.python(QUICK)  # byte code is written
+    shutil.rmtree(home.cache)
+    found = json.loads(home.python(QUICK).err)
+    package = "botocore_cognito_federation."
+    assert {name.removeprefix(package) for name in found["loaded"] if name.startswith(package)} <= QUICK_MODULES
+    assert len(found["made"]) <= QUICK_CLASSES, found["made"]
+    costly = {"configparser", "email", "http.client", "logging", "ssl", "subprocess", "threading", "urllib", "uuid"}
+    assert costly.isdisjoint(found["loaded"])
