@@ -77,7 +77,7 @@ def text(laboratory: Laboratory, rows: Sequence[Row]) -> str:
         machine=_machine(),
         versions=_versions(laboratory),
         new_pip="made by uv, as pip since 25.2 makes it" if laboratory.installer.uv else "pip since 25.2",
-        old_pip=" ".join(version_of(str(laboratory.with_old_pip() / "pip"), "--version").split()[:2]),
+        old_pip=" ".join(version_of(str(laboratory.with_pip(newest=False) / "pip"), "--version").split()[:2]),
         missed=missed(rows),
         tolerance=baseline.tolerance(),
         pythons="\n".join(pythons),
