@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from .. import identity_providers
 from .._fast_path import expanded, state_of_file
-from .._util.files import read_regular_file
 from .._util.urls import check_endpoint, configured_endpoint, is_true
 from ..errors import ConfigurationError
 from .keys import (
@@ -123,9 +122,12 @@ def _refuse_keys_in_credentials_file(profile: str, config_file: str, environ: Ma
     """
     path = expanded(environ.get("AWS_SHARED_CREDENTIALS_FILE") or os.path.join("~", ".aws", "credentials"))
     try:
-        may_have_one = PREFIX.encode() in read_regular_file(path).lower()
+        if not os.path.isfile(path):
+            return  # botocore does without it too; a pipe would be waited for
+        with open(path, "rb") as file:
+            may_have_one = PREFIX.encode() in file.read().lower()
     except OSError:
-        return  # botocore does without it too
+        return
     found = [key for key in known_sections(path).get(profile, ()) if key.startswith(PREFIX)] if may_have_one else ()
     if found and os.path.realpath(path) != os.path.realpath(expanded(config_file)):
         raise key_in_credentials_file(found[0], profile, path, config_file)

@@ -86,7 +86,7 @@ def test_a_terminal_shows_the_time_left_and_clears_it(home: SignInHome) -> None:
     assert finished(process).code == 5
     assert "Waiting for the sign-in, 0:02 left" in shown
     assert shown.rpartition("Waiting")[2].count("\x1b[K") == 1
-    assert shown.rstrip().endswith("set cognito_redirect_ports to a port it knows")
+    assert shown.rstrip().endswith("Sign in again")  # no browser has been at the provider
 
 
 def test_nobody_to_type_is_an_error_with_another_way() -> None:
