@@ -23,7 +23,8 @@ on {versions}.
 
 The rows of the line that `configure` writes are what an SDK runs; how the package was installed does not matter to
 them. A console script costs what its installer makes of it, so it has rows of two installations: of the newest
-({new_pip}), and of the oldest that is supported, the `{old_pip}` that comes with this Python.
+({new_pip}), and of the oldest that is supported, the `{old_pip}` that
+comes with this Python.
 Cognito is called over http on loopback where a row says nothing else; the rows with https verify the server by the
 whole of botocore's CA bundle, as a call to AWS does. This page is written by `python -m benchmarks --write` (or `tox -e
 benchmarks -- --write`), from a wheel in virtual environments of its own.
