@@ -56,8 +56,8 @@ _WALL = (
 )
 
 _USER = (
-    "On top of the two calls it reads the claims of the token and makes the objects of one user: settings, caches, locks"
-    " and events. What each of them costs has not been measured."
+    "On top of the two calls it reads the claims of the token and makes the objects of one user: settings, caches,"
+    " locks and events. What each of them costs has not been measured."
 )
 _HERD = (
     "Sixty-four interpreters start at once, and the limit has no margin for what else the machine does: three runs gave"
