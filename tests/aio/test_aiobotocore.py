@@ -198,7 +198,7 @@ def test_a_failure_reaches_every_task_and_no_log_of_the_loop(world: World, caplo
 
 def test_a_managed_profile_that_is_wrong_ends_the_chain(world: World, add_profile: AddProfile) -> None:
     add_profile("wrong", cognito_provder="google")
-    with pytest.raises(ConfigurationError, match="Did you mean"):
+    with pytest.raises(ConfigurationError, match="Write cognito_provider instead of cognito_provder"):
         asyncio.run(caller_of(AioSession(profile="wrong")))
 
 

@@ -24,7 +24,8 @@ PROFILE = ("credential-process", "--profile", "demo")
 @pytest.mark.parametrize("point", ["exchange.done", "credentials.stored"])
 def test_cache_clear_during_an_exchange_wins(inside, words, point, tmp_path):
     go_on = tmp_path / "go-on"
-    flight = inside.start(*PROFILE, **stop(point, f"hold={go_on}"))
+    # A setting that the quick way of a helper does not know: the long way returns what it has exchanged.
+    flight = inside.start(*PROFILE, AWS_DEFAULTS_MODE="legacy", **stop(point, f"hold={go_on}"))
     while inside.count("GetCredentialsForIdentity") == 0 or (
         point == "credentials.stored" and not has_credentials(inside)
     ):
@@ -36,6 +37,22 @@ def test_cache_clear_during_an_exchange_wins(inside, words, point, tmp_path):
     assert (cleared.code, cleared.out) == (0, b"")
     assert inside.ask().key != before
     assert inside.ask().key != before
+    assert inside.count("GetCredentialsForIdentity") == 2
+
+
+@pytest.mark.parametrize("point", ["exchange.done", "credentials.stored"])
+def test_the_quick_way_of_a_helper_exchanges_anew_after_a_cache_clear_that_came_meanwhile(inside, point, tmp_path):
+    go_on = tmp_path / "go-on"
+    flight = inside.start(*PROFILE, **stop(point, f"hold={go_on}"))
+    while inside.count("GetCredentialsForIdentity") == 0 or (
+        point == "credentials.stored" and not has_credentials(inside)
+    ):
+        assert flight.poll() is None
+        time.sleep(0.01)
+    assert inside.run("cache", "clear", "--profile", "demo").code == 0
+    go_on.write_text("")
+    after = finished(flight).key
+    assert inside.ask().key == after
     assert inside.count("GetCredentialsForIdentity") == 2
 
 
