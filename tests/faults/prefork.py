@@ -200,7 +200,8 @@ class _Parent:
             os.dup2(descriptor, place)
             os.close(descriptor)
         # The parent's may be of a file, in which they seek; a pipe has no place to go to.
-        sys.stdout, sys.stderr = (open(number, "w", encoding="utf-8", closefd=False) for number in (1, 2))
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
         os.chdir(order["cwd"])
         os.environ.clear()
         os.environ.update(order["environment"])
