@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -79,10 +79,7 @@ def make_directory(path: str, note: Note) -> None:
         if stat.S_ISLNK(status.st_mode) and is_own(status):
             status = os.stat(path)
     except OSError as error:
-        raise storage_error(
-            f"The cache directory {path} cannot be made: {error.strerror}",
-            remedy=_ELSEWHERE,
-        ) from None
+        raise storage_error(f"The cache directory {path} cannot be made: {error.strerror}", remedy=_ELSEWHERE) from None
     if (flaw := _flaw(path, status)) is not None:
         raise flaw
     if os.name != "nt" and (status.st_mode & 0o077 or not status.st_mode & 0o700):
@@ -120,11 +117,7 @@ def why_unusable(directory: str) -> StorageError | None:
             )
         return None
     try:
-        flaw = _flaw(directory, os.stat(directory))
-        if flaw is not None:
-            return flaw
-        inside = [entry.path for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False)]
-        for path in (directory, *sorted(inside)):
+        for path in _with_those_inside(directory):
             flaw = _flaw(path, os.stat(path))
             if flaw is not None:
                 return flaw
@@ -133,6 +126,12 @@ def why_unusable(directory: str) -> StorageError | None:
     except OSError as error:
         return storage_error(f"{directory} cannot be used: {error.strerror}", remedy=_ELSEWHERE)
     return None
+
+
+def _with_those_inside(directory: str) -> Iterator[str]:
+    """The directory, then those inside it: it is read only once the caller has found nothing wrong with it."""
+    yield directory
+    yield from sorted(entry.path for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False))
 
 
 def make_private_directories(path: str) -> None:
