@@ -36,7 +36,7 @@ from .events import Event, Events
 from .identity_pool.client import Exchanged, IdentityPool, fixed_identity
 from .login_token import Login
 from .login_tokens.base import CachedTokenProvider, LoginTokenProvider, RefreshContext
-from .messages import SET_CLOCK, span
+from .messages import SET_CLOCK, clock_difference, span
 
 if TYPE_CHECKING:
     from .cache.answers import AnswerWriter
@@ -289,8 +289,7 @@ class CredentialFetcher:
         if self.cache.put(entry, credentials, login, sign_out_epoch):
             self._refuse_other_user(entry, self._known_login())
         if (ahead := exchanged.clock_ahead) is not None:
-            side = "ahead of" if ahead > 0 else "behind"
-            self.cache.warn(f"This machine's clock is {abs(round(ahead))} s {side} AWS's; set the clock")
+            self.cache.warn(f"{clock_difference(ahead)}; set the clock")
         self.events.emit(
             Event(
                 "credentials-refresh",

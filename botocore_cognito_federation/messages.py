@@ -150,6 +150,18 @@ def shown_time_or_none(seconds: object) -> str | None:
 
 #: The remedy of a clock that is wrong; how it is set differs by system.
 SET_CLOCK = "Set the clock of this machine, or let it be set over the network (NTP)"
+#: Seconds. AWS refuses signatures that are five minutes off; half of that is worth reporting.
+SKEW_WORTH_A_WORD = 150
+
+
+def clock_difference(ahead: float, whose: str = "AWS's") -> str:
+    """Return how far this machine's clock is from another one, as a sentence.
+
+    Args:
+        ahead: the seconds by which it is ahead; negative if it is behind.
+        whose: the other clock.
+    """
+    return f"This machine's clock is {abs(round(ahead))} s {'ahead of' if ahead > 0 else 'behind'} {whose}"
 
 
 def shell_command(*words: str) -> str:

@@ -3,7 +3,7 @@
 It takes the same locks and reads and writes the same documents as the long way (`fetcher`), by the same functions, and
 ends the process only with credentials. In every other case it returns, and the long way does everything: a refusal, a
 failure that is remembered, credentials that are still fresh, a place that cannot be written. Its messages are the only
-ones. A test asks both ways under everything that the demo's identity pool can answer and compares what comes of it.
+ones. A test asks both ways about answers and refusals of the demo's identity pool and compares what comes of it.
 """
 
 from __future__ import annotations
@@ -43,14 +43,13 @@ from ..credentials import (
 )
 from ..identity_pool.quick import QuickPool, UnusualError, Vended
 from ..login_token import MOST_CHARACTERS, Login, LoginToken
+from ..messages import SKEW_WORTH_A_WORD, clock_difference
 
 if TYPE_CHECKING:
     from .._fast_path import CacheQuery
     from ..cache.base import Store
     from ..config.plain import PlainSettings
 
-#: Seconds between this machine's clock and AWS's that are worth a word; see `identity_pool.errors`.
-_SKEW = 150
 #: Characters of a `Logins` key (GetId, IdentityProviderName).
 _LONGEST_KEY = 128
 
@@ -151,9 +150,8 @@ def _vended(settings: PlainSettings, store: Store, login: Login, pool: QuickPool
         raise UnusualError
     if vended.identity_id != identity_id:  # Cognito has merged identities
         store.write(IDENTITIES, place, identity_document(vended.identity_id, settings.as_settings()))
-    if vended.server_time is not None and abs(ahead := now - vended.server_time) >= _SKEW:
-        side = "ahead of" if ahead > 0 else "behind"
-        store.warn(f"This machine's clock is {abs(round(ahead))} s {side} AWS's; set the clock")
+    if vended.server_time is not None and abs(ahead := now - vended.server_time) >= SKEW_WORTH_A_WORD:
+        store.warn(f"{clock_difference(ahead)}; set the clock")
     return credentials
 
 

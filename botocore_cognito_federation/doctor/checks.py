@@ -32,7 +32,7 @@ from ..identity_pool.aws import suppress_wire_logs
 from ..identity_pool.client import Clients, fixed_identity
 from ..identity_providers import derive_login_key
 from ..login_token import Login
-from ..messages import login_command, printable
+from ..messages import clock_difference, login_command, printable
 from . import CheckContext, CheckResult, Fix, in_order
 from .helper import helper
 from .machine import client, failure, notes, other_identities, places, provider, redirect_ports, requirements, sign_in
@@ -122,8 +122,7 @@ def _clock(context: CheckContext, whose: str, address: str, http: HttpClient) ->
     if theirs is None:
         return
     ahead = time.time() - theirs
-    side = "ahead of" if ahead > 0 else "behind"
-    what = f"This machine's clock is {abs(round(ahead))} s {side} that of {whose}"
+    what = clock_difference(ahead, f"that of {whose}")
     if abs(ahead) >= _REFUSED_FROM:
         yield CheckResult("clock", "error", what, "Set the clock, or let it be set (NTP)", ConfigurationError.exit_code)
     elif abs(ahead) >= _UNNOTICED:

@@ -24,9 +24,9 @@ from .._util.urls import UnsafeURLError, is_loopback_url
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, SettingNames
 from ..login_token import Login, algorithm_of
-from ..messages import of_an_application
+from ..messages import SKEW_WORTH_A_WORD, of_an_application
 from .aws import ATTEMPTS, CONNECT_TIMEOUT, READ_TIMEOUT, Answer, Clock, call, limit_answers
-from .errors import SKEW_WORTH_A_WORD, CallContext
+from .errors import CallContext
 
 if TYPE_CHECKING:
     from botocore.config import Config

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import Retry, SettingNames
 from ..identity_providers import derive_login_key, pool_principal
-from ..messages import SET_CLOCK, printable, shell_command, span
+from ..messages import SET_CLOCK, SKEW_WORTH_A_WORD, printable, shell_command, span
 
 
 @dataclass(frozen=True)
@@ -339,8 +339,6 @@ _RULES = (
 )
 
 _EXPIRED_AT = re.compile(r"expired: (\d{6,12}) >= (\d{1,12})")
-#: AWS refuses signatures that are five minutes off; half of that is worth reporting.
-SKEW_WORTH_A_WORD = 150
 _LONGEST_WAIT = 366 * 86_400
 #: A JWT. It begins where no letter of one precedes it; otherwise each letter of a long word would be tried as a start.
 _TOKEN = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 #: and 45 of the 57 seconds that a helper has are left for it.
 _CONNECT_TIMEOUT = 5.0
 _LIMIT = 10.0
-#: Bytes: of an answer's head, and of its body; see `aws_http`.
+#: Bytes: of an answer's head, and of its body; see `aws`.
 _MOST_HEAD = 64 * 1024
 _MOST_BODY = 1024 * 1024
 _CHUNK = 16 * 1024
