@@ -8,15 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .._fast_path import EXEC_PROFILE, configuration_files, expanded
+from .._fast_path import EXEC_PROFILE, configuration_files
 from .._util.urls import configured_endpoint
 from ..credentials import WIDEST_WINDOW
 from ..errors import ConfigurationError
 from ..messages import run_with_profile
-from .keys import (
-    SESSION_SECTION,
-    has_our_keys,
-)
+from .keys import SESSION_SECTION, has_our_keys
 from .loader import (
     Layers,
     full_config_of,
@@ -27,11 +24,8 @@ from .loader import (
     settings_of_config,
     settings_of_session,
 )
-from .mistakes import (
-    no_keys,
-    no_profile,
-)
-from .settings import Settings
+from .mistakes import no_keys, no_profile
+from .settings import Settings, profile_section
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -141,7 +135,7 @@ def _of_every_profile(
 def names_in_configuration(environ: Mapping[str, str]) -> tuple[list[str], list[str]]:
     """The names of the profiles that this tool manages, and of the sessions; none where the file cannot be read."""
     try:
-        config = known_config(environ.get("AWS_CONFIG_FILE") or os.path.join("~", ".aws", "config"))
+        config = known_config(configuration_files(environ)[0])
     except ConfigurationError:
         return [], []
     profiles = [name for name, section in config["profiles"].items() if has_our_keys(section)]
@@ -260,14 +254,13 @@ def find_overrides(settings: Settings, environ: Mapping[str, str]) -> list[str]:
             "AWS_ACCESS_KEY_ID is set: clients without an explicit profile use it instead of this profile."
             f" Unset {_listed(given)}"
         )
-    shared = expanded(environ.get("AWS_SHARED_CREDENTIALS_FILE") or os.path.join("~", ".aws", "credentials"))
+    config, shared = configuration_files(environ)[:2]
     if "aws_access_key_id" in _sections(shared).get(profile, {}):
         found.append(
             f"{shared} has static keys in [{profile}], which every client uses instead."
             f" Remove [{profile}] from {shared}"
         )
-    config = expanded(environ.get("AWS_CONFIG_FILE") or os.path.join("~", ".aws", "config"))
-    section = "default" if profile == "default" else f"profile {profile}"
+    section = profile_section(profile)
     own = _profile(config, profile)
     if "aws_access_key_id" in own:
         keys = _listed([key for key in _STATIC_KEYS if key in own])
