@@ -16,6 +16,15 @@ pytestmark = pytest.mark.thorough
 PROFILE = ("credential-process", "--profile", "demo")
 
 
+def held_at(home, point, go_on, **variables):
+    """Start a helper that has called the identity pool, and waits at a point until a file is there."""
+    flight = home.start(*PROFILE, **variables, **stop(point, f"hold={go_on}"))
+    while home.count("GetCredentialsForIdentity") == 0 or (point == "credentials.stored" and not has_credentials(home)):
+        assert flight.poll() is None
+        time.sleep(0.01)
+    return flight
+
+
 @pytest.mark.parametrize(
     "words",
     [("--profile", "demo"), ("--profile", "demo", "--credentials"), ("--all",)],
@@ -25,12 +34,7 @@ PROFILE = ("credential-process", "--profile", "demo")
 def test_cache_clear_during_an_exchange_wins(inside, words, point, tmp_path):
     go_on = tmp_path / "go-on"
     # A setting that the quick way of a helper does not know: the long way returns what it has exchanged.
-    flight = inside.start(*PROFILE, AWS_DEFAULTS_MODE="legacy", **stop(point, f"hold={go_on}"))
-    while inside.count("GetCredentialsForIdentity") == 0 or (
-        point == "credentials.stored" and not has_credentials(inside)
-    ):
-        assert flight.poll() is None
-        time.sleep(0.01)
+    flight = held_at(inside, point, go_on, AWS_DEFAULTS_MODE="legacy")
     cleared = inside.run("cache", "clear", *words)
     go_on.write_text("")
     before = finished(flight).key
@@ -43,12 +47,7 @@ def test_cache_clear_during_an_exchange_wins(inside, words, point, tmp_path):
 @pytest.mark.parametrize("point", ["exchange.done", "credentials.stored"])
 def test_the_quick_way_of_a_helper_exchanges_anew_after_a_cache_clear_that_came_meanwhile(inside, point, tmp_path):
     go_on = tmp_path / "go-on"
-    flight = inside.start(*PROFILE, **stop(point, f"hold={go_on}"))
-    while inside.count("GetCredentialsForIdentity") == 0 or (
-        point == "credentials.stored" and not has_credentials(inside)
-    ):
-        assert flight.poll() is None
-        time.sleep(0.01)
+    flight = held_at(inside, point, go_on)
     assert inside.run("cache", "clear", "--profile", "demo").code == 0
     go_on.write_text("")
     after = finished(flight).key
