@@ -106,9 +106,9 @@ class FederatedCredentials:
         access_key, secret_key, token, identity_id = (str(text) for text in texts)
         try:
             expires_at, issued_at = (float(time) for time in times if time is not None)
-            kept = cls(access_key, secret_key, token, expires_at, issued_at, identity_id, account, authenticated)
+            found = cls(access_key, secret_key, token, expires_at, issued_at, identity_id, account, authenticated)
             # JSON may hold numbers that are not a time: Infinity, or more digits than a float has.
-            return kept if kept.expiration and isfinite(issued_at) else None
+            return found if found.expiration and isfinite(issued_at) else None
         except (OverflowError, ValueError, OSError):
             return None
 

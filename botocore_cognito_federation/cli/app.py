@@ -400,7 +400,7 @@ def print_heading(text: str) -> None:
 
 
 def print_marked(mark: str, text: str) -> None:
-    """Print one line for people behind a mark of ours, which may have a colour."""
+    """Print one line for people behind a mark, which may have a colour."""
     _print(mark + shown_line(text))
 
 

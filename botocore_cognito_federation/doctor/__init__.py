@@ -65,11 +65,14 @@ class CheckResult:
         return cls(check, "error", error.what, error.remedy, error.exit_code)
 
     @property
+    def _mark(self) -> str:
+        return self.severity.upper() if self.severity == "error" else self.severity
+
+    @property
     def line(self) -> str:
         """The finding as one line for people."""
-        mark = self.severity.upper() if self.severity == "error" else self.severity
         text = f"{self.what}. {self.remedy}" if self.remedy else self.what
-        return f"{mark:8}{self.check}: {' '.join(text.split())}"
+        return f"{self._mark:8}{self.check}: {' '.join(text.split())}"
 
     def lines(self, width: int) -> list[tuple[str, str]]:
         """The finding for a terminal: lines of a mark and a text. A command stays on one line, to be copied whole.
@@ -77,9 +80,8 @@ class CheckResult:
         Args:
             width: columns of the terminal.
         """
-        mark = self.severity.upper() if self.severity == "error" else self.severity
         first, *others = wrapped(f"{self.check}: {self.what}", self.remedy, width - 9)
-        return [(mark, first), *(("", each) for each in others)]
+        return [(self._mark, first), *(("", each) for each in others)]
 
     def document(self) -> dict[str, Any]:
         """The finding for programs."""
