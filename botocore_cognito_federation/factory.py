@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .identity_pool.linked_logins import LinkedLogins
     from .login_token import Login, LoginToken
     from .login_tokens.base import LoginTokenProvider
+    from .sign_in.login import LoginOptions, SignedIn
+    from .sign_in.terminal import Screen
 
 
 def system_clock() -> Clock:
@@ -115,6 +117,33 @@ def identity_pool_for(settings: Settings, session: Callable[[], Session] | None 
     """
     clients = Clients(settings, session or partial(_session_of, settings.profile))
     return IdentityPool(settings, clients, system_clock(), new_token=source_of(settings).remedy(settings))
+
+
+def signed_in_here(
+    settings: Settings, screen: Screen, options: LoginOptions, *, open_session: Callable[[str], Session]
+) -> SignedIn:
+    """Sign a person in with the store, the environment and the clock of this process.
+
+    Args:
+        settings: the configuration.
+        screen: what the person sees.
+        options: what the person asked for.
+        open_session: see `fetcher_for`.
+
+    Raises:
+        CognitoFederationError: see `sign_in.login.sign_in`.
+    """
+    from .sign_in.login import Environment, sign_in  # most processes do not sign in
+
+    store = store_for(settings, os.environ)
+    return sign_in(
+        settings,
+        store=store,
+        screen=screen,
+        options=options,
+        environment=Environment(os.environ),
+        open_fetcher=lambda quiet: fetcher_for(quiet, store=store, open_session=open_session),
+    )
 
 
 def linking_for(

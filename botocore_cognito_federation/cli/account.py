@@ -30,13 +30,21 @@ from ..errors import (
     SignInRequiredError,
     TemporaryError,
 )
-from ..factory import default_directory, everything_stored, fetcher_for, other_stores, store_for, system_clock
+from ..factory import (
+    default_directory,
+    everything_stored,
+    fetcher_for,
+    other_stores,
+    signed_in_here,
+    store_for,
+    system_clock,
+)
 from ..identity_pool.aws import call, suppress_wire_logs
 from ..identity_pool.client import Clients
 from ..identity_pool.errors import CallContext
 from ..login_token import LoginToken
 from ..messages import LONGEST_CODE, printable, shown_time, shown_time_or_none, span
-from ..sign_in.login import Environment, LoginOptions, SignedIn, sign_in
+from ..sign_in.login import LoginOptions, SignedIn
 from ..sign_in.sessions import SignedOut, forget_scope, scopes_left_over, sign_out
 from ..sign_in.terminal import TerminalScreen, read_line
 from .app import chosen_settings, json_option, print_data, print_json, print_line, profile_option, session_option
@@ -77,15 +85,7 @@ def run_login(settings: Settings, options: LoginOptions) -> None:
             remedy="Set cognito_cache = file or keyring, or call botocore_cognito_federation.login() in Python",
         )
     screen = TerminalScreen(sys.stderr, read_line=lambda timeout: read_line(0, timeout))
-    store = store_for(settings, os.environ)
-    signed_in = sign_in(
-        settings,
-        store=store,
-        screen=screen,
-        options=options,
-        environment=Environment(os.environ),
-        open_fetcher=lambda quiet: fetcher_for(quiet, store=store, open_session=session_of_other_profile),
-    )
+    signed_in = signed_in_here(settings, screen, options, open_session=session_of_other_profile)
     screen.say(report(settings, signed_in))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import getpass
 import html
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,10 +18,10 @@ from ..botocore_plugin.provider import session_of_other_profile
 from ..config.profiles import load_settings
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, SignInAnotherWay, SignInFailedError, clears_frames
-from ..factory import fetcher_for, store_for
+from ..factory import signed_in_here
 from ..messages import shown_lines
 from ..oidc.client import DEFAULT_TIMEOUT, SignInPrompt
-from .login import Environment, LoginOptions, sign_in
+from .login import LoginOptions
 from .terminal import NOT_THE_ADDRESS, Questions, Screen, TerminalScreen, read_line, without_typing, wording
 
 Display = Callable[[Mapping[str, str]], None]
@@ -71,15 +70,7 @@ def login(
         in_python=True,
     )
     screen = screen_of_this_process()
-    store = store_for(settings, os.environ)
-    signed_in = sign_in(
-        settings,
-        store=store,
-        screen=screen,
-        options=options,
-        environment=Environment(os.environ),
-        open_fetcher=lambda quiet: fetcher_for(quiet, store=store, open_session=session_of_other_profile),
-    )
+    signed_in = signed_in_here(settings, screen, options, open_session=session_of_other_profile)
     assert signed_in.credentials is not None, "a profile has an identity pool"
     until = signed_in.credentials.expiration.astimezone()
     screen.say(f"Signed in as {signed_in.session.who}. AWS credentials until {until:%H:%M}, then renewed")
