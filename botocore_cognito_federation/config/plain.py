@@ -234,7 +234,7 @@ def endpoint_of(url: str) -> tuple[str, str, int] | None:
 
 def _is_host_name(host: str) -> bool:
     labels = host.split(".")
-    plain = all(_consists(label, _LETTERS + _DIGITS + "-") and label[0] + label[-1] != "-" for label in labels)
+    plain = all(_consists(label, _LETTERS + _DIGITS + "-") and label.strip("-") == label for label in labels)
     return plain and len(host) <= 253 and len(labels) > 1 and _consists(labels[-1], _LETTERS)
 
 

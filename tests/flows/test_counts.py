@@ -63,7 +63,6 @@ QUICK_MODULES = {
     "cache",
     "cache.answers",
     "cache.base",
-    "cache.documents",
     "cache.file",
     "cli",
     "cli.quick",

@@ -405,6 +405,8 @@ def test_a_url_that_is_taken_may_be_spoken_to_and_is_split_alike(url: str) -> No
 @given(
     st.one_of(_URL, st.text("ab.c/-:8_~$", max_size=24), st.sampled_from(["corp.example/", "https://a.b/c/", "a.b"]))
 )
+@example("-.a")
+@example("https://b-.a")
 def test_a_provider_that_is_taken_has_the_login_key_that_it_has_anyway(provider: str) -> None:
     if "." in provider and _is_issuer(provider):
         assert resolve(provider).login_key == provider.rpartition("://")[2].removesuffix("/")
