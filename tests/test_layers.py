@@ -39,8 +39,14 @@ LAYERS = (
 )
 
 
-#: Modules of the package besides the demo, and of them those at its root. A new file needs a reason, or a merge of two.
-MOST_MODULES, MOST_AT_THE_ROOT = 110, 20
+#: Modules of the package besides the demo, and of them those at its root. A new file needs a reason, or a merge of two;
+#: a new capability names here how many it brings.
+MOST_MODULES = 110 + sum(
+    {
+        "no capability yet": 0,
+    }.values()
+)
+MOST_AT_THE_ROOT = 20
 
 
 def modules() -> dict[str, Path]:
