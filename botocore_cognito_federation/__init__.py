@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import handlers as handlers
     from .application.federation import CognitoFederation as CognitoFederation
+    from .application.users import FederatedUsers as FederatedUsers
     from .botocore_plugin.provider import install as install
     from .botocore_plugin.provider import uninstall as uninstall
     from .credentials import FederatedCredentials as FederatedCredentials
@@ -50,6 +51,7 @@ _HOME_OF = {
     "ConfigurationError": "errors",
     "Event": "events",
     "FederatedCredentials": "credentials",
+    "FederatedUsers": "application.users",
     "FederationRefusedError": "errors",
     "handlers": "",
     "install": "botocore_plugin.provider",

@@ -34,6 +34,7 @@ from .signed_in import SignedIn, UserPoolSignIn
 if TYPE_CHECKING:
     from ..botocore_plugin.shared import ApplicationCredentials
     from ..cache.base import Store
+    from ..config.settings import Settings
     from ..fetcher import CredentialFetcher
     from ..identity_pool.aws import Clock
     from ..user_pool import Challenge, UserPool, UserPoolTokens
@@ -86,7 +87,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         refresh_window: int | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._settings = base_settings(
+        settings = base_settings(
             identity_pool_id,
             region_name=region_name,
             cache=cache,
@@ -99,13 +100,23 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
             role_session_name=role_session_name,
             refresh_window=refresh_window,
         )
-        self._handlers = RefreshHandlers(refresh_handlers)
         if isinstance(user_pool, str):
             raise ConfigurationError("user_pool is a str", remedy=f"Pass UserPool({user_pool!r}, client_id)")
-        self._user_pool = user_pool
-        self._clock = clock or system_clock()
         # A separate object, unlike that of the profiles of a process: each federation has its own user.
-        self._store: Store = MemoryStore() if cache == "memory" else store_for(self._settings, os.environ)
+        store = MemoryStore() if cache == "memory" else store_for(settings, os.environ)
+        self._use(settings, RefreshHandlers(refresh_handlers), user_pool, store, clock or system_clock())
+
+    def _use(
+        self,
+        settings: Settings,
+        handlers: RefreshHandlers,
+        user_pool: UserPool | None,
+        store: Store,
+        clock: Clock,
+        handle: str = "",
+    ) -> None:
+        self._settings, self._handlers, self._user_pool = settings, handlers, user_pool
+        self._store, self._clock, self._handle = store, clock, handle
         self._events = Events()
         self._turns = ForkSafeLock()
         self._sign_in: SignIn | None = None
@@ -143,6 +154,19 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         credentials are usable; `NonRetryableError` and programming errors are raised at once.
         """
         return self._handlers
+
+    @property
+    def handle(self) -> str:
+        """The name under which `FederatedUsers.resume` finds this user again, in any process with the same cache.
+
+        It is a secret: who has it acts for this user. A web application stores it in the user's own session.
+
+        Raises:
+            ConfigurationError: the federation was not made by `FederatedUsers`.
+        """
+        if not self._handle:
+            raise ConfigurationError(f"{self!r} is of one user", remedy="Make it by FederatedUsers(…).federation()")
+        return self._handle
 
     # --- signing in -------------------------------------------------------------------------------------------------
 
@@ -296,6 +320,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
             events=self._events,
             handler_of=self._handlers.get,
             user_pool=self._user_pool,
+            handle=self._handle,
         )
 
     def _current(self) -> CurrentSignIn:

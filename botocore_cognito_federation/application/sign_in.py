@@ -61,6 +61,7 @@ class Context:
         events: the application's subscriptions.
         handler_of: returns the refresh handler of a provider, or None.
         user_pool: the user pool that the federation signs in to, or None.
+        handle: see `Records`.
     """
 
     settings: Settings
@@ -69,6 +70,7 @@ class Context:
     events: Events
     handler_of: Callable[[str], Callable[..., Any] | None]
     user_pool: UserPool | None
+    handle: str = ""
 
     def clients(self) -> Clients:
         """The clients for the calls to Cognito and STS, as the variables of now have them."""
@@ -76,7 +78,7 @@ class Context:
 
     @property
     def records(self) -> Records:
-        return Records(self.settings, self.store)
+        return Records(self.settings, self.store, self.handle)
 
 
 def shared_clients(settings: Settings, environ: Mapping[str, str]) -> Clients:

@@ -14,11 +14,13 @@ import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from aiobotocore.credentials import AioRefreshableCredentials
+from aiobotocore.credentials import AioCredentialResolver, AioCredentials, AioRefreshableCredentials
+from aiobotocore.session import AioSession
 from botocore.credentials import CredentialProvider, ReadOnlyCredentials
 
 from ..errors import ConfigurationError
-from .credentials import RefreshableCognitoCredentials
+from .acting import ActingProvider, acting_user, prepare_s3
+from .credentials import APPLICATION_METHOD, RefreshableCognitoCredentials
 
 T = TypeVar("T")
 
@@ -92,6 +94,41 @@ class AioProvider(CredentialProvider):
     async def load(self) -> Any:
         shared = await in_thread(self._provider.load)
         return None if shared is None else AioRefreshableCognitoCredentials(shared)
+
+
+class AioActingCredentials(AioCredentials):  # type: ignore[misc]  # aiobotocore has no types
+    """Credentials of the user for whom the running task acts, asked for at each signature."""
+
+    method = APPLICATION_METHOD
+    #: A client asks for it without awaiting, so it cannot be fetched; botocore uses it only to choose an endpoint.
+    account_id = None
+
+    def __init__(self) -> None:
+        """Do not call the base class, which sets keys."""
+
+    async def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        """Return the user's credentials, consistent with each other.
+
+        Raises:
+            CognitoFederationError: the task acts for no user, or no credentials of the user are available.
+        """
+        return await AioRefreshableCognitoCredentials(acting_user()).get_frozen_credentials()
+
+
+class AioActingProvider(ActingProvider):
+    """The only provider of an asynchronous session for many users."""
+
+    async def load(self) -> AioActingCredentials:  # type: ignore[override]
+        return AioActingCredentials()
+
+
+def session_for_many_users(region: str) -> AioSession:
+    """Return an aiobotocore session whose clients sign for the user for whom the running task acts."""
+    session = AioSession()
+    session.register_component("credential_provider", AioCredentialResolver(providers=[AioActingProvider()]))
+    session.set_config_variable("region", region)
+    prepare_s3(session)
+    return session
 
 
 async def in_thread(function: Callable[[], T]) -> T:

@@ -257,10 +257,15 @@ _installed: ApplicationCredentials | None = None
 
 def session_with(credentials: ApplicationCredentials, region: str) -> Session:
     """A botocore session whose clients use these credentials and no others."""
+    return session_of(_Only(credentials), region)
+
+
+def session_of(provider: CredentialProvider, region: str) -> Session:
+    """A botocore session whose clients use the credentials of this provider and no others."""
     from ..identity_pool.client import session_of_shared_models
 
     session = session_of_shared_models()
-    session.register_component("credential_provider", CredentialResolver(providers=[_Only(credentials)]))
+    session.register_component("credential_provider", CredentialResolver(providers=[provider]))
     session.set_config_variable("region", region)
     return session
 

@@ -284,15 +284,23 @@ def is_of_one_sign_in(scope: str) -> bool:
 
 @dataclass(eq=False, repr=False)
 class Records:
-    """The current sign-in of an application at one pool, in a store."""
+    """The current sign-in of an application at one pool, in a store.
+
+    Attributes:
+        settings: the pool.
+        store: the store.
+        handle: which of the many users of one store; empty for an application of one user.
+    """
 
     settings: Settings
     store: Store
+    handle: str = ""
 
     @cached_property
     def _key(self) -> str:
         settings = self.settings
-        return cache_key({"what": "application", "pool": settings.identity_pool_id, "endpoint": settings.endpoint_url})
+        parts = {"what": "application", "pool": settings.identity_pool_id, "endpoint": settings.endpoint_url}
+        return cache_key({**parts, "handle": self.handle} if self.handle else parts)
 
     def read(self) -> Record | None:
         """The current sign-in; None where nobody is signed in, or the document is damaged (damage is a miss)."""
