@@ -155,7 +155,12 @@ class SignIn:
         self._is_developer = provider.kind == "developer"
         fixed = None if self._is_developer else record.fixed_identity_id
         self._settings = replace(
-            context.settings, provider=provider, session=record.scope_name, identity_id=fixed, profile=None
+            context.settings,
+            provider=provider,
+            session=record.scope_name,
+            identity_id=fixed,
+            profile=None,
+            guest=context.handle,
         )
         self._sessions = Sessions(self._settings, context.store, leave_nothing=True)
         self.pool = IdentityPool(self._settings, context.clients(), context.clock)

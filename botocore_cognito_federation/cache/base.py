@@ -242,7 +242,7 @@ def _who(settings: Settings, login: Login | None) -> dict[str, object]:
     if settings.identity_id is not None:
         return {"who": f"identity {settings.identity_id}"}
     if login is None:
-        return {"who": "guest"}
+        return {"who": f"guest {settings.guest}".rstrip()}
     who: dict[str, object] = {"who": f"login {login.key}", "subject": login.token.subject}
     for mark in login.linked:
         who[f"linked {mark.key}"] = mark.subject

@@ -61,7 +61,8 @@ class Settings:
     The fields carry the names of their keys without ``cognito_``; durations are whole seconds. `provider` is None when
     the Logins key is to be read from the login token's own ``iss``. `endpoint` is where botocore would send calls to
     cognito-identity when something other than AWS's own endpoint is configured, `sts_endpoint` the same of STS; `fips`,
-    `dual_stack` and `ca_bundle` are AWS's own settings of the profile.
+    `dual_stack` and `ca_bundle` are AWS's own settings of the profile. `guest` tells the guests of one application
+    apart; a profile has one guest.
     """
 
     identity_pool_id: str
@@ -109,6 +110,7 @@ class Settings:
     fail_closed: bool = False
     user_pool_id: str | None = None
     username: str | None = None
+    guest: str = ""
     origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, hash=False, repr=False)
 
     @property

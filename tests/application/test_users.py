@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import gc
 import io
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -287,3 +290,74 @@ def test_requests_to_directory_buckets_use_no_session_that_another_user_began(ap
         ("k", "ada"),
         ("k", "bob"),
     ]
+
+
+def test_a_user_is_found_again_by_the_handle_in_this_and_in_another_process(
+    world: World, many: Maker, tmp_path: Path
+) -> None:
+    users = many(cache="file")
+    app = App(world, users)
+    ada, bob = app.sign_in("ada"), app.sign_in("bob")
+    assert users.resume(ada.handle) is ada
+    handle, key = ada.handle, ada.current_credentials().access_key
+    world.reset_journal()
+    program = (
+        "import sys; from botocore_cognito_federation import FederatedUsers;"
+        "user = FederatedUsers(sys.argv[1], cache='file').resume(sys.argv[2]);"
+        "print(user.current_credentials().access_key, user.current_authenticated_user()['id'])"
+    )
+    for each, of in ((handle, ada), (bob.handle, bob)):
+        argv = [sys.executable, "-c", program, world.pool_id, each]
+        done = subprocess.run(argv, capture_output=True, text=True, check=True)
+        now = of.current_credentials()
+        assert done.stdout.split() == [now.access_key, now.identity_id]
+    assert ada.current_credentials().access_key == key
+    assert world.calls() == []
+    assert handle not in "".join(map(str, (tmp_path / "home").rglob("*")))
+
+
+def test_a_user_who_signed_out_elsewhere_is_not_resumed_and_signs_no_more(world: World, many: Maker) -> None:
+    here, there = many(cache="file"), many(cache="file")
+    app = App(world, here)
+    ada, bob = app.sign_in("ada"), app.sign_in("bob")
+    there.resume(ada.handle).sign_out()
+    with pytest.raises(NotSignedInError):
+        ada.current_credentials()
+    with pytest.raises(NotSignedInError, match="Nobody is signed in under this handle"):
+        there.resume(ada.handle)
+    with here.acting_as(bob):
+        assert app.caller() == "bob"
+
+
+@pytest.mark.parametrize("handle", ["", "x", None, 7, "a\n", "0" * 41, "../../sessions/x"])
+def test_what_is_no_handle_is_refused(many: Maker, handle: Any) -> None:
+    with pytest.raises(ConfigurationError, match="no handle"):
+        many().resume(handle)
+
+
+def test_a_handle_of_another_pool_or_an_invented_one_is_refused(world: World, many: Maker, make: Any) -> None:
+    handle = many(world.guest_pool_id).federation().handle
+    users = many()
+    with pytest.raises(ConfigurationError, match="another identity pool"):
+        users.resume(handle)
+    with pytest.raises(NotSignedInError):
+        users.resume(users.federation().handle[:-1] + "_")
+    with pytest.raises(ConfigurationError, match="of one user"):
+        _ = make().handle
+
+
+def test_guests_of_one_application_have_identities_of_their_own(world: World, many: Maker) -> None:
+    users = many(world.guest_pool_id)
+    first, second = users.federation(), users.federation()
+    identities = [each.federated_sign_in("guest").identity_id for each in (first, second)]
+    assert identities[0] != identities[1]
+    assert [each.current_credentials().identity_id for each in (first, second)] == identities
+
+
+def test_a_user_whom_nothing_refers_to_any_more_is_found_again_and_costs_no_object(world: World, many: Maker) -> None:
+    app = App(world, users := many())
+    handle = app.sign_in("ada").handle
+    gc.collect()
+    assert not list(users._users)
+    with users.acting_as(users.resume(handle)):
+        assert app.caller() == "ada"
