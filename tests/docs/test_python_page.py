@@ -1,4 +1,4 @@
-"""`docs/python.md`: every block is run as by a user; those that need a person are at least compiled."""
+"""`docs/python.md` and `docs/servers.md`: every block is run as by a user; those that need a person are compiled."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ pytestmark = pytest.mark.thorough
 PAGE = ROOT / "docs" / "python.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 BLOCKS = blocks(PAGE, "python")
+SERVERS = blocks(ROOT / "docs" / "servers.md", "python")
 
 
 def needs(block: str) -> str:
     """Return the comment above a block about what it needs in addition to a world."""
-    return "".join(re.findall(r"<!-- needs (.*) -->\n```python\n$", TEXT[: TEXT.index(block)]))
+    return "".join(re.findall(r"<!-- needs (.*) -->\n```python\n$", TEXT[: max(0, TEXT.find(block))]))
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def world() -> Iterator[World]:
 
 
 #: Blocks that need a person or a real pool; the tests of `login` and of user pools cover them.
-RUN = [entry for entry in BLOCKS if needs(entry[1]) not in ("a person", "a user pool")]
+RUN = [entry for entry in BLOCKS if needs(entry[1]) not in ("a person", "a user pool")] + SERVERS
 
 
 @pytest.mark.parametrize(("line", "block"), RUN, ids=[f"line {line}" for line, _ in RUN])
@@ -63,7 +64,7 @@ def test_each_block_runs(line: int, block: str, world: World, tmp_path: Path) ->
 
 
 def test_every_block_compiles_and_imports_what_there_is() -> None:
-    for _, block in BLOCKS:
+    for _, block in BLOCKS + SERVERS:
         for node in ast.walk(ast.parse(block)):
             if isinstance(node, ast.ImportFrom) and node.module == botocore_cognito_federation.__name__:
                 for name in node.names:
