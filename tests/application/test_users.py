@@ -220,19 +220,17 @@ def test_no_request_of_interleaved_users_is_signed_for_another(app: App, count: 
 
 @pytest.fixture
 def writable(world: World) -> Iterator[None]:
-    """Lets users write to the bucket."""
-    iam = boto3.client(
-        "iam",
-        region_name=world.region,
-        endpoint_url=world.endpoint_url,
-        aws_access_key_id=world.admin_credentials["aws_access_key_id"],
-        aws_secret_access_key=world.admin_credentials["aws_secret_access_key"],
-    )
+    """Lets users write to the bucket; removes what they wrote."""
+    admin = boto3.Session(region_name=world.region, **world.admin_credentials)
+    iam = admin.client("iam", endpoint_url=world.endpoint_url)
     policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
     where = {"RoleName": world.authenticated_role_arn.rpartition("/")[2], "PolicyName": "write"}
     iam.put_role_policy(**where, PolicyDocument=json.dumps(policy))
     yield
     iam.delete_role_policy(**where)
+    for each in admin.resource("s3", endpoint_url=world.endpoint_url).Bucket(world.bucket).objects.all():
+        if each.key != world.object_key:
+            each.delete()
 
 
 @pytest.mark.usefixtures("writable")
