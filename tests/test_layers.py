@@ -44,6 +44,7 @@ LAYERS = (
 MOST_MODULES = 110 + sum(
     {
         "no capability yet": 0,
+        "options of the further role": 1,
     }.values()
 )
 MOST_AT_THE_ROOT = 20
