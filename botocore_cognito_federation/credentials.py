@@ -219,6 +219,7 @@ def document_of(
         "profile": settings.profile,
         "pool": settings.identity_pool_id,
         "provider": login.key if login else "guest",
+        "role": settings.assume_role_arn or settings.role_arn,
         # Who it is, as a person would say it; no secret.
         "who": display_name(map(claims.get, ("email", "preferred_username", "name", "sub"))),
     }

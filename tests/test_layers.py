@@ -44,6 +44,7 @@ LAYERS = (
 MOST_MODULES = 110 + sum(
     {
         "many users": 2,
+        "options of the further role": 1,
     }.values()
 )
 MOST_AT_THE_ROOT = 20

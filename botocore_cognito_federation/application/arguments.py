@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
 from .. import identity_providers
-from ..config.keys import KEYS, BadValue
-from ..config.settings import Settings
+from ..config import further_role
+from ..config.keys import KEYS, BadValue, check_roles
+from ..config.settings import Origin, Settings
 from ..errors import ConfigurationError, TokenRefreshError
 from ..identity_providers import IdentityProvider
 from ..login_token import LoginToken, checked_text, expiry_seconds
@@ -36,23 +37,44 @@ def checked(name: str, value: str) -> Any:
         raise ConfigurationError(f"{name} {bad}") from None
 
 
-def base_settings(identity_pool_id: str, *, region_name: str | None, **options: str | int | None) -> Settings:
+#: Arguments that take an object where a profile has text, and what makes a value of it.
+_OF_OBJECTS: Mapping[str, tuple[type, Callable[[Any], object]]] = {
+    "assume_role_policy": (Mapping, further_role.written_policy),
+    "assume_role_policy_arns": (Iterable, further_role.checked_policy_arns),
+    "assume_role_tags": (Mapping, lambda tags: further_role.checked_tags(tags.items())),
+}
+
+#: What an option of a federation may be; a number is one of seconds.
+Option: TypeAlias = "str | int | Mapping[str, Any] | Iterable[str] | None"
+
+
+def base_settings(identity_pool_id: str, *, region_name: str | None, **options: Option) -> Settings:
     """Return the settings that all sign-ins of one federation share.
 
     Raises:
         ConfigurationError: a value is malformed, or two contradict each other.
     """
     window = options.pop("refresh_window", None)
-    values = {name: checked(name, str(value)) for name, value in options.items() if value is not None}
+    values = {name: _option(name, value) for name, value in options.items() if value is not None}
+    check_roles(values, {name: Origin("argument", name) for name in values})
     settings = Settings(identity_pool_id=checked("identity_pool_id", identity_pool_id), **values)
-    if settings.flow == "basic" and settings.role_arn is None:
-        raise ConfigurationError("flow='basic' needs role_arn, the role to assume", remedy="Pass role_arn")
     return replace(
         settings,
         region_name=region_name or settings.pool_region,
         refresh_window=None if window is None else checked("refresh_window", str(window)),
         endpoint=settings.endpoint_url,
     )
+
+
+def _option(name: str, value: Option) -> Any:
+    kind, read = _OF_OBJECTS.get(name, (None, None))
+    if read is None or kind is None or isinstance(value, str) or not isinstance(value, kind):
+        return checked(name, str(value))
+    try:
+        return read(value)
+    except (TypeError, ValueError) as bad:
+        why = str(bad) if type(bad) is ValueError else "holds what JSON cannot hold"
+        raise ConfigurationError(f"{name} {why}") from None
 
 
 def resolved_provider(provider: str) -> IdentityProvider:

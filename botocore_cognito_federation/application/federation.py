@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
@@ -59,7 +59,14 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         flow: ``enhanced`` or ``basic`` (GetOpenIdToken and AssumeRoleWithWebIdentity).
         account_id: the AWS account of the pool.
         endpoint_url: the endpoint of cognito-identity, if it is not AWS's.
-        assume_role_arn: a further role, assumed with the pool's credentials.
+        assume_role_arn: a further role, assumed with the pool's credentials; the arguments below are for its session.
+        assume_role_session_name: the name of the session, as CloudTrail shows it; by default derived from the user.
+        assume_role_duration_seconds: its lifetime in seconds, 900 to 3600; by default an hour.
+        assume_role_external_id: the external ID that the role's trust policy asks for.
+        assume_role_policy: a session policy, as JSON or as a mapping.
+        assume_role_policy_arns: ARNs of managed session policies.
+        assume_role_tags: session tags by their names.
+        assume_role_source_identity: the source identity, which later roles in a chain have too.
         duration_seconds: the lifetime of the credentials in the basic flow, in seconds.
         role_session_name: the name of the role session in the basic flow.
         refresh_window: the remaining seconds below which credentials are renewed.
@@ -82,6 +89,13 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         account_id: str | None = None,
         endpoint_url: str | None = None,
         assume_role_arn: str | None = None,
+        assume_role_session_name: str | None = None,
+        assume_role_duration_seconds: int | None = None,
+        assume_role_external_id: str | None = None,
+        assume_role_policy: str | Mapping[str, Any] | None = None,
+        assume_role_policy_arns: Iterable[str] | None = None,
+        assume_role_tags: Mapping[str, str] | None = None,
+        assume_role_source_identity: str | None = None,
         duration_seconds: int | None = None,
         role_session_name: str | None = None,
         refresh_window: int | None = None,
@@ -96,6 +110,13 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
             account_id=account_id,
             endpoint_url=endpoint_url,
             assume_role_arn=assume_role_arn,
+            assume_role_session_name=assume_role_session_name,
+            assume_role_duration_seconds=assume_role_duration_seconds,
+            assume_role_external_id=assume_role_external_id,
+            assume_role_policy=assume_role_policy,
+            assume_role_policy_arns=assume_role_policy_arns,
+            assume_role_tags=assume_role_tags,
+            assume_role_source_identity=assume_role_source_identity,
             duration_seconds=duration_seconds,
             role_session_name=role_session_name,
             refresh_window=refresh_window,

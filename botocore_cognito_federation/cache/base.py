@@ -177,8 +177,25 @@ def credentials_key(settings: Settings, login: Login | None) -> str:
             "assumed role": settings.assume_role_arn,
             "sts": settings.sts_endpoint if asks_sts else None,
             "assumed in": settings.region_name if settings.assume_role_arn else None,
+            **_further_role(settings),
         }
     )
+
+
+def _further_role(settings: Settings) -> dict[str, object]:
+    """The options of the further role that are set; one that is not leaves the key as it was before there was any."""
+    if settings.assume_role_arn is None:
+        return {}
+    options = {
+        "assumed as": settings.assume_role_session_name,
+        "assumed for": settings.assume_role_duration_seconds,
+        "assumed by": settings.assume_role_external_id,
+        "session policy": settings.assume_role_policy,
+        "session policies": settings.assume_role_policy_arns,
+        "session tags": settings.assume_role_tags,
+        "source identity": settings.assume_role_source_identity,
+    }
+    return {name: value for name, value in options.items() if value}
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ def credentials_of(store: Store, scope: str | None) -> list[dict[str, Any]]:
             "scope": document.get("scope"),
             "provider": document.get("provider"),
             "who": document.get("who"),
+            "role_arn": document.get("role"),
             "identity_id": document.get("identity_id"),
             "expires_at": document.get("expires_at"),
             "seconds_left": max(0, round(float(document.get("expires_at", 0)) - now)),
@@ -196,7 +197,8 @@ def say(found: Overview, settings: Settings | None, *, can_store: bool) -> None:
         print_line(f"  {sign_in_line(entry, naming_scope=settings is None)}")
     for entry in found.living:
         who = entry["who"] or entry["identity_id"]
-        print_line(f"  AWS credentials for {who} ({entry['provider']}), {span(entry['seconds_left'])} left")
+        role = f" as {entry['role_arn'].rpartition('/')[2]}" if isinstance(entry["role_arn"], str) else ""
+        print_line(f"  AWS credentials for {who} ({entry['provider']}){role}, {span(entry['seconds_left'])} left")
     if found.needs_sign_in:
         print_line(f"  not signed in{f'. Run: {login_command(settings)}' if settings else ''}")
     elif found.needs_sign_in is False and not found.living:
@@ -332,7 +334,8 @@ def _place_of_region(settings: Settings) -> str:
 
 def _shown(value: object) -> str:
     if isinstance(value, tuple):
-        return " ".join("=".join(item) if isinstance(item, tuple) else str(item) for item in value)
+        words = ["=".join(item) if isinstance(item, tuple) else str(item) for item in value]
+        return (", " if any(" " in word for word in words) else " ").join(words)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

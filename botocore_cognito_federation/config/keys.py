@@ -17,6 +17,7 @@ from .._util.urls import LOCALHOST, UnsafeURLError, parse_url
 from ..cache import STORES
 from ..errors import ConfigurationError
 from ..identity_providers import is_developer
+from . import further_role
 from .settings import Origin
 
 PREFIX = "cognito_"
@@ -86,7 +87,7 @@ def _text(most: int = 2048) -> Reader:
 
 
 def _pattern(pattern: str, shape: str, least: int, most: int, meant: Callable[[str], str] = lambda value: "") -> Reader:
-    compiled = re.compile(pattern)
+    compiled = re.compile(pattern, re.ASCII)
 
     def read(value: str) -> str:
         if not least <= len(value) <= most or not compiled.fullmatch(value):
@@ -123,6 +124,18 @@ def _in_seconds(value: str, least: int, most: int) -> str:
     if re.fullmatch(r"[0-9]{1,9}", value):
         seconds = min(max(int(value), least), most)
     return str(seconds) if least <= seconds <= most and seconds else ""
+
+
+def _by(check: Callable[[str], object]) -> Reader:
+    """The reader that a function is which raises `ValueError`."""
+
+    def read(value: str) -> object:
+        try:
+            return check(value)
+        except ValueError as bad:
+            raise BadValue(str(bad)) from None
+
+    return read
 
 
 def _truth(value: str) -> bool:
@@ -235,6 +248,7 @@ _ROLE_ARN = _pattern(
     2048,
     lambda value: _A_ROLE,
 )
+_SESSION_NAME = _pattern(r"[\w+=,.@-]+", "2 to 64 letters, digits and +=,.@-_", 2, 64)
 _VARIABLE_NAME = _pattern(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable", 1, 256)
 _ACCOUNT = _pattern(r"[0-9]{12}", "an AWS account number of 12 digits", 12, 12, lambda value: value.replace("-", ""))
 _FLOWS = {"enhanced": "enhanced", "basic": "basic", "classic": "basic"}
@@ -279,8 +293,15 @@ _ALL = (
     Key("role_arn", _ROLE_ARN),
     Key("flow", _one_of(_FLOWS)),
     Key("duration_seconds", _number(900, 43200, "seconds")),
-    Key("role_session_name", _pattern(r"[\w+=,.@-]+", "2 to 64 letters, digits and +=,.@-_", 2, 64)),
+    Key("role_session_name", _SESSION_NAME),
     Key("assume_role_arn", _ROLE_ARN),
+    Key("assume_role_session_name", _SESSION_NAME),
+    Key("assume_role_duration_seconds", _number(further_role.LEAST_SECONDS, further_role.MOST_SECONDS, "seconds")),
+    Key("assume_role_external_id", _pattern(r"[\w+=,.@:/-]+", "2 to 1224 letters, digits and +=,.@:/-_", 2, 1224)),
+    Key("assume_role_policy", _by(further_role.read_policy), may_hold_spaces=True),
+    Key("assume_role_policy_arns", _by(further_role.read_policy_arns)),
+    Key("assume_role_tags", _by(further_role.read_tags), may_hold_spaces=True),
+    Key("assume_role_source_identity", _SESSION_NAME),
     Key("logins", _words),
     Key("account_id", _ACCOUNT),
     Key("endpoint_url", _url),
@@ -339,7 +360,11 @@ def has_our_keys(section: Mapping[str, Any]) -> bool:
 
 #: Entries of a Logins map, less the own one (GetId).
 _MOST_LINKED = 9
-_BASIC_ONLY = ("duration_seconds", "role_session_name")
+#: Options of the basic flow's role, and why the enhanced flow has none.
+_BASIC_ONLY = {
+    "duration_seconds": "enhanced credentials are valid for one hour",
+    "role_session_name": "Cognito names the sessions of the enhanced flow itself",
+}
 _DEVELOPER_ONLY = ("developer_provider", "developer_user", "developer_profile")
 
 
@@ -350,7 +375,7 @@ def check_together(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> No
         ConfigurationError: naming both keys and both places.
     """
     _one_token_source(read, origins)
-    _flow(read, origins)
+    check_roles(read, origins)
     _provider_and_source(read, origins)
     _needs(read, origins, "client_secret_env", "client_id")
     _needs(read, origins, "client_secret_command", "client_id")
@@ -362,7 +387,8 @@ def check_together(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> No
 
 
 def _at(name: str, origins: Mapping[str, Origin]) -> str:
-    return f"{PREFIX}{name} ({origins[name]})"
+    origin = origins[name]
+    return str(origin) if origin.layer == "argument" else f"{PREFIX}{name} ({origin})"
 
 
 def _contradiction(names: tuple[str, ...], origins: Mapping[str, Origin], why: str) -> ConfigurationError:
@@ -375,14 +401,16 @@ def _contradiction(names: tuple[str, ...], origins: Mapping[str, Origin], why: s
 
 def _needs(read: Mapping[str, Any], origins: Mapping[str, Origin], name: str, needed: str) -> None:
     if name in read and needed not in read:
-        what = f"{_at(name, origins)} also needs {PREFIX}{needed}"
+        prefix = "" if origins[name].layer == "argument" else PREFIX
+        what = f"{_at(name, origins)} also needs {prefix}{needed}"
         raise ConfigurationError(
-            what, remedy=origins[name].added(PREFIX + needed, _EXAMPLES.get(needed, needed.upper()))
+            what, remedy=origins[name].added(prefix + needed, _EXAMPLES.get(needed, needed.upper()))
         )
 
 
+_SOME_ROLE = "arn:aws:iam::123456789012:role/NAME"
 #: What a remedy writes behind a key that is to be added; the words in capitals are the user's to replace.
-_EXAMPLES = {"role_arn": "arn:aws:iam::123456789012:role/NAME"}
+_EXAMPLES = {"role_arn": _SOME_ROLE, "assume_role_arn": _SOME_ROLE}
 
 
 def _one_token_source(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
@@ -391,19 +419,37 @@ def _one_token_source(read: Mapping[str, Any], origins: Mapping[str, Origin]) ->
         raise _contradiction(sources, origins, "a profile has one token source")
 
 
-def _flow(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
+def check_roles(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
+    """Refuse options of the two roles that the flow or a missing role would leave unused.
+
+    Raises:
+        ConfigurationError: naming the option and where it was given.
+    """
+    for name in further_role.OPTIONS:
+        _needs(read, origins, name, "assume_role_arn")
     basic = read.get("flow") == "basic"
     if basic:
         _needs(read, origins, "flow", "role_arn")
         if str(read.get("provider", "")).lower() == "saml":
             raise _contradiction(("flow", "provider"), origins, "SAML works in the enhanced flow only")
         return
-    for name in _BASIC_ONLY:
+    for name, why in _BASIC_ONLY.items():
         if name in read:
-            raise ConfigurationError(
-                f"{_at(name, origins)} goes only with the basic flow; enhanced credentials are valid for one hour",
-                remedy=f"{origins[name].removed(PREFIX + name)}, or add cognito_flow = basic and cognito_role_arn",
-            )
+            raise _basic_only(name, why, origins[name], further="assume_role_arn" in read)
+
+
+def _basic_only(name: str, why: str, origin: Origin, *, further: bool) -> ConfigurationError:
+    what, removed = f"{_at(name, {name: origin})} goes only with the basic flow; {why}", origin.removed(PREFIX + name)
+    prefix = "" if origin.layer == "argument" else PREFIX
+    if further:
+        return ConfigurationError(what, remedy=f"For the further role give {prefix}assume_role_{_bare_name(name)}")
+    basic = origin.added(f"{prefix}flow", "basic")
+    return ConfigurationError(what, remedy=f"{removed}, or {basic[0].lower()}{basic[1:]}, and {prefix}role_arn")
+
+
+def _bare_name(name: str) -> str:
+    """The name of an option of the basic flow's role, as the same option of the further role ends."""
+    return name.removeprefix("role_")
 
 
 def _source_options(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:

@@ -222,7 +222,7 @@ def limit_of_window(settings: Settings) -> str:
     """The sentence on a ``cognito_refresh_window`` that is wider than the credentials' lifetime; empty for others."""
     window, lifetime = settings.refresh_window, settings.duration_seconds or _HOUR
     if settings.assume_role_arn is not None:
-        lifetime = _HOUR  # of a role that is assumed with the credentials of another
+        lifetime = settings.assume_role_duration_seconds or _HOUR
     most = round(WIDEST_WINDOW * lifetime)
     if window is None or window <= most:
         return ""

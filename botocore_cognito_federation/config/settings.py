@@ -29,16 +29,20 @@ class Origin:
         """The remedy that gives a key another value where it was given."""
         if self.layer == "environment":
             return f"Set {self.place}={value}"
+        if self.layer == "argument":
+            return f"Pass {self.place}={value!r}"
         return f"Give {self.place} {value}" if self.layer == "flag" else f"Write {key} = {value} in {self.place}"
 
     def removed(self, key: str) -> str:
         """The remedy that takes a key away where it was given."""
         if self.layer == "environment":
             return f"Unset {self.place}"
-        return f"Leave out {self.place}" if self.layer == "flag" else f"Remove {key} from {self.place}"
+        return f"Leave out {self.place}" if self.layer in ("flag", "argument") else f"Remove {key} from {self.place}"
 
     def added(self, key: str, value: str) -> str:
         """The remedy that adds a key where another one was given."""
+        if self.layer == "argument":
+            return f"Pass {key}={value!r}"
         in_file = self.layer in ("profile", "session")
         return f"Add {key} = {value} to {self.place}" if in_file else f"Add {key} = {value} to the profile"
 
@@ -96,6 +100,13 @@ class Settings:
     duration_seconds: int | None = None
     role_session_name: str | None = None
     assume_role_arn: str | None = None
+    assume_role_session_name: str | None = None
+    assume_role_duration_seconds: int | None = None
+    assume_role_external_id: str | None = None
+    assume_role_policy: str | None = None
+    assume_role_policy_arns: tuple[str, ...] = ()
+    assume_role_tags: tuple[tuple[str, str], ...] = ()
+    assume_role_source_identity: str | None = None
     logins: tuple[str, ...] = ()
     account_id: str | None = None
     endpoint_url: str | None = None

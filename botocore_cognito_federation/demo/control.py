@@ -60,6 +60,7 @@ class ControlPanel:
             "trust-issuer": world.trust_issuer,
             "opaque-token": world.register_opaque_token,
             "add-pool": world.add_pool,
+            "add-chained-role": world.add_chained_role,
             **{f"{label}/issue": provider.issue for label, provider in providers.items()},
             **{f"{label}/rotate-keys": provider.rotate_keys for label, provider in providers.items()},
         }

@@ -174,3 +174,13 @@ class DrivenWorld(abc.ABC):
         developer_provider: str = "",
     ) -> str:
         """Add an identity pool and return its ID; see `pools.Pool`."""
+
+    @abc.abstractmethod
+    def add_chained_role(
+        self,
+        name: str,
+        *,
+        actions: Iterable[str] = ("sts:AssumeRole",),
+        conditions: dict[str, Any] | None = None,
+    ) -> str:
+        """Add a role that sessions of the enhanced flow may assume; see `stage.add_chained_role`."""

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 from xml.etree import ElementTree
 
-from . import operations, refusals, scope_down, sts, wire
+from . import chaining, operations, refusals, scope_down, sts, wire
 from .clock import WorldClock
 from .faulting import break_connection, damaged, substitute
 from .journal import FaultBook, Journal
@@ -101,10 +101,23 @@ class Gateway:
             return self._assume_with_web_identity(request)
         if not request.signed:
             return error_style(request)(_unsigned_refusal(request)), "", ""
-        answer = self._moto_answer(request, environ)
-        if request.service == "sts" and request.operation == "AssumeRole" and answer.status == 200:
-            answer = self._with_world_expiry(request, answer)
-        return answer, "", request.access_key
+        if request.service == "sts" and request.operation == chaining.OPERATION:
+            return self._assume_role(request, environ), "", request.access_key
+        return self._moto_answer(request, environ), "", request.access_key
+
+    def _assume_role(self, request: Request, environ: Environ) -> HttpAnswer:
+        answer = self._moto_answer(request, environ)  # which verifies the signature
+        account = self.web_identity.account
+        caller_role, caller = account.session_of(request.access_key)
+        role = account.role(request.form.get("RoleArn", ""))
+        if answer.status != 200:
+            return answer
+        if caller_role and role is not None:
+            try:
+                chaining.admit(request.form, role.trust_policy, role.arn, caller_role, caller)
+            except Refusal as refusal:
+                return wire.query_error(refusal)
+        return self._with_world_expiry(request, answer)
 
     def _identity_pool(self, request: Request, environ: Environ) -> tuple[HttpAnswer, str, str]:
         asked = ""
@@ -143,6 +156,11 @@ class Gateway:
             beyond = scope_down.refuse_beyond(request.service, request.operation, bool(request.target))
             if beyond is not None:
                 return error_style(request)(beyond)
+        outside = scope_down.refuse_outside(
+            self.sessions.policy(request.access_key), request.service, request.operation, bool(request.target)
+        )
+        if outside is not None:
+            return error_style(request)(outside)
         if "HTTP_AUTHORIZATION" not in environ:
             return error_style(request)(refusals.presigned())
         status, headers, body = _run(self.moto, environ)
@@ -159,7 +177,7 @@ class Gateway:
         if self.sessions.is_session(request.access_key) and seconds > _CHAINED_SECONDS:
             return wire.query_error(refusals.chained_too_long())
         expires_at = self.clock.now() + self.sessions.capped(seconds)
-        self.sessions.remember(issued.group(1), expires_at)
+        self.sessions.remember(issued.group(1), expires_at, request.form.get("Policy", ""))
         dated = f"<Expiration>{wire.timestamp(expires_at)}</Expiration>"
         body = re.sub(r"<Expiration>[^<]*</Expiration>", dated, text).encode()
         headers = tuple((name, value) for name, value in answer.headers if name.lower() != "content-length")

@@ -159,6 +159,13 @@ class MotoAccount:
                 return RoleFacts(arn, str(role.assume_role_policy_document), int(role.max_session_duration or 3600))
         return None
 
+    def session_of(self, access_key_id: str) -> tuple[str, str]:
+        """Return the ARNs of the role and of the session that a temporary key belongs to; empty for other keys."""
+        for issued in sts_backends[self.account_id][self.partition.name].assumed_roles:
+            if issued.access_key_id == access_key_id:
+                return str(issued.role_arn), str(issued.arn)
+        return "", ""
+
     def assume_role(self, role_arn: str, session_name: str, lifetime: float, expires_at: float) -> IssuedCredentials:
         """Create credentials that moto's IAM enforcement accepts; `expires_at` is the world's, as moto checks none."""
         session = sts_backends[self.account_id][self.partition.name].assume_role(

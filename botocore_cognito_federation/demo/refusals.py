@@ -147,6 +147,13 @@ def sts_denied() -> Refusal:
     return Refusal("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity", 403)
 
 
+def not_allowed(caller: str, action: str, resource: str) -> Refusal:
+    """Return STS's refusal of AssumeRole; it says the same of a role that is not there and of a wrong external ID."""
+    return Refusal(
+        "AccessDenied", f"User: {caller} is not authorized to perform: {action} on resource: {resource}", 403
+    )
+
+
 def sts_validation(problem: str) -> Refusal:
     return Refusal("ValidationError", problem)
 

@@ -27,7 +27,7 @@ class _Link:
     def read(self, name: str, **query: str) -> Any:
         return self._exchange(urllib.request.Request(f"{self._base}{name}?{urlencode(query)}"))  # noqa: S310 - http only
 
-    def act(self, name: str, **arguments: Any) -> Any:
+    def act(self, name: str, /, **arguments: Any) -> Any:
         body = json.dumps(arguments).encode()
         request = urllib.request.Request(self._base + name, body, {"Content-Type": "application/json"})  # noqa: S310 - http only
         return self._exchange(request)["result"]
@@ -189,3 +189,12 @@ class RemoteWorld(DrivenWorld):
                 developer_provider=developer_provider,
             )
         )
+
+    def add_chained_role(
+        self,
+        name: str,
+        *,
+        actions: Iterable[str] = ("sts:AssumeRole",),
+        conditions: dict[str, Any] | None = None,
+    ) -> str:
+        return str(self._link.act("add-chained-role", name=name, actions=list(actions), conditions=conditions))

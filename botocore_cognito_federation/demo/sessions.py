@@ -25,6 +25,7 @@ class Sessions:
         self._lock = threading.Lock()
         self._expiry: dict[str, float] = {}
         self._guests: set[str] = set()
+        self._policies: dict[str, str] = {}
         self.lifetime = lifetime
 
     def issue(
@@ -45,9 +46,15 @@ class Sessions:
     def capped(self, seconds: float) -> float:
         return min(seconds, self.lifetime) if self.lifetime < LEAST_STS_SECONDS else seconds
 
-    def remember(self, access_key_id: str, expires_at: float) -> None:
+    def remember(self, access_key_id: str, expires_at: float, policy: str = "") -> None:
         with self._lock:
             self._expiry[access_key_id] = expires_at
+            self._policies[access_key_id] = policy
+
+    def policy(self, access_key_id: str) -> str:
+        """Return the session policy that credentials were issued with, JSON; empty without one."""
+        with self._lock:
+            return self._policies.get(access_key_id, "")
 
     def expired(self, access_key_id: str) -> bool:
         """Return whether this access key belongs to an expired session; False for keys of users and unknown ones."""

@@ -43,7 +43,7 @@ def set_stage(account: MotoAccount, pool_ids: Iterable[str]) -> Stage:
         _allow(["s3:ListAllMyBuckets", "s3:ListBuckets"], "*"),
         _allow(["s3:GetObject", "s3:ListBucket"], *_in(partition, bucket)),
     )
-    chain = _allow(["sts:AssumeRole"], chained_arn)
+    chain = _allow(["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"], f"{chained_arn}*")
     write = _allow(["s3:PutObject"], *_in(partition, bucket))
     upload = _allow(["s3:PutObject"], partition.arn(f"s3:::{bucket}/{UPLOADS}*"))
     authenticated = account.create_role(
@@ -54,6 +54,20 @@ def set_stage(account: MotoAccount, pool_ids: Iterable[str]) -> Stage:
     chained = account.create_role(_CHAINED, _chain_trust(account), _policy(*read, write))
     admin = account.create_user("administrator", _policy(_allow(["*"], "*")))
     return Stage(authenticated, guest, other, chained, bucket, admin)
+
+
+def add_chained_role(account: MotoAccount, name: str, actions: Iterable[str], conditions: dict[str, Any]) -> str:
+    """Create a further role that sessions of the enhanced flow may assume, and return its ARN.
+
+    Args:
+        name: the end of its name.
+        actions: those of its trust policy, such as ``sts:TagSession``.
+        conditions: the ``Condition`` of its trust policy.
+    """
+    trust = _chain_trust(account)
+    trust["Statement"][0] |= {"Action": list(actions), "Condition": conditions}
+    read = _allow(["s3:ListAllMyBuckets", "s3:ListBuckets", "s3:GetObject", "s3:ListBucket", "s3:PutObject"], "*")
+    return account.create_role(f"{_CHAINED}{name}", trust, _policy(read))
 
 
 def extend_trust(account: MotoAccount, stage: Stage, pool_ids: Iterable[str]) -> None:

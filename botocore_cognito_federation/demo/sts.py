@@ -121,13 +121,13 @@ def _check_shape(form: Mapping[str, str]) -> None:
     ):
         value, member = form.get(name), name[0].lower() + name[1:]
         if value is None:
-            raise _shape(None, member, "Member must not be null")
+            raise shape_refusal(None, member, "Member must not be null")
         if len(value) > most:
-            raise _shape(value, member, f"Member must have length less than or equal to {most}")
+            raise shape_refusal(value, member, f"Member must have length less than or equal to {most}")
         if len(value) < least:
-            raise _shape(value, member, f"Member must have length greater than or equal to {least}")
+            raise shape_refusal(value, member, f"Member must have length greater than or equal to {least}")
         if pattern and not re.fullmatch(pattern, value, re.ASCII):
-            raise _shape(value, member, f"Member must satisfy regular expression pattern: {pattern}")
+            raise shape_refusal(value, member, f"Member must satisfy regular expression pattern: {pattern}")
 
 
 def _duration(form: Mapping[str, str], role: RoleFacts) -> int:
@@ -136,15 +136,16 @@ def _duration(form: Mapping[str, str], role: RoleFacts) -> int:
         raise refusals.Refusal("MalformedInput", "")
     seconds = int(text)
     if seconds < 900:
-        raise _shape(text, "durationSeconds", "Member must have value greater than or equal to 900")
+        raise shape_refusal(text, "durationSeconds", "Member must have value greater than or equal to 900")
     if seconds > 43_200:
-        raise _shape(text, "durationSeconds", "Member must have value less than or equal to 43200")
+        raise shape_refusal(text, "durationSeconds", "Member must have value less than or equal to 43200")
     if seconds > role.max_session_seconds:
         raise refusals.sts_validation("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
     return seconds
 
 
-def _shape(value: str | None, member: str, rule: str) -> refusals.Refusal:
+def shape_refusal(value: str | None, member: str, rule: str) -> refusals.Refusal:
+    """Return the error for a parameter that breaks a limit of the STS model."""
     shown = "null" if value is None else f"'{value}'"
     return refusals.sts_validation(
         f"1 validation error detected: Value {shown} at '{member}' failed to satisfy constraint: {rule}"

@@ -1,4 +1,4 @@
-"""Evaluation of a role's trust policy for AssumeRoleWithWebIdentity: principal, action, conditions.
+"""Evaluation of a role's trust policy: principal, action, conditions.
 
 moto does not check the conditions of a trust policy for web identities, and ignores every operator but
 StringEquals; ``aud`` and ``amr`` protect a role behind an identity pool.
@@ -14,16 +14,17 @@ from typing import Any
 ACTION = "sts:AssumeRoleWithWebIdentity"
 
 
-def trusts(document: str, federated: str, context: Mapping[str, list[str]]) -> bool:
-    """Return whether a trust policy allows this federated principal.
+def trusts(document: str, principal: str, context: Mapping[str, list[str]], *, action: str = ACTION) -> bool:
+    """Return whether a trust policy allows this principal the action.
 
     Args:
         document: the role's AssumeRolePolicyDocument, JSON.
-        federated: ``cognito-identity.amazonaws.com`` or the ARN of an IAM OIDC provider.
+        principal: ``cognito-identity.amazonaws.com`` or the ARN of an IAM OIDC provider, or of a role.
         context: condition keys with their values, e.g. ``cognito-identity.amazonaws.com:aud``.
+        action: such as ``sts:TagSession``.
     """
     statements = _listed(json.loads(document).get("Statement", []))
-    concerned = [s for s in statements if _concerns(s, federated) and _conditions_hold(s, context)]
+    concerned = [s for s in statements if _concerns(s, principal, action) and _conditions_hold(s, context)]
     return bool(concerned) and all(statement.get("Effect") == "Allow" for statement in concerned)
 
 
@@ -31,11 +32,12 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _concerns(statement: Mapping[str, Any], federated: str) -> bool:
-    principal = statement.get("Principal", {})
-    named = _listed(principal.get("Federated", [])) if isinstance(principal, dict) else []
-    actions = [str(action).lower() for action in _listed(statement.get("Action", []))]
-    return federated in named and any(fnmatch.fnmatchcase(ACTION.lower(), action) for action in actions)
+def _concerns(statement: Mapping[str, Any], principal: str, action: str) -> bool:
+    kinds = statement.get("Principal", {})
+    kinds = kinds if isinstance(kinds, dict) else {}
+    named = [*_listed(kinds.get("Federated", [])), *_listed(kinds.get("AWS", []))]
+    actions = [str(each).lower() for each in _listed(statement.get("Action", []))]
+    return principal in named and any(fnmatch.fnmatchcase(action.lower(), each) for each in actions)
 
 
 def _conditions_hold(statement: Mapping[str, Any], context: Mapping[str, list[str]]) -> bool:

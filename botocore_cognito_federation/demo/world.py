@@ -23,7 +23,7 @@ from .provider import OpenIdProvider
 from .records import Call, WorldFacts
 from .sessions import SESSION_SECONDS, Sessions
 from .signing import SigningKey
-from .stage import OBJECT_KEY, extend_trust, set_stage
+from .stage import OBJECT_KEY, add_chained_role, extend_trust, set_stage
 from .sts import WebIdentityService
 from .token_verification import LoginVerifier, ProviderKeys
 
@@ -204,6 +204,15 @@ class World(DrivenWorld):
         self._pool_ids = [*self._pool_ids, pool.pool_id]
         extend_trust(self._account, self._stage, self._pool_ids)
         return self._pools.add(pool)
+
+    def add_chained_role(
+        self,
+        name: str,
+        *,
+        actions: Iterable[str] = ("sts:AssumeRole",),
+        conditions: dict[str, Any] | None = None,
+    ) -> str:
+        return add_chained_role(self._account, name, actions, conditions or {})
 
     def _start_provider(self, client_id: str, path: str) -> OpenIdProvider:
         provider = OpenIdProvider(self._clock, self._journal, self._faults, client_id=client_id, path=path)

@@ -46,6 +46,7 @@ class CallContext:
         claims: the unverified claims of the login token.
         identity_id: the requested identity, if there was one.
         role_arn: the requested role, if there was one.
+        further_role: the options with which a further role was requested; empty for the pool's own role.
         now: this machine's time, seconds since the epoch.
         server_time: the answer's ``Date``, seconds since the epoch, if it had one.
     """
@@ -60,6 +61,7 @@ class CallContext:
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
     identity_id: str = ""
     role_arn: str = ""
+    further_role: frozenset[str] = frozenset()
     now: float = 0.0
     server_time: float | None = None
 
@@ -87,6 +89,27 @@ class CallContext:
             "azp": f" and azp {_shown(str(authorized))}" if authorized else "",
             "identity": printable(self.identity_id, 100) or "none",
             "role": printable(self.role_arn, 200) or "of the pool",
+            **self._words_of_the_role(names),
+        }
+
+    def _words_of_the_role(self, names: SettingNames) -> dict[str, object]:
+        """What a refusal of STS is about: the further role and its options, or the role of the pool's token."""
+        if not self.further_role:
+            return {
+                "duration": f"{names:duration_seconds} = 3600",
+                "external": "check its conditions",
+                "shorter": "map fewer claims to principal tags in the pool",
+                "untagged": "Let its trust policy allow sts:TagSession, because the pool maps claims to principal tags",
+            }
+        external = "correct" if "assume_role_external_id" in self.further_role else "set"
+        sized = ("assume_role_policy", "assume_role_policy_arns", "assume_role_tags")
+        listed = " or ".join(format(names, name) for name in sized if name in self.further_role)
+        return {
+            "duration": f"{names:assume_role_duration_seconds} = 3600",
+            "external": f"if its trust policy asks for an external ID, {external} {names:assume_role_external_id}",
+            "shorter": f"shorten {listed or 'what is mapped to principal tags in the pool'}",
+            "untagged": "Let its trust policy and the policy of the first role allow sts:TagSession, or remove"
+            f" {names:assume_role_tags}",
         }
 
 
@@ -300,7 +323,7 @@ _RULES = (
         "ValidationError",
         "durationseconds exceeds",
         "The role {role} does not allow sessions that long",
-        "Set {setting:duration_seconds} = 3600, or raise the role's maximum session duration",
+        "Set {duration}, or raise the role's maximum session duration",
         _N,
     ),
     _Rule(
@@ -308,6 +331,15 @@ _RULES = (
         "resource control policy",
         "A policy of the AWS organization or of the VPC endpoint forbids this call",
         "Use another network, or ask the organization's administrator",
+        _N,
+    ),
+    _Rule("AccessDenied", "sts:tagsession", "The role {role} does not accept session tags", "{untagged}", _N),
+    _Rule(
+        "AccessDenied",
+        "sts:setsourceidentity",
+        "The role {role} does not accept a source identity",
+        "Let its trust policy and the policy of the first role allow sts:SetSourceIdentity, or remove"
+        " {setting:assume_role_source_identity}",
         _N,
     ),
     _Rule(
@@ -321,8 +353,7 @@ _RULES = (
         "AccessDenied",
         "assumerole",
         "These credentials may not assume {role}",
-        "Let its trust policy and the policy of the first role allow sts:AssumeRole, or remove"
-        " {setting:assume_role_arn}",
+        "Let its trust policy and the policy of the first role allow sts:AssumeRole; {external}",
         _N,
     ),
     _Rule("InvalidSignature", "", _KEYS_REFUSED, _CORRECT_KEYS, _N),
@@ -333,7 +364,14 @@ _RULES = (
         "PackedPolicyTooLarge",
         "",
         "The session policies and tags for {role} are too large together",
-        "Shorten the policies, or map fewer claims to principal tags in the pool",
+        "AWS counts them packed: {shorter}",
+        _N,
+    ),
+    _Rule(
+        "MalformedPolicyDocument",
+        "",
+        "STS does not take the session policy for {role} as a policy",
+        "Correct {setting:assume_role_policy}",
         _N,
     ),
 )

@@ -57,18 +57,18 @@ def assume_role_with_web_identity(
 def assume_role(
     credentials: FederatedCredentials, *, settings: Settings, clients: Clients, facts: CallContext, clock: Clock
 ) -> FederatedCredentials:
-    """Assume ``cognito_assume_role_arn`` with the pool's credentials (STS AssumeRole; one hour at most).
+    """Assume ``cognito_assume_role_arn`` with the pool's credentials (STS AssumeRole, role chaining).
 
     Raises:
         FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
     """
     client = clients.sts(access_key=credentials.access_key, secret_key=credentials.secret_key, token=credentials.token)
-    arguments = {"RoleArn": settings.assume_role_arn, "RoleSessionName": session_name(settings, facts)}
+    given = frozenset(name for name in _OPTIONS if getattr(settings, name))
     answer = call(
         client.assume_role,
-        arguments=arguments,
+        arguments=_further_arguments(settings, facts),
         needs=_NEEDS,
-        facts=replace(facts, role_arn=settings.assume_role_arn or ""),
+        facts=replace(facts, role_arn=settings.assume_role_arn or "", further_role=given | {"assume_role_arn"}),
         clock=clock,
     )
     vended = answer.body["Credentials"]
@@ -79,6 +79,33 @@ def assume_role(
         token=vended["SessionToken"],
         expires_at=vended["Expiration"].timestamp(),
     )
+
+
+#: Option of the further role -> member of AssumeRole's input; tags and policy ARNs have shapes of their own.
+_OPTIONS = {
+    "assume_role_duration_seconds": "DurationSeconds",
+    "assume_role_external_id": "ExternalId",
+    "assume_role_policy": "Policy",
+    "assume_role_policy_arns": "PolicyArns",
+    "assume_role_tags": "Tags",
+    "assume_role_source_identity": "SourceIdentity",
+}
+
+
+def _further_arguments(settings: Settings, facts: CallContext) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "RoleArn": settings.assume_role_arn,
+        "RoleSessionName": settings.assume_role_session_name or session_name(settings, facts),
+    }
+    for name, member in _OPTIONS.items():
+        value = getattr(settings, name)
+        if member == "PolicyArns":
+            value = [{"arn": arn} for arn in value]
+        elif member == "Tags":
+            value = [{"Key": key, "Value": text} for key, text in value]
+        if value:
+            arguments[member] = value
+    return arguments
 
 
 def session_name(settings: Settings, facts: CallContext) -> str:

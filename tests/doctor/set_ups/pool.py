@@ -247,6 +247,15 @@ ROWS = (
         config=job(more="cognito_assume_role_arn = arn:aws:iam::123456789012:role/Nope"),
     ),
     SetUp(
+        "a further role that takes no session tags",
+        r"role/\S+ does not accept session tags",
+        ByHand(
+            r"sts:TagSession, or remove cognito_assume_role_tags",
+            lambda place: place.edit("cognito_assume_role_tags = team=data\n", ""),
+        ),
+        config=job(more="cognito_assume_role_arn = $chained_role\ncognito_assume_role_tags = team=data"),
+    ),
+    SetUp(
         "what answers is not AWS",
         r"not come from AWS",
         ByHand(r"network|HTTPS_PROXY|endpoint", _over),
