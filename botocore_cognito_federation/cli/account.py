@@ -48,6 +48,7 @@ from ..sign_in.login import LoginOptions, SignedIn
 from ..sign_in.sessions import SignedOut, forget_scope, scopes_left_over, sign_out
 from ..sign_in.terminal import TerminalScreen, read_line
 from .app import chosen_settings, json_option, print_data, print_json, print_line, profile_option, session_option
+from .roles import chosen_role, keep_role, offered_roles
 
 
 def report(settings: Settings, signed_in: SignedIn) -> str:
@@ -120,6 +121,13 @@ def parse_browser_command(text: str) -> tuple[str, ...]:
 @click.option("--if-needed", is_flag=True, help="Do nothing if credentials are available without a sign-in.")
 @click.option("--force", is_flag=True, help="Let another user than the one signed in so far sign in.")
 @click.option("--login-hint", metavar="U", help="The account the provider should suggest.")
+@click.option(
+    "--role",
+    metavar="[ROLE]",
+    is_flag=False,
+    flag_value="",
+    help="Write this role of the user into the profile; without ROLE, pick it from a list.",
+)
 def login_command(
     profile: str | None,
     session: str | None,
@@ -132,6 +140,7 @@ def login_command(
     if_needed: bool,
     force: bool,
     login_hint: str | None,
+    role: str | None,
 ) -> None:
     """Sign in. The URL is always printed; a browser opens where one can be."""
     ways = {
@@ -154,10 +163,31 @@ def login_command(
         login_hint=login_hint,
     )
     settings = chosen_settings(profile, session)
+    if role is not None and settings.profile is None:
+        raise click.UsageError("--role goes with a profile, which it is written into")
     if if_needed and (why_not := why_no_sign_in(settings)) is not None:
         print_line(f"{why_not}, {settings.scope}", err=True)
-        return
-    run_login(settings, options)
+    elif role is None:
+        run_login(settings, options)
+    else:
+        _sign_in_to_choose(settings, options)
+    if role is not None:
+        store = store_for(settings, os.environ)
+        keep_role(settings, chosen_role(offered_roles(settings), role), store)
+
+
+def _sign_in_to_choose(settings: Settings, options: LoginOptions) -> None:
+    """Sign in, also where the pool gives no role yet: which one is chosen afterwards.
+
+    Raises:
+        CognitoFederationError: no user is signed in.
+    """
+    try:
+        run_login(settings, options)
+    except FederationRefusedError as refused:
+        if Sessions(settings, store_for(settings, os.environ)).read() is None:
+            raise
+        print_line(refused.line, err=True)
 
 
 def why_no_sign_in(settings: Settings) -> str | None:

@@ -46,6 +46,7 @@ _COMMANDS = {
     "serve": ("run", "Serve credentials to the SDKs of this machine, on loopback."),
     "status": ("inspect", "What is signed in and cached, until when; no network."),
     "whoami": ("account", "Who AWS says you are; asks STS."),
+    "roles": ("roles", "The roles that the login token names."),
     "token": ("account", "Print the login token, or its claims."),
     "doctor": ("inspect", "Check for every known problem, and say how to fix it."),
     "explain": ("inspect", "The resolved settings, and where each came from."),

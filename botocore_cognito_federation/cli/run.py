@@ -37,6 +37,7 @@ from ..serve.endpoint import Endpoint
 from ..sign_in.browser import BrowserLauncher, can_open_browser
 from .app import fetcher_of_profile, json_option, print_data, print_json, print_line, profile_flag, profile_option
 from .credential_process import answer_and_end
+from .roles import fetcher_of_role, role_option
 
 
 class _Exec(click.Command):
@@ -55,11 +56,12 @@ class _Exec(click.Command):
 
 @click.command("exec", cls=_Exec, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @profile_flag
+@role_option
 @click.option("--server", is_flag=True, help="Stay, and let the program renew its credentials.")
 @click.argument("words", metavar="[PROFILE --] [CMD [ARG]...]", nargs=-1, type=click.UNPROCESSED)
-def exec_command(profile: str | None, server: bool, words: tuple[str, ...]) -> int:
+def exec_command(profile: str | None, role: str | None, server: bool, words: tuple[str, ...]) -> int:
     """Run a program with AWS credentials; without CMD a shell."""
-    settings, fetcher = fetcher_of_profile(profile)
+    settings, fetcher = fetcher_of_role(profile, role)
     argv = list(words) or [_shell()]
     if not words and _on_terminal():
         print_line(f"Starting {argv[0]} with credentials of {settings.profile or 'default'}; leave it to end", err=True)
@@ -191,6 +193,7 @@ def _dotenv(name: str, value: str) -> str:
 
 @click.command("export")
 @profile_option
+@role_option
 @click.option(
     "--format",
     "style",
@@ -199,9 +202,9 @@ def _dotenv(name: str, value: str) -> str:
     show_default=True,
     help="How to print them.",
 )
-def export_command(profile: str | None, style: str) -> None:
+def export_command(profile: str | None, role: str | None, style: str) -> None:
     """Print credentials for a shell: eval "$(cognito-federation export --format env)"."""
-    settings, fetcher = fetcher_of_profile(profile)
+    settings, fetcher = fetcher_of_role(profile, role)
     credentials = fetcher.credentials()
     if style == "process":
         print_json(credentials.process_document())
@@ -284,6 +287,7 @@ def _in_the_way(settings: Settings) -> list[str]:
 
 @click.command("console")
 @profile_option
+@role_option
 @click.option("--service", metavar="NAME", help="The service to land on, e.g. s3.")
 @click.option("--destination", metavar="URL", help="The page of the console to land on.")
 @click.option("--print", "show", is_flag=True, help="Print the address; it signs in any browser that opens it.")
@@ -291,6 +295,7 @@ def _in_the_way(settings: Settings) -> list[str]:
 @click.option("--endpoint-url", metavar="URL", help="Another sign-in endpoint, e.g. a region's; default is AWS's own.")
 def console_command(
     profile: str | None,
+    role: str | None,
     service: str | None,
     destination: str | None,
     show: bool,
@@ -302,7 +307,7 @@ def console_command(
         raise click.UsageError("--service and --destination exclude each other")
     if as_json and not show:
         raise click.UsageError("--json goes with --print")
-    settings, fetcher = fetcher_of_profile(profile)
+    settings, fetcher = fetcher_of_role(profile, role)
     if settings.is_guest:
         raise guests_have_no_console()
     partition = partition_of(settings.pool_region)

@@ -35,6 +35,7 @@ from ..factory import default_directory, linking_for, other_stores, store_for
 from ..messages import shell_command, shown_line
 from ..oidc.client import secret_key
 from .app import json_option, print_heading, print_json, print_line, profile_option
+from .roles import write_role_profiles
 
 #: The keys with a flag of their own, and what to say about each; every other one goes with --set.
 _FLAGS = {
@@ -222,6 +223,7 @@ def _say_what_is_next(plan: Plan, *, changed: bool, files: Files) -> None:
 )
 @click.option("--offline", is_flag=True, help="Do not ask the provider for its discovery document.")
 @click.option("--no-input", is_flag=True, help="Ask nothing, also on a terminal.")
+@click.option("--all-roles", is_flag=True, help="Write a profile for each role that the profile's login token names.")
 def configure_command(
     profile: str | None,
     session: str | None,
@@ -231,12 +233,18 @@ def configure_command(
     client_secret_stdin: bool,
     offline: bool,
     no_input: bool,
+    all_roles: bool,
     **flags: str | None,
 ) -> None:
     """Write a profile, its sign-in and credential_process into ~/.aws/config. Asks on a terminal, else takes flags."""
     name = profile or os.environ.get("AWS_DEFAULT_PROFILE") or os.environ.get("AWS_PROFILE")
     files = Files.of(os.environ)
     keys = {key: value for key, value in flags.items() if value is not None} | _more(pairs)
+    if all_roles:
+        if keys or session or region or client_secret_stdin:
+            raise click.UsageError("--all-roles goes only with --profile and --command: the rest is the profile's")
+        write_role_profiles(name or "default", executable)
+        return
     _check_flags(keys, flags, region)
     asks = sys.stdin.isatty() and sys.stderr.isatty() and not no_input
     name = name or (_asked_profile() if asks else "default")

@@ -270,6 +270,7 @@ class Request:
         keys: names without prefix -> text; what is not named stays as it is.
         region: of the profile; None for the one so far, else the pool's.
         executable: the program for ``credential_process``; None to find it.
+        own_keys: of `keys`, those of the profile itself, where the others go into the session.
     """
 
     profile: str
@@ -277,6 +278,7 @@ class Request:
     keys: Mapping[str, str]
     region: str | None = None
     executable: str | None = None
+    own_keys: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -377,7 +379,7 @@ def make_plan(request: Request, files: Files) -> Plan:
     is_flat = not request.session and "cognito_session" not in own
     is_flat = is_flat and (has_own_keys or SESSION_SECTION + session not in config)
     # A key that stands in the profile itself wins over the session's: it is changed where it is.
-    in_profile = {name for name in request.keys if is_flat or PREFIX + name in own}
+    in_profile = {name for name in request.keys if is_flat or PREFIX + name in own or name in request.own_keys}
     profile_changes = {PREFIX + name: request.keys[name] for name in request.keys if name in in_profile}
     session_changes = {PREFIX + name: request.keys[name] for name in request.keys if name not in in_profile}
     shared = _section(config, SESSION_SECTION + session)
@@ -392,7 +394,7 @@ def make_plan(request: Request, files: Files) -> Plan:
     changes = Changes(request.profile, session, profile_changes, session_changes)
     settings = _settings_of(changes, config, files)
     is_new = not any(key.startswith(PREFIX) for key in {*own, *shared})
-    if is_new and settings.provider is not None and _needs_redirect_uri_of_its_own(settings):
+    if is_new and not request.own_keys and settings.provider is not None and _needs_redirect_uri_of_its_own(settings):
         keys = profile_changes if is_flat else session_changes
         keys[f"{PREFIX}redirect_uri"] = redirect_uri_of_its_own(settings.provider)
         settings = _settings_of(changes, config, files)

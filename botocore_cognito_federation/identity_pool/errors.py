@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import Retry, SettingNames
 from ..identity_providers import derive_login_key, pool_principal
 from ..messages import SET_CLOCK, SKEW_WORTH_A_WORD, printable, shell_command, span
+from .roles import roles_in
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class CallContext:
             "azp": f" and azp {_shown(str(authorized))}" if authorized else "",
             "identity": printable(self.identity_id, 100) or "none",
             "role": printable(self.role_arn, 200) or "of the pool",
+            "offered": _offered(self.claims),
             **self._words_of_the_role(names),
         }
 
@@ -111,6 +113,18 @@ class CallContext:
             "untagged": "Let its trust policy and the policy of the first role allow sts:TagSession, or remove"
             f" {names:assume_role_tags}",
         }
+
+
+def _offered(claims: Mapping[str, Any]) -> str:
+    """The roles that a login token names, as many as fit a line."""
+    arns = [role.arn for role in roles_in(claims)]
+    if not arns:
+        return "the login token names no role"
+    more = f" and {len(arns) - _ROLES_IN_A_LINE} more" if len(arns) > _ROLES_IN_A_LINE else ""
+    return f"the login token names {', '.join(printable(arn, 200) for arn in arns[:_ROLES_IN_A_LINE])}{more}"
+
+
+_ROLES_IN_A_LINE = 5
 
 
 @dataclass(frozen=True)
@@ -226,14 +240,14 @@ _RULES = (
     _Rule(
         _NA,
         "ambiguous role mapping",
-        "No role mapping of identity pool {pool} matches this user",
+        "No role mapping of identity pool {pool} matches this user; {offered}",
         "Ask an administrator for a group or rule, or set {setting:role_arn} to one of the user's roles",
         _N,
     ),
     _Rule(
         _NA,
         "role",
-        "Identity pool {pool} does not let this user have the role {role}",
+        "Identity pool {pool} does not let this user have the role {role}; {offered}",
         "Remove {setting:role_arn}, or set it to one of the user's cognito:roles",
         _N,
     ),
