@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -57,12 +56,13 @@ def base_settings(identity_pool_id: str, *, region_name: str | None, **options: 
     window = options.pop("refresh_window", None)
     values = {name: _option(name, value) for name, value in options.items() if value is not None}
     check_roles(values, {name: Origin("argument", name) for name in values})
-    settings = Settings(identity_pool_id=checked("identity_pool_id", identity_pool_id), **values)
-    return replace(
-        settings,
-        region_name=region_name or settings.pool_region,
+    pool = checked("identity_pool_id", identity_pool_id)
+    return Settings(
+        identity_pool_id=pool,
+        region_name=region_name or pool.partition(":")[0],
         refresh_window=None if window is None else checked("refresh_window", str(window)),
-        endpoint=settings.endpoint_url,
+        endpoint=values.get("endpoint_url"),
+        **values,
     )
 
 

@@ -21,6 +21,7 @@ from ..cache.sessions import (
     end_sign_in,
     is_of_one_sign_in,
 )
+from ..config.settings import Settings
 from ..credentials import FederatedCredentials, FetchResult
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError, TemporaryError
 from ..events import NAMES, Event, Events
@@ -34,7 +35,6 @@ from .token_provider import ApplicationTokenProvider, Refreshers
 
 if TYPE_CHECKING:
     from ..cache.base import Store
-    from ..config.settings import Settings
     from ..identity_pool.aws import Clock
     from ..login_tokens.session import Refresher
     from ..user_pool import UserPool, UserPoolTokens
@@ -43,8 +43,6 @@ logger = logging.getLogger(__name__)
 
 #: Ways to call Cognito that one process keeps at once: pools' regions, endpoints, and variables that change.
 _MOST_SHARED = 8
-#: The settings that a client depends on.
-_OF_CLIENTS = ("identity_pool_id", "region_name", "endpoint_url")
 #: Variables that botocore reads beside AWS_* and *_PROXY; and those that our unsigned calls do not depend on.
 _OTHERS = ("HOME", "USERPROFILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
@@ -87,15 +85,19 @@ def shared_clients(settings: Settings, environ: Mapping[str, str]) -> Clients:
     An application makes a federation for each of its users, and one client costs what a hundred calls do: 190 ms and
     8 MB, measured with botocore 1.44. What the variables say of endpoints, proxies and certificates is part of the key.
     """
-    variables = tuple(sorted(each for each in environ.items() if _shapes_calls(each[0])))
-    return _shared(type(settings)(**{name: getattr(settings, name) for name in _OF_CLIENTS}), variables)
+    variables = tuple([(name, environ.get(name)) for name in sorted(filter(_shapes_calls, environ))])
+    return _shared(settings.identity_pool_id, settings.region_name, settings.endpoint_url, variables)
 
 
 @lru_cache(maxsize=_MOST_SHARED)
-def _shared(settings: Settings, variables: tuple[tuple[str, str], ...]) -> Clients:
+def _shared(
+    pool: str, region_name: str | None, endpoint_url: str | None, variables: tuple[tuple[str, str | None], ...]
+) -> Clients:
+    settings = Settings(pool, region_name=region_name, endpoint_url=endpoint_url)
     return Clients(settings, session_of_shared_models)
 
 
+@lru_cache(maxsize=1024)
 def _shapes_calls(variable: str) -> bool:
     if variable in _KEYS:
         return False

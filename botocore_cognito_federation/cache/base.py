@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .._util.files import storage_error
@@ -146,15 +147,16 @@ class MemoryStore:
             self.notes.append(text)
 
 
+#: Scopes whose keys are remembered: each fetch and each renewal looks several times whether there was a sign-out.
+_RECENT_SCOPES = 256
+
+
 def cache_key(parts: Mapping[str, object]) -> str:
     """Return the key of a document: a digest of everything that distinguishes it from others."""
-    digest = hashlib.sha256()
-    for name in sorted(parts):
-        value = parts[name]
-        for text in (name, "" if value is None else str(value)):
-            raw = text.encode("utf-8", "surrogatepass")
-            digest.update(b"%d:" % len(raw) + raw)
-    return digest.hexdigest()
+    named = [(name, parts[name]) for name in sorted(parts)]
+    texts = [text for name, value in named for text in (name, "" if value is None else str(value))]
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return hashlib.sha256(b"".join([b"%d:%b" % (len(raw), raw) for raw in encoded])).hexdigest()
 
 
 def identity_key(settings: Settings, login: Login | None) -> str:
@@ -235,11 +237,13 @@ def links_key(settings: Settings, login: Login) -> str:
     return cache_key({"what": "links", **_place(settings), **_who(replace(settings, identity_id=None), own)})
 
 
+@lru_cache(maxsize=_RECENT_SCOPES)
 def forgotten_key(scope: str) -> str:
     """Return the key of the revocation marker for cleared AWS credentials."""
     return cache_key({"what": "forgotten", "scope": scope})
 
 
+@lru_cache(maxsize=_RECENT_SCOPES)
 def scope_key(scope: str) -> str:
     """The key of a sign-out epoch."""
     return cache_key({"what": "scope", "scope": scope})

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ..errors import StorageError
@@ -277,6 +277,12 @@ class Record:
         return f"application {self.sign_in_id}"
 
 
+@lru_cache(maxsize=64)
+def _record_key(pool: str, endpoint_url: str | None, handle: str) -> str:
+    parts = {"what": "application", "pool": pool, "endpoint": endpoint_url}
+    return cache_key({**parts, "handle": handle} if handle else parts)
+
+
 def is_of_one_sign_in(scope: str) -> bool:
     """Whether a scope is that of an application's sign-in, which never comes again."""
     return _SCOPE.fullmatch(scope) is not None
@@ -296,11 +302,9 @@ class Records:
     store: Store
     handle: str = ""
 
-    @cached_property
+    @property
     def _key(self) -> str:
-        settings = self.settings
-        parts = {"what": "application", "pool": settings.identity_pool_id, "endpoint": settings.endpoint_url}
-        return cache_key({**parts, "handle": self.handle} if self.handle else parts)
+        return _record_key(self.settings.identity_pool_id, self.settings.endpoint_url, self.handle)
 
     def read(self) -> Record | None:
         """The current sign-in; None where nobody is signed in, or the document is damaged (damage is a miss)."""

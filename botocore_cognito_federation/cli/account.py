@@ -317,7 +317,7 @@ def identity_of(settings: Settings, chained: str | None = None) -> dict[str, str
         client.get_caller_identity,
         arguments={},
         needs=("Account", "Arn", "UserId"),
-        facts=CallContext(pool=settings.identity_pool_id, profile=settings.profile or "default"),
+        facts=lambda: CallContext(pool=settings.identity_pool_id, profile=settings.profile or "default"),
         clock=system_clock(),
     )
     session = Sessions(settings, store).read()

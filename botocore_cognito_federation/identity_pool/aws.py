@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -102,7 +103,7 @@ def call(
     *,
     arguments: Mapping[str, Any],
     needs: tuple[str, ...],
-    facts: CallContext,
+    facts: Callable[[], CallContext],
     clock: Clock,
 ) -> Answer:
     """Call one operation of an identity pool or of STS.
@@ -111,7 +112,7 @@ def call(
         operation: a method of a botocore client.
         arguments: its arguments.
         needs: dotted names of the members of a complete answer.
-        facts: the context of the call, for the error catalogue.
+        facts: gives the context of the call, for the error catalogue; called only if the call fails.
         clock: the clock.
 
     Raises:
@@ -124,7 +125,7 @@ def call(
         for further in range(max(_FURTHER_ATTEMPTS.values()) + 1):
             outcome = _outcome(operation, arguments, "AWS", secrets)
             if not isinstance(outcome, Answer):
-                diagnosis = explanation_of(outcome, replace(facts, now=clock.now()))
+                diagnosis = explanation_of(outcome, replace(facts(), now=clock.now()))
             elif missing := [name for name in needs if not _has(outcome.body, name)]:
                 diagnosis = incomplete(missing)
             else:
@@ -306,6 +307,7 @@ class LimitedSession:
 
     def __init__(self, session: Any) -> None:
         self._session = session
+        self._checked_url = ""  # botocore asks the same URL again for each user of a server
 
     @property
     def certificates(self) -> object:
@@ -325,7 +327,9 @@ class LimitedSession:
         """
         from botocore.exceptions import ReadTimeoutError
 
-        check_url(request.url, whose="The endpoint that botocore has found")
+        if request.url != self._checked_url:
+            check_url(request.url, whose="The endpoint that botocore has found")
+            self._checked_url = request.url
         left = _TIME_LEFT.get()
         limit = ATTEMPT_LIMIT if left is None else min(ATTEMPT_LIMIT, left.look())
         if limit > 0:  # else nothing is sent: its answer could not be waited for
@@ -352,8 +356,6 @@ class _Attempt:
         self.is_abandoned = False
 
     def answer(self) -> Any:
-        from botocore.awsrequest import AWSResponse
-
         self._request.stream_output = True  # the body is left to `_read`
         response = self._session.send(self._request)
         try:
@@ -361,7 +363,8 @@ class _Attempt:
         except BaseException:
             response.raw.close()  # The rest of the answer must not be taken for the next one.
             raise
-        return AWSResponse(response.url, response.status_code, response.headers, _ReadAlready(body))
+        response.raw = _ReadAlready(body)
+        return response
 
     def _read(self, raw: Any) -> bytes:
         from botocore import exceptions
@@ -435,11 +438,21 @@ def _silence_history() -> None:
         recorder.record = _RecordOutside(recorder.record)
 
 
-def _loggers() -> list[logging.Logger]:
+@cache
+def _places_of_loggers() -> list[tuple[dict[str, Any], str]]:
+    """Return the namespaces that hold the loggers of those modules, each with the name there."""
+    modules = [vars(importlib.import_module(name)) for name in _MODULES]
+    return [(module, name) for module in modules for name, value in module.items() if isinstance(value, logging.Logger)]
+
+
+def _loggers() -> set[logging.Logger]:
     """Return the loggers of those modules: a vendored botocore (the AWS CLI's) may name them differently."""
-    modules = [importlib.import_module(name) for name in _MODULES]
-    named = [logging.getLogger(name) for name in _MODULES]
-    return named + [value for module in modules for value in vars(module).values() if isinstance(value, logging.Logger)]
+    return {*_named_loggers(), *(module[name] for module, name in _places_of_loggers())}
+
+
+@cache
+def _named_loggers() -> list[logging.Logger]:
+    return [logging.getLogger(name) for name in _MODULES]
 
 
 @contextmanager

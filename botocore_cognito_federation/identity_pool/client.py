@@ -14,7 +14,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.loaders import JSONFileLoader, Loader
@@ -154,7 +154,7 @@ class IdentityPool:
             account_id=self.settings.account_id,
             authenticated=login is not None,
         )
-        return Exchanged(credentials, self._clock_ahead(answer, login))
+        return Exchanged(credentials, clock_skew(self.clock.now(), answer.server_time))
 
     def _basic(self, identity_id: str, login: Login | None) -> Exchanged:
         token, adopted = self._open_id_token(identity_id, login)
@@ -174,7 +174,7 @@ class IdentityPool:
             account_id=self.settings.account_id,
             authenticated=login is not None,
         )
-        return Exchanged(credentials, self._clock_ahead(Answer({}, server_time), login))
+        return Exchanged(credentials, clock_skew(self.clock.now(), server_time))
 
     def _open_id_token(self, identity_id: str, login: Login | None) -> tuple[str, str]:
         """Return the identity pool's own token for an identity, and the identity ID it belongs to."""
@@ -194,7 +194,7 @@ class IdentityPool:
         login: Login | None,
         identity_id: str,
     ) -> Answer:
-        facts = self._facts(login, identity_id)
+        facts = partial(self._facts, login, identity_id)
         return call(operation, arguments=arguments, needs=needs, facts=facts, clock=self.clock)
 
     def _facts(self, login: Login | None, identity_id: str) -> CallContext:
@@ -212,9 +212,6 @@ class IdentityPool:
             now=self.clock.now(),
         )
 
-    def _clock_ahead(self, answer: Answer, login: Login | None) -> float | None:
-        return clock_skew(replace(self._facts(login, ""), server_time=answer.server_time))
-
 
 def _logins(login: Login | None) -> dict[str, Any]:
     if login is None:
@@ -223,11 +220,16 @@ def _logins(login: Login | None) -> dict[str, Any]:
     return {"Logins": {**linked, login.key: login.token.value}}
 
 
-def clock_skew(facts: CallContext) -> float | None:
-    """Return the seconds by which this machine's clock is ahead of AWS's (negative: behind), if worth reporting."""
-    if facts.server_time is None:
+def clock_skew(now: float, server_time: float | None) -> float | None:
+    """Return the seconds by which this machine's clock is ahead of AWS's (negative: behind), if worth reporting.
+
+    Args:
+        now: this machine's time, seconds since the epoch.
+        server_time: the ``Date`` of the answer, seconds since the epoch; None if it had none.
+    """
+    if server_time is None:
         return None
-    ahead = facts.now - facts.server_time
+    ahead = now - server_time
     return ahead if abs(ahead) >= SKEW_WORTH_A_WORD else None
 
 

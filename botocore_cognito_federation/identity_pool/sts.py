@@ -50,7 +50,7 @@ def assume_role_with_web_identity(
     if settings.duration_seconds is not None:
         arguments["DurationSeconds"] = settings.duration_seconds
     operation = clients.unsigned_sts().assume_role_with_web_identity
-    answer = call(operation, arguments=arguments, needs=_NEEDS, facts=facts, clock=clock)
+    answer = call(operation, arguments=arguments, needs=_NEEDS, facts=lambda: facts, clock=clock)
     return answer.body["Credentials"], answer.server_time
 
 
@@ -68,7 +68,7 @@ def assume_role(
         client.assume_role,
         arguments=_further_arguments(settings, facts),
         needs=_NEEDS,
-        facts=replace(facts, role_arn=settings.assume_role_arn or "", further_role=given | {"assume_role_arn"}),
+        facts=lambda: replace(facts, role_arn=settings.assume_role_arn or "", further_role=given | {"assume_role_arn"}),
         clock=clock,
     )
     vended = answer.body["Credentials"]

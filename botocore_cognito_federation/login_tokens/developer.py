@@ -72,7 +72,7 @@ class DeveloperTokenProvider:
             client.get_open_id_token_for_developer_identity,
             arguments=arguments,
             needs=("IdentityId", "Token"),
-            facts=self._facts(),
+            facts=self._facts,
             clock=self._clock,
         )
         identity_id = str(answer.body["IdentityId"])

@@ -39,7 +39,7 @@ def get_id(url: str) -> object:
     arguments = {"IdentityPoolId": POOL, "Logins": {"idp.example.com": "a-login-token-of-some-length"}}
     operation = client_at(url).get_id
     facts = CallContext(POOL, "demo")
-    return call(operation, arguments=arguments, needs=("IdentityId",), facts=facts, clock=CLOCK)
+    return call(operation, arguments=arguments, needs=("IdentityId",), facts=lambda: facts, clock=CLOCK)
 
 
 def renewal(url: str) -> object:
@@ -221,7 +221,7 @@ def test_a_member_of_any_type_in_an_answer_of_an_identity_pool_is_not_aws_or_doe
     operation = client_at(answered(httpserver, answer)).get_credentials_for_identity
     facts = CallContext(POOL, "demo")
     try:
-        found = call(operation, arguments={"IdentityId": POOL}, needs=KEYS, facts=facts, clock=CLOCK).body
+        found = call(operation, arguments={"IdentityId": POOL}, needs=KEYS, facts=lambda: facts, clock=CLOCK).body
     except TemporaryError:
         return
     assert all(isinstance(found["Credentials"][name], str) for name in ("AccessKeyId", "SecretKey", "SessionToken"))
@@ -235,7 +235,9 @@ def test_an_expiry_that_no_calendar_has_is_not_of_aws(httpserver: HTTPServer, ti
     keys = {"AccessKeyId": "A", "SecretKey": "s", "SessionToken": "t", "Expiration": time}
     operation = client_at(answered(httpserver, {"IdentityId": POOL, "Credentials": keys})).get_credentials_for_identity
     with pytest.raises(TemporaryError):
-        call(operation, arguments={"IdentityId": POOL}, needs=KEYS, facts=CallContext(POOL, "demo"), clock=CLOCK)
+        call(
+            operation, arguments={"IdentityId": POOL}, needs=KEYS, facts=lambda: CallContext(POOL, "demo"), clock=CLOCK
+        )
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
