@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -11,7 +12,8 @@ from pathlib import Path
 from botocore_cognito_federation.cache.base import SECRET_KINDS, MemoryStore, Store
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.keyring import AllStores, KeyringStore
-from tests.cache import fake_keyring
+from botocore_cognito_federation.cache.shared import SharedStore
+from tests.cache import engines, fake_keyring
 
 
 def _spoil_file(place: Path, kind: str, key: str) -> None:
@@ -60,6 +62,41 @@ def _in_keyring(place: Path) -> KeyringStore:
     return KeyringStore(_files(place), lambda: keyring(place))
 
 
+def _name(place: Path) -> str:
+    return "t" + hashlib.sha256(str(place).encode()).hexdigest()[:20]
+
+
+def _is_down(place: Path) -> bool:
+    return (place / "down").exists()
+
+
+def _take_down(place: Path) -> None:
+    (place / "down").touch()
+
+
+def _in_redis(place: Path) -> SharedStore:
+    store: SharedStore = engines.redis_cache(_name(place), port=1 if _is_down(place) else None)
+    return store
+
+
+def _in_postgres(place: Path) -> SharedStore:
+    down = "host=127.0.0.1 port=1 connect_timeout=1"
+    store: SharedStore = engines.postgres_cache(_name(place), down if _is_down(place) else None)
+    if not _is_down(place):
+        store.create_table()  # type: ignore[attr-defined]
+    return store
+
+
+def _spoil_entry(open_store: Callable[[Path], SharedStore]) -> Callable[[Path, str, str], None]:
+    def spoil(place: Path, kind: str, key: str) -> None:
+        store = open_store(place)
+        data = store._get(kind, key)
+        assert data is not None
+        store._put(kind, key, data[:-1] + bytes([data[-1] ^ 1]), None)
+
+    return spoil
+
+
 BACKENDS = {
     "file": Backend(_files),
     "memory": Backend(lambda place: MemoryStore(), shared=False, spoil=None, break_place=None),
@@ -67,3 +104,7 @@ BACKENDS = {
     "file and keyring": Backend(lambda place: AllStores(_files(place), _in_keyring(place))),
     "keyring and file": Backend(lambda place: AllStores(_in_keyring(place), _files(place)), spoil=_spoil_item),
 }
+if engines.HAS_REDIS:
+    BACKENDS["redis"] = Backend(_in_redis, spoil=_spoil_entry(_in_redis), break_place=_take_down)
+if engines.HAS_POSTGRES:
+    BACKENDS["postgres"] = Backend(_in_postgres, spoil=_spoil_entry(_in_postgres), break_place=_take_down)

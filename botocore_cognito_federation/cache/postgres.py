@@ -1,0 +1,123 @@
+"""A shared cache in PostgreSQL, by psycopg (extra ``postgres``)."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from ..errors import ConfigurationError
+from .shared import SharedStore
+
+if TYPE_CHECKING:
+    from psycopg_pool import ConnectionPool
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS {table} (
+    kind text NOT NULL,
+    key text NOT NULL,
+    data bytea NOT NULL,
+    expires_at timestamptz,
+    PRIMARY KEY (kind, key)
+)
+"""
+_GET = "SELECT data FROM {table} WHERE kind = %s AND key = %s AND (expires_at IS NULL OR expires_at > now())"
+_ALL = "SELECT key, data FROM {table} WHERE kind = %s AND (expires_at IS NULL OR expires_at > now())"
+_PUT = """
+INSERT INTO {table} VALUES (%s, %s, %s, now() + make_interval(secs => %s))
+ON CONFLICT (kind, key) DO UPDATE SET data = EXCLUDED.data, expires_at = EXCLUDED.expires_at
+"""
+#: The row lock of PostgreSQL makes a second writer wait for the first, and then compare again.
+_REPLACE = "UPDATE {table} SET data = %s WHERE kind = %s AND key = %s AND data = %s"
+_ADD = "INSERT INTO {table} VALUES (%s, %s, %s, NULL) ON CONFLICT (kind, key) DO NOTHING"
+_REMOVE = "DELETE FROM {table} WHERE (kind = %s AND key = %s) OR expires_at < now()"
+
+
+class PostgresCache(SharedStore):
+    """A cache for all processes of all hosts that use the same PostgreSQL database.
+
+    Args:
+        pool: the `psycopg_pool.ConnectionPool` of the application. A lock takes a connection of its own and none of the
+            pool, because its holder needs others meanwhile.
+        encryption_keys: 32 bytes each, or their base64; the first encrypts, and all of them decrypt.
+        table: the name of the table, which `create_table` makes.
+
+    Raises:
+        ConfigurationError: an argument is wrong.
+    """
+
+    engine = "PostgreSQL"
+    failures = (psycopg.Error, OSError)
+
+    def __init__(
+        self, pool: ConnectionPool[Any], *, encryption_keys: Sequence[bytes | str], table: str = "cognito_federation"
+    ) -> None:
+        super().__init__(encryption_keys)
+        if not table.isidentifier():
+            raise ConfigurationError(f"{table!r} is no name of a table", remedy="Pass letters, digits and underscores")
+        self._pool = pool
+        self._table = table
+
+    def create_table(self) -> None:
+        """Make the table if it is not there; afterwards SELECT, INSERT, UPDATE and DELETE on it are enough.
+
+        Raises:
+            StorageError: the database does not answer, or refuses.
+        """
+        self._guarded(self._run, _TABLE)
+
+    def _run(self, statement: str, *values: Any) -> Any:
+        """Run a statement in a transaction of its own; return its rows, or how many it changed."""
+        with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=tuple_row)
+            cursor.execute(statement.format(table=self._table), values)
+            return cursor.fetchall() if cursor.description else cursor.rowcount
+
+    def _get(self, kind: str, key: str) -> bytes | None:
+        rows = self._run(_GET, kind, key)
+        return bytes(rows[0][0]) if rows else None
+
+    def _put(self, kind: str, key: str, data: bytes, seconds: float | None) -> None:
+        self._run(_PUT, kind, key, data, seconds)
+
+    def _replace(self, kind: str, key: str, data: bytes, before: bytes | None) -> bool:
+        changed = self._run(_ADD, kind, key, data) if before is None else self._run(_REPLACE, data, kind, key, before)
+        return bool(changed == 1)
+
+    def _remove(self, kind: str, key: str) -> None:
+        self._run(_REMOVE, kind, key)
+
+    def _all(self, kind: str) -> Iterator[tuple[str, bytes]]:
+        for key, data in self._run(_ALL, kind):
+            yield key, bytes(data)
+
+    @contextmanager
+    def _lock(self, name: str, timeout: float) -> Iterator[bool]:
+        """Hold an advisory lock, which PostgreSQL gives back when the connection ends, for whatever reason."""
+        number = int.from_bytes(hashlib.sha256(f"{self._table} {name}".encode()).digest()[:8], "big", signed=True)
+        kwargs = dict(self._pool.kwargs) if isinstance(self._pool.kwargs, dict) else {}
+        kwargs.update(autocommit=True, row_factory=tuple_row)
+        with psycopg.connect(str(self._pool.conninfo), **kwargs) as connection:
+            yield _taken(connection, number, timeout)
+
+
+def _taken(connection: psycopg.Connection[Any], number: int, timeout: float) -> bool:
+    deadline = time.monotonic() + timeout
+    while True:
+        row = connection.execute("SELECT pg_try_advisory_lock(%s)", (number,)).fetchone()
+        if row is not None and row[0]:
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        remaining = max(1, int((deadline - time.monotonic()) * 1000))
+        try:
+            connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{remaining}ms",))
+            connection.execute("SELECT pg_advisory_lock(%s)", (number,))
+            return True
+        except psycopg.errors.LockNotAvailable:
+            return False

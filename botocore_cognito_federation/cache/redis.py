@@ -1,0 +1,136 @@
+"""A shared cache in Redis or Valkey, by redis-py (extra ``redis``)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from redis import exceptions
+
+from ..errors import ConfigurationError
+from .shared import SECONDS, SharedStore
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+#: Seconds after which Redis gives a lock back that its holder no longer extends.
+_LOCK_SECONDS = 30.0
+
+
+class RedisCache(SharedStore):
+    """A cache for all processes of all hosts that use the same Redis database.
+
+    Sign-ins cannot be fetched again. Redis loses what it has not written to its disk, so sign-ins are stored there only
+    if it appends each write to a file (``appendonly yes``), which is asked at the first of them.
+
+    Args:
+        client: the `redis.Redis` of the application, without ``decode_responses``.
+        encryption_keys: 32 bytes each, or their base64; the first encrypts, and all of them decrypt.
+        prefix: begins the name of every key.
+
+    Raises:
+        ConfigurationError: an argument is wrong.
+    """
+
+    engine = "Redis"
+    failures = (exceptions.RedisError, OSError)
+
+    def __init__(
+        self, client: Redis, *, encryption_keys: Sequence[bytes | str], prefix: str = "cognito-federation"
+    ) -> None:
+        super().__init__(encryption_keys)
+        if client.connection_pool.connection_kwargs.get("decode_responses"):
+            raise ConfigurationError(
+                "This Redis client decodes answers, and documents are encrypted",
+                remedy="Make it without decode_responses",
+            )
+        self._client = client
+        self._prefix = prefix
+        self._is_durable = False
+
+    def _name(self, kind: str, key: str) -> str:
+        return f"{self._prefix}:{kind}:{key}"
+
+    def _get(self, kind: str, key: str) -> bytes | None:
+        found: Any = self._client.get(self._name(kind, key))
+        return found if isinstance(found, bytes) else None
+
+    def _put(self, kind: str, key: str, data: bytes, seconds: float | None) -> None:
+        if kind not in SECONDS:
+            self._check_durable()
+        self._client.set(self._name(kind, key), data, px=None if seconds is None else int(seconds * 1000))
+
+    def _replace(self, kind: str, key: str, data: bytes, before: bytes | None) -> bool:
+        name, seconds = self._name(kind, key), SECONDS.get(kind)
+        if seconds is None:
+            self._check_durable()
+        with self._client.pipeline() as pipe:
+            try:
+                pipe.watch(name)  # type: ignore[no-untyped-call]
+                if pipe.get(name) != before:
+                    return False
+                pipe.multi()
+                pipe.set(name, data, px=None if seconds is None else int(seconds * 1000))
+                pipe.execute()
+            except exceptions.WatchError:
+                return False
+        return True
+
+    def _remove(self, kind: str, key: str) -> None:
+        self._client.delete(self._name(kind, key))
+
+    def _all(self, kind: str) -> Iterator[tuple[str, bytes]]:
+        start = self._name(kind, "")
+        for name in self._client.scan_iter(match=f"{start}*", count=500):
+            key = name.decode()[len(start) :]
+            data = self._get(kind, key)
+            if data is not None:
+                yield key, data
+
+    def _check_durable(self) -> None:
+        """Check that Redis writes each change to its disk.
+
+        Raises:
+            ConfigurationError: it does not, or does not say so.
+        """
+        if self._is_durable:
+            return
+        answer: Any = {}
+        with suppress(exceptions.ResponseError):  # Some services forbid CONFIG.
+            answer = self._client.config_get("appendonly")
+        if answer.get("appendonly") != "yes":
+            raise ConfigurationError(
+                "Redis would lose sign-ins when it restarts: it does not append writes to a file (appendonly)",
+                remedy="Set appendonly yes in redis.conf, or use PostgresCache",
+            )
+        self._is_durable = True
+
+    @contextmanager
+    def _lock(self, name: str, timeout: float) -> Iterator[bool]:
+        lock = self._client.lock(
+            f"{self._prefix}:lock:{name}",
+            timeout=_LOCK_SECONDS,
+            blocking_timeout=timeout,
+            sleep=0.02,
+            thread_local=False,
+        )
+        if not lock.acquire(blocking=timeout > 0):
+            yield False
+            return
+        over = threading.Event()
+
+        def extend() -> None:
+            # A lock that Redis lost is not taken again: the conditional write finds out who was first.
+            while not over.wait(_LOCK_SECONDS / 3):
+                with suppress(*self.failures):
+                    lock.reacquire()
+
+        thread = threading.Thread(target=extend, name="cognito-federation lock", daemon=True)
+        thread.start()
+        try:
+            yield True
+        finally:
+            over.set()
+            lock.release()

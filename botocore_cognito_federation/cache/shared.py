@@ -1,0 +1,234 @@
+"""A store on an engine that hosts share: encrypted documents, conditional writes, and what happens without the engine.
+
+While the engine does not answer, what this process has read or written goes on being read, so usable credentials stay in
+use. What cannot be fetched again is not written: a refresh token is not spent. No restart is needed afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, ClassVar
+
+from .._util.concurrency import ForkSafeLock
+from .._util.files import storage_error
+from ..errors import StorageError
+from .base import CREDENTIALS, DOCUMENTS, FAILURES, FORMAT, IDENTITIES, LASTING_SECRETS, NOTES
+from .encryption import Encryption, UnknownKeyError
+
+logger = logging.getLogger(__name__)
+
+_DAY = 86400.0
+#: Seconds after which an engine may drop a document; kinds that are not here must not be lost.
+SECONDS = {CREDENTIALS: 0.6 * _DAY, FAILURES: _DAY / 24, IDENTITIES: 30 * _DAY, DOCUMENTS: 2 * _DAY, NOTES: 7 * _DAY}
+#: Documents that a process remembers for the time without the engine: about 10 MB.
+_REMEMBERED = 4096
+
+
+class SharedStore(ABC):
+    """A `Store` whose documents an engine stores for many hosts. Each engine implements the methods with one line.
+
+    Args:
+        encryption_keys: see `Encryption`.
+    """
+
+    #: The name of the engine, for messages.
+    engine: ClassVar[str]
+    #: The exceptions of the engine's client when the engine does not answer or refuses.
+    failures: ClassVar[tuple[type[Exception], ...]] = ()
+
+    def __init__(self, encryption_keys: Sequence[bytes | str]) -> None:
+        self._encryption = Encryption(encryption_keys)
+        self._remembered: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._turns = ForkSafeLock()
+        self._noted: set[str] = set()
+
+    @abstractmethod
+    def _get(self, kind: str, key: str) -> bytes | None: ...
+
+    @abstractmethod
+    def _put(self, kind: str, key: str, data: bytes, seconds: float | None) -> None: ...
+
+    @abstractmethod
+    def _replace(self, kind: str, key: str, data: bytes, before: bytes | None) -> bool:
+        """Write in place of exactly `before` in one transaction; None stands for no document. Return whether it was."""
+
+    @abstractmethod
+    def _remove(self, kind: str, key: str) -> None: ...
+
+    @abstractmethod
+    def _all(self, kind: str) -> Iterator[tuple[str, bytes]]: ...
+
+    @abstractmethod
+    def _lock(self, name: str, timeout: float) -> AbstractContextManager[bool]: ...
+
+    def read(self, kind: str, key: str) -> Mapping[str, Any] | None:
+        """Return the document, or None if there is none.
+
+        Raises:
+            StorageError: the engine does not answer, and this process has not read the document before; or it is a
+                sign-in that none of the keys opens.
+        """
+        try:
+            data = self._get(kind, key)
+        except self.failures as error:
+            return self._from_before(kind, key, error)
+        document = None if data is None else self._opened(kind, key, data)
+        self._remember(kind, key, document)
+        return document
+
+    def write(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
+        """Write a document.
+
+        Raises:
+            StorageError: the engine does not answer, or refuses.
+        """
+        data = self._sealed(kind, key, document)
+        try:
+            self._put(kind, key, data, SECONDS.get(kind))
+        except self.failures as error:
+            raise self._unavailable(error) from None
+        self._remember(kind, key, document)
+
+    def delete(self, kind: str, key: str) -> None:
+        """Delete a document.
+
+        Raises:
+            StorageError: the engine does not answer, or refuses.
+        """
+        try:
+            self._remove(kind, key)
+        except self.failures as error:
+            raise self._unavailable(error) from None
+        self._remember(kind, key, None)
+
+    def documents(self, kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """All documents of a kind that can be read; none if the engine does not answer."""
+        try:
+            found = list(self._all(kind))
+        except self.failures as error:
+            self.warn(self._unavailable(error).line)
+            return
+        for key, data in found:
+            try:
+                document = self._opened(kind, key, data)
+            except StorageError:
+                continue
+            if document is not None:
+                yield key, document
+
+    @contextmanager
+    def lock(self, name: str, *, timeout: float) -> Iterator[bool]:
+        """Hold the lock `name` among all hosts; yields whether it was taken within `timeout` seconds.
+
+        Raises:
+            StorageError: the engine does not answer.
+        """
+        held = self._lock(name, timeout)
+        try:
+            taken = held.__enter__()
+        except self.failures as error:
+            raise self._unavailable(error) from None
+        try:
+            yield taken
+        finally:
+            try:
+                held.__exit__(None, None, None)
+            except self.failures as error:  # The engine gives it back by itself.
+                logger.debug("The lock was not given back: %s", type(error).__name__)
+
+    @contextmanager
+    def reserved(
+        self, kind: str, key: str, document: Mapping[str, Any]
+    ) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+        """Prove that the engine takes writes, and yield the writer of a successor.
+
+        The writer replaces only what was there at the beginning: not what another host wrote meanwhile, nor what a
+        sign-out deleted. The proof is a write of the present document in place of itself.
+
+        Raises:
+            StorageError: the engine does not answer or refuses, or the document has changed meanwhile.
+        """
+        present = self._guarded(self._get, kind, key)
+
+        def put(successor: Mapping[str, Any]) -> None:
+            nonlocal present
+            data = self._sealed(kind, key, successor)
+            if not self._guarded(self._replace, kind, key, data, present):
+                raise StorageError("Another host has changed or ended this sign-in in the meantime", remedy="Try again")
+            present = data
+            self._remember(kind, key, successor)
+
+        if present is not None:
+            self._prove(kind, key, present)
+        else:
+            self._guarded(self._put, kind, f"{key}.proof", self._sealed(kind, f"{key}.proof", {}), 1.0)
+            self._guarded(self._remove, kind, f"{key}.proof")
+        yield put
+
+    def _prove(self, kind: str, key: str, present: bytes) -> None:
+        if not self._guarded(self._replace, kind, key, present, present):
+            raise StorageError("Another host has changed or ended this sign-in in the meantime", remedy="Try again")
+
+    def holder(self, name: str) -> str:
+        """Name the holder of a lock; engines do not say which process of which host it is."""
+        return "Another process"
+
+    def warn(self, text: str) -> None:
+        """Log a note, once for each process."""
+        if text not in self._noted:
+            self._noted.add(text)
+            logger.warning("%s", text)
+
+    # --- inside -----------------------------------------------------------------------------------------------------
+
+    def _sealed(self, kind: str, key: str, document: Mapping[str, Any]) -> bytes:
+        text = json.dumps({**document, "format": FORMAT})
+        return self._encryption.encrypt(text.encode("utf-8", "surrogatepass"), kind=kind, key=key)
+
+    def _opened(self, kind: str, key: str, data: bytes) -> Mapping[str, Any] | None:
+        try:
+            text = self._encryption.decrypt(data, kind=kind, key=key)
+        except UnknownKeyError:
+            if kind not in LASTING_SECRETS:
+                return None
+            raise storage_error(
+                f"A sign-in in {self.engine} is encrypted with a key that is not among encryption_keys, or by a later"
+                " version",
+                remedy="Add that key, or sign in again",
+            ) from None
+        document = None if text is None else json.loads(text.decode("utf-8", "surrogatepass"))
+        return document if isinstance(document, dict) and document.pop("format", None) == FORMAT else None
+
+    def _remember(self, kind: str, key: str, document: Mapping[str, Any] | None) -> None:
+        with self._turns:
+            self._remembered[(kind, key)] = json.dumps(document)
+            self._remembered.move_to_end((kind, key))
+            while len(self._remembered) > _REMEMBERED:
+                self._remembered.popitem(last=False)
+
+    def _from_before(self, kind: str, key: str, error: Exception) -> Mapping[str, Any] | None:
+        with self._turns:
+            text = self._remembered.get((kind, key))
+        if text is None:
+            raise self._unavailable(error) from None
+        self.warn(f"{self.engine} does not answer; this process goes on with what it has read ({type(error).__name__})")
+        document: Mapping[str, Any] | None = json.loads(text)
+        return document
+
+    def _guarded(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return call(*arguments)
+        except self.failures as error:
+            raise self._unavailable(error) from None
+
+    def _unavailable(self, error: Exception) -> StorageError:
+        # The engine's message may name the user, the host or the statement.
+        return storage_error(
+            f"The shared cache in {self.engine} does not answer or refuses ({type(error).__name__})",
+            remedy=f"Check that {self.engine} is running, reachable from this host, and takes writes",
+        )

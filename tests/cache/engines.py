@@ -1,0 +1,138 @@
+"""Servers of the engines that a shared cache may be in: real ones of this machine, on loopback, at ephemeral ports.
+
+They are started once for each process that runs tests, and found by its children through a variable.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+POSTGRES = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), default=Path("/none"))
+#: Whether this machine has the servers; continuous integration installs them.
+HAS_REDIS, HAS_POSTGRES = shutil.which("redis-server") is not None, (POSTGRES / "postgres").exists()
+KEY = bytes(range(32))
+
+
+class Server:
+    """A server that tests may kill and start again.
+
+    Args:
+        argv: its command.
+        answers: whether it answers.
+        user: whose process it is; by default this user's.
+    """
+
+    def __init__(self, argv: list[str], answers: Callable[[], bool], *, user: str | None = None) -> None:
+        self._argv, self._answers, self._user = argv, answers, user
+        self.start()
+        atexit.register(self.kill)
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            self._argv,
+            user=self._user,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        for _ in range(3000):
+            if self._answers():
+                return
+            time.sleep(0.01)
+        raise RuntimeError(f"{self._argv[0]} did not start")
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def redis_server(*options: str) -> tuple[Server, int]:
+    """Start a Redis, which appends its writes to a file unless the options say otherwise; return it and its port."""
+    port, place = free_port(), tempfile.mkdtemp(prefix="redis-")
+
+    def answers() -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"PING\r\n")
+            return client.recv(16).startswith(b"+PONG")
+        return False
+
+    argv = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", place, "--save", ""]
+    return Server([*argv, "--appendonly", "yes", "--appendfsync", "always", *options], answers), port
+
+
+@functools.cache
+def redis_port() -> int:
+    if "BCF_TEST_REDIS" not in os.environ:
+        os.environ["BCF_TEST_REDIS"] = str(redis_server()[1])
+    return int(os.environ["BCF_TEST_REDIS"])
+
+
+def redis_cache(prefix: str, port: int | None = None, **options: Any) -> Any:
+    import redis
+
+    from botocore_cognito_federation.cache.redis import RedisCache
+
+    client = redis.Redis(host="127.0.0.1", port=port or redis_port(), socket_connect_timeout=2, socket_timeout=2)
+    return RedisCache(client, prefix=prefix, **{"encryption_keys": [KEY], **options})
+
+
+def postgres_server() -> tuple[Server, str]:
+    """Start a PostgreSQL; return it and its connection string."""
+    import psycopg
+
+    port, place = free_port(), Path(tempfile.mkdtemp(prefix="postgres-"))
+    user = "postgres" if os.getuid() == 0 else None  # It refuses to run as root.
+    if user is not None:
+        os.chown(place, pwd.getpwnam(user).pw_uid, -1)
+    initdb = [str(POSTGRES / "initdb"), "-D", str(place), "-U", "tests", "-A", "trust", "--no-sync", "-E", "UTF8"]
+    subprocess.run(initdb, check=True, capture_output=True, user=user, cwd="/")
+    address = f"host=127.0.0.1 port={port} user=tests dbname=postgres connect_timeout=2"
+
+    def answers() -> bool:
+        with contextlib.suppress(psycopg.Error), psycopg.connect(address):
+            return True
+        return False
+
+    settings = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", "-c", "unix_socket_directories="]
+    return Server([str(POSTGRES / "postgres"), "-D", str(place), *settings], answers, user=user), address
+
+
+@functools.cache
+def postgres_address() -> str:
+    if "BCF_TEST_POSTGRES" not in os.environ:
+        os.environ["BCF_TEST_POSTGRES"] = postgres_server()[1]
+    return os.environ["BCF_TEST_POSTGRES"]
+
+
+@functools.cache
+def _pool(address: str) -> Any:
+    import psycopg_pool
+
+    return psycopg_pool.ConnectionPool(address, min_size=0, max_size=4, timeout=3, open=True)
+
+
+def postgres_cache(table: str, address: str | None = None, **options: Any) -> Any:
+    from botocore_cognito_federation.cache.postgres import PostgresCache
+
+    return PostgresCache(_pool(address or postgres_address()), table=table, **{"encryption_keys": [KEY], **options})
