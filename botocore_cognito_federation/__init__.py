@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .application.users import FederatedUsers as FederatedUsers
     from .botocore_plugin.provider import install as install
     from .botocore_plugin.provider import uninstall as uninstall
+    from .cache.postgres import PostgresCache as PostgresCache
+    from .cache.redis import RedisCache as RedisCache
     from .credentials import FederatedCredentials as FederatedCredentials
     from .errors import CognitoFederationError as CognitoFederationError
     from .errors import ConfigurationError as ConfigurationError
@@ -60,6 +62,8 @@ _HOME_OF = {
     "NonRetryableError": "errors",
     "NotSignedInError": "errors",
     "PasswordResetRequiredError": "user_pool",
+    "PostgresCache": "cache.postgres",
+    "RedisCache": "cache.redis",
     "RefreshContext": "login_tokens.base",
     "SignInFailedError": "errors",
     "SignInRequiredError": "errors",

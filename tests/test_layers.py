@@ -44,6 +44,7 @@ LAYERS = (
 MOST_MODULES = 110 + sum(
     {
         "many users": 2,
+        "shared caches": 4,
         "options of the further role": 1,
         "roles by choice": 2,
     }.values()

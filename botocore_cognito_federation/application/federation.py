@@ -34,6 +34,7 @@ from .signed_in import SignedIn, UserPoolSignIn
 if TYPE_CHECKING:
     from ..botocore_plugin.shared import ApplicationCredentials
     from ..cache.base import Store
+    from ..cache.shared import SharedStore
     from ..config.settings import Settings
     from ..fetcher import CredentialFetcher
     from ..identity_pool.aws import Clock
@@ -54,7 +55,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         refresh_handlers: provider -> function that returns a new login token; see `refresh_handlers`.
         user_pool: the user pool for `sign_in`.
         cache: ``memory`` (default); ``file`` or ``keyring`` store the sign-in and its credentials for later processes
-            of this user of the machine.
+            of this user of the machine. `RedisCache` and `PostgresCache` store them for other hosts too.
         role_arn: the role to request from the pool (CustomRoleArn); with ``flow="basic"`` the role to assume.
         flow: ``enhanced`` or ``basic`` (GetOpenIdToken and AssumeRoleWithWebIdentity).
         account_id: the AWS account of the pool.
@@ -83,7 +84,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         region_name: str | None = None,
         refresh_handlers: Mapping[str, RefreshHandler] | None = None,
         user_pool: UserPool | None = None,
-        cache: str = "memory",
+        cache: str | SharedStore = "memory",
         role_arn: str | None = None,
         flow: str = "enhanced",
         account_id: str | None = None,
@@ -104,7 +105,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         settings = base_settings(
             identity_pool_id,
             region_name=region_name,
-            cache=cache,
+            cache=cache if isinstance(cache, str) else "memory",
             role_arn=role_arn,
             flow=flow,
             account_id=account_id,
@@ -124,7 +125,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         if isinstance(user_pool, str):
             raise ConfigurationError("user_pool is a str", remedy=f"Pass UserPool({user_pool!r}, client_id)")
         # A separate object, unlike that of the profiles of a process: each federation has its own user.
-        store = MemoryStore() if cache == "memory" else store_for(settings, os.environ)
+        store = _store_of(cache, settings)
         self._use(settings, RefreshHandlers(refresh_handlers), user_pool, store, clock or system_clock())
 
     def _use(
@@ -378,6 +379,26 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
             name = provider if isinstance(provider, str) else None
             self._events.emit(Event("sign-in-failure", provider=name, error=error))
             raise
+
+
+def _store_of(cache: str | SharedStore, settings: Settings) -> Store:
+    """Return the store of an application.
+
+    Raises:
+        ConfigurationError: it is neither a name nor a store.
+    """
+    if cache == "memory":
+        return MemoryStore()
+    if isinstance(cache, str):
+        return store_for(settings, os.environ)
+    from ..cache.shared import SharedStore
+
+    if not isinstance(cache, SharedStore):
+        raise ConfigurationError(
+            f"cache is neither a name nor a shared cache but {type(cache).__name__}",
+            remedy="Pass memory, file, keyring, RedisCache(…) or PostgresCache(…)",
+        )
+    return cache
 
 
 class ProfileFederation(CognitoFederation):

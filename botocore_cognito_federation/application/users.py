@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aiobotocore.session import AioSession
     from botocore.session import Session
 
+    from ..cache.shared import SharedStore
     from ..user_pool import UserPool
 
 #: What `secrets.token_urlsafe` makes of 24 bytes, after the mark of the pool.
@@ -53,7 +54,7 @@ class FederatedUsers:
         self,
         identity_pool_id: str,
         *,
-        cache: str = "memory",
+        cache: str | SharedStore = "memory",
         refresh_handlers: Mapping[str, RefreshHandler] | None = None,
         user_pool: UserPool | None = None,
         **options: Any,

@@ -15,9 +15,6 @@ from .shared import SECONDS, SharedStore
 if TYPE_CHECKING:
     from redis import Redis
 
-#: Seconds after which Redis gives a lock back that its holder no longer extends.
-_LOCK_SECONDS = 30.0
-
 
 class RedisCache(SharedStore):
     """A cache for all processes of all hosts that use the same Redis database.
@@ -29,6 +26,7 @@ class RedisCache(SharedStore):
         client: the `redis.Redis` of the application, without ``decode_responses``.
         encryption_keys: 32 bytes each, or their base64; the first encrypts, and all of them decrypt.
         prefix: begins the name of every key.
+        lock_seconds: after how many seconds Redis gives a lock back whose holder has ended without doing so.
 
     Raises:
         ConfigurationError: an argument is wrong.
@@ -38,7 +36,12 @@ class RedisCache(SharedStore):
     failures = (exceptions.RedisError, OSError)
 
     def __init__(
-        self, client: Redis, *, encryption_keys: Sequence[bytes | str], prefix: str = "cognito-federation"
+        self,
+        client: Redis,
+        *,
+        encryption_keys: Sequence[bytes | str],
+        prefix: str = "cognito-federation",
+        lock_seconds: float = 30.0,
     ) -> None:
         super().__init__(encryption_keys)
         if client.connection_pool.connection_kwargs.get("decode_responses"):
@@ -47,7 +50,7 @@ class RedisCache(SharedStore):
                 remedy="Make it without decode_responses",
             )
         self._client = client
-        self._prefix = prefix
+        self._prefix, self._lock_seconds = prefix, lock_seconds
         self._is_durable = False
 
     def _name(self, kind: str, key: str) -> str:
@@ -111,7 +114,7 @@ class RedisCache(SharedStore):
     def _lock(self, name: str, timeout: float) -> Iterator[bool]:
         lock = self._client.lock(
             f"{self._prefix}:lock:{name}",
-            timeout=_LOCK_SECONDS,
+            timeout=self._lock_seconds,
             blocking_timeout=timeout,
             sleep=0.02,
             thread_local=False,
@@ -123,7 +126,7 @@ class RedisCache(SharedStore):
 
         def extend() -> None:
             # A lock that Redis lost is not taken again: the conditional write finds out who was first.
-            while not over.wait(_LOCK_SECONDS / 3):
+            while not over.wait(self._lock_seconds / 3):
                 with suppress(*self.failures):
                     lock.reacquire()
 

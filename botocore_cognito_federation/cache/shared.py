@@ -1,7 +1,7 @@
 """A store on an engine that hosts share: encrypted documents, conditional writes, and what happens without the engine.
 
-While the engine does not answer, what this process has read or written goes on being read, so usable credentials stay in
-use. What cannot be fetched again is not written: a refresh token is not spent. No restart is needed afterwards.
+While the engine does not answer, what this process has read or written goes on being read, so usable credentials stay
+in use. What cannot be fetched again is not written: a refresh token is not spent. No restart is needed afterwards.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ class SharedStore(ABC):
             text = self._remembered.get((kind, key))
         if text is None:
             raise self._unavailable(error) from None
-        self.warn(f"{self.engine} does not answer; this process goes on with what it has read ({type(error).__name__})")
+        self.warn(f"{self.engine} does not answer; this process goes on with what it has read")
         document: Mapping[str, Any] | None = json.loads(text)
         return document
 

@@ -40,11 +40,13 @@ class Backend:
         open: opens the store at a place, a directory of the test. Opened twice, it is the same store if `shared`.
         shared: whether processes see each other's documents and locks.
         spoil: damages an existing document; None if that is impossible.
+        is_remote: whether it is on no particular machine, so that nothing says which process holds a lock.
         break_place: makes writing impossible before the store is opened; None if that is impossible.
     """
 
     open: Callable[[Path], Store]
     shared: bool = True
+    is_remote: bool = False
     spoil: Callable[[Path, str, str], None] | None = _spoil_file
     break_place: Callable[[Path], None] | None = _without_a_place
 
@@ -105,6 +107,8 @@ BACKENDS = {
     "keyring and file": Backend(lambda place: AllStores(_in_keyring(place), _files(place)), spoil=_spoil_item),
 }
 if engines.HAS_REDIS:
-    BACKENDS["redis"] = Backend(_in_redis, spoil=_spoil_entry(_in_redis), break_place=_take_down)
+    BACKENDS["redis"] = Backend(_in_redis, is_remote=True, spoil=_spoil_entry(_in_redis), break_place=_take_down)
 if engines.HAS_POSTGRES:
-    BACKENDS["postgres"] = Backend(_in_postgres, spoil=_spoil_entry(_in_postgres), break_place=_take_down)
+    BACKENDS["postgres"] = Backend(
+        _in_postgres, is_remote=True, spoil=_spoil_entry(_in_postgres), break_place=_take_down
+    )

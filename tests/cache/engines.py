@@ -90,11 +90,15 @@ def redis_port() -> int:
 
 def redis_cache(prefix: str, port: int | None = None, **options: Any) -> Any:
     import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
 
     from botocore_cognito_federation.cache.redis import RedisCache
 
-    client = redis.Redis(host="127.0.0.1", port=port or redis_port(), socket_connect_timeout=2, socket_timeout=2)
-    return RedisCache(client, prefix=prefix, **{"encryption_keys": [KEY], **options})
+    client = redis.Redis(
+        port=port or redis_port(), socket_connect_timeout=2, socket_timeout=2, retry=Retry(NoBackoff(), 0)
+    )
+    return RedisCache(client, prefix=prefix, **{"encryption_keys": [KEY], "lock_seconds": 1.0, **options})
 
 
 def postgres_server() -> tuple[Server, str]:
@@ -129,7 +133,7 @@ def postgres_address() -> str:
 def _pool(address: str) -> Any:
     import psycopg_pool
 
-    return psycopg_pool.ConnectionPool(address, min_size=0, max_size=4, timeout=3, open=True)
+    return psycopg_pool.ConnectionPool(address, min_size=0, max_size=4, timeout=0.3, open=True)
 
 
 def postgres_cache(table: str, address: str | None = None, **options: Any) -> Any:

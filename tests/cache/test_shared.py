@@ -1,0 +1,191 @@
+"""What a shared cache promises beside the contract of stores: secrecy, conditional writes, life without its engine."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import logging
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from botocore_cognito_federation import ConfigurationError, FederatedUsers, NotSignedInError, StorageError
+from botocore_cognito_federation.cache.base import CREDENTIALS, EPOCHS, IDENTITIES, SESSIONS, cache_key
+from botocore_cognito_federation.cache.encryption import Encryption
+from botocore_cognito_federation.demo import World
+from tests.cache import engines
+
+KEY, OTHER = cache_key({"what": "a"}), cache_key({"what": "b"})
+SECRET = "a refresh token"
+Opener = Callable[..., Any]
+
+
+def redis_of(place: str) -> Opener:
+    return lambda **options: engines.redis_cache(place, **options)
+
+
+def postgres_of(place: str) -> Opener:
+    def opened(**options: Any) -> Any:
+        store = engines.postgres_cache(place, **options)
+        store.create_table()
+        return store
+
+    return opened
+
+
+#: A missing server is a failure in continuous integration, which installs both.
+REDIS = pytest.param(redis_of, marks=pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server"))
+POSTGRES = pytest.param(postgres_of, marks=pytest.mark.skipif(not engines.HAS_POSTGRES, reason="no PostgreSQL"))
+
+
+@pytest.fixture(params=[REDIS, POSTGRES], ids=["redis", "postgres"])
+def opened(request: pytest.FixtureRequest, tmp_path: Any) -> Opener:
+    opener: Opener = request.param("t" + cache_key({"place": tmp_path})[:20])
+    return opener
+
+
+def test_an_entry_moved_under_another_users_key_or_kind_does_not_open(opened: Opener) -> None:
+    store = opened()
+    store.write(IDENTITIES, KEY, {"identity_id": "ada"})
+    data = store._get(IDENTITIES, KEY)
+    store._put(IDENTITIES, OTHER, data, None)
+    store._put(CREDENTIALS, KEY, data, None)
+    assert store.read(IDENTITIES, OTHER) is None
+    assert store.read(CREDENTIALS, KEY) is None
+    assert store.read(IDENTITIES, KEY) == {"identity_id": "ada"}
+
+
+def test_nothing_that_was_stored_can_be_read_in_the_engine(opened: Opener) -> None:
+    store = opened()
+    store.write(SESSIONS, KEY, {"refresh_token": SECRET})
+    assert SECRET.encode() not in store._get(SESSIONS, KEY)
+
+
+def test_a_new_key_encrypts_and_the_old_one_still_opens_until_it_is_removed(opened: Opener) -> None:
+    old, new = bytes(32), base64.b64encode(b"n" * 32).decode()
+    opened(encryption_keys=[old]).write(SESSIONS, KEY, {"n": 1})
+    both = opened(encryption_keys=[new, old])
+    assert both.read(SESSIONS, KEY) == {"n": 1}
+    both.write(CREDENTIALS, KEY, {"n": 2})
+    only = opened(encryption_keys=[new])
+    assert only.read(CREDENTIALS, KEY) == {"n": 2}
+    with pytest.raises(StorageError, match="not among encryption_keys"):
+        only.read(SESSIONS, KEY)
+    assert opened(encryption_keys=[old]).read(CREDENTIALS, KEY) is None
+
+
+@pytest.mark.parametrize("keys", [[], ["not base64!"], [b"short"], [base64.b64encode(b"short").decode()], [7]])
+def test_keys_that_are_none_are_refused(keys: list[Any]) -> None:
+    with pytest.raises(ConfigurationError, match="key"):
+        Encryption(keys)
+
+
+def test_the_slower_of_two_hosts_that_renewed_the_same_session_does_not_overwrite_the_other(opened: Opener) -> None:
+    here, there = opened(), opened()
+    here.write(SESSIONS, KEY, {"refresh_token": "first"})
+    with here.reserved(SESSIONS, KEY, {}) as write, there.reserved(SESSIONS, KEY, {}) as write_there:
+        write_there({"refresh_token": "second"})
+        with pytest.raises(StorageError, match="Another host"):
+            write({"refresh_token": "third"})
+    assert here.read(SESSIONS, KEY) == {"refresh_token": "second"}
+
+
+def test_a_sign_out_during_a_renewal_wins(opened: Opener) -> None:
+    here, there = opened(), opened()
+    here.write(SESSIONS, KEY, {"refresh_token": "first"})
+    with here.reserved(SESSIONS, KEY, {}) as write:
+        there.delete(SESSIONS, KEY)
+        with pytest.raises(StorageError, match="Another host"):
+            write({"refresh_token": "second"})
+    assert there.read(SESSIONS, KEY) is None
+
+
+def test_a_lock_that_is_held_for_long_is_not_given_to_another(opened: Opener) -> None:
+    here, there = opened(), opened()
+    with here.lock("a", timeout=0) as taken, there.lock("a", timeout=1.3) as taken_there:
+        assert (taken, taken_there) == (True, False)
+
+
+class Engine:
+    """A server that a test kills and starts again, with a store on it."""
+
+    def __init__(self, server: engines.Server, opener: Opener) -> None:
+        self.kill, self.start, self.open = server.kill, server.start, opener
+
+
+@pytest.fixture(params=[REDIS, POSTGRES], ids=["redis", "postgres"])
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    if request.param is redis_of:
+        server, port = engines.redis_server()
+        engine = Engine(server, lambda **options: engines.redis_cache("t", port, **options))
+    else:
+        server, address = engines.postgres_server()
+        monkeypatch.setattr(engines, "postgres_address", lambda: address)
+        engine = Engine(server, postgres_of("t"))
+    yield engine
+    engine.kill()
+
+
+@pytest.mark.thorough
+def test_without_the_engine_what_was_read_is_used_no_refresh_token_is_spent_and_no_restart_is_needed(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = engine.open()
+    store.write(CREDENTIALS, KEY, {"n": 1})
+    store.write(SESSIONS, KEY, {"refresh_token": SECRET})
+    engine.kill()
+    with caplog.at_level(logging.WARNING):
+        assert (store.read(CREDENTIALS, KEY), store.read(CREDENTIALS, KEY)) == ({"n": 1}, {"n": 1})
+    assert len([each for each in caplog.records if each.name.startswith("botocore_cognito_federation")]) == 1
+    with pytest.raises(StorageError, match="does not answer"), store.reserved(SESSIONS, KEY, {}):
+        pytest.fail("a refresh token would have been spent")
+    with pytest.raises(StorageError):
+        store.read(EPOCHS, OTHER)  # Perhaps the user has signed out there.
+    engine.start()
+    for _ in range(600):  # A pool of connections waits for some seconds between its attempts.
+        with contextlib.suppress(StorageError):
+            store.write(IDENTITIES, KEY, {})
+            break
+        time.sleep(0.05)
+    assert engine.open().read(SESSIONS, KEY) == store.read(SESSIONS, KEY) == {"refresh_token": SECRET}
+    with store.reserved(SESSIONS, KEY, {}) as write:
+        write({"refresh_token": "next"})
+
+
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server")
+def test_a_redis_that_may_lose_sign_ins_gets_none(tmp_path: Any) -> None:
+    server, port = engines.redis_server("--appendonly", "no")
+    try:
+        store = engines.redis_cache("t", port)
+        store.write(CREDENTIALS, KEY, {"n": 1})
+        for write in (lambda: store.write(SESSIONS, KEY, {}), lambda: store.reserved(SESSIONS, KEY, {}).__enter__()):
+            with pytest.raises(ConfigurationError, match="appendonly"):
+                write()
+    finally:
+        server.kill()
+
+
+def test_users_of_one_application_on_two_hosts_share_sign_ins_and_requests(
+    opened: Opener, world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    for name, value in world.environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    here, there = (FederatedUsers(world.pool_id, cache=opened()) for _ in range(2))
+    user = here.federation()
+    credentials = user.federated_sign_in(world.provider.login_key, world.provider.issue("ada"))
+    world.reset_journal()
+    same = there.resume(user.handle)
+    answers: list[str] = []
+    threads = [threading.Thread(target=lambda: answers.append(same.current_credentials().access_key)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert (set(answers), len(answers), world.calls()) == ({credentials.access_key}, 8, [])
+    same.sign_out()
+    with pytest.raises(NotSignedInError):
+        user.current_credentials()
