@@ -46,6 +46,7 @@ MOST_MODULES = 110 + sum(
         "many users": 2,
         "options of the further role": 1,
         "roles by choice": 2,
+        "confidential clients without a shared secret": 1,
     }.values()
 )
 MOST_AT_THE_ROOT = 20
