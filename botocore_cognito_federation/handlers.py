@@ -276,7 +276,8 @@ class GrantHandler(ClearsFrames):
 
     def _oidc_client(self) -> OIDCClient:
         if self._made is None:
-            from .oidc.client import Client, OIDCClient
+            from .oidc.client import OIDCClient
+            from .oidc.client_authentication import Client
 
             self._made = OIDCClient(self._provider, Client(self._client_id, self._client_secret))
         return self._made

@@ -106,6 +106,7 @@ class HttpClient:
         plain_http_hosts: link-local hosts that are asked without TLS and never by proxy.
         connect_timeout: seconds to connect.
         total_timeout: seconds for the whole exchange, name resolution to last byte.
+        client_certificate: file with a certificate and its key in PEM form, by which the connection says who asks.
         environ: where the CA variables are read; proxies come from the process environment (or the system's settings).
     """
 
@@ -113,6 +114,7 @@ class HttpClient:
     plain_http_hosts: frozenset[str] = frozenset()
     connect_timeout: float = CONNECT_TIMEOUT
     total_timeout: float = TOTAL_TIMEOUT
+    client_certificate: str | None = None
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     monotonic: Callable[[], float] = field(default=time.monotonic, repr=False)
 
@@ -240,6 +242,7 @@ class _Exchange:
                 headers=headers,
                 timeout=(min(self._client.connect_timeout, self._client.total_timeout), self._client.total_timeout),
                 verify=self._client.certificates(),
+                cert=self._client.client_certificate,
                 proxies=proxies,
                 allow_redirects=False,
                 stream=True,
@@ -304,6 +307,8 @@ class _Exchange:
             )
         if isinstance(failure, requests.exceptions.Timeout):
             return self._too_slow()
+        if self._client.client_certificate and (refused := self._refused_client(failure)):
+            return refused
         certificates = self._client.certificates()
         if isinstance(failure, requests.exceptions.SSLError):
             return tls_refused(self._host, certificates, self._client.environ)
@@ -318,6 +323,21 @@ class _Exchange:
         if isinstance(failure, OSError) and (fault := certificates_fault(certificates, self._client.environ)):
             return fault
         return ConfigurationError(f"The request to {self._host} could not be made ({type(failure).__name__})")
+
+    def _refused_client(self, failure: BaseException) -> CognitoFederationError | None:
+        """The error for a client certificate that was not accepted; None for another failure.
+
+        TLS 1.3 refuses a client after the handshake, as the request is sent or the answer read, and the alert that says
+        so may be lost with the connection.
+        """
+        text = str(failure).lower()
+        remedy = "Check that the provider trusts the authority of cognito_client_certificate for this client"
+        if "alert" in text:
+            return ConfigurationError(f"{self._host} did not accept the client certificate", remedy=remedy)
+        if "eof occurred" in text or "reset by peer" in text or "connection aborted" in text:
+            what = f"{self._host} broke the connection off once it had the client certificate"
+            return TemporaryError(what, remedy=f"{remedy}, or try again")
+        return None
 
 
 def _host_in(url: str) -> str:

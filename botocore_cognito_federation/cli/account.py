@@ -364,19 +364,47 @@ def keys_of_chain(profile: str) -> tuple[str, str, str]:
     return frozen.access_key, frozen.secret_key, frozen.token
 
 
+#: Longest value of a principal tag (cognito-identity, PrincipalTagValue).
+_LONGEST_TAG = 256
+
+
+def mappable_claims(settings: Settings) -> dict[str, str]:
+    """The claims of the login token that an identity pool can map to principal tags: texts that fit a tag.
+
+    Which of them it does map, its administrators can read (GetPrincipalTagAttributeMap); no operation shows the tags of
+    a session to the session itself.
+
+    Raises:
+        CognitoFederationError: there is no login token.
+    """
+    claims = login_token(settings).claims
+    return {name: text for name, text in claims.items() if isinstance(text, str) and len(text) <= _LONGEST_TAG}
+
+
 @click.command("whoami")
 @profile_option
+@click.option("--tags", is_flag=True, help="Also the claims that can be session tags, and those of the further role.")
 @json_option
-def whoami_command(profile: str | None, as_json: bool) -> None:
+def whoami_command(profile: str | None, tags: bool, as_json: bool) -> None:
     """Who AWS says you are (STS GetCallerIdentity), and who signed in."""
     settings, named = chosen_settings(profile, None), CacheQuery(profile, os.environ).profile
     identity = identity_of(settings, None if named == (settings.profile or "default") else named)
+    claims = mappable_claims(settings) if tags else {}
+    further = dict(settings.assume_role_tags)
     if as_json:
-        print_json(identity)
+        print_json({**identity, "claims": claims, "further_role_tags": further} if tags else identity)
         return
     for name, value in identity.items():
         if value is not None:
             print_line(f"{name.replace('_', ' '):12} {value}")
+    for name, text in claims.items():
+        print_line(f"{'claim':12} {name} = {text}")
+    for name, text in further.items() if tags else ():
+        print_line(f"{'tag':12} {name} = {text}")
+    if tags and settings.assume_role_arn is not None:
+        print_line("Tags that the pool maps from claims end with its role; the further role has its own", err=True)
+    elif tags:
+        print_line("The pool's administrators decide which claims become tags of the session", err=True)
 
 
 def login_token(settings: Settings) -> LoginToken:

@@ -265,6 +265,9 @@ _ALL = (
     Key("client_id", _text(255)),
     Key("client_secret_env", _VARIABLE_NAME),
     Key("client_secret_command", _text(8192), has_variable=False, may_hold_spaces=True),
+    Key("client_assertion_key_file", _text(4096)),
+    Key("client_assertion_key_command", _text(8192), has_variable=False, may_hold_spaces=True),
+    Key("client_certificate", _text(4096)),
     Key("scopes", _words),
     Key("auth_params", _name_value_pairs, may_hold_spaces=True),
     Key("grant", _one_of(_GRANTS)),
@@ -365,6 +368,14 @@ _BASIC_ONLY = {
     "duration_seconds": "enhanced credentials are valid for one hour",
     "role_session_name": "Cognito names the sessions of the enhanced flow itself",
 }
+#: What proves a confidential client to its provider.
+_CLIENT_PROOFS = (
+    "client_secret_env",
+    "client_secret_command",
+    "client_assertion_key_file",
+    "client_assertion_key_command",
+    "client_certificate",
+)
 _DEVELOPER_ONLY = ("developer_provider", "developer_user", "developer_profile")
 
 
@@ -377,10 +388,11 @@ def check_together(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> No
     _one_token_source(read, origins)
     check_roles(read, origins)
     _provider_and_source(read, origins)
-    _needs(read, origins, "client_secret_env", "client_id")
-    _needs(read, origins, "client_secret_command", "client_id")
-    if "client_secret_env" in read and "client_secret_command" in read:
-        raise _contradiction(("client_secret_env", "client_secret_command"), origins, "give one of them")
+    proofs = tuple(name for name in _CLIENT_PROOFS if name in read)
+    for name in proofs:
+        _needs(read, origins, name, "client_id")
+    if len(proofs) > 1:
+        raise _contradiction(proofs, origins, "give one of them")
     _source_options(read, origins)
     _developer(read, origins)
     _logins(read, origins)

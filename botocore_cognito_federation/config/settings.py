@@ -77,6 +77,9 @@ class Settings:
     client_id: str | None = None
     client_secret_env: str | None = None
     client_secret_command: str | None = None
+    client_assertion_key_file: str | None = None
+    client_assertion_key_command: str | None = None
+    client_certificate: str | None = None
     scopes: tuple[str, ...] = ()
     auth_params: tuple[tuple[str, str], ...] = ()
     grant: str = "auto"

@@ -19,6 +19,7 @@ from ..errors import ConfigurationError
 from ..identity_providers import IdentityProvider, TokenKind
 from ..login_token import decoded
 from ..messages import LONGEST_CODE, masked, printable
+from .client_authentication import Client, ClientKey, read_text
 from .discovery import DocumentCache, MemoryDocuments, ProviderMetadata, StoredDocuments, discover
 
 if TYPE_CHECKING:
@@ -35,14 +36,6 @@ class Now:
     now: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
-
-
-@dataclass(frozen=True)
-class Client:
-    """The OAuth client registered at the provider; one without a secret is a public client (RFC 6749, section 2.1)."""
-
-    client_id: str
-    client_secret: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -191,12 +184,32 @@ def oidc_client(settings: Settings, store: Store, environ: Mapping[str, str] | N
         provider = replace(provider, redirect_ports=settings.redirect_ports)
     return OIDCClient(
         provider=provider,
-        client=Client(settings.client_id, client_secret(settings, store, variables)),
+        client=_client(settings, store, variables),
         http=HttpClient(ca_bundle=settings.ca_bundle),
         scopes=settings.scopes or None,
         authorization_parameters=settings.auth_params,
         documents=StoredDocuments(store),
     )
+
+
+def _client(settings: Settings, store: Store, environ: Mapping[str, str]) -> Client:
+    assert settings.client_id is not None, "checked by the caller"
+    name = "cognito_client_assertion_key_file"
+    if settings.client_assertion_key_file is not None:
+        path = settings.client_assertion_key_file
+        return Client(settings.client_id, key=ClientKey(lambda: read_text(path, name), name))
+    if settings.client_assertion_key_command is not None:
+        name, command = "cognito_client_assertion_key_command", settings.client_assertion_key_command
+        children = environment_for_children(environ, settings.profile)
+
+        def printed() -> str:
+            raw = run_for_output(command, name=name, environ=children, time_limit=TIME_LIMIT)
+            return decoded(raw, source=f"The output of {name}")
+
+        return Client(settings.client_id, key=ClientKey(printed, name))
+    if settings.client_certificate is not None:
+        return Client(settings.client_id, certificate=settings.client_certificate)
+    return Client(settings.client_id, client_secret(settings, store, environ))
 
 
 def client_secret(settings: Settings, store: Store, environ: Mapping[str, str]) -> str | None:

@@ -199,6 +199,9 @@ class ProviderMetadata:
         issuer: exactly what `iss` must be; None for OAuth 2.0 providers without ID tokens.
         issuers: every `iss` an ID token may carry: `issuer` and the provider's known aliases.
         scopes_supported: None where the document does not say.
+        names_auth_methods: whether the document itself says which authentication methods there are.
+        token_endpoint_auth_algorithms: those for client assertions; None where the document does not say.
+        mtls_endpoints: an endpoint -> the one to use with a client certificate (RFC 8705, section 5).
         prompts_supported: `prompt` values (OpenID Connect Initiating User Registration, section 4); None where the
             document does not say.
         answers_with_iss: RFC 9207: an authorization response without `iss` is refused.
@@ -216,6 +219,9 @@ class ProviderMetadata:
     scopes_supported: frozenset[str] | None = None
     prompts_supported: frozenset[str] | None = None
     token_endpoint_auth_methods: tuple[str, ...] = ("client_secret_basic",)
+    names_auth_methods: bool = False
+    token_endpoint_auth_algorithms: frozenset[str] | None = None
+    mtls_endpoints: Mapping[str, str] = field(default_factory=dict)
     answers_with_iss: bool = False
     fresh_until: float = 0.0
 
@@ -234,6 +240,7 @@ def discover(http: HttpClient, provider: IdentityProvider, cache: DocumentCache,
             token_endpoint=provider.endpoints.token,
             userinfo_endpoint=provider.endpoints.user_info,
             token_endpoint_auth_methods=("client_secret_post",),
+            names_auth_methods=True,
             fresh_until=float("inf"),
         )
     if provider.issuer is None:
@@ -261,6 +268,8 @@ def _metadata_in(value: Mapping[str, Any], fetched: CachedDocument, provider: Id
     issuer = _checked_issuer(value, provider)
     # Also those that are never used.
     endpoints = [(name, url) for name, url in value.items() if name.endswith("_endpoint") or name == "jwks_uri"]
+    aliases = value.get("mtls_endpoint_aliases")
+    endpoints += [*aliases.items()] if isinstance(aliases, Mapping) else []
     named = [(printable(name, 60), url) for name, url in endpoints if url is not None]
     check_urls_of_issuer(issuer, named, whose=f"the discovery document of {issuer}")
     return ProviderMetadata(
@@ -277,9 +286,25 @@ def _metadata_in(value: Mapping[str, Any], fetched: CachedDocument, provider: Id
         token_endpoint_auth_methods=tuple(
             sorted(_texts(value, "token_endpoint_auth_methods_supported") or {"client_secret_basic"})
         ),
+        names_auth_methods=_texts(value, "token_endpoint_auth_methods_supported") is not None,
+        token_endpoint_auth_algorithms=_texts(value, "token_endpoint_auth_signing_alg_values_supported"),
+        mtls_endpoints=_mtls_endpoints(value),
         answers_with_iss=value.get("authorization_response_iss_parameter_supported") is True,
         fresh_until=fetched.fresh_until,
     )
+
+
+def _mtls_endpoints(value: Mapping[str, Any]) -> dict[str, str]:
+    """Endpoint -> the one for connections with a client certificate, where it is another (RFC 8705, section 5)."""
+    aliases = value.get("mtls_endpoint_aliases")
+    found: dict[str, str] = {}
+    if not isinstance(aliases, Mapping):
+        return found
+    for name in aliases:
+        usual, alias = _text(value, name), _text(aliases, name)
+        if usual is not None and alias is not None:
+            found[usual] = alias
+    return found
 
 
 def _checked_issuer(value: Mapping[str, Any], provider: IdentityProvider) -> str:

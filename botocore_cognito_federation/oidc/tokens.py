@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import urlsplit
 
 from .._util.http import HttpAnswer
 from .._util.processes import uninterrupted
@@ -22,7 +21,8 @@ from ..errors import (
     TemporaryError,
     TokenRefreshError,
 )
-from .client import DEFAULT_TIMEOUT, AuthenticationResult, Client, OIDCClient, ProviderError, TokenAnswer, error_in
+from .client import DEFAULT_TIMEOUT, AuthenticationResult, OIDCClient, ProviderError, TokenAnswer, error_in
+from .client_authentication import Client, audiences, authentication
 from .discovery import ProviderMetadata
 from .id_token import Expectation, KeySet, verify_id_token
 
@@ -80,7 +80,7 @@ def exchange_code(
     answer = post(oidc, metadata, metadata.token_endpoint, form)
     if answer.status != 200:
         error = error_in(answer, secrets=secrets_of(oidc.client, form))
-        _raise_for_client(error, answer)
+        raise_for_client(error, answer, oidc.client)
         raise SignInFailedError(f"{answer.host} refused the sign-in ({_named(error, answer)})", remedy=SIGN_IN_AGAIN)
     return token_answer(oidc, answer, error=SignInFailedError)
 
@@ -102,7 +102,7 @@ def refresh_grant(oidc: OIDCClient, metadata: ProviderMetadata, refresh_token: s
         form = {"grant_type": "fb_exchange_token", "fb_exchange_token": refresh_token}
     answer = post(oidc, metadata, metadata.token_endpoint, form)
     if answer.status != 200:
-        _raise_refused_refresh(error_in(answer, secrets=secrets_of(oidc.client, form)), answer)
+        _raise_refused_refresh(error_in(answer, secrets=secrets_of(oidc.client, form)), answer, oidc.client)
     return token_answer(oidc, answer, error=TokenRefreshError, sent=refresh_token)
 
 
@@ -118,17 +118,24 @@ def exchange_for_long_lived(oidc: OIDCClient, metadata: ProviderMetadata, answer
 
 
 def post(oidc: OIDCClient, metadata: ProviderMetadata, url: str, form: Mapping[str, str]) -> HttpAnswer:
-    """POST `form` with the client's authentication (RFC 6749, section 2.3.1)."""
-    client, headers = oidc.client, {}
-    fields = dict(form)
-    if client.client_secret is None:
-        fields["client_id"] = client.client_id
-    elif "client_secret_basic" in metadata.token_endpoint_auth_methods:
-        pair = f"{quote_plus(client.client_id)}:{quote_plus(client.client_secret)}"
-        headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
-    else:
-        fields |= {"client_id": client.client_id, "client_secret": client.client_secret}
-    return oidc.http.post_form(url, fields, headers=headers)
+    """POST `form` with the client's authentication; see `client_authentication`."""
+    first, *others = audiences(oidc.client, metadata)
+    answer = _posted(oidc, metadata, url, form, first)
+    for audience in others:
+        if answer.status not in (400, 401) or error_in(answer).code != "invalid_client":
+            break
+        answer = _posted(oidc, metadata, url, form, audience)
+    return answer
+
+
+def _posted(
+    oidc: OIDCClient, metadata: ProviderMetadata, url: str, form: Mapping[str, str], audience: str
+) -> HttpAnswer:
+    proof = authentication(oidc.client, metadata, audience=audience, now=oidc.clock.now())
+    http = oidc.http
+    if proof.certificate is not None:
+        http, url = replace(http, client_certificate=proof.certificate), metadata.mtls_endpoints.get(url, url)
+    return http.post_form(url, {**form, **proof.fields}, headers=proof.headers)
 
 
 def secrets_of(client: Client, form: Mapping[str, str]) -> list[str | None]:
@@ -180,8 +187,16 @@ def _named(error: ProviderError, answer: HttpAnswer) -> str:
     return str(error) if error.code else f"HTTP {answer.status}, no error code"
 
 
-def _raise_for_client(error: ProviderError, answer: HttpAnswer) -> None:
-    if re.search("client.?secret", error.description, re.IGNORECASE):  # Google says it with invalid_request
+def raise_for_client(error: ProviderError, answer: HttpAnswer, client: Client) -> None:
+    """Raise if the provider does not take the client, or is not available.
+
+    Raises:
+        ConfigurationError: it does not take the client.
+        TemporaryError: it is not available.
+    """
+    shares_no_secret = client.key is not None or client.certificate is not None
+    wants_one = re.search("client.?secret", error.description, re.IGNORECASE)  # Google says it with invalid_request
+    if wants_one and not shares_no_secret:
         raise ConfigurationError(
             f"{answer.host} wants the secret of this client ({_named(error, answer)})",
             remedy="Set cognito_client_secret_env = VARIABLE, or store the secret with: cognito-federation configure"
@@ -190,14 +205,13 @@ def _raise_for_client(error: ProviderError, answer: HttpAnswer) -> None:
     if error.code in _CLIENT_IS_WRONG or (answer.status == 401 and not error.code):
         raise ConfigurationError(
             f"{answer.host} does not take this client ({_named(error, answer)})",
-            remedy="Check cognito_client_id, and whether the provider wants a client secret"
-            " (cognito_client_secret_env, cognito_client_secret_command)",
+            remedy=client.remedy,
         )
     if error.code in ("temporarily_unavailable", "server_error"):
         raise TemporaryError(f"{answer.host} is not available ({error})", remedy="Try again later")
 
 
-def _raise_refused_refresh(error: ProviderError, answer: HttpAnswer) -> None:
+def _raise_refused_refresh(error: ProviderError, answer: HttpAnswer, client: Client) -> None:
     """Sort a refused refresh; only `invalid_grant` is the end of the grant, every other word may be a passing one."""
     if error.code == "invalid_grant" or error.code in _FACEBOOK_TOKEN_IS_OVER:
         raise GrantEndedError(
@@ -205,7 +219,7 @@ def _raise_refused_refresh(error: ProviderError, answer: HttpAnswer) -> None:
             remedy=SIGN_IN_AGAIN,
             error_code=error.code or "invalid_grant",
         )
-    _raise_for_client(error, answer)
+    raise_for_client(error, answer, client)
     # glewlwyd answers a spent refresh token with 400 and an empty body, and so may anything between us and the
     # provider: enough to ask for a sign-in, not to forget the session.
     if error.code in _ASKS_FOR_A_PERSON or (answer.status == 400 and not error.code):

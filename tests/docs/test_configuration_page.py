@@ -58,7 +58,8 @@ def test_each_sample_is_a_configuration(
 def test_every_key_that_shapes_a_profile_stands_in_some_sample_or_is_about_a_choice_of_taste() -> None:
     sampled = {word for _, sample in SAMPLES for word in re.findall(r"^cognito_(\w+)", sample, re.MULTILINE)}
     taste = {
-        "account_id", "auto_login", "cache", "client_secret_command", "client_secret_env", "endpoint_url",
+        "account_id", "auto_login", "cache", "client_assertion_key_command", "client_certificate",
+        "client_secret_command", "client_secret_env", "endpoint_url",
         "fail_closed", "grant", "identity_id", "issuer", "redirect_ports", "refresh_window", "scopes",
     }  # fmt: skip
     assert sampled | taste == set(KEYS)
