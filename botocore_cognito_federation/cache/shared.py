@@ -69,6 +69,10 @@ class SharedStore(ABC):
     def read(self, kind: str, key: str) -> Mapping[str, Any] | None:
         """Return the document, or None if there is none.
 
+        Args:
+            kind: what the document is: credentials, a sign-in, an identity ID, ...
+            key: the name of the document within its kind.
+
         Raises:
             StorageError: the engine does not answer, and this process has not read the document before; or it is a
                 sign-in that none of the keys opens.
@@ -84,6 +88,11 @@ class SharedStore(ABC):
     def write(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
         """Write a document.
 
+        Args:
+            kind: what the document is: credentials, a sign-in, an identity ID, ...
+            key: the name of the document within its kind.
+            document: values that JSON can represent.
+
         Raises:
             StorageError: the engine does not answer, or refuses.
         """
@@ -97,6 +106,10 @@ class SharedStore(ABC):
     def delete(self, kind: str, key: str) -> None:
         """Delete a document.
 
+        Args:
+            kind: what the document is: credentials, a sign-in, an identity ID, ...
+            key: the name of the document within its kind.
+
         Raises:
             StorageError: the engine does not answer, or refuses.
         """
@@ -107,7 +120,14 @@ class SharedStore(ABC):
         self._remember(kind, key, None)
 
     def documents(self, kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """All documents of a kind that can be read; none if the engine does not answer."""
+        """Yield all documents of a kind that can be read; none if the engine does not answer.
+
+        Args:
+            kind: what the documents are: credentials, sign-ins, identity IDs, ...
+
+        Returns:
+            Pairs of key and document.
+        """
         try:
             found = list(self._all(kind))
         except self.failures as error:
@@ -124,6 +144,10 @@ class SharedStore(ABC):
     @contextmanager
     def lock(self, name: str, *, timeout: float) -> Iterator[bool]:
         """Hold the lock `name` among all hosts; yields whether it was taken within `timeout` seconds.
+
+        Args:
+            name: the name of the lock.
+            timeout: the longest wait, in seconds.
 
         Raises:
             StorageError: the engine does not answer.
@@ -150,6 +174,11 @@ class SharedStore(ABC):
         The writer replaces only what was there at the beginning: not what another host wrote meanwhile, nor what a
         sign-out deleted. The proof is a write of the present document in place of itself.
 
+        Args:
+            kind: what the document is: credentials, a sign-in, an identity ID, ...
+            key: the name of the document within its kind.
+            document: the present document.
+
         Raises:
             StorageError: the engine does not answer or refuses, or the document has changed meanwhile.
         """
@@ -175,11 +204,19 @@ class SharedStore(ABC):
             raise StorageError("Another host has changed or ended this sign-in in the meantime", remedy="Try again")
 
     def holder(self, name: str) -> str:
-        """Name the holder of a lock; engines do not say which process of which host it is."""
+        """Name the holder of a lock; engines do not say which process of which host it is.
+
+        Args:
+            name: the name of the lock.
+        """
         return "Another process"
 
     def warn(self, text: str) -> None:
-        """Log a note, once for each process."""
+        """Log a note, once for each process.
+
+        Args:
+            text: what a user can act on.
+        """
         if text not in self._noted:
             self._noted.add(text)
             logger.warning("%s", text)
