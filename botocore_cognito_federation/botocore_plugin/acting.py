@@ -182,11 +182,20 @@ def prepare_s3(session: Session) -> None:
     """Keep users apart in what S3 clients do beside a signature.
 
     Transfers work in threads of their own, which have no user: their calls are made with the caller's. Sessions of
-    directory buckets (CreateSession) are cached by bucket and not by user: requests there are signed one by one.
+    directory buckets (CreateSession) are cached by bucket and not by user: each request there is signed by itself.
     """
-    session.set_config_variable("s3_disable_express_session_auth", True)
+    emitter = session.get_component("event_emitter")
+    emitter.register_first("choose-signer.s3", _sign_without_session)
     # Last, after boto3 has added the methods for transfers.
-    session.get_component("event_emitter").register_last("creating-client-class.s3", _transfer_as_the_caller)
+    emitter.register_last("creating-client-class.s3", _transfer_as_the_caller)
+
+
+def _sign_without_session(signature_version: Any, **_: Any) -> str | None:
+    """Choose the signature by credentials where botocore would begin a session of a directory bucket.
+
+    The setting `s3_disable_express_session_auth` does the same, but older versions of botocore lack it.
+    """
+    return "s3v4" if str(signature_version).startswith("v4-s3express") else None
 
 
 def _transfer_as_the_caller(class_attributes: dict[str, Any], **_: Any) -> None:
