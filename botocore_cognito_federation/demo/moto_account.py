@@ -3,6 +3,7 @@
 It works with moto 5.1 and later, of which it uses these internals: ``iam_backends``, ``sts_backends`` and
 ``s3_backends`` (indexed by account and partition),
 `IAMBackend.create_role/put_role_policy/create_user/put_user_policy/create_access_key`, `STSBackend.assume_role`,
+``IAMBackend.open_id_providers``,
 `S3Backend.create_bucket/put_object/delete_object/delete_bucket`, the WSGI dispatcher of ``moto.moto_server``, and
 ``moto.settings.INITIAL_NO_AUTH_ACTION_COUNT``, the switch of IAM enforcement.
 """
@@ -165,6 +166,17 @@ class MotoAccount:
             if issued.access_key_id == access_key_id:
                 return str(issued.role_arn), str(issued.arn)
         return "", ""
+
+    def client_ids_of(self, provider_arn: str) -> frozenset[str] | None:
+        """Return the client IDs of an IAM OIDC provider; None if this account has none of this ARN."""
+        providers = iam_backends[self.account_id][self.partition.name].open_id_providers
+        found = providers.get(provider_arn)
+        return None if found is None else frozenset(found.client_id_list)
+
+    def set_client_ids(self, provider_arn: str, client_ids: frozenset[str]) -> None:
+        """Replace the client IDs of an IAM OIDC provider."""
+        providers = iam_backends[self.account_id][self.partition.name].open_id_providers
+        providers[provider_arn].client_id_list = sorted(client_ids)
 
     def assume_role(self, role_arn: str, session_name: str, lifetime: float, expires_at: float) -> IssuedCredentials:
         """Create credentials that moto's IAM enforcement accepts; `expires_at` is the world's, as moto checks none."""

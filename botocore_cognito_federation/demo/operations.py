@@ -167,7 +167,26 @@ class IdentityPoolService:
                     if self.tokens.is_one(token)
                     else refusals.not_a_public_provider()
                 )
-        return [self.verifier.verify(key, token) for key, token in logins.items()]
+        return [self.verifier.verify(key, token, self._client_ids(pool, key)) for key, token in logins.items()]
+
+    def _client_ids(self, pool: Pool, key: str) -> frozenset[str] | None:
+        """Return the client IDs that a pool of an administrator takes tokens for; None for the world's own pools.
+
+        Raises:
+            Refusal: the pool has no such provider.
+        """
+        if not pool.described:
+            return None
+        for arn in pool.described.get("OpenIdConnectProviderARNs", ()):
+            if arn.partition(":oidc-provider/")[2].removesuffix("/") == key:
+                return self.account.client_ids_of(arn) or frozenset()
+        if key in (pool.described.get("SupportedLoginProviders") or {}):
+            return frozenset(str(pool.described["SupportedLoginProviders"][key]).split(";"))
+        listed = pool.described.get("CognitoIdentityProviders") or ()
+        found = frozenset(str(one.get("ClientId")) for one in listed if one.get("ProviderName") == key)
+        if not found:
+            raise refusals.unsupported_provider()
+        return found
 
     def _amr(self, pool: Pool, identity: Identity) -> list[str]:
         if not identity.authenticated:
@@ -191,4 +210,7 @@ class IdentityPoolService:
             f"{self._own_name}:amr": self._amr(pool, identity),
         }
         if role is None or not trusts(role.trust_policy, self._own_name, context):
+            raise refusals.pool_configuration()
+        tagged = any(pool.tags(login.provider) for login in identity.logins)
+        if tagged and not trusts(role.trust_policy, self._own_name, context, action="sts:TagSession"):
             raise refusals.pool_configuration()

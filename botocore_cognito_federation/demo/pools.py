@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from . import refusals
 
@@ -21,6 +23,10 @@ class Pool:
         token_roles: role mapping of type Token: ``cognito:preferred_role`` or the only one of ``cognito:roles``.
         deny_ambiguous: AmbiguousRoleResolution=Deny, for tokens that do not name one role.
         developer_provider: DeveloperProviderName; empty if there is none.
+        described: the members with which an administrator made the pool; empty for one of the world's own, which trusts
+            every provider of the world.
+        principal_tags: the principal tag map of each provider.
+        role_mappings: RoleMappings of SetIdentityPoolRoles.
     """
 
     pool_id: str
@@ -32,6 +38,41 @@ class Pool:
     token_roles: bool = False
     deny_ambiguous: bool = False
     developer_provider: str = ""
+    described: Mapping[str, Any] = field(default_factory=dict)
+    principal_tags: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    role_mappings: Mapping[str, Any] = field(default_factory=dict)
+
+    def with_description(self, described: Mapping[str, Any]) -> Pool:
+        """Return the pool as an administrator describes it."""
+        return replace(
+            self,
+            described=dict(described),
+            allow_guests=bool(described["AllowUnauthenticatedIdentities"]),
+            # Left out it means yes: pools of the CLI and the SDKs take the classic flow (aws/aws-cli#7652).
+            allow_classic=bool(described.get("AllowClassicFlow", True)),
+            developer_provider=str(described.get("DeveloperProviderName", "")),
+        )
+
+    def with_roles(self, roles: Mapping[str, str], mappings: Mapping[str, Any]) -> Pool:
+        """Return the pool with these roles and no others."""
+        token = [one for one in mappings.values() if isinstance(one, dict) and one.get("Type") == "Token"]
+        return replace(
+            self,
+            authenticated_role=roles.get("authenticated", ""),
+            guest_role=roles.get("unauthenticated", ""),
+            role_mappings=dict(mappings),
+            token_roles=bool(token),
+            deny_ambiguous=any(one.get("AmbiguousRoleResolution") == "Deny" for one in token),
+        )
+
+    def with_tags(self, provider: str, mapped: Mapping[str, Any]) -> Pool:
+        """Return the pool with this principal tag map for one provider."""
+        return replace(self, principal_tags={**self.principal_tags, provider: mapped})
+
+    def tags(self, provider: str) -> bool:
+        """Return whether sessions of this provider's users are tagged."""
+        mapped = self.principal_tags.get(provider, {})
+        return bool(mapped.get("UseDefaults") or mapped.get("PrincipalTags"))
 
 
 def new_pool_id(region: str) -> str:
@@ -49,6 +90,18 @@ class Pools:
         with self._lock:
             self._pools[pool.pool_id] = pool
         return pool.pool_id
+
+    def replace(self, pool: Pool) -> Pool:
+        self.add(pool)
+        return pool
+
+    def remove(self, pool_id: str) -> None:
+        with self._lock:
+            self._pools.pop(pool_id, None)
+
+    def all(self) -> list[Pool]:
+        with self._lock:
+            return list(self._pools.values())
 
     def get(self, pool_id: str) -> Pool:
         """Return the pool with this ID.

@@ -101,6 +101,8 @@ class ProviderKeys:
 
 def _rsa_key(entry: Any) -> RSAPublicKey | None:
     """Return the verification key of a JWKS entry; None for other key types, private keys and keys for encryption."""
+    if not isinstance(entry, dict) or entry.get("alg", "RS256") not in ("RS256", "RS384", "RS512"):
+        return None
     if entry.get("kty") != "RSA" or entry.get("use", "sig") != "sig":
         return None
     try:
@@ -145,8 +147,11 @@ class LoginVerifier:
             self._opaque_providers.add(key)
             self._opaque[key, token] = _OpaqueToken(subject, expires_at)
 
-    def verify(self, key: str, token: str) -> VerifiedLogin:
+    def verify(self, key: str, token: str, client_ids: frozenset[str] | None = None) -> VerifiedLogin:
         """Return the user of a token that was sent under this ``Logins`` key.
+
+        Args:
+            client_ids: those of the pool's own provider of this key; None for a provider that the world trusts.
 
         Raises:
             Refusal: Cognito's own message about what is wrong with it.
@@ -157,6 +162,8 @@ class LoginVerifier:
         if opaque:
             return self._verify_opaque(key, token)
         parsed = self._parsed_for(key, token)
+        if client_ids is not None:
+            provider = _Provider(parsed.claims["iss"], client_ids)
         if provider is None:
             raise refusals.unsupported_provider()
         self._check(provider, parsed)

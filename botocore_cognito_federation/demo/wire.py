@@ -99,6 +99,15 @@ def web_identity_answer(session: WebIdentitySession) -> HttpAnswer:
     )
 
 
+def empty_answer(operation: str) -> HttpAnswer:
+    """Return IAM's answer of an operation that returns nothing."""
+    return _xml(
+        f'<{operation}Response xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ResponseMetadata>'
+        f"<RequestId>{uuid.uuid4()}</RequestId></ResponseMetadata></{operation}Response>",
+        200,
+    )
+
+
 def timestamp(seconds: float) -> str:
     """Return a time in ISO 8601, UTC and whole seconds, as in the query protocol."""
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

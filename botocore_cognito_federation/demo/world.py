@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
+from .administration import Administration
 from .clock import WorldClock
 from .control import ControlPanel
 from .driving import DrivenWorld
@@ -260,6 +261,7 @@ class World(DrivenWorld):
         )
         return Gateway(
             service=service,
+            administration=Administration(self._pools, self._account),
             web_identity=WebIdentityService(self._account, self._clock, tokens, self._verifier, self._sessions),
             sessions=self._sessions,
             clock=self._clock,

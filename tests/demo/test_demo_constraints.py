@@ -137,8 +137,12 @@ def test_no_request_makes_the_front_end_crash(operation: str, data: st.DataObjec
     assert code in (("", "ValidationException", "SerializationException") if complete else _REFUSALS)
 
 
+_UNSIGNED_CODES = ("MissingAuthenticationTokenException", "AccessDeniedException")
+
+
 def test_operations_the_pool_does_not_own_go_to_moto_signed(
     world: World, cognito: Any, admin: Any, refused: Any
 ) -> None:
-    assert admin("cognito-identity").list_identity_pools(MaxResults=1)["IdentityPools"] == []
-    assert refused(cognito.list_identity_pools, MaxResults=1).code == "MissingAuthenticationTokenException"
+    named = {"ResourceArn": f"arn:aws:cognito-identity:eu-west-1:{world.account_id}:identitypool/{world.pool_id}"}
+    assert refused(admin("cognito-identity").list_tags_for_resource, **named).code not in _UNSIGNED_CODES
+    assert refused(cognito.list_tags_for_resource, **named).code == "MissingAuthenticationTokenException"

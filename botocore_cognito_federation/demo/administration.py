@@ -1,0 +1,180 @@
+"""The operations with which an administrator makes identity pools: they check what AWS checks, and store the pools.
+
+A pool that was made here trusts only the providers in its description: an OIDC provider that IAM of this account has,
+with the client IDs listed there. (Pools of `World.add_pool` trust every provider of the world.)
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import refusals
+from .moto_account import MotoAccount
+from .pools import Pool, Pools, new_pool_id
+
+_NAME = re.compile(r"[\w\s+=,.@-]{1,128}")
+CLIENT_ID_OPERATIONS = frozenset({"AddClientIDToOpenIDConnectProvider", "RemoveClientIDFromOpenIDConnectProvider"})
+_ROLE_TYPES = ("authenticated", "unauthenticated")
+#: The members of CreateIdentityPool that DescribeIdentityPool returns as they were given.
+_MEMBERS = (
+    "IdentityPoolName",
+    "AllowUnauthenticatedIdentities",
+    "AllowClassicFlow",
+    "SupportedLoginProviders",
+    "DeveloperProviderName",
+    "OpenIdConnectProviderARNs",
+    "CognitoIdentityProviders",
+    "SamlProviderARNs",
+    "IdentityPoolTags",
+)
+
+
+@dataclass(frozen=True)
+class Administration:
+    """The administrative operations of Cognito identity pools, for signed callers with the permission."""
+
+    pools: Pools
+    account: MotoAccount
+
+    def operations(self) -> dict[str, Callable[[Mapping[str, Any]], dict[str, Any] | None]]:
+        """Return each operation by its name; one that returns None answers with an empty body."""
+        return {
+            "CreateIdentityPool": self._create,
+            "UpdateIdentityPool": self._update,
+            "DescribeIdentityPool": lambda request: _description(self._pool(request)),
+            "DeleteIdentityPool": self._delete,
+            "ListIdentityPools": self._list,
+            "SetIdentityPoolRoles": self._set_roles,
+            "GetIdentityPoolRoles": self._get_roles,
+            "SetPrincipalTagAttributeMap": self._set_tags,
+            "GetPrincipalTagAttributeMap": self._get_tags,
+        }
+
+    def _create(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        return _description(self._stored(Pool(new_pool_id(self.account.region)), request))
+
+    def _update(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Replace the description: UpdateIdentityPool clears what the request leaves out."""
+        pool = self._pool(request)
+        name = pool.described.get("DeveloperProviderName")
+        if name and request.get("DeveloperProviderName") != name:
+            raise refusals.invalid_parameter("DeveloperProviderName cannot be changed")
+        return _description(self._stored(pool, request))
+
+    def _stored(self, pool: Pool, request: Mapping[str, Any]) -> Pool:
+        name = request.get("IdentityPoolName")
+        if name is None or request.get("AllowUnauthenticatedIdentities") is None:
+            missing = "identityPoolName" if name is None else "allowUnauthenticatedIdentities"
+            raise refusals.validation(
+                [f"Value null at '{missing}' failed to satisfy constraint: Member must not be null"]
+            )
+        if not _NAME.fullmatch(str(name)):
+            rule = r"Member must satisfy regular expression pattern: [\w\s+=,.@-]+"
+            raise refusals.validation([f"Value '{name}' at 'identityPoolName' failed to satisfy constraint: {rule}"])
+        for arn in request.get("OpenIdConnectProviderARNs") or []:
+            if self.account.client_ids_of(arn) is None:
+                raise refusals.invalid_parameter(f"OpenIdConnect provider {arn} does not exist in this account")
+        return self.pools.replace(
+            pool.with_description({key: request[key] for key in _MEMBERS if request.get(key) is not None})
+        )
+
+    def _delete(self, request: Mapping[str, Any]) -> None:
+        self.pools.remove(self._pool(request).pool_id)
+
+    def _list(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        most = request.get("MaxResults")
+        if not isinstance(most, int) or not 1 <= most <= 60:
+            rule = "Member must have value between 1 and 60"
+            raise refusals.validation([f"Value '{most}' at 'maxResults' failed to satisfy constraint: {rule}"])
+        first = int(request.get("NextToken") or 0)
+        found = self.pools.all()
+        page = found[first : first + most]
+        more = {"NextToken": str(first + most)} if len(found) > first + most else {}
+        return {
+            "IdentityPools": [
+                {"IdentityPoolId": pool.pool_id, "IdentityPoolName": pool.described.get("IdentityPoolName", "demo")}
+                for pool in page
+            ],
+            **more,
+        }
+
+    def _set_roles(self, request: Mapping[str, Any]) -> None:
+        pool, roles = self._pool(request), request.get("Roles")
+        if not isinstance(roles, dict) or not set(roles) <= set(_ROLE_TYPES):
+            raise refusals.invalid_parameter("Roles must name authenticated or unauthenticated")
+        for arn in roles.values():
+            if not re.fullmatch(r"arn:[\w-]+:iam::\d{12}:role/[\w+=,.@/-]+", str(arn), re.ASCII):
+                raise refusals.invalid_parameter(f"'{arn}' is not a valid role ARN.")
+        self.pools.replace(pool.with_roles(roles, request.get("RoleMappings") or {}))
+
+    def _get_roles(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        pool = self._pool(request)
+        roles = {"authenticated": pool.authenticated_role, "unauthenticated": pool.guest_role}
+        found: dict[str, Any] = {
+            "IdentityPoolId": pool.pool_id,
+            "Roles": {name: arn for name, arn in roles.items() if arn},
+        }
+        return {**found, "RoleMappings": dict(pool.role_mappings)} if pool.role_mappings else found
+
+    def _set_tags(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        pool, provider = self._pool(request), str(request.get("IdentityProviderName", ""))
+        tags: dict[str, str] = request.get("PrincipalTags") or {}
+        mapped = {"UseDefaults": bool(request.get("UseDefaults")), "PrincipalTags": tags}
+        if len(tags) > 50:
+            raise refusals.invalid_parameter("A principal tag map has at most 50 entries")
+        self.pools.replace(pool.with_tags(provider, mapped))
+        return {"IdentityPoolId": pool.pool_id, "IdentityProviderName": provider, **mapped}
+
+    def _get_tags(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        pool, provider = self._pool(request), str(request.get("IdentityProviderName", ""))
+        mapped = pool.principal_tags.get(provider, {"UseDefaults": False, "PrincipalTags": {}})
+        return {"IdentityPoolId": pool.pool_id, "IdentityProviderName": provider, **mapped}
+
+    def change_client_ids(self, operation: str, form: Mapping[str, str]) -> None:
+        """Carry out AddClientIDToOpenIDConnectProvider or RemoveClientIDFromOpenIDConnectProvider of IAM."""
+        arn, client_id = form.get("OpenIDConnectProviderArn", ""), form.get("ClientID", "")
+        present = self.account.client_ids_of(arn)
+        if present is None:
+            raise refusals.Refusal("NoSuchEntity", f"OpenIDConnect Provider not found for arn {arn}", 404)
+        adds = operation.startswith("Add")
+        self.account.set_client_ids(arn, present | {client_id} if adds else present - {client_id})
+
+    def _pool(self, request: Mapping[str, Any]) -> Pool:
+        return self.pools.get(str(request.get("IdentityPoolId", "")))
+
+
+def _description(pool: Pool) -> dict[str, Any]:
+    usual = {"IdentityPoolName": "demo", "AllowUnauthenticatedIdentities": pool.allow_guests}
+    return {"IdentityPoolId": pool.pool_id, **usual, **pool.described}
+
+
+def refused_iam_request(form: Mapping[str, str], pool_name: str) -> refusals.Refusal | None:
+    """Return the refusal of an IAM request that AWS does not accept and moto does; None if there is none.
+
+    IAM saves no trust policy for identity pools without an ``aud`` condition, and an OIDC provider only with an https
+    URL. The world makes one exception: http on a literal loopback address, for its own providers.
+    """
+    action = form.get("Action", "")
+    if action == "CreateOpenIDConnectProvider":
+        url = form.get("Url", "")
+        if not url.startswith(("https://", "http://127.0.0.1:", "http://[::1]:")):
+            return refusals.Refusal("ValidationError", "Invalid Open ID Connect Provider URL")
+    name = {"CreateRole": "AssumeRolePolicyDocument", "UpdateAssumeRolePolicy": "PolicyDocument"}.get(action)
+    try:
+        document = json.loads(form.get(name, "{}")) if name else {}
+        statements = document.get("Statement", [])
+        for statement in statements if isinstance(statements, list) else [statements]:
+            federated = (statement.get("Principal") or {}).get("Federated", [])
+            keys = {key for tests in (statement.get("Condition") or {}).values() for key in tests}
+            if pool_name in federated and f"{pool_name}:aud" not in keys:
+                return refusals.Refusal(
+                    "MalformedPolicyDocument",
+                    f"A trust policy for {pool_name} must have a condition on {pool_name}:aud",
+                )
+    except (ValueError, AttributeError, TypeError):
+        return refusals.Refusal("MalformedPolicyDocument", "This policy contains invalid Json")
+    return None
