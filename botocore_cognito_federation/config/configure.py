@@ -43,7 +43,8 @@ _QUICK_NAME = "cognito-federation-credentials"
 _MODULE = "botocore_cognito_federation"
 #: From the strictest on: ``-I`` has no user site either, where the package may be installed; ``-E`` has.
 _ISOLATIONS = (("-I",), ("-E",))
-_QUICK_ISOLATIONS = (("-I", "-S"), ("-E", "-S"))
+#: What pip and uv write into a script whose interpreter cannot stand in its first line.
+_STARTED_BY_SHELL = re.compile(r"""#!/bin/sh\n'{3}exec' ["']?(/[^"'\n]+?)["']? "\$0" "\$@"\n""")
 #: Seconds for a program to say its version.
 _PROBE_TIME = 30.0
 
@@ -137,8 +138,15 @@ def _isolated(program: str) -> list[str]:
 
 
 def _quick(interpreter: str, program: str) -> list[str] | None:
-    """The quicker script of the same installation, by the same Python; None where there is none that runs."""
-    ways = (_first_that_runs(interpreter, [script], _QUICK_ISOLATIONS) for script in _quick_scripts(program))
+    """The quicker script of the same installation, by the same Python; None where there is none that runs.
+
+    The script finds the package beside itself. What it needs when no answer is ready is found by the interpreter, which
+    must therefore find the package too: started with ``-I`` it does not look into the user's own packages.
+    """
+    whole = _first_that_runs(interpreter, ["-m", _MODULE])
+    if whole is None:
+        return None
+    ways = (_first_that_runs(interpreter, [path], ((whole[1], "-S"),)) for path in _quick_scripts(program))
     return next((words for words in ways if words is not None), None)
 
 
@@ -159,10 +167,14 @@ def _interpreter_for(program: str) -> str | None:
 
 
 def _interpreter_of(script: str) -> str | None:
-    """The Python of a script's first line; None where it is no Python script, or names no plain absolute path."""
+    """The Python that a script names; None where it is no Python script, or names no plain absolute path.
+
+    Installers let /bin/sh start an interpreter whose path is longer than the 127 bytes of Linux, or has spaces.
+    """
     with open(script, "rb") as stream:
-        first = stream.readline(4096)
-    words = first[2:].decode("utf-8", "surrogateescape").split() if first.startswith(b"#!") else []
+        lines = [stream.readline(4096).decode("utf-8", "surrogateescape") for _ in range(2)]
+    by_shell = _STARTED_BY_SHELL.match("".join(lines))
+    words = [by_shell[1]] if by_shell else lines[0][2:].split() if lines[0].startswith("#!") else []
     if len(words) != 1 or "python" not in os.path.basename(words[0]) or not os.path.isabs(words[0]):
         return None
     return words[0]

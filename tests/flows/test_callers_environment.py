@@ -198,6 +198,17 @@ def test_a_command_with_what_needs_quotes_is_refused() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="shebangs are POSIX")
+@pytest.mark.parametrize("quote", ["", "'", '"'])
+def test_an_interpreter_that_the_shell_starts_is_found_too(tmp_path: Path, quote: str) -> None:
+    """Installers write such a script where the interpreter's path is too long for a first line."""
+    program = tmp_path / "cognito-federation"
+    _, _, rest = Path(find_executable()).read_text().partition("\n")
+    program.write_text(f"""#!/bin/sh\n'''exec' {quote}{sys.executable}{quote} "$0" "$@"\n' '''\n{rest}""")
+    program.chmod(0o755)
+    assert helper_command("dev", str(program)).split()[:3] == [sys.executable, "-I", str(program)]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="shebangs are POSIX")
 @pytest.mark.parametrize("first", ["#!/bin/sh", "#!/usr/bin/env python3", "#!/nowhere/python", "\x7fELF"])
 def test_a_program_that_is_no_script_of_a_python_is_named_alone(tmp_path: Path, first: str) -> None:
     program = tmp_path / "cognito-federation"
