@@ -48,6 +48,7 @@ MOST_MODULES = 110 + sum(
         "options of the further role": 1,
         "roles by choice": 2,
         "confidential clients without a shared secret": 1,
+        "pools made by administrators": 2,
     }.values()
 )
 MOST_AT_THE_ROOT = 20

@@ -50,6 +50,7 @@ _COMMANDS = {
     "token": ("account", "Print the login token, or its claims."),
     "doctor": ("inspect", "Check for every known problem, and say how to fix it."),
     "explain": ("inspect", "The resolved settings, and where each came from."),
+    "pool": ("pool", "Make, check and delete an identity pool, as an administrator of the AWS account."),
     "native": ("setup", "Let every Python session of an environment have the credentials, with no code."),
     "link": ("setup", "Make the sign-ins of several sessions one identity."),
     "unlink": ("setup", "Take a linked sign-in off the identity."),
