@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .application.users import FederatedUsers as FederatedUsers
     from .botocore_plugin.provider import install as install
     from .botocore_plugin.provider import uninstall as uninstall
+    from .cache.dynamodb import DynamoDBCache as DynamoDBCache
     from .cache.postgres import PostgresCache as PostgresCache
     from .cache.redis import RedisCache as RedisCache
     from .credentials import FederatedCredentials as FederatedCredentials
@@ -51,6 +52,7 @@ _HOME_OF = {
     "CognitoFederation": "application.federation",
     "CognitoFederationError": "errors",
     "ConfigurationError": "errors",
+    "DynamoDBCache": "cache.dynamodb",
     "Event": "events",
     "FederatedCredentials": "credentials",
     "FederatedUsers": "application.users",

@@ -55,7 +55,8 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         refresh_handlers: provider -> function that returns a new login token; see `refresh_handlers`.
         user_pool: the user pool for `sign_in`.
         cache: ``memory`` (default); ``file`` or ``keyring`` store the sign-in and its credentials for later processes
-            of this user of the machine. `RedisCache` and `PostgresCache` store them for other hosts too.
+            of this user of the machine. `RedisCache`, `PostgresCache` and `DynamoDBCache` store
+            them for other hosts too.
         role_arn: the role to request from the pool (CustomRoleArn); with ``flow="basic"`` the role to assume.
         flow: ``enhanced`` or ``basic`` (GetOpenIdToken and AssumeRoleWithWebIdentity).
         account_id: the AWS account of the pool.
@@ -396,7 +397,7 @@ def _store_of(cache: str | SharedStore, settings: Settings) -> Store:
     if not isinstance(cache, SharedStore):
         raise ConfigurationError(
             f"cache is neither a name nor a shared cache but {type(cache).__name__}",
-            remedy="Pass memory, file, keyring, RedisCache(…) or PostgresCache(…)",
+            remedy="Pass memory, file, keyring, RedisCache(…), PostgresCache(…) or DynamoDBCache(…)",
         )
     return cache
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from redis import exceptions
 
 from ..errors import ConfigurationError
-from .shared import SECONDS, SharedStore
+from .shared import SECONDS, SharedStore, kept_alive
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -122,18 +121,9 @@ class RedisCache(SharedStore):
         if not lock.acquire(blocking=timeout > 0):
             yield False
             return
-        over = threading.Event()
-
-        def extend() -> None:
-            # A lock that Redis lost is not taken again: the conditional write finds out who was first.
-            while not over.wait(self._lock_seconds / 3):
-                with suppress(*self.failures):
-                    lock.reacquire()
-
-        thread = threading.Thread(target=extend, name="cognito-federation lock", daemon=True)
-        thread.start()
         try:
-            yield True
+            # A lock that Redis lost is not taken again: the conditional write finds out who was first.
+            with kept_alive(lock.reacquire, self._lock_seconds / 3, self.failures):
+                yield True
         finally:
-            over.set()
             lock.release()

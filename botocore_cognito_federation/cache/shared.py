@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, ClassVar
 
 from .._util.concurrency import ForkSafeLock
@@ -269,3 +270,28 @@ class SharedStore(ABC):
             f"The shared cache in {self.engine} does not answer or refuses ({type(error).__name__})",
             remedy=f"Check that {self.engine} is running, reachable from this host, and takes writes",
         )
+
+
+@contextmanager
+def kept_alive(extend: Callable[[], object], every: float, failures: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Extend a lock again and again while its holder works.
+
+    Args:
+        extend: extends it once.
+        every: seconds between two times.
+        failures: what `extend` may raise; it is tried again after the same time.
+    """
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(every):
+            with suppress(*failures):
+                extend()
+
+    thread = threading.Thread(target=work, name="cognito-federation lock", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(every)

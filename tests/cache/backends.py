@@ -39,6 +39,7 @@ class Backend:
     Attributes:
         open: opens the store at a place, a directory of the test. Opened twice, it is the same store if `shared`.
         shared: whether processes see each other's documents and locks.
+        is_slow: whether its tests are thorough ones.
         spoil: damages an existing document; None if that is impossible.
         is_remote: whether it is on no particular machine, so that nothing says which process holds a lock.
         break_place: makes writing impossible before the store is opened; None if that is impossible.
@@ -47,6 +48,7 @@ class Backend:
     open: Callable[[Path], Store]
     shared: bool = True
     is_remote: bool = False
+    is_slow: bool = False
     spoil: Callable[[Path, str, str], None] | None = _spoil_file
     break_place: Callable[[Path], None] | None = _without_a_place
 
@@ -89,6 +91,13 @@ def _in_postgres(place: Path) -> SharedStore:
     return store
 
 
+def _in_dynamodb(place: Path) -> SharedStore:
+    store: SharedStore = engines.dynamodb_cache(_name(place), port=1 if _is_down(place) else None)
+    if not _is_down(place):
+        store.create_table()  # type: ignore[attr-defined]
+    return store
+
+
 def _spoil_entry(open_store: Callable[[Path], SharedStore]) -> Callable[[Path, str, str], None]:
     def spoil(place: Path, kind: str, key: str) -> None:
         store = open_store(place)
@@ -104,6 +113,9 @@ BACKENDS = {
     "memory": Backend(lambda place: MemoryStore(), shared=False, spoil=None, break_place=None),
     "keyring": Backend(_in_keyring, spoil=_spoil_item),
     "file and keyring": Backend(lambda place: AllStores(_files(place), _in_keyring(place))),
+    "dynamodb": Backend(
+        _in_dynamodb, is_remote=True, is_slow=True, spoil=_spoil_entry(_in_dynamodb), break_place=_take_down
+    ),
     "keyring and file": Backend(lambda place: AllStores(_in_keyring(place), _files(place)), spoil=_spoil_item),
 }
 if engines.HAS_REDIS:

@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -140,3 +141,69 @@ def postgres_cache(table: str, address: str | None = None, **options: Any) -> An
     from botocore_cognito_federation.cache.postgres import PostgresCache
 
     return PostgresCache(_pool(address or postgres_address()), table=table, **{"encryption_keys": [KEY], **options})
+
+
+#: Passes connections on. It is killed where a test takes DynamoDB away, because moto stores nothing on a disk.
+_RELAY = """
+import asyncio, sys
+async def pump(reader, writer):
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    except OSError:
+        pass
+    writer.close()
+async def relay(reader, writer):
+    there = await asyncio.open_connection("127.0.0.1", int(sys.argv[2]))
+    await asyncio.gather(pump(reader, there[1]), pump(there[0], writer))
+async def main():
+    async with await asyncio.start_server(relay, "127.0.0.1", int(sys.argv[1])) as server:
+        await server.serve_forever()
+asyncio.run(main())
+"""
+
+
+def _takes_connections(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
+@functools.cache
+def dynamodb_port() -> int:
+    if "BCF_TEST_DYNAMODB" not in os.environ:
+        port = free_port()
+        argv = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+        Server(argv, lambda: _takes_connections(port))
+        os.environ["BCF_TEST_DYNAMODB"] = str(port)
+    return int(os.environ["BCF_TEST_DYNAMODB"])
+
+
+def dynamodb_relay() -> tuple[Server, int]:
+    """Start a way to DynamoDB that can be taken away; return it and its port."""
+    port = free_port()
+    argv = [sys.executable, "-c", _RELAY, str(port), str(dynamodb_port())]
+    return Server(argv, lambda: _takes_connections(port)), port
+
+
+@functools.cache
+def _dynamodb(port: int) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "dynamodb",
+        endpoint_url=f"http://127.0.0.1:{port}",
+        region_name="eu-west-1",
+        aws_access_key_id="tests",
+        aws_secret_access_key="tests",
+        config=Config(connect_timeout=2, read_timeout=2, retries={"total_max_attempts": 1}),
+    )
+
+
+def dynamodb_cache(table: str, port: int | None = None, **options: Any) -> Any:
+    from botocore_cognito_federation.cache.dynamodb import DynamoDBCache
+
+    client = _dynamodb(port or dynamodb_port())
+    return DynamoDBCache(client, table=table, **{"encryption_keys": [KEY], "lock_seconds": 1.0, **options})

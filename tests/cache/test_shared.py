@@ -8,12 +8,14 @@ import logging
 import shutil
 import threading
 import time
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from botocore_cognito_federation import ConfigurationError, FederatedUsers, NotSignedInError, StorageError
+from botocore_cognito_federation.cache import dynamodb
 from botocore_cognito_federation.cache.base import CREDENTIALS, EPOCHS, IDENTITIES, SESSIONS, cache_key
 from botocore_cognito_federation.cache.encryption import Encryption
 from botocore_cognito_federation.demo import World
@@ -37,12 +39,23 @@ def postgres_of(place: str) -> Opener:
     return opened
 
 
+def dynamodb_of(place: str) -> Opener:
+    def opened(**options: Any) -> Any:
+        store = engines.dynamodb_cache(place, **options)
+        store.create_table()
+        return store
+
+    return opened
+
+
 #: A missing server is a failure in continuous integration, which installs both.
 REDIS = pytest.param(redis_of, marks=pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server"))
 POSTGRES = pytest.param(postgres_of, marks=pytest.mark.skipif(not engines.HAS_POSTGRES, reason="no PostgreSQL"))
 
+DYNAMODB = pytest.param(dynamodb_of, marks=pytest.mark.thorough)
 
-@pytest.fixture(params=[REDIS, POSTGRES], ids=["redis", "postgres"])
+
+@pytest.fixture(params=[REDIS, POSTGRES, DYNAMODB], ids=["redis", "postgres", "dynamodb"])
 def opened(request: pytest.FixtureRequest, tmp_path: Any) -> Opener:
     opener: Opener = request.param("t" + cache_key({"place": tmp_path})[:20])
     return opener
@@ -110,6 +123,22 @@ def test_a_lock_that_is_held_for_long_is_not_given_to_another(opened: Opener) ->
         assert (taken, taken_there) == (True, False)
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize("ahead", [300.0, -300.0])
+def test_a_host_whose_clock_differs_by_five_minutes_neither_takes_a_lock_that_is_held_nor_loses_what_is_stored(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, ahead: float
+) -> None:
+    place = "t" + cache_key({"place": tmp_path})[:20]
+    here, there = dynamodb_of(place)(), dynamodb_of(place)(lock_seconds=0.5)
+    here._put(CREDENTIALS, KEY, here._sealed(CREDENTIALS, KEY, {"n": 1}), 60)
+    with here.lock("a", timeout=0) as taken:
+        monkeypatch.setattr(dynamodb, "time", types.SimpleNamespace(**vars(time)), raising=True)
+        dynamodb.time.time = lambda: time.time() + ahead  # type: ignore[attr-defined]
+        with there.lock("a", timeout=0.8) as taken_there:
+            assert (taken, taken_there) == (True, False)
+        assert there.read(CREDENTIALS, KEY) == {"n": 1}
+
+
 class Engine:
     """A server that a test kills and starts again, with a store on it."""
 
@@ -117,11 +146,18 @@ class Engine:
         self.kill, self.start, self.open = server.kill, server.start, opener
 
 
-@pytest.fixture(params=[REDIS, POSTGRES], ids=["redis", "postgres"])
+DYNAMODB = pytest.param(dynamodb_of, marks=pytest.mark.thorough)
+
+
+@pytest.fixture(params=[REDIS, POSTGRES, DYNAMODB], ids=["redis", "postgres", "dynamodb"])
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     if request.param is redis_of:
         server, port = engines.redis_server()
         engine = Engine(server, lambda **options: engines.redis_cache("t", port, **options))
+    elif request.param is dynamodb_of:
+        server, port = engines.dynamodb_relay()
+        dynamodb_of("t")()
+        engine = Engine(server, lambda **options: engines.dynamodb_cache("t", port, **options))
     else:
         server, address = engines.postgres_server()
         monkeypatch.setattr(engines, "postgres_address", lambda: address)

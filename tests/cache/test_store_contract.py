@@ -11,8 +11,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -45,14 +46,20 @@ KINDS = (CREDENTIALS, DOCUMENTS, FAILURES, EPOCHS, IDENTITIES, LINKS, SECRETS, S
 KEY, OTHER = cache_key({"what": "a"}), cache_key({"what": "b"})
 
 
-@pytest.fixture(params=BACKENDS)
+def those(chosen: Callable[[Backend], bool] = lambda backend: True) -> list[Any]:
+    """Return the names of the backends for which a test is meant, as parameters."""
+    slow = [pytest.mark.thorough]
+    return [pytest.param(n, marks=slow if b.is_slow else []) for n, b in BACKENDS.items() if chosen(b)]
+
+
+@pytest.fixture(params=those())
 def name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv(fake_keyring.VARIABLE, "replaced when a keyring is opened")
     return str(request.param)
 
 
 #: For promises of stores that processes share.
-between_processes = pytest.mark.parametrize("name", [n for n, kind in BACKENDS.items() if kind.shared], indirect=True)
+between_processes = pytest.mark.parametrize("name", those(lambda b: b.shared), indirect=True)
 
 
 @pytest.fixture
@@ -415,7 +422,7 @@ def test_the_configuration_page_has_every_store_by_its_name(name: str) -> None:
 # Everything that is stored
 
 
-@pytest.mark.parametrize("name", [n for n, b in BACKENDS.items() if b.shared and not b.is_remote], indirect=True)
+@pytest.mark.parametrize("name", those(lambda b: b.shared and not b.is_remote), indirect=True)
 @pytest.mark.parametrize("kind", KINDS)
 def test_commands_about_all_profiles_find_what_any_store_on_this_machine_holds(
     backend: Backend, store: Store, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
