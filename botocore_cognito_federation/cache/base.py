@@ -38,6 +38,7 @@ SESSIONS = "sessions"
 SECRETS = "secrets"
 DOCUMENTS = "documents"
 LINKS = "links"
+PUBLISHED = "published"
 
 #: Kinds that a keyring stores instead of files.
 SECRET_KINDS = frozenset({CREDENTIALS, SESSIONS, SECRETS})

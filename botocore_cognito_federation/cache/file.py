@@ -43,6 +43,7 @@ from .base import (
     LASTING_SECRETS,
     LINKS,
     NOTES,
+    PUBLISHED,
     SECRETS,
     SESSIONS,
     cache_key,
@@ -70,7 +71,7 @@ _KEPT_FOR = {
     _LOCKS: 30 * _DAY,
 }
 #: Kinds of which only temporary files are forgotten, those that killed writes have left.
-_NEVER_OLD = frozenset({SESSIONS, SECRETS, LINKS, EPOCHS, INDEX, ""})
+_NEVER_OLD = frozenset({SESSIONS, SECRETS, LINKS, EPOCHS, PUBLISHED, INDEX, ""})
 #: Seconds after which a temporary file is no write under way any more.
 _LONGEST_WRITE = 3600
 #: Bytes by which a successor may be longer than twice the document: tokens differ in length.

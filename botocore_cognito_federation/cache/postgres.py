@@ -103,7 +103,12 @@ class PostgresCache(SharedStore):
         kwargs = dict(self._pool.kwargs) if isinstance(self._pool.kwargs, dict) else {}
         kwargs.update(autocommit=True, row_factory=tuple_row)
         with psycopg.connect(str(self._pool.conninfo), **kwargs) as connection:
-            yield _taken(connection, number, timeout)
+            taken = _taken(connection, number, timeout)
+            try:
+                yield taken
+            finally:
+                if taken:  # The server notices the end of a connection only some time later.
+                    connection.execute("SELECT pg_advisory_unlock(%s)", (number,))
 
 
 def _taken(connection: psycopg.Connection[Any], number: int, timeout: float) -> bool:

@@ -16,7 +16,7 @@ import click
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
 from click.core import ParameterSource
 
-from ..config.configure import Files, Request, check_provider, make_plan, write_plan
+from ..config.configure import Files, Request, check_provider, make_plan, write_changes
 from ..config.profiles import load_settings
 from ..errors import ConfigurationError
 from ..factory import store_for
@@ -252,7 +252,7 @@ def create(
     keys = _keys(design, administrator.pool_id)
     if plan:
         plan = make_plan(Request(name, None, keys), files)
-        write_plan(plan, files, store_for(plan.settings, os.environ))
+        write_changes(plan.changes, files, store_for(plan.settings, os.environ))
         print_line(f"Then run: {shell_command('cognito-federation', 'login', '--profile', name)}", err=True)
     else:
         flags = [word for key, value in keys.items() for word in (f"--{key.replace('_', '-')}", value)]

@@ -20,13 +20,12 @@ from ..cache.base import Store
 from ..config.configure import (
     Changes,
     Files,
-    Plan,
     Request,
     check_value,
     current_values,
     make_plan,
     signs_people_in,
-    write_plan,
+    write_changes,
 )
 from ..config.keys import PREFIX
 from ..config.profiles import load_settings
@@ -141,11 +140,11 @@ def keep_role(settings: Settings, arn: str, store: Store) -> None:
     """Write the role into the profile, where every client finds it.
 
     Raises:
-        ConfigurationError, StorageError: see `write_plan`.
+        ConfigurationError, StorageError: see `write_changes`.
     """
     name, files = settings.profile or "default", Files.of(os.environ)
     changes = Changes(name, settings.session or name, {f"{PREFIX}role_arn": arn}, {})
-    write_plan(Plan(changes, replace(settings, role_arn=arn)), files, store)
+    write_changes(changes, files, store)
     print_line(f"Wrote cognito_role_arn = {arn} into [{profile_section(name)}] in {files.config}", err=True)
 
 
@@ -197,7 +196,7 @@ def write_role_profiles(name: str, executable: str | None) -> None:
         for profile, arn in _names_of_profiles(settings.profile or "default", offered).items()
     ]
     for plan in plans:
-        write_plan(plan, files, store)
+        write_changes(plan.changes, files, store)
         print_line(f"Wrote [{profile_section(plan.changes.profile)}]: {plan.settings.role_arn}", err=True)
     if session and settings.session is None:
         words = shell_command("cognito-federation", "login", "--session", session)

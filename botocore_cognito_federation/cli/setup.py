@@ -25,7 +25,7 @@ from ..config.configure import (
     make_plan,
     redirect_uris,
     signs_people_in,
-    write_plan,
+    write_changes,
 )
 from ..config.keys import PREFIX
 from ..config.profiles import load_settings, names_in_configuration
@@ -35,6 +35,7 @@ from ..factory import default_directory, linking_for, other_stores, store_for
 from ..messages import shell_command, shown_line
 from ..oidc.client import secret_key
 from .app import json_option, print_heading, print_json, print_line, profile_option
+from .published import publish, take
 from .roles import write_role_profiles
 
 #: The keys with a flag of their own, and what to say about each; every other one goes with --set.
@@ -224,6 +225,9 @@ def _say_what_is_next(plan: Plan, *, changed: bool, files: Files) -> None:
 @click.option("--offline", is_flag=True, help="Do not ask the provider for its discovery document.")
 @click.option("--no-input", is_flag=True, help="Ask nothing, also on a terminal.")
 @click.option("--all-roles", is_flag=True, help="Write a profile for each role that the profile's login token names.")
+@click.option("--from", "source", metavar="FILE|URL", help="Take the profiles of a file that --publish has printed.")
+@click.option("--publish", "is_publishing", is_flag=True, help="Print the profile for others, to be taken with --from.")
+@click.option("--yes", is_flag=True, help="With --from: write without asking.")
 def configure_command(
     profile: str | None,
     session: str | None,
@@ -234,16 +238,22 @@ def configure_command(
     offline: bool,
     no_input: bool,
     all_roles: bool,
+    source: str | None,
+    is_publishing: bool,
+    yes: bool,
     **flags: str | None,
 ) -> None:
     """Write a profile, its sign-in and credential_process into ~/.aws/config. Asks on a terminal, else takes flags."""
     name = profile or os.environ.get("AWS_DEFAULT_PROFILE") or os.environ.get("AWS_PROFILE")
     files = Files.of(os.environ)
     keys = {key: value for key, value in flags.items() if value is not None} | _more(pairs)
-    if all_roles:
-        if keys or session or region or client_secret_stdin:
-            raise click.UsageError("--all-roles goes only with --profile and --command: the rest is the profile's")
-        write_role_profiles(name or "default", executable)
+    chosen = [
+        flag for flag, given in (("--all-roles", all_roles), ("--from", source), ("--publish", is_publishing)) if given
+    ]
+    if chosen:
+        if keys or session or region or client_secret_stdin or len(chosen) > 1:
+            raise click.UsageError(f"{chosen[0]} goes with --profile and --command only: the rest is what is there")
+        _whole_profiles(name, executable, source=source, is_publishing=is_publishing, yes=yes)
         return
     _check_flags(keys, flags, region)
     asks = sys.stdin.isatty() and sys.stderr.isatty() and not no_input
@@ -254,7 +264,7 @@ def configure_command(
     else:
         _check_complete({**current_values(files, name, session)[1], **keys})
         plan, store = _checked_plan(request, files, offline=offline)
-    changed = write_plan(plan, files, store)
+    changed = write_changes(plan.changes, files, store)
     _move_what_is_kept(plan.settings, store)
     if client_secret_stdin:
         _keep_client_secret(plan.settings, store)
@@ -264,6 +274,18 @@ def configure_command(
         from .account import run_login
 
         run_login(load_settings(name), LoginOptions())
+
+
+def _whole_profiles(
+    name: str | None, executable: str | None, *, source: str | None, is_publishing: bool, yes: bool
+) -> None:
+    """Write or print whole profiles, for which nothing is asked."""
+    if source is not None:
+        take(source, executable, is_agreed=yes)
+    elif is_publishing:
+        publish(name or "default")
+    else:
+        write_role_profiles(name or "default", executable)
 
 
 _python_option = click.option(

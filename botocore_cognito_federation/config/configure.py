@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from .._fast_path import expanded
 from .._util.http import HttpClient
@@ -60,13 +60,22 @@ def helper_command(profile: str, executable: str | None = None) -> str:
     Raises:
         ConfigurationError: there is none, or its path or the profile's name needs quotes.
     """
+    check_profile_name(profile)
+    words = _given(executable) if executable is not None else _found()
+    return " ".join([*words, "credential-process", "--profile", profile])
+
+
+def check_profile_name(profile: str) -> None:
+    """Refuse the name of a profile that ``credential_process`` cannot hold as it is.
+
+    Raises:
+        ConfigurationError: it needs quotes.
+    """
     if not _PLAIN_NAME.match(profile):
         raise ConfigurationError(
             f"The profile name {profile!r} would need quotes in credential_process, which SDKs read differently",
             remedy="Use letters, digits and . _ + @ - in the name",
         )
-    words = _given(executable) if executable is not None else _found()
-    return " ".join([*words, "credential-process", "--profile", profile])
 
 
 def is_ours(command: str) -> bool:
@@ -329,6 +338,10 @@ class Changes:
     profile_changes: Mapping[str, str]
     session_changes: Mapping[str, str]
 
+    def refuse(self, config: Mapping[str, Any], files: Files) -> None:
+        """Leave alone a profile that gets its credentials in another way."""
+        refuse_other_styles(self.profile, section_of(config["profiles"], self.profile), files)
+
     def applied(self, text: str) -> str:
         """The text of the file with the changes in it."""
         text = with_section(text, SESSION_SECTION + self.session, self.session_changes)
@@ -340,8 +353,8 @@ class Changes:
         profiles = config["profiles"]
         return {
             **config,
-            **({title: {**_section(config, title), **self.session_changes}} if self._has_session(config) else {}),
-            "profiles": {**profiles, self.profile: {**_section(profiles, self.profile), **self.profile_changes}},
+            **({title: {**section_of(config, title), **self.session_changes}} if self._has_session(config) else {}),
+            "profiles": {**profiles, self.profile: {**section_of(profiles, self.profile), **self.profile_changes}},
         }
 
     def _has_session(self, config: Mapping[str, Any]) -> bool:
@@ -364,9 +377,9 @@ def current_values(files: Files, profile: str, session: str | None) -> tuple[str
         ConfigurationError: the file cannot be read.
     """
     config = read_config(files.config)
-    own = _texts(_section(config["profiles"], profile))
+    own = texts_of(section_of(config["profiles"], profile))
     name = session or own.get("cognito_session") or profile
-    values = {**_texts(_section(config, SESSION_SECTION + name)), **own}
+    values = {**texts_of(section_of(config, SESSION_SECTION + name)), **own}
     ours = {key[len(PREFIX) :]: value for key, value in values.items() if key.startswith(PREFIX)}
     return name, {**ours, "region": own["region"]} if "region" in own else ours
 
@@ -379,10 +392,10 @@ def make_plan(request: Request, files: Files) -> Plan:
             fit its key, the keys make no configuration, or there is no program for ``credential_process``.
     """
     config = read_config(files.config)
-    own = _section(config["profiles"], request.profile)
+    own = section_of(config["profiles"], request.profile)
     refuse_other_styles(request.profile, own, files)
     session = request.session or str(own.get("cognito_session") or request.profile)
-    _check_name(session)
+    check_name(session)
     for name, value in request.keys.items():
         check_value(name, value)
     # A section is written only for profiles that share a sign-in: the AWS SDK for Rust warns about each line of a
@@ -394,7 +407,7 @@ def make_plan(request: Request, files: Files) -> Plan:
     in_profile = {name for name in request.keys if is_flat or PREFIX + name in own or name in request.own_keys}
     profile_changes = {PREFIX + name: request.keys[name] for name in request.keys if name in in_profile}
     session_changes = {PREFIX + name: request.keys[name] for name in request.keys if name not in in_profile}
-    shared = _section(config, SESSION_SECTION + session)
+    shared = section_of(config, SESSION_SECTION + session)
     pool = request.keys.get("identity_pool_id") or str({**own, **shared}.get("cognito_identity_pool_id", ""))
     region = request.region or ("" if own.get("region") else pool.partition(":")[0])
     if region:
@@ -473,25 +486,40 @@ def redirect_uris(settings: Settings) -> list[str]:
     return [redirect.registration(port) for port in redirect.ports]
 
 
-def write_plan(plan: Plan, files: Files, store: Store) -> bool:
-    """Put the plan into the file; whether anything changed.
+class FileChange(Protocol):
+    """A change of the configuration file."""
+
+    def refuse(self, config: Mapping[str, Any], files: Files) -> None:
+        """Raise `ConfigurationError` where the change would damage what `config` holds."""
+        ...
+
+    def applied(self, text: str) -> str:
+        """Return the text of the file with the change in it."""
+        ...
+
+    def expected(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what botocore has to read in the changed file, where it read `config` before."""
+        ...
+
+
+def write_changes(changes: FileChange, files: Files, store: Store) -> bool:
+    """Put changes into the file; whether anything changed.
 
     What botocore reads in the new file is compared with what it read before: every foreign setting has to have its
-    value, and every setting of the plan the planned one. Else the file stays as it is.
+    value, and every setting of the changes the planned one. Else the file stays as it is.
 
     Raises:
         ConfigurationError: the profile has got another credential style meanwhile, or the file is written in a way in
             which it cannot be changed safely.
         StorageError: the file cannot be written.
     """
-    profile = plan.changes.profile
     expected: dict[str, Any] = {}
 
     def edit(text: str) -> str:
         before = read_config(files.config)
-        refuse_other_styles(profile, _section(before["profiles"], profile), files)
-        expected.update(plan.changes.expected(before))
-        after = plan.changes.applied(text)
+        changes.refuse(before, files)
+        expected.update(changes.expected(before))
+        after = changes.applied(text)
         if after == text and before != expected:
             raise _unsafe(files)
         return after
@@ -518,17 +546,23 @@ def _unsafe(files: Files) -> ConfigurationError:
     )
 
 
-def _section(sections: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def section_of(sections: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a section, or a profile of the profiles; empty where there is none."""
     found = sections.get(name, {})
     return found if isinstance(found, Mapping) else {}
 
 
-def _texts(section: Mapping[str, Any]) -> dict[str, str]:
-    """A section without its indented blocks."""
+def texts_of(section: Mapping[str, Any]) -> dict[str, str]:
+    """Return a section without its indented blocks."""
     return {key: value for key, value in section.items() if isinstance(value, str)}
 
 
-def _check_name(session: str) -> None:
+def check_name(session: str) -> None:
+    """Refuse what cannot be the name of a ``[cognito-session]``.
+
+    Raises:
+        ConfigurationError: it cannot.
+    """
     if (
         any(c in session for c in "[]\"'#;\\")
         or not session.isprintable()
@@ -566,7 +600,7 @@ def check_value(name: str, value: str, shown: str = "") -> None:
             f"There is no key {PREFIX}{name}", remedy="The keys are listed by: cognito-federation explain --keys"
         )
     shown = shown or key.full_name
-    _check_line(shown, value, in_quotes=name.endswith("_command"))
+    check_line(shown, value, in_quotes=name.endswith("_command"))
     try:
         key.read(value)
     except BadValue as bad:
@@ -574,8 +608,11 @@ def check_value(name: str, value: str, shown: str = "") -> None:
         raise ConfigurationError(f"{shown} {bad}", remedy=f"Use: {bad.instead}" if is_whole else "") from None
 
 
-def _check_line(name: str, value: str, *, in_quotes: bool = False) -> None:
+def check_line(name: str, value: str, *, in_quotes: bool = False) -> None:
     """Refuse a value that some reader of the file would take for another one.
+
+    Raises:
+        ConfigurationError: it is refused.
 
     ``#`` and ``;`` begin a comment for the SDKs that take comments behind a value, and programs whose parser replaces
     ``%`` choke on one; botocore does neither.

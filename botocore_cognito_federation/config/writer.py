@@ -3,7 +3,7 @@
 A parser that reads and writes the file would lose comments, order and spacing. So only the lines that set a key are
 looked for, by the rules of Python's `configparser`, with which botocore reads the file: a line that is indented deeper
 than the key before it continues that key's value, and ``#`` and ``;`` begin a comment line. What botocore reads in the
-changed file is compared before the file is replaced (`configuration.write_plan`).
+changed file is compared before the file is replaced (`configure.write_changes`).
 
 Alone, the functions at the end read a file as botocore does.
 """

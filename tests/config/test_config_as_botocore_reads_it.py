@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from botocore_cognito_federation.cache.base import MemoryStore
-from botocore_cognito_federation.config.configure import Files, Request, make_plan, write_plan
+from botocore_cognito_federation.config.configure import Files, Request, make_plan, write_changes
 from botocore_cognito_federation.config.profiles import find_overrides
 from botocore_cognito_federation.errors import CognitoFederationError, ConfigurationError
 from tests.sign_in.home import SignInHome
