@@ -28,6 +28,7 @@ from .urls import (
     LOCALHOST,
     UnsafeURLError,
     certificates_fault,
+    check_certificates,
     check_request,
     loopback_addresses,
     not_reached,
@@ -220,6 +221,8 @@ class _Exchange:
     def run(self) -> HttpAnswer:
         limit, clock = self._client.total_timeout, self._client.monotonic
         error: BaseException
+        if self._parts.scheme == "https":
+            check_certificates(self._client.certificates(), self._client.environ)
         try:
             return call_within(limit, self._exchange, name="cognito-federation-http", monotonic=clock)
         except DeadlineExceeded:

@@ -8,9 +8,11 @@ name server or a hosts file says. Standard library only, as settings are read wi
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import re
+import stat
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -323,24 +325,55 @@ def not_reached(host: str) -> TemporaryError:
     )
 
 
-def tls_refused(host: str, certificates: object, environ: Mapping[str, str]) -> CognitoFederationError:
+def tls_refused(
+    host: str, certificates: object, environ: Mapping[str, str], *, reads_directories: bool = True
+) -> CognitoFederationError:
     """The error for a TLS connection that was not accepted.
 
     Args:
         host: who answered.
         certificates: the file or directory of CA certificates that was used; anything but a text is the stock one.
+        reads_directories: see `certificates_fault`.
     """
     from ..errors import TemporaryError
 
-    return certificates_fault(certificates, environ) or TemporaryError(
+    return certificates_fault(certificates, environ, reads_directories=reads_directories) or TemporaryError(
         f"The TLS connection to {host} failed: its certificate or protocol was not accepted",
         remedy="Set AWS_CA_BUNDLE=FILE with the CA certificates of its private authority, or of a TLS-inspecting proxy,"
         " or ca_bundle in the profile",
     )
 
 
-def certificates_fault(certificates: object, environ: Mapping[str, str]) -> ConfigurationError | None:
-    """The error for CA certificates that are configured and cannot be used; None where they can."""
+def check_certificates(certificates: object, environ: Mapping[str, str]) -> None:
+    """Refuse CA certificates that OpenSSL would wait for: a pipe that nobody writes to blocks it without a limit.
+
+    Raises:
+        ConfigurationError: they are neither a file nor a directory.
+    """
+    if isinstance(certificates, str) and _is_pipe(certificates):
+        fault = certificates_fault(certificates, environ)
+        assert fault is not None, "a pipe holds no certificates"
+        raise fault
+
+
+def _is_pipe(path: str) -> bool:
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+def certificates_fault(
+    certificates: object, environ: Mapping[str, str], *, reads_directories: bool = True
+) -> ConfigurationError | None:
+    """The error for CA certificates that are configured and cannot be used; None where they can.
+
+    Args:
+        certificates: a path; anything else for the stock ones.
+        environ: where variables may name them.
+        reads_directories: whether the caller takes a directory of them, as requests does and botocore does not.
+    """
     import ssl
 
     from ..errors import ConfigurationError
@@ -352,7 +385,12 @@ def certificates_fault(certificates: object, environ: Mapping[str, str]) -> Conf
     way = f"Set {origin}=FILE" if origin != "ca_bundle" else "Write ca_bundle = FILE"
     remedy = f"{way} with the path of CA certificates in PEM form, or remove it"
     try:
-        kind = "capath" if os.path.isdir(certificates) else "cafile"
+        if _is_pipe(certificates):
+            raise OSError(errno.EINVAL, "it is a pipe and not a file")
+        is_directory = os.path.isdir(certificates)
+        if is_directory and not reads_directories:
+            raise OSError(errno.EISDIR, "it is a directory, and botocore reads a file")
+        kind = "capath" if is_directory else "cafile"
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(**{kind: certificates})
     except ssl.SSLError:
         return ConfigurationError(f"{certificates} ({origin}) holds no CA certificates in PEM form", remedy=remedy)

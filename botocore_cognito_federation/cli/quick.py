@@ -129,6 +129,8 @@ def _exchanged(settings: PlainSettings, store: Store, login: Login) -> Federated
     if endpoint is None:
         raise UnusualError
     bundle = (settings.configured_ca or _certifis_bundle()) if endpoint[0] == "https" else ""
+    if bundle and not os.path.isfile(bundle):  # OpenSSL would wait for the writer of a pipe
+        raise UnusualError
     with closing(QuickPool(endpoint, bundle)) as pool:
         return _vended(settings, store, login, pool)
 
@@ -173,7 +175,4 @@ def _certifis_bundle() -> str:
     Distributions change that package so that it names the system's bundle; it then has no such file.
     """
     packages = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    bundle = os.path.join(packages, "certifi", "cacert.pem")
-    if not os.path.isfile(bundle):
-        raise UnusualError
-    return bundle
+    return os.path.join(packages, "certifi", "cacert.pem")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from urllib.parse import urlsplit
 from botocore.history import get_global_history_recorder
 
 from .._util.concurrency import DeadlineExceeded, call_within
-from .._util.urls import check_url
+from .._util.urls import check_certificates, check_url
 from ..errors import CognitoFederationError, ConfigurationError, Retry, TemporaryError
 from .errors import CallContext
 from .failures import (
@@ -321,12 +322,15 @@ class LimitedSession:
         """Send a request and read its answer within the limits.
 
         Raises:
-            ConfigurationError: the URL must not be used; this checks the final result of botocore's settings.
+            ConfigurationError: the URL must not be used, or the CA certificates are in a pipe; this checks the final
+                result of botocore's settings.
             TemporaryError: the answer is larger than 1 MiB.
             botocore.exceptions.HTTPClientError: as from botocore's session; `ReadTimeoutError` at the time limit.
         """
         from botocore.exceptions import ReadTimeoutError
 
+        if request.url.startswith("https:"):
+            check_certificates(self.certificates, os.environ)
         if request.url != self._checked_url:
             check_url(request.url, whose="The endpoint that botocore has found")
             self._checked_url = request.url

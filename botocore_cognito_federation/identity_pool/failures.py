@@ -92,7 +92,7 @@ def unreachable(error: Any, whom: str, certificates: object = None) -> CognitoFe
 
     where = shown_url(str(error.kwargs.get("endpoint_url") or whom))
     if isinstance(error, exceptions.SSLError):
-        return tls_refused(where, certificates, os.environ)
+        return tls_refused(where, certificates, os.environ, reads_directories=False)
     if isinstance(error, exceptions.ProxyConnectionError):
         return proxy_failure(where if "endpoint_url" in error.kwargs else whom, str(error.kwargs.get("error", "")))
     if isinstance(error, exceptions.ConnectTimeoutError | exceptions.ReadTimeoutError):

@@ -343,6 +343,19 @@ def test_a_pipe_without_a_writer_in_place_of_a_configuration_file_blocks_no_proc
         assert answered.code == (4 if name == "AWS_CONFIG_FILE" and not fail_closed else 0)
 
 
+@pytest.mark.parametrize("name", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "ca_bundle"])
+def test_a_pipe_without_a_writer_in_place_of_ca_certificates_is_named_and_blocks_no_process(
+    home: Home, name: str
+) -> None:
+    pipe = home.path / "pipe"
+    os.mkfifo(pipe)
+    keys = {"ca_bundle": str(pipe)} if name == "ca_bundle" else {}
+    variables = {} if keys else {name: str(pipe)}
+    profile = home.profile("tls", cognito_token_file=str(home.token), cognito_endpoint_url="https://127.0.0.1", **keys)
+    said = home.ask(profile, **variables).refused(4)
+    assert said.startswith(f"The CA certificates in {pipe} ({name}) cannot be read: it is a pipe and not a file. ")
+
+
 def test_a_token_in_a_pipe_is_left_to_the_long_way_which_reads_it_once(home: Home) -> None:
     read, write = os.pipe()
     text = home.token.read_text()

@@ -88,17 +88,32 @@ def test_a_proxy_that_is_not_there(called: Called, monkeypatch: pytest.MonkeyPat
     [
         ("/nowhere/ca.pem", "The CA certificates in /nowhere/ca.pem (AWS_CA_BUNDLE) cannot be read"),
         ("{tmp}/garbage.pem", "{tmp}/garbage.pem (AWS_CA_BUNDLE) holds no CA certificates in PEM form"),
+        pytest.param(
+            *("{tmp}/pipe", "The CA certificates in {tmp}/pipe (AWS_CA_BUNDLE) cannot be read: it is a pipe"),
+            marks=pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes"),
+        ),
     ],
 )
 def test_certificates_that_cannot_be_used(
     called: Called, name: str, said: str, tmp_path: Path, proxy: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "garbage.pem").write_text("not a pem\n")
+    if "pipe" in name:
+        os.mkfifo(tmp_path / "pipe")
     monkeypatch.setenv("AWS_CA_BUNDLE", name.format(tmp=tmp_path))
     error = failed(called, f"https://127.0.0.1:{proxy.server_port}/")
     assert isinstance(error, ConfigurationError)
     assert error.what.startswith(said.format(tmp=tmp_path))
     assert error.remedy == "Set AWS_CA_BUNDLE=FILE with the path of CA certificates in PEM form, or remove it"
+
+
+def test_a_directory_of_certificates_is_said_to_be_none_for_botocore(
+    tmp_path: Path, proxy: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path))
+    url = f"https://127.0.0.1:{proxy.server_port}/"
+    assert "it is a directory, and botocore reads a file" in failed(by_botocore, url).what
+    assert "failed: its certificate or protocol was not accepted" in failed(by_requests, url).what
 
 
 @STACKS
