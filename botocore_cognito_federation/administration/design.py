@@ -191,7 +191,7 @@ class Design:
 
     def user(self, pool_id: str, kind: str) -> Caller:
         """Return one of the users for whom a role of the pool is."""
-        return pool_user(self.principal, pool_id, kind, self.login_key)
+        return pool_user(self.principal, pool_id, kind, self.login_key, "arn" if self.needs_iam_provider else "")
 
     def pool_members(self, provider_arn: Any) -> dict[str, Any]:
         """Return the members of CreateIdentityPool."""

@@ -69,14 +69,17 @@ class _Test:
         return f"{self.operator} {self.key} = {', '.join(self.expected)}"
 
 
-def pool_user(principal: str, pool_id: str, amr: str, login_key: str) -> Caller:
+def pool_user(principal: str, pool_id: str, amr: str, login_key: str, provider_arn: str = "") -> Caller:
     """Return a user of an identity pool.
 
     Args:
         principal: the federated principal of the region's pools.
         amr: ``authenticated`` or ``unauthenticated``.
+        login_key: of the provider where the user has signed in.
+        provider_arn: of the OIDC provider in IAM, if the pool has the provider by that.
     """
-    signed_in = (login_key, Start(f"{login_key}:")) if amr == "authenticated" and login_key else ()
+    # Cognito developer guide, "Role trust and permissions": who signed in, where, and as whom.
+    signed_in = (login_key, Start(f"{provider_arn or login_key}:")) if amr == "authenticated" and login_key else ()
     context = {
         f"{principal}:aud": (pool_id,),
         f"{principal}:sub": (Start(f"{pool_id.partition(':')[0]}:"),),
@@ -121,7 +124,10 @@ def concerns(statement: Mapping[str, Any], caller: Caller, action: str) -> bool:
 def _names(statement: Mapping[str, Any], caller: Caller) -> bool:
     if "NotPrincipal" in statement:
         return not _is_among(statement["NotPrincipal"], caller)
-    return _is_among(statement.get("Principal", {}), caller)
+    principals = statement.get("Principal", {})
+    if principals == "*" and caller.kind == "Federated":
+        return statement.get("Effect") == "Deny"  # to allow it, IAM wants the provider by its name
+    return _is_among(principals, caller)
 
 
 def _is_among(principals: Any, caller: Caller) -> bool:
