@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import fnmatch
 import json
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from typing import Any
 
 ACTION = "sts:AssumeRoleWithWebIdentity"
@@ -33,34 +34,64 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _concerns(statement: Mapping[str, Any], principal: str, action: str) -> bool:
-    kinds = statement.get("Principal", {})
-    kinds = kinds if isinstance(kinds, dict) else {}
-    named = [*_listed(kinds.get("Federated", [])), *_listed(kinds.get("AWS", []))]
-    actions = [str(each).lower() for each in _listed(statement.get("Action", []))]
-    return principal in named and any(fnmatch.fnmatchcase(action.lower(), each) for each in actions)
+    element = "NotAction" if "NotAction" in statement else "Action"
+    acts = any(_like(action.lower(), str(each).lower()) for each in _listed(statement.get(element, [])))
+    if acts == (element == "NotAction"):
+        return False
+    if "NotPrincipal" in statement:
+        return not _named(statement["NotPrincipal"], principal)
+    if statement.get("Principal") == "*":
+        # It allows accounts and their roles. A federated user it only denies: to allow one, IAM wants the provider.
+        return ":role/" in principal or statement.get("Effect") == "Deny"
+    return _named(statement.get("Principal"), principal)
+
+
+def _named(principals: Any, principal: str) -> bool:
+    if not isinstance(principals, dict):
+        return bool(principals == "*")
+    federated, accounts = _listed(principals.get("Federated", [])), _listed(principals.get("AWS", []))
+    return principal in federated or principal in accounts or ("*" in accounts and ":role/" in principal)
 
 
 def _conditions_hold(statement: Mapping[str, Any], context: Mapping[str, list[str]]) -> bool:
+    known = {key.lower(): values for key, values in context.items()}
     return all(
-        _condition_holds(operator, _listed(expected), context.get(key, []))
-        for operator, keys in statement.get("Condition", {}).items()
+        _condition_holds(name, [str(each) for each in _listed(expected)], known.get(key.lower(), []))
+        for name, keys in statement.get("Condition", {}).items()
         for key, expected in keys.items()
     )
 
 
-def _condition_holds(operator: str, expected: list[Any], actual: list[str]) -> bool:
-    """Evaluate one condition; an unknown operator is never fulfilled, so nothing is allowed by mistake."""
-    quantifier, _, test = operator.rpartition(":")
+def _condition_holds(name: str, expected: list[str], actual: list[str]) -> bool:
+    """Evaluate one condition; an unknown operator is never fulfilled, so nothing is allowed by mistake.
+
+    Without a quantifier, a key with several values fulfils nothing: IAM asks for ``ForAnyValue`` or ``ForAllValues``
+    there, and does not say which value counts otherwise.
+    """
+    quantifier, _, test = name.rpartition(":")
+    if name == "Null":
+        return (not actual) == (expected[0].lower() == "true")
     optional = test.endswith("IfExists")
     test = test.removesuffix("IfExists")
-    if not actual:
-        return optional or quantifier == "ForAllValues" or test in ("StringNotEquals", "StringNotLike")
-    if test in ("StringEquals", "StringNotEquals"):
-        matches = [value in expected for value in actual]
-    elif test in ("StringLike", "StringNotLike"):
-        matches = [any(fnmatch.fnmatchcase(value, str(pattern)) for pattern in expected) for value in actual]
-    else:
+    negative = test.startswith("StringNot")
+    match = _TESTS.get(test.replace("Not", "", 1) if negative else test)
+    if match is None or quantifier not in ("", "ForAnyValue", "ForAllValues"):
         return False
-    if test.startswith("StringNot"):
-        return not any(matches)
-    return all(matches) if quantifier == "ForAllValues" else any(matches)
+    if not actual:
+        return optional or quantifier == "ForAllValues" or (negative and not quantifier)
+    outcomes = [any(match(value, each) for each in expected) != negative for value in actual]
+    if not quantifier and len(actual) > 1:
+        return False
+    return any(outcomes) if quantifier == "ForAnyValue" else all(outcomes)
+
+
+def _like(value: str, pattern: str) -> bool:
+    """Match ``*`` and ``?``; other characters have no meaning in a policy, as brackets have in `fnmatch`."""
+    return fnmatch.fnmatchcase(value, pattern.replace("[", "[[]"))
+
+
+_TESTS: dict[str, Callable[[str, str], bool]] = {
+    "StringEquals": operator.eq,
+    "StringEqualsIgnoreCase": lambda value, expected: value.lower() == expected.lower(),
+    "StringLike": _like,
+}

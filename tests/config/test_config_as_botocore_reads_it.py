@@ -91,7 +91,7 @@ def files_with(directory: Path, content: bytes) -> Files:
 def configured(files: Files, profile: str, session: str | None = None) -> None:
     program = os.path.join(os.path.dirname(files.config), "cognito-federation")
     store = MemoryStore()
-    write_plan(make_plan(Request(profile, session, KEYS, None, program), files), files, store)
+    write_changes(make_plan(Request(profile, session, KEYS, None, program), files).changes, files, store)
 
 
 def seen(path: str) -> dict[str, Any]:
@@ -286,7 +286,7 @@ def test_a_value_with_a_percent_sign_inside_is_written_and_comes_back(tmp_path: 
     files = files_with(tmp_path, b"")
     program = str(tmp_path / "cognito-federation")
     keys = {"identity_pool_id": POOL, "token_url": "https://tokens.example.com/a%20b", "login_key": "x.example.com"}
-    write_plan(make_plan(Request("dev", None, keys, None, program), files), files, MemoryStore())
+    write_changes(make_plan(Request("dev", None, keys, None, program), files).changes, files, MemoryStore())
     assert load_config(files.config)["profiles"]["dev"]["cognito_token_url"].endswith("/a%20b")
 
 

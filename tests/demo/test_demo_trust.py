@@ -36,6 +36,9 @@ def _allowed(condition: dict[str, Any] | None = None, **changes: Any) -> bool:
         {"ForAnyValue:StringEquals": {AMR: ["unauthenticated", "idp.example"]}},
         {"ForAllValues:StringLike": {AMR: ["a*", "idp.*"]}},
         {"StringNotEquals": {AUD: "pool-2"}},
+        {"StringEqualsIgnoreCase": {AUD.upper(): "POOL-1"}},
+        {"ForAnyValue:StringNotEquals": {AMR: "authenticated"}},
+        {"Null": {"absent:key": "true", AUD: "false"}},
         {"StringEqualsIfExists": {"absent:key": "x"}},
         {"ForAllValues:StringEquals": {"absent:key": "x"}},
     ],
@@ -56,6 +59,10 @@ def test_conditions_that_hold_let_in(condition: dict[str, Any] | None) -> None:
         {"StringNotEquals": {AUD: "pool-1"}},
         {"IpAddress": {AUD: "pool-1"}},
         {"StringEqualsIgnoreTypo": {AUD: "pool-1"}},
+        {"StringEquals": {AMR: "authenticated"}},
+        {"ForAnyValue:StringNotEquals": {"absent:key": "x"}},
+        {"Null": {AUD: "true"}},
+        {"StringLike": {AUD: "[p]ool-1"}},
     ],
 )
 def test_conditions_that_fail_or_are_unknown_are_refused(condition: dict[str, Any]) -> None:
