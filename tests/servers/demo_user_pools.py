@@ -7,6 +7,7 @@ from typing import Any
 import boto3
 from botocore import UNSIGNED
 from botocore.config import Config
+from botocore.loaders import Loader
 
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.demo.records import UserPoolFacts
@@ -47,3 +48,9 @@ def answer(idp: Any, facts: UserPoolFacts, asked: Any, **responses: str) -> Any:
         Session=asked["Session"],
         ChallengeResponses={"USERNAME": "ada", **responses},
     )
+
+
+def knows_passkeys() -> bool:
+    """Return whether the installed botocore knows the operations of passkeys."""
+    model = Loader().load_service_model("cognito-idp", "service-2")
+    return "StartWebAuthnRegistration" in model["operations"]

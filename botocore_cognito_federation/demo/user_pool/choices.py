@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import Any
 
-from . import passwords, refusals
+from . import passkeys, passwords, refusals
 from .records import ATTRIBUTE_OF, MEDIUM_OF, User, UserPool
 from .state import Conversation, Directory, Members, ask
 
@@ -43,12 +43,17 @@ def _offered(pool: UserPool, user: User | None, name: str) -> bool:
     factors = pool.settings.first_factors
     if name in ("PASSWORD", "PASSWORD_SRP"):
         return "PASSWORD" in factors and (user is None or user.password is not None)
-    if name not in factors or pool.settings.mfa == "ON":
+    if name not in factors:
+        return False
+    owes_second = pool.settings.mfa == "ON" or (pool.settings.mfa == "OPTIONAL" and user is not None and user.mfa)
+    if owes_second and not (name == "WEB_AUTHN" and pool.settings.passkey_is_multi_factor):
         return False  # a second factor follows a password only
     if user is None:
         return name == "EMAIL_OTP"
-    if user.status == "FORCE_CHANGE_PASSWORD" or (user.mfa and pool.settings.mfa == "OPTIONAL"):
+    if user.status == "FORCE_CHANGE_PASSWORD":
         return False
+    if name == "WEB_AUTHN":
+        return bool(user.passkeys and pool.settings.relying_party)
     return ATTRIBUTE_OF[MEDIUM_OF[name]] in user.verified
 
 
@@ -59,6 +64,8 @@ def _start(directory: Directory, conversation: Conversation, name: str, paramete
         return None
     if name == "PASSWORD_SRP" and parameters.get("SRP_A"):
         return passwords.begin_srp(directory, conversation, parameters)
+    if name == "WEB_AUTHN":
+        return {**passkeys.begin(directory, conversation), "AvailableChallenges": available(conversation)}
     if name in MEDIUM_OF:
         code, shown = directory.send_code(
             conversation.pool, conversation.user, conversation.name, MEDIUM_OF[name], name

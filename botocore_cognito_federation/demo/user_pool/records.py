@@ -125,6 +125,15 @@ class Passkey:
     transports: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Registration:
+    """A passkey registration that has begun, with an access token of one app client."""
+
+    challenge: bytes = field(repr=False)
+    client_id: str
+    expires_at: float
+
+
 @dataclass
 class User:
     """A user.
@@ -158,6 +167,7 @@ class User:
     totp_step: int = 0
     devices: dict[str, Device] = field(default_factory=dict)
     passkeys: dict[str, Passkey] = field(default_factory=dict)
+    registration: Registration | None = None
     codes: dict[str, Code] = field(default_factory=dict, repr=False)
     failures: int = 0
     locked_until: float = 0.0

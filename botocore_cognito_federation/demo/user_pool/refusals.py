@@ -218,3 +218,50 @@ def missing_required_attribute(name: str) -> Refusal:
 def client_secret_wrong(client_id: str) -> Refusal:
     """Own wording; users quote the code NotAuthorizedException only."""
     return not_authorized(f"Invalid client secret for the client: {client_id}")
+
+
+def passkeys_not_enabled() -> Refusal:
+    return Refusal("WebAuthnNotEnabledException", "WebAuthn is not enabled for this user pool.")
+
+
+def relying_party_missing() -> Refusal:
+    message = "The user pool has no relying party ID and no domain for WebAuthn."
+    return Refusal("WebAuthnConfigurationMissingException", message)
+
+
+def registration_expired() -> Refusal:
+    return Refusal("WebAuthnChallengeNotFoundException", "The WebAuthn challenge was not found or has expired.")
+
+
+def registration_of_other_client() -> Refusal:
+    return Refusal("WebAuthnClientMismatchException", "The registration was started with another app client.")
+
+
+def origin_not_allowed() -> Refusal:
+    message = "The origin of the credential does not match the relying party of the user pool."
+    return Refusal("WebAuthnOriginNotAllowedException", message)
+
+
+def other_relying_party() -> Refusal:
+    message = "The credential is of another relying party than that of the user pool."
+    return Refusal("WebAuthnRelyingPartyMismatchException", message)
+
+
+def passkey_not_supported() -> Refusal:
+    return Refusal("WebAuthnCredentialNotSupportedException", "The credential is not supported.")
+
+
+def credential_malformed() -> Refusal:
+    return invalid_parameter("Invalid Credential")
+
+
+def too_many_passkeys() -> Refusal:
+    return Refusal("LimitExceededException", "The user has the greatest number of WebAuthn credentials.")
+
+
+def passkey_unknown() -> Refusal:
+    return Refusal("ResourceNotFoundException", "Credential does not exist.")
+
+
+def page_token_invalid() -> Refusal:
+    return invalid_parameter("Invalid NextToken")

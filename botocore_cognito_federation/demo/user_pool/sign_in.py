@@ -9,14 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import choices, devices, passwords, refusals, second_factors
+from . import choices, devices, passkeys, passwords, refusals, second_factors
 from .records import AppClient, UserPool
 from .state import Conversation, Directory, Members, Operation
 
 Answer = Callable[[Directory, Conversation, dict[str, str]], "Members | None"]
 """Takes the ChallengeResponses of one challenge; returns the next challenge, or None if the factor is passed."""
 
-ANSWERS: dict[str, Answer] = {**passwords.ANSWERS, **choices.ANSWERS, **second_factors.ANSWERS, **devices.ANSWERS}
+ANSWERS: dict[str, Answer] = {
+    **passwords.ANSWERS,
+    **choices.ANSWERS,
+    **second_factors.ANSWERS,
+    **devices.ANSWERS,
+    **passkeys.ANSWERS,
+}
 
 
 def initiate_auth(directory: Directory, request: dict[str, Any]) -> Members:
