@@ -38,6 +38,9 @@ class ControlPanel:
         if name == "calls":
             operation = query.get("operation", [None])[0]
             return _answer(200, [dataclasses.asdict(call) for call in self._world.calls(operation)])
+        if name == "messages":
+            username = query.get("username", [None])[0]
+            return _answer(200, [dataclasses.asdict(message) for message in self._world.messages(username)])
         if name == "clock":
             return _answer(200, {"offset": self._world.clock_offset})
         if name == "credential-lifetime":
@@ -61,6 +64,8 @@ class ControlPanel:
             "opaque-token": world.register_opaque_token,
             "add-pool": world.add_pool,
             "add-chained-role": world.add_chained_role,
+            "add-user-pool": lambda **settings: dataclasses.asdict(world.add_user_pool(**settings)),
+            "add-user": world.add_user,
             **{f"{label}/issue": provider.issue for label, provider in providers.items()},
             **{f"{label}/rotate-keys": provider.rotate_keys for label, provider in providers.items()},
         }

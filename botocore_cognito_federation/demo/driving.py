@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import home as home_files
-from .records import Call, WorldFacts
+from .records import Call, Message, UserPoolFacts, WorldFacts
 
 if TYPE_CHECKING:
     from .signing import Flaw
@@ -174,6 +174,33 @@ class DrivenWorld(abc.ABC):
         developer_provider: str = "",
     ) -> str:
         """Add an identity pool and return its ID; see `pools.Pool`."""
+
+    @abc.abstractmethod
+    def add_user_pool(self, **settings: Any) -> UserPoolFacts:
+        """Add a user pool with one app client, whose tokens the identity pools accept.
+
+        Args:
+            settings: the members of `user_pool.records.PoolSettings` and `user_pool.records.AppClient`; `secret=True`
+                makes a client with a secret.
+        """
+
+    @abc.abstractmethod
+    def add_user(
+        self, user_pool_id: str, username: str, password: str = "", *, temporary: bool = False, **attributes: str
+    ) -> str:
+        """Add a confirmed user, whose e-mail address and telephone number are verified; return the `sub`.
+
+        Args:
+            user_pool_id: the pool.
+            username: the name.
+            password: empty for a user without one.
+            temporary: whether the user must choose a new password at the first sign-in.
+            attributes: such as ``email``.
+        """
+
+    @abc.abstractmethod
+    def messages(self, username: str | None = None) -> list[Message]:
+        """Return the e-mails and SMS that the user pools sent, or those to one user, in order."""
 
     @abc.abstractmethod
     def add_chained_role(

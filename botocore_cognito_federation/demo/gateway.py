@@ -21,6 +21,8 @@ from .records import Call
 from .refusals import Refusal
 from .sessions import Sessions
 from .sts import WebIdentityService
+from .user_pool import service as user_pools
+from .user_pool.service import UserPoolService
 from .wire import HttpAnswer
 
 Environ = dict[str, Any]
@@ -28,6 +30,7 @@ StartResponse = Callable[..., Any]
 Control = Callable[[Environ], HttpAnswer]
 
 _TARGET = "AWSCognitoIdentityService."
+_SERVICES = {_TARGET: "cognito-identity", user_pools.TARGET: "cognito-idp"}
 _CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/\d+/([^/]+)/([^/]+)/")
 # Role chaining: an hour at most (STS AssumeRole, "DurationSeconds").
 _CHAINED_SECONDS = 3600
@@ -54,7 +57,7 @@ class Request:
         if self.scope_service:
             return self.scope_service
         if self.target:
-            return "cognito-identity" if self.target.startswith(_TARGET) else self.target.partition(".")[0]
+            return _SERVICES.get(f"{self.target.partition('.')[0]}.", self.target.partition(".")[0])
         return "sts" if "Action" in self.form else "s3"
 
     @property
@@ -75,12 +78,17 @@ class Gateway:
     clock: WorldClock
     journal: Journal
     faults: FaultBook
+    user_pools: UserPoolService
     moto: Any
     control: Control
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("PATH_INFO", "").startswith("/_demo/"):
             return _send(self.control(environ), start_response)
+        document = self.user_pools.document(environ.get("PATH_INFO", ""))
+        if document is not None:
+            self.journal.add(Call("jwks" if "keys" in document else "discovery", "cognito-idp", self.clock.now()))
+            return _send(wire.json_document(document), start_response)
         request = read_request(environ)
         fault = self.faults.take((request.operation, request.service))
         if fault is not None and fault.close:
@@ -101,6 +109,9 @@ class Gateway:
             return self._identity_pool(request, environ)
         if request.target.startswith(_TARGET) and request.operation in self.administration.operations():
             return self._administered(request, environ)
+
+        if request.target.startswith(user_pools.TARGET) and request.operation in user_pools.OPERATIONS:
+            return self._user_pool(request)
         if request.operation == sts.OPERATION:
             return self._assume_with_web_identity(request)
         if not request.signed:
@@ -160,6 +171,13 @@ class Gateway:
         except Refusal as refusal:
             return wire.query_error(refusal)
         return wire.empty_answer(request.operation)
+
+    def _user_pool(self, request: Request) -> tuple[HttpAnswer, str, str]:
+        try:
+            answer = self.user_pools.call(request.operation, _json_members(request.body))
+        except Refusal as refusal:
+            return wire.json_error(refusal), "", ""
+        return wire.json_answer(answer), "", ""
 
     def _require_signature(self, request: Request, environ: Environ) -> None:
         """Ask moto's IAM enforcement, and nothing else of it: moto knows none of the world's pools."""

@@ -30,6 +30,37 @@ class Call:
 
 
 @dataclass(frozen=True)
+class UserPoolFacts:
+    """The facts about a user pool and its app client that a client needs; `client_secret` is empty without one."""
+
+    user_pool_id: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    issuer: str
+    login_key: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """An e-mail or SMS that a user pool sent.
+
+    Attributes:
+        medium: ``EMAIL`` or ``SMS``.
+        destination: the address, in full.
+        purpose: the operation or the challenge that caused it, such as ``ConfirmSignUp`` or ``EMAIL_OTP``.
+        time: the world's clock, seconds since the epoch.
+    """
+
+    user_pool_id: str
+    username: str
+    medium: str
+    destination: str
+    code: str = field(repr=False)
+    purpose: str
+    time: float
+
+
+@dataclass(frozen=True)
 class WorldFacts:
     """The facts about a running world that a client needs. They hold the administrator's secret key, valid only
     here."""

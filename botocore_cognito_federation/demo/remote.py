@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from .. import ConfigurationError, TemporaryError
 from .driving import DrivenWorld
-from .records import Call, WorldFacts
+from .records import Call, Message, UserPoolFacts, WorldFacts
 
 if TYPE_CHECKING:
     from .signing import Flaw
@@ -189,6 +189,19 @@ class RemoteWorld(DrivenWorld):
                 developer_provider=developer_provider,
             )
         )
+
+    def add_user_pool(self, **settings: Any) -> UserPoolFacts:
+        return UserPoolFacts(**self._link.act("add-user-pool", **settings))
+
+    def add_user(
+        self, user_pool_id: str, username: str, password: str = "", *, temporary: bool = False, **attributes: str
+    ) -> str:
+        named = {"user_pool_id": user_pool_id, "username": username, "password": password, "temporary": temporary}
+        return str(self._link.act("add-user", **named, **attributes))
+
+    def messages(self, username: str | None = None) -> list[Message]:
+        query = {} if username is None else {"username": username}
+        return [Message(**record) for record in self._link.read("messages", **query)]
 
     def add_chained_role(
         self,

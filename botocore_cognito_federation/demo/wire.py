@@ -47,6 +47,11 @@ def json_answer(members: Mapping[str, Any] | None, status: int = 200, *, code: s
     return HttpAnswer(status, tuple(headers), body, code)
 
 
+def json_document(members: Mapping[str, Any]) -> HttpAnswer:
+    """Return a public document, such as a JWKS."""
+    return HttpAnswer(200, (("Content-Type", "application/json"),), json.dumps(members).encode())
+
+
 def json_error(refusal: Refusal) -> HttpAnswer:
     members = {"__type": refusal.code, "message": refusal.message}
     return json_answer(members, refusal.status, code=refusal.code)

@@ -21,12 +21,14 @@ from .operations import IdentityPoolService
 from .pool_tokens import PoolTokens
 from .pools import Pool, Pools, new_pool_id
 from .provider import OpenIdProvider
-from .records import Call, WorldFacts
+from .records import Call, Message, UserPoolFacts, WorldFacts
 from .sessions import SESSION_SECONDS, Sessions
 from .signing import SigningKey
 from .stage import OBJECT_KEY, add_chained_role, extend_trust, set_stage
 from .sts import WebIdentityService
 from .token_verification import LoginVerifier, ProviderKeys
+from .user_pool.service import UserPoolService
+from .user_pool.state import Directory
 
 REGION = "eu-west-1"
 DEVELOPER_PROVIDER = "login.demo.example"
@@ -65,6 +67,7 @@ class World(DrivenWorld):
         self._identities = IdentityStore()
         self._keys = ProviderKeys()
         self._verifier = LoginVerifier(self._clock, self._keys)
+        self.user_pools = UserPoolService(Directory(self._clock, region))
         self._undo = ExitStack()
 
     def __enter__(self) -> World:
@@ -96,6 +99,7 @@ class World(DrivenWorld):
         self._configure_pools()
         server = make_server("127.0.0.1", 0, self._gateway(), threaded=True, request_handler=_handler(self._clock))
         self._undo.callback(server.server_close)
+        self.user_pools.directory.endpoint_url = f"http://127.0.0.1:{server.server_port}"
         self._adopt(self._gather_facts(server.server_port))
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         self._undo.callback(server.shutdown)
@@ -215,6 +219,20 @@ class World(DrivenWorld):
     ) -> str:
         return add_chained_role(self._account, name, actions, conditions or {})
 
+    def add_user_pool(self, **settings: Any) -> UserPoolFacts:
+        facts = self.user_pools.add_pool(settings)
+        self._verifier.trust(facts.issuer, [facts.client_id])
+        return facts
+
+    def add_user(
+        self, user_pool_id: str, username: str, password: str = "", *, temporary: bool = False, **attributes: str
+    ) -> str:
+        return self.user_pools.add_user(user_pool_id, username, password, temporary, attributes)
+
+    def messages(self, username: str | None = None) -> list[Message]:
+        sent = self.user_pools.directory.outbox
+        return [message for message in sent if username in (None, message.username)]
+
     def _start_provider(self, client_id: str, path: str) -> OpenIdProvider:
         provider = OpenIdProvider(self._clock, self._journal, self._faults, client_id=client_id, path=path)
         self._undo.callback(provider.stop)
@@ -267,6 +285,7 @@ class World(DrivenWorld):
             clock=self._clock,
             journal=self._journal,
             faults=self._faults,
+            user_pools=self.user_pools,
             moto=self._account.application(),
             control=ControlPanel(self),
         )

@@ -13,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from botocore_cognito_federation.demo import World
+from tests.servers.demo_user_pools import client_of_pools
 
 ONE_ATTEMPT = {"total_max_attempts": 1, "mode": "standard"}
 
@@ -32,6 +33,12 @@ def cognito(one_world: World) -> Any:
     return boto3.client(
         "cognito-identity", region_name=one_world.region, endpoint_url=one_world.endpoint_url, config=config
     )
+
+
+@pytest.fixture(scope="session")
+def idp(one_world: World) -> Any:
+    """An unsigned client of the user pools, one attempt a call."""
+    return client_of_pools(one_world)
 
 
 @pytest.fixture(scope="session")
