@@ -49,6 +49,7 @@ MOST_MODULES = 110 + sum(
         "roles by choice": 2,
         "confidential clients without a shared secret": 1,
         "pools made by administrators": 2,
+        "token exchange": 2,
     }.values()
 )
 MOST_AT_THE_ROOT = 20
