@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from ._util.concurrency import ForkSafeLock
@@ -23,14 +23,26 @@ from .errors import (
     TemporaryError,
     clears_frames,
 )
-from .identity_providers import IdentityProvider
+from .identity_providers import TOKEN_TYPES, IdentityProvider
 from .login_tokens.base import RefreshContext
 
 if TYPE_CHECKING:
     from .login_tokens.base import LoginTokenProvider
     from .oidc.client import OIDCClient, TokenAnswer
+    from .oidc.exchange import ExchangeRequest
 
-__all__ = ["amazon", "facebook", "google", "oidc", "token_command", "token_env", "token_file", "token_url"]
+__all__ = [
+    "amazon",
+    "facebook",
+    "google",
+    "oidc",
+    "on_behalf_of",
+    "token_command",
+    "token_env",
+    "token_exchange",
+    "token_file",
+    "token_url",
+]
 
 Handler = Callable[[], Mapping[str, Any]]
 
@@ -114,6 +126,128 @@ def facebook(
         on_rotation: called with each new access token; see `oidc`.
     """
     return oidc("facebook", client_id, access_token, client_secret, on_rotation=on_rotation)
+
+
+@clears_frames
+def token_exchange(
+    issuer: str,
+    client_id: str,
+    subject_token: str | Callable[[], str],
+    client_secret: str | None = None,
+    *,
+    audience: str | None = None,
+    subject_token_type: str = "access_token",
+    requested_token_type: str | None = None,
+    scopes: Sequence[str] = (),
+) -> ExchangeHandler:
+    """Exchange the token with which a user called this service for a login token of the user (RFC 8693).
+
+    Args:
+        issuer: the provider's domain or issuer URL.
+        client_id: this service's client ID.
+        subject_token: the user's token, or a function that returns the newest one.
+        client_secret: this service's client secret.
+        audience: the client that the login token is for, if it is not this service's.
+        subject_token_type: ``access_token``, ``id_token``, ``jwt``, another name of RFC 8693, or a URI.
+        requested_token_type: the same of the login token; by default an ID token, where Cognito takes one.
+        scopes: the scopes to ask for.
+    """
+    client = _client_maker(issuer, client_id, client_secret, scopes)
+
+    def request(token: str) -> ExchangeRequest:
+        from .oidc.exchange import ExchangeRequest
+
+        wanted = requested_token_type and TOKEN_TYPES.get(requested_token_type, requested_token_type)
+        return ExchangeRequest(token, TOKEN_TYPES.get(subject_token_type, subject_token_type), wanted, audience)
+
+    return ExchangeHandler(f"token_exchange({issuer!r}, {client_id!r})", subject_token, client, request)
+
+
+@clears_frames
+def on_behalf_of(
+    issuer: str,
+    client_id: str,
+    assertion: str | Callable[[], str],
+    client_secret: str | None = None,
+    *,
+    scopes: Sequence[str] = (),
+) -> ExchangeHandler:
+    """Get a login token for the user whose access token called this service, from Entra ID (on-behalf-of).
+
+    Args:
+        issuer: the tenant's issuer URL.
+        client_id: this service's client ID.
+        assertion: the user's access token for this service, or a function that returns the newest one.
+        client_secret: this service's client secret.
+        scopes: the scopes to ask for; ``openid`` is added.
+    """
+    client = _client_maker(issuer, client_id, client_secret, scopes)
+
+    def request(token: str) -> ExchangeRequest:
+        from .oidc.exchange import ExchangeRequest
+
+        return ExchangeRequest(token, on_behalf_of=True)
+
+    return ExchangeHandler(f"on_behalf_of({issuer!r}, {client_id!r})", assertion, client, request)
+
+
+def _client_maker(
+    issuer: str, client_id: str, client_secret: str | None, scopes: Sequence[str]
+) -> Callable[[], OIDCClient]:
+    from .application.arguments import resolved_provider
+
+    provider = resolved_provider(issuer)
+
+    @cache
+    def client() -> OIDCClient:
+        from .oidc.client import OIDCClient
+        from .oidc.client_authentication import Client
+
+        return OIDCClient(provider, Client(client_id, client_secret), scopes=tuple(scopes) or None)
+
+    return client
+
+
+class ExchangeHandler(ClearsFrames):
+    """Returns a login token for another token of the user; made by `token_exchange` and `on_behalf_of`.
+
+    Args:
+        name: for its repr; holds no secret.
+        subject: the user's token, or a function that returns the newest one.
+        client: makes the client of the provider.
+        request: makes the request for the user's token.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        subject: str | Callable[[], str],
+        client: Callable[[], OIDCClient],
+        request: Callable[[str], ExchangeRequest],
+    ) -> None:
+        self._name = name
+        self._subject = subject
+        self._client = client
+        self._request = request
+
+    def __repr__(self) -> str:
+        return f"<handlers.{self._name}>"
+
+    def __call__(self) -> Mapping[str, Any]:
+        """Return a new login token.
+
+        Raises:
+            NonRetryableError: the provider wants to see the user again.
+            CognitoFederationError: any other failure; see `oidc.exchange.exchange_token`.
+        """
+        from .oidc.exchange import exchange_token
+
+        subject = self._subject() if callable(self._subject) else self._subject
+        try:
+            found = exchange_token(self._client(), self._request(subject))
+        except SignInRequiredError as ended:
+            raise NonRetryableError(ended.what, remedy=ended.remedy) from None
+        return {"token": found.login_token, "expires_at": found.expires_at}
 
 
 def token_file(path: str, *, field: str | None = None) -> Handler:

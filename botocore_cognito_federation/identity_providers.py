@@ -25,6 +25,11 @@ _ACCESS: TokenKind = "access_token"
 _ASSERTION: TokenKind = "saml_assertion"
 _NO: TokenKind = "none"
 
+#: The kinds of tokens by their short names (RFC 8693, section 3).
+TOKEN_TYPES = {
+    name: f"urn:ietf:params:oauth:token-type:{name}"
+    for name in ("access_token", "id_token", "jwt", "refresh_token", "saml1", "saml2")
+}
 DEFAULT_REDIRECT_PORTS = (8400, 18400)
 MAXIMUM_LOGIN_KEY = 128
 """Characters of a `Logins` key: IdentityProviderName of the GetId operation."""

@@ -16,7 +16,7 @@ from .. import login_tokens
 from .._util.urls import LOCALHOST, UnsafeURLError, parse_url
 from ..cache import STORES
 from ..errors import ConfigurationError
-from ..identity_providers import is_developer
+from ..identity_providers import TOKEN_TYPES, is_developer
 from . import further_role
 from .settings import Origin
 
@@ -240,6 +240,16 @@ def _token_source(value: str) -> str:
     return value
 
 
+def _token_type(value: str) -> str:
+    """A kind of token by its short name or its URI (RFC 8693, section 3)."""
+    if value in TOKEN_TYPES:
+        return TOKEN_TYPES[value]
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]+", value):
+        close = difflib.get_close_matches(value.lower().replace("-", "_"), TOKEN_TYPES, n=1)
+        raise BadValue(f"must be one of {', '.join(TOKEN_TYPES)}, or a URI", close[0] if close else "")
+    return value
+
+
 _A_ROLE = "arn:aws:iam::123456789012:role/Analyst"
 _ROLE_ARN = _pattern(
     r"arn:aws[\w-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+",
@@ -286,6 +296,10 @@ _ALL = (
     Key("token_audience", _text(1024), may_hold_spaces=True),
     Key("token_field", _text(256), may_hold_spaces=True),
     Key("token_headers_env", _VARIABLE_NAME),
+    Key("subject_token_file", _text(4096)),
+    Key("subject_token_env", _VARIABLE_NAME),
+    Key("subject_token_type", _token_type),
+    Key("requested_token_type", _token_type),
     Key(
         "developer_provider",
         _pattern(r"[\w._-]+", "a developer provider name of 1 to 128 letters, digits, . _ -", 1, 128),
@@ -480,6 +494,21 @@ def _source_options(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> N
                 f"{_at(key, origins)} is {read[key]}, which needs {PREFIX}{option}: {what}",
                 remedy=origins[key].added(PREFIX + option, option.upper()),
             )
+    if source is not None and source.one_of:
+        _exactly_one(source.one_of, key, read, origins)
+
+
+def _exactly_one(choices: Mapping[str, str], key: str, read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
+    given = tuple(name for name in choices if name in read)
+    if len(given) > 1:
+        raise _contradiction(given, origins, f"{read[key]} takes one of them")
+    if not given:
+        named = " or ".join(f"{PREFIX}{name} ({what})" for name, what in choices.items())
+        first = next(iter(choices))
+        raise ConfigurationError(
+            f"{_at(key, origins)} is {read[key]}, which needs {named}",
+            remedy=origins[key].added(PREFIX + first, first.upper()),
+        )
 
 
 def _sources_with(option: str) -> tuple[str, ...]:

@@ -94,6 +94,10 @@ class Settings:
     token_audience: str | None = None
     token_field: str | None = None
     token_headers_env: str | None = None
+    subject_token_file: str | None = None
+    subject_token_env: str | None = None
+    subject_token_type: str | None = None
+    requested_token_type: str | None = None
     developer_provider: str | None = None
     developer_user: str | None = None
     developer_profile: str | None = None

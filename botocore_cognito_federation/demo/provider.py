@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from .. import ConfigurationError
 from .clock import WorldClock
+from .exchange import JWT_BEARER, TOKEN_EXCHANGE, GrantRefused, exchanged
 from .faulting import damaged, reset_connection, substitute
 from .journal import Fault, FaultBook, Journal
 from .records import Call
@@ -135,6 +136,9 @@ class OpenIdProvider:
             return substitute(fault, rest_json_error)
         try:
             document = self.documents()[name](parameters)
+        except GrantRefused as refused:
+            error = refused.document
+            return HttpAnswer(400, _JSON, json.dumps(error).encode(), error["error"])
         except (ConfigurationError, TypeError, ValueError):
             error = {"error": "invalid_request", "error_description": "subject, audience, lifetime, flaw, claims"}
             return HttpAnswer(400, _JSON, json.dumps(error).encode(), "invalid_request")
@@ -159,7 +163,18 @@ class OpenIdProvider:
 
     def _token(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Issue a token by HTTP: ``subject``, ``audience``, ``lifetime``, ``flaw``, and any other parameter as a
-        claim."""
+        claim; or exchange one by the grant that the parameters name."""
+        if parameters.get("grant_type") in (TOKEN_EXCHANGE, JWT_BEARER):
+            with self._lock:
+                keys = tuple(self._keys)
+            return exchanged(
+                parameters,
+                keys=keys,
+                issuer=self.issuer,
+                client_id=self.client_id,
+                now=self._clock.now(),
+                issue=self.issue,
+            )
         claims = dict(parameters)
         lifetime = float(claims.pop("lifetime", TOKEN_SECONDS))
         token = self.issue(

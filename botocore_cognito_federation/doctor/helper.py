@@ -314,7 +314,7 @@ def bare_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str
 
     Nothing that is started with them opens a browser.
     """
-    named = {settings.token_env, settings.client_secret_env, settings.token_headers_env}
+    named = {settings.token_env, settings.client_secret_env, settings.token_headers_env, settings.subject_token_env}
     kept = {
         name: value
         for name, value in without_frozen_libraries(environ).items()

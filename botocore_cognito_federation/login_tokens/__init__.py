@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .base import Binding, CachedTokenProvider, LoginTokenProvider, RefreshContext, SourceContext, SourceDeclaration
 from .developer import DEVELOPER
+from .exchange import ON_BEHALF_OF, TOKEN_EXCHANGE
 from .handler import HANDLER
 from .local import COMMAND, FILE, VARIABLE
 from .session import GUEST, SIGN_IN
@@ -32,6 +33,8 @@ SOURCES: tuple[SourceDeclaration, ...] = (
     GITHUB_ACTIONS,
     GCP,
     AZURE,
+    TOKEN_EXCHANGE,
+    ON_BEHALF_OF,
     DEVELOPER,
 )
 
@@ -123,9 +126,10 @@ def bindings_of_answer(settings: Settings, environ: Mapping[str, str]) -> tuple[
 
     Linked logins have their own sign-out epochs, so no response is cached for them.
     """
-    if settings.logins or not has_ready_answer(settings, environ):
+    source = source_of(settings)
+    if settings.logins or not (source.bindings_name_user or has_ready_answer(settings, environ)):
         return None
-    return source_of(settings).bindings(settings)
+    return source.bindings(settings)
 
 
 logger = logging.getLogger(__name__)

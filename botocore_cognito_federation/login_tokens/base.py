@@ -132,7 +132,10 @@ class SourceDeclaration:
         is_token_url: whether ``cognito_token_url`` takes the name too.
         options: further keys that belong to it.
         required: those options that are mandatory, and their meaning.
+        one_of: those options of which exactly one is mandatory, and their meaning.
         bindings: the variables and files that identify the user of its token.
+        bindings_name_user: whether the user is the same as long as the bindings are unchanged, although a service has
+            to be asked for the token.
         read: reads the token if a binding holds the token itself, so that no service is asked; otherwise None.
         knows_user: whether it can identify the user without fetching a token.
         address_is_fixed: whether only the configuration file or this package decides where the token comes from; False
@@ -149,7 +152,9 @@ class SourceDeclaration:
     is_token_url: bool = False
     options: tuple[str, ...] = ()
     required: Mapping[str, str] = field(default_factory=dict)
+    one_of: Mapping[str, str] = field(default_factory=dict)
     bindings: Callable[[Settings], tuple[Binding, ...]] = no_bindings
+    bindings_name_user: bool = False
     read: Callable[[Settings, Mapping[str, str]], LoginToken] | None = None
     knows_user: bool = False
     address_is_fixed: bool | Callable[[Settings, Mapping[str, str]], bool] = False

@@ -132,15 +132,18 @@ FILE = SourceDeclaration(
 class EnvironmentTokenProvider:
     """``cognito_token_env``."""
 
-    def __init__(self, name: str, *, field: str | None, environ: Mapping[str, str], clock: Now) -> None:
+    def __init__(
+        self, name: str, *, field: str | None, environ: Mapping[str, str], clock: Now, key: str = "cognito_token_env"
+    ) -> None:
         self._name = name
+        self._key = key
         self._field = field
         self._environ = environ
         self._clock = clock
 
     @property
     def description(self) -> str:
-        return f"Variable {self._name} (cognito_token_env)"
+        return f"Variable {self._name} ({self._key})"
 
     def fetch(self, context: RefreshContext) -> LoginToken:
         text = self._environ.get(self._name)

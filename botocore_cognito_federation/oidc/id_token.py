@@ -38,6 +38,8 @@ class Expectation:
 
     Attributes:
         issuers: the accepted values of `iss`, exact.
+        client_id: the client that asks, which `azp` names.
+        audience: the client that the token is for, if it is another one (RFC 8693, section 2.1).
         nonce: of the authorization request; None where there was none (device code, refresh).
         subject: the user who must be the same as before, on refresh.
         access_token: the one that came along, for `at_hash`.
@@ -45,6 +47,7 @@ class Expectation:
 
     issuers: tuple[str, ...]
     client_id: str
+    audience: str | None = None
     nonce: str | None = field(default=None, repr=False)
     subject: str | None = None
     access_token: str | None = field(default=None, repr=False)
@@ -192,9 +195,10 @@ def _check_origin(claims: Mapping[str, Any], expected: Expectation, error: type[
         )
     audience = claims.get("aud")
     audiences = [audience] if isinstance(audience, str) else audience
-    if not isinstance(audiences, list) or expected.client_id not in audiences:
-        raise error("The ID token is for another client", remedy="Check cognito_client_id")
-    if "azp" in claims and claims["azp"] != expected.client_id:
+    if not isinstance(audiences, list) or (expected.audience or expected.client_id) not in audiences:
+        key = "cognito_client_id" if expected.audience is None else "cognito_token_audience"
+        raise error("The ID token is for another client", remedy=f"Check {key}")
+    if "azp" in claims and claims["azp"] not in (expected.client_id, expected.audience or expected.client_id):
         raise error("The ID token was requested by another client (azp)", remedy="Check cognito_client_id")
 
 

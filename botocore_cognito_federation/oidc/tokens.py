@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from .._util.http import HttpAnswer
@@ -25,9 +25,6 @@ from .client import DEFAULT_TIMEOUT, AuthenticationResult, OIDCClient, ProviderE
 from .client_authentication import Client, audiences, authentication
 from .discovery import ProviderMetadata
 from .id_token import Expectation, KeySet, verify_id_token
-
-if TYPE_CHECKING:
-    pass
 
 _SECRET_FIELDS = frozenset(
     {"code", "code_verifier", "refresh_token", "client_secret", "device_code", "fb_exchange_token", "token"}
@@ -239,6 +236,7 @@ def validate_response(
     *,
     nonce: str | None = None,
     subject: str | None = None,
+    audience: str | None = None,
     renewal: bool = False,
     error: type[CognitoFederationError] = SignInFailedError,
 ) -> AuthenticationResult:
@@ -247,6 +245,7 @@ def validate_response(
     Args:
         nonce: of the authorization request, None where there was none.
         subject: the user who signed in, where the answer renews a session.
+        audience: the client that the token is for, where it is another one than asks.
         renewal: the answer came from a refresh grant.
         error: what to raise for a token that does not hold.
 
@@ -263,7 +262,7 @@ def validate_response(
     claims = verify_id_token(
         answer.id_token,
         KeySet(oidc.http, oidc.documents, metadata.jwks_uri),
-        Expectation(metadata.issuers, oidc.client.client_id, nonce, subject, answer.access_token),
+        Expectation(metadata.issuers, oidc.client.client_id, audience, nonce, subject, answer.access_token),
         now=oidc.clock.now(),
         error=error,
     )

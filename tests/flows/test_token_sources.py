@@ -37,12 +37,17 @@ def title(source: SourceDeclaration) -> str:
     return source.name or source.key
 
 
+def exchange(**more: str) -> dict[str, str]:
+    return {"cognito_token_source": "token-exchange", "cognito_subject_token_env": "T", **more}
+
+
 every_source = pytest.mark.parametrize("source", login_tokens.SOURCES, ids=title)
 
 
 def keys_of(source: SourceDeclaration) -> dict[str, str]:
     """The minimal configuration of a source."""
-    keys = {source.key: source.name or VALUES[source.key], **dict.fromkeys(source.required, "x")}
+    mandatory = [*source.required, *list(source.one_of)[:1]]
+    keys = {source.key: source.name or VALUES[source.key], **dict.fromkeys(mandatory, "x")}
     if source is DEVELOPER:
         keys |= {
             "developer_provider": "login.example",
@@ -83,9 +88,14 @@ def test_what_a_source_requires_is_asked_for_and_what_it_does_not_take_is_refuse
     for option in source.required:
         with pytest.raises(ConfigurationError, match=f"needs cognito_{option}"):
             configured(source, **{f"cognito_{option}": ""})
+    if source.one_of:
+        with pytest.raises(ConfigurationError, match="needs " + " .*or ".join(f"cognito_{o}" for o in source.one_of)):
+            configured(source, **{f"cognito_{option}": "" for option in source.one_of})
+        with pytest.raises(ConfigurationError, match="contradict each other"):
+            configured(source, **{f"cognito_{option}": "x" for option in source.one_of})
     for option in set(login_tokens.options()) - set(source.options):
         with pytest.raises(ConfigurationError, match=r"goes only with|takes no"):
-            configured(source, **{f"cognito_{option}": "X"})
+            configured(source, **{f"cognito_{option}": "jwt"})
 
 
 @every_source
@@ -143,6 +153,9 @@ def test_a_change_of_any_variable_or_file_that_a_source_reads_ends_what_is_share
         ({"cognito_token_url": "gcp", "cognito_token_audience": "a"}, {"GCE_METADATA_HOST": "127.0.0.1:1"}, False),
         ({"cognito_token_url": "azure", "cognito_token_audience": "a"}, {}, True),
         ({"cognito_token_url": "azure", "cognito_token_audience": "a"}, {"IDENTITY_ENDPOINT": "http://x"}, False),
+        (exchange(), {}, True),
+        (exchange(cognito_identity_id="eu-west-1:1-2"), {}, False),
+        (exchange(), {"COGNITO_FEDERATION_ISSUER": "https://elsewhere.example"}, False),
         ({"cognito_token_command": "c"}, {}, True),
         ({"cognito_token_command": "c"}, {"COGNITO_FEDERATION_LOGIN_KEY": "elsewhere.example"}, False),
         ({"cognito_refresh_handler": "a.b:c"}, {}, True),
