@@ -50,7 +50,6 @@ MOST_MODULES = 110 + sum(
         "confidential clients without a shared secret": 1,
         "published profiles": 2,
         "pools made by administrators": 7,
-        "pools made by administrators": 2,
         "token exchange": 2,
     }.values()
 )

@@ -6,14 +6,25 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from .shared import SharedStore, kept_alive
 
 #: Hosts whose clocks differ by less than this many seconds agree about what has expired.
 _CLOCKS_DIFFER = 900.0
+
+_REFUSALS = frozenset(
+    {
+        "AccessDeniedException",
+        "ExpiredTokenException",
+        "InvalidSignatureException",
+        "MissingAuthenticationTokenException",
+        "UnrecognizedClientException",
+    }
+)
 
 
 class DynamoDBCache(SharedStore):
@@ -72,11 +83,8 @@ class DynamoDBCache(SharedStore):
     def _put(self, kind: str, key: str, data: bytes, seconds: float | None) -> None:
         self._client.put_item(TableName=self._table, Item=_item(kind, key, data, seconds))
 
-    def _replace(self, kind: str, key: str, data: bytes, before: bytes | None) -> bool:
-        item = _item(kind, key, data, None)
-        if before is None:
-            return _done_if("attribute_not_exists(id)", None, self._client.put_item, TableName=self._table, Item=item)
-        values = {":before": {"B": before}}
+    def _replace(self, kind: str, key: str, data: bytes, before: bytes) -> bool:
+        item, values = _item(kind, key, data, None), {":before": {"B": before}}
         return _done_if("body = :before", values, self._client.put_item, TableName=self._table, Item=item)
 
     def _remove(self, kind: str, key: str) -> None:
@@ -95,6 +103,16 @@ class DynamoDBCache(SharedStore):
                 data = _data(item)
                 if data is not None:
                     yield item["id"]["S"][len(start) :], data
+
+    def _time(self) -> float:
+        answer = self._client.get_item(TableName=self._table, Key=_id("time", ""))
+        return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
+
+    def _reason(self, error: Exception) -> str:
+        code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+        if code == "ResourceNotFoundException":
+            return "no table"
+        return "refused" if code in _REFUSALS or isinstance(error, NoCredentialsError) else ""
 
     @contextmanager
     def _lock(self, name: str, timeout: float) -> Iterator[bool]:
@@ -161,12 +179,10 @@ class _Lease:
         return True
 
 
-def _done_if(condition: str, values: dict[str, Any] | None, call: Callable[..., Any], **arguments: Any) -> bool:
+def _done_if(condition: str, values: dict[str, Any], call: Callable[..., Any], **arguments: Any) -> bool:
     """Change an item in one transaction with the check of a condition; return whether the condition held."""
-    if values is not None:
-        arguments["ExpressionAttributeValues"] = values
     try:
-        call(ConditionExpression=condition, **arguments)
+        call(ConditionExpression=condition, ExpressionAttributeValues=values, **arguments)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
             raise

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.rows import tuple_row
+from psycopg_pool import PoolTimeout
 
 from ..errors import ConfigurationError
 from .shared import SharedStore
@@ -34,7 +35,7 @@ ON CONFLICT (kind, key) DO UPDATE SET data = EXCLUDED.data, expires_at = EXCLUDE
 """
 #: The row lock of PostgreSQL makes a second writer wait for the first, and then compare again.
 _REPLACE = "UPDATE {table} SET data = %s WHERE kind = %s AND key = %s AND data = %s"
-_ADD = "INSERT INTO {table} VALUES (%s, %s, %s, NULL) ON CONFLICT (kind, key) DO NOTHING"
+_PASSWORD = "password"
 _REMOVE = "DELETE FROM {table} WHERE (kind = %s AND key = %s) OR expires_at < now()"
 
 
@@ -85,9 +86,8 @@ class PostgresCache(SharedStore):
     def _put(self, kind: str, key: str, data: bytes, seconds: float | None) -> None:
         self._run(_PUT, kind, key, data, seconds)
 
-    def _replace(self, kind: str, key: str, data: bytes, before: bytes | None) -> bool:
-        changed = self._run(_ADD, kind, key, data) if before is None else self._run(_REPLACE, data, kind, key, before)
-        return bool(changed == 1)
+    def _replace(self, kind: str, key: str, data: bytes, before: bytes) -> bool:
+        return bool(self._run(_REPLACE, data, kind, key, before) == 1)
 
     def _remove(self, kind: str, key: str) -> None:
         self._run(_REMOVE, kind, key)
@@ -96,13 +96,36 @@ class PostgresCache(SharedStore):
         for key, data in self._run(_ALL, kind):
             yield key, bytes(data)
 
+    def _time(self) -> float:
+        return float(self._run("SELECT extract(epoch FROM clock_timestamp())")[0][0])
+
+    def _reason(self, error: Exception) -> str:
+        if isinstance(error, PoolTimeout):
+            error = self._reason_of_pool() or error
+        if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+            return "read-only"
+        if isinstance(error, psycopg.errors.UndefinedTable):
+            return "no table"
+        # libpq reports no SQLSTATE of a connection that was refused.
+        return "refused" if isinstance(error, psycopg.errors.InsufficientPrivilege) or _PASSWORD in str(error) else ""
+
+    def _reason_of_pool(self) -> Exception | None:
+        """A pool only says that it has no connection; why not is what one more attempt says."""
+        try:
+            with self._connection(connect_timeout=2):
+                return None
+        except psycopg.Error as error:
+            return error
+
+    def _connection(self, **options: Any) -> psycopg.Connection[Any]:
+        kwargs = dict(self._pool.kwargs) if isinstance(self._pool.kwargs, dict) else {}
+        return psycopg.connect(str(self._pool.conninfo), **{**kwargs, "row_factory": tuple_row, **options})
+
     @contextmanager
     def _lock(self, name: str, timeout: float) -> Iterator[bool]:
         """Hold an advisory lock, which PostgreSQL gives back when the connection ends, for whatever reason."""
         number = int.from_bytes(hashlib.sha256(f"{self._table} {name}".encode()).digest()[:8], "big", signed=True)
-        kwargs = dict(self._pool.kwargs) if isinstance(self._pool.kwargs, dict) else {}
-        kwargs.update(autocommit=True, row_factory=tuple_row)
-        with psycopg.connect(str(self._pool.conninfo), **kwargs) as connection:
+        with self._connection(autocommit=True) as connection:
             taken = _taken(connection, number, timeout)
             try:
                 yield taken

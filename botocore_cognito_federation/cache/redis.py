@@ -64,17 +64,16 @@ class RedisCache(SharedStore):
             self._check_durable()
         self._client.set(self._name(kind, key), data, px=None if seconds is None else int(seconds * 1000))
 
-    def _replace(self, kind: str, key: str, data: bytes, before: bytes | None) -> bool:
-        name, seconds = self._name(kind, key), SECONDS.get(kind)
-        if seconds is None:
-            self._check_durable()
+    def _replace(self, kind: str, key: str, data: bytes, before: bytes) -> bool:
+        name = self._name(kind, key)
+        self._check_durable()
         with self._client.pipeline() as pipe:
             try:
                 pipe.watch(name)  # type: ignore[no-untyped-call]
                 if pipe.get(name) != before:
                     return False
                 pipe.multi()
-                pipe.set(name, data, px=None if seconds is None else int(seconds * 1000))
+                pipe.set(name, data)
                 pipe.execute()
             except exceptions.WatchError:
                 return False
@@ -90,6 +89,17 @@ class RedisCache(SharedStore):
             data = self._get(kind, key)
             if data is not None:
                 yield key, data
+
+    def _time(self) -> float:
+        seconds, microseconds = self._client.time()
+        return float(seconds + microseconds / 1e6)
+
+    def _reason(self, error: Exception) -> str:
+        if isinstance(error, exceptions.ReadOnlyError):
+            return "read-only"
+        # Redis says NOAUTH, WRONGPASS or NOPERM, which redis-py turns into these.
+        is_refusal = isinstance(error, exceptions.AuthenticationError | exceptions.NoPermissionError)
+        return "refused" if is_refusal else ""
 
     def _check_durable(self) -> None:
         """Check that Redis writes each change to its disk.

@@ -161,6 +161,10 @@ class Sessions:
             StorageError: it could not be kept.
         """
         with self.store.reserved(SESSIONS, self.key, self._document(session)) as write:
+            newest = self.read_of_any_epoch()
+            if newest is None or newest.refresh_token != session.refresh_token:
+                # The lock was lost, to a host that took this process for dead: it may have spent this refresh token.
+                raise StorageError("Another host has changed or ended this sign-in in the meantime", remedy="Try again")
 
             def write_successor(successor: Session) -> None:
                 write(self._document(successor))

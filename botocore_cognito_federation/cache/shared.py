@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,6 +27,12 @@ logger = logging.getLogger(__name__)
 _DAY = 86400.0
 #: Seconds after which an engine may drop a document; kinds that are not here must not be lost.
 SECONDS = {CREDENTIALS: 0.6 * _DAY, FAILURES: _DAY / 24, IDENTITIES: 30 * _DAY, DOCUMENTS: 2 * _DAY, NOTES: 7 * _DAY}
+#: Why an engine refuses, as far as it can be told, and what helps.
+_REASONS = {
+    "refused": ("{engine} refuses this user or this password", "Check the user, the password, and what they may do"),
+    "read-only": ("{engine} takes no writes: this is a read-only replica", "Name the primary server"),
+    "no table": ("The table of the shared cache is not in {engine}", "Make it once with create_table()"),
+}
 #: Documents that a process remembers for the time without the engine: about 10 MB.
 _REMEMBERED = 4096
 
@@ -41,6 +48,8 @@ class SharedStore(ABC):
     engine: ClassVar[str]
     #: The exceptions of the engine's client when the engine does not answer or refuses.
     failures: ClassVar[tuple[type[Exception], ...]] = ()
+    #: What the user gave the keys by, for messages.
+    keys_named = "encryption_keys"
 
     def __init__(self, encryption_keys: Sequence[bytes | str]) -> None:
         self._encryption = Encryption(encryption_keys)
@@ -55,14 +64,22 @@ class SharedStore(ABC):
     def _put(self, kind: str, key: str, data: bytes, seconds: float | None) -> None: ...
 
     @abstractmethod
-    def _replace(self, kind: str, key: str, data: bytes, before: bytes | None) -> bool:
-        """Write in place of exactly `before` in one transaction; None stands for no document. Return whether it was."""
+    def _replace(self, kind: str, key: str, data: bytes, before: bytes) -> bool:
+        """Write in place of exactly `before` in one transaction, for good; return whether it was there."""
 
     @abstractmethod
     def _remove(self, kind: str, key: str) -> None: ...
 
     @abstractmethod
     def _all(self, kind: str) -> Iterator[tuple[str, bytes]]: ...
+
+    @abstractmethod
+    def _time(self) -> float:
+        """Return the time of the engine, in seconds since the epoch."""
+
+    @abstractmethod
+    def _reason(self, error: Exception) -> str:
+        """Return why the engine refuses: a key of `_REASONS`, or nothing where it does not answer or say why."""
 
     @abstractmethod
     def _lock(self, name: str, timeout: float) -> AbstractContextManager[bool]: ...
@@ -184,25 +201,21 @@ class SharedStore(ABC):
             StorageError: the engine does not answer or refuses, or the document has changed meanwhile.
         """
         present = self._guarded(self._get, kind, key)
+        if present is None:
+            raise _overtaken()
 
         def put(successor: Mapping[str, Any]) -> None:
             nonlocal present
             data = self._sealed(kind, key, successor)
             if not self._guarded(self._replace, kind, key, data, present):
-                raise StorageError("Another host has changed or ended this sign-in in the meantime", remedy="Try again")
+                raise _overtaken()
             present = data
             self._remember(kind, key, successor)
 
-        if present is not None:
-            self._prove(kind, key, present)
-        else:
-            self._guarded(self._put, kind, f"{key}.proof", self._sealed(kind, f"{key}.proof", {}), 1.0)
-            self._guarded(self._remove, kind, f"{key}.proof")
-        yield put
-
-    def _prove(self, kind: str, key: str, present: bytes) -> None:
         if not self._guarded(self._replace, kind, key, present, present):
-            raise StorageError("Another host has changed or ended this sign-in in the meantime", remedy="Try again")
+            raise _overtaken()
+        self._remember(kind, key, self._opened(kind, key, present))
+        yield put
 
     def holder(self, name: str) -> str:
         """Name the holder of a lock; engines do not say which process of which host it is.
@@ -211,6 +224,14 @@ class SharedStore(ABC):
             name: the name of the lock.
         """
         return "Another process"
+
+    def clock_ahead(self) -> float:
+        """Return by how many seconds this host's clock is ahead of the engine's.
+
+        Raises:
+            StorageError: the engine does not answer.
+        """
+        return time.time() - float(self._guarded(self._time))
 
     def warn(self, text: str) -> None:
         """Log a note, once for each process.
@@ -235,12 +256,22 @@ class SharedStore(ABC):
             if kind not in LASTING_SECRETS:
                 return None
             raise storage_error(
-                f"A sign-in in {self.engine} is encrypted with a key that is not among encryption_keys, or by a later"
+                f"A sign-in in {self.engine} is encrypted with a key that is not among {self.keys_named}, or by a later"
                 " version",
                 remedy="Add that key, or sign in again",
             ) from None
-        document = None if text is None else json.loads(text.decode("utf-8", "surrogatepass"))
-        return document if isinstance(document, dict) and document.pop("format", None) == FORMAT else None
+        if text is None:
+            self.warn(f"An entry in {self.engine} is damaged or was written for another user; it counts as missing")
+            return None
+        document = json.loads(text.decode("utf-8", "surrogatepass"))
+        if not isinstance(document, dict):
+            return None
+        written_by = document.pop("format", None)
+        if written_by != FORMAT and kind in LASTING_SECRETS:
+            raise storage_error(
+                f"A sign-in in {self.engine} was written by a later version", remedy="Upgrade here, or sign in again"
+            )
+        return document if written_by == FORMAT else None
 
     def _remember(self, kind: str, key: str, document: Mapping[str, Any] | None) -> None:
         with self._turns:
@@ -265,11 +296,18 @@ class SharedStore(ABC):
             raise self._unavailable(error) from None
 
     def _unavailable(self, error: Exception) -> StorageError:
+        found = _REASONS.get(self._reason(error))
+        if found is not None:
+            return storage_error(found[0].format(engine=self.engine), remedy=found[1])
         # The engine's message may name the user, the host or the statement.
         return storage_error(
             f"The shared cache in {self.engine} does not answer or refuses ({type(error).__name__})",
             remedy=f"Check that {self.engine} is running, reachable from this host, and takes writes",
         )
+
+
+def _overtaken() -> StorageError:
+    return StorageError("Another host has changed or ended this sign-in in the meantime", remedy="Try again")
 
 
 @contextmanager

@@ -75,7 +75,7 @@ def redis_server(*options: str) -> tuple[Server, int]:
     def answers() -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)) as client:
             client.sendall(b"PING\r\n")
-            return client.recv(16).startswith(b"+PONG")
+            return client.recv(16).startswith((b"+PONG", b"-NOAUTH"))
         return False
 
     argv = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", place, "--save", ""]
@@ -112,6 +112,8 @@ def postgres_server() -> tuple[Server, str]:
         os.chown(place, pwd.getpwnam(user).pw_uid, -1)
     initdb = [str(POSTGRES / "initdb"), "-D", str(place), "-U", "tests", "-A", "trust", "--no-sync", "-E", "UTF8"]
     subprocess.run(initdb, check=True, capture_output=True, user=user, cwd="/")
+    rules = place / "pg_hba.conf"
+    rules.write_text(f"host all locked 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
     address = f"host=127.0.0.1 port={port} user=tests dbname=postgres connect_timeout=2"
 
     def answers() -> bool:

@@ -10,14 +10,18 @@ import threading
 import time
 import types
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from botocore_cognito_federation import ConfigurationError, FederatedUsers, NotSignedInError, StorageError
 from botocore_cognito_federation.cache import dynamodb
 from botocore_cognito_federation.cache.base import CREDENTIALS, EPOCHS, IDENTITIES, SESSIONS, cache_key
 from botocore_cognito_federation.cache.encryption import Encryption
+from botocore_cognito_federation.cache.sessions import Session, Sessions
+from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.demo import World
 from tests.cache import engines
 
@@ -139,6 +143,84 @@ def test_a_host_whose_clock_differs_by_five_minutes_neither_takes_a_lock_that_is
         assert there.read(CREDENTIALS, KEY) == {"n": 1}
 
 
+def test_an_entry_of_a_later_format_is_a_miss_and_a_sign_in_of_one_is_an_error_and_stays(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened()
+    with monkeypatch.context() as later:
+        later.setattr("botocore_cognito_federation.cache.shared.FORMAT", 99)
+        for kind in (CREDENTIALS, SESSIONS):
+            store.write(kind, KEY, {"n": 1})
+    assert opened().read(CREDENTIALS, KEY) is None
+    with pytest.raises(StorageError, match="later version"):
+        opened().read(SESSIONS, KEY)
+    data = bytearray(store._get(SESSIONS, KEY))
+    data[0] += 1  # the version of the encryption
+    store._put(SESSIONS, KEY, bytes(data), None)
+    with pytest.raises(StorageError, match="later version"):
+        opened().read(SESSIONS, KEY)
+    assert store._get(SESSIONS, KEY) == data
+
+
+def test_the_clock_of_an_engine_is_compared_with_that_of_this_host(opened: Opener) -> None:
+    assert abs(opened().clock_ahead()) < 60
+
+
+def test_a_refresh_token_that_another_host_has_renewed_meanwhile_is_not_spent(opened: Opener) -> None:
+    """A host that was stopped for long has lost its lock."""
+    here, there = (Sessions(Settings("eu-west-1:guid"), opened()) for _ in range(2))
+    session = Session("id", "ada", {}, "token", None, "first", 0.0, "")
+    here.write(session)
+    stale = there.read()
+    assert stale is not None
+    with here.reserved(session) as write:
+        write(replace(session, refresh_token="second"))
+    with pytest.raises(StorageError, match="Another host"), there.reserved(stale):
+        pytest.fail("the first token would have been spent twice")
+
+
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server")
+def test_a_wrong_password_and_a_read_only_replica_of_redis_are_said(tmp_path: Any) -> None:
+    server, port = engines.redis_server("--requirepass", "open sesame")
+    try:
+        with pytest.raises(StorageError, match="refuses this user or this password"):
+            engines.redis_cache("t", port).read(CREDENTIALS, KEY)
+    finally:
+        server.kill()
+    server, port = engines.redis_server("--replicaof", "127.0.0.1", "1", "--replica-serve-stale-data", "yes")
+    try:
+        with pytest.raises(StorageError, match="read-only replica"):
+            engines.redis_cache("t", port).write(CREDENTIALS, KEY, {})
+    finally:
+        server.kill()
+
+
+@pytest.mark.skipif(not engines.HAS_POSTGRES, reason="no PostgreSQL")
+def test_a_wrong_password_a_read_only_replica_and_a_missing_table_of_postgresql_are_said(tmp_path: Any) -> None:
+    address = engines.postgres_address()
+    place = "t" + cache_key({"place": tmp_path})[:20]
+    with pytest.raises(StorageError, match="The table of the shared cache is not in PostgreSQL"):
+        engines.postgres_cache(place).read(CREDENTIALS, KEY)
+    postgres_of(place)()
+    for parts, words in (
+        ("user=locked password=wrong", "refuses this user or this password"),
+        ("options='-c default_transaction_read_only=on'", "read-only replica"),  # which a standby is by itself
+    ):
+        with pytest.raises(StorageError, match=words):
+            engines.postgres_cache(place, f"{address} {parts}").write(CREDENTIALS, KEY, {})
+
+
+@pytest.mark.thorough
+def test_a_missing_table_and_refused_credentials_of_dynamodb_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = engines.dynamodb_cache("missing")
+    with pytest.raises(StorageError, match="The table of the shared cache is not in DynamoDB"):
+        store.read(CREDENTIALS, KEY)
+    answer = {"Error": {"Code": "UnrecognizedClientException", "Message": "The security token is invalid"}}
+    monkeypatch.setattr(store, "_get", lambda *_: (_ for _ in ()).throw(ClientError(answer, "GetItem")))
+    with pytest.raises(StorageError, match="refuses this user"):  # moto takes any credentials
+        store.read(CREDENTIALS, KEY)
+
+
 class Engine:
     """A server that a test kills and starts again, with a store on it."""
 
@@ -198,6 +280,7 @@ def test_a_redis_that_may_lose_sign_ins_gets_none(tmp_path: Any) -> None:
     try:
         store = engines.redis_cache("t", port)
         store.write(CREDENTIALS, KEY, {"n": 1})
+        store._client.set(store._name(SESSIONS, KEY), store._sealed(SESSIONS, KEY, {}))  # as before a change of Redis
         for write in (lambda: store.write(SESSIONS, KEY, {}), lambda: store.reserved(SESSIONS, KEY, {}).__enter__()):
             with pytest.raises(ConfigurationError, match="appendonly"):
                 write()
