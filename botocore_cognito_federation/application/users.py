@@ -30,7 +30,7 @@ _HANDLE = re.compile(r"([0-9a-f]{8})\.[A-Za-z0-9_-]{32}", re.ASCII)
 class FederatedUsers:
     """The users of one application at an identity pool. Threads and asyncio tasks may share it.
 
-    Each user has a `CognitoFederation`. All of them have one cache, and a client of `session` serves all of them:
+    Each user has a `CognitoFederation`. All of them have one cache, and a client of `session` serves all of them::
 
         users = FederatedUsers("eu-central-1:…")
         s3 = users.session().client("s3")

@@ -222,7 +222,7 @@ def find_executable(*, which: Callable[[str], str | None] = shutil.which, argv0:
     started = sys.argv[0] if argv0 is None else argv0
     suffix = ".exe" if os.name == "nt" else ""
     candidates = [
-        started if os.path.basename(started).removesuffix(".exe") == _NAME else "",
+        started if os.path.basename(started).removesuffix(suffix).removesuffix(".pyz") == _NAME else "",
         os.path.join(os.path.dirname(sys.executable), _NAME + suffix),
         which(_NAME) or "",
     ]

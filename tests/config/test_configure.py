@@ -191,8 +191,9 @@ def test_a_path_with_spaces_is_refused_with_the_way_to_one_without(tmp_path: Pat
         helper_command("my profile", str(plain))
 
 
-def test_the_program_that_runs_is_the_one_that_is_written(tmp_path: Path) -> None:
-    program = tmp_path / "cognito-federation"
+@pytest.mark.parametrize("name", ["cognito-federation", "cognito-federation.pyz"])
+def test_the_program_that_runs_is_the_one_that_is_written(tmp_path: Path, name: str) -> None:
+    program = tmp_path / name
     program.write_text("")
     assert find_executable(argv0=str(program)) == str(program)
 

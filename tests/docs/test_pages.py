@@ -65,18 +65,22 @@ def test_the_readme_lists_every_command() -> None:
     assert shown == set(command_line().list_commands(click.Context(command_line())))
 
 
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as MyST and GitHub make them."""
+    return {
+        re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-")
+        for line in re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+
+
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_every_link_leads_somewhere(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    headings = {
-        re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-")
-        for line in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    }
-    for target in re.findall(r"\]\(([^)]+)\)", text):
-        if target.startswith("#"):
-            assert target[1:] in headings, target
-        elif "://" not in target:
-            assert (page.parent / target).exists(), target
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        path, _, anchor = target.partition("#")
+        if "://" not in target:
+            other = page.parent / path if path else page
+            assert other.exists(), target
+            assert not anchor or anchor in anchors(other), target
 
 
 def test_the_exit_codes_are_those_of_the_errors() -> None:
