@@ -29,7 +29,7 @@ LIMITS = {
     "native": (20, 40),
     "credential-process": (20, 40),
     "application": (20, 50),
-    "login by browser": (36, 101),
+    "login by browser": (34, 66),
 }
 
 #: Writes a line for each call between two modules: the caller's and the callee's. Python imports it at its start.
