@@ -116,7 +116,7 @@ def exchange_for_long_lived(oidc: OIDCClient, metadata: ProviderMetadata, answer
 
 def post(oidc: OIDCClient, metadata: ProviderMetadata, url: str, form: Mapping[str, str]) -> HttpAnswer:
     """POST `form` with the client's authentication; see `client_authentication`."""
-    first, *others = audiences(oidc.client, metadata)
+    first, *others = audiences(oidc.client, metadata, url)
     answer = _posted(oidc, metadata, url, form, first)
     for audience in others:
         if answer.status not in (400, 401) or error_in(answer).code != "invalid_client":
