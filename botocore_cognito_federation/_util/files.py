@@ -201,7 +201,7 @@ def read_private(path: str, note: Note, *, must_tell: bool = False) -> bytes | N
                 f"{path} cannot be opened: {error.strerror}", remedy="Raise the limit of open files (ulimit -n)"
             ) from None
         if must_tell and error.errno != errno.ELOOP:  # a link in place of the file is damage
-            raise _cannot_read(path, error) from None
+            raise _in_a_foreign_directory(path) or _cannot_read(path, error) from None
         note(f"{path} could not be opened ({error.strerror}); it counts as missing")
         return None
     status = os.fstat(descriptor)
@@ -481,6 +481,21 @@ def _sync_directory(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _in_a_foreign_directory(path: str) -> StorageError | None:
+    """The error for a file in a directory of another user, who lets this one see no more than that directory."""
+    directory, below = os.path.dirname(path), path
+    while directory != below:
+        with contextlib.suppress(OSError):
+            status = os.stat(directory)
+            return (
+                None
+                if is_own(status)
+                else storage_error(f"{directory} is not yours: {_owners(status)}", remedy=_OTHER_USER)
+            )
+        directory, below = os.path.dirname(directory), directory
+    return None
 
 
 def _cannot_read(path: str, error: OSError) -> StorageError:

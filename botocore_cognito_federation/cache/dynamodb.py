@@ -164,7 +164,7 @@ class _Lease:
 
     def _version(self) -> str:
         item = self._client.get_item(TableName=self._table, Key=self._key, ConsistentRead=True).get("Item")
-        return "" if item is None else str(item["version"]["S"])
+        return "" if item is None else str(item.get("version", {}).get("S", "of another program"))
 
     def _write_over(self, version: str) -> bool:
         return self._write("version = :before", {":before": {"S": version}})
@@ -201,6 +201,7 @@ def _item(kind: str, key: str, data: bytes, seconds: float | None) -> dict[str, 
 
 def _data(item: dict[str, Any] | None) -> bytes | None:
     """Return what an item holds; None for one that has expired, which DynamoDB deletes within some days."""
-    if item is None or float(item.get("expires_at", {"N": "inf"})["N"]) + _CLOCKS_DIFFER < time.time():
+    if item is None or float(item.get("expires_at", {}).get("N", "inf")) + _CLOCKS_DIFFER < time.time():
         return None
-    return bytes(item["body"]["B"])
+    body = item.get("body", {}).get("B")  # another program may have written anything
+    return None if body is None else bytes(body)

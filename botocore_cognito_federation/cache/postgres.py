@@ -118,8 +118,10 @@ class PostgresCache(SharedStore):
             return error
 
     def _connection(self, **options: Any) -> psycopg.Connection[Any]:
-        kwargs = dict(self._pool.kwargs) if isinstance(self._pool.kwargs, dict) else {}
-        return psycopg.connect(str(self._pool.conninfo), **{**kwargs, "row_factory": tuple_row, **options})
+        given: tuple[Any, Any] = (self._pool.conninfo, self._pool.kwargs)
+        # From psycopg_pool 3.3 on both may be functions, which fetch a new password for each connection.
+        conninfo, kwargs = (each() if callable(each) else each for each in given)
+        return psycopg.connect(conninfo, **{**(kwargs or {}), "row_factory": tuple_row, **options})
 
     @contextmanager
     def _lock(self, name: str, timeout: float) -> Iterator[bool]:

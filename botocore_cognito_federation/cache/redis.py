@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -84,8 +85,9 @@ class RedisCache(SharedStore):
 
     def _all(self, kind: str) -> Iterator[tuple[str, bytes]]:
         start = self._name(kind, "")
-        for name in self._client.scan_iter(match=f"{start}*", count=500):
-            key = name.decode()[len(start) :]
+        pattern = re.sub(r"([\\*?\[\]])", r"\\\1", start)
+        for name in self._client.scan_iter(match=f"{pattern}*", count=500):
+            key = name.decode("utf-8", "replace")[len(start) :]  # a name that others have given may be any bytes
             data = self._get(kind, key)
             if data is not None:
                 yield key, data

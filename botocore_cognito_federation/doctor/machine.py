@@ -86,6 +86,17 @@ def places(context: CheckContext) -> Iterator[CheckResult]:
     ):
         with contextlib.suppress(OSError):
             yield from _who_else_can_change(path)
+    for name in ("client_assertion_key_file", "client_certificate"):
+        yield from _who_else_can_read(getattr(settings, name), f"cognito_{name}")
+
+
+def _who_else_can_read(path: str | None, name: str) -> Iterator[CheckResult]:
+    """Whether another user can read the private key in a file; one that cannot be read itself is found elsewhere."""
+    with contextlib.suppress(OSError, ValueError):
+        full = os.path.expanduser(os.path.expandvars(path or ""))
+        if path and os.name != "nt" and os.stat(full).st_mode & (stat.S_IRGRP | stat.S_IROTH):
+            what = f"{full} ({name}) holds a private key, and other users can read it"
+            yield CheckResult("permissions", "warning", what, f"Run: chmod go-rwx {full}")
 
 
 def _locks(context: CheckContext, files: FileStore) -> Iterator[CheckResult]:

@@ -17,8 +17,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timezone
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, urlsplit
 
+from .._util.files import read_regular_file
 from ..errors import ConfigurationError
 from ..messages import shown_time
 
@@ -131,7 +132,7 @@ def _json_web_key(text: str, source: str) -> tuple[Any, dict[str, str], str]:
     try:
         document = json.loads(text)
         key = jwt.PyJWK(document, document.get("alg") or {"EC": "ES256"}.get(document.get("kty"), "RS256")).key
-    except (ValueError, RecursionError, AttributeError, jwt.PyJWTError):
+    except (ValueError, TypeError, KeyError, RecursionError, NotImplementedError, AttributeError, jwt.PyJWTError):
         raise _no_key(source) from None
     if not hasattr(key, "private_numbers"):
         raise _no_key(source)
@@ -176,10 +177,9 @@ def read_text(path: str, source: str) -> str:
     """
     path = os.path.expanduser(os.path.expandvars(path))
     try:
-        with open(path, "rb") as file:
-            return file.read(_MOST_BYTES).decode("utf-8", "replace")
-    except OSError as error:
-        what = f"{source} {path} cannot be read: {error.strerror}"
+        return read_regular_file(path, _MOST_BYTES).decode("utf-8", "replace")
+    except (OSError, ValueError) as error:
+        what = f"{source} {path} cannot be read: {getattr(error, 'strerror', None) or 'it is not a path'}"
         raise ConfigurationError(what, remedy=f"Correct {source}") from None
 
 
@@ -272,15 +272,26 @@ class Authentication:
     certificate: str | None = None
 
 
-def audiences(client: Client, metadata: ProviderMetadata) -> tuple[str, ...]:
+def audiences(client: Client, metadata: ProviderMetadata, url: str) -> tuple[str, ...]:
     """Return for whom an assertion may be, in the order in which to try it: one entry where there is no assertion.
 
     OpenID Connect Core, section 9, names the token endpoint, and later profiles the issuer (FAPI 2.0 Security Profile,
     section 5.3.2.1); discovery has no field for it. A provider refuses the other one as ``invalid_client``, before it
     looks at the grant (RFC 6749, section 5.2). Never both at once: an assertion is for one reader.
+
+    An assertion for a token endpoint goes to the host of that endpoint only. A document may name the token endpoint of
+    another provider beside endpoints of its own, to get an assertion that is good there (CVE-2025-27370). The issuer
+    cannot be another's: it is the configured one.
+
+    Args:
+        client: the client.
+        metadata: what the provider calls itself.
+        url: where the request goes.
     """
-    second = () if client.key is None or metadata.issuer is None else (metadata.issuer,)
-    return (metadata.token_endpoint, *second)
+    if client.key is None or metadata.issuer is None:
+        return (metadata.token_endpoint,)
+    is_its_host = urlsplit(url)[:2] == urlsplit(metadata.token_endpoint)[:2]
+    return (metadata.token_endpoint, metadata.issuer) if is_its_host else (metadata.issuer,)
 
 
 def authentication(

@@ -251,6 +251,10 @@ def _equal(found: object, wanted: str) -> bool:
 LEAST_RSA_BITS = 2048
 MOST_RSA_BITS = 16_384
 
+#: How many keys are tried for a token that names none: a document of 1 MiB holds thousands, and keys can be made of
+#: which each costs milliseconds.
+_MOST_CANDIDATES = 32
+
 #: Members that make a key, by its type; no other member is handed on.
 _PUBLIC_MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x")}
 #: RFC 7518, sections 6.2.2, 6.3.2 and 6.4.1, and RFC 8037.
@@ -288,6 +292,8 @@ def matching_keys(jwks: Mapping[str, Any], key_id: str | None, algorithm: str) -
     found: list[jwt.PyJWK] = []
     passed_over = ""
     for entry in entries if isinstance(entries, list) else ():
+        if len(found) == _MOST_CANDIDATES:
+            break
         if not isinstance(entry, dict) or not _is_for(entry, key_id, algorithm):
             continue
         flaw = _flaw(entry)

@@ -118,7 +118,7 @@ def post(oidc: OIDCClient, metadata: ProviderMetadata, url: str, form: Mapping[s
     """POST `form` with the client's authentication; see `client_authentication`."""
     if _is_public(oidc.client):
         return oidc.provider_http.post_form(url, {**form, "client_id": oidc.client.client_id})
-    first, *others = audiences(oidc.client, metadata)
+    first, *others = audiences(oidc.client, metadata, url)
     answer = _posted(oidc, metadata, url, form, first)
     for audience in others:
         if answer.status not in (400, 401) or error_in(answer).code != "invalid_client":

@@ -6,7 +6,9 @@ import json
 import os
 import stat
 import subprocess
+import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -157,6 +159,53 @@ def test_a_sign_in_of_another_user_is_an_error_with_that_reason_and_not_a_missin
     os.chown(tmp_path / "cache" / kind / "k.json", OTHER, OTHER)
     with pytest.raises(StorageError, match=f"belongs to user {OTHER}, and this is user 0"):
         store.read(kind, "k")
+
+
+def owners_and_changes(place: str) -> dict[Path, tuple[int, int, int]]:
+    return {path: ((s := path.lstat()).st_uid, s.st_mode, s.st_mtime_ns) for path in Path(place).rglob("*")}
+
+
+def as_other_user(call: Callable[[], object]) -> str:
+    """Return what a call says in a process of another user: the line of its error, or its result."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(OTHER, OTHER, OTHER)
+            os.setresuid(OTHER, OTHER, OTHER)
+            said = repr(call())
+        except StorageError as error:
+            said = error.line
+        except BaseException as error:
+            said = repr(error)
+        os.write(write, said.encode())
+        os._exit(0)
+    os.close(write)
+    with open(read, encoding="utf-8") as said_there:
+        found = said_there.read()
+    os.waitpid(child, 0)
+    return found
+
+
+@root_only
+@pytest.mark.parametrize("mode", [0o700, 0o755, 0o777])
+def test_another_user_gets_and_changes_nothing_in_roots_cache_and_learns_whose_it_is(mode: int) -> None:
+    with tempfile.TemporaryDirectory() as place:  # pytest's own directories let nobody else in
+        os.chmod(place, 0o755)
+        store = FileStore(os.path.join(place, "cache"))
+        for kind in (SESSIONS, CREDENTIALS):
+            store.write(kind, "k", {"who": "ada"})
+        for path in Path(place, "cache").rglob("*"):
+            path.chmod(mode if path.is_dir() else mode & 0o666)
+        os.chmod(store.directory, mode)
+        before = owners_and_changes(place)
+        whose = f"belongs to user 0, and this is user {OTHER}"
+        assert whose in as_other_user(lambda: store.read(SESSIONS, "k"))
+        assert as_other_user(lambda: store.read(CREDENTIALS, "k")) == "None"
+        for change in (lambda: store.write(CREDENTIALS, "k", {}), lambda: store.lock("k", timeout=0).__enter__()):
+            assert whose in as_other_user(change)
+        assert owners_and_changes(place) == before
 
 
 @root_only

@@ -8,6 +8,7 @@ import logging
 import shutil
 import threading
 import time
+import traceback
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -80,6 +81,87 @@ def test_nothing_that_was_stored_can_be_read_in_the_engine(opened: Opener) -> No
     store = opened()
     store.write(SESSIONS, KEY, {"refresh_token": SECRET})
     assert SECRET.encode() not in store._get(SESSIONS, KEY)
+
+
+def test_no_two_encryptions_of_one_document_have_a_nonce_in_common() -> None:
+    encryption = Encryption([bytes(32)])
+    sealed = [encryption.encrypt(b"the same", kind=SESSIONS, key=KEY) for _ in range(500)]
+    assert len({data[5:17] for data in sealed}) == len({data[17:] for data in sealed}) == 500
+
+
+def _with_password(engine: str) -> Any:
+    """A store whose address holds a password, and leads nowhere."""
+    keys = {"encryption_keys": [bytes(32)]}
+    if engine == "redis":
+        import redis
+
+        from botocore_cognito_federation import RedisCache
+
+        return RedisCache(redis.Redis.from_url(f"redis://u:{SECRET}@127.0.0.1:9", retry=None), **keys)
+    from psycopg_pool import ConnectionPool
+
+    from botocore_cognito_federation import PostgresCache
+
+    conninfo = f"host=127.0.0.1 port=9 user=u password='{SECRET}' connect_timeout=2"
+    return PostgresCache(ConnectionPool(conninfo, min_size=0, max_size=1, timeout=0.1, open=True), **keys)
+
+
+@pytest.mark.parametrize("engine", ["redis", "postgres"])
+def test_no_error_of_a_shared_cache_shows_the_password_in_the_address_of_its_engine(engine: str) -> None:
+    store = _with_password(engine)
+    calls = [
+        lambda: store.read(SESSIONS, KEY),
+        lambda: store.write(SESSIONS, KEY, {}),
+        store.lock("a", timeout=0).__enter__,
+    ]
+    for call in calls:
+        with pytest.raises(StorageError) as raised:
+            call()
+        shown = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
+        assert SECRET not in "".join(shown.format())
+    assert SECRET not in repr(store)
+
+
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server")
+def test_what_others_have_put_into_redis_is_passed_over(tmp_path: Any) -> None:
+    place = "t" + cache_key({"place": tmp_path})[:20]
+    store, other = engines.redis_cache(f"{place}[*]"), engines.redis_cache(f"{place}*")
+    for each in (store, other):
+        each.write(CREDENTIALS, KEY, {"n": each._prefix})
+    for name in (f"{place}[*]:credentials:".encode() + b"\xff", f"{place}[*]:credentials:short".encode()):
+        store._client.set(name, b"\x01")
+    assert list(store.documents(CREDENTIALS)) == [(KEY, {"n": store._prefix})]
+    assert list(other.documents(CREDENTIALS)) == [(KEY, {"n": other._prefix})]
+
+
+@pytest.mark.skipif(not engines.HAS_POSTGRES, reason="no PostgreSQL")
+def test_a_pool_of_postgresql_whose_password_is_fetched_for_each_connection_locks_too(tmp_path: Any) -> None:
+
+    from botocore_cognito_federation import PostgresCache
+
+    asked: list[str] = []
+    address = engines.postgres_address()
+
+    def fetched() -> str:
+        asked.append("conninfo")
+        return address
+
+    pool: Any = types.SimpleNamespace(conninfo=fetched, kwargs=lambda: {"application_name": "tests"})
+    store = PostgresCache(pool, encryption_keys=[bytes(32)])
+    with store.lock("a", timeout=0) as taken, store.lock("a", timeout=0) as taken_again:
+        assert (taken, taken_again, asked) == (True, False, ["conninfo"] * 2)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("item", [{}, {"body": {"S": "x"}}, {"body": {"B": b""}}])
+def test_what_others_have_put_into_dynamodb_is_passed_over(tmp_path: Any, item: dict[str, Any]) -> None:
+    store = dynamodb_of("t" + cache_key({"place": tmp_path})[:20])()
+    for kind in (CREDENTIALS, SESSIONS, "lock"):
+        store._client.put_item(TableName=store._table, Item={**dynamodb._id(kind, KEY), **item})
+    assert (store.read(CREDENTIALS, KEY), store.read(SESSIONS, KEY)) == (None, None)
+    assert list(store.documents(CREDENTIALS)) == []
+    with store.lock(KEY, timeout=0) as taken:
+        assert not taken
 
 
 def test_a_new_key_encrypts_and_the_old_one_still_opens_until_it_is_removed(opened: Opener) -> None:

@@ -139,6 +139,16 @@ def test_a_credentials_file_that_others_can_write_is_found_because_keys_in_it_co
     assert f"{credentials} can be written by other users" in bad(examined(sound, "--offline")[1])["permissions"]
 
 
+@pytest.mark.parametrize(("mode", "is_found"), [(0o600, False), (0o640, True), (0o604, True)])
+def test_a_private_key_that_others_can_read_is_found(sound: SignInHome, mode: int, is_found: bool) -> None:
+    key = sound.path / "key.pem"
+    key.write_text("a key")
+    key.chmod(mode)
+    sound.write(cognito_client_assertion_key_file="~/key.pem")
+    said = bad(examined(sound, "--offline")[1]).get("permissions", "")
+    assert (f"{key} (cognito_client_assertion_key_file) holds a private key" in said) is is_found
+
+
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can give a file to another user")
 def test_a_configuration_that_belongs_to_another_user_is_found(sound: SignInHome) -> None:
     os.chown(sound.config, 65534, 65534)

@@ -35,7 +35,7 @@ from botocore_cognito_federation.errors import CognitoFederationError, Configura
 from botocore_cognito_federation.identity_providers import resolve
 from botocore_cognito_federation.oidc.client import OIDCClient, oidc_client
 from botocore_cognito_federation.oidc.client_authentication import Client, ClientKey
-from botocore_cognito_federation.oidc.tokens import refresh_grant
+from botocore_cognito_federation.oidc.tokens import post, refresh_grant
 from tests.util.test_http import write_certificate
 
 CLIENT_ID = "client-1"
@@ -179,6 +179,39 @@ def test_a_provider_that_calls_itself_by_its_issuer_is_asked_once_more_with_that
     assert provider.asked == 2
 
 
+def test_no_assertion_for_the_token_endpoint_of_another_provider_is_sent_to_this_one(httpserver: HTTPServer) -> None:
+    """The attack of CVE-2025-27370: a document that names an honest token endpoint beside endpoints of its own."""
+    honest = "https://honest.example/token"
+    provider = VerifyingProvider(httpserver, RSA_KEY.public_key(), "RS256")
+    endpoints = {name: httpserver.url_for(f"/{name}") for name in ("device", "revoke")}
+    provider.discovery |= {"token_endpoint": honest, "device_authorization_endpoint": endpoints["device"]}
+    oidc = OIDCClient(resolve(provider.issuer), with_key(pem(RSA_KEY)), HttpClient())
+    sent: list[str] = []
+
+    def answer(request: Request) -> Response:
+        sent.append(jwt.decode(request.form["client_assertion"], options={"verify_signature": False})["aud"])
+        return _json({"error": "invalid_client"}, 401)
+
+    for name, url in endpoints.items():
+        httpserver.expect_request(f"/{name}").respond_with_handler(answer)
+        post(oidc, oidc.metadata(), url, {})
+    assert sent == [provider.issuer] * 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+@pytest.mark.parametrize("name", ["client_assertion_key_file", "client_certificate"])
+def test_a_pipe_without_a_writer_in_place_of_a_key_blocks_no_process(
+    httpserver: HTTPServer, tmp_path: Path, name: str
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    settings = settings_with(tmp_path, client_id=CLIENT_ID, **{name: str(pipe)})
+    provider = VerifyingProvider(httpserver, RSA_KEY.public_key(), "RS256")
+    provider.discovery["token_endpoint_auth_methods_supported"] = ["private_key_jwt", "tls_client_auth"]
+    with pytest.raises(ConfigurationError, match="cannot be read: it is not a file"):
+        renewed(provider.issuer, oidc_client(settings, MemoryStore(), dict(os.environ)).client)
+
+
 def test_a_key_that_the_provider_does_not_know_is_named_and_nothing_of_it_is_shown(httpserver: HTTPServer) -> None:
     provider = VerifyingProvider(httpserver, RSA_KEY.public_key(), "RS256")
     text = pem(rsa.generate_private_key(65537, 2048))
@@ -194,6 +227,9 @@ def test_a_key_that_the_provider_does_not_know_is_named_and_nothing_of_it_is_sho
     [
         ("", "holds no private key"),
         ("{}", "holds no private key"),
+        ('{"kty": ["RSA"], "alg": {}, "n": 7}', "holds no private key"),
+        ('{"kty": "oct", "alg": "HS256", "k": "c2VjcmV0"}', "holds no private key"),
+        (json.dumps({**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(RSA_KEY)), "alg": "none"}), "no private key"),
         (RSA_KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(), "no private key"),
         (json.dumps(json.loads(jwt.algorithms.ECAlgorithm.to_jwk(EC_KEY.public_key()))), "holds no private key"),
         (pem(RSA_KEY, b"sesame"), "is encrypted"),
@@ -201,7 +237,19 @@ def test_a_key_that_the_provider_does_not_know_is_named_and_nothing_of_it_is_sho
         (pem(ec.generate_private_key(ec.SECP256K1())), "holds a key for another curve"),
         (pem(EC_KEY), "holds a key for ES256, and the provider takes PS256"),
     ],
-    ids=["empty", "no JWK", "public PEM", "public JWK", "encrypted", "Ed25519", "curve", "algorithm"],
+    ids=[
+        "empty",
+        "no JWK",
+        "odd JWK",
+        "shared",
+        "alg none",
+        "public PEM",
+        "public JWK",
+        "encrypted",
+        "Ed25519",
+        "curve",
+        "algorithm",
+    ],
 )
 def test_a_key_that_cannot_sign_for_this_provider_is_one_line_with_a_remedy(
     httpserver: HTTPServer, text: str, why: str

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from botocore_cognito_federation._util.http import HttpClient
 from botocore_cognito_federation.errors import SignInFailedError, TokenRefreshError
 from botocore_cognito_federation.oidc.discovery import MemoryDocuments
-from botocore_cognito_federation.oidc.id_token import Expectation, KeySet, verify_id_token
+from botocore_cognito_federation.oidc.id_token import Expectation, KeySet, matching_keys, verify_id_token
 from tests.oidc.fake_provider import CLIENT_ID, FakeProvider, SigningKey, at_hash, hmac_signed, unsigned
 
 
@@ -188,6 +188,21 @@ def test_a_member_of_a_key_of_any_type_is_refused_in_words_or_does_not_matter(
     keys = KeySet(HttpClient(), MemoryDocuments(), f"{provider.issuer}/jwks")
     with contextlib.suppress(SignInFailedError):
         verify(provider, keys, provider.key.sign(provider.claims()))
+
+
+@pytest.mark.parametrize("published", [None, True, 7, 1.5, "keys", {"kty": "RSA"}, [None], [[]], ["kty"], [{}], []])
+def test_keys_of_any_type_are_none(provider: FakeProvider, published: Any) -> None:
+    provider.published = published
+    with pytest.raises(SignInFailedError, match="does not publish"):
+        verify(
+            provider,
+            KeySet(HttpClient(), MemoryDocuments(), f"{provider.issuer}/jwks"),
+            provider.key.sign(provider.claims()),
+        )
+
+
+def test_a_provider_cannot_make_a_token_be_tried_with_thousands_of_keys(provider: FakeProvider) -> None:
+    assert len(matching_keys({"keys": [provider.key.jwk()] * 1000}, None, "RS256").keys) == 32
 
 
 def test_an_algorithm_that_is_a_list_is_the_providers_fault(provider: FakeProvider, keys: KeySet) -> None:
