@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
+from botocore.parsers import ResponseParserError
 
 from ..errors import CognitoFederationError, ConfigurationError, FederationRefusedError, TemporaryError
 from .account import Administrator, Clients, Difference
@@ -59,6 +60,8 @@ _ROLE_OPERATION = re.compile(r"iam:.*(Role|RolePolicy|RolePolicies)")
 #: What a service answers about something that IAM has just made: IAM is consistent only after some seconds.
 _NOT_YET = frozenset({"InvalidParameterException", "NoSuchEntity", "ResourceNotFoundException"})
 _PAUSE, _PAUSES = 2.0, 5
+#: No answer, an answer in another form, or one that lacks a member.
+_UNREADABLE = (BotoCoreError, ResponseParserError, KeyError)
 
 
 def policy(name: str, partition: str, *, read_only: bool = False) -> dict[str, Any]:
@@ -134,17 +137,11 @@ def looked_at(look: Callable[[], T], design: Design) -> T:
     """Run what only reads; failures of AWS become errors of this package."""
     try:
         return look()
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, *_UNREADABLE) as error:
         raise explained(error, design) from None
 
 
-def apply(
-    changes: Iterable[Difference],
-    design: Design,
-    tell: Callable[[str], None],
-    *,
-    sleep: Callable[[float], None] = time.sleep,
-) -> None:
+def apply(changes: Iterable[Difference], design: Design, tell: Callable[[str], None]) -> None:
     """Apply changes one after the other, and tell each that is done.
 
     Raises:
@@ -159,21 +156,22 @@ def apply(
             except ClientError as error:
                 if not done or attempt == _PAUSES or error.response["Error"].get("Code") not in _NOT_YET:
                     raise explained(error, design, done) from None
-                sleep(_PAUSE)
-            except BotoCoreError as error:
+                time.sleep(_PAUSE)
+            except _UNREADABLE as error:
                 raise explained(error, design, done) from None
         done.append(change.what)
         tell(change.what)
 
 
-def explained(error: ClientError | BotoCoreError, design: Design, done: Iterable[str] = ()) -> CognitoFederationError:
+def explained(error: Exception, design: Design, done: Iterable[str] = ()) -> CognitoFederationError:
     """Return the error for an administrator: what failed, the permission that is missing, and what was done before."""
     if isinstance(error, CognitoFederationError):  # a BotoCoreError too
         return error
     done = list(done)
-    before = f" Done before: {'; '.join(done)}. Run the same command again to go on." if done else ""
+    before = f" Corrected before: {'; '.join(done)}. Run the same command again to go on" if done else ""
     if not isinstance(error, ClientError):
-        return TemporaryError(f"AWS cannot be asked: {type(error).__name__}", remedy=f"Try again.{before}")
+        what = "AWS cannot be asked" if isinstance(error, BotoCoreError) else "An answer of AWS is incomplete"
+        return TemporaryError(f"{what}: {type(error).__name__}", remedy=f"Run the same command again.{before}")
     code, text = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
     if code in _UNKNOWN_KEYS:
         return _other_partition(design)

@@ -283,7 +283,7 @@ def replaced(document: Mapping[str, Any], own: Mapping[str, Any], user: Caller, 
         for one in listed(document.get("Statement", []))
         if isinstance(one, Mapping) and not _names(one, user) and user.name not in str(one)
     ]
-    kept = {**document, "Statement": [*others, own]}
+    kept = {"Version": "2012-10-17", **document, "Statement": [*others, own]}
     if examine(kept, user, tags=tags).problems:
         kept["Statement"] = [own]
     return kept

@@ -16,8 +16,20 @@ from . import refusals
 from .moto_account import MotoAccount
 from .pools import Pool, Pools, new_pool_id
 
-_NAME = re.compile(r"[\w\s+=,.@-]{1,128}")
 CLIENT_ID_OPERATIONS = frozenset({"AddClientIDToOpenIDConnectProvider", "RemoveClientIDFromOpenIDConnectProvider"})
+#: The keys that SupportedLoginProviders may have (CreateIdentityPool, "SupportedLoginProviders").
+_LOGIN_PROVIDERS = frozenset(
+    {
+        *("accounts.google.com", "api.twitter.com", "appleid.apple.com", "graph.facebook.com", "www.amazon.com"),
+        "www.digits.com",
+    }
+)
+#: What an administrator has to be allowed besides the operation itself, if the request has this member.
+_ALSO_NEEDED = {
+    ("CreateIdentityPool", "IdentityPoolTags"): "cognito-identity:TagResource",
+    ("CreateOpenIDConnectProvider", "Tags.member.1.Key"): "iam:TagOpenIDConnectProvider",
+    ("CreateRole", "Tags.member.1.Key"): "iam:TagRole",
+}
 _ROLE_TYPES = ("authenticated", "unauthenticated")
 #: The members of CreateIdentityPool that DescribeIdentityPool returns as they were given.
 _MEMBERS = (
@@ -66,18 +78,12 @@ class Administration:
         return _description(self._stored(pool, request))
 
     def _stored(self, pool: Pool, request: Mapping[str, Any]) -> Pool:
-        name = request.get("IdentityPoolName")
-        if name is None or request.get("AllowUnauthenticatedIdentities") is None:
-            missing = "identityPoolName" if name is None else "allowUnauthenticatedIdentities"
-            raise refusals.validation(
-                [f"Value null at '{missing}' failed to satisfy constraint: Member must not be null"]
-            )
-        if not _NAME.fullmatch(str(name)):
-            rule = r"Member must satisfy regular expression pattern: [\w\s+=,.@-]+"
-            raise refusals.validation([f"Value '{name}' at 'identityPoolName' failed to satisfy constraint: {rule}"])
         for arn in request.get("OpenIdConnectProviderARNs") or []:
             if self.account.client_ids_of(arn) is None:
                 raise refusals.invalid_parameter(f"OpenIdConnect provider {arn} does not exist in this account")
+        for key in request.get("SupportedLoginProviders") or {}:
+            if key not in _LOGIN_PROVIDERS:
+                raise refusals.invalid_parameter(f"Unsupported login provider: {key}")
         return self.pools.replace(
             pool.with_description({key: request[key] for key in _MEMBERS if request.get(key) is not None})
         )
@@ -86,10 +92,7 @@ class Administration:
         self.pools.remove(self._pool(request).pool_id)
 
     def _list(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        most = request.get("MaxResults")
-        if not isinstance(most, int) or not 1 <= most <= 60:
-            rule = "Member must have value between 1 and 60"
-            raise refusals.validation([f"Value '{most}' at 'maxResults' failed to satisfy constraint: {rule}"])
+        most: int = request["MaxResults"]
         first = int(request.get("NextToken") or 0)
         found = self.pools.all()
         page = found[first : first + most]
@@ -103,13 +106,21 @@ class Administration:
         }
 
     def _set_roles(self, request: Mapping[str, Any]) -> None:
-        pool, roles = self._pool(request), request.get("Roles")
-        if not isinstance(roles, dict) or not set(roles) <= set(_ROLE_TYPES):
+        pool, roles, mappings = self._pool(request), request["Roles"], request.get("RoleMappings") or {}
+        if not set(roles) <= set(_ROLE_TYPES):
             raise refusals.invalid_parameter("Roles must name authenticated or unauthenticated")
         for arn in roles.values():
             if not re.fullmatch(r"arn:[\w-]+:iam::\d{12}:role/[\w+=,.@/-]+", str(arn), re.ASCII):
                 raise refusals.invalid_parameter(f"'{arn}' is not a valid role ARN.")
-        self.pools.replace(pool.with_roles(roles, request.get("RoleMappings") or {}))
+        for name, mapping in mappings.items():
+            if pool.described and name not in _mappable(pool):
+                # aws/aws-cdk#7670
+                raise refusals.invalid_parameter(
+                    f"{name} is not a valid RoleMapping ProviderName or is not a configured provider."
+                )
+            if (mapping["Type"] == "Rules") != ("RulesConfiguration" in mapping):
+                raise refusals.invalid_parameter("RulesConfiguration goes with Type Rules, and with no other")
+        self.pools.replace(pool.with_roles(roles, mappings))
 
     def _get_roles(self, request: Mapping[str, Any]) -> dict[str, Any]:
         pool = self._pool(request)
@@ -124,8 +135,6 @@ class Administration:
         pool, provider = self._pool(request), str(request.get("IdentityProviderName", ""))
         tags: dict[str, str] = request.get("PrincipalTags") or {}
         mapped = {"UseDefaults": bool(request.get("UseDefaults")), "PrincipalTags": tags}
-        if len(tags) > 50:
-            raise refusals.invalid_parameter("A principal tag map has at most 50 entries")
         self.pools.replace(pool.with_tags(provider, mapped))
         return {"IdentityPoolId": pool.pool_id, "IdentityProviderName": provider, **mapped}
 
@@ -147,13 +156,31 @@ class Administration:
         return self.pools.get(str(request.get("IdentityPoolId", "")))
 
 
+def _mappable(pool: Pool) -> set[str]:
+    """Return the names that RoleMappings may have for this pool."""
+    described = pool.described
+    user_pools = {f"{one['ProviderName']}:{one['ClientId']}" for one in described.get("CognitoIdentityProviders", ())}
+    listed = (*described.get("OpenIdConnectProviderARNs", ()), *described.get("SamlProviderARNs", ()))
+    return {*described.get("SupportedLoginProviders", {}), *listed, *user_pools}
+
+
+def needed_besides(operation: str, request: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the further actions, with their resources, that the caller of an operation needs."""
+    found = [
+        (action, "*") for (name, member), action in _ALSO_NEEDED.items() if name == operation and request.get(member)
+    ]
+    if operation == "SetIdentityPoolRoles":
+        found += [("iam:PassRole", str(arn)) for arn in (request.get("Roles") or {}).values()]
+    return found
+
+
 def _description(pool: Pool) -> dict[str, Any]:
     usual = {"IdentityPoolName": "demo", "AllowUnauthenticatedIdentities": pool.allow_guests}
     return {"IdentityPoolId": pool.pool_id, **usual, **pool.described}
 
 
-def refused_iam_request(form: Mapping[str, str], pool_name: str) -> refusals.Refusal | None:
-    """Return the refusal of an IAM request that AWS does not accept and moto does; None if there is none.
+def check_iam_request(form: Mapping[str, str], pool_name: str) -> None:
+    """Refuse a request to IAM that AWS does not accept and moto does.
 
     IAM saves no trust policy for identity pools without an ``aud`` condition, and an OIDC provider only with an https
     URL. The world makes one exception: http on a literal loopback address, for its own providers.
@@ -162,19 +189,22 @@ def refused_iam_request(form: Mapping[str, str], pool_name: str) -> refusals.Ref
     if action == "CreateOpenIDConnectProvider":
         url = form.get("Url", "")
         if not url.startswith(("https://", "http://127.0.0.1:", "http://[::1]:")):
-            return refusals.Refusal("ValidationError", "Invalid Open ID Connect Provider URL")
+            raise refusals.Refusal("ValidationError", "Invalid Open ID Connect Provider URL")
     name = {"CreateRole": "AssumeRolePolicyDocument", "UpdateAssumeRolePolicy": "PolicyDocument"}.get(action)
     try:
         document = json.loads(form.get(name, "{}")) if name else {}
         statements = document.get("Statement", [])
         for statement in statements if isinstance(statements, list) else [statements]:
-            federated = (statement.get("Principal") or {}).get("Federated", [])
-            keys = {key for tests in (statement.get("Condition") or {}).values() for key in tests}
-            if pool_name in federated and f"{pool_name}:aud" not in keys:
-                return refusals.Refusal(
-                    "MalformedPolicyDocument",
-                    f"A trust policy for {pool_name} must have a condition on {pool_name}:aud",
-                )
+            _check_trust(statement, pool_name)
     except (ValueError, AttributeError, TypeError):
-        return refusals.Refusal("MalformedPolicyDocument", "This policy contains invalid Json")
-    return None
+        raise refusals.Refusal("MalformedPolicyDocument", "This policy contains invalid Json") from None
+
+
+def _check_trust(statement: Mapping[str, Any], pool_name: str) -> None:
+    principal = statement.get("Principal")
+    federated = principal.get("Federated", []) if isinstance(principal, dict) else []
+    keys = {key for tests in (statement.get("Condition") or {}).values() for key in tests}
+    if statement.get("Effect") == "Allow" and pool_name in federated and f"{pool_name}:aud" not in keys:
+        raise refusals.Refusal(
+            "MalformedPolicyDocument", f"A trust policy for {pool_name} must have a condition on {pool_name}:aud"
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -82,7 +83,7 @@ class ControlPanel:
 
 def _from_this_machine(environ: Mapping[str, Any]) -> bool:
     """Return whether no web page can have sent the request: they send another Host (DNS rebinding) or an Origin."""
-    host = environ.get("HTTP_HOST", "").rpartition(":")[0].strip("[]")
+    host = re.sub(r":\d+\Z", "", environ.get("HTTP_HOST", "")).strip("[]")
     return host in ("127.0.0.1", "localhost", "::1") and "HTTP_ORIGIN" not in environ
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 from xml.etree import ElementTree
 
-from . import administration, chaining, operations, refusals, scope_down, sts, wire
+from . import administration, chaining, model_limits, operations, refusals, scope_down, sts, wire
 from .administration import Administration
 from .clock import WorldClock
 from .faulting import break_connection, damaged, substitute
@@ -117,8 +117,10 @@ class Gateway:
         if not request.signed:
             return error_style(request)(_unsigned_refusal(request)), "", ""
         if request.service == "iam":
-            refusal = administration.refused_iam_request(request.form, self.service.account.partition.pool_name)
-            if refusal is not None:
+            try:
+                administration.check_iam_request(request.form, self.service.account.partition.pool_name)
+                self._require_besides(request, request.form)
+            except Refusal as refusal:
                 return wire.query_error(refusal), "", request.access_key
             if request.operation in administration.CLIENT_ID_OPERATIONS:
                 return self._client_ids(request, environ), "", request.access_key
@@ -154,8 +156,11 @@ class Gateway:
 
     def _administered(self, request: Request, environ: Environ) -> tuple[HttpAnswer, str, str]:
         try:
+            members = _json_members(request.body)
+            model_limits.check("cognito-identity", request.operation, members)
             self._require_signature(request, environ)
-            answer = self.administration.operations()[request.operation](_json_members(request.body))
+            self._require_besides(request, members)
+            answer = self.administration.operations()[request.operation](members)
         except Refusal as refusal:
             return wire.json_error(refusal), "", request.access_key
         return wire.json_answer(answer), "", request.access_key
@@ -178,6 +183,14 @@ class Gateway:
         except Refusal as refusal:
             return wire.json_error(refusal), "", ""
         return wire.json_answer(answer), "", ""
+
+    def _require_besides(self, request: Request, members: Mapping[str, Any]) -> None:
+        """Refuse callers who lack one of the actions that an operation needs besides its own."""
+        account = self.service.account
+        for action, resource in administration.needed_besides(request.operation, members):
+            if not account.allows(request.access_key, action, resource):
+                denied = refusals.not_allowed(account.caller(request.access_key), action, resource)
+                raise Refusal("AccessDeniedException", denied.message) if request.target else denied
 
     def _require_signature(self, request: Request, environ: Environ) -> None:
         """Ask moto's IAM enforcement, and nothing else of it: moto knows none of the world's pools."""

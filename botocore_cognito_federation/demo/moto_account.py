@@ -3,9 +3,9 @@
 It works with moto 5.1 and later, of which it uses these internals: ``iam_backends``, ``sts_backends`` and
 ``s3_backends`` (indexed by account and partition),
 `IAMBackend.create_role/put_role_policy/create_user/put_user_policy/create_access_key`, `STSBackend.assume_role`,
-``IAMBackend.open_id_providers``,
+``IAMBackend.open_id_providers``, ``moto.iam.access_control``,
 `S3Backend.create_bucket/put_object/delete_object/delete_bucket`, the WSGI dispatcher of ``moto.moto_server``, and
-``moto.settings.INITIAL_NO_AUTH_ACTION_COUNT``, the switch of IAM enforcement.
+``moto.settings.INITIAL_NO_AUTH_ACTION_COUNT``, the switch of IAM enforcement, and ``moto.s3.responses.ACTION_MAP``.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from .records import IssuedCredentials
 
 try:
     from moto import settings
+    from moto.iam.access_control import CreateAccessKeyFailure, IAMPolicy, PermissionResult, create_access_key
     from moto.iam.models import iam_backends
     from moto.moto_server import werkzeug_app
     from moto.s3.models import s3_backends
+    from moto.s3.responses import ACTION_MAP
     from moto.sts.models import sts_backends
     from werkzeug.serving import WSGIRequestHandler, make_server
 except ImportError:
@@ -40,6 +42,7 @@ __all__ = ["MotoAccount", "RequestHandler", "RoleFacts", "make_server"]
 # moto's own handler keeps header names with underscores (S3 metadata); not every 5.x has it
 RequestHandler: type[WSGIRequestHandler] = getattr(werkzeug_app, "MotoRequestHandler", WSGIRequestHandler)
 
+_HEAD_OF_BUCKET: dict[str, str] = ACTION_MAP["BUCKET"]["HEAD"]
 _account_numbers = itertools.count(111122223333)
 
 
@@ -50,12 +53,15 @@ class _Enforcement:
         self._lock = threading.Lock()
         self._users = 0
         self._before: float = 0
+        self._head = ""
 
     def switch_on(self) -> None:
         with self._lock:
             if self._users == 0:
                 self._before = settings.INITIAL_NO_AUTH_ACTION_COUNT
                 settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
+                # HeadBucket has no permission of its own (S3 API reference, "HeadBucket": s3:ListBucket).
+                self._head, _HEAD_OF_BUCKET["DEFAULT"] = _HEAD_OF_BUCKET["DEFAULT"], "ListBucket"
             self._users += 1
 
     def switch_back(self) -> None:
@@ -63,6 +69,7 @@ class _Enforcement:
             self._users -= 1
             if self._users == 0:
                 settings.INITIAL_NO_AUTH_ACTION_COUNT = self._before
+                _HEAD_OF_BUCKET["DEFAULT"] = self._head
 
 
 _enforcement = _Enforcement()
@@ -166,6 +173,25 @@ class MotoAccount:
             if issued.access_key_id == access_key_id:
                 return str(issued.role_arn), str(issued.arn)
         return "", ""
+
+    def caller(self, access_key_id: str) -> str:
+        """Return the ARN of the user or the session of an access key; empty if there is none."""
+        key = self._key(access_key_id)
+        return str(key.arn) if key is not None else ""
+
+    def allows(self, access_key_id: str, action: str, resource: str) -> bool:
+        """Return whether the policies of a user or a role allow an action that moto itself does not ask for."""
+        key = self._key(access_key_id)
+        policies = key.collect_policies() if key is not None else []
+        results = {IAMPolicy(one).is_action_permitted(action, resource) for one in policies}
+        return PermissionResult.PERMITTED in results and PermissionResult.DENIED not in results
+
+    def _key(self, access_key_id: str) -> Any:
+        headers = {} if access_key_id.startswith("AKIA") else {"X-Amz-Security-Token": ""}
+        try:
+            return create_access_key(self.account_id, self.partition.name, access_key_id, headers)
+        except CreateAccessKeyFailure:
+            return None
 
     def client_ids_of(self, provider_arn: str) -> frozenset[str] | None:
         """Return the client IDs of an IAM OIDC provider; None if this account has none of this ARN."""

@@ -25,6 +25,8 @@ Fetch = Callable[[str], Any]
 # RFC 7523 section 3 suggests a few minutes of grace; Cognito documents five for "not before" but was seen to refuse a
 # token 271 s after its exp (aws-amplify/aws-sdk-ios#2570), so exp has none here.
 NOT_BEFORE_GRACE = 300.0
+#: The end of the year 9999, beyond which there is no date.
+_LAST_SECOND = 253_402_300_799
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def _rsa_key(entry: Any) -> RSAPublicKey | None:
         return None
     try:
         key = RSAAlgorithm.from_jwk({"kty": "RSA", "n": entry["n"], "e": entry["e"]})
-    except (InvalidKeyError, KeyError, ValueError):
+    except (InvalidKeyError, KeyError, ValueError, TypeError, AttributeError):
         return None
     return key if isinstance(key, RSAPublicKey) else None
 
@@ -220,6 +222,8 @@ class LoginVerifier:
             raise refusals.missing_claim("exp")
         if now >= expires_at:
             raise refusals.token_expired(now, expires_at)
+        if expires_at > _LAST_SECOND:
+            raise refusals.invalid_login_token()  # own choice of the message: milliseconds, most likely
         not_before = number_claim(claims, "nbf")
         if "nbf" in claims and (not_before is None or not_before > now + NOT_BEFORE_GRACE):
             raise refusals.invalid_login_token()

@@ -8,7 +8,10 @@ import pytest
 
 from botocore_cognito_federation.demo.world import World
 from tests.cli.home import ModuleHome
+from tests.cli.office import office  # a fixture
 from tests.home import ROOT
+
+__all__ = ["office"]
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
 
 from botocore_cognito_federation.demo import World
@@ -108,3 +109,79 @@ def test_a_pool_names_only_providers_that_iam_has(admin: Any, refused: Any, worl
 
 def test_administrators_are_asked_for_the_permission(cognito: Any, refused: Any) -> None:
     assert refused(cognito.list_identity_pools, MaxResults=1).code == "MissingAuthenticationTokenException"
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"IdentityPoolName": "a/b"}, "Value 'a/b' at 'identityPoolName'"),
+        ({"IdentityPoolName": "x" * 129}, "length less than or equal to 128"),
+        ({"SupportedLoginProviders": {"x" * 129: "1"}}, "supportedLoginProviders.key"),
+        ({"SupportedLoginProviders": {"idp.example": "1"}}, "Unsupported login provider: idp.example"),
+        ({"CognitoIdentityProviders": [{"ClientId": "a-b"}]}, "cognitoIdentityProviders.1.member.clientId"),
+        ({"SamlProviderARNs": ["x" * 2049]}, "samlProviderARNs.1.member"),
+    ],
+)
+def test_a_pool_is_refused_for_what_its_model_does_not_allow(
+    admin: Any, refused: Any, members: dict[str, Any], words: str
+) -> None:
+    make = admin("cognito-identity").create_identity_pool
+    named = {"IdentityPoolName": "x", "AllowUnauthenticatedIdentities": False, **members}
+    assert words in refused(make, **named).message
+
+
+def test_role_mappings_name_providers_of_the_pool(pool_id: str, provider_arn: str, admin: Any, refused: Any) -> None:
+    attach = admin("cognito-identity").set_identity_pool_roles
+    roles = {"authenticated": "arn:aws:iam::111122223333:role/x"}
+    mapping = {"Type": "Token", "AmbiguousRoleResolution": "Deny"}
+    named = {"IdentityPoolId": pool_id, "Roles": roles}
+    answer = refused(attach, **named, RoleMappings={"idp.example": mapping})
+    assert "is not a configured provider" in answer.message
+    answer = refused(attach, **named, RoleMappings={provider_arn: {"Type": "Rule"}})
+    assert "enum value set: [Token, Rules]" in answer.message
+    attach(**named, RoleMappings={provider_arn: mapping})
+
+
+@pytest.mark.parametrize(
+    ("missing", "service", "operation", "members"),
+    [
+        ("iam:PassRole", "cognito-identity", "set_identity_pool_roles", {"Roles": {"authenticated": "ROLE"}}),
+        ("iam:TagRole", "iam", "create_role", {"RoleName": "x", "AssumeRolePolicyDocument": "{}", "Tags": "TAGS"}),
+    ],
+)
+def test_administrators_need_the_actions_that_a_request_takes_besides_its_own(
+    world: World,
+    admin: Any,
+    refused: Any,
+    pool_id: str,
+    missing: str,
+    service: str,
+    operation: str,
+    members: dict[str, Any],
+) -> None:
+    iam = admin("iam")
+    iam.create_user(UserName="half")
+    every = [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": missing, "Resource": "*"},
+    ]
+    document = json.dumps({"Version": "2012-10-17", "Statement": every})
+    iam.put_user_policy(UserName="half", PolicyName="p", PolicyDocument=document)
+    key = iam.create_access_key(UserName="half")["AccessKey"]
+    client = boto3.client(
+        service,
+        region_name=world.region,
+        endpoint_url=world.endpoint_url,
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+    )
+    role = "arn:aws:iam::111122223333:role/x"
+    filled = {"Roles": {"authenticated": role}, "Tags": [{"Key": "a", "Value": "b"}]}
+    given = {name: filled.get(name, value) for name, value in members.items()}
+    pool = {"IdentityPoolId": pool_id} if service == "cognito-identity" else {}
+    answer = refused(getattr(client, operation), **pool, **given)
+    assert answer.code.startswith("AccessDenied")
+    assert f"is not authorized to perform: {missing} on resource: " in answer.message
+    iam.delete_access_key(UserName="half", AccessKeyId=key["AccessKeyId"])
+    iam.delete_user_policy(UserName="half", PolicyName="p")
+    iam.delete_user(UserName="half")

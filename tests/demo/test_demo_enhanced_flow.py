@@ -244,3 +244,8 @@ def test_any_botocore_credentials_chain_can_use_them(world: World, sign_in: Any)
     )
     resource = session.resource("s3", endpoint_url=world.endpoint_url)
     assert [bucket.name for bucket in resource.buckets.all()] == [world.bucket]
+
+
+def test_a_role_that_may_list_a_bucket_may_ask_for_its_head(world: World, sign_in: Any, client_of: Any) -> None:
+    _, credentials = sign_in()
+    assert client_of("s3", credentials).head_bucket(Bucket=world.bucket)

@@ -323,3 +323,20 @@ def test_a_refusal_never_quotes_the_token(world: World, cognito: Any) -> None:
         with pytest.raises(ClientError) as caught:
             _get_id(world, cognito, token)
         assert token.split(".")[1] not in str(caught.value)
+
+
+@pytest.mark.parametrize("entry", [None, "x", 7, {}, {"kty": "EC"}, {"kty": "RSA", "n": 1, "e": "AQAB"}])
+def test_an_entry_of_no_use_in_the_key_set_takes_no_other_key_away(entry: Any) -> None:
+    assert _verifier([entry, KEY.jwk()]).verify("issuer.example", TOKEN).login.subject
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "RSA-OAEP", "none"])
+def test_a_key_for_another_algorithm_verifies_no_token(algorithm: str) -> None:
+    with pytest.raises(Refusal, match="Couldn't verify"):
+        _verifier([{**KEY.jwk(), "alg": algorithm}]).verify("issuer.example", TOKEN)
+
+
+def test_an_expiry_in_milliseconds_is_refused() -> None:
+    token = KEY.sign({**CLAIMS, "exp": 1_700_000_000_000})
+    with pytest.raises(Refusal, match="Invalid login token"):
+        VERIFIER.verify("issuer.example", token)

@@ -130,6 +130,12 @@ def test_the_controls_answer_no_web_page(world: World, headers: dict[str, str]) 
     assert world.facts.admin_secret_access_key not in caught.value.read().decode()
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost:80"])
+def test_the_controls_answer_this_machine_with_and_without_a_port(world: World, host: str) -> None:
+    with urlopen(Request(f"{world.endpoint_url}/_demo/world", headers={"Host": host})) as answer:
+        assert json.load(answer)["pool_id"] == world.pool_id
+
+
 @pytest.mark.parametrize(("path", "body"), [("nothing", None), ("nothing", b"{}")])
 def test_an_unknown_control_is_not_found(world: World, path: str, body: bytes | None) -> None:
     with pytest.raises(HTTPError) as caught:
