@@ -246,6 +246,10 @@ class ProfileSignIn:
             "user": dict(named),
         }
 
+    def user_id(self) -> str | None:
+        """Return the identity ID, or without an identity pool what STS calls the user."""
+        return self._fetcher.credentials().user_id
+
     def is_current(self) -> bool:
         """Return whether no sign-out happened since."""
         return current_epoch(self._store, self._settings.scope) == self._sign_out_epoch

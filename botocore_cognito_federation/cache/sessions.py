@@ -261,8 +261,9 @@ class Record:
         sign_in_id: random, new at each sign-in.
         provider: the provider as the application named it, ``user-pool`` and the key of a pool included.
         user: what the application said about the user, or the claims that name one.
-        identity_id: the identity so far; None before the first exchange.
+        identity_id: the identity so far; None before the first exchange, and without an identity pool.
         fixed_identity_id: the identity the application gave; None where Cognito is asked (GetId).
+        subject: without an identity pool, the user as STS names them.
         by_user_pool: whether the federation signed in to its user pool itself.
         username: the user's name in that pool.
     """
@@ -272,6 +273,7 @@ class Record:
     user: Mapping[str, Any] = field(default_factory=dict, repr=False)
     identity_id: str | None = None
     fixed_identity_id: str | None = None
+    subject: str | None = None
     by_user_pool: bool = False
     username: str = ""
 
@@ -308,7 +310,7 @@ class Records:
 
     @property
     def _key(self) -> str:
-        return _record_key(self.settings.identity_pool_id, self.settings.endpoint_url, self.handle)
+        return _record_key(self.settings.place, self.settings.endpoint_url, self.handle)
 
     def read(self) -> Record | None:
         """The current sign-in; None where nobody is signed in, or the document is damaged (damage is a miss)."""
@@ -322,6 +324,7 @@ class Records:
             user=user,
             identity_id=_text(document.get("identity_id")),
             fixed_identity_id=_text(document.get("fixed_identity_id")),
+            subject=_text(document.get("subject")),
             by_user_pool=document.get("by_user_pool") is True,
             username=_text(document.get("username")) or "",
         )
@@ -342,6 +345,7 @@ class Records:
                 "user": dict(record.user),
                 "identity_id": record.identity_id,
                 "fixed_identity_id": record.fixed_identity_id,
+                "subject": record.subject,
                 "by_user_pool": record.by_user_pool,
                 "username": record.username,
             },

@@ -178,6 +178,20 @@ class LoginVerifier:
     def signature_verifies(self, issuer: str, parsed: ParsedJwt) -> bool:
         return self._keys.verifies(issuer, parsed)
 
+    def opaque_subject(self, key: str, token: str) -> str:
+        """Return, for STS, the user of an access token.
+
+        Raises:
+            Refusal: the provider does not know the token, or it has expired.
+        """
+        with self._lock:
+            known = self._opaque.get((key, token))
+        if known is None:
+            raise refusals.sts_rejected()
+        if known.expires_at is not None and self._clock.now() >= known.expires_at:
+            raise refusals.sts_token_expired(self._clock.now(), known.expires_at)
+        return known.subject
+
     def _verify_opaque(self, key: str, token: str) -> VerifiedLogin:
         with self._lock:
             known = self._opaque.get((key, token))

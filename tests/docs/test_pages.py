@@ -67,16 +67,18 @@ def test_the_readme_lists_every_command() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_every_link_leads_somewhere(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    headings = {
-        re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-")
-        for line in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    }
-    for target in re.findall(r"\]\(([^)]+)\)", text):
-        if target.startswith("#"):
-            assert target[1:] in headings, target
-        elif "://" not in target:
-            assert (page.parent / target).exists(), target
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        name, _, heading = target.partition("#")
+        if "://" not in target:
+            other = page.parent / name if name else page
+            assert other.exists(), target
+            assert not heading or heading in headings_of(other), target
+
+
+def headings_of(page: Path) -> set[str]:
+    """Return the headings of a page, as links name them."""
+    lines = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-") for line in lines}
 
 
 def test_the_exit_codes_are_those_of_the_errors() -> None:
