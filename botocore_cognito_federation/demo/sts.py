@@ -15,7 +15,7 @@ from .moto_account import MotoAccount, RoleFacts
 from .pool_tokens import PoolTokens
 from .records import IssuedCredentials
 from .sessions import Sessions
-from .token_verification import LoginVerifier
+from .token_verification import LoginVerifier, login_key
 from .trust import trusts
 
 OPERATION = "AssumeRoleWithWebIdentity"
@@ -107,10 +107,11 @@ class WebIdentityService:
         return _WebIdentity(subject, audience, pool, pool, context)
 
     def _from_provider(self, issuer: str, parsed: ParsedJwt) -> _WebIdentity:
-        known = self.verifier.provider_of_issuer(issuer)
-        if known is None:
+        key = login_key(issuer)
+        arn = self.account.partition.arn(f"iam::{self.account.account_id}:oidc-provider/{key}")
+        client_ids = self.account.client_ids_of(arn) or self.verifier.clients_of_issuer(issuer)
+        if client_ids is None:
             raise refusals.sts_no_provider(issuer)
-        key, client_ids = known
         if not self.verifier.signature_verifies(issuer, parsed):
             raise refusals.sts_no_key()
         self._check_expiry(parsed)
@@ -122,7 +123,6 @@ class WebIdentityService:
         subject = str(parsed.claims.get("sub") or "")
         if not subject:
             raise refusals.sts_missing_claim("sub")
-        arn = self.account.partition.arn(f"iam::{self.account.account_id}:oidc-provider/{key}")
         context = {f"{key}:aud": [audience], f"{key}:sub": [subject]}
         tagged = parsed.claims.get(_TAGS_CLAIM)
         tags = tagged.get("principal_tags") if isinstance(tagged, dict) else None

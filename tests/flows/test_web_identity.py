@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import botocore.loaders
 import pytest
+from pytest_httpserver import HTTPServer
 
 from botocore_cognito_federation import CognitoFederation, ConfigurationError, FederationRefusedError, NotSignedInError
 from botocore_cognito_federation.cache.base import credentials_key
@@ -18,6 +19,7 @@ from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.login_token import Login, LoginToken
 from tests.home import Home
 from tests.login_tokens.home import caller
+from tests.oidc.fake_provider import FakeProvider, SigningKey
 
 FLOW = "web-identity"
 
@@ -223,6 +225,58 @@ def test_each_refusal_of_sts_names_what_to_create_or_to_change(home: Home) -> No
     assert "STS could not fetch the keys" in refusal(home)
     world.write_token(home.path, **{"https://aws.amazon.com/tags": {"principal_tags": {"team": ["blue"]}}})
     assert "Let its trust policy allow sts:TagSession, because the token has the claim" in refusal(home)
+
+
+@pytest.mark.thorough
+def test_the_commands_in_the_refusals_make_the_token_accepted(home: Home) -> None:
+    """Each command is carried out as an administrator's, and the next refusal names the next thing to do."""
+    world, trusted = home.world, home.world.second_provider
+    iam = boto3.client("iam", region_name=world.region, endpoint_url=world.endpoint_url, **world.admin_credentials)
+    issuer = "http://127.0.0.1:1/nobody"
+    world.write_token(home.path, iss=issuer)
+    assert f"create-open-id-connect-provider --url {issuer} --client-id-list demo-client" in refusal(home)
+    arn = iam.create_open_id_connect_provider(Url=trusted.issuer, ClientIDList=["other"])["OpenIDConnectProviderArn"]
+    home.token.write_text(trusted.issue("bob", audience="new-client"))
+    assert f"--open-id-connect-provider-arn {arn} --client-id new-client" in refusal(home)
+    iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID="new-client")
+    said = refusal(home)
+    assert f"allow {arn} with {trusted.login_key}:aud = new-client, and accept {trusted.login_key}:sub = bob" in said
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Principal": {"Federated": arn},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {
+                "StringEquals": {f"{trusted.login_key}:aud": "new-client", f"{trusted.login_key}:sub": "bob"}
+            },
+        },
+    }
+    role = iam.create_role(RoleName="ForBob", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    assert home.ask(profile(home, "bob", cognito_role_arn=role)).document["AccountId"] == world.account_id
+    iam.delete_role(RoleName="ForBob")
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+
+
+def test_sts_takes_tokens_signed_with_an_elliptic_curve_and_identity_pools_do_not(
+    inside: Home, httpserver: HTTPServer
+) -> None:
+    world, provider = inside.world, FakeProvider(httpserver, SigningKey.ec("k"))
+    key = world.trust_issuer(provider.issuer, ["elliptic"])
+    iam = boto3.client("iam", region_name=world.region, endpoint_url=world.endpoint_url, **world.admin_credentials)
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Federated": f"arn:aws:iam::{world.account_id}:oidc-provider/{key}"},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": {f"{key}:aud": "elliptic"}},
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": trust})
+    role = iam.create_role(RoleName="Elliptic", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    token = provider.key.sign(provider.claims(aud="elliptic"))
+    assert python(world, role_arn=role).federated_sign_in(provider.issuer, token).subject == "user-1"
+    iam.delete_role(RoleName="Elliptic")
+    with pytest.raises(FederationRefusedError, match="signed with ES256, and identity pools take RSA"):
+        CognitoFederation(world.pool_id).federated_sign_in(provider.issuer, token)
 
 
 @pytest.mark.thorough
