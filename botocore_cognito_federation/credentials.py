@@ -29,7 +29,7 @@ class Essential(TypedDict):
 
 @dataclass(frozen=True, repr=False)
 class FederatedCredentials:
-    """AWS credentials that an identity pool issued.
+    """AWS credentials that an identity pool issued, or STS for a login token.
 
     Attributes:
         access_key: the access key ID.
@@ -37,9 +37,10 @@ class FederatedCredentials:
         token: the session token.
         expires_at: when they expire, seconds since the epoch.
         issued_at: when they were obtained, seconds since the epoch.
-        identity_id: the identity that they belong to, ``REGION:GUID``.
+        identity_id: the identity that they belong to, ``REGION:GUID``; None without an identity pool.
         account_id: the AWS account, if it is known.
         authenticated: False only for guests.
+        subject: without an identity pool, the user as STS names them (SubjectFromWebIdentityToken); else None.
     """
 
     access_key: str
@@ -47,19 +48,26 @@ class FederatedCredentials:
     token: str
     expires_at: float
     issued_at: float
-    identity_id: str
+    identity_id: str | None
     account_id: str | None = None
     authenticated: bool = True
+    subject: str | None = None
 
     def __repr__(self) -> str:
         from .messages import shown_time
 
         # Times as people read them, since notebooks show this; and no part of the credentials.
+        whose = f"identity_id={self.identity_id!r}" if self.subject is None else f"subject={self.subject!r}"
         return (
-            f"FederatedCredentials(identity_id={self.identity_id!r}, account_id={self.account_id!r},"
+            f"FederatedCredentials({whose}, account_id={self.account_id!r},"
             f" authenticated={self.authenticated!r}, issued={shown_time(self.issued_at)},"
             f" expires={shown_time(self.expires_at)})"
         )
+
+    @property
+    def user_id(self) -> str:
+        """The user: the identity ID, or without an identity pool what STS calls the user."""
+        return self.identity_id or self.subject or ""
 
     @property
     def expiration(self) -> datetime:
@@ -85,6 +93,7 @@ class FederatedCredentials:
             "identity_id": self.identity_id,
             "account_id": self.account_id,
             "authenticated": self.authenticated,
+            **({} if self.subject is None else {"subject": self.subject}),
         }
 
     @classmethod
@@ -94,19 +103,24 @@ class FederatedCredentials:
         Args:
             document: the object, as `document` made it.
         """
-        texts = [document.get(name) for name in ("access_key", "secret_key", "token", "identity_id")]
+        texts = [document.get(name) for name in ("access_key", "secret_key", "token")]
+        identity_id, subject = document.get("identity_id"), document.get("subject")
         times = [document.get(name) for name in ("expires_at", "issued_at")]
         account, authenticated = document.get("account_id"), document.get("authenticated")
-        if not all(isinstance(text, str) and text for text in texts):
+        if not all(isinstance(text, str) and text for text in (*texts, identity_id or subject)):
+            return None
+        if not isinstance(identity_id, str | None) or not isinstance(subject, str | None):
             return None
         if not all(isinstance(time, int | float) and not isinstance(time, bool) for time in times):
             return None
         if not isinstance(account, str | None) or not isinstance(authenticated, bool):
             return None
-        access_key, secret_key, token, identity_id = (str(text) for text in texts)
+        access_key, secret_key, token = (str(text) for text in texts)
         try:
             expires_at, issued_at = (float(time) for time in times if time is not None)
-            found = cls(access_key, secret_key, token, expires_at, issued_at, identity_id, account, authenticated)
+            found = cls(
+                access_key, secret_key, token, expires_at, issued_at, identity_id, account, authenticated, subject
+            )
             # JSON may hold numbers that are not a time: Infinity, or more digits than a float has.
             return found if found.expiration and isfinite(issued_at) else None
         except (OverflowError, ValueError, OSError):

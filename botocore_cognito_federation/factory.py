@@ -255,8 +255,8 @@ class Linking:
         Raises:
             CognitoFederationError: either login cannot be had, or Cognito refuses; nothing is marked then.
         """
-        other = self.links.login_of(name)
         own, identity_id = self._own()
+        other = self.links.login_of(name)
         return other.key, self.links.link(own, identity_id, other, self.pool)
 
     def unlink(self, name: str) -> str:
@@ -271,10 +271,11 @@ class Linking:
         return key
 
     def _own(self) -> tuple[Login, str]:
+        self.pool.pool_id()
         login = self.federation.login()
         if login is None:
             raise ConfigurationError("Guests have no login to link another to", remedy="Set cognito_provider")
-        return login, self.federation.credentials().identity_id
+        return login, self.federation.credentials().user_id
 
 
 def store_for(settings: Settings, environ: Mapping[str, str]) -> Store:

@@ -289,7 +289,7 @@ class CredentialFetcher:
             login = self._newer_login(login, refused)
             exchanged = self._exchange(entry, login)
         credentials = exchanged.credentials
-        logger.debug("Exchanged for credentials of %s until %s", credentials.identity_id, credentials.expiration)
+        logger.debug("Exchanged for credentials of %s until %s", credentials.user_id, credentials.expiration)
         if not is_usable(credentials, self.clock.now()):
             raise TemporaryError(_expired_on_arrival(exchanged), remedy=SET_CLOCK)
         if self.cache.put(entry, credentials, login, sign_out_epoch):
@@ -307,6 +307,8 @@ class CredentialFetcher:
         return credentials
 
     def _exchange(self, entry: Entry, login: Login | None) -> Exchanged:
+        if self.settings.identity_pool_id is None:
+            return self.pool.exchange(None, login)
         fixed = fixed_identity(self.settings, login)
         if fixed is not None:
             return self.pool.exchange(fixed, login)
@@ -325,7 +327,7 @@ class CredentialFetcher:
 
     def _adopted(self, entry: Entry, asked_for: str, exchanged: Exchanged, *, before: str | None = None) -> Exchanged:
         """Cognito may answer another identity than the one asked for, after a merge; the answer counts from then on."""
-        answered, before = exchanged.credentials.identity_id, before or asked_for
+        answered, before = exchanged.credentials.user_id, before or asked_for
         if answered != asked_for:
             self.cache.put_identity_id(entry, answered)
         if answered != before:

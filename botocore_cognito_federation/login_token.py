@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 #: Longest token that fits a `Logins` value (cognito-identity, IdentityProviderToken).
 MOST_CHARACTERS = 50_000
 
+#: The signatures that identity pools take, with their hashes (Cognito Developer Guide, "OIDC providers").
+POOL_ALGORITHMS: Mapping[str, str] = {"RS256": "sha256", "RS384": "sha384", "RS512": "sha512"}
+#: Those that STS takes without an identity pool (STS, AssumeRoleWithWebIdentity).
+ROLE_ALGORITHMS: Mapping[str, str] = {**POOL_ALGORITHMS, "ES256": "sha256", "ES384": "sha384", "ES512": "sha512"}
+
 #: A timestamp above this is in milliseconds: as seconds it would lie in the year 5138.
 _MILLISECONDS_FROM = 100_000_000_000
 

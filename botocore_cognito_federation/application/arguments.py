@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
 from .. import identity_providers
 from ..config import further_role
-from ..config.keys import KEYS, BadValue, check_roles
+from ..config.keys import KEYS, BadValue, check_roles, is_without_pool
+from ..config.loader import region_in
 from ..config.settings import Origin, Settings
 from ..errors import ConfigurationError, TokenRefreshError
 from ..identity_providers import IdentityProvider
@@ -47,7 +50,7 @@ _OF_OBJECTS: Mapping[str, tuple[type, Callable[[Any], object]]] = {
 Option: TypeAlias = "str | int | Mapping[str, Any] | Iterable[str] | None"
 
 
-def base_settings(identity_pool_id: str, *, region_name: str | None, **options: Option) -> Settings:
+def base_settings(identity_pool_id: str | None, *, region_name: str | None, **options: Option) -> Settings:
     """Return the settings that all sign-ins of one federation share.
 
     Raises:
@@ -55,15 +58,22 @@ def base_settings(identity_pool_id: str, *, region_name: str | None, **options: 
     """
     window = options.pop("refresh_window", None)
     values = {name: _option(name, value) for name, value in options.items() if value is not None}
+    if identity_pool_id is not None:
+        values["identity_pool_id"] = checked("identity_pool_id", identity_pool_id)
+    elif not is_without_pool(values.get("flow")):
+        raise ConfigurationError(
+            "identity_pool_id is None", remedy="Pass REGION:GUID, or flow='web-identity' and role_arn for none"
+        )
     check_roles(values, {name: Origin("argument", name) for name in values})
-    pool = checked("identity_pool_id", identity_pool_id)
-    return Settings(
-        identity_pool_id=pool,
-        region_name=region_name or pool.partition(":")[0],
+    settings = Settings(
+        identity_pool_id=values.pop("identity_pool_id", None),
         refresh_window=None if window is None else checked("refresh_window", str(window)),
         endpoint=values.get("endpoint_url"),
         **values,
     )
+    if region_name is None and identity_pool_id is None:
+        region_name = region_in(os.environ)[0]
+    return replace(settings, region_name=region_name or settings.pool_region)
 
 
 def _option(name: str, value: Option) -> Any:
@@ -141,6 +151,23 @@ def login_token(
             remedy="Pass the provider's ID token; access tokens are for 'facebook' and 'amazon'",
         )
     return checked_token
+
+
+def check_without_pool(settings: Settings, provider: IdentityProvider, identity_id: str | None) -> None:
+    """Refuse a sign-in that needs an identity pool where there is none.
+
+    Raises:
+        ConfigurationError: STS takes no such login, or an identity was named.
+    """
+    if settings.identity_pool_id is not None:
+        return
+    if provider.kind not in ("oidc", "oauth2"):
+        raise ConfigurationError(
+            f"Without an identity pool STS takes no login of {provider.name}",
+            remedy="Pass identity_pool_id, and leave out flow",
+        )
+    if identity_id is not None:
+        raise ConfigurationError("Without an identity pool there are no identities", remedy="Leave out identity_id")
 
 
 def user_mapping(user: Mapping[str, Any] | None, token: LoginToken | None) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from .arguments import (
     RefreshHandler,
     RefreshHandlers,
     base_settings,
+    check_without_pool,
     login_token,
     resolved_provider,
     user_mapping,
@@ -50,15 +51,16 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
     Threads may share it. An application with many users at once makes one for each, with ``cache="memory"``.
 
     Args:
-        identity_pool_id: ``REGION:GUID``.
-        region_name: the region of the sessions it makes; by default the pool's.
+        identity_pool_id: ``REGION:GUID``; None with ``flow="web-identity"``.
+        region_name: the region of the sessions it makes; by default the pool's, and without one that of the variables.
         refresh_handlers: provider -> function that returns a new login token; see `refresh_handlers`.
         user_pool: the user pool for `sign_in`.
         cache: ``memory`` (default); ``file`` or ``keyring`` store the sign-in and its credentials for later processes
             of this user of the machine. `RedisCache`, `PostgresCache` and `DynamoDBCache` store
             them for other hosts too.
-        role_arn: the role to request from the pool (CustomRoleArn); with ``flow="basic"`` the role to assume.
-        flow: ``enhanced`` or ``basic`` (GetOpenIdToken and AssumeRoleWithWebIdentity).
+        role_arn: the role to request from the pool (CustomRoleArn); with the other flows the role to assume.
+        flow: ``enhanced``, ``basic`` (GetOpenIdToken and AssumeRoleWithWebIdentity), or ``web-identity``
+            (AssumeRoleWithWebIdentity with the login token, without an identity pool).
         account_id: the AWS account of the pool.
         endpoint_url: the endpoint of cognito-identity, if it is not AWS's.
         assume_role_arn: a further role, assumed with the pool's credentials; the arguments below are for its session.
@@ -69,8 +71,8 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         assume_role_policy_arns: ARNs of managed session policies.
         assume_role_tags: session tags by their names.
         assume_role_source_identity: the source identity, which later roles in a chain have too.
-        duration_seconds: the lifetime of the credentials in the basic flow, in seconds.
-        role_session_name: the name of the role session in the basic flow.
+        duration_seconds: the lifetime of the credentials in seconds, 900 to 43200; not with ``enhanced``.
+        role_session_name: the name of the role session; not with ``enhanced``.
         refresh_window: the remaining seconds below which credentials are renewed.
         clock: the clock; by default the real one.
 
@@ -80,7 +82,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
 
     def __init__(
         self,
-        identity_pool_id: str,
+        identity_pool_id: str | None,
         *,
         region_name: str | None = None,
         refresh_handlers: Mapping[str, RefreshHandler] | None = None,
@@ -159,7 +161,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         return ProfileFederation(profile)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._settings.identity_pool_id!r})"
+        return f"{type(self).__name__}({self._settings.place!r})"
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         raise TypeError(
@@ -226,6 +228,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         with self._telling_of_failure(provider):
             self._refuse_over_user_pool()
             resolved = resolved_provider(provider)
+            check_without_pool(self._settings, resolved, identity_id)
             now = self._clock.now()
             checked = login_token(resolved, token, expires_at=expires_at, identity_id=identity_id, now=now)
             record = Record(
@@ -416,9 +419,8 @@ class ProfileFederation(CognitoFederation):
         from ..config.profiles import load_settings
 
         settings = load_settings(profile)
-        super().__init__(settings.identity_pool_id, region_name=settings.region_name)
-        self._settings = replace(settings, region_name=settings.region_name or settings.pool_region)
-        self._store = store_for(settings, os.environ)
+        own = replace(settings, region_name=settings.region_name or settings.pool_region)
+        self._use(own, RefreshHandlers(None), None, store_for(settings, os.environ), system_clock())
         self._profile_settings = settings
         self._made: CredentialFetcher | None = None
 

@@ -83,7 +83,7 @@ def shared_clients(settings: Settings, environ: Mapping[str, str]) -> Clients:
 
 @lru_cache(maxsize=_MOST_SHARED)
 def _shared(
-    pool: str, region_name: str | None, endpoint_url: str | None, variables: tuple[tuple[str, str | None], ...]
+    pool: str | None, region_name: str | None, endpoint_url: str | None, variables: tuple[tuple[str, str | None], ...]
 ) -> Clients:
     settings = Settings(pool, region_name=region_name, endpoint_url=endpoint_url)
     return Clients(settings, session_of_shared_models)
@@ -113,6 +113,8 @@ class CurrentSignIn(Protocol):
     def login_of(self, provider: IdentityProvider, token: LoginToken) -> Login: ...
 
     def info(self) -> Mapping[str, Any]: ...
+
+    def user_id(self) -> str | None: ...
 
     def is_current(self) -> bool: ...
 
@@ -256,7 +258,7 @@ class SignIn:
                 raise
             # The refresh handler moved a developer's user to another identity, for which nothing is cached.
             served = self._fetcher.fetch()
-            changed = served.credentials.identity_id
+            changed = served.credentials.user_id
             self.emit(Event("identity-changed", identity_id=changed, previous_identity_id=before))
         self.note_identity(served.credentials)
         return served
@@ -270,9 +272,9 @@ class SignIn:
 
     def note_identity(self, credentials: FederatedCredentials) -> None:
         """Store the identity in Cognito's answer, for callers that make no call."""
-        if credentials.identity_id == self.record.identity_id:
+        if (credentials.identity_id, credentials.subject) == (self.record.identity_id, self.record.subject):
             return
-        self.record = replace(self.record, identity_id=credentials.identity_id)
+        self.record = replace(self.record, identity_id=credentials.identity_id, subject=credentials.subject)
         if self._source is not None:
             self._source.identity_id = credentials.identity_id
         records = self._around.records
@@ -323,6 +325,10 @@ class SignIn:
             "identity_id": self.record.identity_id or self.record.fixed_identity_id,
             "user": deepcopy(dict(self.record.user)),
         }
+
+    def user_id(self) -> str | None:
+        """Return the identity ID, or without an identity pool what STS calls the user; None before the first answer."""
+        return self.record.identity_id or self.record.fixed_identity_id or self.record.subject
 
     @property
     def is_guest(self) -> bool:

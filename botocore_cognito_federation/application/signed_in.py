@@ -47,12 +47,12 @@ def link(sign_in: CurrentSignIn, identity_id: str, provider: IdentityProvider, t
         )
     other = sign_in.login_of(provider, token)
     if sign_in.is_guest:
-        return sign_in.pool.exchange(identity_id, other).credentials.identity_id
+        return sign_in.pool.exchange(identity_id, other).credentials.user_id
     own = sign_in.login()
     if own.key == other.key:
         raise ConfigurationError(f"{own.key} is the provider of this sign-in", remedy="Link another provider")
     together = replace(own, linked=(LinkedLogin(other.key, other.token.subject, other.token),))
-    return sign_in.pool.exchange(identity_id, together).credentials.identity_id
+    return sign_in.pool.exchange(identity_id, together).credentials.user_id
 
 
 def unlink(sign_in: CurrentSignIn, identity_id: str, provider: IdentityProvider) -> None:
@@ -326,7 +326,9 @@ class SignedIn(ClearsFrames, ABC):
         return self._fetch().credentials
 
     def current_authenticated_user(self) -> dict[str, Any]:
-        """Return the known facts about the user, with ``id`` (the identity ID), ``provider`` and ``token``; no network.
+        """Return the known facts about the user, with ``id``, ``provider`` and ``token``; no network.
+
+        The ``id`` is the identity ID, or without an identity pool what STS calls the user (the ``sub`` of the token).
 
         Raises:
             NotSignedInError: the user is not signed in, or is a guest.
@@ -335,7 +337,7 @@ class SignedIn(ClearsFrames, ABC):
         if sign_in.is_guest:
             raise NotSignedInError("A guest is not an authenticated user", remedy=self._how_to_sign_in)
         info = sign_in.info()
-        return {**info["user"], "id": info["identity_id"], "provider": info["provider"], "token": info["token"]}
+        return {**info["user"], "id": sign_in.user_id(), "provider": info["provider"], "token": info["token"]}
 
     def federated_info(self) -> dict[str, Any]:
         """Return the cached login token: ``provider``, ``token``, ``expires_at`` (seconds), ``identity_id``, ``user``.
@@ -369,7 +371,8 @@ class SignedIn(ClearsFrames, ABC):
         sign_in = self._current()
         resolved = resolved_provider(provider)
         checked = login_token(resolved, token, expires_at=expires_at, identity_id=None, now=self._clock.now())
-        own = self.current_credentials().identity_id
+        sign_in.pool.pool_id()
+        own = self.current_credentials().user_id
         identity_id = link(sign_in, own, resolved, checked)
         if sign_in.is_guest:
             sign_in = self._guest_becomes(provider, token, expires_at)
@@ -392,7 +395,9 @@ class SignedIn(ClearsFrames, ABC):
             NotSignedInError: the user is not signed in.
             FederationRefusedError: Cognito refused.
         """
-        unlink(self._current(), self.current_credentials().identity_id, resolved_provider(provider))
+        sign_in = self._current()
+        sign_in.pool.pool_id()
+        unlink(sign_in, self.current_credentials().user_id, resolved_provider(provider))
 
     def sign_out(self, revoke: bool = True) -> None:
         """Delete token and credentials, and revoke what can be revoked; wins over a renewal in progress.

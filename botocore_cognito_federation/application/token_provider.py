@@ -47,8 +47,9 @@ class Record:
         sign_in_id: random, new at each sign-in.
         provider: the provider as the application named it, ``user-pool`` and the key of a pool included.
         user: what the application said about the user, or the claims that name one.
-        identity_id: the identity so far; None before the first exchange.
+        identity_id: the identity so far; None before the first exchange, and without an identity pool.
         fixed_identity_id: the identity the application gave; None where Cognito is asked (GetId).
+        subject: without an identity pool, the user as STS names them.
         by_user_pool: whether the federation signed in to its user pool itself.
         username: the user's name in that pool.
     """
@@ -58,6 +59,7 @@ class Record:
     user: Mapping[str, Any] = field(default_factory=dict, repr=False)
     identity_id: str | None = None
     fixed_identity_id: str | None = None
+    subject: str | None = None
     by_user_pool: bool = False
     username: str = ""
 
@@ -78,6 +80,10 @@ def is_of_one_sign_in(scope: str) -> bool:
     return _SCOPE.fullmatch(scope) is not None
 
 
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
 @dataclass(eq=False, repr=False)
 class Records:
     """The current sign-in of an application at one pool, in a store.
@@ -94,7 +100,7 @@ class Records:
 
     @property
     def _key(self) -> str:
-        return _record_key(self.settings.identity_pool_id, self.settings.endpoint_url, self.handle)
+        return _record_key(self.settings.place, self.settings.endpoint_url, self.handle)
 
     def read(self) -> Record | None:
         """The current sign-in; None where nobody is signed in, or the document is damaged (damage is a miss)."""
@@ -102,15 +108,15 @@ class Records:
         sign_in_id, provider, user = (document.get(name) for name in ("sign_in_id", "provider", "user"))
         if not isinstance(sign_in_id, str) or not isinstance(provider, str) or not isinstance(user, dict):
             return None
-        identity_id, fixed, username = (document.get(name) for name in ("identity_id", "fixed_identity_id", "username"))
         return Record(
             sign_in_id=sign_in_id,
             provider=provider,
             user=user,
-            identity_id=identity_id if isinstance(identity_id, str) and identity_id else None,
-            fixed_identity_id=fixed if isinstance(fixed, str) and fixed else None,
+            identity_id=_text(document.get("identity_id")),
+            fixed_identity_id=_text(document.get("fixed_identity_id")),
+            subject=_text(document.get("subject")),
             by_user_pool=document.get("by_user_pool") is True,
-            username=username if isinstance(username, str) else "",
+            username=_text(document.get("username")) or "",
         )
 
     def write(self, record: Record) -> None:
@@ -129,6 +135,7 @@ class Records:
                 "user": dict(record.user),
                 "identity_id": record.identity_id,
                 "fixed_identity_id": record.fixed_identity_id,
+                "subject": record.subject,
                 "by_user_pool": record.by_user_pool,
                 "username": record.username,
             },
@@ -353,6 +360,10 @@ class ProfileSignIn:
             "identity_id": self._fetcher.credentials().identity_id,
             "user": dict(named),
         }
+
+    def user_id(self) -> str | None:
+        """Return the identity ID, or without an identity pool what STS calls the user."""
+        return self._fetcher.credentials().user_id
 
     def is_current(self) -> bool:
         """Return whether no sign-out happened since."""

@@ -40,7 +40,7 @@ class FederatedUsers:
             s3.list_buckets()
 
     Args:
-        identity_pool_id: ``REGION:GUID``.
+        identity_pool_id: ``REGION:GUID``; None with ``flow="web-identity"``.
         cache: see `CognitoFederation`; with ``memory`` all users are those of this object.
         refresh_handlers: see `CognitoFederation`.
         user_pool: see `CognitoFederation`.
@@ -52,7 +52,7 @@ class FederatedUsers:
 
     def __init__(
         self,
-        identity_pool_id: str,
+        identity_pool_id: str | None,
         *,
         cache: str | SharedStore = "memory",
         refresh_handlers: Mapping[str, RefreshHandler] | None = None,
@@ -62,13 +62,13 @@ class FederatedUsers:
         self._model = _User(
             identity_pool_id, cache=cache, refresh_handlers=refresh_handlers, user_pool=user_pool, **options
         )
-        place = f"{identity_pool_id} {self._model._settings.endpoint_url or ''}"
+        place = f"{self._model._settings.place} {self._model._settings.endpoint_url or ''}"
         self._mark = hashlib.sha256(place.encode()).hexdigest()[:8]
         self._users: WeakValueDictionary[str, _User] = WeakValueDictionary()
         self._turns = ForkSafeLock()
 
     def __repr__(self) -> str:
-        return f"FederatedUsers({self._model._settings.identity_pool_id!r})"
+        return f"FederatedUsers({self._model._settings.place!r})"
 
     def federation(self) -> CognitoFederation:
         """Return a federation for one more user, who has still to be signed in."""

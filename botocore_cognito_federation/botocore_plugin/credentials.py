@@ -250,16 +250,17 @@ class DeferredConfiguration:
         if not self._is_of_this_epoch():
             return None
         access_key, secret_key, token, account_id, expiration = _parts(self._answer)
-        identity_id = self._answer.who.partition(FIELD)[2]
+        user_id, has_pool = self._answer.who.partition(FIELD)[2], self.settings().identity_pool_id is not None
         return FederatedCredentials(
             access_key,
             secret_key,
             token,
             expiration.timestamp(),
             self._answer.issued,
-            identity_id,
+            user_id if has_pool else None,
             account_id,
             not self.settings().is_guest,
+            None if has_pool else user_id,
         )
 
 

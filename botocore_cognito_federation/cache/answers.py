@@ -77,7 +77,7 @@ class AnswerWriter:
             "credentials",
             0,
             process_text(result),
-            FIELD.join((result.who, credentials.identity_id)),
+            FIELD.join((result.who, credentials.user_id)),
         )
         if not still_bound(state):
             with StorageErrorsIgnored():

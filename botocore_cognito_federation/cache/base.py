@@ -167,7 +167,7 @@ def identity_key(settings: Settings, login: Login | None) -> str:
 
 def credentials_key(settings: Settings, login: Login | None) -> str:
     """Return the key of credentials: the identity, and everything that affects what the pool or STS issues for it."""
-    asks_sts = settings.flow == "basic" or settings.assume_role_arn is not None
+    asks_sts = settings.flow != "enhanced" or settings.assume_role_arn is not None
     return cache_key(
         {
             "what": "credentials",
@@ -181,8 +181,22 @@ def credentials_key(settings: Settings, login: Login | None) -> str:
             "sts": settings.sts_endpoint if asks_sts else None,
             "assumed in": settings.region_name if settings.assume_role_arn else None,
             **_further_role(settings),
+            **_client(settings, login),
         }
     )
+
+
+def _client(settings: Settings, login: Login | None) -> dict[str, object]:
+    """The client that a login token was issued to: a role's trust policy may accept one client and not another.
+
+    An identity pool gives a user of any client the same identity and so the same credentials.
+    """
+    if settings.identity_pool_id is not None or login is None:
+        return {}
+    claims = login.token.claims
+    audience = claims.get("aud")
+    named = sorted(map(str, audience)) if isinstance(audience, list) else audience
+    return {"client": settings.client_id if named is None else named, "authorized": claims.get("azp")}
 
 
 def _further_role(settings: Settings) -> dict[str, object]:

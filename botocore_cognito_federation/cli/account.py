@@ -316,13 +316,13 @@ def identity_of(settings: Settings, chained: str | None = None) -> dict[str, str
         client.get_caller_identity,
         arguments={},
         needs=("Account", "Arn", "UserId"),
-        facts=lambda: CallContext(pool=settings.identity_pool_id, profile=settings.profile or "default"),
+        facts=lambda: CallContext(pool=settings.identity_pool_id or "", profile=settings.profile or "default"),
         clock=system_clock(),
     )
     session = Sessions(settings, store).read()
     return {
         "who": session.who if session else None,
-        "subject": session.subject if session else None,
+        "subject": session.subject if session else credentials.subject,
         "identity_id": credentials.identity_id,
         "account": answer.body["Account"],
         "arn": answer.body["Arn"],

@@ -65,6 +65,7 @@ def credentials_of(store: Store, scope: str | None) -> list[dict[str, Any]]:
             "who": document.get("who"),
             "role_arn": document.get("role"),
             "identity_id": document.get("identity_id"),
+            "subject": document.get("subject"),
             "expires_at": document.get("expires_at"),
             "seconds_left": max(0, round(float(document.get("expires_at", 0)) - now)),
         }
@@ -196,7 +197,7 @@ def say(found: Overview, settings: Settings | None, *, can_store: bool) -> None:
     for entry in found.sign_ins:
         print_line(f"  {sign_in_line(entry, naming_scope=settings is None)}")
     for entry in found.living:
-        who = entry["who"] or entry["identity_id"]
+        who = entry["who"] or entry["identity_id"] or entry["subject"]
         role = f" as {entry['role_arn'].rpartition('/')[2]}" if isinstance(entry["role_arn"], str) else ""
         print_line(f"  AWS credentials for {who} ({entry['provider']}){role}, {span(entry['seconds_left'])} left")
     if found.needs_sign_in:
@@ -264,7 +265,7 @@ def status_command(profile: str | None, session: str | None, as_json: bool, ever
         return 0
     if settings:
         shown = f"session {session}" if session else shown_profile(query.profile, settings)
-        print_line(f"{shown}, identity pool {settings.identity_pool_id}")
+        print_line(f"{shown}, {settings.issued_by}")
     say(found, settings, can_store=why is None)
     return 0
 
@@ -314,8 +315,9 @@ def described(settings: Settings) -> list[tuple[str, str, str]]:
     rows.append(("Logins key", login_key or "from the token's iss", _origin(settings, "login_key")))
     if settings.region_name:
         rows.append(("region", settings.region_name, _place_of_region(settings)))
-    endpoint = shown_url(settings.endpoint) if settings.endpoint else f"AWS, {settings.pool_region}"
-    rows.append(("Cognito endpoint", endpoint, _origin(settings, "endpoint_url", "endpoint")))
+    service, url = ("Cognito", settings.endpoint) if settings.identity_pool_id else ("STS", settings.sts_endpoint)
+    endpoint = shown_url(url) if url else f"AWS, {settings.pool_region}"
+    rows.append((f"{service} endpoint", endpoint, _origin(settings, "endpoint_url", "endpoint")))
     return rows
 
 
@@ -325,7 +327,9 @@ def _origin(settings: Settings, *names: str) -> str:
 
 
 def _place_of_region(settings: Settings) -> str:
-    """The file that has the profile's region: botocore prefers the credentials file's."""
+    """The file that has the profile's region: botocore prefers the credentials file's. Or the variable that has it."""
+    if "region" in settings.origins:
+        return str(settings.origins["region"])
     files, profile = Files.of(os.environ), settings.profile or "default"
     if "region" in known_sections(files.credentials).get(profile, {}):
         return f"[{profile}] in {files.credentials}"
@@ -459,17 +463,20 @@ def list_entries(as_json: bool) -> None:
             continue
         left = kept.expires_at - time.time()
         until = f"{span(left)} left" if left > 0 else "expired"
-        who = document.get("who") or kept.identity_id
+        who = document.get("who") or kept.user_id
         print_line(f"{key[:12]}  {document.get('scope')}  {document.get('provider')}  {who}  {until}")
 
 
 def _forget_shared(store: Store, settings: Settings) -> int:
     """Warn of credentials cached for another profile with the same pool and provider, which this one would get too."""
     key = settings.provider.login_key if settings.provider else None
+    role = None if settings.identity_pool_id else settings.assume_role_arn or settings.role_arn
     shared = [
         entry
         for entry, document in store.documents(CREDENTIALS)
-        if document.get("pool") == settings.identity_pool_id and key in (None, document.get("provider"))
+        if document.get("pool") == settings.identity_pool_id
+        and key in (None, document.get("provider"))
+        and role in (None, document.get("role"))
     ]
     for entry in shared:
         store.delete(CREDENTIALS, entry)

@@ -18,9 +18,11 @@ from ..cache import STORES
 from ..errors import ConfigurationError
 from ..identity_providers import TOKEN_TYPES, is_developer
 from . import further_role
-from .settings import Origin
+from .settings import DEFAULT, Origin
 
 PREFIX = "cognito_"
+#: The value of ``cognito_flow`` by which STS is asked for the role directly, and no identity pool.
+WITHOUT_POOL = "web-identity"
 #: How the header of a session begins.
 SESSION_SECTION = "cognito-session "
 VARIABLE_PREFIX = "COGNITO_FEDERATION_"
@@ -261,7 +263,7 @@ _ROLE_ARN = _pattern(
 _SESSION_NAME = _pattern(r"[\w+=,.@-]+", "2 to 64 letters, digits and +=,.@-_", 2, 64)
 _VARIABLE_NAME = _pattern(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable", 1, 256)
 _ACCOUNT = _pattern(r"[0-9]{12}", "an AWS account number of 12 digits", 12, 12, lambda value: value.replace("-", ""))
-_FLOWS = {"enhanced": "enhanced", "basic": "basic", "classic": "basic"}
+_FLOWS = {"enhanced": "enhanced", "basic": "basic", "classic": "basic", "web-identity": "web-identity"}
 _GRANTS = {name: name for name in ("auto", "auth-code", "device-code", "remote", "srp")}
 _CACHES = {name: name for name in STORES}
 _AUTO_LOGIN = {name: name for name in ("never", "tty", "always")}
@@ -375,12 +377,24 @@ def has_our_keys(section: Mapping[str, Any]) -> bool:
     return any(name.startswith(PREFIX) for name in section)
 
 
+def is_without_pool(flow: object) -> bool:
+    """Whether the value of ``cognito_flow`` is the flow that needs no identity pool."""
+    return isinstance(flow, str) and flow.strip().lower() == WITHOUT_POOL
+
+
 #: Entries of a Logins map, less the own one (GetId).
 _MOST_LINKED = 9
-#: Options of the basic flow's role, and why the enhanced flow has none.
-_BASIC_ONLY = {
+#: Options of the role that STS is asked for, and why the enhanced flow has none.
+_OF_STS_ONLY = {
     "duration_seconds": "enhanced credentials are valid for one hour",
     "role_session_name": "Cognito names the sessions of the enhanced flow itself",
+}
+#: Keys about an identity pool, and why the flow without one has no use for them.
+_OF_POOL_ONLY = {
+    "identity_pool_id": "web-identity asks STS, and no identity pool",
+    "identity_id": "without an identity pool there are no identities",
+    "logins": "only an identity pool links logins",
+    "endpoint_url": "it is the endpoint of identity pools; that of STS is set by AWS_ENDPOINT_URL_STS",
 }
 #: What proves a confidential client to its provider.
 _CLIENT_PROOFS = (
@@ -453,19 +467,33 @@ def check_roles(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
     """
     for name in further_role.OPTIONS:
         _needs(read, origins, name, "assume_role_arn")
-    basic = read.get("flow") == "basic"
-    if basic:
+    flow = read.get("flow", "enhanced")
+    if flow != "enhanced":
         _needs(read, origins, "flow", "role_arn")
         if str(read.get("provider", "")).lower() == "saml":
             raise _contradiction(("flow", "provider"), origins, "SAML works in the enhanced flow only")
+        if flow == WITHOUT_POOL:
+            _without_pool(read, origins)
         return
-    for name, why in _BASIC_ONLY.items():
+    for name, why in _OF_STS_ONLY.items():
         if name in read:
-            raise _basic_only(name, why, origins[name], further="assume_role_arn" in read)
+            raise _of_sts_only(name, why, origins[name], further="assume_role_arn" in read)
 
 
-def _basic_only(name: str, why: str, origin: Origin, *, further: bool) -> ConfigurationError:
-    what, removed = f"{_at(name, {name: origin})} goes only with the basic flow; {why}", origin.removed(PREFIX + name)
+def _without_pool(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
+    for name, why in _OF_POOL_ONLY.items():
+        if name in read:
+            raise _contradiction(("flow", name), origins, why)
+    provider = str(read.get("provider", "")).lower()
+    if provider in ("guest", "twitter") or is_developer(provider):
+        raise _contradiction(("flow", "provider"), origins, f"STS takes no login of {provider}")
+
+
+def _of_sts_only(name: str, why: str, origin: Origin, *, further: bool) -> ConfigurationError:
+    what, removed = (
+        f"{_at(name, {name: origin})} goes only with the flows basic and web-identity; {why}",
+        origin.removed(PREFIX + name),
+    )
     prefix = "" if origin.layer == "argument" else PREFIX
     if further:
         return ConfigurationError(what, remedy=f"For the further role give {prefix}assume_role_{_bare_name(name)}")
@@ -474,7 +502,7 @@ def _basic_only(name: str, why: str, origin: Origin, *, further: bool) -> Config
 
 
 def _bare_name(name: str) -> str:
-    """The name of an option of the basic flow's role, as the same option of the further role ends."""
+    """The name of an option of the first role, as the same option of the further role ends."""
     return name.removeprefix("role_")
 
 
@@ -583,6 +611,6 @@ def _provider_and_source(read: Mapping[str, Any], origins: Mapping[str, Origin])
     if not provider and source is None and not any(name in read for name in ("issuer", "login_key", "user_pool_id")):
         raise ConfigurationError(
             "The configuration names neither an identity provider nor a token source",
-            remedy=origins["identity_pool_id"].added("cognito_provider", "PROVIDER")
+            remedy=origins.get("identity_pool_id", origins.get("flow", DEFAULT)).added("cognito_provider", "PROVIDER")
             + ", or a token source such as cognito_token_file",
         )

@@ -24,6 +24,7 @@ from .keys import (
     VARIABLE_PREFIX,
     check_together,
     has_our_keys,
+    is_without_pool,
     read_value,
 )
 from .lines import parse_error
@@ -97,7 +98,7 @@ def settings_of_config(
     sts = configured_endpoint(full_config, section, variables, service="sts")
     if cognito is not None and settings.endpoint_url is None:
         check_endpoint(cognito)
-    if sts is not None and (settings.flow == "basic" or settings.assume_role_arn is not None):
+    if sts is not None and (settings.flow != "enhanced" or settings.assume_role_arn is not None):
         check_endpoint(sts)
     if settings.endpoint_url is None and cognito is not None:
         settings = replace(settings, origins={**settings.origins, "endpoint": Origin("botocore", cognito.origin)})
@@ -182,11 +183,15 @@ def is_ours(layers: Layers) -> bool:
     """Whether this configuration asks for Cognito federation at all.
 
     True as soon as the profile has one key of ours, right or wrong: from then on every failure raises (invariant 15).
-    Without profile keys only ``COGNITO_FEDERATION_IDENTITY_POOL_ID`` makes a configuration ours.
+    Without profile keys only ``COGNITO_FEDERATION_IDENTITY_POOL_ID`` makes a configuration ours, or the flow that needs
+    none in ``COGNITO_FEDERATION_FLOW``.
     """
     if has_our_keys(layers.profile_section):
         return True
-    return bool(layers.environ.get(KEYS["identity_pool_id"].variable))
+    variables = layers.environ
+    return bool(variables.get(KEYS["identity_pool_id"].variable)) or is_without_pool(
+        variables.get(KEYS["flow"].variable)
+    )
 
 
 def resolve(layers: Layers) -> Settings:
@@ -197,7 +202,7 @@ def resolve(layers: Layers) -> Settings:
             session or a missing required key.
     """
     values = _collect(layers)
-    if "identity_pool_id" not in values:
+    if "identity_pool_id" not in values and not ("flow" in values and is_without_pool(values["flow"].text)):
         raise no_pool(_subject(layers), values, _origin_of_profile(layers))
     if any("\n" in value.text for value in values.values()):
         refuse_continued_lines(values, layers.config_file)
@@ -207,14 +212,18 @@ def resolve(layers: Layers) -> Settings:
     provider = _provider(read, origins)
     known = {spec.name for spec in fields(Settings)}
     plain = {name: value for name, value in read.items() if name in known and name != "provider"}
-    region = layers.profile_section.get("region")
-    return Settings(
-        **plain,
-        provider=provider,
-        profile=layers.profile,
-        region_name=region if isinstance(region, str) and region else None,
-        origins=origins,
-    )
+    region = _text(layers.profile_section.get("region"))
+    if region is None and "identity_pool_id" not in plain:
+        region, variable = region_in(layers.environ)
+        origins = {**origins, "region": Origin("environment", variable)} if region else origins
+    plain.setdefault("identity_pool_id", None)
+    return Settings(**plain, provider=provider, profile=layers.profile, region_name=region, origins=origins)
+
+
+def region_in(environ: Mapping[str, str]) -> tuple[str | None, str]:
+    """The region that a variable names, botocore's own before that of other SDKs, and the variable."""
+    found = [(environ[name], name) for name in ("AWS_DEFAULT_REGION", "AWS_REGION") if environ.get(name)]
+    return found[0] if found else (None, "")
 
 
 def _subject(layers: Layers) -> str:

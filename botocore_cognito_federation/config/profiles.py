@@ -13,7 +13,7 @@ from .._util.urls import configured_endpoint
 from ..credentials import WIDEST_WINDOW
 from ..errors import ConfigurationError
 from ..messages import run_with_profile
-from .keys import SESSION_SECTION, has_our_keys
+from .keys import PREFIX, SESSION_SECTION, has_our_keys, is_without_pool
 from .loader import (
     Layers,
     full_config_of,
@@ -147,16 +147,25 @@ def names_in_configuration(environ: Mapping[str, str]) -> tuple[list[str], list[
     return profiles, [title.removeprefix(SESSION_SECTION) for title in config if title.startswith(SESSION_SECTION)]
 
 
-def _pool_of_who_uses(name: str, full_config: Mapping[str, Any]) -> str:
-    """The identity pool of a profile that uses a session or links it."""
+def _names_exchange(section: Mapping[str, Any]) -> bool:
+    """Whether a section says where login tokens are exchanged: an identity pool, or a role without one."""
+    is_role = is_without_pool(section.get("cognito_flow")) and "cognito_role_arn" in section
+    return is_role or "cognito_identity_pool_id" in section
+
+
+def _exchange_of_who_uses(name: str, full_config: Mapping[str, Any]) -> dict[str, str]:
+    """The identity pool of a profile that uses a session or links it, or the flow and the role that it has instead."""
     for profile in full_config.get("profiles", {}).values():
         if not isinstance(profile, Mapping):
             continue
         other = full_config.get(f"{SESSION_SECTION}{profile.get('cognito_session')}", {})
         values = {**other, **profile} if isinstance(other, Mapping) else profile
         links = str(values.get("cognito_logins", "")).replace(",", " ").split()
-        if "cognito_identity_pool_id" in values and name in (values.get("cognito_session"), *links):
-            return str(values["cognito_identity_pool_id"])
+        if name not in (values.get("cognito_session"), *links):
+            continue
+        if _names_exchange(values):
+            names = ("flow", "role_arn") if is_without_pool(values.get("cognito_flow")) else ("identity_pool_id",)
+            return {each: str(values[PREFIX + each]) for each in names}
     raise ConfigurationError(
         f"[{SESSION_SECTION}{name}] has no cognito_identity_pool_id, nor has a profile that uses it",
         remedy=f"Add cognito_identity_pool_id = REGION:GUID to [{SESSION_SECTION}{name}]",
@@ -180,7 +189,7 @@ def settings_of_linked_session(settings: Settings, name: str) -> Settings:
         full_config=sections,
         config_file=str(session.get_config_variable("config_file")),
         environ={},
-        flags={"session": name, "identity_pool_id": settings.identity_pool_id},
+        flags={"session": name, "identity_pool_id": settings.identity_pool_id or ""},
     )
     return replace(
         resolve(layers),
@@ -211,8 +220,8 @@ def load_session_settings(
     full_config = {key: value for key, value in everything.items() if key != "profiles"}
     flags = {"session": name}
     section = full_config.get(SESSION_SECTION + name)
-    if isinstance(section, Mapping) and "cognito_identity_pool_id" not in section:
-        flags["identity_pool_id"] = _pool_of_who_uses(name, everything)
+    if isinstance(section, Mapping) and not _names_exchange(section):
+        flags.update(_exchange_of_who_uses(name, everything))
     settings = resolve(Layers(None, full_config, str(session.get_config_variable("config_file")), {}, flags))
     variables = os.environ if environ is None else environ
     found = configured_endpoint(full_config, {}, variables, service="cognito-identity")

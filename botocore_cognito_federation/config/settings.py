@@ -66,10 +66,10 @@ class Settings:
     the Logins key is to be read from the login token's own ``iss``. `endpoint` is where botocore would send calls to
     cognito-identity when something other than AWS's own endpoint is configured, `sts_endpoint` the same of STS; `fips`,
     `dual_stack` and `ca_bundle` are AWS's own settings of the profile. `guest` tells the guests of one application
-    apart; a profile has one guest.
+    apart; a profile has one guest. `identity_pool_id` is None where there is no pool (``web-identity``).
     """
 
-    identity_pool_id: str
+    identity_pool_id: str | None
     profile: str | None = None
     session: str | None = None
     provider: IdentityProvider | None = None
@@ -133,8 +133,24 @@ class Settings:
 
     @property
     def pool_region(self) -> str:
-        """The region of the identity pool: the prefix of its ID, whatever region the profile works in."""
-        return self.identity_pool_id.partition(":")[0]
+        """The region of the identity pool: the prefix of its ID, whatever region the profile works in.
+
+        Without a pool it is the profile's, or else the first one of the role's partition.
+        """
+        if self.identity_pool_id is not None:
+            return self.identity_pool_id.partition(":")[0]
+        partition = (self.role_arn or "").split(":")[1:2]
+        return self.region_name or _FIRST_REGIONS.get("".join(partition), "us-east-1")
+
+    @property
+    def place(self) -> str:
+        """Where a login token is exchanged: the ID of the identity pool, or the ARN of the role without one."""
+        return self.identity_pool_id or self.role_arn or ""
+
+    @property
+    def issued_by(self) -> str:
+        """What turns a login token into credentials, in words."""
+        return f"{'identity pool' if self.identity_pool_id else 'role'} {self.place}"
 
     @property
     def is_guest(self) -> bool:
@@ -154,6 +170,19 @@ class Settings:
     def origin(self, name: str) -> Origin:
         """Where the value of the key `name` (without its prefix) came from."""
         return self.origins.get(name, DEFAULT)
+
+
+#: The first region of each partition, enabled in every account (``implicitGlobalRegion`` of botocore's partitions).
+_FIRST_REGIONS = {
+    "aws": "us-east-1",
+    "aws-cn": "cn-northwest-1",
+    "aws-us-gov": "us-gov-west-1",
+    "aws-eusc": "eusc-de-east-1",
+    "aws-iso": "us-iso-east-1",
+    "aws-iso-b": "us-isob-east-1",
+    "aws-iso-e": "eu-isoe-west-1",
+    "aws-iso-f": "us-isof-south-1",
+}
 
 
 def profile_section(profile: str | None) -> str:

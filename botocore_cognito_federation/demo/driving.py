@@ -57,6 +57,7 @@ class DrivenWorld(abc.ABC):
     guest_role_arn: str
     other_role_arn: str
     chained_role_arn: str
+    federated_role_arn: str
     bucket: str
     object_key: str
     facts: WorldFacts

@@ -46,7 +46,7 @@ def write_home(facts: WorldFacts, home: Path, executable: str) -> None:
     """Write the config file with these profiles:
 
     ``demo`` with credential_process, ``demo-native`` the same without it, ``chained`` and ``chained-native``
-    (role_arn + source_profile), ``classic`` (the basic flow), ``guest``.
+    (role_arn + source_profile), ``classic`` (the basic flow), ``web-identity`` (no identity pool), ``guest``.
 
     Args:
         home: the home directory; created with mode 0700 if it does not exist.
@@ -65,10 +65,12 @@ def config_text(facts: WorldFacts, home: Path, executable: str) -> str:
         _chained(facts, "chained", "demo"),
         _chained(facts, "chained-native", "demo-native"),
         _profile(facts, "classic", "demo-classic", executable),
+        _profile(facts, "web-identity", "demo-web-identity", executable),
         _profile(facts, "guest", "demo-guest", executable),
         _section(
             "cognito-session demo",
             cognito_identity_pool_id=facts.pool_id,
+            cognito_endpoint_url=facts.endpoint_url,
             **_login(facts, home),
         ),
         _section(
@@ -76,6 +78,13 @@ def config_text(facts: WorldFacts, home: Path, executable: str) -> str:
             cognito_identity_pool_id=facts.classic_pool_id,
             cognito_flow="basic",
             cognito_role_arn=facts.authenticated_role_arn,
+            cognito_endpoint_url=facts.endpoint_url,
+            **_login(facts, home),
+        ),
+        _section(
+            "cognito-session demo-web-identity",
+            cognito_flow="web-identity",
+            cognito_role_arn=facts.federated_role_arn,
             **_login(facts, home),
         ),
         _section(
@@ -104,7 +113,6 @@ def _login(facts: WorldFacts, home: Path) -> dict[str, str]:
         "cognito_issuer": facts.issuer,
         "cognito_client_id": facts.client_id,
         "cognito_token_file": str(token_file(home)),
-        "cognito_endpoint_url": facts.endpoint_url,
     }
 
 

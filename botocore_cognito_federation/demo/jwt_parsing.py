@@ -9,13 +9,20 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from jwt.algorithms import RSAAlgorithm
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
+PublicKey = RSAPublicKey | EllipticCurvePublicKey
 _RSA = {
     "RS256": RSAAlgorithm(RSAAlgorithm.SHA256),
     "RS384": RSAAlgorithm(RSAAlgorithm.SHA384),
     "RS512": RSAAlgorithm(RSAAlgorithm.SHA512),
+}
+_ELLIPTIC = {
+    "ES256": ECAlgorithm(ECAlgorithm.SHA256),
+    "ES384": ECAlgorithm(ECAlgorithm.SHA384),
+    "ES512": ECAlgorithm(ECAlgorithm.SHA512),
 }
 
 
@@ -36,14 +43,19 @@ class ParsedJwt:
     def kid(self) -> str:
         return str(self.header.get("kid", ""))
 
-    def signature_holds(self, key: RSAPublicKey) -> bool:
-        """Return whether `key` made the signature with RSASSA-PKCS1-v1_5; any other algorithm is invalid."""
+    @property
+    def is_rsa(self) -> bool:
+        """Whether it says that it is signed with RSASSA-PKCS1-v1_5, the only kind that identity pools take."""
+        return str(self.header.get("alg")) in _RSA
+
+    def signature_holds(self, key: PublicKey) -> bool:
+        """Return whether `key` made the signature with RSASSA-PKCS1-v1_5 or ECDSA; any other algorithm is invalid."""
         algorithm = self.header.get("alg")
-        if not isinstance(algorithm, str) or algorithm not in _RSA:
-            return False
-        if "crit" in self.header:  # RFC 7515 section 4.1.11: extensions that are not understood make it invalid
-            return False
-        return bool(_RSA[algorithm].verify(self.signed, key, self.signature))
+        if not isinstance(algorithm, str) or "crit" in self.header:
+            return False  # RFC 7515 section 4.1.11: extensions that are not understood make it invalid
+        if isinstance(key, RSAPublicKey):
+            return algorithm in _RSA and bool(_RSA[algorithm].verify(self.signed, key, self.signature))
+        return algorithm in _ELLIPTIC and bool(_ELLIPTIC[algorithm].verify(self.signed, key, self.signature))
 
 
 def parse_jwt(token: str) -> ParsedJwt:

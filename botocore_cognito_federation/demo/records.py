@@ -82,6 +82,7 @@ class WorldFacts:
     guest_role_arn: str
     other_role_arn: str
     chained_role_arn: str
+    federated_role_arn: str
     bucket: str
     object_key: str
     admin_access_key_id: str

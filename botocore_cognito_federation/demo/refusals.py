@@ -143,8 +143,8 @@ def pool_configuration() -> Refusal:
     )
 
 
-def sts_denied() -> Refusal:
-    return Refusal("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity", 403)
+def sts_denied(action: str = "sts:AssumeRoleWithWebIdentity") -> Refusal:
+    return Refusal("AccessDenied", f"Not authorized to perform {action}", 403)
 
 
 def not_allowed(caller: str, action: str, resource: str) -> Refusal:
@@ -178,6 +178,16 @@ def sts_not_a_jwt() -> Refusal:
 
 def sts_wrong_audience() -> Refusal:
     return Refusal("InvalidIdentityToken", "Incorrect token audience")
+
+
+def sts_missing_claim(name: str) -> Refusal:
+    """Own wording, after Cognito's of the same flaw."""
+    return Refusal("InvalidIdentityToken", f"Missing a required claim: {name}")
+
+
+def sts_rejected() -> Refusal:
+    """Own wording after the model's description of IDPRejectedClaimException."""
+    return Refusal("IDPRejectedClaim", "The identity provider rejected the token.", 403)
 
 
 def sts_no_provider(issuer: str) -> Refusal:

@@ -44,7 +44,8 @@ def serve(
             running.write_home(directory, executable or find_executable())
             stream = out or sys.stdout
             stream.write(exports(running.environment(directory)))
-            stream.write(f"# profiles: demo, demo-native, chained, chained-native, classic, guest; in {directory}\n")
+            stream.write("# profiles: demo, demo-native, chained, chained-native, classic, web-identity, guest\n")
+            stream.write(f"# home: {directory}\n")
             stream.write(f"# bucket: {running.bucket}; a login token: curl {running.provider.issuer}/token\n")
             stream.write(f"# controls: {running.endpoint_url}/_demo/; Ctrl-C stops it all\n")
             stream.flush()

@@ -16,6 +16,7 @@ OBJECT_BODY = b"Hello from the demo world.\n"
 #: The prefix in the bucket that signed-in users may write; elsewhere only the other roles may write.
 UPLOADS = "uploads/"
 _AUTHENTICATED, _GUEST, _OTHER, _CHAINED = "DemoAuthenticated", "DemoGuest", "DemoUploader", "DemoChained"
+_FEDERATED = "DemoFederated"
 # AWS allows up to 12 h; the chained role keeps the default of one hour.
 _LONGEST_SESSION = 43_200
 
@@ -28,12 +29,20 @@ class Stage:
     guest_role: str
     other_role: str
     chained_role: str
+    federated_role: str
     bucket: str
     admin: UserKeys
 
 
-def set_stage(account: MotoAccount, pool_ids: Iterable[str]) -> Stage:
-    """Create all resources; the pools of `pool_ids` may use the roles."""
+def set_stage(account: MotoAccount, pool_ids: Iterable[str], login_key: str, client_id: str) -> Stage:
+    """Create all resources; the pools of `pool_ids` may use the roles, and the users of a provider one without a pool.
+
+    Args:
+        account: the account.
+        pool_ids: the pools.
+        login_key: the issuer of the provider, without its scheme.
+        client_id: the client of the provider.
+    """
     bucket = f"demo-{secrets.token_hex(4)}"
     account.create_bucket(bucket, {OBJECT_KEY: OBJECT_BODY})
     ids = list(pool_ids)
@@ -52,8 +61,11 @@ def set_stage(account: MotoAccount, pool_ids: Iterable[str]) -> Stage:
     other = account.create_role(_OTHER, cognito_trust(partition, ids, "authenticated"), _policy(*read, write))
     guest = account.create_role(_GUEST, cognito_trust(partition, ids, "unauthenticated"), _policy(read[0]))
     chained = account.create_role(_CHAINED, _chain_trust(account), _policy(*read, write))
+    federated = account.create_role(
+        _FEDERATED, _federated_trust(account, login_key, client_id), _policy(*read, upload, chain), _LONGEST_SESSION
+    )
     admin = account.create_user("administrator", _policy(_allow(["*"], "*")))
-    return Stage(authenticated, guest, other, chained, bucket, admin)
+    return Stage(authenticated, guest, other, chained, federated, bucket, admin)
 
 
 def add_chained_role(account: MotoAccount, name: str, actions: Iterable[str], conditions: dict[str, Any]) -> str:
@@ -94,12 +106,25 @@ def cognito_trust(partition: Partition, pool_ids: list[str], amr: str) -> dict[s
     )
 
 
+def _federated_trust(account: MotoAccount, login_key: str, client_id: str) -> dict[str, Any]:
+    """Return the trust policy that the IAM console writes for the users of an OIDC provider of the account."""
+    return _policy(
+        {
+            "Effect": "Allow",
+            "Principal": {"Federated": account.partition.arn(f"iam::{account.account_id}:oidc-provider/{login_key}")},
+            "Action": ["sts:AssumeRoleWithWebIdentity"],
+            "Condition": {"StringEquals": {f"{login_key}:aud": client_id}},
+        }
+    )
+
+
 def _chain_trust(account: MotoAccount) -> dict[str, Any]:
-    # moto compares a trust policy's principal with the session's ARN, AWS with the role's: both are named. Basic-flow
-    # sessions carry names of the client's choosing, those of the enhanced flow this one.
-    session = account.partition.arn(f"sts::{account.account_id}:assumed-role/{_AUTHENTICATED}/{SESSION_NAME}")
-    role = account.partition.arn(f"iam::{account.account_id}:role/{_AUTHENTICATED}")
-    return _policy({"Effect": "Allow", "Principal": {"AWS": [session, role]}, "Action": ["sts:AssumeRole"]})
+    # moto compares a trust policy's principal with the session's ARN, AWS with the role's: both are named. Sessions of
+    # the other flows carry names of the client's choosing, those of the enhanced flow this one.
+    arn, account_id = account.partition.arn, account.account_id
+    sessions = [arn(f"sts::{account_id}:assumed-role/{role}/{SESSION_NAME}") for role in (_AUTHENTICATED, _FEDERATED)]
+    roles = [arn(f"iam::{account_id}:role/{role}") for role in (_AUTHENTICATED, _FEDERATED)]
+    return _policy({"Effect": "Allow", "Principal": {"AWS": [*sessions, *roles]}, "Action": ["sts:AssumeRole"]})
 
 
 def _policy(*statements: dict[str, Any]) -> dict[str, Any]:

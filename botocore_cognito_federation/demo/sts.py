@@ -15,10 +15,14 @@ from .moto_account import MotoAccount, RoleFacts
 from .pool_tokens import PoolTokens
 from .records import IssuedCredentials
 from .sessions import Sessions
-from .token_verification import LoginVerifier
+from .token_verification import LoginVerifier, login_key
 from .trust import trusts
 
 OPERATION = "AssumeRoleWithWebIdentity"
+#: The claim with session tags (IAM User Guide, "Passing session tags using AssumeRoleWithWebIdentity").
+_TAGS_CLAIM = "https://aws.amazon.com/tags"
+#: What the condition key of a user is called by the providers whose tokens are opaque.
+_OPAQUE = {"graph.facebook.com": "id", "www.amazon.com": "user_id"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class _WebIdentity:
     provider: str
     principal: str
     context: dict[str, list[str]]
+    tags: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,10 +62,15 @@ class WebIdentityService:
             Refusal: the error of STS.
         """
         _check_shape(form)
-        identity = self._verified(form["WebIdentityToken"])
+        token, provider_id = form["WebIdentityToken"], form.get("ProviderId")
+        identity = self._verified(token) if provider_id is None else self._opaque(provider_id, token)
         role = self.account.role(form["RoleArn"])
         if role is None or not trusts(role.trust_policy, identity.principal, identity.context):
             raise refusals.sts_denied()
+        if identity.tags and not trusts(
+            role.trust_policy, identity.principal, identity.context, action="sts:TagSession"
+        ):
+            raise refusals.sts_denied("sts:TagSession")
         seconds = _duration(form, role)
         issued = self.sessions.issue(role.arn, form["RoleSessionName"], seconds)
         return WebIdentitySession(issued, identity.subject, identity.audience, identity.provider)
@@ -76,6 +86,13 @@ class WebIdentityService:
         from_pool = issuer == self.account.partition.issuer
         return self._from_pool(parsed) if from_pool else self._from_provider(issuer, parsed)
 
+    def _opaque(self, provider: str, token: str) -> _WebIdentity:
+        """Return the user of an access token, which only two providers have (AssumeRoleWithWebIdentity, ProviderId)."""
+        if provider not in _OPAQUE:
+            raise refusals.sts_validation(f"Invalid ProviderId {provider}")
+        subject = self.verifier.opaque_subject(provider, token)
+        return _WebIdentity(subject, "", provider, provider, {f"{provider}:{_OPAQUE[provider]}": [subject]})
+
     def _from_pool(self, parsed: ParsedJwt) -> _WebIdentity:
         if not self.tokens.holds(parsed):
             raise refusals.sts_no_key()
@@ -90,10 +107,11 @@ class WebIdentityService:
         return _WebIdentity(subject, audience, pool, pool, context)
 
     def _from_provider(self, issuer: str, parsed: ParsedJwt) -> _WebIdentity:
-        known = self.verifier.provider_of_issuer(issuer)
-        if known is None:
+        key = login_key(issuer)
+        arn = self.account.partition.arn(f"iam::{self.account.account_id}:oidc-provider/{key}")
+        client_ids = self.account.client_ids_of(arn) or self.verifier.clients_of_issuer(issuer)
+        if client_ids is None:
             raise refusals.sts_no_provider(issuer)
-        key, client_ids = known
         if not self.verifier.signature_verifies(issuer, parsed):
             raise refusals.sts_no_key()
         self._check_expiry(parsed)
@@ -102,9 +120,15 @@ class WebIdentityService:
         audience = next((one for one in candidates if isinstance(one, str) and one in client_ids), None)
         if audience is None:
             raise refusals.sts_wrong_audience()
-        subject = str(parsed.claims.get("sub", ""))
-        arn = self.account.partition.arn(f"iam::{self.account.account_id}:oidc-provider/{key}")
-        return _WebIdentity(subject, audience, arn, arn, {f"{key}:aud": [audience], f"{key}:sub": [subject]})
+        subject = str(parsed.claims.get("sub") or "")
+        if not subject:
+            raise refusals.sts_missing_claim("sub")
+        context = {f"{key}:aud": [audience], f"{key}:sub": [subject]}
+        tagged = parsed.claims.get(_TAGS_CLAIM)
+        tags = tagged.get("principal_tags") if isinstance(tagged, dict) else None
+        for name, values in tags.items() if isinstance(tags, dict) else ():
+            context[f"aws:RequestTag/{name}"] = [str(value) for value in values]
+        return _WebIdentity(subject, audience, arn, arn, context, tags=bool(tags))
 
     def _check_expiry(self, parsed: ParsedJwt) -> None:
         now, expires_at = self.clock.now(), number_claim(parsed.claims, "exp")

@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from jwt.algorithms import RSAAlgorithm
-from jwt.exceptions import InvalidKeyError
+from jwt import PyJWK
+from jwt.exceptions import PyJWTError
 
 from . import refusals
 from .clock import WorldClock
 from .identities import Login
-from .jwt_parsing import NotAJwt, ParsedJwt, audiences, number_claim, parse_jwt
+from .jwt_parsing import NotAJwt, ParsedJwt, PublicKey, audiences, number_claim, parse_jwt
 
 Fetch = Callable[[str], Any]
 
@@ -73,7 +74,7 @@ class ProviderKeys:
     def __init__(self, fetch: Fetch = fetch_json) -> None:
         self._fetch = fetch
         self._lock = threading.Lock()
-        self._keys: dict[str, dict[str, RSAPublicKey]] = {}
+        self._keys: dict[str, dict[str, PublicKey]] = {}
 
     def verifies(self, issuer: str, token: ParsedJwt) -> bool:
         """Return whether a key that `issuer` publishes made the token's signature."""
@@ -90,28 +91,34 @@ class ProviderKeys:
         with self._lock:
             self._keys.clear()
 
-    def _published(self, issuer: str) -> dict[str, RSAPublicKey]:
+    def _published(self, issuer: str) -> dict[str, PublicKey]:
         try:
             metadata = self._fetch(issuer.removesuffix("/") + "/.well-known/openid-configuration")
             if metadata["issuer"] != issuer:
                 return {}
             entries = self._fetch(metadata["jwks_uri"])["keys"]
-            return {str(entry.get("kid", "")): key for entry in entries if (key := _rsa_key(entry)) is not None}
+            return {str(entry.get("kid", "")): key for entry in entries if (key := _public_key(entry)) is not None}
         except (OSError, ValueError, KeyError, TypeError, AttributeError, urllib.error.URLError):
             return {}
 
 
-def _rsa_key(entry: Any) -> RSAPublicKey | None:
+def _public_key(entry: Any) -> PublicKey | None:
     """Return the verification key of a JWKS entry; None for other key types, private keys and keys for encryption."""
-    if not isinstance(entry, dict) or entry.get("alg", "RS256") not in ("RS256", "RS384", "RS512"):
+    if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
         return None
-    if entry.get("kty") != "RSA" or entry.get("use", "sig") != "sig":
+    members, prefix = _MEMBERS.get(str(entry.get("kty")), ((), ""))
+    if not members or str(entry.get("alg", prefix))[:2] != prefix:
         return None
     try:
-        key = RSAAlgorithm.from_jwk({"kty": "RSA", "n": entry["n"], "e": entry["e"]})
-    except (InvalidKeyError, KeyError, ValueError, TypeError, AttributeError):
+        # Only what makes a public key: the private members of an entry are left out.
+        key = PyJWK({"kty": entry["kty"], **{name: entry[name] for name in members}}).key
+    except (PyJWTError, KeyError, ValueError, TypeError, AttributeError):
         return None
-    return key if isinstance(key, RSAPublicKey) else None
+    return key if isinstance(key, RSAPublicKey | EllipticCurvePublicKey) else None
+
+
+#: The members of a public key by its type (RFC 7518, section 6), and how the names of its algorithms begin.
+_MEMBERS = {"RSA": (("n", "e"), "RS"), "EC": (("crv", "x", "y"), "ES")}
 
 
 class LoginVerifier:
@@ -171,14 +178,28 @@ class LoginVerifier:
         self._check(provider, parsed)
         return VerifiedLogin(Login(key, _subject(parsed)), parsed.claims)
 
-    def provider_of_issuer(self, issuer: str) -> tuple[str, frozenset[str]] | None:
-        """Return, for STS, the key and client IDs of an issuer that is an IAM OIDC provider of the account."""
+    def clients_of_issuer(self, issuer: str) -> frozenset[str] | None:
+        """Return, for STS, the client IDs of an issuer that the world trusts; None for another one."""
         with self._lock:
             provider = self._providers.get(login_key(issuer))
-        return (login_key(issuer), provider.client_ids) if provider and provider.issuer == issuer else None
+        return provider.client_ids if provider and provider.issuer == issuer else None
 
     def signature_verifies(self, issuer: str, parsed: ParsedJwt) -> bool:
         return self._keys.verifies(issuer, parsed)
+
+    def opaque_subject(self, key: str, token: str) -> str:
+        """Return, for STS, the user of an access token.
+
+        Raises:
+            Refusal: the provider does not know the token, or it has expired.
+        """
+        with self._lock:
+            known = self._opaque.get((key, token))
+        if known is None:
+            raise refusals.sts_rejected()
+        if known.expires_at is not None and self._clock.now() >= known.expires_at:
+            raise refusals.sts_token_expired(self._clock.now(), known.expires_at)
+        return known.subject
 
     def _verify_opaque(self, key: str, token: str) -> VerifiedLogin:
         with self._lock:
@@ -205,7 +226,7 @@ class LoginVerifier:
     def _check(self, provider: _Provider, parsed: ParsedJwt) -> None:
         if parsed.claims["iss"] != provider.issuer:
             raise refusals.issuer_mismatch()
-        if not self._keys.verifies(provider.issuer, parsed):
+        if not (parsed.is_rsa and self._keys.verifies(provider.issuer, parsed)):
             raise refusals.unverifiable_token()
         self._check_times(parsed.claims)
         named = audiences(parsed.claims)

@@ -95,7 +95,7 @@ class World(DrivenWorld):
         self.provider = self._start_provider("demo-client", self._issuer_path)
         self.second_provider = self._start_provider("second-client", "")
         self._pool_ids = [new_pool_id(self._region) for _ in range(3)]
-        self._stage = set_stage(self._account, self._pool_ids)
+        self._stage = set_stage(self._account, self._pool_ids, self.provider.login_key, self.provider.client_id)
         self._configure_pools()
         server = make_server("127.0.0.1", 0, self._gateway(), threaded=True, request_handler=_handler(self._clock))
         self._undo.callback(server.server_close)
@@ -311,6 +311,7 @@ class World(DrivenWorld):
             guest_role_arn=stage.guest_role,
             other_role_arn=stage.other_role,
             chained_role_arn=stage.chained_role,
+            federated_role_arn=stage.federated_role,
             bucket=stage.bucket,
             object_key=OBJECT_KEY,
             admin_access_key_id=stage.admin.access_key_id,

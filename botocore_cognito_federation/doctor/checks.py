@@ -42,7 +42,11 @@ Check = Callable[[CheckContext], Iterator[CheckResult]]
 #: Seconds by which a clock may be off unnoticed; AWS refuses signatures from 300.
 _UNNOTICED = 60.0
 _REFUSED_FROM = 240.0
-_COGNITO = "Cognito"
+
+
+def _exchange_of(settings: Settings) -> str:
+    """The name of the checks about what turns a login token into credentials."""
+    return "identity pool" if settings.identity_pool_id is not None else "role"
 
 
 def shadows(context: CheckContext) -> Iterator[CheckResult]:
@@ -96,7 +100,12 @@ def clocks(context: CheckContext) -> Iterator[CheckResult]:
     settings, addresses = context.settings, {}
     clients = Clients(settings)
     with suppress_wire_logs():
-        addresses[_COGNITO] = str(clients.cognito_identity().meta.endpoint_url)
+        if settings.identity_pool_id is not None:
+            addresses["Cognito"] = str(clients.cognito_identity().meta.endpoint_url)
+        else:
+            # Without a query STS sends browsers to its page; this unsigned question it refuses itself, with the time.
+            endpoint = str(clients.unsigned_sts().meta.endpoint_url).removesuffix("/")
+            addresses["STS"] = f"{endpoint}/?Action=GetCallerIdentity&Version=2011-06-15"
     at_provider = settings.provider is not None and settings.provider.issuer and signs_people_in(settings)
     if at_provider and settings.provider is not None and not context.unreachable:
         issuer = str(settings.provider.issuer).removesuffix("/")
@@ -113,7 +122,7 @@ def _clock(context: CheckContext, whose: str, address: str, http: HttpClient) ->
         return
     except TemporaryError as error:
         context.unreachable.append(whose)
-        yield CheckResult.of("network" if whose == _COGNITO else "provider", error)
+        yield CheckResult.of("network" if whose in ("Cognito", "STS") else "provider", error)
         return
     except CognitoFederationError as error:
         logger.debug("No clock to compare with at %s: %s", address, error.what)
@@ -141,8 +150,8 @@ def token_and_pool(context: CheckContext) -> Iterator[CheckResult]:
     """Whether the login token fits the configuration, the identity pool takes it, and the roles can be had."""
     settings = context.settings
     if context.unreachable:
-        what = f"The exchange at the identity pool was not tried: {context.unreachable[0]} does not answer"
-        yield CheckResult("identity pool", "skipped", what)
+        what = f"The exchange at the {_exchange_of(settings)} was not tried: {context.unreachable[0]} does not answer"
+        yield CheckResult(_exchange_of(settings), "skipped", what)
         return
     if settings.is_guest:
         yield from _guest(context)
@@ -153,8 +162,10 @@ def token_and_pool(context: CheckContext) -> Iterator[CheckResult]:
         login = fetcher_for(quiet, store=context.store, open_session=session_of_other_profile).login()
     except SignInRequiredError as error:
         if signs_people_in(settings):
-            what = "The exchange at the identity pool was not tried, because the user is not signed in"
-            yield CheckResult("identity pool", "skipped", what, f"Run: {login_command(settings)}, then doctor again")
+            what = f"The exchange at the {_exchange_of(settings)} was not tried, because the user is not signed in"
+            yield CheckResult(
+                _exchange_of(settings), "skipped", what, f"Run: {login_command(settings)}, then doctor again"
+            )
         else:
             yield CheckResult.of("login token", error)
         return
@@ -169,14 +180,15 @@ def token_and_pool(context: CheckContext) -> Iterator[CheckResult]:
 def _exchange(settings: Settings, login: Login | None, identity_id: str | None = None) -> Iterator[CheckResult]:
     pool = identity_pool_for(settings)
     try:
-        identity_id = identity_id or fixed_identity(settings, login) or pool.get_id(login)
+        if settings.identity_pool_id is not None:
+            identity_id = identity_id or fixed_identity(settings, login) or pool.get_id(login)
         credentials = pool.exchange(identity_id, login).credentials
     except CognitoFederationError as error:
-        yield CheckResult.of("identity pool", error)
+        yield CheckResult.of(_exchange_of(settings), error)
         return
     of = "the token" if login is not None else "guests"
-    what = f"{settings.identity_pool_id} takes {of} and gives credentials: identity {credentials.identity_id}"
-    yield CheckResult("identity pool", "ok", what)
+    whose = f"identity {credentials.identity_id}" if credentials.identity_id else f"user {credentials.user_id}"
+    yield CheckResult(_exchange_of(settings), "ok", f"{settings.place} takes {of} and gives credentials: {whose}")
 
 
 def _guest(context: CheckContext) -> Iterator[CheckResult]:
@@ -197,9 +209,8 @@ def _claims(settings: Settings, login: Login) -> Iterator[CheckResult]:
     audiences = [audience] if isinstance(audience, str) else audience if isinstance(audience, list) else []
     if settings.client_id is not None and audiences and settings.client_id not in audiences:
         what = f"The login token is for {', '.join(map(str, audiences))[:200]}, not for cognito_client_id"
-        yield CheckResult(
-            "audience", "warning", what, "Let the identity pool's provider have the audience of the token"
-        )
+        whose = "identity pool's provider" if settings.identity_pool_id else "OIDC provider in IAM"
+        yield CheckResult("audience", "warning", what, f"Let the {whose} have the audience of the token")
     issuer = login.token.issuer
     configured = settings.provider.accepted_issuers if settings.provider else ()
     if issuer is not None and configured and issuer.removesuffix("/") not in {i.removesuffix("/") for i in configured}:

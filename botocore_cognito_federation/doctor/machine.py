@@ -41,11 +41,12 @@ from ..errors import (
     reworded,
 )
 from ..factory import default_directory
+from ..login_token import POOL_ALGORITHMS
 from ..messages import login_command, printable, span
 from ..oidc.authorization import Redirect, authorization_request, loopback_redirect, what_helps, without_browser
 from ..oidc.client import OIDCClient, oidc_client, provider_error
 from ..oidc.discovery import MemoryDocuments, ProviderMetadata, document
-from ..oidc.id_token import ACCEPTED_ALGORITHMS, matching_keys
+from ..oidc.id_token import matching_keys, who_takes
 from ..oidc.tokens import exchange_code
 from ..sign_in.browser import can_open_browser
 from . import CheckContext, CheckResult
@@ -328,7 +329,7 @@ def _endpoints(context: CheckContext, metadata: ProviderMetadata) -> Iterator[Ch
 
 
 def _keys(oidc: OIDCClient, metadata: ProviderMetadata) -> Iterator[CheckResult]:
-    """Whether an ID token can be verified here and by an identity pool, which takes RSA only.
+    """Whether an ID token can be verified here and by an identity pool, which takes RSA only, or by STS.
 
     Raises:
         CognitoFederationError: the keys cannot be had.
@@ -342,16 +343,17 @@ def _keys(oidc: OIDCClient, metadata: ProviderMetadata) -> Iterator[CheckResult]
         what = f"The signing keys of {name} are not available, and no ID token can be verified: {error.what}"
         remedy = f"Correct jwks_uri in the discovery document of {name}, or let this machine reach it"
         raise reworded(error, what=what, remedy=remedy) from None
-    candidates = [matching_keys(jwks, None, algorithm) for algorithm in ACCEPTED_ALGORITHMS]
+    candidates = [matching_keys(jwks, None, algorithm) for algorithm in oidc.algorithms]
     if any(each.keys for each in candidates):
-        yield CheckResult("signing keys", "ok", f"{name} publishes keys that identity pools take")
+        whom = "identity pools take" if oidc.algorithms == POOL_ALGORITHMS else "STS takes"
+        yield CheckResult("signing keys", "ok", f"{name} publishes keys that {whom}")
         return
     published = jwks.get("keys")
     entries = [entry for entry in published if isinstance(entry, dict)] if isinstance(published, list) else []
     kinds = sorted({str(entry.get("alg") or entry.get("kty")) for entry in entries})
     shown = printable(", ".join(kinds), 100) or "none"
     passed_over = next((each.passed_over for each in candidates if each.passed_over), "")
-    what = passed_over or f"{name} has no RSA key to sign with (its keys: {shown}); identity pools take RSA"
+    what = passed_over or f"{name} has no key to sign with (its keys: {shown}), and {who_takes(oidc.algorithms)}"
     remedy = "Let it sign the ID tokens of this client with RS256"
     yield CheckResult("signing keys", "error", what, remedy, SignInFailedError.exit_code)
 

@@ -1,8 +1,9 @@
 """Token -> identity ID -> credentials: the operations of a Cognito identity pool, and the clients that call them.
 
 This module turns a login token into credentials. It knows nothing about caches, locks or the sources of tokens.
-Credentials come from the enhanced flow (GetId, GetCredentialsForIdentity) or the basic one (GetId, GetOpenIdToken,
-AssumeRoleWithWebIdentity); a further role may be assumed with them.
+Credentials come from the enhanced flow (GetId, GetCredentialsForIdentity), the basic one (GetId, GetOpenIdToken,
+AssumeRoleWithWebIdentity), or for the login token itself (AssumeRoleWithWebIdentity), without an identity pool; a
+further role may be assumed with them.
 
 Clients are unsigned and nested. A client without ``UNSIGNED`` resolves credentials, which would start the provider that
 is using it (boto/botocore#1472).
@@ -72,7 +73,7 @@ class Exchanged:
 
 @dataclass(frozen=True, repr=False)
 class IdentityPool:
-    """The identity pool of one configuration.
+    """The identity pool of one configuration, or the role that stands in its place.
 
     Args:
         settings: the configuration.
@@ -86,25 +87,45 @@ class IdentityPool:
     clock: Clock
     new_token: str = NEW_TOKEN_OF_AN_APPLICATION
 
+    def pool_id(self) -> str:
+        """Return the ID of the identity pool.
+
+        Raises:
+            ConfigurationError: there is none; only an identity pool has identities, and links logins to them.
+        """
+        if self.settings.identity_pool_id is None:
+            names = SettingNames.of(self.settings)
+            raise ConfigurationError(
+                "Without an identity pool there are no identities to which logins could be linked",
+                remedy=f"Set {names:identity_pool_id}, and {names:flow} = enhanced",
+            )
+        return self.settings.identity_pool_id
+
     def get_id(self, login: Login | None) -> str:
         """Return the identity ID of a login (GetId); for a guest, a new identity.
 
         Raises:
             FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
         """
-        arguments: dict[str, Any] = {"IdentityPoolId": self.settings.identity_pool_id, **_logins(login)}
+        arguments: dict[str, Any] = {"IdentityPoolId": self.pool_id(), **_logins(login)}
         if self.settings.account_id:
             arguments["AccountId"] = self.settings.account_id
         answer = self._call(self.clients.cognito_identity().get_id, arguments, ("IdentityId",), login, "")
         return str(answer.body["IdentityId"])
 
-    def exchange(self, identity_id: str, login: Login | None) -> Exchanged:
+    def exchange(self, identity_id: str | None, login: Login | None) -> Exchanged:
         """Return credentials for an identity, with the configured flow and the configured roles.
+
+        Args:
+            identity_id: the identity; None without an identity pool.
+            login: the login; None for guests.
 
         Raises:
             FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
         """
-        if self.settings.flow == "basic":
+        if identity_id is None:
+            exchanged = self._without_pool(login)
+        elif self.settings.flow == "basic":
             exchanged = self._basic(identity_id, login)
         else:
             exchanged = self._enhanced(identity_id, login)
@@ -116,7 +137,7 @@ class IdentityPool:
             exchanged.credentials,
             settings=self.settings,
             clients=self.clients,
-            facts=self._facts(login, identity_id),
+            facts=self._facts(login, identity_id or ""),
             clock=self.clock,
         )
         return replace(exchanged, credentials=further)
@@ -158,23 +179,59 @@ class IdentityPool:
 
     def _basic(self, identity_id: str, login: Login | None) -> Exchanged:
         token, adopted = self._open_id_token(identity_id, login)
-        facts = self._facts(login, adopted)
+        answer = self._web_identity(token, self._facts(login, adopted))
+        return self._of_role(answer, identity_id=adopted, authenticated=login is not None)
+
+    def _without_pool(self, login: Login | None) -> Exchanged:
+        if login is None:
+            raise ConfigurationError(
+                "Guests need an identity pool", remedy=f"Set {SettingNames.of(self.settings):provider}"
+            )
+        facts = self._facts(login, "")
+        # STS names the issuer of an access token by this; an ID token names its own (AssumeRoleWithWebIdentity).
+        is_opaque = self.settings.provider is not None and self.settings.provider.token_kind == "access_token"
+        answer = self._web_identity(login.token.value, facts, provider_id=login.key if is_opaque else None)
+        from .sts import subject_in
+
+        of_role = self._of_role(answer, subject=subject_in(answer, facts))
+        account = (self.settings.assume_role_arn or self.settings.role_arn or "").split(":")[4]
+        return replace(
+            of_role, credentials=replace(of_role.credentials, account_id=self.settings.account_id or account)
+        )
+
+    def _web_identity(self, token: str, facts: CallContext, *, provider_id: str | None = None) -> Answer:
         from .sts import assume_role_with_web_identity
 
-        vended, server_time = assume_role_with_web_identity(
-            token, settings=self.settings, clients=self.clients, facts=facts, clock=self.clock
+        return assume_role_with_web_identity(
+            token,
+            provider_id=provider_id,
+            settings=self.settings,
+            clients=self.clients,
+            facts=facts,
+            clock=self.clock,
         )
+
+    def _of_role(
+        self,
+        answer: Answer,
+        *,
+        identity_id: str | None = None,
+        subject: str | None = None,
+        authenticated: bool = True,
+    ) -> Exchanged:
+        vended = answer.body["Credentials"]
         credentials = FederatedCredentials(
             access_key=vended["AccessKeyId"],
             secret_key=vended["SecretAccessKey"],
             token=vended["SessionToken"],
             expires_at=vended["Expiration"].timestamp(),
             issued_at=self.clock.now(),
-            identity_id=adopted,
+            identity_id=identity_id,
             account_id=self.settings.account_id,
-            authenticated=login is not None,
+            authenticated=authenticated,
+            subject=subject,
         )
-        return Exchanged(credentials, clock_skew(self.clock.now(), server_time))
+        return Exchanged(credentials, clock_skew(self.clock.now(), answer.server_time))
 
     def _open_id_token(self, identity_id: str, login: Login | None) -> tuple[str, str]:
         """Return the identity pool's own token for an identity, and the identity ID it belongs to."""
@@ -199,7 +256,7 @@ class IdentityPool:
 
     def _facts(self, login: Login | None, identity_id: str) -> CallContext:
         return CallContext(
-            pool=self.settings.identity_pool_id,
+            pool=self.settings.identity_pool_id or "",
             profile="" if of_an_application(self.settings) else self.settings.profile or "default",
             new_token=self.new_token,
             login_key=login.key if login else "",

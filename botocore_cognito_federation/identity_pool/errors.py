@@ -37,7 +37,7 @@ class CallContext:
     """The facts about the refused call, which fill the texts below.
 
     Attributes:
-        pool: the identity pool ID.
+        pool: the identity pool ID; empty where STS is asked without one.
         profile: the profile's name, for commands in remedies; empty for an application, which has none.
         new_token: what a person does when the login token is good for nothing.
         names: of the settings, for remedies; None for keys of a profile, or arguments of an application.
@@ -67,6 +67,7 @@ class CallContext:
     server_time: float | None = None
 
     def words(self) -> dict[str, object]:
+        """The words that the texts of the catalogue name."""
         names = self.names or SettingNames("cognito_" if self.profile else "")
         audience = self.claims.get("aud", "")
         authorized = self.claims.get("azp")
@@ -75,7 +76,7 @@ class CallContext:
             "setting": names,
             "pool": self.pool,
             "profile": f"profile {self.profile}" if self.profile else "the developer",
-            "principal": pool_principal(self.pool.partition(":")[0]) or "the principal of identity pools",
+            "principal": self._principal,
             "clear_cache": f"run: {shell_command('cognito-federation', 'cache', 'clear', '--profile', self.profile)}"
             if self.profile
             else "call sign_out and sign in again",
@@ -91,25 +92,59 @@ class CallContext:
             "identity": printable(self.identity_id, 100) or "none",
             "role": printable(self.role_arn, 200) or "of the pool",
             "offered": _offered(self.claims),
-            **self._words_of_the_role(names),
+            **self._words_of_the_tokens_role(names),
+            **(self._words_of_the_pools_role() if self.pool else {}),
+            **(self._words_of_the_further_role(names) if self.further_role else {}),
         }
 
-    def _words_of_the_role(self, names: SettingNames) -> dict[str, object]:
-        """What a refusal of STS is about: the further role and its options, or the role of the pool's token."""
-        if not self.further_role:
-            return {
-                "duration": f"{names:duration_seconds} = 3600",
-                "external": "check its conditions",
-                "shorter": "map fewer claims to principal tags in the pool",
-                "untagged": "Let its trust policy allow sts:TagSession, because the pool maps claims to principal tags",
-            }
+    @property
+    def _principal(self) -> str:
+        return pool_principal(self.pool.partition(":")[0]) or "the principal of identity pools"
+
+    def _words_of_the_pools_role(self) -> dict[str, object]:
+        """Whose token STS has refused in the basic flow, and what the role must trust."""
+        return {
+            "issued_by": f"identity pool {self.pool}",
+            "refused": "the token of the identity pool",
+            "users": "this identity pool's users",
+            "trust": f"Make its trust policy allow {self._principal} with aud {self.pool} and amr authenticated",
+            "shorter": "map fewer claims to principal tags in the pool",
+            "untagged": "Let its trust policy allow sts:TagSession, because the pool maps claims to principal tags",
+        }
+
+    def _words_of_the_tokens_role(self, names: SettingNames) -> dict[str, object]:
+        """The same where STS is asked with the login token itself, and the words that are the same for both."""
+        issuer = _shown(derive_login_key(str(self.claims.get("iss", "")))) or printable(self.login_key, 200) or "none"
+        client = _shown(str(self.claims.get("azp") or _first(self.claims.get("aud")) or "")) or "none"
+        subject = _shown(str(self.claims.get("sub", "")))
+        account = ":".join(self.role_arn.split(":")[:5])
+        principal = issuer if issuer in _WITHOUT_PROVIDER else f"{account}:oidc-provider/{issuer}"
+        named = f", and accept {issuer}:sub = {subject}" if subject else ""
+        condition = f"{issuer}:aud = {client}" if self.claims else f"{issuer}:app_id = the ID of the application"
+        return {
+            "issued_by": f"role {printable(self.role_arn, 200)}",
+            "refused": "the login token",
+            "users": f"users of {issuer}{f' with aud {client}' if self.claims else ''}",
+            "trust": f"Make its trust policy allow {principal} with {condition}{named}",
+            "shorter": "let the provider put fewer or shorter tags into the token",
+            "untagged": "Let its trust policy allow sts:TagSession, because the token has the claim"
+            " https://aws.amazon.com/tags",
+            "duration": f"{names:duration_seconds} = 3600",
+            "external": "check its conditions",
+            "account": account.rpartition(":")[2],
+            "provider_arn": principal,
+            "client": client,
+        }
+
+    def _words_of_the_further_role(self, names: SettingNames) -> dict[str, object]:
+        """What a refusal of STS is about if it concerns the further role: its options."""
         external = "correct" if "assume_role_external_id" in self.further_role else "set"
         sized = ("assume_role_policy", "assume_role_policy_arns", "assume_role_tags")
         listed = " or ".join(format(names, name) for name in sized if name in self.further_role)
         return {
             "duration": f"{names:assume_role_duration_seconds} = 3600",
             "external": f"if its trust policy asks for an external ID, {external} {names:assume_role_external_id}",
-            "shorter": f"shorten {listed or 'what is mapped to principal tags in the pool'}",
+            "shorter": f"shorten {listed or 'what becomes a tag of the first session'}",
             "untagged": "Let its trust policy and the policy of the first role allow sts:TagSession, or remove"
             f" {names:assume_role_tags}",
         }
@@ -134,6 +169,14 @@ class _Rule:
     cause: str
     remedy: str
     retry: Retry
+
+
+#: Issuers that IAM knows by themselves (AssumeRoleWithWebIdentity, ProviderId).
+_WITHOUT_PROVIDER = ("accounts.google.com", "graph.facebook.com", "www.amazon.com")
+
+
+def _first(audience: object) -> object:
+    return audience[0] if isinstance(audience, list) and audience else audience
 
 
 _R, _R1, _SLOW, _T, _I, _N = (
@@ -328,7 +371,36 @@ _RULES = (
         "Try again; if it persists, check that the issuer is reachable from the internet",
         _R1,
     ),
-    _Rule("InvalidIdentityToken", "", "STS refuses the token of the identity pool", "Check the trust of {role}", _N),
+    _Rule(
+        "InvalidIdentityToken",
+        "no openidconnect provider",
+        "AWS account {account} has no OIDC provider in IAM for the issuer {iss} of the login token",
+        "Create it: aws iam create-open-id-connect-provider --url {iss} --client-id-list {client}",
+        _N,
+    ),
+    _Rule(
+        "InvalidIdentityToken",
+        "incorrect token audience",
+        "The OIDC provider {provider_arn} does not list aud {aud}{azp} of the login token",
+        "Add it: aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {provider_arn}"
+        " --client-id {client}; or {other_audience}",
+        _N,
+    ),
+    _Rule(
+        "InvalidIdentityToken",
+        "not a valid jwt",
+        "STS does not take the login token as an ID token",
+        "Send the provider's ID token, not its access token",
+        _N,
+    ),
+    _Rule(
+        "InvalidIdentityToken",
+        "thumbprint",
+        "The OIDC provider of the AWS account has another certificate than {iss} shows now",
+        "Let its owner update the thumbprint list of {provider_arn}",
+        _N,
+    ),
+    _Rule("InvalidIdentityToken", "", "STS refuses {refused}", "Check the trust of {role}", _N),
     _Rule("ExpiredToken", "", "STS says the token has expired", "", _T),
     _Rule("IDPRejectedClaim", "", "The identity provider rejected the token's claim", "", _T),
     _Rule("IDPCommunicationError", "", "STS could not reach the identity provider", "Try again in a moment", _R),
@@ -359,8 +431,8 @@ _RULES = (
     _Rule(
         "AccessDenied",
         "assumerolewithwebidentity",
-        "The role {role} does not trust this identity pool's users",
-        "Make its trust policy allow {principal} with aud {pool} and amr authenticated",
+        "The role {role} does not trust {users}, or is not there",
+        "{trust}",
         _N,
     ),
     _Rule(
@@ -428,7 +500,7 @@ def explain(code: str, message: str, status: int, facts: CallContext) -> Explana
         what = f"The answer {status} did not come from AWS"
         return Explanation(what, "Check the network, HTTPS_PROXY and the endpoint settings", Retry.SLOW)
     quoted = _shown(message)
-    cause = f"AWS refused the call for identity pool {facts.pool} with {code or status}"
+    cause = f"AWS refused the call for {words['issued_by']} with {code or status}"
     ask = "Ask the administrator of the AWS account; AWS CloudTrail has the refused call"
     return Explanation(f"{cause}: {quoted}" if quoted else cause, ask, Retry.NEVER)
 

@@ -103,7 +103,7 @@ class LinkedLogins:
             )
         marks = [mark for mark in self._marks(login) if mark.key != other.key]
         mark = LinkedLogin(other.key, other.token.subject, other.token)
-        answered = pool.exchange(identity_id, replace(login, linked=(mark,))).credentials.identity_id
+        answered = pool.exchange(identity_id, replace(login, linked=(mark,))).credentials.user_id
         self._write(login, [*marks, mark])
         self._store_identity(login, answered)
         return answered

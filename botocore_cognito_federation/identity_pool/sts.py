@@ -1,15 +1,15 @@
-"""Roles from STS: the role of the basic flow, for the pool's own token, and a further role, for credentials."""
+"""Roles from STS: the role of a token, the pool's own or the provider's, and a further role, for credentials."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..credentials import FederatedCredentials
-from ..errors import ConfigurationError
-from .aws import Clock, call
+from ..errors import ConfigurationError, SettingNames
+from ..messages import printable
+from .aws import Answer, Clock, call
 from .errors import CallContext
 
 if TYPE_CHECKING:
@@ -24,24 +24,30 @@ _NEEDS = (
 )
 #: Longest WebIdentityToken that STS takes; a token that fits a Logins value may be too long here.
 _MOST_WEB_IDENTITY = 20_000
+#: Characters of a user's name as STS answers it (SubjectFromWebIdentityToken).
+_LONGEST_SUBJECT = 255
 
 
 def assume_role_with_web_identity(
-    token: str, *, settings: Settings, clients: Clients, facts: CallContext, clock: Clock
-) -> tuple[Mapping[str, Any], float | None]:
-    """Return the credentials of the basic flow's role (STS AssumeRoleWithWebIdentity), and the answer's ``Date``.
+    token: str,
+    *,
+    provider_id: str | None,
+    settings: Settings,
+    clients: Clients,
+    facts: CallContext,
+    clock: Clock,
+) -> Answer:
+    """Return the session of ``cognito_role_arn`` for a token (STS AssumeRoleWithWebIdentity).
 
     Args:
-        token: the identity pool's own token (GetOpenIdToken).
+        token: the identity pool's own token (GetOpenIdToken), or without a pool the login token.
+        provider_id: the provider of an OAuth 2.0 access token; None for tokens that name their issuer.
 
     Raises:
         FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
     """
     if len(token) > _MOST_WEB_IDENTITY:
-        raise ConfigurationError(
-            f"The identity pool's token has {len(token):,} characters, STS takes {_MOST_WEB_IDENTITY:,}",
-            remedy="Set cognito_flow = enhanced",
-        )
+        raise _too_long(len(token), settings)
     arguments: dict[str, Any] = {
         "RoleArn": settings.role_arn,
         "RoleSessionName": session_name(settings, facts),
@@ -49,9 +55,25 @@ def assume_role_with_web_identity(
     }
     if settings.duration_seconds is not None:
         arguments["DurationSeconds"] = settings.duration_seconds
+    if provider_id is not None:
+        arguments["ProviderId"] = provider_id
     operation = clients.unsigned_sts().assume_role_with_web_identity
-    answer = call(operation, arguments=arguments, needs=_NEEDS, facts=lambda: facts, clock=clock)
-    return answer.body["Credentials"], answer.server_time
+    return call(operation, arguments=arguments, needs=_NEEDS, facts=lambda: facts, clock=clock)
+
+
+def _too_long(characters: int, settings: Settings) -> ConfigurationError:
+    whose = "login token" if settings.identity_pool_id is None else "identity pool's token"
+    pool = "" if settings.identity_pool_id else f" and {SettingNames.of(settings):identity_pool_id}"
+    return ConfigurationError(
+        f"The {whose} has {characters:,} characters, STS takes {_MOST_WEB_IDENTITY:,}",
+        remedy=f"Set {SettingNames.of(settings):flow} = enhanced{pool}",
+    )
+
+
+def subject_in(answer: Answer, facts: CallContext) -> str:
+    """Return the user whom STS found in a login token, in characters that may be shown."""
+    named = answer.body.get("SubjectFromWebIdentityToken") or facts.claims.get("sub")
+    return printable(named, _LONGEST_SUBJECT) or "unknown"
 
 
 def assume_role(

@@ -87,7 +87,7 @@ class DeveloperTokenProvider:
         from ..identity_pool.errors import CallContext
 
         return CallContext(
-            pool=self._settings.identity_pool_id,
+            pool=self._settings.identity_pool_id or "",
             profile=self._settings.developer_profile or "",
             login_key=self._settings.developer_provider or "",
             now=self._clock.now(),

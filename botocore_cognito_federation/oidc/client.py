@@ -18,7 +18,7 @@ from ..cache.base import SECRETS, Store, cache_key
 from ..cache.sessions import Session
 from ..errors import ConfigurationError
 from ..identity_providers import IdentityProvider, TokenKind
-from ..login_token import decoded
+from ..login_token import POOL_ALGORITHMS, ROLE_ALGORITHMS, decoded
 from ..messages import LONGEST_CODE, masked, printable
 from .client_authentication import Client, ClientKey, read_text
 from .discovery import DocumentCache, MemoryDocuments, ProviderMetadata, StoredDocuments, discover
@@ -48,6 +48,7 @@ class OIDCClient:
         scopes: as configured; None for the provider's default, limited to those in the discovery document.
         authorization_parameters: `cognito_auth_params`.
         documents: the cache of discovery and JWKS documents.
+        algorithms: the signatures of ID tokens that whoever exchanges them takes, with their hashes.
     """
 
     provider: IdentityProvider
@@ -57,6 +58,7 @@ class OIDCClient:
     authorization_parameters: tuple[tuple[str, str], ...] = ()
     documents: DocumentCache = field(default_factory=MemoryDocuments, repr=False)
     clock: Now = field(default_factory=Now, repr=False)
+    algorithms: Mapping[str, str] = field(default_factory=lambda: POOL_ALGORITHMS)
 
     @cached_property
     def provider_http(self) -> HttpClient:
@@ -194,6 +196,7 @@ def oidc_client(
         authorization_parameters=settings.auth_params,
         documents=StoredDocuments(store),
         clock=clock or Now(),
+        algorithms=POOL_ALGORITHMS if settings.identity_pool_id is not None else ROLE_ALGORITHMS,
     )
 
 

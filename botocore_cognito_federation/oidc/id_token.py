@@ -20,6 +20,7 @@ import jwt
 
 from .._util.http import HttpClient
 from ..errors import SIGN_IN_AGAIN, CognitoFederationError, SignInFailedError, reworded
+from ..login_token import POOL_ALGORITHMS, ROLE_ALGORITHMS
 from ..messages import SET_CLOCK, printable, span
 from .discovery import DocumentCache, document
 
@@ -27,7 +28,6 @@ EXPIRY_LEEWAY = 60.0
 CLOCK_SKEW = 300.0
 REFETCH_INTERVAL = 60.0
 
-ACCEPTED_ALGORITHMS = {"RS256": "sha256", "RS384": "sha384", "RS512": "sha512"}
 _VERIFIED_THEN_REFUSED = frozenset({"ES256", "ES384", "ES512", "ES256K", "PS256", "PS384", "PS512", "EdDSA"})
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -43,6 +43,7 @@ class Expectation:
         nonce: of the authorization request; None where there was none (device code, refresh).
         subject: the user who must be the same as before, on refresh.
         access_token: the one that came along, for `at_hash`.
+        algorithms: the signatures that whoever exchanges the token takes, with their hashes.
     """
 
     issuers: tuple[str, ...]
@@ -51,6 +52,13 @@ class Expectation:
     nonce: str | None = field(default=None, repr=False)
     subject: str | None = None
     access_token: str | None = field(default=None, repr=False)
+    algorithms: Mapping[str, str] = field(default_factory=lambda: POOL_ALGORITHMS)
+
+
+def who_takes(algorithms: Mapping[str, str]) -> str:
+    """Return the clause about the signatures that are taken, for a sentence about one that is not."""
+    of_pools = algorithms.keys() == POOL_ALGORITHMS.keys()
+    return f"{'identity pools take RSA' if of_pools else 'STS takes RSA and ECDSA'} ({', '.join(algorithms)}) only"
 
 
 @dataclass(frozen=True)
@@ -98,9 +106,9 @@ def verify_id_token(
     header = _header(token, error)
     algorithm = header["alg"]
     claims = _verified_claims(token, header, keys, now, error)
-    if algorithm not in ACCEPTED_ALGORITHMS:
+    if algorithm not in expected.algorithms:
         raise error(
-            f"The ID token is signed with {algorithm}, and identity pools take RSA (RS256, RS384, RS512) only",
+            f"The ID token is signed with {algorithm}, and {who_takes(expected.algorithms)}",
             remedy="Set the ID token signing algorithm of the client to RS256 at the identity provider",
         )
     _check_origin(claims, expected, error)
@@ -119,7 +127,7 @@ def _header(token: str, error: type[CognitoFederationError]) -> dict[str, Any]:
             "The provider's ID token is not a JSON Web Token", remedy="An identity pool needs a signed, unencrypted one"
         )
     algorithm = header.get("alg")
-    if not isinstance(algorithm, str) or algorithm not in {*ACCEPTED_ALGORITHMS, *_VERIFIED_THEN_REFUSED}:
+    if not isinstance(algorithm, str) or algorithm not in {*ROLE_ALGORITHMS, *_VERIFIED_THEN_REFUSED}:
         raise _proves_nothing(algorithm, error)
     if not isinstance(header.get("kid", ""), str):
         raise error("The ID token has a key ID (kid) that is not a string")  # RFC 7515, section 4.1.4
@@ -235,7 +243,7 @@ def _check_binding(
     if expected.nonce is not None and not _equal(claims.get("nonce"), expected.nonce):
         raise error("The ID token belongs to another sign-in (nonce)", remedy=SIGN_IN_AGAIN)
     if "at_hash" in claims and expected.access_token is not None:
-        digest = hashlib.new(ACCEPTED_ALGORITHMS[algorithm], expected.access_token.encode()).digest()
+        digest = hashlib.new(expected.algorithms[algorithm], expected.access_token.encode()).digest()
         half = base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
         if not _equal(claims["at_hash"], half):
             raise error(

@@ -269,7 +269,15 @@ def validate_response(
     claims = verify_id_token(
         answer.id_token,
         KeySet(oidc.provider_http, oidc.documents, metadata.jwks_uri),
-        Expectation(metadata.issuers, oidc.client.client_id, audience, nonce, subject, answer.access_token),
+        Expectation(
+            metadata.issuers,
+            oidc.client.client_id,
+            audience,
+            nonce,
+            subject,
+            answer.access_token,
+            oidc.algorithms,
+        ),
         now=oidc.clock.now(),
         error=error,
     )

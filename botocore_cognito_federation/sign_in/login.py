@@ -197,7 +197,8 @@ def sign_in(
         KeyboardInterrupt: at once.
     """
     session, joined = sign_in_only(settings, store=store, screen=screen, options=options, environment=environment)
-    if settings.profile is None and settings.origin("identity_pool_id").layer != "session":
+    exchange = "role_arn" if settings.identity_pool_id is None else "identity_pool_id"
+    if settings.profile is None and settings.origin(exchange).layer != "session":
         return SignedIn(session, None, joined)
     try:
         # Also where some are kept and live: people sign in again because their groups or the pool's roles have changed.

@@ -31,7 +31,15 @@ def full_config(world: World, home: Path, monkeypatch: pytest.MonkeyPatch) -> An
 
 
 def test_botocore_reads_the_profiles_and_sessions(world: World, home: Path, full_config: Any) -> None:
-    assert set(full_config["profiles"]) == {"demo", "demo-native", "chained", "chained-native", "classic", "guest"}
+    assert set(full_config["profiles"]) == {
+        "demo",
+        "demo-native",
+        "chained",
+        "chained-native",
+        "classic",
+        "web-identity",
+        "guest",
+    }
     session = full_config["cognito-session demo"]
     assert session["cognito_identity_pool_id"] == world.pool_id
     assert session["cognito_provider"] == world.provider.login_key

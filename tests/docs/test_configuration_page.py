@@ -51,7 +51,7 @@ def test_each_sample_is_a_configuration(
     for section in managed:
         profile = re.sub(r"\Aprofile ", "", section)
         settings = load_settings(profile, environ={})
-        assert settings.identity_pool_id
+        assert settings.place
         assert parser[section]["credential_process"].endswith(f"credential-process --profile {profile}")
 
 

@@ -162,7 +162,7 @@ def test_keys_that_cannot_be_had_are_found(
 
 def test_keys_that_identity_pools_do_not_take_are_found(inside: Home, provider: Provider) -> None:
     found = errors_of(inside, provider(keys=[{**EC_KEY, "kid": "1", "alg": "ES256"}]))
-    assert "has no RSA key to sign with (its keys: ES256)" in found["signing keys"]
+    assert "has no key to sign with (its keys: ES256), and identity pools take RSA" in found["signing keys"]
 
 
 def test_a_device_sign_in_that_the_provider_does_not_offer_is_found(inside: Home, provider: Provider) -> None:

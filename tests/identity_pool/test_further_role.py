@@ -200,7 +200,9 @@ def test_an_option_of_the_basic_flow_beside_a_further_role_names_that_roles_own(
         CognitoFederation(POOL, assume_role_arn=ROLE, **{name: value})
     assert f"give assume_role_{name.removeprefix('role_')}" in refused.value.remedy
     assert "cognito_" not in refused.value.line
-    with pytest.raises(ConfigurationError, match=rf"{name} goes only with the basic flow.*Leave out {name}, or pass"):
+    with pytest.raises(
+        ConfigurationError, match=rf"{name} goes only with the flows basic and web-identity.*Leave out {name}, or pass"
+    ):
         CognitoFederation(POOL, **{name: value})
 
 

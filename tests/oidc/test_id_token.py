@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from botocore_cognito_federation._util.http import HttpClient
 from botocore_cognito_federation.errors import SignInFailedError, TokenRefreshError
+from botocore_cognito_federation.login_token import ROLE_ALGORITHMS
 from botocore_cognito_federation.oidc.discovery import MemoryDocuments
 from botocore_cognito_federation.oidc.id_token import Expectation, KeySet, matching_keys, verify_id_token
 from tests.oidc.fake_provider import CLIENT_ID, FakeProvider, SigningKey, at_hash, hmac_signed, unsigned
@@ -59,6 +60,21 @@ def test_other_signatures_are_verified_and_then_refused_because_pools_take_rsa(
     provider.published = [SigningKey.ec("k").jwk()]
     with pytest.raises(SignInFailedError, match=r"does not publish|not the provider's"):
         verify(provider, KeySet(HttpClient(), MemoryDocuments(), keys.jwks_uri), key.sign(provider.claims()))
+
+
+def test_elliptic_signatures_are_taken_where_sts_exchanges_the_token(provider: FakeProvider, keys: KeySet) -> None:
+    key = SigningKey.ec("k")
+    provider.published = [key.jwk()]
+    assert verify(provider, keys, key.sign(provider.claims()), algorithms=ROLE_ALGORITHMS)["sub"] == "user-1"
+    unfit = SigningKey("k", SigningKey.rsa("k").private, "PS256")
+    provider.published = [unfit.jwk()]
+    with pytest.raises(SignInFailedError, match=r"signed with PS256, and STS takes RSA and ECDSA \(RS256, .*ES512\)"):
+        verify(
+            provider,
+            KeySet(HttpClient(), MemoryDocuments(), keys.jwks_uri),
+            unfit.sign(provider.claims()),
+            algorithms=ROLE_ALGORITHMS,
+        )
 
 
 def test_alg_none_is_refused_before_any_key_is_fetched(provider: FakeProvider, keys: KeySet) -> None:
