@@ -51,6 +51,7 @@ MOST_MODULES = 110 + sum(
         "published profiles": 2,
         "pools made by administrators": 7,
         "token exchange": 2,
+        "self-service at a user pool": 2,
     }.values()
 )
 MOST_AT_THE_ROOT = 20

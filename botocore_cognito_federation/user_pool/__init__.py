@@ -17,6 +17,7 @@ from .errors import (
     WrongPasswordError,
 )
 from .models import AutoSignIn, Challenge, CodeDelivery, Device, SignUp, UserPoolTokens, login_key
+from .self_service import KnownDevice, MfaPreference, TotpSetUp
 
 __all__ = [
     "AutoSignIn",
@@ -26,10 +27,13 @@ __all__ = [
     "CodeMismatchError",
     "Device",
     "FlowNotEnabledError",
+    "KnownDevice",
+    "MfaPreference",
     "NewPasswordRefusedError",
     "PasswordResetRequiredError",
     "RefreshTokenReusedError",
     "SignUp",
+    "TotpSetUp",
     "UserNotConfirmedError",
     "UserPool",
     "UserPoolTokens",

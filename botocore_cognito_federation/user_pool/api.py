@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from .._util.concurrency import ForkSafeLock
-from ..errors import CognitoFederationError, SignInFailedError, TemporaryError, TokenRefreshError
+from ..errors import CognitoFederationError, ConfigurationError, SignInFailedError, TemporaryError, TokenRefreshError
 from ..identity_pool.aws import Answer, ask
 from ..identity_pool.client import make_client
 from ..identity_pool.failures import ErrorAnswer
@@ -29,14 +29,21 @@ _METHODS = {
     "ConfirmDevice": "confirm_device",
     "ConfirmForgotPassword": "confirm_forgot_password",
     "ConfirmSignUp": "confirm_sign_up",
+    "DeleteUser": "delete_user",
+    "DeleteUserAttributes": "delete_user_attributes",
+    "ForgetDevice": "forget_device",
     "ForgotPassword": "forgot_password",
+    "GetUser": "get_user",
+    "GetUserAuthFactors": "get_user_auth_factors",
     "GetTokensFromRefreshToken": "get_tokens_from_refresh_token",
     "GetUserAttributeVerificationCode": "get_user_attribute_verification_code",
     "GlobalSignOut": "global_sign_out",
     "InitiateAuth": "initiate_auth",
+    "ListDevices": "list_devices",
     "ResendConfirmationCode": "resend_confirmation_code",
     "RespondToAuthChallenge": "respond_to_auth_challenge",
     "RevokeToken": "revoke_token",
+    "SetUserMFAPreference": "set_user_mfa_preference",
     "SignUp": "sign_up",
     "UpdateDeviceStatus": "update_device_status",
     "UpdateUserAttributes": "update_user_attributes",
@@ -128,7 +135,11 @@ class Api:
         self, operation: str, request: Mapping[str, Any], expected: Callable[[Refusal], bool]
     ) -> dict[str, Any] | None:
         """Call an operation; return None for a refusal that the caller expects and handles."""
-        method = getattr(self._ready_client(), _METHODS[operation])
+        method = getattr(self._ready_client(), _METHODS[operation], None)
+        if method is None:
+            raise ConfigurationError(
+                f"the installed botocore does not know {operation}", remedy="Update botocore: pip install -U botocore"
+            )
         outcome = ask(method, request, whom="the user pool", secrets=_secrets(request))
         if isinstance(outcome, Answer):
             return dict(outcome.body)

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
-from .accounts import AccountOperations, Metadata, access_token
-from .api import Api, AppClient, ClientFactory, IdTokenVerifier, make_user_pool_client, member
+from .accounts import AccountOperations, Metadata
+from .api import Api, AppClient, ClientFactory, IdTokenVerifier, make_user_pool_client
 from .auth import (
     SignIn,
     check_flow,
@@ -22,7 +22,6 @@ from .auth import (
     revoke,
     sign_out_everywhere,
 )
-from .errors import CodeMismatchError
 from .models import (
     Challenge,
     Device,
@@ -38,6 +37,7 @@ from .models import (
     checked_user_pool_id,
     checked_username,
 )
+from .self_service import SelfService
 
 if TYPE_CHECKING:
     from .._util.http import HttpClient
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from ..oidc.discovery import DocumentCache
 
 
-class UserPool(AccountOperations):
+class UserPool(AccountOperations, SelfService):
     """A user pool and one of its app clients. Nothing is contacted before the first operation; threads may share it.
 
     Args:
@@ -177,35 +177,11 @@ class UserPool(AccountOperations):
             return self._sign_in.answer(self._verified(challenge, answer), {}, metadata)
         return self._sign_in.answer(challenge, confirmation(challenge, answer), metadata)
 
-    def set_up_totp(self, challenge: Challenge) -> Challenge:
-        """Start setting up an authenticator application for an MFA_SETUP challenge (AssociateSoftwareToken).
-
-        Args:
-            challenge: the MFA_SETUP challenge.
-
-        Returns:
-            The challenge to give to `confirm_sign_in` with the first code. It holds `Challenge.totp_secret` (and
-                `Challenge.otpauth_uri`) for the authenticator application.
-
-        Raises:
-            CognitoFederationError: the operation failed; `UserPool` lists the classes.
-        """
-        expect(challenge, "MFA_SETUP")
-        answer = self._api.call("AssociateSoftwareToken", {"Session": challenge.session})
-        session = str(answer.get("Session") or challenge.session)
-        return replace(
-            challenge, session=session, totp_secret=str(member(answer, "SecretCode", "AssociateSoftwareToken"))
-        )
-
     def _verified(self, challenge: Challenge, code: str) -> Challenge:
         if not challenge.totp_secret:
             raise ConfigurationError("no authenticator application is set up", remedy="Call set_up_totp first")
         request = {"Session": challenge.session, "UserCode": checked_totp_code(code)}
-        answer = self._api.call("VerifySoftwareToken", request)
-        if member(answer, "Status", "VerifySoftwareToken") != "SUCCESS":
-            raise CodeMismatchError(
-                "the authenticator application's code was not accepted", remedy="Enter the next one"
-            )
+        answer = self._verify_totp(request)
         return replace(challenge, session=str(answer.get("Session") or challenge.session))
 
     def complete_new_password(
@@ -274,28 +250,6 @@ class UserPool(AccountOperations):
         expect_any(challenge)
         checked = checked_metadata(responses, "responses")
         return self._sign_in.answer(challenge, checked, self._metadata(client_metadata))
-
-    def remember_device(self, tokens: UserPoolTokens, remembered: bool = True) -> None:
-        """Store whether the user wants the pool to remember this device (UpdateDeviceStatus).
-
-        See `Device.needs_confirmation`.
-
-        Args:
-            tokens: the sign-in.
-            remembered: the user's decision.
-
-        Raises:
-            ConfigurationError: the sign-in has no device.
-            CognitoFederationError: the operation failed in another way; `UserPool` lists the classes.
-        """
-        if not tokens.device_key:
-            raise ConfigurationError("this sign-in has no device", remedy="The user pool must track devices")
-        request = {
-            "AccessToken": access_token(tokens),
-            "DeviceKey": tokens.device_key,
-            "DeviceRememberedStatus": "remembered" if remembered else "not_remembered",
-        }
-        self._api.call("UpdateDeviceStatus", request)
 
     def refresh(
         self,

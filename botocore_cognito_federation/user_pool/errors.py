@@ -82,10 +82,43 @@ _CLIENT = "Check the app client of the user pool"
 _TRIGGER = "Check the user pool's Lambda triggers and their logs"
 _LATER = "Try again in a little while"
 
+_AT_SIGN_IN = ("InitiateAuth", "RespondToAuthChallenge")
+_OUTER_BLANKS = "it must not begin or end with white space, nor be a single character"
+
 _DENIED = "NotAuthorizedException"
+_PREFERENCE = ("SetUserMFAPreference",)
 
 RULES: tuple[Rule, ...] = (
     # NotAuthorizedException is one code for many causes; its text tells them apart.
+    Rule(
+        _DENIED,
+        "incorrect username or password",
+        WrongPasswordError,
+        "the current password is wrong",
+        "Enter it again",
+        operations=("ChangePassword",),
+    ),
+    Rule(
+        _DENIED,
+        "cannot be reset in the current state",
+        SignInFailedError,
+        "the password of this account cannot be reset yet",
+        "Confirm the account, or sign in with the temporary password first",
+    ),
+    Rule(
+        _DENIED,
+        "unauthorized attribute",
+        ConfigurationError,
+        "the app client may not write one of these attributes",
+        "Allow the app client to write it (WriteAttributes), or leave it out",
+    ),
+    Rule(
+        _DENIED,
+        "required scopes",
+        ConfigurationError,
+        "the access token is not for operations on the account",
+        "Request the scope aws.cognito.signin.user.admin, which the app client must allow, and sign in again",
+    ),
     Rule(_DENIED, "incorrect username or password", WrongPasswordError, "the user name or the password is wrong"),
     Rule(
         _DENIED,
@@ -172,6 +205,14 @@ RULES: tuple[Rule, ...] = (
         RefreshTokenReusedError,
         "the refresh token was already used, perhaps by another of your processes",
         _AGAIN,
+    ),
+    Rule(
+        "CodeMismatchException",
+        "",
+        CodeMismatchError,
+        "the code is wrong",
+        "Enter it again, or ask for a new one",
+        operations=("ConfirmSignUp", "ConfirmForgotPassword", "VerifyUserAttribute"),
     ),
     Rule("CodeMismatchException", "", CodeMismatchError, "the code is wrong", "Answer the same challenge again"),
     Rule(
@@ -295,7 +336,58 @@ RULES: tuple[Rule, ...] = (
         "this account needs no confirmation",
         "Sign in",
     ),
+    Rule(
+        "InvalidParameterException",
+        "previouspassword' failed to satisfy constraint",
+        WrongPasswordError,
+        "the current password is wrong",
+        "Enter it again",
+    ),
+    Rule(
+        "InvalidParameterException",
+        "cannot reset password",
+        SignInFailedError,
+        "the account has no verified e-mail address or phone number that a code could be sent to",
+        "Ask the administrator of the user pool",
+    ),
+    Rule(
+        "InvalidParameterException",
+        "has not verified software token",
+        SignInFailedError,
+        "no authenticator application is set up",
+        "Call set_up_totp, then verify_totp_setup",
+        operations=_PREFERENCE,
+    ),
+    Rule(
+        "InvalidParameterException",
+        "does not have delivery config",
+        SignInFailedError,
+        "the account has no verified address for codes of this kind",
+        "Call verify_user_attribute, then verify_user_attribute_submit",
+        operations=_PREFERENCE,
+    ),
+    Rule(
+        "InvalidParameterException",
+        "at 'password' failed to satisfy constraint",
+        WrongPasswordError,
+        "the user name or the password is wrong",
+        operations=_AT_SIGN_IN,
+    ),
+    Rule(
+        "InvalidParameterException",
+        "password' failed to satisfy constraint",
+        NewPasswordRefusedError,
+        f"the user pool takes no such password: {_OUTER_BLANKS}",
+        "Choose another",
+    ),
     Rule("InvalidParameterException", "", ConfigurationError, "the user pool did not accept a parameter", quote=True),
+    Rule(
+        "ResourceNotFoundException",
+        "device does not exist",
+        SignInFailedError,
+        "the user has no such device",
+        "Take a key from fetch_devices",
+    ),
     Rule(
         "ResourceNotFoundException",
         "",
@@ -366,6 +458,13 @@ RULES: tuple[Rule, ...] = (
     Rule("UserPoolAddOnNotEnabledException", "", ConfigurationError, "the user pool lacks an add-on for this"),
     # Errors that pass by themselves.
     Rule("TooManyRequestsException", "", TemporaryError, "the user pool is throttling", _LATER),
+    Rule(
+        "LimitExceededException",
+        "attempt limit",
+        TemporaryError,
+        "too many attempts for this account",
+        "Wait; the limit of the user pool may last for an hour",
+    ),
     Rule("LimitExceededException", "", TemporaryError, "a limit of the user pool is reached", _LATER, True),
     Rule("InternalErrorException", "", TemporaryError, "the user pool had an internal error", _LATER),
     Rule("ConcurrentModificationException", "", TemporaryError, "the user was changed at the same time", _LATER),

@@ -155,8 +155,8 @@ def test_five_wrong_confirmation_codes_reach_the_attempt_limit(world: World, idp
     [
         ("short", "InvalidPasswordException"),
         ("no-digits-Here", "InvalidPasswordException"),
-        (" Correct-Horse-1", "ValidationException"),
-        ("Correct-Horse-1 ", "ValidationException"),
+        (" Correct-Horse-1", "InvalidParameterException"),
+        ("Correct-Horse-1 ", "InvalidParameterException"),
         ("Correct Horse-1", ""),
     ],
 )

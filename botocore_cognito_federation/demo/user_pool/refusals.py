@@ -265,3 +265,53 @@ def passkey_unknown() -> Refusal:
 
 def page_token_invalid() -> Refusal:
     return invalid_parameter("Invalid NextToken")
+
+
+def password_not_resettable() -> Refusal:
+    return not_authorized("User password cannot be reset in the current state.")
+
+
+def nowhere_to_send_a_reset() -> Refusal:
+    return invalid_parameter(
+        "Cannot reset password for the user as there is no registered/verified email or phone_number"
+    )
+
+
+def attribute_not_writable() -> Refusal:
+    return not_authorized("A client attempted to write unauthorized attribute")
+
+
+def attribute_not_deletable(name: str) -> Refusal:
+    """Own wording; users quote the code InvalidParameterException only."""
+    return invalid_parameter(f"Attribute {name} cannot be deleted")
+
+
+def attribute_not_verifiable(name: str) -> Refusal:
+    """Own wording; the model documents the code only."""
+    return invalid_parameter(f"There is no {name} to verify")
+
+
+def one_preferred_factor() -> Refusal:
+    return invalid_parameter("Only one MFA method can be preferred")
+
+
+def preferred_is_off() -> Refusal:
+    """Own wording; the model says that a preferred factor must be active."""
+    return invalid_parameter("A factor that is not enabled cannot be preferred")
+
+
+def factor_not_enabled(kind: str) -> Refusal:
+    return invalid_parameter(f"User pool does not have {kind} enabled.")
+
+
+def totp_not_verified() -> Refusal:
+    return invalid_parameter("User has not verified software token mfa")
+
+
+def no_delivery(kind: str) -> Refusal:
+    return invalid_parameter(f"User does not have delivery config set to turn on {kind}")
+
+
+def device_status_fixed() -> Refusal:
+    """Own wording; the developer guide says that the user has a say only where the pool asks for it."""
+    return invalid_parameter("Device status can be updated only if the user pool remembers devices on user opt-in")

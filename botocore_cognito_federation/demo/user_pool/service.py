@@ -11,7 +11,7 @@ from ... import ConfigurationError
 from ..records import UserPoolFacts
 from ..refusals import Refusal
 from ..token_verification import login_key
-from . import accounts, devices, passkeys, second_factors, shapes, sign_in
+from . import accounts, devices, passkeys, second_factors, self_service, shapes, sign_in
 from .records import AppClient, PoolSettings, User
 from .state import Directory, Members, Operation
 
@@ -22,6 +22,7 @@ OPERATIONS: dict[str, Operation] = {
     **second_factors.OPERATIONS,
     **devices.OPERATIONS,
     **passkeys.OPERATIONS,
+    **self_service.OPERATIONS,
 }
 #: The flows of an app client that is given none.
 ALL_FLOWS = ("USER_SRP_AUTH", "USER_PASSWORD_AUTH", "USER_AUTH", "CUSTOM_AUTH")

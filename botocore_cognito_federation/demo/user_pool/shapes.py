@@ -31,7 +31,8 @@ def check(operation: str, request: dict[str, Any]) -> None:
     shape = _model().operation_model(operation).input_shape
     found = list(_problems("", shape, request)) if shape is not None else []
     if found:
-        raise refusals.validation(found)
+        # User pools have their own code for what the other services call ValidationException (amplify-js#4405).
+        raise refusals.invalid_parameter(refusals.validation(found).message)
 
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
