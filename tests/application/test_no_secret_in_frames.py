@@ -43,6 +43,8 @@ SECRETS = {
     "refresh_token": f"{MARK}-refresh",
     "access_token": f"{MARK}-access",
     "client_secret": f"{MARK}-client-secret",
+    "subject_token": f"{MARK}-subject",
+    "assertion": f"{MARK}-assertion",
     "responses": {"ANSWER": f"{MARK}-response"},
     "tokens": UserPoolTokens(w.token(canary=MARK), f"{MARK}-access", f"{MARK}-refresh", w.NOW, "ada"),
     "signed_in": UserPoolTokens(f"{MARK}.id.token", f"{MARK}-access", f"{MARK}-refresh", w.NOW, "ada"),
@@ -66,7 +68,7 @@ PLAIN: dict[str, Any] = {
     "user_pool_id": w.POOL,
     "identity_pool_id": "nonsense",
 }
-FUNCTIONS = {name: getattr(handlers, name) for name in ("oidc", "google", "amazon", "facebook")}
+FUNCTIONS = {name: getattr(handlers, name) for name in ("oidc", "google", "amazon", "facebook", "token_exchange", "on_behalf_of")}
 
 
 def members(cls: type) -> Iterator[str]:
