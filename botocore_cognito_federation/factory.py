@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ._fast_path import cache_directory
@@ -73,7 +73,7 @@ def fetcher_for(
     """
     variables = os.environ if environ is None else environ
     clock = system_clock()
-    clients = Clients(settings, session or partial(_session_of, settings.profile))
+    clients = Clients(settings, session)
     store = store_for(settings, variables) if store is None else store
     if not isinstance(store, MemoryStore):
         store = StoreBesideDoubles(store)
@@ -81,9 +81,7 @@ def fetcher_for(
     context = SourceContext(store, variables, clock, clients, open_session or _session_of, time_left)
     return CredentialFetcher(
         settings,
-        source=cache(
-            partial(open_provider if settings.auto_login == "never" else _with_automatic_login, settings, context)
-        ),
+        source=partial(open_provider if settings.auto_login == "never" else _with_automatic_login, settings, context),
         pool=IdentityPool(settings, clients, clock, new_token=declared.remedy(settings)),
         cache=CredentialCache(settings, store, clock),
         clock=clock,
@@ -115,7 +113,7 @@ def identity_pool_for(settings: Settings, session: Callable[[], Session] | None 
         settings: the configuration.
         session: see `fetcher_for`.
     """
-    clients = Clients(settings, session or partial(_session_of, settings.profile))
+    clients = Clients(settings, session)
     return IdentityPool(settings, clients, system_clock(), new_token=source_of(settings).remedy(settings))
 
 
@@ -136,13 +134,15 @@ def signed_in_here(
     from .sign_in.login import Environment, sign_in  # most processes do not sign in
 
     store = store_for(settings, os.environ)
+    # Where the provider has ended the sign-in at once, another one would end the same way.
+    quiet = replace(settings, auto_login="never")
     return sign_in(
         settings,
         store=store,
         screen=screen,
         options=options,
         environment=Environment(os.environ),
-        open_fetcher=lambda quiet: fetcher_for(quiet, store=store, open_session=open_session),
+        fetcher=fetcher_for(quiet, store=store, open_session=open_session),
     )
 
 
@@ -161,7 +161,7 @@ def linking_for(
     """
     variables = os.environ if environ is None else environ
     store, clock = store_for(settings, variables), system_clock()
-    clients = Clients(settings, partial(_session_of, settings.profile))
+    clients = Clients(settings)
     context = SourceContext(store, variables, clock, clients, open_session or _session_of)
     return Linking(
         fetcher_for(settings, store=store, environ=variables, open_session=open_session),

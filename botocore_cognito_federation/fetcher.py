@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ._util.concurrency import prepare_for_forks, refreshing, refuse_reentry
@@ -70,7 +71,8 @@ class CredentialFetcher:
 
     Args:
         settings: the configuration.
-        source: returns the login token provider when it is first needed; None if there is no login (guests).
+        source: the login token provider, or a function that opens it when it is first needed; None if there is no
+            login (guests).
         pool: turns a login into credentials.
         cache: stores credentials, identity IDs and failures.
         clock: the clock.
@@ -85,7 +87,7 @@ class CredentialFetcher:
     """
 
     settings: Settings
-    source: Callable[[], LoginTokenProvider | None]
+    source: LoginTokenProvider | Callable[[], LoginTokenProvider | None] | None
     pool: IdentityPool
     cache: CredentialCache
     clock: Clock
@@ -100,6 +102,10 @@ class CredentialFetcher:
 
     def __post_init__(self) -> None:
         prepare_for_forks()
+
+    @cached_property
+    def _provider(self) -> LoginTokenProvider | None:
+        return self.source() if callable(self.source) else self.source
 
     def credentials(self) -> FederatedCredentials:
         """Return credentials that are fresh, or still usable if they cannot be renewed.
@@ -208,14 +214,14 @@ class CredentialFetcher:
 
     def _known_login(self) -> Login | None:
         """Return the requested login, if its provider knows it without a new token."""
-        source = self.source()
+        source = self._provider
         if not isinstance(source, CachedTokenProvider):
             return None
         login = Login.of(source.cached_token(), self.settings)
         return self.linked.marked(login) if self.linked is not None else login
 
     def _login(self, attempt: int = 1, *, has_valid_credentials: bool = False, force: bool = False) -> Login | None:
-        source = self.source()
+        source = self._provider
         if source is None:
             return None
         provider, last = self.settings.provider, self._last_token

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
 
 from .._util.concurrency import ForkSafeLock, refreshing, refuse_reentry
 from ..cache.base import DOCUMENTS, MemoryStore, cache_key
-from ..cache.sessions import Record
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError
 from ..events import NAMES, Event, Events
@@ -30,6 +29,7 @@ from .arguments import (
 )
 from .sign_in import Context, CurrentSignIn, SignIn
 from .signed_in import SignedIn, UserPoolSignIn
+from .token_provider import Record
 
 if TYPE_CHECKING:
     from ..botocore_plugin.shared import ApplicationCredentials

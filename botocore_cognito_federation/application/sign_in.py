@@ -12,15 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..cache.credentials import CredentialCache
-from ..cache.sessions import (
-    Record,
-    Records,
-    Session,
-    Sessions,
-    drop_old_marks,
-    end_sign_in,
-    is_of_one_sign_in,
-)
+from ..cache.sessions import Session, Sessions, drop_old_marks, end_sign_in
 from ..config.settings import Settings
 from ..credentials import FederatedCredentials, FetchResult
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError, TemporaryError
@@ -31,7 +23,7 @@ from ..identity_providers import IdentityProvider
 from ..login_token import Login, LoginToken
 from ..login_tokens.base import RefreshContext
 from .arguments import resolved_provider
-from .token_provider import ApplicationTokenProvider, Refreshers
+from .token_provider import ApplicationTokenProvider, Record, Records, Refreshers, is_of_one_sign_in
 
 if TYPE_CHECKING:
     from ..cache.base import Store
@@ -169,7 +161,7 @@ class SignIn:
         self._source = None if provider.kind == "guest" else self._made_source()
         self._fetcher = CredentialFetcher(
             self._settings,
-            source=lambda: self._source,
+            source=self._source,
             pool=self.pool,
             cache=CredentialCache(self._settings, context.store, context.clock),
             clock=context.clock,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from ..cache.base import current_epoch
+from ..cache.base import SESSIONS, cache_key, current_epoch
 from ..cache.sessions import Session, Sessions, end_sign_in
 from ..credentials import FetchResult
 from ..errors import (
@@ -30,10 +32,116 @@ from .arguments import user_mapping
 
 if TYPE_CHECKING:
     from ..cache.base import Store
-    from ..cache.sessions import Record
     from ..config.settings import Settings
     from ..credentials import FederatedCredentials
     from ..identity_pool.aws import Clock
+
+_SCOPE = re.compile(r"session application [0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One sign-in of an application.
+
+    Attributes:
+        sign_in_id: random, new at each sign-in.
+        provider: the provider as the application named it, ``user-pool`` and the key of a pool included.
+        user: what the application said about the user, or the claims that name one.
+        identity_id: the identity so far; None before the first exchange.
+        fixed_identity_id: the identity the application gave; None where Cognito is asked (GetId).
+        by_user_pool: whether the federation signed in to its user pool itself.
+        username: the user's name in that pool.
+    """
+
+    sign_in_id: str
+    provider: str
+    user: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    identity_id: str | None = None
+    fixed_identity_id: str | None = None
+    by_user_pool: bool = False
+    username: str = ""
+
+    @property
+    def scope_name(self) -> str:
+        """The name under which this sign-in is stored, and forgotten by its sign-out."""
+        return f"application {self.sign_in_id}"
+
+
+@lru_cache(maxsize=64)
+def _record_key(pool: str, endpoint_url: str | None, handle: str) -> str:
+    parts = {"what": "application", "pool": pool, "endpoint": endpoint_url}
+    return cache_key({**parts, "handle": handle} if handle else parts)
+
+
+def is_of_one_sign_in(scope: str) -> bool:
+    """Whether a scope is that of an application's sign-in, which never comes again."""
+    return _SCOPE.fullmatch(scope) is not None
+
+
+@dataclass(eq=False, repr=False)
+class Records:
+    """The current sign-in of an application at one pool, in a store.
+
+    Attributes:
+        settings: the pool.
+        store: the store.
+        handle: which of the many users of one store; empty for an application of one user.
+    """
+
+    settings: Settings
+    store: Store
+    handle: str = ""
+
+    @property
+    def _key(self) -> str:
+        return _record_key(self.settings.identity_pool_id, self.settings.endpoint_url, self.handle)
+
+    def read(self) -> Record | None:
+        """The current sign-in; None where nobody is signed in, or the document is damaged (damage is a miss)."""
+        document = self.store.read(SESSIONS, self._key) or {}
+        sign_in_id, provider, user = (document.get(name) for name in ("sign_in_id", "provider", "user"))
+        if not isinstance(sign_in_id, str) or not isinstance(provider, str) or not isinstance(user, dict):
+            return None
+        identity_id, fixed, username = (document.get(name) for name in ("identity_id", "fixed_identity_id", "username"))
+        return Record(
+            sign_in_id=sign_in_id,
+            provider=provider,
+            user=user,
+            identity_id=identity_id if isinstance(identity_id, str) and identity_id else None,
+            fixed_identity_id=fixed if isinstance(fixed, str) and fixed else None,
+            by_user_pool=document.get("by_user_pool") is True,
+            username=username if isinstance(username, str) else "",
+        )
+
+    def write(self, record: Record) -> None:
+        """Make a sign-in the current one.
+
+        Raises:
+            StorageError: it could not be stored.
+        """
+        self.store.write(
+            SESSIONS,
+            self._key,
+            {
+                "application": True,
+                "sign_in_id": record.sign_in_id,
+                "provider": record.provider,
+                "user": dict(record.user),
+                "identity_id": record.identity_id,
+                "fixed_identity_id": record.fixed_identity_id,
+                "by_user_pool": record.by_user_pool,
+                "username": record.username,
+            },
+        )
+
+    def delete(self) -> None:
+        """End the sign-in.
+
+        Raises:
+            StorageError: the document is there and could not be removed.
+        """
+        self.store.delete(SESSIONS, self._key)
+
 
 #: Seconds after its expiry for which a token nobody can renew is still tried: clocks differ, and Cognito's counts.
 _SKEW = 300.0
@@ -255,7 +363,7 @@ class ProfileSignIn:
 
     def forget(self) -> Session | None:
         """Delete session and credentials."""
-        from ..sign_in.sessions import take_away
+        from ..sign_in.logout import take_away
 
         end_sign_in(self._store, self._settings.scope)
         return take_away(self._sessions, self._store)
@@ -264,7 +372,7 @@ class ProfileSignIn:
         """Revoke the session's refresh token at its provider, if there is one."""
         if session is None or session.refresh_token is None:
             return None
-        from ..sign_in.sessions import revoke_session
+        from ..sign_in.logout import revoke_session
 
         revocation = revoke_session(self._settings, self._store, os.environ, session.refresh_token)
         return None if revocation.revoked else CognitoFederationError(revocation.reason)

@@ -1,18 +1,17 @@
-"""Who is signed in: the session of a person, what an application knows of its sign-in, and how both end."""
+"""The sessions of signed-in users in a store: how one is read, written, replaced by the next, and ended."""
 
 from __future__ import annotations
 
 import contextlib
-import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..errors import StorageError
+from ..errors import SignInFailedError, StorageError
 from ..login_token import LoginToken
 from ..messages import display_name
 from .base import (
@@ -250,110 +249,108 @@ def maker_of(settings: Settings) -> dict[str, str | None]:
     }
 
 
-_SCOPE = re.compile(r"session application [0-9a-f]{32}")
+#: Seconds to wait for a renewal of the session that is about to be replaced.
+_LOCK_TIMEOUT = 45.0
 
 
-@dataclass(frozen=True)
-class Record:
-    """One sign-in of an application.
+class SessionWriter:
+    """Stores the session of one sign-in, if its user may replace the one before.
 
-    Attributes:
-        sign_in_id: random, new at each sign-in.
-        provider: the provider as the application named it, ``user-pool`` and the key of a pool included.
-        user: what the application said about the user, or the claims that name one.
-        identity_id: the identity so far; None before the first exchange.
-        fixed_identity_id: the identity the application gave; None where Cognito is asked (GetId).
-        by_user_pool: whether the federation signed in to its user pool itself.
-        username: the user's name in that pool.
-    """
-
-    sign_in_id: str
-    provider: str
-    user: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    identity_id: str | None = None
-    fixed_identity_id: str | None = None
-    by_user_pool: bool = False
-    username: str = ""
-
-    @property
-    def scope_name(self) -> str:
-        """The name under which this sign-in is kept, and forgotten by its sign-out."""
-        return f"application {self.sign_in_id}"
-
-
-@lru_cache(maxsize=64)
-def _record_key(pool: str, endpoint_url: str | None, handle: str) -> str:
-    parts = {"what": "application", "pool": pool, "endpoint": endpoint_url}
-    return cache_key({**parts, "handle": handle} if handle else parts)
-
-
-def is_of_one_sign_in(scope: str) -> bool:
-    """Whether a scope is that of an application's sign-in, which never comes again."""
-    return _SCOPE.fullmatch(scope) is not None
-
-
-@dataclass(eq=False, repr=False)
-class Records:
-    """The current sign-in of an application at one pool, in a store.
+    Args:
+        settings: whose sign-in it is.
+        store: where the session is stored.
+        force: another user may replace the one signed in so far.
+        now: returns seconds since the epoch.
 
     Attributes:
-        settings: the pool.
-        store: the store.
-        handle: which of the many users of one store; empty for an application of one user.
+        session: the session once it is stored.
+        replaced: the session that it replaced: another user's, or an earlier one of the same user.
+        not_stored: the session that could not be stored, or may not be; its refresh token is to be revoked.
     """
 
-    settings: Settings
-    store: Store
-    handle: str = ""
+    def __init__(self, settings: Settings, store: Store, *, force: bool, now: Callable[[], float]) -> None:
+        self._settings = settings
+        self._store = store
+        self._force = force
+        self._now = now
+        self._sessions = Sessions(settings, store)
+        self._sign_out_epoch = self._sessions.sign_out_epoch()
+        self.session: Session | None = None
+        self.replaced: Session | None = None
+        self.not_stored: Session | None = None
 
     @property
-    def _key(self) -> str:
-        return _record_key(self.settings.identity_pool_id, self.settings.endpoint_url, self.handle)
+    def sign_out_epoch(self) -> str:
+        """The sign-out epoch in which the sign-in began."""
+        return self._sign_out_epoch
 
-    def read(self) -> Record | None:
-        """The current sign-in; None where nobody is signed in, or the document is damaged (damage is a miss)."""
-        document = self.store.read(SESSIONS, self._key) or {}
-        sign_in_id, provider, user = (document.get(name) for name in ("sign_in_id", "provider", "user"))
-        if not isinstance(sign_in_id, str) or not isinstance(provider, str) or not isinstance(user, dict):
-            return None
-        return Record(
-            sign_in_id=sign_in_id,
-            provider=provider,
-            user=user,
-            identity_id=_text(document.get("identity_id")),
-            fixed_identity_id=_text(document.get("fixed_identity_id")),
-            by_user_pool=document.get("by_user_pool") is True,
-            username=_text(document.get("username")) or "",
-        )
+    def write(self, session: Session, label: str) -> None:
+        """Store a session, before the user is told that the sign-in worked.
 
-    def write(self, record: Record) -> None:
-        """Make a sign-in the current one.
+        Args:
+            session: the session of the new sign-in.
+            label: names the user in a refusal.
 
         Raises:
-            StorageError: it could not be kept.
+            SignInFailedError: another user is signed in, or the user signed out meanwhile.
+            StorageError: the session cannot be stored.
         """
-        self.store.write(
-            SESSIONS,
-            self._key,
-            {
-                "application": True,
-                "sign_in_id": record.sign_in_id,
-                "provider": record.provider,
-                "user": dict(record.user),
-                "identity_id": record.identity_id,
-                "fixed_identity_id": record.fixed_identity_id,
-                "by_user_pool": record.by_user_pool,
-                "username": record.username,
-            },
-        )
+        self.not_stored = session
+        self._replace_previous(session, label)
+        self.not_stored = None
+        self._forget_failures()
 
-    def delete(self) -> None:
-        """End the sign-in.
+    def _replace_previous(self, session: Session, label: str) -> None:
+        # A renewal of the old session must not write over the new one.
+        with self._sessions.lock(_LOCK_TIMEOUT) as taken:
+            if not taken:
+                raise held_for_too_long(self._store, self._sessions.key, _LOCK_TIMEOUT)
+            if self._sessions.sign_out_epoch() != self._sign_out_epoch:
+                raise SignInFailedError("The user signed out during this sign-in", remedy="Sign in again")
+            before = self._sessions.read()
+            if before is not None and before.subject is not None and before.subject == session.subject:
+                if session.refresh_token is None:
+                    # Some providers give a refresh token at the first consent only, and that one still works.
+                    session = replace(session, refresh_token=before.refresh_token)
+                elif before.refresh_token != session.refresh_token:
+                    self.replaced = before
+            else:
+                self._end_previous(before, session, label)
+                session = replace(session, sign_out_epoch=self._sessions.sign_out_epoch())
+            self._sessions.write(session)
+        self.session = session
 
-        Raises:
-            StorageError: the document is there and could not be removed.
-        """
-        self.store.delete(SESSIONS, self._key)
+    def _forget_failures(self) -> None:
+        """Failures from before the sign-in do not count any more, nor the pauses after them."""
+        with contextlib.suppress(StorageError):
+            for key, _ in list(self._store.documents(FAILURES)):
+                self._store.delete(FAILURES, key)
+
+    def _end_previous(self, before: Session | None, session: Session, label: str) -> None:
+        """End what is stored for a user who is not known to be the one who has just signed in."""
+        if before is not None and (before.subject, session.subject) != (None, None):
+            self._refuse_or_replace(before, label)
+        elif before is not None or any(
+            document.get("scope") == self._settings.scope for _, document in self._store.documents(CREDENTIALS)
+        ):
+            # The user of the cached credentials is unknown: the provider names none, or the previous session was lost.
+            end_sign_in(self._store, self._settings.scope)
+
+    def _refuse_or_replace(self, before: Session, label: str) -> None:
+        has_ended = before.refresh_token is None and not _is_usable(before, self._now())
+        if not has_ended and not self._force:
+            raise SignInFailedError(
+                f"{label} signed in, but {before.who} is signed in here ({self._settings.scope})",
+                remedy="To replace that sign-in, add --force; to use both, give each user a separate [cognito-session]",
+            )
+        # A new epoch: no cached response of the previous user is printed any more.
+        end_sign_in(self._store, self._settings.scope)
+        self.replaced = before
+
+
+def _is_usable(session: Session, now: float) -> bool:
+    token = session.token()
+    return token is not None and (token.expires_at is None or now < token.expires_at)
 
 
 #: Seconds after which a renewal that began before a sign-out has ended; its own limits are minutes.

@@ -11,7 +11,6 @@ from datetime import datetime
 
 import click
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-from botocore.session import Session as BotocoreSession
 
 from .._fast_path import CacheQuery
 from ..botocore_plugin.provider import session_of_other_profile
@@ -45,7 +44,7 @@ from ..identity_pool.errors import CallContext
 from ..login_token import LoginToken
 from ..messages import LONGEST_CODE, printable, shown_time, shown_time_or_none, span
 from ..sign_in.login import LoginOptions, SignedIn
-from ..sign_in.sessions import SignedOut, forget_scope, scopes_left_over, sign_out
+from ..sign_in.logout import SignedOut, forget_scope, scopes_left_over, sign_out
 from ..sign_in.terminal import TerminalScreen, read_line
 from .app import chosen_settings, json_option, print_data, print_json, print_line, profile_option, session_option
 from .roles import chosen_role, keep_role, offered_roles
@@ -311,7 +310,7 @@ def identity_of(settings: Settings, chained: str | None = None) -> dict[str, str
     keys = (credentials.access_key, credentials.secret_key, credentials.token)
     if chained is not None:
         keys = keys_of_chain(chained)
-    clients = Clients(settings, lambda: BotocoreSession(profile=settings.profile))
+    clients = Clients(settings)
     client = clients.sts(access_key=keys[0], secret_key=keys[1], token=keys[2])
     answer = call(
         client.get_caller_identity,

@@ -23,7 +23,7 @@ from .. import __version__
 from .._fast_path import EXEC_PROFILE, CacheQuery
 from .._util.log import VARIABLE, start_debug_log, unexpected
 from .._util.processes import hold_signals
-from ..config.profiles import load_session_settings, load_settings, names_in_configuration, source_of_chain
+from ..config.profiles import load_session_settings, load_settings, names_in_configuration
 from ..config.settings import Settings
 from ..errors import CognitoFederationError
 from ..messages import shown_line, wrapped
@@ -285,8 +285,7 @@ def chosen_settings(profile: str | None, session: str | None) -> Settings:
         raise click.UsageError("--profile and --session exclude each other")
     if session is not None:
         return load_session_settings(session)
-    source = source_of_chain(profile, os.environ)
-    return load_settings(profile) if source is None else load_settings(source, in_use=False)
+    return load_settings(profile, through_chain=True)
 
 
 def fetcher_of_profile(profile: str | None) -> tuple[Settings, CredentialFetcher]:

@@ -36,7 +36,7 @@ from ..doctor.checks import run_checks
 from ..errors import StorageError
 from ..factory import default_directory, everything_stored, store_for
 from ..messages import login_command, shown_time_or_none, shown_url, span
-from ..sign_in.sessions import scopes_left_over
+from ..sign_in.logout import scopes_left_over
 from .account import settings_of_scope
 from .app import (
     chosen_settings,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from .. import identity_providers
-from .._fast_path import expanded, state_of_file
+from .._fast_path import configuration_files, expanded, state_of_file
 from .._util.urls import check_endpoint, configured_endpoint, is_true
 from ..errors import ConfigurationError
 from .keys import (
@@ -377,22 +377,29 @@ def known_sections(path: str) -> Mapping[str, Any]:
 
 def _known(read: Callable[[str], Mapping[str, Any]], path: str) -> Mapping[str, Any]:
     path = expanded(path)
-    state = state_of_file(path)
+    return _parsed_once(read, path, state_of_file(path))
+
+
+def _parsed_once(read: Callable[[str], Mapping[str, Any]], path: str, state: str) -> Mapping[str, Any]:
     before = _parsed.get((read, path))
     if before is None or before[0] != state:
         before = _parsed[read, path] = (state, read(path))
     return before[1]
 
 
-def merged_config(config: str, credentials: str) -> Mapping[str, Any]:
-    """What `botocore.session.Session.full_config` makes of the two files, each parsed once for each of its states.
+def merged_config(environ: Mapping[str, str]) -> Mapping[str, Any]:
+    """What `botocore.session.Session.full_config` makes of its two files, each parsed once for each of its states.
+
+    Args:
+        environ: the process environment, which says where the files are.
 
     Raises:
         ConfigurationError: no AWS tool can read one of them; the message names the line.
     """
-    found = known_config(config)
+    config, credentials, state_of_config, state_of_credentials = configuration_files(environ)
+    found = _parsed_once(read_config, config, state_of_config)
     profiles = dict(found["profiles"])
-    for name, section in known_sections(credentials).items():
+    for name, section in _parsed_once(read_sections, credentials, state_of_credentials).items():
         profiles[name] = {**profiles.get(name, {}), **section}
     return {**found, "profiles": profiles}
 

@@ -38,6 +38,7 @@ def load_settings(
     flags: Mapping[str, str] | None = None,
     session: Session | None = None,
     in_use: bool = True,
+    through_chain: bool = False,
 ) -> Settings:
     """The settings of a profile, for a command line or an application.
 
@@ -46,21 +47,25 @@ def load_settings(
             then the default profile.
         in_use: see `settings_of_session`.
         session: what has read the configuration, or is to; default a new one.
+        through_chain: whether a profile that assumes a role with the credentials of one of this tool stands for the
+            latter.
 
     Raises:
-        ConfigurationError: there is no such profile, it has no key of ours, or it is wrong.
+        ConfigurationError: there is no such profile, it has no key of this tool, or it is wrong.
     """
     if session is None:
         from botocore.session import Session
 
         session = Session()
-        paths = [str(session.get_config_variable(name)) for name in ("config_file", "credentials_file")]
-        full_config = merged_config(*paths)
+        full_config = merged_config(os.environ)
     else:
         full_config = full_config_of(session)
     name = profile or session.get_config_variable("profile") or "default"
     config_file = str(session.get_config_variable("config_file"))
     known = full_config.get("profiles", {})
+    source = source_in(known, name) if through_chain else None
+    if source is not None:
+        name, in_use = source, False  # variables touch the profile in use only
     if name not in known and name != "default":
         raise no_profile(name, full_config, config_file, os.environ if environ is None else environ)
     chosen = name if name in known else None
@@ -92,7 +97,7 @@ def source_of_chain(profile: str | None, environ: Mapping[str, str]) -> str | No
         environ: the process environment.
     """
     name = profile or environ.get("AWS_DEFAULT_PROFILE") or environ.get("AWS_PROFILE") or "default"
-    return source_in(merged_config(*configuration_files(environ)[:2])["profiles"], name)
+    return source_in(merged_config(environ)["profiles"], name)
 
 
 def every_settings(environ: Mapping[str, str] | None = None) -> list[Settings]:

@@ -12,7 +12,6 @@ from email.utils import parsedate_to_datetime
 from botocore.exceptions import BotoCoreError, InvalidRegionError, NoRegionError
 from botocore.session import Session
 
-from .._fast_path import configuration_files
 from .._util.http import HttpClient, ServerBusyError
 from ..botocore_plugin.provider import session_of_other_profile
 from ..cache.credentials import CredentialCache
@@ -95,7 +94,7 @@ def window(context: CheckContext) -> Iterator[CheckResult]:
 def clocks(context: CheckContext) -> Iterator[CheckResult]:
     """Whether Cognito can be reached, and whether this machine's clock agrees with its and the provider's."""
     settings, addresses = context.settings, {}
-    clients = Clients(settings, lambda: Session(profile=settings.profile))
+    clients = Clients(settings)
     with suppress_wire_logs():
         addresses[_COGNITO] = str(clients.cognito_identity().meta.endpoint_url)
     at_provider = settings.provider is not None and settings.provider.issuer and signs_people_in(settings)
@@ -213,7 +212,7 @@ def client_of_profile(context: CheckContext) -> Iterator[CheckResult]:
     settings = context.settings
     session = Session(profile=settings.profile)
     # What was parsed already does for this session too: files with thousands of profiles take seconds.
-    vars(session)["_config"] = dict(merged_config(*configuration_files(context.environ)[:2]))
+    vars(session)["_config"] = dict(merged_config(context.environ))
     place = _place(context)
     yield from _missing(session, place)
     region = settings.region_name or ""

@@ -324,7 +324,7 @@ def _keys(oidc: OIDCClient, metadata: ProviderMetadata) -> Iterator[CheckResult]
     """
     if metadata.jwks_uri is None:
         return
-    http, name = oidc.http.for_issuer(metadata.issuer), oidc.provider.name
+    http, name = oidc.provider_http.for_issuer(metadata.issuer), oidc.provider.name
     try:
         jwks, _ = document(http, MemoryDocuments(), metadata.jwks_uri, now=oidc.clock.now())
     except CognitoFederationError as error:
@@ -378,7 +378,7 @@ def _asked_for_nobody(oidc: OIDCClient, metadata: ProviderMetadata, redirect_uri
     request = authorization_request(oidc, metadata, redirect_uri, prompt="none")
     check = "sign-in client"
     try:
-        status, location = oidc.http.redirect_of(request.url)
+        status, location = oidc.provider_http.redirect_of(request.url)
     except CognitoFederationError as error:
         return CheckResult(check, "skipped", f"The client was not tried at the provider's page: {error.what}")
     target = urlsplit(location)

@@ -240,10 +240,11 @@ class Clients:
     Args:
         settings: the configuration.
         session: returns the botocore session whose endpoints, proxies and certificates apply; called only on first use.
+            By default it is one of the settings' own profile.
     """
 
     settings: Settings
-    session: Callable[[], Session]
+    session: Callable[[], Session] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _process: int = field(default_factory=os.getpid, init=False)
     _made: dict[str, Any] = field(default_factory=dict, init=False)
@@ -261,7 +262,7 @@ class Clients:
     def sts(self, *, access_key: str, secret_key: str, token: str) -> Any:
         """Return a client that signs with the given credentials, for AssumeRole."""
         return make_client(
-            self.session(),
+            self._session(),
             "sts",
             region_name=self._sts_region,
             aws_access_key_id=access_key,
@@ -272,7 +273,7 @@ class Clients:
     def signing_cognito_identity(self, credentials: ReadOnlyCredentials) -> Any:
         """Return a client that signs with the given credentials, for GetOpenIdTokenForDeveloperIdentity."""
         return make_client(
-            self.session(),
+            self._session(),
             "cognito-identity",
             region_name=self.settings.pool_region,
             endpoint_url=self.settings.endpoint_url,
@@ -287,8 +288,15 @@ class Clients:
             self._lock, self._process, self._made = threading.Lock(), os.getpid(), {}
         with self._lock:
             if service not in self._made:
-                self._made[service] = make_client(self.session(), service, **arguments)
+                self._made[service] = make_client(self._session(), service, **arguments)
             return self._made[service]
+
+    def _session(self) -> Session:
+        if self.session is not None:
+            return self.session()
+        from botocore.session import Session
+
+        return Session(profile=self.settings.profile)
 
     @property
     def _sts_region(self) -> str:

@@ -262,7 +262,7 @@ def authorization_request(
             f"{oidc.provider.name} has no authorization endpoint", remedy=without_browser(metadata)
         )
     state, nonce, verifier = random(32), random(32), random(48)
-    scopes = oidc.effective_scopes(metadata)
+    scopes = effective_scopes(oidc, metadata)
     parameters = dict(oidc.provider.authorization_parameters) | configured_parameters(oidc)
     prompt = prompt or consent_for_offline_access(oidc, metadata, scopes)
     if prompt is not None:
@@ -291,6 +291,15 @@ def authorization_request(
         needs_iss=metadata.answers_with_iss,
         prompt=parameters.get("prompt"),
     )
+
+
+def effective_scopes(oidc: OIDCClient, metadata: ProviderMetadata) -> tuple[str, ...]:
+    """Return the scopes to request. Configured ones are used unchanged, but an ID token needs `openid`."""
+    if oidc.scopes is not None:
+        needs_openid = oidc.provider.token_kind == "id_token" and "openid" not in oidc.scopes
+        return ("openid", *oidc.scopes) if needs_openid else oidc.scopes
+    known = metadata.scopes_supported
+    return tuple(s for s in oidc.provider.scopes if known is None or s in known or s == "openid")
 
 
 def consent_for_offline_access(oidc: OIDCClient, metadata: ProviderMetadata, scopes: Collection[str]) -> str | None:

@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._util.http import HttpAnswer, HttpClient
@@ -43,6 +44,7 @@ class OIDCClient:
     """The settings and tools for requests to one provider.
 
     Attributes:
+        http: makes requests; see `provider_http`.
         scopes: as configured; None for the provider's default, limited to those in the discovery document.
         authorization_parameters: `cognito_auth_params`.
         documents: the cache of discovery and JWKS documents.
@@ -56,8 +58,10 @@ class OIDCClient:
     documents: DocumentCache = field(default_factory=MemoryDocuments, repr=False)
     clock: Now = field(default_factory=Now, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "http", self.http.for_issuer(self.provider.issuer))
+    @cached_property
+    def provider_http(self) -> HttpClient:
+        """Makes the requests to the provider itself."""
+        return self.http.for_issuer(self.provider.issuer)
 
     def metadata(self) -> ProviderMetadata:
         """See `discovery.discover`."""
@@ -65,15 +69,7 @@ class OIDCClient:
             raise ConfigurationError(
                 f"There is no interactive sign-in with {self.provider.name}", remedy=self.provider.no_sign_in_reason
             )
-        return discover(self.http, self.provider, self.documents, now=self.clock.now())
-
-    def effective_scopes(self, metadata: ProviderMetadata) -> tuple[str, ...]:
-        """Return the scopes to request. Configured ones are used unchanged, but an ID token needs `openid`."""
-        if self.scopes is not None:
-            needs_openid = self.provider.token_kind == "id_token" and "openid" not in self.scopes
-            return ("openid", *self.scopes) if needs_openid else self.scopes
-        known = metadata.scopes_supported
-        return tuple(s for s in self.provider.scopes if known is None or s in known or s == "openid")
+        return discover(self.provider_http, self.provider, self.documents, now=self.clock.now())
 
 
 @dataclass(frozen=True)
@@ -126,7 +122,7 @@ class AuthenticationResult:
         subject = self.claims.get("sub")
         return subject if isinstance(subject, str) else None
 
-    @property
+    @cached_property
     def user_label(self) -> str:
         """The user for display: name and address as far as the provider named them, or the subject; safe for a
         terminal.
@@ -164,8 +160,16 @@ def _claim(claims: Mapping[str, Any], name: str) -> str | None:
     return printable(value, 100) or None
 
 
-def oidc_client(settings: Settings, store: Store, environ: Mapping[str, str] | None = None) -> OIDCClient:
+def oidc_client(
+    settings: Settings, store: Store, environ: Mapping[str, str] | None = None, *, clock: Now | None = None
+) -> OIDCClient:
     """Return the OpenID Connect client of a configuration, without contacting the provider.
+
+    Args:
+        settings: the configuration.
+        store: where the client's secret and the provider's documents are stored.
+        environ: the process environment.
+        clock: the clock; default is the real one.
 
     Raises:
         ConfigurationError: the provider or client ID is missing, or the client secret is not available.
@@ -185,10 +189,11 @@ def oidc_client(settings: Settings, store: Store, environ: Mapping[str, str] | N
     return OIDCClient(
         provider=provider,
         client=_client(settings, store, variables),
-        http=HttpClient(ca_bundle=settings.ca_bundle),
+        http=HttpClient(ca_bundle=settings.ca_bundle, environ=variables),
         scopes=settings.scopes or None,
         authorization_parameters=settings.auth_params,
         documents=StoredDocuments(store),
+        clock=clock or Now(),
     )
 
 

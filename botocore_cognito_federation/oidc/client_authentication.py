@@ -289,7 +289,7 @@ def authentication(
     """Return what proves the client to the provider.
 
     Args:
-        client: the client.
+        client: the client; no public one.
         metadata: what the provider takes.
         audience: of `audiences`.
         now: seconds since the epoch.
@@ -306,12 +306,12 @@ def authentication(
         _require_method(metadata, _MUTUAL_TLS, "cognito_client_certificate")
         path = checked_certificate(client.certificate, "cognito_client_certificate", now=at)
         return Authentication(identified, certificate=path)
-    if client.client_secret is None:
-        return Authentication(identified)
+    secret = client.client_secret
+    assert secret is not None, "a public client proves nothing"
     if "client_secret_basic" in metadata.token_endpoint_auth_methods:
-        pair = f"{quote_plus(client.client_id)}:{quote_plus(client.client_secret)}"
+        pair = f"{quote_plus(client.client_id)}:{quote_plus(secret)}"
         return Authentication({}, {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()})
-    return Authentication({**identified, "client_secret": client.client_secret})
+    return Authentication({**identified, "client_secret": secret})
 
 
 def _require_method(metadata: ProviderMetadata, methods: frozenset[str], source: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from .._util.http import HttpAnswer
 from ..errors import CognitoFederationError, ConfigurationError, SignInRequiredError, TokenRefreshError
 from ..identity_providers import TOKEN_TYPES
+from .authorization import effective_scopes
 from .client import AuthenticationResult, OIDCClient, ProviderError, TokenAnswer, error_in
 from .discovery import ProviderMetadata
 from .tokens import post, raise_for_client, secrets_of, text_of_token, token_answer, validate_response
@@ -79,7 +80,7 @@ def _on_behalf_of(oidc: OIDCClient, metadata: ProviderMetadata, request: Exchang
 
     A refresh token would be of no use: the next exchange has a token of the user again.
     """
-    scopes = oidc.effective_scopes(metadata)
+    scopes = effective_scopes(oidc, metadata)
     if oidc.scopes is None:
         scopes = tuple(scope for scope in scopes if scope != "offline_access")
     return {

@@ -27,6 +27,7 @@ from .authorization import (
     authorization_request,
     configured_parameters,
     consent_for_offline_access,
+    effective_scopes,
     query_of_pasted,
     read_answer,
 )
@@ -101,7 +102,6 @@ def sign_in_with_browser(
         start = server.expect(request, arrived=arrived)
         prompt = SignInPrompt("browser", start, browser_opened=_opened(open_url, start), expires_in=timeout)
         announce(prompt)
-        helps = when_the_page_shows_an_error(request, redirect, server.port)
 
         def take(answer: AuthenticationResult) -> None:
             server.commit()
@@ -109,6 +109,7 @@ def sign_in_with_browser(
                 accept(answer)
 
         with _failure_shown(server):
+            helps = partial(when_the_page_shows_an_error, request, redirect, server.port)
             code = server.wait(timeout, cancel, reminders=_reminders(prompt, announce, arrived, helps))
             answer, taken = _redeemed_and_taken(oidc, metadata, request, code, take)
             if not taken:
@@ -133,10 +134,10 @@ def _failure_shown(server: CallbackServer) -> Iterator[None]:
 
 
 def _reminders(
-    prompt: SignInPrompt, announce: Announce, arrived: Callable[[], None] | None, helps: str
+    prompt: SignInPrompt, announce: Announce, arrived: Callable[[], None] | None, helps: Callable[[], str]
 ) -> list[Reminder]:
     def stalled(why: Literal["unopened", "unanswered"]) -> Callable[[], None]:
-        return lambda: announce(replace(prompt, stalled=why, helps=helps))
+        return lambda: announce(replace(prompt, stalled=why, helps=helps()))
 
     found = [Reminder(ANSWER_TIME, True, stalled("unanswered"))]
     if prompt.browser_opened:
@@ -327,7 +328,7 @@ def authorize_device(oidc: OIDCClient, metadata: ProviderMetadata) -> DeviceAuth
             f"{oidc.provider.name} has no sign-in by device code",
             remedy=SignInAnotherWay(ways=("browser", "paste")),
         )
-    scopes = oidc.effective_scopes(metadata)
+    scopes = effective_scopes(oidc, metadata)
     form = {**configured_parameters(oidc), "scope": " ".join(scopes)}
     prompt = consent_for_offline_access(oidc, metadata, scopes)
     if prompt is not None:

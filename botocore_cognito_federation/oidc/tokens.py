@@ -116,6 +116,8 @@ def exchange_for_long_lived(oidc: OIDCClient, metadata: ProviderMetadata, answer
 
 def post(oidc: OIDCClient, metadata: ProviderMetadata, url: str, form: Mapping[str, str]) -> HttpAnswer:
     """POST `form` with the client's authentication; see `client_authentication`."""
+    if _is_public(oidc.client):
+        return oidc.provider_http.post_form(url, {**form, "client_id": oidc.client.client_id})
     first, *others = audiences(oidc.client, metadata)
     answer = _posted(oidc, metadata, url, form, first)
     for audience in others:
@@ -125,11 +127,16 @@ def post(oidc: OIDCClient, metadata: ProviderMetadata, url: str, form: Mapping[s
     return answer
 
 
+def _is_public(client: Client) -> bool:
+    """Return whether a client proves nothing, and only names itself (RFC 6749, sections 2.1 and 3.2.1)."""
+    return client.client_secret is None and client.key is None and client.certificate is None
+
+
 def _posted(
     oidc: OIDCClient, metadata: ProviderMetadata, url: str, form: Mapping[str, str], audience: str
 ) -> HttpAnswer:
     proof = authentication(oidc.client, metadata, audience=audience, now=oidc.clock.now())
-    http = oidc.http
+    http = oidc.provider_http
     if proof.certificate is not None:
         http, url = replace(http, client_certificate=proof.certificate), metadata.mtls_endpoints.get(url, url)
     return http.post_form(url, {**form, **proof.fields}, headers=proof.headers)
@@ -261,7 +268,7 @@ def validate_response(
     assert metadata.jwks_uri is not None, "discovery refuses an OpenID provider without keys"
     claims = verify_id_token(
         answer.id_token,
-        KeySet(oidc.http, oidc.documents, metadata.jwks_uri),
+        KeySet(oidc.provider_http, oidc.documents, metadata.jwks_uri),
         Expectation(metadata.issuers, oidc.client.client_id, audience, nonce, subject, answer.access_token),
         now=oidc.clock.now(),
         error=error,
@@ -303,7 +310,7 @@ def _user_info(oidc: OIDCClient, metadata: ProviderMetadata, access_token: str) 
     if metadata.userinfo_endpoint is None or endpoints is None:
         return {}
     try:
-        answer = oidc.http.get(metadata.userinfo_endpoint, headers={"Authorization": f"Bearer {access_token}"})
+        answer = oidc.provider_http.get(metadata.userinfo_endpoint, headers={"Authorization": f"Bearer {access_token}"})
         body = answer.json_object() if answer.status == 200 else {}
     except CognitoFederationError as failure:
         logger.debug("no user info from %s: %s", oidc.provider.name, failure.what)

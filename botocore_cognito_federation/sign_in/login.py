@@ -7,12 +7,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from .._fast_path import cache_directory
 from ..cache.answers import forget_answers, forget_failed_answers
 from ..cache.base import Store
-from ..cache.sessions import Session, Sessions, check_storable
+from ..cache.sessions import Session, Sessions, SessionWriter, check_storable
 from ..config.keys import TOKEN_SOURCES
 from ..config.profiles import every_sign_in
 from ..config.settings import Settings
@@ -32,7 +33,7 @@ from ..oidc.authorization import Redirect, loopback_redirect, refuse_shared_redi
 from ..oidc.client import DEFAULT_TIMEOUT, AuthenticationResult, Now, OIDCClient, oidc_client
 from ..oidc.flows import sign_in_with_browser, sign_in_with_device, sign_in_with_paste
 from .browser import BrowserLauncher, can_open_browser
-from .sessions import SessionWriter, revoke_in_time, revokes_one_sign_in
+from .logout import revoke_in_time, revokes_one_sign_in
 from .terminal import Screen
 
 if TYPE_CHECKING:
@@ -148,6 +149,11 @@ class Environment:
     can_open: CanOpen = can_open_browser
     cancel: threading.Event | None = None
 
+    @cached_property
+    def directory(self) -> str:
+        """The directory of the files of this user."""
+        return cache_directory(self.environ)
+
 
 @dataclass(frozen=True)
 class SignedIn:
@@ -172,7 +178,7 @@ def sign_in(
     screen: Screen,
     options: LoginOptions,
     environment: Environment,
-    open_fetcher: Callable[[Settings], CredentialFetcher],
+    fetcher: CredentialFetcher,
 ) -> SignedIn:
     """Sign a person in and exchange the token.
 
@@ -182,7 +188,7 @@ def sign_in(
         screen: what the person sees.
         options: what the person asked for.
         environment: the machine.
-        open_fetcher: makes the fetcher that proves the sign-in.
+        fetcher: exchanges the token, which proves the sign-in.
 
     Raises:
         SignInFailedError: refused, cancelled, timed out, or somebody else is signed in.
@@ -193,9 +199,6 @@ def sign_in(
     session, joined = sign_in_only(settings, store=store, screen=screen, options=options, environment=environment)
     if settings.profile is None and settings.origin("identity_pool_id").layer != "session":
         return SignedIn(session, None, joined)
-    # Where the provider has ended the sign-in at once, another one would end the same way.
-    quiet = replace(settings, auto_login="never")
-    fetcher = open_fetcher(quiet)
     try:
         # Also where some are kept and live: people sign in again because their groups or the pool's roles have changed.
         credentials = fetcher.credentials() if joined else fetcher.fetch_fresh()
@@ -203,7 +206,7 @@ def sign_in(
         raise _though_signed_in(error, session) from None
     if not joined:
         with contextlib.suppress(StorageError):
-            forget_answers(cache_directory(environment.environ))
+            forget_answers(environment.directory)
     return SignedIn(session, credentials, joined)
 
 
@@ -251,7 +254,7 @@ def _sign_in_only(
         check_storable(store)
         session = _sign_in_here(settings, store, screen, options, environment)
     with contextlib.suppress(StorageError):
-        forget_failed_answers(cache_directory(environment.environ))
+        forget_failed_answers(environment.directory)
     return session, False
 
 
@@ -289,7 +292,7 @@ def _turn(sessions: Sessions, options: LoginOptions, screen: Screen) -> Iterator
 def _sign_in_here(
     settings: Settings, store: Store, screen: Screen, options: LoginOptions, environment: Environment
 ) -> Session:
-    oidc = replace(oidc_client(settings, store, environment.environ), clock=environment.clock)
+    oidc = oidc_client(settings, store, environment.environ, clock=environment.clock)
     redirect = _loopback(settings, oidc, options)
     flow = choose_flow(
         settings,
@@ -306,8 +309,8 @@ def _sign_in_here(
         with screen:
             attempt.go(flow)
     finally:
-        if writer.not_kept is not None:
-            revoke_in_time(settings, store, environment.environ, writer.not_kept)
+        if writer.not_stored is not None:
+            revoke_in_time(settings, store, environment.environ, writer.not_stored)
     session, replaced = writer.session, writer.replaced
     assert session is not None, "a sign-in ends with an error or a stored session"
     if replaced is not None and (replaced.subject != session.subject or revokes_one_sign_in(settings)):
@@ -360,7 +363,7 @@ class _Attempt:
 
     def _accept(self, answer: AuthenticationResult) -> None:
         session = answer.session(signed_in_at=self.environment.clock.now(), sign_out_epoch=self.writer.sign_out_epoch)
-        self.writer.keep(session, answer.user_label)
+        self.writer.write(session, answer.user_label)
 
     def _by_browser(self, opens: bool) -> None:
         browser = BrowserLauncher(
@@ -395,7 +398,7 @@ class _Attempt:
             tokens = sign_in_with_password(pool, name, ask)
         now = self.environment.clock.now()
         session = session_of_tokens(tokens, signed_in_at=now, sign_out_epoch=self.writer.sign_out_epoch)
-        self.writer.keep(session, session.who)
+        self.writer.write(session, session.who)
 
 
 def _redirect(settings: Settings, oidc: OIDCClient, options: LoginOptions) -> Redirect:

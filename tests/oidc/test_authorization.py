@@ -15,6 +15,7 @@ from botocore_cognito_federation.oidc.authorization import (
     AuthorizationRequest,
     NotOurAnswerError,
     authorization_request,
+    effective_scopes,
     loopback_redirect,
     query_of_pasted,
     read_answer,
@@ -76,8 +77,8 @@ def test_parameters_that_protect_the_sign_in_cannot_be_configured(some_client: O
 
 
 def test_configured_scopes_are_taken_as_they_are_but_never_without_openid(some_client: OIDCClient) -> None:
-    assert replace(some_client, scopes=("a", "b")).effective_scopes(METADATA) == ("openid", "a", "b")
-    assert replace(some_client, scopes=("b", "openid")).effective_scopes(METADATA) == ("b", "openid")
+    assert effective_scopes(replace(some_client, scopes=("a", "b")), METADATA) == ("openid", "a", "b")
+    assert effective_scopes(replace(some_client, scopes=("b", "openid")), METADATA) == ("b", "openid")
 
 
 def test_google_gets_offline_access_its_own_way(make_client: Callable[..., OIDCClient]) -> None:

@@ -11,6 +11,7 @@ from pytest_httpserver import HTTPServer
 from botocore_cognito_federation._util.http import MAXIMUM_BODY, HttpAnswer, HttpClient
 from botocore_cognito_federation.errors import ConfigurationError, TemporaryError
 from botocore_cognito_federation.identity_providers import resolve
+from botocore_cognito_federation.oidc.authorization import effective_scopes
 from botocore_cognito_federation.oidc.client import Client, OIDCClient
 from botocore_cognito_federation.oidc.discovery import CachedDocument, MemoryDocuments, discover, document, lifetime
 from tests.oidc.fake_provider import FakeProvider
@@ -24,7 +25,7 @@ def test_the_metadata_holds_what_the_document_says(provider: FakeProvider, oidc_
     assert found.token_endpoint == f"{provider.issuer}/token"
     assert found.scopes_supported == frozenset({"openid", "email", "profile"})
     assert found.answers_with_iss
-    assert oidc_client.effective_scopes(found) == ("openid", "email", "profile")
+    assert effective_scopes(oidc_client, found) == ("openid", "email", "profile")
 
 
 @pytest.mark.parametrize("change", ["/", "/x", "x", ".evil.example"])

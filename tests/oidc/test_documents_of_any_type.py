@@ -15,6 +15,7 @@ from werkzeug import Response
 
 from botocore_cognito_federation.errors import CognitoFederationError, ConfigurationError, SignInFailedError
 from botocore_cognito_federation.identity_providers import Endpoints, resolve
+from botocore_cognito_federation.oidc.authorization import effective_scopes
 from botocore_cognito_federation.oidc.client import Client, OIDCClient, TokenAnswer
 from botocore_cognito_federation.oidc.discovery import MemoryDocuments
 from botocore_cognito_federation.oidc.flows import authorize_device
@@ -55,7 +56,7 @@ def in_words(call: Callable[[], Any], *kinds: type[CognitoFederationError]) -> N
 def test_discovery(provider: FakeProvider, oidc_client: OIDCClient, member: str, value: object) -> None:
     provider.discovery_changes = {member: value}
     asking = replace(oidc_client, documents=MemoryDocuments())
-    in_words(lambda: asking.effective_scopes(asking.metadata()), ConfigurationError)
+    in_words(lambda: effective_scopes(asking, asking.metadata()), ConfigurationError)
 
 
 @pytest.mark.thorough

@@ -21,7 +21,7 @@ from botocore_cognito_federation.factory import fetcher_for, system_clock
 from botocore_cognito_federation.identity_pool.client import Clients
 from botocore_cognito_federation.login_tokens import source_of
 from botocore_cognito_federation.login_tokens.base import RefreshContext, SourceContext
-from botocore_cognito_federation.oidc.authorization import loopback_redirect
+from botocore_cognito_federation.oidc.authorization import effective_scopes, loopback_redirect
 from botocore_cognito_federation.oidc.client import AuthenticationResult, Now, OIDCClient, SignInPrompt, TokenAnswer
 from botocore_cognito_federation.oidc.flows import authorize_device, poll, sign_in_with_device
 from botocore_cognito_federation.oidc.tokens import (
@@ -79,7 +79,7 @@ def test_endpoints_are_used_as_the_provider_spells_them_double_slash_and_all(
 
 
 def test_only_scopes_the_provider_has_are_asked_for(oidc_client: OIDCClient) -> None:
-    assert oidc_client.effective_scopes(oidc_client.metadata()) == ("openid",)
+    assert effective_scopes(oidc_client, oidc_client.metadata()) == ("openid",)
 
 
 def test_at_a_port_it_does_not_know_the_message_names_the_redirect_to_register(

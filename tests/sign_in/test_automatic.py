@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import pytest
 
 from botocore_cognito_federation.cache.base import MemoryStore
-from botocore_cognito_federation.cache.sessions import Session
+from botocore_cognito_federation.cache.sessions import Session, SessionWriter
 from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.errors import SignInFailedError, SignInRequiredError
 from botocore_cognito_federation.factory import system_clock
@@ -22,7 +22,6 @@ from botocore_cognito_federation.login_tokens.base import RefreshContext, Source
 from botocore_cognito_federation.sign_in import auto as automatic
 from botocore_cognito_federation.sign_in import login as perform
 from botocore_cognito_federation.sign_in.auto import AutomaticLogin, Backoff, signed_in_automatically
-from botocore_cognito_federation.sign_in.sessions import SessionWriter
 from tests.sign_in.home import BROWSER, SignInHome, finished
 
 pytestmark = [
@@ -166,8 +165,8 @@ def test_a_sign_in_ends_the_pause_and_a_failure_of_yesterday_makes_the_next_one_
     bench.now += 301
     pause.failed()
     assert pause.left() == 600
-    keeper = SessionWriter(bench.settings, bench.store, force=False, now=lambda: bench.now)
-    keeper.keep(Session("id", "ada", {}, "a token", None, "a refresh token", bench.now, keeper.sign_out_epoch), "Ada")
+    writer = SessionWriter(bench.settings, bench.store, force=False, now=lambda: bench.now)
+    writer.write(Session("id", "ada", {}, "a token", None, "a refresh token", bench.now, writer.sign_out_epoch), "Ada")
     assert pause.left() == 0
     pause.failed()
     assert pause.left() == 300

@@ -9,15 +9,14 @@ from typing import Any
 import pytest
 
 from botocore_cognito_federation.cache.base import CREDENTIALS, SESSIONS, MemoryStore
-from botocore_cognito_federation.cache.sessions import Sessions, begin_epoch
+from botocore_cognito_federation.cache.sessions import Sessions, SessionWriter, begin_epoch
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, StorageError
 from botocore_cognito_federation.identity_providers import resolve
 from botocore_cognito_federation.oidc.client import AuthenticationResult, SignInPrompt
 from botocore_cognito_federation.sign_in import login as perform
-from botocore_cognito_federation.sign_in import sessions as logout
+from botocore_cognito_federation.sign_in import logout
 from botocore_cognito_federation.sign_in.login import Environment, LoginOptions, sign_in_only
-from botocore_cognito_federation.sign_in.sessions import SessionWriter
 
 pytestmark = pytest.mark.thorough
 
@@ -37,15 +36,15 @@ def answer(subject: str = "ada", refresh_token: str | None = "refresh", lives: f
     )
 
 
-class Keeper(SessionWriter):
+class WriterOfAnswers(SessionWriter):
     """Stores the session of an answer, as a sign-in does."""
 
     def __call__(self, answer: AuthenticationResult) -> None:
-        self.keep(answer.session(signed_in_at=NOW, sign_out_epoch=self.sign_out_epoch), answer.user_label)
+        self.write(answer.session(signed_in_at=NOW, sign_out_epoch=self.sign_out_epoch), answer.user_label)
 
 
-def writer(store: MemoryStore, *, force: bool = False) -> Keeper:
-    return Keeper(SETTINGS, store, force=force, now=lambda: NOW)
+def writer(store: MemoryStore, *, force: bool = False) -> WriterOfAnswers:
+    return WriterOfAnswers(SETTINGS, store, force=force, now=lambda: NOW)
 
 
 def test_a_sign_in_is_stored_with_the_name_of_the_user() -> None:

@@ -1,26 +1,23 @@
-"""Stores a verified sign-in, if this person may replace the one before, and ends it by signing out.
-
-Signing out forgets first, then tells the provider, and says what cannot be taken back.
-"""
+"""Signs a user out: forgets the session and its credentials, then revokes, and says what cannot be taken back."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from .. import identity_providers
 from .._fast_path import cache_directory
 from .._util.concurrency import BackendTimeoutError, TimeLimit
 from ..cache.answers import forget_answers
-from ..cache.base import CREDENTIALS, FAILURES, SESSIONS, Store
-from ..cache.sessions import Session, Sessions, begin_epoch, end_sign_in, held_for_too_long
+from ..cache.base import CREDENTIALS, SESSIONS, Store
+from ..cache.sessions import Session, Sessions, begin_epoch, end_sign_in
 from ..config.profiles import names_in_configuration
 from ..config.settings import Settings
-from ..errors import CognitoFederationError, SignInFailedError, StorageError
+from ..errors import CognitoFederationError, StorageError
 from ..oidc.client import oidc_client
 from ..oidc.tokens import Revocation, revoke
 
@@ -28,109 +25,6 @@ logger = logging.getLogger(__name__)
 
 #: Seconds for revoking a refresh token that is given up; a person waits for the command to end.
 _REVOCATION_TIME = 5.0
-#: Seconds to wait for a renewal of the session that is about to be replaced.
-_LOCK_TIMEOUT = 45.0
-
-
-class SessionWriter:
-    """Stores the session of one sign-in, if its user may replace the one before.
-
-    Args:
-        settings: whose sign-in it is.
-        store: where the session is kept.
-        force: somebody else may replace the person signed in so far.
-        now: seconds since the epoch.
-
-    Attributes:
-        session: the session once it is kept.
-        replaced: the session that had to go for it: another user's, or an earlier one of the same user.
-        not_kept: the session that could not be kept, or may not be; its refresh token is to be revoked.
-    """
-
-    def __init__(self, settings: Settings, store: Store, *, force: bool, now: Callable[[], float]) -> None:
-        self._settings = settings
-        self._store = store
-        self._force = force
-        self._now = now
-        self._sessions = Sessions(settings, store)
-        self._sign_out_epoch = self._sessions.sign_out_epoch()
-        self.session: Session | None = None
-        self.replaced: Session | None = None
-        self.not_kept: Session | None = None
-
-    @property
-    def sign_out_epoch(self) -> str:
-        """The sign-out epoch in which the sign-in began."""
-        return self._sign_out_epoch
-
-    def keep(self, session: Session, label: str) -> None:
-        """Keep a session, before the person is told that all is well.
-
-        Args:
-            label: names the person in a refusal.
-
-        Raises:
-            SignInFailedError: somebody else is signed in, or somebody signed out meanwhile.
-            StorageError: the session cannot be kept.
-        """
-        self.not_kept = session
-        self._keep(session, label)
-        self.not_kept = None
-        self._forget_failures()
-
-    def _keep(self, session: Session, label: str) -> None:
-        # A renewal of the old session must not write over the new one.
-        with self._sessions.lock(_LOCK_TIMEOUT) as taken:
-            if not taken:
-                raise held_for_too_long(self._store, self._sessions.key, _LOCK_TIMEOUT)
-            if self._sessions.sign_out_epoch() != self._sign_out_epoch:
-                raise SignInFailedError("The user signed out during this sign-in", remedy="Sign in again")
-            before = self._sessions.read()
-            if before is not None and before.subject is not None and before.subject == session.subject:
-                if session.refresh_token is None:
-                    # Some providers give a refresh token at the first consent only, and that one still works.
-                    session = replace(session, refresh_token=before.refresh_token)
-                elif before.refresh_token != session.refresh_token:
-                    self.replaced = before
-            else:
-                self._end_previous(before, session, label)
-                session = replace(session, sign_out_epoch=self._sessions.sign_out_epoch())
-            self._sessions.write(session)
-        self.session = session
-
-    def _forget_failures(self) -> None:
-        """A failure from before the sign-in is nobody's concern any more, nor the pause after one."""
-        with contextlib.suppress(StorageError):
-            for key, _ in list(self._store.documents(FAILURES)):
-                self._store.delete(FAILURES, key)
-
-    def _end_previous(self, before: Session | None, session: Session, label: str) -> None:
-        """End what is stored for a user who is not known to be the one who has just signed in."""
-        if before is not None and (before.subject, session.subject) != (None, None):
-            self._refuse_or_replace(before, label)
-        elif before is not None or any(
-            document.get("scope") == self._settings.scope for _, document in self._store.documents(CREDENTIALS)
-        ):
-            # The user of the cached credentials is unknown: the provider names none, or the previous session was lost.
-            end_sign_in(self._store, self._settings.scope)
-
-    def _refuse_or_replace(self, before: Session, label: str) -> None:
-        has_ended = before.refresh_token is None and not _lives(before, self._now())
-        if not has_ended and not self._force:
-            raise SignInFailedError(
-                f"{label} signed in, but {before.who} is signed in here ({self._settings.scope})",
-                remedy="To replace that sign-in, add --force; to use both, give each user a separate [cognito-session]",
-            )
-        # A new epoch: no cached response of the previous user is printed any more.
-        end_sign_in(self._store, self._settings.scope)
-        self.replaced = before
-
-
-def _lives(session: Session, now: float) -> bool:
-    token = session.token()
-    return token is not None and (token.expires_at is None or now < token.expires_at)
-
-
 #: Seconds to wait for a renewal in flight, whose refresh token is the one to revoke.
 _SIGN_OUT_LOCK_TIMEOUT = 32.0
 
