@@ -85,6 +85,7 @@ def calls_of(home: HomeDirectory, folder: Path, *argv: str) -> list[tuple[str, s
         "PYTHONPATH": os.pathsep.join((str(folder), str(ROOT))),
         "TESTS_PACKAGE": str(PACKAGE),
         "TESTS_FLOW": str(written),
+        "TMPDIR": str(folder),  # what other programs leave in a folder for all is looked at too
     }
     done = finished(home.spawn([sys.executable, *argv], variables))
     assert done.code == 0, done
