@@ -34,9 +34,13 @@ if TYPE_CHECKING:
     from .sign_in.notebook import login as login
     from .user_pool import AutoSignIn as AutoSignIn
     from .user_pool import Challenge as Challenge
+    from .user_pool import ChallengeOverError as ChallengeOverError
     from .user_pool import CodeMismatchError as CodeMismatchError
     from .user_pool import NewPasswordRefusedError as NewPasswordRefusedError
+    from .user_pool import Passkey as Passkey
+    from .user_pool import PasskeyRefusedError as PasskeyRefusedError
     from .user_pool import PasswordResetRequiredError as PasswordResetRequiredError
+    from .user_pool import SecurityKey as SecurityKey
     from .user_pool import SignUp as SignUp
     from .user_pool import UserNotConfirmedError as UserNotConfirmedError
     from .user_pool import UserPool as UserPool
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
 _HOME_OF = {
     "AutoSignIn": "user_pool",
     "Challenge": "user_pool",
+    "ChallengeOverError": "user_pool",
     "CodeMismatchError": "user_pool",
     "CognitoFederation": "application.federation",
     "CognitoFederationError": "errors",
@@ -63,10 +68,13 @@ _HOME_OF = {
     "NewPasswordRefusedError": "user_pool",
     "NonRetryableError": "errors",
     "NotSignedInError": "errors",
+    "Passkey": "user_pool",
+    "PasskeyRefusedError": "user_pool",
     "PasswordResetRequiredError": "user_pool",
     "PostgresCache": "cache.postgres",
     "RedisCache": "cache.redis",
     "RefreshContext": "login_tokens.base",
+    "SecurityKey": "user_pool",
     "SignInFailedError": "errors",
     "SignInRequiredError": "errors",
     "SignUp": "user_pool",

@@ -48,6 +48,7 @@ MOST_MODULES = 110 + sum(
         "options of the further role": 1,
         "roles by choice": 2,
         "confidential clients without a shared secret": 1,
+        "passkeys": 1,
         "published profiles": 2,
         "pools made by administrators": 7,
         "token exchange": 2,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..identity_pool.aws import Clock
     from ..identity_providers import IdentityProvider
     from ..login_token import LoginToken
-    from ..user_pool import Challenge, Device, UserPool, UserPoolTokens
+    from ..user_pool import Authenticator, Challenge, Device, UserPool, UserPoolTokens
     from .sign_in import CurrentSignIn
 
 
@@ -87,7 +87,8 @@ class UserPoolSignIn(ClearsFrames, ABC):
         username: str,
         password: str | None = None,
         *,
-        auth_flow: str = "USER_SRP_AUTH",
+        auth_flow: str | None = None,
+        preferred_challenge: str | None = None,
         validation_data: Metadata = None,
         client_metadata: Metadata = None,
         device: Device | None = None,
@@ -98,12 +99,13 @@ class UserPoolSignIn(ClearsFrames, ABC):
             username: see `UserPool.sign_in`.
             password: see `UserPool.sign_in`.
             auth_flow: see `UserPool.sign_in`.
+            preferred_challenge: see `UserPool.sign_in`.
             validation_data: see `UserPool.sign_in`.
             client_metadata: see `UserPool.sign_in`.
             device: see `UserPool.sign_in`.
 
         Returns:
-            AWS credentials, or the challenge to answer with `confirm_sign_in`, `complete_new_password`,
+            AWS credentials, or the challenge to answer with `confirm_sign_in`, `use_passkey`, `complete_new_password`,
                 `send_custom_challenge_answer` or `answer_challenge`.
 
         Raises:
@@ -117,6 +119,7 @@ class UserPoolSignIn(ClearsFrames, ABC):
                 username,
                 password,
                 auth_flow=auth_flow,
+                preferred_challenge=preferred_challenge,
                 validation_data=validation_data,
                 client_metadata=client_metadata,
                 device=device,
@@ -141,9 +144,9 @@ class UserPoolSignIn(ClearsFrames, ABC):
         return self._federated(lambda _: signed_in)
 
     def confirm_sign_in(
-        self, challenge: Challenge, answer: str, *, client_metadata: Metadata = None
+        self, challenge: Challenge, answer: str | Mapping[str, Any], *, client_metadata: Metadata = None
     ) -> FederatedCredentials | Challenge:
-        """Answer a challenge with a code or a choice, and exchange the token.
+        """Answer a challenge with a code, a choice, the password or a browser's passkey, and exchange the token.
 
         Args:
             challenge: the challenge from `sign_in` or from the previous answer.
@@ -158,6 +161,25 @@ class UserPoolSignIn(ClearsFrames, ABC):
             CognitoFederationError: the answer was refused in another way; see `sign_in`.
         """
         return self._federated(lambda pool: pool.confirm_sign_in(challenge, answer, client_metadata=client_metadata))
+
+    def use_passkey(
+        self, challenge: Challenge, authenticator: Authenticator | None = None, *, client_metadata: Metadata = None
+    ) -> FederatedCredentials | Challenge:
+        """Answer WEB_AUTHN with a passkey at this machine, and exchange the token.
+
+        Args:
+            challenge: the challenge from `sign_in` or from the previous answer.
+            authenticator: see `UserPool.use_passkey`.
+            client_metadata: see `UserPool.use_passkey`.
+
+        Returns:
+            AWS credentials, or the next challenge.
+
+        Raises:
+            PasskeyRefusedError: no authenticator could use a passkey of the user, or the pool did not accept it.
+            CognitoFederationError: the answer was refused in another way; see `sign_in`.
+        """
+        return self._federated(lambda pool: pool.use_passkey(challenge, authenticator, client_metadata=client_metadata))
 
     def complete_new_password(
         self,

@@ -11,15 +11,18 @@ from .errors import (
     CodeMismatchError,
     FlowNotEnabledError,
     NewPasswordRefusedError,
+    PasskeyRefusedError,
     PasswordResetRequiredError,
     RefreshTokenReusedError,
     UserNotConfirmedError,
     WrongPasswordError,
 )
 from .models import AutoSignIn, Challenge, CodeDelivery, Device, SignUp, UserPoolTokens, login_key
+from .passkeys import Authenticator, Passkey, SecurityKey
 from .self_service import KnownDevice, MfaPreference, TotpSetUp
 
 __all__ = [
+    "Authenticator",
     "AutoSignIn",
     "Challenge",
     "ChallengeOverError",
@@ -30,8 +33,11 @@ __all__ = [
     "KnownDevice",
     "MfaPreference",
     "NewPasswordRefusedError",
+    "Passkey",
+    "PasskeyRefusedError",
     "PasswordResetRequiredError",
     "RefreshTokenReusedError",
+    "SecurityKey",
     "SignUp",
     "TotpSetUp",
     "UserNotConfirmedError",

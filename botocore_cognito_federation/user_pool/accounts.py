@@ -12,6 +12,8 @@ from typing import Any
 
 from ..errors import ClearsFrames, ConfigurationError
 from .api import Api, delivery, member
+from .auth import SignIn
+from .errors import ChallengeOverError
 from .models import (
     AutoSignIn,
     Challenge,
@@ -52,6 +54,7 @@ class AccountOperations(ClearsFrames, ABC):
     """The operations on a user's own account other than signing in; base class of `UserPool`."""
 
     _api: Api
+    _sign_in: SignIn
 
     @abstractmethod
     def sign_in(
@@ -59,6 +62,7 @@ class AccountOperations(ClearsFrames, ABC):
         username: str,
         password: str | None = None,
         *,
+        auth_flow: str | None = None,
         validation_data: Metadata = None,
         client_metadata: Metadata = None,
     ) -> UserPoolTokens | Challenge:
@@ -67,6 +71,7 @@ class AccountOperations(ClearsFrames, ABC):
         Args:
             username: the user name or an alias.
             password: the user's password.
+            auth_flow: the way to sign in.
             validation_data: for the pre-authentication trigger.
             client_metadata: for the pool's Lambda triggers.
 
@@ -92,7 +97,7 @@ class AccountOperations(ClearsFrames, ABC):
     def sign_up(
         self,
         username: str,
-        password: str,
+        password: str | None = None,
         attributes: Attributes = None,
         *,
         validation_data: Attributes = None,
@@ -103,7 +108,8 @@ class AccountOperations(ClearsFrames, ABC):
 
         Args:
             username: the name of the new user.
-            password: the password of the new user; the pool's policy decides whether it is good enough.
+            password: the password of the new user; the pool's policy decides whether it is good enough. None for a user
+                without one, in a pool whose users may sign in with a code.
             attributes: user attributes, such as ``{"email": "ada@example.com"}``.
             validation_data: for the pre sign-up trigger only; reaches SignUp.ValidationData as Name and Value.
             client_metadata: reaches SignUp.ClientMetadata.
@@ -117,7 +123,9 @@ class AccountOperations(ClearsFrames, ABC):
         Raises:
             CognitoFederationError: the operation failed; `UserPool` lists the classes.
         """
-        request = {**self._of_user(username, client_metadata), "Password": checked_password(password)}
+        request = self._of_user(username, client_metadata)
+        if password is not None:
+            request["Password"] = checked_password(password)
         for key, value in (("UserAttributes", attributes), ("ValidationData", validation_data)):
             listed = checked_attributes(value, "validation_data" if key == "ValidationData" else "attributes")
             if listed:
@@ -133,12 +141,14 @@ class AccountOperations(ClearsFrames, ABC):
             return SignUp(username, sub, bool(answer.get("UserConfirmed")), sent)
         if answer.get("UserConfirmed"):
             return SignUp(username, sub, True, sent, self._automatic(username, password, automatic))
-        return SignUp(username, sub, False, sent, None, automatic, password)
+        session = str(answer.get("Session") or "")
+        return SignUp(username, sub, False, sent, None, automatic, password or "", session)
 
-    def _automatic(self, username: str, password: str, automatic: AutoSignIn) -> UserPoolTokens | Challenge:
+    def _automatic(self, username: str, password: str | None, automatic: AutoSignIn) -> UserPoolTokens | Challenge:
         return self.sign_in(
             username,
-            password,
+            password or None,
+            auth_flow=None if password else "USER_AUTH",
             validation_data=automatic.validation_data,
             client_metadata=automatic.client_metadata,
         )
@@ -169,10 +179,24 @@ class AccountOperations(ClearsFrames, ABC):
         request = {**self._of_user(name, client_metadata), "ConfirmationCode": checked_code(code)}
         if force_alias_creation:
             request["ForceAliasCreation"] = True
+        if not (isinstance(user, SignUp) and user.auto_sign_in):
+            self._api.call("ConfirmSignUp", request)
+            return None
+        session = self._confirmed(request, user.session)
+        if session:
+            return self._sign_in.confirmed(name, session, self._metadata(user.auto_sign_in.client_metadata))
+        return self._automatic(name, user.password, user.auto_sign_in)
+
+    def _confirmed(self, request: Mapping[str, Any], session: str) -> str:
+        """Confirm an account; return the Session that signs it in, empty if `session` is or was no longer good."""
+        if session:
+            try:
+                answer = self._api.call("ConfirmSignUp", {**request, "Session": session})
+                return str(answer.get("Session") or "")
+            except ChallengeOverError:
+                pass  # the code is good for longer than the session
         self._api.call("ConfirmSignUp", request)
-        if isinstance(user, SignUp) and user.auto_sign_in:
-            return self._automatic(name, user.password, user.auto_sign_in)
-        return None
+        return ""
 
     def resend_sign_up(self, username: str, *, client_metadata: Metadata = None) -> CodeDelivery | None:
         """Send the confirmation code of a new account again (ResendConfirmationCode).

@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 _METHODS = {
     "AssociateSoftwareToken": "associate_software_token",
     "ChangePassword": "change_password",
+    "CompleteWebAuthnRegistration": "complete_web_authn_registration",
     "ConfirmDevice": "confirm_device",
     "ConfirmForgotPassword": "confirm_forgot_password",
     "ConfirmSignUp": "confirm_sign_up",
     "DeleteUser": "delete_user",
     "DeleteUserAttributes": "delete_user_attributes",
     "ForgetDevice": "forget_device",
+    "DeleteWebAuthnCredential": "delete_web_authn_credential",
     "ForgotPassword": "forgot_password",
     "GetUser": "get_user",
     "GetUserAuthFactors": "get_user_auth_factors",
@@ -40,11 +42,13 @@ _METHODS = {
     "GlobalSignOut": "global_sign_out",
     "InitiateAuth": "initiate_auth",
     "ListDevices": "list_devices",
+    "ListWebAuthnCredentials": "list_web_authn_credentials",
     "ResendConfirmationCode": "resend_confirmation_code",
     "RespondToAuthChallenge": "respond_to_auth_challenge",
     "RevokeToken": "revoke_token",
     "SetUserMFAPreference": "set_user_mfa_preference",
     "SignUp": "sign_up",
+    "StartWebAuthnRegistration": "start_web_authn_registration",
     "UpdateDeviceStatus": "update_device_status",
     "UpdateUserAttributes": "update_user_attributes",
     "VerifySoftwareToken": "verify_software_token",
@@ -53,7 +57,16 @@ _METHODS = {
 # Every other string in a request counts as a secret when a message of the service is quoted.
 _OPEN = frozenset(
     {"AttributeName", "AuthFlow", "CHALLENGE_NAME", "ChallengeName", "ClientId", "DEVICE_KEY", "DeviceKey", "Name"}
-    | {"TIMESTAMP", "USERNAME", "Username", "DeviceRememberedStatus", "DeviceName", "FriendlyDeviceName"}
+    | {
+        "CredentialId",
+        "PREFERRED_CHALLENGE",
+        "TIMESTAMP",
+        "USERNAME",
+        "Username",
+        "DeviceRememberedStatus",
+        "DeviceName",
+        "FriendlyDeviceName",
+    }
 )
 
 
@@ -163,8 +176,10 @@ class Api:
 
 
 def _refusal(operation: str, request: Mapping[str, Any], error: ErrorAnswer) -> Refusal:
-    flow = request.get("AuthFlow")
+    flow, challenge = request.get("AuthFlow"), request.get("ChallengeName")
     name = f"{operation}:{flow}" if flow == "REFRESH_TOKEN_AUTH" else operation
+    if challenge == "WEB_AUTHN":
+        name = f"{operation}:{challenge}"
     return Refusal(name, error.code, error.message, error.status)
 
 

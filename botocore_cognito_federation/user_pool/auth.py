@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .._util.processes import uninterrupted
@@ -19,15 +19,19 @@ from .errors import Refusal, is_unknown_operation
 from .models import (
     Challenge,
     Device,
+    PasswordProof,
     UserPoolTokens,
     checked_attributes,
     checked_code,
+    checked_credential,
     checked_password,
     checked_text,
     checked_token,
 )
 
-FLOWS = ("USER_SRP_AUTH", "USER_PASSWORD_AUTH", "CUSTOM_AUTH")
+FLOWS = ("USER_SRP_AUTH", "USER_PASSWORD_AUTH", "CUSTOM_AUTH", "USER_AUTH")
+#: What a choice-based sign-in may begin with.
+FIRST_CHALLENGES = ("PASSWORD_SRP", "PASSWORD", "EMAIL_OTP", "SMS_OTP", "WEB_AUTHN")
 _ROUNDS = 8  # No flow needs more automatic answers; a server that keeps asking is not completing a sign-in.
 
 
@@ -38,8 +42,7 @@ class _Run:
     username: str
     metadata: Mapping[str, str]
     device: Device | None
-    password: str = field(default="", repr=False)
-    key: srp.SrpKey | None = field(default=None, repr=False)
+    proof: PasswordProof | None = None
 
     def named(self, parameters: Mapping[str, str]) -> _Run:
         """Return the state with the pool's own user name: after a sign-in with an alias, later answers must use it."""
@@ -71,18 +74,24 @@ class SignIn:
         password: str | None,
         *,
         auth_flow: str,
+        preferred_challenge: str | None = None,
         first_metadata: Mapping[str, str],
         metadata: Mapping[str, str],
         device: Device | None,
     ) -> UserPoolTokens | Challenge:
-        """Start a sign-in: InitiateAuth sends `first_metadata`, each later answer sends `metadata`."""
+        """Start a sign-in: InitiateAuth sends `first_metadata`, each later answer sends `metadata`.
+
+        A device without its password cannot answer what a pool asks of a device, so its key is not sent.
+        """
         parameters = {"USERNAME": username, **self._api.app.hashed(username)}
-        run = _Run(username, metadata, device)
-        if auth_flow == "USER_PASSWORD_AUTH":
-            parameters["PASSWORD"] = password or ""
+        run = _Run(username, metadata, device if device is not None and device.password else None)
+        if preferred_challenge is not None:
+            parameters["PREFERRED_CHALLENGE"] = preferred_challenge
+        if auth_flow == "USER_PASSWORD_AUTH" or preferred_challenge == "PASSWORD":
+            parameters.update({} if password is None else {"PASSWORD": password})
         elif password is not None:
-            run = replace(run, password=password, key=srp.key_pair(self._random(128)))
-            parameters["SRP_A"] = run.key.public_hex if run.key else ""
+            run = self._with_password(run, password)
+            parameters["SRP_A"] = run.proof.key.public_hex if run.proof else ""
             if auth_flow == "CUSTOM_AUTH":
                 parameters["CHALLENGE_NAME"] = "SRP_A"
         request = {"AuthFlow": auth_flow, "ClientId": self._api.app.client_id, "AuthParameters": parameters}
@@ -91,15 +100,40 @@ class SignIn:
         answer, run = self._sent("InitiateAuth", "AuthParameters", request, run)
         return self._continued(answer, run)
 
+    def confirmed(self, username: str, session: str, metadata: Mapping[str, str]) -> UserPoolTokens | Challenge:
+        """Sign in a user who has just confirmed the account, with the Session of ConfirmSignUp."""
+        parameters = {"USERNAME": username, **self._api.app.hashed(username)}
+        request: dict[str, Any] = {
+            "AuthFlow": "USER_AUTH",
+            "ClientId": self._api.app.client_id,
+            "AuthParameters": parameters,
+            "Session": session,
+        }
+        if metadata:
+            request["ClientMetadata"] = dict(metadata)
+        return self._continued(self._api.call("InitiateAuth", request), _Run(username, metadata, None))
+
     def answer(
-        self, challenge: Challenge, responses: Mapping[str, str], metadata: Mapping[str, str]
+        self,
+        challenge: Challenge,
+        responses: Mapping[str, str],
+        metadata: Mapping[str, str],
+        *,
+        password: str | None = None,
     ) -> UserPoolTokens | Challenge:
-        """Send the caller's answer to a challenge."""
-        run = _Run(challenge.username, metadata, challenge.device)
+        """Send the caller's answer to a challenge; `password` is proved by SRP, its SRP_A is added."""
+        run = _Run(challenge.username, metadata, challenge.device, challenge.proof)
+        if password is not None:
+            run = self._with_password(run, password)
+            responses = {**responses, "SRP_A": run.proof.key.public_hex if run.proof else ""}
         answer, run = self._respond(challenge.name, challenge.session, responses, run)
         return self._continued(answer, run)
 
+    def _with_password(self, run: _Run, password: str) -> _Run:
+        return replace(run, proof=PasswordProof(password, srp.key_pair(self._random(128))))
+
     def _continued(self, answer: dict[str, Any], run: _Run) -> UserPoolTokens | Challenge:
+        proved = False
         for _ in range(_ROUNDS):
             result = answer.get("AuthenticationResult")
             if result:
@@ -108,17 +142,25 @@ class SignIn:
             parameters: dict[str, str] = answer.get("ChallengeParameters") or {}
             session = str(answer.get("Session") or "")
             run = run.named(parameters)
-            if name == "PASSWORD_VERIFIER" and run.key:
-                proof = self._proof(self._password_identity(parameters, run), run.password, run.key, parameters)
-                answer, run = self._respond(name, session, proof, run)
+            if name == "PASSWORD_VERIFIER":
+                answer, run = self._respond(name, session, self._password_proof(parameters, run), run)
+                proved = True
             elif name == "DEVICE_SRP_AUTH" and run.device and run.device.password:
                 answer, run = self._device_sign_in(session, run.device, run)
             else:
-                return Challenge(name, parameters, session, run.username, run.device)
+                available = tuple(str(each) for each in answer.get("AvailableChallenges") or ())
+                proof = run.proof if name == "CUSTOM_CHALLENGE" and not proved else None
+                return Challenge(name, parameters, session, run.username, run.device, "", available, proof)
         raise SignInFailedError("the user pool asked for the password again and again")
 
-    def _password_identity(self, parameters: Mapping[str, str], run: _Run) -> srp.Identity:
-        return srp.Identity(self._api.app.srp_group, parameters.get("USER_ID_FOR_SRP") or run.username)
+    def _password_proof(self, parameters: dict[str, str], run: _Run) -> dict[str, str]:
+        if run.proof is None:
+            raise ConfigurationError(
+                "the user pool asks for the password, which this sign-in does not have",
+                remedy="Begin the sign-in again with the password: the pool's triggers want it beside their questions",
+            )
+        identity = srp.Identity(self._api.app.srp_group, parameters.get("USER_ID_FOR_SRP") or run.username)
+        return self._proof(identity, run.proof.password, run.proof.key, parameters)
 
     def _proof(
         self, identity: srp.Identity, password: str, key: srp.SrpKey, parameters: dict[str, str]
@@ -200,12 +242,32 @@ def _device_forgotten(refusal: Refusal) -> bool:
     return refusal.code == "ResourceNotFoundException" and "device" in refusal.message.lower()
 
 
-def check_flow(auth_flow: str, password: str | None) -> None:
-    """Refuse an unknown flow, and a flow without the password that it needs."""
-    if auth_flow not in FLOWS:
-        raise ConfigurationError(f"auth_flow {auth_flow[:40]!r} is not known", remedy=f"Use one of {', '.join(FLOWS)}")
-    if password is None and auth_flow != "CUSTOM_AUTH":
-        raise ConfigurationError(f"{auth_flow} needs a password", remedy="Only CUSTOM_AUTH goes without one")
+def checked_flow(auth_flow: str | None, password: str | None, preferred: str | None) -> tuple[str, str | None]:
+    """Return the flow and the preferred challenge of a sign-in.
+
+    Raises:
+        ConfigurationError: the flow or the challenge is unknown, or they do not go with each other or the password.
+    """
+    flow = ("USER_SRP_AUTH" if preferred is None else "USER_AUTH") if auth_flow is None else auth_flow
+    if flow not in FLOWS:
+        raise ConfigurationError(f"auth_flow {flow[:40]!r} is not known", remedy=f"Use one of {', '.join(FLOWS)}")
+    if preferred is not None and preferred not in FIRST_CHALLENGES:
+        raise ConfigurationError(
+            f"preferred_challenge {str(preferred)[:40]!r} is not known",
+            remedy=f"Use one of {', '.join(FIRST_CHALLENGES)}",
+        )
+    if flow != "USER_AUTH":
+        if preferred is not None:
+            raise ConfigurationError(f"{flow} has no preferred_challenge", remedy="Leave auth_flow out")
+        if password is None and flow != "CUSTOM_AUTH":
+            raise ConfigurationError(
+                f"{flow} needs a password",
+                remedy='Without one, pass preferred_challenge, or auth_flow="USER_AUTH" for the user to choose',
+            )
+        return flow, None
+    if password is not None and preferred not in (None, "PASSWORD", "PASSWORD_SRP"):
+        raise ConfigurationError(f"{preferred} goes without a password", remedy="Leave the password out")
+    return flow, preferred or ("PASSWORD_SRP" if password is not None else None)
 
 
 CODE_KEYS = {
@@ -238,14 +300,20 @@ def expect(challenge: Challenge, *names: str) -> None:
         raise ConfigurationError(f"the challenge is {challenge.name}", remedy=f"Answer it with {method}")
 
 
-_CONFIRMED = (*CODE_KEYS, "SELECT_MFA_TYPE", "MFA_SETUP")
+_CONFIRMED = (*CODE_KEYS, "SELECT_MFA_TYPE", "MFA_SETUP", "SELECT_CHALLENGE", "PASSWORD", "PASSWORD_SRP", "WEB_AUTHN")
 
 
-def confirmation(challenge: Challenge, answer: str) -> dict[str, str]:
-    """Return the responses for a code, or for the choice of a second factor."""
-    expect(challenge, *CODE_KEYS, "SELECT_MFA_TYPE")
-    if challenge.name == "SELECT_MFA_TYPE":
+def confirmation(challenge: Challenge, answer: str | Mapping[str, Any]) -> dict[str, str]:
+    """Return the responses for a code, a choice, a password or a passkey's assertion."""
+    expect(challenge, *_CONFIRMED)
+    if challenge.name == "WEB_AUTHN":
+        return {"CREDENTIAL": checked_credential(answer)}
+    if not isinstance(answer, str):
+        raise ConfigurationError(f"the answer to {challenge.name} must be a string, not {type(answer).__name__}")
+    if challenge.name in ("SELECT_MFA_TYPE", "SELECT_CHALLENGE"):
         return {"ANSWER": _chosen(challenge, answer)}
+    if challenge.name == "PASSWORD":
+        return {"PASSWORD": checked_password(answer)}
     return {CODE_KEYS[challenge.name]: checked_code(answer)}
 
 
@@ -255,7 +323,8 @@ def _chosen(challenge: Challenge, answer: str) -> str:
         return kind
     if _SAME.get(kind) in challenge.choices:
         return _SAME[kind]
-    raise ConfigurationError("this kind of MFA is not offered", remedy=f"Choose one of {', '.join(challenge.choices)}")
+    what = "challenge" if challenge.name == "SELECT_CHALLENGE" else "kind of MFA"
+    raise ConfigurationError(f"this {what} is not offered", remedy=f"Choose one of {', '.join(challenge.choices)}")
 
 
 def new_password_responses(challenge: Challenge, password: str, attributes: Mapping[str, str] | None) -> dict[str, str]:

@@ -13,7 +13,7 @@ from .accounts import AccountOperations, Metadata
 from .api import Api, AppClient, ClientFactory, IdTokenVerifier, make_user_pool_client
 from .auth import (
     SignIn,
-    check_flow,
+    checked_flow,
     confirmation,
     expect,
     expect_any,
@@ -37,6 +37,7 @@ from .models import (
     checked_user_pool_id,
     checked_username,
 )
+from .passkeys import PasskeyOperations
 from .self_service import SelfService
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from ..oidc.discovery import DocumentCache
 
 
-class UserPool(AccountOperations, SelfService):
+class UserPool(PasskeyOperations, SelfService, AccountOperations):
     """A user pool and one of its app clients. Nothing is contacted before the first operation; threads may share it.
 
     Args:
@@ -117,7 +118,8 @@ class UserPool(AccountOperations, SelfService):
         username: str,
         password: str | None = None,
         *,
-        auth_flow: str = "USER_SRP_AUTH",
+        auth_flow: str | None = None,
+        preferred_challenge: str | None = None,
         validation_data: Metadata = None,
         client_metadata: Metadata = None,
         device: Device | None = None,
@@ -127,9 +129,12 @@ class UserPool(AccountOperations, SelfService):
         Args:
             username: the name, or an alias such as the e-mail address if the pool has aliases.
             password: never sent under USER_SRP_AUTH; optional under CUSTOM_AUTH, where the pool's triggers ask the
-                questions.
-            auth_flow: ``USER_SRP_AUTH``, ``USER_PASSWORD_AUTH`` (sends the password; RFC 9700 section 2.4 advises
-                against it) or ``CUSTOM_AUTH``.
+                questions, and under USER_AUTH, where it is proved by SRP unless `preferred_challenge` is ``PASSWORD``.
+            auth_flow: ``USER_SRP_AUTH`` (the default), ``USER_PASSWORD_AUTH`` (sends the password; RFC 9700 section 2.4
+                advises against it), ``CUSTOM_AUTH``, or ``USER_AUTH``: the user chooses among the ways that the pool
+                offers, and the answer is the challenge SELECT_CHALLENGE.
+            preferred_challenge: begin with this one of ``PASSWORD_SRP``, ``PASSWORD``, ``EMAIL_OTP``, ``SMS_OTP`` and
+                ``WEB_AUTHN``, under USER_AUTH. If the user does not have it, the answer is SELECT_CHALLENGE.
             validation_data: for the pre-authentication and user-migration triggers; reaches
                 InitiateAuth.ClientMetadata. If it is empty, `client_metadata` is sent in that field.
             client_metadata: reaches RespondToAuthChallenge.ClientMetadata. Under USER_PASSWORD_AUTH without a challenge
@@ -137,31 +142,36 @@ class UserPool(AccountOperations, SelfService):
             device: the `UserPoolTokens.device` of an earlier sign-in.
 
         Returns:
-            The tokens, or the challenge to answer: see `confirm_sign_in`, `complete_new_password`,
+            The tokens, or the challenge to answer: see `confirm_sign_in`, `use_passkey`, `complete_new_password`,
                 `send_custom_challenge_answer`, `set_up_totp`, and `answer_challenge` for any other.
 
         Raises:
             CognitoFederationError: the operation failed; `UserPool` lists the classes.
         """
-        check_flow(auth_flow, password)
+        flow, preferred = checked_flow(auth_flow, password, preferred_challenge)
         metadata = self._metadata(client_metadata)
         return self._sign_in.start(
             checked_username(username),
             None if password is None else checked_password(password),
-            auth_flow=auth_flow,
+            auth_flow=flow,
+            preferred_challenge=preferred,
             first_metadata=checked_metadata(validation_data, "validation_data") or metadata,
             metadata=metadata,
             device=device,
         )
 
     def confirm_sign_in(
-        self, challenge: Challenge, answer: str, *, client_metadata: Metadata = None
+        self, challenge: Challenge, answer: str | Mapping[str, Any], *, client_metadata: Metadata = None
     ) -> UserPoolTokens | Challenge:
-        """Answer SMS_MFA, SOFTWARE_TOKEN_MFA, EMAIL_OTP, SMS_OTP, SELECT_MFA_TYPE, or MFA_SETUP after `set_up_totp`.
+        """Answer a challenge with a code, a choice, the password, or a browser's passkey.
+
+        These are SMS_MFA, SOFTWARE_TOKEN_MFA, EMAIL_OTP, SMS_OTP, SELECT_CHALLENGE, SELECT_MFA_TYPE, PASSWORD,
+        PASSWORD_SRP, WEB_AUTHN, and MFA_SETUP after `set_up_totp`.
 
         Args:
             challenge: the challenge from `sign_in` or from the previous answer.
-            answer: the code, or for SELECT_MFA_TYPE one of `Challenge.choices`.
+            answer: the code; for a choice one of `Challenge.choices`; for PASSWORD and PASSWORD_SRP the password; for
+                WEB_AUTHN what a browser made of `Challenge.credential_request_options` (``credential.toJSON()``).
             client_metadata: reaches RespondToAuthChallenge.ClientMetadata.
 
         Returns:
@@ -175,9 +185,11 @@ class UserPool(AccountOperations, SelfService):
         metadata = self._metadata(client_metadata)
         if challenge.name == "MFA_SETUP":
             return self._sign_in.answer(self._verified(challenge, answer), {}, metadata)
+        if challenge.name == "PASSWORD_SRP":
+            return self._sign_in.answer(challenge, {}, metadata, password=checked_password(answer))
         return self._sign_in.answer(challenge, confirmation(challenge, answer), metadata)
 
-    def _verified(self, challenge: Challenge, code: str) -> Challenge:
+    def _verified(self, challenge: Challenge, code: object) -> Challenge:
         if not challenge.totp_secret:
             raise ConfigurationError("no authenticator application is set up", remedy="Call set_up_totp first")
         request = {"Session": challenge.session, "UserCode": checked_totp_code(code)}

@@ -35,6 +35,10 @@ class ChallengeOverError(SignInFailedError):
     """The challenge can no longer be answered: the sign-in has to begin again."""
 
 
+class PasskeyRefusedError(SignInFailedError):
+    """The user pool did not accept the passkey, or no authenticator could make or use one."""
+
+
 class NewPasswordRefusedError(SignInFailedError):
     """The new password violates the pool's policy; the same challenge may be answered with another one."""
 
@@ -79,9 +83,14 @@ _AGAIN = "Sign in again"
 _RESTART = "Begin the sign-in again; a session of the user pool is valid for 3 to 15 minutes and takes one answer"
 _SECRET = "Pass the app client's client_secret"
 _CLIENT = "Check the app client of the user pool"
+_ENABLE = (
+    "Enable it (ALLOW_USER_SRP_AUTH, ALLOW_USER_PASSWORD_AUTH, ALLOW_CUSTOM_AUTH, ALLOW_USER_AUTH), "
+    "or choose another auth_flow"
+)
 _TRIGGER = "Check the user pool's Lambda triggers and their logs"
 _LATER = "Try again in a little while"
 
+PASSKEY = ("RespondToAuthChallenge:WEB_AUTHN",)
 _AT_SIGN_IN = ("InitiateAuth", "RespondToAuthChallenge")
 _OUTER_BLANKS = "it must not begin or end with white space, nor be a single character"
 
@@ -118,6 +127,14 @@ RULES: tuple[Rule, ...] = (
         ConfigurationError,
         "the access token is not for operations on the account",
         "Request the scope aws.cognito.signin.user.admin, which the app client must allow, and sign in again",
+    ),
+    Rule(
+        _DENIED,
+        "incorrect username or password",
+        PasskeyRefusedError,
+        "the user pool did not accept the passkey",
+        "Choose another way to sign in, and register the passkey again",
+        operations=PASSKEY,
     ),
     Rule(_DENIED, "incorrect username or password", WrongPasswordError, "the user name or the password is wrong"),
     Rule(
@@ -224,6 +241,13 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "ExpiredCodeException",
+        "already been used",
+        CodeMismatchError,
+        "the authenticator application's code was used before",
+        "Wait for the next code that it shows",
+    ),
+    Rule(
+        "ExpiredCodeException",
         "",
         ChallengeOverError,
         "the code has expired",
@@ -313,14 +337,14 @@ RULES: tuple[Rule, ...] = (
         "flow not enabled",
         FlowNotEnabledError,
         "the app client does not allow this way to sign in",
-        "Enable it (ALLOW_USER_SRP_AUTH, ALLOW_USER_PASSWORD_AUTH, ALLOW_CUSTOM_AUTH), or choose another auth_flow",
+        _ENABLE,
     ),
     Rule(
         "InvalidParameterException",
         "not enabled for the client",
         FlowNotEnabledError,
         "the app client does not allow this way to sign in",
-        "Enable it (ALLOW_USER_SRP_AUTH, ALLOW_USER_PASSWORD_AUTH, ALLOW_CUSTOM_AUTH), or choose another auth_flow",
+        _ENABLE,
     ),
     Rule(
         "InvalidParameterException",
@@ -391,6 +415,14 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "ResourceNotFoundException",
         "",
+        SignInFailedError,
+        "the user has no such passkey",
+        "list_passkeys has the IDs of the user's passkeys",
+        operations=("DeleteWebAuthnCredential",),
+    ),
+    Rule(
+        "ResourceNotFoundException",
+        "",
         ConfigurationError,
         "the user pool or its app client does not exist",
         "Check user_pool_id, whose prefix is the region, and client_id",
@@ -435,6 +467,7 @@ RULES: tuple[Rule, ...] = (
         "",
         ConfigurationError,
         "the user pool's feature plan does not include this",
+        "Choice-based sign-in and passkeys need the plan Essentials or Plus; or choose another auth_flow",
     ),
     Rule("UnsupportedTokenTypeException", "", ConfigurationError, "only a refresh token can be revoked"),
     Rule(
@@ -456,6 +489,56 @@ RULES: tuple[Rule, ...] = (
         "Ask its administrator, or try from another network",
     ),
     Rule("UserPoolAddOnNotEnabledException", "", ConfigurationError, "the user pool lacks an add-on for this"),
+    # Passkeys.
+    Rule(
+        "WebAuthnNotEnabledException",
+        "",
+        ConfigurationError,
+        "the user pool does not allow passkeys",
+        "Add WEB_AUTHN to AllowedFirstAuthFactors in the SignInPolicy of the user pool",
+    ),
+    Rule(
+        "WebAuthnConfigurationMissingException",
+        "",
+        ConfigurationError,
+        "the user pool has no relying party ID for passkeys",
+        "Set RelyingPartyId in the WebAuthnConfiguration of the user pool, or give it a domain",
+    ),
+    Rule(
+        "WebAuthnChallengeNotFoundException",
+        "",
+        ChallengeOverError,
+        "the registration of the passkey was completed before, or too late",
+        "Register the passkey again",
+    ),
+    Rule(
+        "WebAuthnClientMismatchException",
+        "",
+        ConfigurationError,
+        "the registration of the passkey was begun at another app client",
+        "Begin and complete it with the tokens of one sign-in",
+    ),
+    Rule(
+        "WebAuthnOriginNotAllowedException",
+        "",
+        ConfigurationError,
+        "the passkey was made on a page outside the user pool's relying party",
+        "Make it on a page of the relying party ID; for a security key, check its origin",
+    ),
+    Rule(
+        "WebAuthnRelyingPartyMismatchException",
+        "",
+        ConfigurationError,
+        "the passkey belongs to another relying party",
+        "Make it with the options that the user pool returned",
+    ),
+    Rule(
+        "WebAuthnCredentialNotSupportedException",
+        "",
+        PasskeyRefusedError,
+        "the user pool does not support this passkey",
+        "Use another authenticator, one with a PIN or a fingerprint",
+    ),
     # Errors that pass by themselves.
     Rule("TooManyRequestsException", "", TemporaryError, "the user pool is throttling", _LATER),
     Rule(

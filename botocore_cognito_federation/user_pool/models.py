@@ -19,6 +19,7 @@ from .._util.urls import LOCALHOST, check_url
 from ..errors import ConfigurationError, SignInFailedError
 from ..login_token import unverified_claims
 from ..messages import shown_time
+from .srp import SrpKey
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -77,17 +78,27 @@ class UserPoolTokens:
         return login_key(self.id_token)
 
 
+@dataclass(frozen=True)
+class PasswordProof:
+    """What a later PASSWORD_VERIFIER of the same sign-in needs: the password, and the key whose SRP_A was sent."""
+
+    password: str = field(repr=False)
+    key: SrpKey = field(repr=False)
+
+
 @dataclass(frozen=True, repr=False)
 class Challenge:
     """A question that the user pool asks before it issues tokens.
 
     Attributes:
-        name: ChallengeName, such as ``SMS_MFA``, ``SOFTWARE_TOKEN_MFA``, ``NEW_PASSWORD_REQUIRED``.
+        name: ChallengeName, such as ``SMS_MFA``, ``SELECT_CHALLENGE``, ``NEW_PASSWORD_REQUIRED``.
         parameters: ChallengeParameters, such as CODE_DELIVERY_DESTINATION.
         session: the opaque state of this sign-in; valid for one answer.
         username: the user's name in the pool.
         device: the device that was presented at sign-in, if any.
         totp_secret: after `UserPool.set_up_totp`, the secret for the user's authenticator application.
+        available: AvailableChallenges of a choice-based sign-in.
+        proof: for the password that the pool's triggers may still ask for; a secret.
     """
 
     name: str
@@ -96,13 +107,17 @@ class Challenge:
     username: str
     device: Device | None = None
     totp_secret: str = ""
+    available: tuple[str, ...] = ()
+    proof: PasswordProof | None = None
 
     def __repr__(self) -> str:
         return f"Challenge(name={self.name!r}, parameters={sorted(self.parameters)}, username={self.username!r})"
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The kinds of MFA to choose from (SELECT_MFA_TYPE) or to set up (MFA_SETUP)."""
+        """What to choose from: challenges (SELECT_CHALLENGE) or kinds of MFA (SELECT_MFA_TYPE, MFA_SETUP)."""
+        if self.name == "SELECT_CHALLENGE":
+            return self.available
         text = self.parameters.get("MFAS_CAN_CHOOSE") or self.parameters.get("MFAS_CAN_SETUP")
         return tuple(_json_list(text))
 
@@ -111,6 +126,15 @@ class Challenge:
         """The attributes that NEW_PASSWORD_REQUIRED requires, without their ``userAttributes.`` prefix."""
         wanted = _json_list(self.parameters.get("requiredAttributes"))
         return tuple(name.removeprefix("userAttributes.") for name in wanted)
+
+    @property
+    def credential_request_options(self) -> dict[str, Any]:
+        """The options of WEB_AUTHN for ``navigator.credentials.get`` in a browser; empty for another challenge."""
+        try:
+            options = json.loads(self.parameters.get("CREDENTIAL_REQUEST_OPTIONS") or "{}")
+        except (ValueError, RecursionError):
+            return {}
+        return options if isinstance(options, dict) else {}
 
     def otpauth_uri(self, issuer: str) -> str:
         """Return the URI for a QR code that authenticator applications read; it holds the secret.
@@ -164,6 +188,7 @@ class SignUp:
         signed_in: with `auto_sign_in`, the result of the sign-in if the pool confirmed the user immediately.
         auto_sign_in: the options of the automatic sign-in that `UserPool.confirm_sign_up` still has to make.
         password: the password for that sign-in; empty if there is none to make.
+        session: the Session with which that sign-in needs no second code; of app clients with ALLOW_USER_AUTH.
     """
 
     username: str
@@ -173,6 +198,7 @@ class SignUp:
     signed_in: UserPoolTokens | Challenge | None = None
     auto_sign_in: AutoSignIn | None = field(default=None, repr=False)
     password: str = field(default="", repr=False)
+    session: str = field(default="", repr=False)
 
 
 def claims(token: str) -> Mapping[str, Any]:
@@ -244,6 +270,21 @@ def checked_totp_code(value: object) -> str:
     if not re.fullmatch(r"[0-9]{6}", digits):
         raise _refuse("code", "of an authenticator application is six digits")
     return digits
+
+
+def checked_credential(value: object) -> str:
+    """Check a browser's answer to WEB_AUTHN, as its JSON text or as the object; return the text."""
+    credential = value
+    if isinstance(value, str):
+        try:
+            credential = json.loads(value)
+        except (ValueError, RecursionError):
+            credential = None
+    if not isinstance(credential, Mapping) or not {"id", "response"} <= set(credential):
+        raise _refuse(
+            "credential", "is not a public-key credential", "Pass what the browser's credential.toJSON() returned"
+        )
+    return value if isinstance(value, str) else json.dumps(dict(credential))
 
 
 def checked_token(value: object, name: str) -> str:

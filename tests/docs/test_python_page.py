@@ -76,7 +76,13 @@ def test_the_members_are_those_of_the_class() -> None:
     shown = {
         name for cell in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)", cell)
     }
-    challenges = {"confirm_sign_in", "complete_new_password", "send_custom_challenge_answer", "answer_challenge"}
+    challenges = {
+        "confirm_sign_in",
+        "complete_new_password",
+        "send_custom_challenge_answer",
+        "answer_challenge",
+        "use_passkey",
+    }
     there = {name for name in dir(CognitoFederation) if not name.startswith("_")}
     assert shown == there - challenges - {"from_profile"}
 

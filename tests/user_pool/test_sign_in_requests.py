@@ -162,7 +162,7 @@ def test_custom_auth_with_a_password_begins_with_srp(wire: w.Wire) -> None:
     assert wire.asked[1][1]["ChallengeName"] == "PASSWORD_VERIFIER"
 
 
-@pytest.mark.parametrize(("flow", "password"), [("USER_AUTH", "x"), ("USER_SRP_AUTH", None), ("", "x")])
+@pytest.mark.parametrize(("flow", "password"), [("MAGIC", "x"), ("USER_SRP_AUTH", None), ("", "x")])
 def test_a_flow_that_cannot_work_is_refused_before_any_call(wire: w.Wire, flow: str, password: str | None) -> None:
     with pytest.raises(ConfigurationError):
         wire.pool().sign_in("ada", password, auth_flow=flow)
@@ -315,7 +315,7 @@ def test_any_other_challenge_can_be_answered_with_the_apis_own_names(wire: w.Wir
     [
         ("NEW_PASSWORD_REQUIRED", "complete_new_password"),
         ("CUSTOM_CHALLENGE", "send_custom_challenge_answer"),
-        ("WEB_AUTHN", "answer_challenge"),
+        ("ANOTHER_CHALLENGE", "answer_challenge"),
     ],
 )
 def test_an_answer_to_another_kind_of_challenge_names_the_right_method(wire: w.Wire, name: str, remedy: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import refusals
 from .choices import CONFIRMED, SIGNED_UP
-from .records import User, UserPool, named
+from .records import AppClient, User, UserPool, named
 from .state import Conversation, Directory, Members, Operation, ask
 
 CONFIRM = "ConfirmSignUp"
@@ -77,6 +77,7 @@ def confirm_sign_up(directory: Directory, request: dict[str, Any]) -> Members:
         raise refusals.code_expired() if client.hides_users else refusals.unknown_user()
     if user.status != "UNCONFIRMED":
         raise refusals.already_confirmed(user.status)
+    conversation = _signing_up(directory, client, user, request.get("Session"))
     code = directory.check_operation_code(user, CONFIRM, request["ConfirmationCode"])
     owner = pool.alias_owner(code.attribute, user.attributes[code.attribute])
     if owner is not None and owner is not user:
@@ -85,12 +86,21 @@ def confirm_sign_up(directory: Directory, request: dict[str, Any]) -> Members:
         owner.verified.discard(code.attribute)
     user.status = "CONFIRMED"
     user.verified.add(code.attribute)
-    if not request.get("Session"):
+    if conversation is None:
         return {}
-    conversation = directory.sessions.take(request["Session"], client)
+    directory.sessions.take(request["Session"], client)
+    return {"Session": ask(directory, conversation, CONFIRMED, {})["Session"]}
+
+
+def _signing_up(directory: Directory, client: AppClient, user: User, session: str | None) -> Conversation | None:
+    """Return what the Session of a sign-up stands for; it stays good, for the code may still be wrong."""
+    if not session:
+        return None
+    conversation = directory.sessions.take(session, client)
+    directory.sessions.restore(session, conversation)
     if conversation.challenge != SIGNED_UP or conversation.user is not user:
         raise refusals.session_invalid()
-    return {"Session": ask(directory, conversation, CONFIRMED, {})["Session"]}
+    return conversation
 
 
 def resend_confirmation_code(directory: Directory, request: dict[str, Any]) -> Members:

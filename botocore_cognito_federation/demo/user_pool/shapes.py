@@ -24,7 +24,8 @@ def check(operation: str, request: dict[str, Any]) -> None:
     """Refuse a request whose members break their constraints; an operation that botocore does not know passes.
 
     Raises:
-        Refusal: ``N validation errors detected: …``, or SerializationException for a wrong type.
+        Refusal: InvalidParameterException with ``N validation errors detected: …``, or SerializationException for a
+            wrong type.
     """
     if operation not in _model().operation_names:
         return
@@ -61,8 +62,8 @@ def _problems(name: str, shape: Any, value: Any) -> Iterator[str]:
         for key, entry in value.items():
             yield from _problems(f"{name}.{key}", shape.value, entry)
     else:
-        shown = "***" if shape.metadata.get("sensitive") else value
-        yield from (f"Value '{shown}' at '{name}' failed to satisfy constraint: {p}" for p in _plain(shape, value))
+        shown = "" if shape.metadata.get("sensitive") else f"'{value}' "
+        yield from (f"Value {shown}at '{name}' failed to satisfy constraint: {p}" for p in _plain(shape, value))
 
 
 def _structure(name: str, shape: Any, value: dict[str, Any]) -> Iterator[str]:

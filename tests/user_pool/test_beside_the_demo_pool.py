@@ -1,0 +1,113 @@
+"""Passwords, devices, second factors and custom challenges against the demo world's user pool, which verifies them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from botocore_cognito_federation import (
+    Challenge,
+    CodeMismatchError,
+    ConfigurationError,
+    SignInFailedError,
+    UserPool,
+    UserPoolTokens,
+    WrongPasswordError,
+)
+from botocore_cognito_federation.demo import World
+from tests.servers.demo_user_pools import PASSWORD, user_pool
+
+from .live_pool import totp
+
+
+def pool_of_ada(world: World, **settings: object) -> UserPool:
+    facts = world.add_user_pool(**settings)
+    world.add_user(facts.user_pool_id, "ada", PASSWORD, email="ada@example.com")
+    return user_pool(world, facts)
+
+
+def asked(answer: UserPoolTokens | Challenge, name: str) -> Challenge:
+    assert isinstance(answer, Challenge)
+    assert answer.name == name
+    return answer
+
+
+def tokens_of(answer: UserPoolTokens | Challenge) -> UserPoolTokens:
+    assert isinstance(answer, UserPoolTokens)
+    return answer
+
+
+def test_triggers_may_ask_before_the_password(world: World) -> None:
+    pool = pool_of_ada(world, custom_auth=("7*6=42", "PASSWORD_VERIFIER"))
+    question = asked(pool.sign_in("ada", PASSWORD, auth_flow="CUSTOM_AUTH"), "CUSTOM_CHALLENGE")
+    assert PASSWORD not in repr(question)
+    assert tokens_of(pool.send_custom_challenge_answer(question, "42")).username == "ada"
+    question = asked(pool.sign_in("ada", "Wrong-Horse-1", auth_flow="CUSTOM_AUTH"), "CUSTOM_CHALLENGE")
+    with pytest.raises(WrongPasswordError):
+        pool.send_custom_challenge_answer(question, "42")
+
+
+def test_a_challenge_after_the_password_holds_the_password_no_longer(world: World) -> None:
+    pool = pool_of_ada(world, custom_auth=("PASSWORD_VERIFIER", "7*6=42", "6*7=42"))
+    question = asked(pool.sign_in("ada", PASSWORD, auth_flow="CUSTOM_AUTH"), "CUSTOM_CHALLENGE")
+    assert question.proof is None
+    second = asked(pool.send_custom_challenge_answer(question, "42"), "CUSTOM_CHALLENGE")
+    assert tokens_of(pool.send_custom_challenge_answer(second, "42"))
+
+
+def test_a_password_that_is_asked_for_and_was_not_given_is_the_caller_s_fault(world: World) -> None:
+    pool = pool_of_ada(world, custom_auth=("7*6=42",))
+    question = asked(pool.sign_in("ada", auth_flow="CUSTOM_AUTH"), "CUSTOM_CHALLENGE")
+    pool_settings = world.user_pools.directory.pools[pool.user_pool_id]
+    pool_settings.settings = replace(pool_settings.settings, custom_auth=("PASSWORD_VERIFIER",))
+    with pytest.raises((ConfigurationError, SignInFailedError), match="SRP_A"):
+        pool.sign_in("ada", auth_flow="CUSTOM_AUTH")
+    assert tokens_of(pool.send_custom_challenge_answer(question, "42"))
+
+
+def test_a_remembered_device_takes_the_place_of_the_second_factor(world: World) -> None:
+    pool = pool_of_ada(world, devices="ALWAYS", mfa="ON", mfa_kinds=("SOFTWARE_TOKEN_MFA",))
+    setup = pool.set_up_totp(asked(pool.sign_in("ada", PASSWORD), "MFA_SETUP"))
+    tokens = tokens_of(pool.confirm_sign_in(setup, totp(setup.totp_secret)))
+    assert tokens.device is not None
+    assert tokens.device.password
+    again = tokens_of(pool.sign_in("ada", PASSWORD, device=tokens.device))
+    assert again.device == tokens.device
+    assert pool.refresh(again).device == tokens.device
+    with pytest.raises(WrongPasswordError):
+        pool.sign_in("ada", PASSWORD, device=replace(tokens.device, password="another"))
+
+
+def test_a_device_without_its_password_is_left_out(world: World) -> None:
+    pool = pool_of_ada(world, devices="ALWAYS")
+    first = tokens_of(pool.sign_in("ada", PASSWORD)).device
+    assert first is not None
+    again = tokens_of(pool.sign_in("ada", PASSWORD, device=replace(first, password="")))
+    assert again.device is not None
+    assert again.device.key != first.key
+
+
+def test_an_authenticator_s_code_is_good_once(world: World) -> None:
+    pool = pool_of_ada(world, mfa="ON", mfa_kinds=("SOFTWARE_TOKEN_MFA",))
+    setup = pool.set_up_totp(asked(pool.sign_in("ada", PASSWORD), "MFA_SETUP"))
+    with pytest.raises(CodeMismatchError):
+        pool.confirm_sign_in(setup, "000000")
+    code = totp(setup.totp_secret)
+    assert tokens_of(pool.confirm_sign_in(setup, code))
+    question = asked(pool.sign_in("ada", PASSWORD), "SOFTWARE_TOKEN_MFA")
+    with pytest.raises(CodeMismatchError, match="used before"):
+        pool.confirm_sign_in(question, code)
+
+
+def test_a_temporary_password_is_replaced_and_a_bad_one_may_be_typed_again(world: World) -> None:
+    from botocore_cognito_federation import NewPasswordRefusedError
+
+    facts = world.add_user_pool(required_attributes=("email",))
+    world.add_user(facts.user_pool_id, "ada", PASSWORD, temporary=True, email="ada@example.com")
+    pool = user_pool(world, facts)
+    question = asked(pool.sign_in("ada", PASSWORD), "NEW_PASSWORD_REQUIRED")
+    with pytest.raises(NewPasswordRefusedError, match="not long enough"):
+        pool.complete_new_password(question, "short")
+    assert tokens_of(pool.complete_new_password(question, "Another-Horse-2"))
+    assert tokens_of(pool.sign_in("ada", "Another-Horse-2"))
