@@ -51,6 +51,7 @@ _COMMANDS = {
     "doctor": ("inspect", "Check for every known problem, and say how to fix it."),
     "explain": ("inspect", "The resolved settings, and where each came from."),
     "pool": ("pool", "Make, check and delete an identity pool, as an administrator of the AWS account."),
+    "user-pool": ("user_pool", "Your own account at a user pool: sign-up, passwords, second factors, devices."),
     "native": ("setup", "Let every Python session of an environment have the credentials, with no code."),
     "link": ("setup", "Make the sign-ins of several sessions one identity."),
     "unlink": ("setup", "Take a linked sign-in off the identity."),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from ..cache.sessions import Session
 from ..errors import ConfigurationError, SignInFailedError
@@ -42,6 +43,7 @@ _NOT_ASKED = frozenset({"USERNAME", "USER_ID_FOR_SRP"})
 _LONGEST = 300
 
 Found = UserPoolTokens | Challenge
+T = TypeVar("T")
 
 
 def answered(pool: UserPool, challenge: Challenge, ask: Questions) -> Found:
@@ -52,7 +54,7 @@ def answered(pool: UserPool, challenge: Challenge, ask: Questions) -> Found:
         ChallengeOverError: the sign-in has to begin again.
     """
     if challenge.name in _CODES:
-        return _with_code(ask, _code_wording(challenge), challenge.name == _APPLICATION, _confirming(pool, challenge))
+        return with_code(ask, _code_wording(challenge), challenge.name == _APPLICATION, _confirming(pool, challenge))
     if challenge.name == "SELECT_MFA_TYPE":
         return pool.confirm_sign_in(challenge, _chosen_factor(challenge, ask))
     if challenge.name == "MFA_SETUP":
@@ -71,7 +73,17 @@ def _confirming(pool: UserPool, challenge: Challenge) -> Callable[[str], Found]:
     return lambda code: pool.confirm_sign_in(challenge, code)
 
 
-def _with_code(ask: Questions, wording: str, by_application: bool, answer: Callable[[str], Found]) -> Found:
+def with_code(ask: Questions, wording: str, by_application: bool, answer: Callable[[str], T]) -> T:
+    """What the pool says to a code, which may be typed again after a mistake.
+
+    Args:
+        wording: the question.
+        by_application: whether an authenticator application shows it: then it has six digits.
+        answer: gives the code to the pool.
+
+    Raises:
+        SignInFailedError: no code was typed, or it was wrong too often.
+    """
     for left in reversed(range(TRIES)):
         code = re.sub(r"[\s-]", "", ask.question(wording))
         if not code or (by_application and not re.fullmatch(r"[0-9]{6}", code)):
@@ -119,26 +131,50 @@ def _with_new_application(pool: UserPool, challenge: Challenge, ask: Questions) 
             remedy="Ask the administrator of the user pool to set it up",
         )
     ready = pool.set_up_totp(challenge)
-    ask.reveal(
-        "The user pool asks for an authenticator application. Add this secret to yours, by hand or as a link:\n\n"
-        f"  {printable(ready.totp_secret, _LONGEST)}\n"
-        f"  {printable(ready.otpauth_uri(pool.user_pool_id), 2 * _LONGEST)}\n"
-    )
-    return _with_code(ask, "The code it shows", True, _confirming(pool, ready))
+    asked = "The user pool asks for an authenticator application. Add this secret to yours"
+    show_secret(ask, asked, ready.totp_secret, ready.otpauth_uri(pool.user_pool_id))
+    return with_code(ask, "The code it shows", True, _confirming(pool, ready))
+
+
+def show_secret(ask: Questions, asked: str, secret: str, uri: str) -> None:
+    """Show the secret of an authenticator application to the person, and to nothing else.
+
+    Args:
+        asked: what is to be done with it.
+        secret: the secret.
+        uri: the same as a link.
+    """
+    ask.reveal(f"{asked}, by hand or as a link:\n\n  {printable(secret, _LONGEST)}\n  {printable(uri, 2 * _LONGEST)}\n")
 
 
 def _with_new_password(pool: UserPool, challenge: Challenge, ask: Questions) -> Found:
     ask.say("The user pool wants a password of your own")
     attributes: dict[str, str] = {}
+
+    def use(new: str) -> Found:
+        for name in challenge.required_attributes:
+            attributes[name] = attributes.get(name) or ask.question(printable(name, 60))
+        return pool.complete_new_password(challenge, new, attributes)
+
+    return with_new_password(ask, use)
+
+
+def with_new_password(ask: Questions, use: Callable[[str], T]) -> T:
+    """What the pool says to a new password, which is typed twice, and another one if the pool refuses it.
+
+    Args:
+        use: gives the password to the pool.
+
+    Raises:
+        SignInFailedError: it was not typed the same way twice, or refused too often.
+    """
     for left in reversed(range(TRIES)):
         new = ask.question("New password", secret=True)
         if ask.question("The same again", secret=True) != new:
             ask.say("The two differ")
             continue
-        for name in challenge.required_attributes:
-            attributes[name] = attributes.get(name) or ask.question(printable(name, 60))
         try:
-            return pool.complete_new_password(challenge, new, attributes)
+            return use(new)
         except NewPasswordRefusedError as refused:
             if not left:
                 raise
@@ -157,7 +193,11 @@ def _with_custom_answer(pool: UserPool, challenge: Challenge, ask: Questions) ->
 #: Answers one sign-in may take; each pool asks two or three things.
 _MOST_ANSWERS = 12
 _SHOWN = ("name", "email", "preferred_username")
-_PAGES = "set cognito_grant = auth-code and do it on the user pool's pages, or ask its administrator"
+#: The command for what has to happen before a sign-in; it takes the same profile.
+_FIRST: Mapping[type[SignInFailedError], str] = {
+    PasswordResetRequiredError: "user-pool forgot-password",
+    UserNotConfirmedError: "user-pool confirm-sign-up",
+}
 
 
 def sign_in_with_password(pool: UserPool, username: str | None, ask: Questions) -> UserPoolTokens:
@@ -181,7 +221,8 @@ def sign_in_with_password(pool: UserPool, username: str | None, ask: Questions) 
             ask.say(f"{refused.what[:1].upper()}{refused.what[1:]}. Once more:")
         except (PasswordResetRequiredError, UserNotConfirmedError) as refused:
             # The remedies of these two are calls in Python; the person at the terminal has none.
-            raise type(refused)(refused.what, remedy=f"To fix that, {_PAGES}") from None
+            command = f"cognito-federation {_FIRST[type(refused)]}"
+            raise type(refused)(refused.what, remedy=f"Run, with the same profile: {command}") from None
     raise AssertionError("the last try returns or raises")
 
 
@@ -204,7 +245,7 @@ def session_of_tokens(tokens: UserPoolTokens, *, signed_in_at: float, sign_out_e
 
 
 def _conversation(pool: UserPool, username: str | None, ask: Questions) -> UserPoolTokens:
-    name = username or _typed_name(ask)
+    name = username or typed_name(ask)
     found = _begun(pool, name, ask.question(f"Password of {printable(name, 128)}", secret=True))
     for _ in range(_MOST_ANSWERS):
         if isinstance(found, UserPoolTokens):
@@ -213,7 +254,12 @@ def _conversation(pool: UserPool, username: str | None, ask: Questions) -> UserP
     raise SignInFailedError("The user pool does not stop asking", remedy="Sign in again")
 
 
-def _typed_name(ask: Questions) -> str:
+def typed_name(ask: Questions) -> str:
+    """The user name that is typed.
+
+    Raises:
+        SignInFailedError: none was.
+    """
     for _ in range(TRIES):
         try:
             return checked_username(ask.question("User name").strip())

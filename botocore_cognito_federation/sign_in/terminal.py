@@ -296,10 +296,19 @@ class Dialogue:
 
     Args:
         timeout: seconds for everything that is asked.
+        again: the remedy where nothing was typed.
     """
 
-    def __init__(self, device: Device, timeout: float, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        device: Device,
+        timeout: float,
+        *,
+        again: str = "Sign in again",
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._device = device
+        self._again = again
         self._timeout = timeout
         self._deadline = monotonic() + timeout
 
@@ -318,18 +327,23 @@ class Dialogue:
             except UnicodeDecodeError:
                 raise SignInFailedError("What was typed is not UTF-8", remedy="Use a terminal in UTF-8") from None
             if line is None:
-                raise SignInFailedError(f"No answer was typed within {self._timeout:g} seconds", remedy="Sign in again")
+                raise SignInFailedError(f"No answer was typed within {self._timeout:g} seconds", remedy=self._again)
             if line:
                 return line
-        raise SignInFailedError("Nothing was typed", remedy="Sign in again")
+        raise SignInFailedError("Nothing was typed", remedy=self._again)
+
+
+_PAGES = "Sign in from a terminal, or set cognito_grant = auth-code to sign in on the user pool's pages"
 
 
 @contextmanager
-def terminal_dialogue(timeout: float) -> Iterator[Dialogue]:
+def terminal_dialogue(timeout: float, *, again: str = "Sign in again", elsewhere: str = _PAGES) -> Iterator[Dialogue]:
     """Questions on the terminal this process is controlled by.
 
     Args:
         timeout: seconds for everything that is asked.
+        again: the remedy where nothing was typed.
+        elsewhere: the remedy where there is no terminal.
 
     Raises:
         SignInFailedError: there is no terminal.
@@ -339,10 +353,10 @@ def terminal_dialogue(timeout: float) -> Iterator[Dialogue]:
     except OSError:
         raise SignInFailedError(
             "The password is typed on the terminal only, and this process has none",
-            remedy="Sign in from a terminal, or set cognito_grant = auth-code to sign in on the user pool's pages",
+            remedy=elsewhere,
         ) from None
     try:
-        yield Dialogue(device, timeout)
+        yield Dialogue(device, timeout, again=again)
     finally:
         close()
 
