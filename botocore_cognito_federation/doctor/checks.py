@@ -35,7 +35,18 @@ from ..login_token import Login
 from ..messages import clock_difference, login_command, printable
 from . import CheckContext, CheckResult, Fix, in_order
 from .helper import helper
-from .machine import client, failure, notes, other_identities, places, provider, redirect_ports, requirements, sign_in
+from .machine import (
+    client,
+    failure,
+    notes,
+    other_identities,
+    places,
+    provider,
+    redirect_ports,
+    requirements,
+    shared_cache,
+    sign_in,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -285,6 +296,7 @@ _CHECKS: tuple[tuple[Check, bool], ...] = (
     (requirements, False),
     (shadows, False),
     (places, False),
+    (shared_cache, True),
     (near_keys, False),
     (names, False),
     (window, False),
