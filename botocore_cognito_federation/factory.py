@@ -15,6 +15,7 @@ from .cache import STORES
 from .cache.base import MemoryStore, Store, StoreBesideDoubles
 from .cache.credentials import CredentialCache
 from .cache.file import FileStore
+from .credentials import FederatedCredentials, is_fresh
 from .errors import ConfigurationError
 from .events import Events
 from .fetcher import CredentialFetcher
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
     from ._fast_path import CacheQuery
     from .cache.answers import AnswerWriter
+    from .cache.local_first import LocalFirstStore
     from .config.settings import Settings
-    from .credentials import FederatedCredentials
     from .identity_pool.linked_logins import LinkedLogins
     from .login_token import Login, LoginToken
     from .login_tokens.base import LoginTokenProvider
@@ -218,9 +219,10 @@ def other_stores(store: Store, environ: Mapping[str, str]) -> list[Store]:
     found = [
         declared.open(directory)
         for name, declared in STORES.items()
-        if declared.outlives_process and (name in named or declared.holds_anything(directory))
+        if declared.outlives_process and not declared.schemes and (name in named or declared.holds_anything(directory))
     ]
-    return [other for other in found if type(other) is not type(store)]
+    here = getattr(store, "local", store)  # the files are a part of the store of a shared cache
+    return [other for other in found if type(other) is not type(here)]
 
 
 def everything_stored(environ: Mapping[str, str]) -> Store:
@@ -230,9 +232,13 @@ def everything_stored(environ: Mapping[str, str]) -> Store:
         ConfigurationError: see `default_directory`.
     """
     from .cache.keyring import AllStores
+    from .cache.local_first import SharedPart
+    from .config.profiles import every_settings
 
     files = FileStore(default_directory(environ))
-    return AllStores(files, *other_stores(files, environ))
+    engines = {each.cache_url: each for each in every_settings(environ) if STORES[each.cache].schemes}
+    shared = [SharedPart(_local_first(each, environ)) for each in engines.values()]
+    return AllStores(files, *other_stores(files, environ), *shared)
 
 
 @dataclass(frozen=True)
@@ -285,7 +291,37 @@ def store_for(settings: Settings, environ: Mapping[str, str]) -> Store:
         ConfigurationError: see `default_directory`.
     """
     declared = STORES[settings.cache]
+    if declared.schemes:
+        return _local_first(settings, environ)
     return declared.open(default_directory(environ) if declared.outlives_process else cache_directory(environ))
+
+
+def _local_first(settings: Settings, environ: Mapping[str, str]) -> LocalFirstStore:
+    from .cache.local_first import LocalFirstStore
+    from .cache.named import open_engine
+    from .cache.sessions import session_key
+
+    def is_fresh_document(document: Mapping[str, object]) -> bool:
+        credentials = FederatedCredentials.from_document(document)
+        return credentials is not None and is_fresh(credentials, settings.refresh_window, time.time())
+
+    files = FileStore(default_directory(environ))
+    open_shared = cache(partial(open_engine, settings.cache, "cache_url", settings, environ))
+    open_sessions = {
+        "local": None,
+        "same": open_shared,
+    }.get(
+        settings.cache_sessions,
+        cache(partial(open_engine, settings.cache_sessions, "cache_sessions_url", settings, environ)),
+    )
+    return LocalFirstStore(
+        MemoryStore() if files.why_unusable() else files,
+        open_shared,
+        open_sessions,
+        scope=settings.scope,
+        session_key=session_key(settings),
+        is_fresh=is_fresh_document,
+    )
 
 
 def default_directory(environ: Mapping[str, str]) -> str:

@@ -44,7 +44,7 @@ LAYERS = (
 MOST_MODULES = 110 + sum(
     {
         "many users": 2,
-        "shared caches": 5,
+        "shared caches": 7,
         "options of the further role": 1,
         "roles by choice": 2,
         "confidential clients without a shared secret": 1,

@@ -28,6 +28,7 @@ class StoreDeclaration:
         holds_anything: whether something is stored there; asks no other program. Commands about all profiles look into
             such a store although no profile names it.
         outlives_process: whether another process finds what this one has stored.
+        schemes: how the URL of an engine begins that hosts share; `open` then opens the part on this machine.
         always_works: whether no package and no service has to be there for it. ``configure`` tries the others out.
     """
 
@@ -35,6 +36,7 @@ class StoreDeclaration:
     open: Callable[[str], Store]
     holds_anything: Callable[[str], bool]
     outlives_process: bool = True
+    schemes: tuple[str, ...] = ()
     always_works: bool = False
 
 
@@ -52,6 +54,10 @@ def _open_keyring(directory: str) -> KeyringStore:
     return KeyringStore(FileStore(directory))
 
 
+def _shared(name: str, *schemes: str) -> StoreDeclaration:
+    return StoreDeclaration(name, FileStore, lambda directory: False, schemes=schemes)
+
+
 #: By name, in the order in which messages name them.
 STORES: Mapping[str, StoreDeclaration] = {
     declared.name: declared
@@ -59,5 +65,10 @@ STORES: Mapping[str, StoreDeclaration] = {
         StoreDeclaration("file", FileStore, lambda directory: True, always_works=True),
         StoreDeclaration("keyring", _open_keyring, lambda directory: _open_keyring(directory).holds_anything()),
         StoreDeclaration("memory", _open_memory, lambda directory: False, outlives_process=False, always_works=True),
+        _shared("redis", "redis://", "rediss://", "unix://"),
+        _shared("postgres", "postgresql://", "postgres://"),
+        _shared("dynamodb", "dynamodb://"),
     )
 }
+#: The names of the engines that hosts share.
+ENGINES = tuple(name for name, declared in STORES.items() if declared.schemes)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 ANSWERS = "answers"
 #: The line of an answer file that holds its kind, counted from 0; see `_fast_path`.
 _KIND_LINE = 5
+#: Values of ``cognito_cache`` with which credentials are in files of this machine, where answers may be too.
+_WITH_FILES = frozenset({"file", "redis", "postgres", "dynamodb"})
 #: Seconds in which two changes of a file may leave it with the same times: 10 ms on Linux before 6.13, and some more.
 _STEP_OF_TIMES = 0.02
 
@@ -60,7 +62,7 @@ class AnswerWriter:
         Call it before the token is read: a token that is replaced meanwhile then makes the response out of date.
         """
         current = CacheQuery(self.query.profile, os.environ).fingerprint == self.query.fingerprint
-        bindings = self.bindings() if current and self.settings.cache == "file" else None
+        bindings = self.bindings() if current and self.settings.cache in _WITH_FILES else None
         _wait_until_changes_show(bindings or ())
         self.state = None if bindings is None else state_of(self.query, self.settings, bindings)
         return self.state

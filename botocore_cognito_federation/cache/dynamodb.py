@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from .shared import SharedStore, kept_alive
+from .shared import TableStore, kept_alive
 
 #: Hosts whose clocks differ by less than this many seconds agree about what has expired.
 _CLOCKS_DIFFER = 900.0
@@ -27,13 +27,14 @@ _REFUSALS = frozenset(
 )
 
 
-class DynamoDBCache(SharedStore):
+class DynamoDBCache(TableStore):
     """A cache for all processes of all hosts that use the same DynamoDB table.
 
     Args:
         client: a client of boto3 for DynamoDB, with credentials of the program and not of its users.
         encryption_keys: 32 bytes each, or their base64; the first encrypts, and all of them decrypt.
-        table: the name of the table, which `create_table` makes.
+        table: the name of the table, which `create_table` makes. Afterwards GetItem, PutItem, DeleteItem and Scan on it
+            are enough.
         lock_seconds: after how many seconds a lock is given to another whose holder has ended without giving it back.
 
     Raises:
@@ -53,14 +54,6 @@ class DynamoDBCache(SharedStore):
     ) -> None:
         super().__init__(encryption_keys)
         self._client, self._table, self._lock_seconds = client, table, lock_seconds
-
-    def create_table(self) -> None:
-        """Make the table if it is not there; afterwards GetItem, PutItem, DeleteItem and Scan on it are enough.
-
-        Raises:
-            StorageError: DynamoDB does not answer, or refuses.
-        """
-        self._guarded(self._create_table)
 
     def _create_table(self) -> None:
         try:

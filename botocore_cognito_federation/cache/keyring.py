@@ -13,12 +13,15 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import StorageError
 from .base import CREDENTIALS, SECRET_KINDS, Store, cache_key
 from .file import INDEX, DamagedError, FileStore, decoded, encoded
 from .keyring_backend import Backend, KeyringItems, name_of, probe, system_backend
+
+if TYPE_CHECKING:
+    from .local_first import SharedPart
 
 _TRIED_OUT = cache_key({"what": "the keyring that was tried out"})
 #: Seconds after their expiry for which credentials stay in the keyring.
@@ -181,7 +184,7 @@ class AllStores:
         others: further stores.
     """
 
-    def __init__(self, first: Store, *others: Store) -> None:
+    def __init__(self, first: Store, *others: Store | SharedPart) -> None:
         self._first = first
         self._stores = (first, *others)
 

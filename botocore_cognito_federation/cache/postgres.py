@@ -13,7 +13,7 @@ from psycopg.rows import tuple_row
 from psycopg_pool import PoolTimeout
 
 from ..errors import ConfigurationError
-from .shared import SharedStore
+from .shared import TableStore
 
 if TYPE_CHECKING:
     from psycopg_pool import ConnectionPool
@@ -39,14 +39,15 @@ _PASSWORD = "password"
 _REMOVE = "DELETE FROM {table} WHERE (kind = %s AND key = %s) OR expires_at < now()"
 
 
-class PostgresCache(SharedStore):
+class PostgresCache(TableStore):
     """A cache for all processes of all hosts that use the same PostgreSQL database.
 
     Args:
         pool: the `psycopg_pool.ConnectionPool` of the application. A lock takes a connection of its own and none of the
             pool, because its holder needs others meanwhile.
         encryption_keys: 32 bytes each, or their base64; the first encrypts, and all of them decrypt.
-        table: the name of the table, which `create_table` makes.
+        table: the name of the table, which `create_table` makes. Afterwards SELECT, INSERT, UPDATE and DELETE on it are
+            enough.
 
     Raises:
         ConfigurationError: an argument is wrong.
@@ -64,13 +65,8 @@ class PostgresCache(SharedStore):
         self._pool = pool
         self._table = table
 
-    def create_table(self) -> None:
-        """Make the table if it is not there; afterwards SELECT, INSERT, UPDATE and DELETE on it are enough.
-
-        Raises:
-            StorageError: the database does not answer, or refuses.
-        """
-        self._guarded(self._run, _TABLE)
+    def _create_table(self) -> None:
+        self._run(_TABLE)
 
     def _run(self, statement: str, *values: Any) -> Any:
         """Run a statement in a transaction of its own; return its rows, or how many it changed."""

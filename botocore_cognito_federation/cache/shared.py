@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from .._util.concurrency import ForkSafeLock
 from .._util.files import storage_error
 from ..errors import StorageError
-from .base import CREDENTIALS, DOCUMENTS, FAILURES, FORMAT, IDENTITIES, LASTING_SECRETS, NOTES
+from .base import CREDENTIALS, DOCUMENTS, FAILURES, FORMAT, IDENTITIES, LASTING_SECRETS, NOTES, cache_key
 from .encryption import Encryption, UnknownKeyError
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,10 @@ SECONDS = {CREDENTIALS: 0.6 * _DAY, FAILURES: _DAY / 24, IDENTITIES: 30 * _DAY, 
 _REASONS = {
     "refused": ("{engine} refuses this user or this password", "Check the user, the password, and what they may do"),
     "read-only": ("{engine} takes no writes: this is a read-only replica", "Name the primary server"),
-    "no table": ("The table of the shared cache is not in {engine}", "Make it once with create_table()"),
+    "no table": (
+        "The table of the shared cache is not in {engine}",
+        "Make it once: cognito-federation cache create-table, or create_table() in Python",
+    ),
 }
 #: Documents that a process remembers for the time without the engine: about 10 MB.
 _REMEMBERED = 4096
@@ -225,6 +228,17 @@ class SharedStore(ABC):
         """
         return "Another process"
 
+    def check(self) -> None:
+        """Prove that documents can be locked, written, read and deleted in the engine.
+
+        Raises:
+            StorageError: they cannot.
+        """
+        key = cache_key({"what": "proof"})
+        with self.lock(f"proof-{key}", timeout=0):
+            self.write(NOTES, key, {})
+            self.delete(NOTES, key)
+
     def clock_ahead(self) -> float:
         """Return by how many seconds this host's clock is ahead of the engine's.
 
@@ -304,6 +318,21 @@ class SharedStore(ABC):
             f"The shared cache in {self.engine} does not answer or refuses ({type(error).__name__})",
             remedy=f"Check that {self.engine} is running, reachable from this host, and takes writes",
         )
+
+
+class TableStore(SharedStore):
+    """A `SharedStore` in a table that has to be made once."""
+
+    def create_table(self) -> None:
+        """Make the table if it is not there.
+
+        Raises:
+            StorageError: the engine does not answer, or refuses.
+        """
+        self._guarded(self._create_table)
+
+    @abstractmethod
+    def _create_table(self) -> None: ...
 
 
 def _overtaken() -> StorageError:

@@ -17,7 +17,9 @@ from ..cache import STORES
 from ..cache.answers import bindings_of_check, forget_answers, last_failure, put_check
 from ..cache.base import CREDENTIALS, EVERYTHING, FAILURES, IDENTITIES, NOTES, SESSIONS, Store, sign_in_epoch
 from ..cache.file import FileStore
+from ..cache.local_first import LocalFirstStore
 from ..cache.sessions import Session, Sessions, forget_credentials, session_key
+from ..cache.shared import TableStore
 from ..config.configure import Files, signs_people_in
 from ..config.keys import KEYS
 from ..config.loader import known_sections
@@ -33,7 +35,7 @@ from ..doctor import (
     worst_exit_code,
 )
 from ..doctor.checks import run_checks
-from ..errors import StorageError
+from ..errors import ConfigurationError, StorageError
 from ..factory import default_directory, everything_stored, store_for
 from ..messages import login_command, shown_time_or_none, shown_url, span
 from ..sign_in.logout import scopes_left_over
@@ -253,6 +255,7 @@ def status_command(profile: str | None, session: str | None, as_json: bool, ever
         if check:
             raise
         found = Overview(None, [], [], notes_of(store), [*warnings, error.line])
+    shared = _shared_cache(settings, store)
     if check:
         code = 3 if found.needs_sign_in else 0
         if settings and session is None and settings.cache == "file":
@@ -261,13 +264,25 @@ def status_command(profile: str | None, session: str | None, as_json: bool, ever
     if as_json:
         named = query.profile if settings and session is None else None
         source = settings.profile if settings and named not in (None, settings.profile or "default") else None
-        print_json({"profile": named, "source_profile": source, **with_shown_times(asdict(found))})
+        print_json({"profile": named, "source_profile": source, **with_shown_times(asdict(found)), **shared})
         return 0
     if settings:
         shown = f"session {session}" if session else shown_profile(query.profile, settings)
         print_line(f"{shown}, {settings.issued_by}")
+    for described_cache in shared.values():
+        print_line(f"  shared cache: {described_cache['url']}; sign-ins: {described_cache['sign_ins']}")
     say(found, settings, can_store=why is None)
     return 0
+
+
+def _shared_cache(settings: Settings | None, store: Store) -> dict[str, dict[str, str]]:
+    """The shared cache of a configuration, if there is one; whether it answers is for ``doctor`` to say."""
+    if settings is None or not isinstance(store, LocalFirstStore):
+        return {}
+    sessions = {"local": "on this machine", "same": "there too"}.get(
+        settings.cache_sessions, shown_url(settings.cache_sessions_url or "")
+    )
+    return {"shared_cache": {"url": shown_url(settings.cache_url or ""), "sign_ins": sessions}}
 
 
 def with_shown_times(value: Any) -> Any:
@@ -308,7 +323,8 @@ def described(settings: Settings) -> list[tuple[str, str, str]]:
         value = getattr(settings, spec.name)
         if spec.name in _DERIVED or value in (None, ()):
             continue
-        rows.append((f"cognito_{spec.name}", _shown(value), str(settings.origin(spec.name))))
+        shown = shown_url(value) if spec.name in ("cache_url", "cache_sessions_url") else _shown(value)
+        rows.append((f"cognito_{spec.name}", shown, str(settings.origin(spec.name))))
     provider = settings.provider
     rows.append(("cognito_provider", provider.name if provider else "from the token", str(settings.origin("provider"))))
     login_key = provider.login_key if provider else None
@@ -481,6 +497,21 @@ def _forget_shared(store: Store, settings: Settings) -> int:
     for entry in shared:
         store.delete(CREDENTIALS, entry)
     return len(shared)
+
+
+@cache_command.command("create-table")
+@profile_option
+def create_table(profile: str | None) -> None:
+    """Make the table of a shared cache, once, as a user who may make tables."""
+    store = store_for(chosen_settings(profile, None), os.environ)
+    if not isinstance(store, LocalFirstStore):
+        raise ConfigurationError("This profile has no shared cache", remedy="Set cognito_cache = postgres or dynamodb")
+    for engine in store.engines():
+        if isinstance(engine, TableStore):
+            engine.create_table()
+            print_line(f"The table is in {engine.engine}", err=True)
+        else:
+            print_line(f"{engine.engine} needs no table", err=True)
 
 
 @cache_command.command("clear")

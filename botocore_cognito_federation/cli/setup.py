@@ -13,6 +13,7 @@ from ..botocore_plugin.provider import session_of_other_profile
 from ..cache import STORES
 from ..cache.answers import forget_answers
 from ..cache.base import SECRETS, Store
+from ..cache.local_first import LocalFirstStore
 from ..cache.sessions import check_storable
 from ..config.configure import (
     Files,
@@ -139,6 +140,9 @@ def _checked_plan(request: Request, files: Files, *, offline: bool) -> tuple[Pla
         check_provider(plan.settings, store)
     if not STORES[plan.settings.cache].always_works:
         check_storable(store)
+    if isinstance(store, LocalFirstStore):
+        for engine in [] if offline else store.engines():
+            engine.check()
     return plan, store
 
 
@@ -185,6 +189,8 @@ def _move_what_is_kept(settings: Settings, store: Store) -> None:
     if not STORES[settings.cache].outlives_process:
         return
     moved = sum(move_scope(settings.scope, other, store) for other in other_stores(store, os.environ))
+    if isinstance(store, LocalFirstStore):
+        moved += store.publish()
     if moved:
         print_line(
             f"Moved what was stored for {settings.scope} ({moved}) to cognito_cache = {settings.cache}", err=True

@@ -11,10 +11,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from .. import login_tokens
 from .._util.urls import LOCALHOST, UnsafeURLError, parse_url
-from ..cache import STORES
+from ..cache import ENGINES, STORES
 from ..errors import ConfigurationError
 from ..identity_providers import TOKEN_TYPES, is_developer
 from . import further_role
@@ -266,6 +267,8 @@ _ACCOUNT = _pattern(r"[0-9]{12}", "an AWS account number of 12 digits", 12, 12, 
 _FLOWS = {"enhanced": "enhanced", "basic": "basic", "classic": "basic", "web-identity": "web-identity"}
 _GRANTS = {name: name for name in ("auto", "auth-code", "device-code", "remote", "srp")}
 _CACHES = {name: name for name in STORES}
+#: Redis only as ``same``: alone it is no place for what must not be lost.
+_PLACES_OF_SESSIONS = {name: name for name in ("local", "same", *ENGINES) if name != "redis"}
 _AUTO_LOGIN = {name: name for name in ("never", "tty", "always")}
 
 _ALL = (
@@ -325,6 +328,12 @@ _ALL = (
     Key("account_id", _ACCOUNT),
     Key("endpoint_url", _url),
     Key("cache", _one_of(_CACHES)),
+    Key("cache_url", _text()),
+    Key("cache_key_env", _VARIABLE_NAME),
+    Key("cache_key_file", _text(4096)),
+    Key("cache_key_command", _text(8192), has_variable=False, may_hold_spaces=True),
+    Key("cache_sessions", _one_of(_PLACES_OF_SESSIONS)),
+    Key("cache_sessions_url", _text()),
     Key("auto_login", _one_of(_AUTO_LOGIN)),
     Key("fail_closed", _truth),
     Key("refresh_window", _number(0, 43200, "seconds")),
@@ -424,6 +433,7 @@ def check_together(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> No
     _source_options(read, origins)
     _developer(read, origins)
     _logins(read, origins)
+    _shared_cache(read, origins)
 
 
 def _at(name: str, origins: Mapping[str, Origin]) -> str:
@@ -553,6 +563,49 @@ def _developer(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
         raise _contradiction(
             (given[0], "logins"), origins, "further logins of a developer's user are linked by the developer"
         )
+
+
+_KEYS_OF_CACHE = ("cache_key_env", "cache_key_file", "cache_key_command")
+
+
+def _shared_cache(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
+    engine, sessions = read.get("cache"), read.get("cache_sessions", "local")
+    if engine not in ENGINES:
+        if sessions != "local":
+            raise ConfigurationError(
+                f"{_at('cache_sessions', origins)} goes only with a shared cache ({', '.join(ENGINES)})",
+                remedy=origins["cache_sessions"].removed(f"{PREFIX}cache_sessions"),
+            )
+        return
+    _needs(read, origins, "cache", "cache_url")
+    given = tuple(name for name in _KEYS_OF_CACHE if name in read)
+    if not given:
+        _needs(read, origins, "cache", "cache_key_file")
+    if len(given) > 1:
+        raise _contradiction(given, origins, "give one of them")
+    _url_of_engine("cache_url", str(engine), read, origins)
+    if sessions in ENGINES:
+        _needs(read, origins, "cache_sessions", "cache_sessions_url")
+        _url_of_engine("cache_sessions_url", sessions, read, origins)
+
+
+def _url_of_engine(name: str, engine: str, read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:
+    url, origin, schemes = str(read[name]), origins[name], STORES[engine].schemes
+    if not url.startswith(schemes):
+        raise ConfigurationError(f"{_at(name, origins)} must begin with {' or '.join(schemes)} for {engine}")
+    if origin.layer != "environment" and _has_password(url):
+        raise ConfigurationError(
+            f"{_at(name, origins)} has a password in it, which would be in the clear in the file",
+            remedy=f"Set {KEYS[name].variable} to this URL instead, or give PostgreSQL's password by ~/.pgpass",
+        )
+
+
+def _has_password(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.password is not None or "password" in parse_qs(parts.query)
+    except ValueError:
+        return False
 
 
 def _logins(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:

@@ -123,6 +123,12 @@ class Settings:
     ca_bundle: str | None = None
     sts_endpoint: str | None = None
     cache: str = "file"
+    cache_url: str | None = field(default=None, repr=False)
+    cache_key_env: str | None = None
+    cache_key_file: str | None = None
+    cache_key_command: str | None = None
+    cache_sessions: str = "local"
+    cache_sessions_url: str | None = field(default=None, repr=False)
     auto_login: str = "never"
     refresh_window: int | None = None
     fail_closed: bool = False

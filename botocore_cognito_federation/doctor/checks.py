@@ -34,7 +34,18 @@ from ..login_token import Login
 from ..messages import clock_difference, login_command, printable
 from . import CheckContext, CheckResult, Fix, in_order
 from .helper import helper
-from .machine import client, failure, notes, other_identities, places, provider, redirect_ports, requirements, sign_in
+from .machine import (
+    client,
+    failure,
+    notes,
+    other_identities,
+    places,
+    provider,
+    redirect_ports,
+    requirements,
+    shared_cache,
+    sign_in,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -295,6 +306,7 @@ _CHECKS: tuple[tuple[Check, bool], ...] = (
     (requirements, False),
     (shadows, False),
     (places, False),
+    (shared_cache, True),
     (near_keys, False),
     (names, False),
     (window, False),

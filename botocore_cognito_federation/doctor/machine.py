@@ -29,6 +29,7 @@ from ..cache import STORES
 from ..cache.answers import holder_of_answer, last_failure
 from ..cache.base import NOTES
 from ..cache.file import FileStore
+from ..cache.local_first import LocalFirstStore
 from ..cache.sessions import Session, Sessions, check_storable
 from ..config.configure import Files, signs_people_in
 from ..config.settings import Settings
@@ -42,7 +43,7 @@ from ..errors import (
 )
 from ..factory import default_directory
 from ..login_token import POOL_ALGORITHMS
-from ..messages import login_command, printable, span
+from ..messages import clock_difference, login_command, printable, shown_url, span
 from ..oidc.authorization import Redirect, authorization_request, loopback_redirect, what_helps, without_browser
 from ..oidc.client import OIDCClient, oidc_client, provider_error
 from ..oidc.discovery import MemoryDocuments, ProviderMetadata, document
@@ -98,6 +99,33 @@ def _who_else_can_read(path: str | None, name: str) -> Iterator[CheckResult]:
         if path and os.name != "nt" and os.stat(full).st_mode & (stat.S_IRGRP | stat.S_IROTH):
             what = f"{full} ({name}) holds a private key, and other users can read it"
             yield CheckResult("permissions", "warning", what, f"Run: chmod go-rwx {full}")
+
+
+#: Seconds by which the clocks of two hosts may differ: the credentials of one would be renewed early by the other.
+_CLOCKS_DIFFER = 120.0
+
+
+def shared_cache(context: CheckContext) -> Iterator[CheckResult]:
+    """Whether the engines of a shared cache take what is written, and whether their clocks agree with this one."""
+    store = context.store
+    if not isinstance(store, LocalFirstStore):
+        return
+    try:
+        engines = store.engines()
+    except CognitoFederationError as error:
+        yield CheckResult.of("shared cache", error)
+        return
+    for engine, url in zip(engines, (context.settings.cache_url, context.settings.cache_sessions_url), strict=False):
+        try:
+            engine.check()
+            ahead = engine.clock_ahead()
+        except CognitoFederationError as error:
+            yield CheckResult.of("shared cache", error)
+            continue
+        yield CheckResult("shared cache", "ok", f"{engine.engine} at {shown_url(url or '')} takes what is written")
+        if abs(ahead) >= _CLOCKS_DIFFER:
+            what = clock_difference(ahead, f"that of {engine.engine}")
+            yield CheckResult("clock", "warning", what, "Set the clock, or let it be set (NTP)")
 
 
 def _locks(context: CheckContext, files: FileStore) -> Iterator[CheckResult]:

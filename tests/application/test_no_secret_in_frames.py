@@ -68,7 +68,9 @@ PLAIN: dict[str, Any] = {
     "user_pool_id": w.POOL,
     "identity_pool_id": "nonsense",
 }
-FUNCTIONS = {name: getattr(handlers, name) for name in ("oidc", "google", "amazon", "facebook", "token_exchange", "on_behalf_of")}
+FUNCTIONS = {
+    name: getattr(handlers, name) for name in ("oidc", "google", "amazon", "facebook", "token_exchange", "on_behalf_of")
+}
 
 
 def members(cls: type) -> Iterator[str]:
