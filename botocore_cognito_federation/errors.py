@@ -307,6 +307,10 @@ class StorageError(CognitoFederationError):
     exit_code = 8
 
 
+class ChangedMeanwhileError(StorageError):
+    """Another process has changed or ended a sign-in since it was read; reading it again shows how."""
+
+
 class Retry(Enum):
     """The retries that may help after a refusal."""
 

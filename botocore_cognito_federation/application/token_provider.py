@@ -13,6 +13,7 @@ from ..cache.base import SESSIONS, cache_key, current_epoch
 from ..cache.sessions import Session, Sessions, end_sign_in
 from ..credentials import FetchResult
 from ..errors import (
+    ChangedMeanwhileError,
     CognitoFederationError,
     ConfigurationError,
     NotSignedInError,
@@ -237,6 +238,8 @@ class ApplicationTokenProvider(RefreshTokenProvider):
                 if handler is None:
                     return self._without_handler(session, context)
                 token = self._from_handler(handler, session, context)
+        except ChangedMeanwhileError:
+            raise
         except CognitoFederationError as error:
             self._tell(Event("token-refresh-failure", error=error))
             raise

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SignInFailedError, StorageError
+from ..errors import ChangedMeanwhileError, SignInFailedError, StorageError
 from ..login_token import LoginToken
 from ..messages import display_name
 from .base import (
@@ -158,12 +158,14 @@ class Sessions:
 
         Raises:
             StorageError: it could not be kept.
+            ChangedMeanwhileError: this is not the session any more.
         """
         with self.store.reserved(SESSIONS, self.key, self._document(session)) as write:
-            newest = self.read_of_any_epoch()
-            if newest is None or newest.refresh_token != session.refresh_token:
-                # The lock was lost, to a host that took this process for dead: it may have spent this refresh token.
-                raise StorageError("Another host has changed or ended this sign-in in the meantime", remedy="Try again")
+            # A lock that was lost between the last look and the reservation went to another process.
+            if self.read() != session:
+                raise ChangedMeanwhileError(
+                    "Another host has changed or ended this sign-in in the meantime", remedy="Try again"
+                )
 
             def write_successor(successor: Session) -> None:
                 write(self._document(successor))

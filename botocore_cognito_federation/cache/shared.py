@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 from .._util.concurrency import ForkSafeLock
 from .._util.files import storage_error
-from ..errors import StorageError
+from ..errors import ChangedMeanwhileError, StorageError
 from .base import CREDENTIALS, DOCUMENTS, FAILURES, FORMAT, IDENTITIES, LASTING_SECRETS, NOTES, cache_key
 from .encryption import Encryption, UnknownKeyError
 
@@ -38,6 +38,12 @@ _REASONS = {
 }
 #: Documents that a process remembers for the time without the engine: about 10 MB.
 _REMEMBERED = 4096
+#: The member of a document that a process is about to replace.
+_MARK = "being_changed"
+#: Seconds from a process's mark to its write: an HTTP request has 30, and the write those of `_PATIENCE`.
+_LONGEST_CHANGE = 40.0
+#: Seconds for which a write is repeated that the engine did not acknowledge, and those between two attempts.
+_PATIENCE, _PAUSE = 10.0, 0.1
 
 
 class SharedStore(ABC):
@@ -58,6 +64,7 @@ class SharedStore(ABC):
         self._encryption = Encryption(encryption_keys)
         self._remembered: OrderedDict[tuple[str, str], str] = OrderedDict()
         self._turns = ForkSafeLock()
+        self._unwritten: dict[tuple[str, str], tuple[bytes, bytes]] = {}
         self._noted: set[str] = set()
 
     @abstractmethod
@@ -98,6 +105,7 @@ class SharedStore(ABC):
             StorageError: the engine does not answer, and this process has not read the document before; or it is a
                 sign-in that none of the keys opens.
         """
+        self._write_unwritten(kind, key)
         try:
             data = self._get(kind, key)
         except self.failures as error:
@@ -190,10 +198,11 @@ class SharedStore(ABC):
     def reserved(
         self, kind: str, key: str, document: Mapping[str, Any]
     ) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-        """Prove that the engine takes writes, and yield the writer of a successor.
+        """Mark a document as being changed by this process, and yield the writer of a successor.
 
-        The writer replaces only what was there at the beginning: not what another host wrote meanwhile, nor what a
-        sign-out deleted. The proof is a write of the present document in place of itself.
+        The mark proves that the engine takes writes, and makes other hosts wait even if the engine has lost this host's
+        lock. The writer replaces only what was marked: not what another host wrote meanwhile, nor what a sign-out
+        deleted. What it cannot write for want of an answer is written when the engine answers again.
 
         Args:
             kind: what the document is: credentials, a sign-in, an identity ID, ...
@@ -203,22 +212,71 @@ class SharedStore(ABC):
         Raises:
             StorageError: the engine does not answer or refuses, or the document has changed meanwhile.
         """
-        present = self._guarded(self._get, kind, key)
-        if present is None:
-            raise _overtaken()
+        self._write_unwritten(kind, key)
+        before, present = self._marked(kind, key)
+        was_used = False
 
         def put(successor: Mapping[str, Any]) -> None:
-            nonlocal present
+            nonlocal present, was_used
+            was_used = True
             data = self._sealed(kind, key, successor)
-            if not self._guarded(self._replace, kind, key, data, present):
-                raise _overtaken()
-            present = data
             self._remember(kind, key, successor)
+            self._put_surely(kind, key, data, present)
+            present = data
 
-        if not self._guarded(self._replace, kind, key, present, present):
+        try:
+            yield put
+        finally:
+            if not was_used:
+                with suppress(*self.failures):
+                    self._replace(kind, key, before, present)
+
+    def _marked(self, kind: str, key: str) -> tuple[bytes, bytes]:
+        """Mark a document that no other process has marked; return it as it was before and as it is now.
+
+        The mark of a process that was killed is waited for too, until that process would have written.
+        """
+        before, deadline = self._guarded(self._get, kind, key), time.monotonic() + _LONGEST_CHANGE
+        while before is not None and self._is_marked(kind, key, before) and time.monotonic() < deadline:
+            time.sleep(_PAUSE)
+            now = self._guarded(self._get, kind, key)
+            if now != before:
+                before, deadline = now, time.monotonic() + _LONGEST_CHANGE
+        if before is None:
             raise _overtaken()
-        self._remember(kind, key, self._opened(kind, key, present))
-        yield put
+        document = self._opened(kind, key, before)
+        self._remember(kind, key, document)
+        marked = self._sealed(kind, key, {**(document or {}), _MARK: True})
+        if not self._guarded(self._replace, kind, key, marked, before):
+            raise _overtaken()
+        return before, marked
+
+    def _put_surely(self, kind: str, key: str, data: bytes, before: bytes) -> None:
+        """Write in place of exactly `before`; without an answer, again for some seconds, and then at the next read."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                # An attempt without an answer may have succeeded.
+                written = self._replace(kind, key, data, before) or self._get(kind, key) == data
+                break
+            except self.failures as error:
+                if time.monotonic() >= deadline:
+                    with self._turns:
+                        self._unwritten[(kind, key)] = (data, before)
+                    raise self._unavailable(error) from None
+            time.sleep(_PAUSE)
+        if not written:
+            raise _overtaken()
+
+    def _write_unwritten(self, kind: str, key: str) -> None:
+        with self._turns:
+            unwritten = self._unwritten.get((kind, key))
+        if unwritten is None:
+            return
+        with suppress(*self.failures):
+            self._replace(kind, key, *unwritten)
+            with self._turns:
+                self._unwritten.pop((kind, key), None)
 
     def holder(self, name: str) -> str:
         """Name the holder of a lock; engines do not say which process of which host it is.
@@ -285,7 +343,13 @@ class SharedStore(ABC):
             raise storage_error(
                 f"A sign-in in {self.engine} was written by a later version", remedy="Upgrade here, or sign in again"
             )
-        return document if written_by == FORMAT else None
+        if written_by != FORMAT:
+            return None
+        return {name: value for name, value in document.items() if name != _MARK}
+
+    def _is_marked(self, kind: str, key: str, data: bytes) -> bool:
+        text = self._encryption.decrypt(data, kind=kind, key=key)
+        return text is not None and _MARK in json.loads(text.decode("utf-8", "surrogatepass"))
 
     def _remember(self, kind: str, key: str, document: Mapping[str, Any] | None) -> None:
         with self._turns:
@@ -335,8 +399,8 @@ class TableStore(SharedStore):
     def _create_table(self) -> None: ...
 
 
-def _overtaken() -> StorageError:
-    return StorageError("Another host has changed or ended this sign-in in the meantime", remedy="Try again")
+def _overtaken() -> ChangedMeanwhileError:
+    return ChangedMeanwhileError("Another host has changed or ended this sign-in in the meantime", remedy="Try again")
 
 
 @contextmanager

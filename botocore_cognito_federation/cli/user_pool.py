@@ -22,8 +22,8 @@ from ..factory import store_for, system_clock
 from ..login_tokens.base import RefreshContext
 from ..login_tokens.session import RefreshTokenProvider, user_pool_refresher
 from ..messages import login_command, printable, shell_command
+from ..sign_in.logout import sign_out
 from ..sign_in.password import TRIES, show_secret, typed_name, with_code, with_new_password
-from ..sign_in.sessions import sign_out
 from ..sign_in.terminal import Questions, terminal_dialogue
 from ..user_pool import (
     CodeDelivery,

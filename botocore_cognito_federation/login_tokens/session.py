@@ -6,6 +6,7 @@ the store, and the new refresh token is stored before anything else happens to i
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..cache.sessions import Session, Sessions, held_for_too_long
 from ..errors import (
     SIGN_IN_AGAIN,
+    ChangedMeanwhileError,
     CognitoFederationError,
     ConfigurationError,
     SignInRequiredError,
@@ -44,6 +46,8 @@ logger = logging.getLogger(__name__)
 _EARLY = 120.0
 #: Seconds to wait for another process that is renewing the same session.
 _LOCK_TIMEOUT = 45.0
+#: How often a renewal begins anew because another process has changed the session.
+_MOST_CHANGES = 3
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,12 @@ class RefreshTokenProvider(CachedTokenProvider):
 
     def _next_token(self, context: RefreshContext, unwanted: LoginToken | None) -> LoginToken:
         """With the lock held: what another process has renewed meanwhile, or a renewal of our own."""
-        session = self._session()
+        for _ in range(_MOST_CHANGES):
+            with contextlib.suppress(ChangedMeanwhileError):  # Only where the lock was lost, or is not shared.
+                return self._next_token_of(self._session(), context, unwanted)
+        return self._next_token_of(self._session(), context, unwanted)
+
+    def _next_token_of(self, session: Session, context: RefreshContext, unwanted: LoginToken | None) -> LoginToken:
         token = session.token()
         if token is not None and self._is_fresh(session, token) and (unwanted is None or token.value != unwanted.value):
             return token
@@ -155,7 +164,8 @@ class RefreshTokenProvider(CachedTokenProvider):
             if newer is not None:
                 # The token that ran out still says whose credentials live on; one that Cognito refused says nothing.
                 told = None if context.attempt > 1 else newer.login_token
-                self._sessions.write(replace(newer, refresh_token=None, login_token=told))
+                with self._sessions.reserved(newer) as write:
+                    write(replace(newer, refresh_token=None, login_token=told))
             raise self._sign_in(str(ended)) from None
 
     def _renewed_once_more(self, session: Session, context: RefreshContext) -> LoginToken:
@@ -175,7 +185,8 @@ class RefreshTokenProvider(CachedTokenProvider):
         with self._sessions.reserved(session) as write:
             stored = self._spent(session, write)
             write(stored)
-        if self._sessions.read() is None:
+        current = self._sessions.read()
+        if current is None or current.sign_in_id != session.sign_in_id:
             # A sign-out wins over a renewal in flight: it waits for this lock and revokes the new token.
             raise self._sign_in(f"{session.who} signed out meanwhile")
         logger.debug("Renewed the session of %s", session.who)

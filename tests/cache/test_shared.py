@@ -18,12 +18,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from botocore_cognito_federation import ConfigurationError, FederatedUsers, NotSignedInError, StorageError
-from botocore_cognito_federation.cache import dynamodb
+from botocore_cognito_federation.cache import dynamodb, shared
 from botocore_cognito_federation.cache.base import CREDENTIALS, EPOCHS, IDENTITIES, SESSIONS, cache_key
 from botocore_cognito_federation.cache.encryption import Encryption
 from botocore_cognito_federation.cache.sessions import Session, Sessions
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.demo import World
+from botocore_cognito_federation.login_tokens.base import RefreshContext
+from botocore_cognito_federation.login_tokens.session import RefreshedTokens, RefreshTokenProvider
 from tests.cache import engines
 
 KEY, OTHER = cache_key({"what": "a"}), cache_key({"what": "b"})
@@ -183,7 +185,10 @@ def test_keys_that_are_none_are_refused(keys: list[Any]) -> None:
         Encryption(keys)
 
 
-def test_the_slower_of_two_hosts_that_renewed_the_same_session_does_not_overwrite_the_other(opened: Opener) -> None:
+def test_a_process_that_takes_too_long_to_renew_a_session_does_not_overwrite_the_next_one(
+    opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "_LONGEST_CHANGE", 0.2)
     here, there = opened(), opened()
     here.write(SESSIONS, KEY, {"refresh_token": "first"})
     with here.reserved(SESSIONS, KEY, {}) as write, there.reserved(SESSIONS, KEY, {}) as write_there:
@@ -201,6 +206,37 @@ def test_a_sign_out_during_a_renewal_wins(opened: Opener) -> None:
         with pytest.raises(StorageError, match="Another host"):
             write({"refresh_token": "second"})
     assert there.read(SESSIONS, KEY) is None
+
+
+def test_hosts_whose_locks_the_engine_has_lost_use_a_refresh_token_once(opened: Opener) -> None:
+    """Sixteen of them want to renew; none has the lock, as after a failover."""
+    settings = Settings("eu-central-1:00000000-0000-0000-0000-000000000001")
+    used: list[str] = []
+    answers: list[str] = []
+
+    def renew(session: Session, store_refresh_token: Callable[[str | None], None]) -> RefreshedTokens:
+        used.append(session.refresh_token or "")
+        time.sleep(0.05)
+        store_refresh_token(f"{session.refresh_token}+")
+        return RefreshedTokens("new", time.time() + 3600, f"{session.refresh_token}+")
+
+    def provider() -> RefreshTokenProvider:
+        store = opened()
+        store.lock = lambda name, *, timeout: contextlib.nullcontext(True)
+        return RefreshTokenProvider(
+            Sessions(settings, store), store, refresher=lambda: renew, login="login", clock=time.time
+        )
+
+    Sessions(settings, opened()).write(Session("id", None, {}, "old", 1.0, "first", 0.0, ""))
+    hosts = [provider() for _ in range(16)]
+    threads = [
+        threading.Thread(target=lambda host=host: answers.append(host.fetch(RefreshContext()).value)) for host in hosts
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert (used, answers) == (["first"], ["new"] * 16)
 
 
 def test_a_lock_that_is_held_for_long_is_not_given_to_another(opened: Opener) -> None:
@@ -354,6 +390,38 @@ def test_without_the_engine_what_was_read_is_used_no_refresh_token_is_spent_and_
     assert engine.open().read(SESSIONS, KEY) == store.read(SESSIONS, KEY) == {"refresh_token": SECRET}
     with store.reserved(SESSIONS, KEY, {}) as write:
         write({"refresh_token": "next"})
+
+
+@pytest.mark.thorough
+def test_a_successor_that_the_engine_did_not_take_is_written_when_it_answers_again(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, other = engine.open(), engine.open()
+    store.write(SESSIONS, KEY, {"refresh_token": "first"})
+    with store.reserved(SESSIONS, KEY, {}) as write:
+        engine.kill()
+        starting = threading.Timer(0.3, engine.start)
+        starting.start()
+        write({"refresh_token": "second"})
+        starting.join()
+    assert store.read(SESSIONS, KEY) == {"refresh_token": "second"}
+    monkeypatch.setattr(shared, "_PATIENCE", 0.0)
+    with store.reserved(SESSIONS, KEY, {}) as write:
+        engine.kill()
+        with contextlib.suppress(*store.failures):
+            while True:  # A process of PostgreSQL that has a connection lives on for a moment.
+                store._get(SESSIONS, KEY)
+        with pytest.raises(StorageError, match="does not answer"):
+            write({"refresh_token": "third"})
+    assert store.read(SESSIONS, KEY) == {"refresh_token": "third"}
+    engine.start()
+    for _ in range(600):
+        store.read(SESSIONS, KEY)
+        with contextlib.suppress(StorageError):
+            if other.read(SESSIONS, KEY) == {"refresh_token": "third"}:
+                break
+        time.sleep(0.05)
+    assert other.read(SESSIONS, KEY) == {"refresh_token": "third"}
 
 
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server")
