@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigurationError
+from .._util.http import HttpClient
+from ..errors import CognitoFederationError, ConfigurationError
 from ..identity_providers import IdentityProvider, pool_principal
+from ..oidc.discovery import MemoryDocuments, discover
 from .trust import ASSUME, TAG_SESSION, Caller, pool_user
 
 #: The tag of everything that `pool create` makes. Its value is REGION/NAME of the pool, and on roles the pool's ID.
@@ -28,6 +31,8 @@ _SHARED_ISSUERS = frozenset(
 #: A role name is the pool's name with ``-authenticated``, and IAM takes 64 characters (CreateRole, RoleName).
 _NAME = re.compile(r"[\w+=.@-]{1,50}", re.ASCII)
 _ROLE_ARN = re.compile(r"arn:[\w-]+:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
+#: RFC 6749, section 5.2. A provider that knows a public client complains about the code instead.
+_UNKNOWN_CLIENT = frozenset({"invalid_client", "unauthorized_client"})
 
 
 @dataclass(frozen=True)
@@ -334,3 +339,39 @@ def _ready_made(name: str, principal: str | None, partition: str) -> list[dict[s
             "Resource": [f"{arn}/{own}/*"],
         },
     ]
+
+
+def check_provider(provider: IdentityProvider, client_ids: Iterable[str], *, with_secret: bool) -> None:
+    """Make sure that a provider and its clients exist, before AWS is told to trust them.
+
+    Args:
+        with_secret: the clients have a secret, without which a provider says nothing about them.
+
+    Raises:
+        ConfigurationError: there is no discovery document, it names another issuer, or it knows no such client.
+        TemporaryError: the provider cannot be asked now.
+    """
+    if provider.kind != "oidc" or provider.issuer is None:
+        return
+    http = HttpClient()
+    metadata = discover(http, provider, MemoryDocuments(), now=time.time())
+    if with_secret or not metadata.token_endpoint:
+        return
+    for one in client_ids:
+        form = {
+            "grant_type": "authorization_code",
+            "client_id": one,
+            "code": "none",
+            "redirect_uri": "http://127.0.0.1/",
+            "code_verifier": "0" * 43,
+        }
+        answer = http.for_issuer(provider.issuer).post_form(metadata.token_endpoint, form)
+        try:
+            code = answer.json_object().get("error")
+        except CognitoFederationError:
+            continue  # no answer of OAuth, so it says nothing about the client
+        if code in _UNKNOWN_CLIENT:
+            raise ConfigurationError(
+                f"{provider.name} knows no client {one[:80]!r} without a secret: it answers {code}",
+                remedy="Correct --client-id; with --client-has-secret, or --offline, this is not asked",
+            )

@@ -15,8 +15,7 @@ from click.core import ParameterSource
 
 from ..administration import access
 from ..administration.account import Administrator, Difference, Survey
-from ..administration.design import TAG, Design, Rule, permissions
-from ..administration.provider import check as check_provider
+from ..administration.design import TAG, Design, Rule, check_provider, permissions
 from ..administration.templates import FORMATS
 from ..config.configure import Files, Request, current_values, make_plan, write_changes
 from ..config.profiles import load_settings

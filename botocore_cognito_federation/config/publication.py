@@ -22,15 +22,13 @@ from .configure import (
     Files,
     check_line,
     check_name,
-    check_profile_name,
     check_region,
     check_value,
-    helper_command,
-    is_ours,
     refuse_other_styles,
     section_of,
     texts_of,
 )
+from .helper_line import check_profile_name, helper_command, starts_this_program
 from .keys import PREFIX, SESSION_SECTION
 from .loader import Layers, read_config, read_sections, resolve
 from .settings import profile_section
@@ -287,8 +285,8 @@ def merge(published: Sections, files: Files, store: Store, executable: str | Non
         present = texts_of(_present(config, title))
         last = texts_of(store.read(PUBLISHED, _record_key(title)) or {})
         changes[title], retained[title] = _merged(section, last, present)
-        is_ours_already = is_ours(present.get("credential_process", ""))
-        if _needs_helper(title, section) and not is_ours_already:
+        starts_this_already = starts_this_program(present.get("credential_process", ""))
+        if _needs_helper(title, section) and not starts_this_already:
             changes[title]["credential_process"] = helper_command(_name_of(title), executable)
     found = Merge(changes, retained, published)
     found.refuse(config, files)

@@ -25,7 +25,8 @@ from .. import __version__
 from .._util import installation
 from .._util.processes import without_frozen_libraries
 from ..cache import STORES
-from ..config.configure import Files, helper_command, is_ours, quicker
+from ..config.configure import Files
+from ..config.helper_line import helper_command, quicker, starts_this_program
 from ..config.loader import known_config
 from ..config.settings import Settings, profile_section
 from ..errors import CognitoFederationError, ConfigurationError
@@ -89,7 +90,7 @@ def helper(context: CheckContext) -> Iterator[CheckResult]:
         )
         yield CheckResult(_CHECK, "warning", what, configure, fix=fix)
         return
-    if not is_ours(str(command)):
+    if not starts_this_program(str(command)):
         title, shown = f"[{profile_section(profile)}]", printable(str(command).partition(" ")[0], 200)
         remedy = f"Remove credential_process from {title} in {Files.of(context.environ).config}, then r{configure[1:]}"
         yield CheckResult(_CHECK, "error", f"{title} starts another helper ({shown})", remedy, 4)

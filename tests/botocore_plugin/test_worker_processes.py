@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from botocore_cognito_federation.config.configure import helper_command
+from botocore_cognito_federation.config.helper_line import helper_command
 from tests.home import Home
 
 pytestmark = pytest.mark.thorough

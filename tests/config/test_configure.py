@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from botocore_cognito_federation.config.configure import find_executable, helper_command, is_ours
+from botocore_cognito_federation.config.helper_line import find_executable, helper_command, starts_this_program
 from botocore_cognito_federation.errors import ConfigurationError
 from botocore_cognito_federation.identity_providers import resolve
 from botocore_cognito_federation.oidc.authorization import redirect_uri_of_its_own
@@ -199,9 +199,9 @@ def test_the_program_that_runs_is_the_one_that_is_written(tmp_path: Path, name: 
 
 
 def test_the_own_helper_is_told_from_others() -> None:
-    assert is_ours('"C:\\Program Files\\py\\cognito-federation.exe" credential-process --profile dev')
-    assert is_ours("/opt/venv/bin/cognito-federation credential-process --profile dev")
-    assert not is_ours("/usr/bin/other credential-process")
+    assert starts_this_program('"C:\\Program Files\\py\\cognito-federation.exe" credential-process --profile dev')
+    assert starts_this_program("/opt/venv/bin/cognito-federation credential-process --profile dev")
+    assert not starts_this_program("/usr/bin/other credential-process")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are POSIX")

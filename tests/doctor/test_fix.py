@@ -14,7 +14,7 @@ import pytest
 
 import botocore_cognito_federation
 from botocore_cognito_federation.cache.file import FileStore
-from botocore_cognito_federation.config.configure import helper_command
+from botocore_cognito_federation.config.helper_line import helper_command
 from botocore_cognito_federation.config.loader import read_config
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.demo.world import World

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from botocore_cognito_federation.config.configure import helper_command
+from botocore_cognito_federation.config.helper_line import helper_command
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.demo.world import World
 from botocore_cognito_federation.doctor import CheckResult

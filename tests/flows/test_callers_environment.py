@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from botocore.compat import _windows_shell_split
 
-from botocore_cognito_federation.config.configure import helper_command, is_ours, quicker
+from botocore_cognito_federation.config.helper_line import helper_command, quicker, starts_this_program
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.errors import ConfigurationError
 from tests.home import Home, Result, finished
@@ -134,7 +134,7 @@ def test_the_line_names_the_interpreter_and_parses_the_same_everywhere() -> None
     assert words[-3:] == ["credential-process", "--profile", "dev"]
     assert shlex.split(line) == _windows_shell_split(line) == words
     assert all(os.path.isabs(word) for word in (words[0], words[3]))
-    assert is_ours(line)
+    assert starts_this_program(line)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
@@ -187,7 +187,7 @@ def test_a_line_that_was_written_earlier_has_a_quicker_one_and_a_line_that_does_
 def test_configure_takes_a_whole_command_as_well_as_a_path(command: str) -> None:
     line = helper_command("dev", command.format(python=sys.executable, script=find_executable()))
     assert line.split()[:2] == [sys.executable, "-I"]
-    assert is_ours(line)
+    assert starts_this_program(line)
 
 
 def test_a_command_with_what_needs_quotes_is_refused() -> None:
