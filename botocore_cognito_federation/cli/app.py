@@ -113,7 +113,8 @@ def _meant(word: str) -> str:
 
 
 #: Names that every shell takes as they are: bash puts what it completes into the line that it runs without a quote.
-_COMPLETED = re.compile(r"[\w.@+:/%=-]+")
+#: zsh takes =NAME for a program, fish %self for a process, and every command -NAME for an option.
+_COMPLETED = re.compile(r"\w[\w.@+:/%=-]*")
 
 
 def profile_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

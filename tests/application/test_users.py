@@ -26,10 +26,12 @@ from botocore_cognito_federation import (
     CognitoFederation,
     ConfigurationError,
     FederatedUsers,
+    FederationRefusedError,
     NotSignedInError,
 )
 from botocore_cognito_federation.demo.world import World
 from tests.application.conftest import Time
+from tests.flows.test_exchanged_tokens import unsigned
 
 Maker = Callable[..., FederatedUsers]
 
@@ -342,6 +344,21 @@ def test_a_handle_of_another_pool_or_an_invented_one_is_refused(world: World, ma
         users.resume(users.federation().handle[:-1] + "_")
     with pytest.raises(ConfigurationError, match="of one user"):
         _ = make().handle
+
+
+@pytest.mark.parametrize("cache", ["memory", "file"])
+def test_a_forged_token_gets_nothing_of_the_user_it_names(world: World, many: Maker, cache: str) -> None:
+    app = App(world, many(cache=cache))
+    ada, mallory, nobody = app.sign_in("ada"), app.sign_in("mallory"), app.users.federation()
+    forged = unsigned(sub="ada", iss=world.provider.issuer, aud="demo-client", exp=4_000_000_000)
+    for attacker in (mallory, nobody):
+        with pytest.raises(FederationRefusedError):
+            attacker.federated_sign_in(world.provider.login_key, forged)
+    with pytest.raises(NotSignedInError):
+        nobody.current_credentials()
+    for user, name in ((ada, "ada"), (mallory, "mallory")):
+        with app.users.acting_as(app.users.resume(user.handle)):
+            assert app.caller() == name
 
 
 def test_guests_of_one_application_have_identities_of_their_own(world: World, many: Maker) -> None:

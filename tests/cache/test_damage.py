@@ -20,15 +20,18 @@ from botocore_cognito_federation.cache.base import (
     IDENTITIES,
     LINKS,
     NOTES,
+    PUBLISHED,
     SECRETS,
     SESSIONS,
     cache_key,
 )
 from botocore_cognito_federation.cache.file import INDEX, FileStore
-from botocore_cognito_federation.cache.sessions import Session
+from botocore_cognito_federation.cache.sessions import Session, Sessions
+from botocore_cognito_federation.cli.app import run
+from botocore_cognito_federation.config.profiles import load_settings
 from tests.home import Home, retimed
 
-KINDS = (CREDENTIALS, DOCUMENTS, FAILURES, EPOCHS, IDENTITIES, INDEX, LINKS, NOTES, SECRETS, SESSIONS)
+KINDS = (CREDENTIALS, DOCUMENTS, FAILURES, EPOCHS, IDENTITIES, INDEX, LINKS, NOTES, PUBLISHED, SECRETS, SESSIONS)
 LASTING = (EPOCHS, IDENTITIES, INDEX, LINKS, SECRETS, SESSIONS, CREDENTIALS)
 KEY = cache_key({"of": "ada"})
 DOCUMENT = {"format": 7, "who": "ada", "expires_at": 1800000000.5, "kind": "x", "key": "y", "linked": [{"key": "k"}]}
@@ -210,3 +213,30 @@ def test_processes_print_exactly_what_was_stored_or_fetch_it_anew_whatever_byte_
         assert done.document["Version"] == 1
         assert done == first or path.parent.name in ("answers", "credentials", "generations")
         first = done
+
+
+@pytest.mark.thorough
+def test_a_member_of_any_type_in_a_document_that_is_whole_ends_no_command_with_a_fault_of_its_own(
+    inside: Home, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A program of the same user may write documents with a digest that is right, and a later version other members."""
+    store, settings = FileStore(str(inside.cache)), load_settings(inside.profile("person", cognito_client_id="c"))
+    sessions = Sessions(settings, store)
+    token, epoch = inside.world.provider.issue("ada"), sessions.sign_out_epoch()
+    sessions.write(Session("1" * 32, "ada", {"email": "a@b"}, token, time.time() + 900, "r", time.time(), epoch))
+    commands = (["status", "--all"], ["export", "--profile", "demo"], ["export", "--profile", "person"])
+    for words in commands:
+        assert run(words) == 0
+    documents = [(path.parent.name, path.stem) for path in sorted(inside.cache.rglob("*.json"))]
+    assert {CREDENTIALS, IDENTITIES, SESSIONS} <= {kind for kind, _ in documents}
+    for kind, key in documents:
+        whole = dict(store.read(kind, key) or {})
+        for member in [*whole, "new"]:
+            for value in (10**400, {"x": [1e308]}):
+                for words in commands:
+                    store.write(kind, key, {**whole, member: value})
+                    run(words)
+                    said = capfd.readouterr().err
+                    assert "Unexpected" not in said, (kind, member, value, said)
+                    assert "Traceback" not in said, (kind, member, value, said)
+        store.write(kind, key, whole)

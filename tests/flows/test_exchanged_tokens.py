@@ -209,6 +209,14 @@ def test_a_forged_token_in_a_file_gets_nothing_of_the_user_it_names(home, forged
     assert home.ask("demo-native").key == ada
 
 
+def test_a_server_that_starts_with_a_forged_token_serves_nothing_of_the_user_it_names(home, forged):
+    assert home.ask("demo-native").key
+    home.token.write_text(forged)
+    for words in (("serve", "--profile"), ("exec", "--server", "--profile")):
+        done = home.run(*words, "demo-native", *(("--", "true") if words[0] == "exec" else ()))
+        assert done.refused(6)
+
+
 def test_processes_that_find_a_new_token_of_their_user_make_one_exchange_together(home):
     assert home.ask("demo-native").key
     home.token.write_text(home.world.provider.issue("ada", session="the next"))

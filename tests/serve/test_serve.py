@@ -111,6 +111,10 @@ def test_the_completion_script_completes_commands(home: ModuleHome) -> None:
     assert "console" in completed.stdout
 
 
+COMPLETED_BY_FISH = """
+cognito-federation completion fish | source
+complete -C "cognito-federation whoami --profile "
+"""
 COMPLETED_BY_BASH = """
 eval "$(cognito-federation completion bash)"
 COMP_WORDS=(cognito-federation whoami --profile "") COMP_CWORD=3
@@ -119,8 +123,10 @@ printf '%s\\n' "${COMPREPLY[@]}"
 """
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
-def test_a_shell_is_offered_only_names_that_it_takes_as_they_are(home: ModuleHome) -> None:
+@pytest.mark.parametrize(("shell", "script"), [("bash", COMPLETED_BY_BASH), ("fish", COMPLETED_BY_FISH)])
+def test_a_shell_is_offered_only_names_that_it_takes_as_they_are(home: ModuleHome, shell: str, script: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
     keys = {"cognito_identity_pool_id": home.world.pool_id}
     for name in (
         "*",
@@ -131,15 +137,17 @@ def test_a_shell_is_offered_only_names_that_it_takes_as_they_are(home: ModuleHom
         "~",
         "a,b",
         "a\x1b[2J",
+        "a'b",
+        "=ls",
+        "%self",
+        "-rf",
         "good-1.@+:/=\u00e9",
     ):
         home.section(f"profile '{name}'", **keys)
     path = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
     environment = home.environment(PATH=path, LC_ALL="C.UTF-8")
-    done = subprocess.run(
-        ["bash", "-c", COMPLETED_BY_BASH], env=environment, cwd=home.path, capture_output=True, text=True
-    )
-    offered = done.stdout.split("\n")[:-1]
+    done = subprocess.run([shell, "-c", script], env=environment, cwd=home.path, capture_output=True, text=True)
+    offered = [line.partition("\t")[0] for line in done.stdout.split("\n")[:-1]]
     assert {"good-1.@+:/=\u00e9", "demo", "guest"} <= {*offered}
-    assert not [name for name in offered if not name.isprintable() or {*name} & {*"*$`{}(); ~,"}]
+    assert not [name for name in offered if not name.isprintable() or {*name} & {*"*$`{}(); ~,'"} or name[0] in "=%-"]
     assert "token" not in offered, "a file here, which * stands for"
