@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import boto3
+import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound, UnknownRegionError
 from botocore.parsers import ResponseParserError
 
 from ..errors import CognitoFederationError, ConfigurationError, FederationRefusedError, TemporaryError
@@ -87,13 +88,28 @@ def session_of(admin_profile: str | None) -> boto3.Session:
     Raises:
         ConfigurationError: there is no such profile.
     """
+    session = botocore.session.Session(profile=admin_profile)
     try:
-        return boto3.Session(profile_name=admin_profile)
-    except ProfileNotFound:
+        session.get_scoped_config()
+    except ProfileNotFound as error:
         raise ConfigurationError(
-            f"There is no profile {admin_profile!r} for the administrator",
+            f"There is no profile {error.kwargs.get('profile', '')!r} for the administrator",
             remedy="aws configure list-profiles lists them",
         ) from None
+    return boto3.Session(botocore_session=session)
+
+
+def partition_of(region: str) -> str:
+    """Return the partition of a region, whatever profile the environment names.
+
+    Raises:
+        ConfigurationError: AWS has no such region.
+    """
+    session = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+    try:
+        return str(session.get_partition_for_region(region))
+    except UnknownRegionError:
+        raise ConfigurationError(f"AWS has no region {region[:40]!r}", remedy="Correct --region") from None
 
 
 def administrator(design: Design, admin_profile: str | None, account_id: str | None) -> Administrator:

@@ -8,9 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
-import boto3
 import click
-from botocore.exceptions import UnknownRegionError
 from click.core import ParameterSource
 
 from ..administration import access
@@ -95,7 +93,9 @@ def _design(given: Mapping[str, Any], profile: str | None, admin_profile: str | 
             "There is no provider to make a pool for", remedy="Name it: --provider DOMAIN --client-id ID"
         )
     region = given["region"] or pool_id.partition(":")[0] or access.session_of(admin_profile).region_name
-    partition = _partition_of(region)
+    if not region:
+        raise ConfigurationError("There is no region for the pool", remedy="Name it: --region eu-west-1")
+    partition = access.partition_of(region)
     return Design(
         given["name"],
         region,
@@ -110,15 +110,6 @@ def _design(given: Mapping[str, Any], profile: str | None, admin_profile: str | 
         identity_pool_id=pool_id,
         **{name: given[name] for name in ("guests", "tags", "token_roles", "allow_ambiguous", "subjects")},
     )
-
-
-def _partition_of(region: str | None) -> str:
-    if not region:
-        raise ConfigurationError("There is no region for the pool", remedy="Name it: --region eu-west-1")
-    try:
-        return boto3.Session().get_partition_for_region(region)
-    except UnknownRegionError:
-        raise ConfigurationError(f"AWS has no region {region[:40]!r}", remedy="Correct --region") from None
 
 
 def _in_pool(design: Design) -> Design:
@@ -298,7 +289,7 @@ def delete(
 @click.option("--read-only", is_flag=True, help="What check needs, and no more.")
 def policy(name: str, region: str, read_only: bool) -> None:
     """Print the IAM policy that an administrator needs for these commands."""
-    print_json(access.policy(name, _partition_of(region), read_only=read_only))
+    print_json(access.policy(name, access.partition_of(region), read_only=read_only))
 
 
 @pool_command.command("template")

@@ -212,6 +212,10 @@ class Gateway:
         return wire.web_identity_answer(session), identity_id, session.credentials.access_key_id
 
     def _moto_answer(self, request: Request, environ: Environ) -> HttpAnswer:
+        if request.service == "cloudformation":
+            from . import stacks
+
+            stacks.enable(self.administration)
         if self.sessions.expired(request.access_key):
             return error_style(request)(_expiry_refusal(request))
         if self.sessions.narrowed(request.access_key):

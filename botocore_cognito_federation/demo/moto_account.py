@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -114,6 +115,9 @@ class MotoAccount:
             for key in list(bucket.keys):
                 s3.delete_object(name, key)
             s3.delete_bucket(name)
+        stacks = sys.modules.get(f"{__package__}.stacks")
+        if stacks is not None:
+            stacks.disable(self.account_id)
         for backends in (iam_backends, sts_backends, s3_backends):
             if self.account_id in backends:
                 del backends[self.account_id]

@@ -73,14 +73,16 @@ class Office:
         (one,) = self.client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]
         return str(one["Arn"])
 
-    def sign_in(self, pool_id: str, **options: Any) -> dict[str, Any]:
-        """Return the credentials of a user who has signed in through the pool."""
+    def sign_in(self, pool_id: str, *, classic: bool = False, **options: Any) -> dict[str, Any]:
+        """Return the credentials of a user who has signed in through the pool, or the pool's token (classic flow)."""
         config = Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1})
         cognito = boto3.client(
             "cognito-identity", region_name=self.world.region, endpoint_url=self.world.endpoint_url, config=config
         )
         logins = {self.world.provider.login_key: self.world.provider.issue("ada", **options)}
         identity_id = cognito.get_id(IdentityPoolId=pool_id, Logins=logins)["IdentityId"]
+        if classic:
+            return {"Token": cognito.get_open_id_token(IdentityId=identity_id, Logins=logins)["Token"]}
         credentials = cognito.get_credentials_for_identity(IdentityId=identity_id, Logins=logins)["Credentials"]
         return dict(credentials)
 

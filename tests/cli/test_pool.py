@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from botocore_cognito_federation.administration.design import TAG
 from botocore_cognito_federation.demo.world import World
@@ -124,12 +125,19 @@ DEFECTS: dict[str, tuple[Callable[[Office, str], object], str]] = {
 }
 
 
+#: Defects with which users still get credentials: too many, or useless ones.
+LET_IN = {"guests let in", "no tags", "no permissions"}
+
+
 @pytest.mark.parametrize("defect", DEFECTS)
 def test_check_finds_a_defect_and_the_command_that_it_names_removes_it(office: Office, defect: str) -> None:
     break_it, words = DEFECTS[defect]
     pool_id = office.create()
     assert office.pool("check")[0] == 0
     break_it(office, pool_id)
+    if defect not in LET_IN:
+        with pytest.raises(ClientError):
+            office.sign_in(pool_id, classic=defect == "classic flow off")
     code, out, err = office.pool("check")
     assert code == 1
     assert words in out
@@ -137,6 +145,7 @@ def test_check_finds_a_defect_and_the_command_that_it_names_removes_it(office: O
     command = shlex.split(err.strip().partition("run: ")[2])
     assert office.run(*command[1:])[0] == 0
     assert office.pool("check")[:2] == (0, "")
+    assert office.sign_in(pool_id, classic=defect == "classic flow off")
 
 
 def test_check_prints_json(office: Office) -> None:
