@@ -355,8 +355,9 @@ def status(python: str | None, as_json: bool) -> int:
 
 @click.command("demo")
 @click.option("--serve", is_flag=True, help="Keep it running and print the exports for your own tools.")
-def demo_command(serve: bool) -> None:
-    """Show everything end to end on this machine, with no account and no internet."""
+@click.option("--no-browser", is_flag=True, help="Let a script sign in in your place, as it does without a terminal.")
+def demo_command(serve: bool, no_browser: bool) -> None:
+    """Show everything end to end on this machine, with no account and no internet: a sign-in first."""
     from ..demo import moto_account  # noqa: F401 - imported first: it says which extra is missing
 
     if serve:
@@ -365,8 +366,10 @@ def demo_command(serve: bool) -> None:
         run_server()
         return
     from ..demo.walkthrough import walk
+    from ..sign_in.browser import can_open_browser
 
-    walk(print_line, print_heading)
+    own_browser = not no_browser and sys.stdin.isatty() and sys.stdout.isatty() and can_open_browser(os.environ)[0]
+    walk(print_line, print_heading, own_browser=own_browser)
 
 
 @click.command("link")

@@ -45,8 +45,9 @@ def child_environment(facts: WorldFacts, home: Path, inherited: dict[str, str]) 
 def write_home(facts: WorldFacts, home: Path, executable: str) -> None:
     """Write the config file with these profiles:
 
-    ``demo`` with credential_process, ``demo-native`` the same without it, ``chained`` and ``chained-native``
-    (role_arn + source_profile), ``classic`` (the basic flow), ``web-identity`` (no identity pool), ``guest``.
+    ``demo-people``, whose users sign in by browser; ``demo`` with credential_process and a token file; ``demo-native``
+    the same without a process; ``chained`` and ``chained-native`` (role_arn + source_profile); ``classic`` (the basic
+    flow); ``web-identity`` (no identity pool); ``guest``.
 
     Args:
         home: the home directory; created with mode 0700 if it does not exist.
@@ -67,6 +68,14 @@ def config_text(facts: WorldFacts, home: Path, executable: str) -> str:
         _profile(facts, "classic", "demo-classic", executable),
         _profile(facts, "web-identity", "demo-web-identity", executable),
         _profile(facts, "guest", "demo-guest", executable),
+        _profile(facts, "demo-people", "demo-people", executable),
+        _section(
+            "cognito-session demo-people",
+            cognito_identity_pool_id=facts.pool_id,
+            cognito_endpoint_url=facts.endpoint_url,
+            cognito_redirect_ports="0",
+            **_provider(facts),
+        ),
         _section(
             "cognito-session demo",
             cognito_identity_pool_id=facts.pool_id,
@@ -107,13 +116,16 @@ def write_private(path: Path, text: str) -> None:
     os.replace(fresh, path)
 
 
-def _login(facts: WorldFacts, home: Path) -> dict[str, str]:
+def _provider(facts: WorldFacts) -> dict[str, str]:
     return {
         "cognito_provider": facts.login_key,
         "cognito_issuer": facts.issuer,
         "cognito_client_id": facts.client_id,
-        "cognito_token_file": str(token_file(home)),
     }
+
+
+def _login(facts: WorldFacts, home: Path) -> dict[str, str]:
+    return {**_provider(facts), "cognito_token_file": str(token_file(home))}
 
 
 def _profile(facts: WorldFacts, name: str, session: str, executable: str = "") -> str:

@@ -1,6 +1,6 @@
-"""A small OpenID provider on loopback: discovery, JWKS, and tokens for every caller, without passwords.
+"""A small OpenID provider on loopback: discovery, JWKS, pages on which invented people sign in, and tokens on request.
 
-It exists to issue tokens, good and deliberately bad ones. For sign-in pages, PKCE and refresh tokens use a real server.
+It issues tokens, good and deliberately bad ones, to every caller. `authorization_server` has what people sign in at.
 """
 
 from __future__ import annotations
@@ -11,9 +11,17 @@ import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from .. import ConfigurationError
+from .authorization_server import (
+    GRANT_TYPES,
+    JSON,
+    TOKEN_SECONDS,
+    AuthorizationServer,
+    ProviderRequest,
+    read_parameters,
+)
 from .clock import WorldClock
 from .exchange import JWT_BEARER, TOKEN_EXCHANGE, GrantRefused, exchanged
 from .faulting import damaged, reset_connection, substitute
@@ -23,7 +31,6 @@ from .signing import Flaw, SigningKey, sign_with_flaw
 from .token_verification import login_key
 from .wire import HttpAnswer, rest_json_error
 
-TOKEN_SECONDS = 3600
 _MOST_BODY = 1 << 20
 
 
@@ -43,6 +50,7 @@ class OpenIdProvider:
         self._keys: list[SigningKey] = []
         self._lock = threading.Lock()
         self._server: ThreadingHTTPServer | None = None
+        self._people = AuthorizationServer(self, clock.now)
         self.client_id = client_id
         self.issuer = ""
 
@@ -110,64 +118,66 @@ class OpenIdProvider:
         with self._lock:
             self._keys = [*self._keys, fresh] if keep_old else [fresh]
 
-    def documents(self) -> dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]:
-        """The names in the journal of the documents at each path."""
-        return {"discovery": self._discovery, "jwks": self._jwks, "token": self._token}
+    def endpoints(self) -> dict[str, Callable[[ProviderRequest], HttpAnswer]]:
+        """Return the endpoints by the names that they have in the journal, which also end their paths."""
+        return {
+            "discovery": lambda _: _document(self._discovery()),
+            "jwks": lambda _: _document(self._jwks()),
+            "token": self._token,
+            **self._people.endpoints(),
+        }
 
-    def answer(self, path: str, parameters: Mapping[str, Any]) -> HttpAnswer | None:
+    def answer(self, request: ProviderRequest) -> HttpAnswer | None:
         """Return the answer to a request, with its fault applied; None means: close the connection."""
-        name = {
-            f"{self._path}/.well-known/openid-configuration": "discovery",
-            f"{self._path}/jwks": "jwks",
-            f"{self._path}/token": "token",
-        }.get(path)
-        if name is None:
+        path = request.path.removeprefix(f"{self._path}/") if request.path.startswith(f"{self._path}/") else ""
+        name = "discovery" if path == ".well-known/openid-configuration" else path
+        if name not in self.endpoints() or path == "discovery":
             return HttpAnswer(404, (("Content-Type", "text/plain"),), b"no such page\n", "404")
         fault = self._faults.take((f"provider:{name}",))
-        answer = self._answer_named(name, parameters, fault)
+        answer = self._answer_named(name, request, fault)
         call = Call(f"provider:{name}", "provider", self._clock.now(), status=answer.status if answer else 0)
         self._journal.add(call)
         return answer
 
-    def _answer_named(self, name: str, parameters: Mapping[str, Any], fault: Fault | None) -> HttpAnswer | None:
+    def _answer_named(self, name: str, request: ProviderRequest, fault: Fault | None) -> HttpAnswer | None:
         if fault is not None and fault.close:
             return None
         if fault is not None and fault.replaces_the_answer:
             return substitute(fault, rest_json_error)
         try:
-            document = self.documents()[name](parameters)
+            answer = self.endpoints()[name](request)
         except GrantRefused as refused:
             error = refused.document
-            return HttpAnswer(400, _JSON, json.dumps(error).encode(), error["error"])
+            return HttpAnswer(400, JSON, json.dumps(error).encode(), error["error"])
         except (ConfigurationError, TypeError, ValueError):
             error = {"error": "invalid_request", "error_description": "subject, audience, lifetime, flaw, claims"}
-            return HttpAnswer(400, _JSON, json.dumps(error).encode(), "invalid_request")
-        answer = HttpAnswer(200, _JSON, json.dumps(document).encode())
+            return HttpAnswer(400, JSON, json.dumps(error).encode(), "invalid_request")
         return damaged(fault, answer) if fault is not None and fault.damages_the_answer else answer
 
-    def _discovery(self, _: Mapping[str, Any]) -> dict[str, Any]:
+    def _discovery(self) -> dict[str, Any]:
         return {
             "issuer": self.issuer,
             "jwks_uri": f"{self.issuer}/jwks",
             "token_endpoint": f"{self.issuer}/token",
-            "authorization_endpoint": f"{self.issuer}/authorize",
-            "response_types_supported": ["id_token"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256", "RS384", "RS512"],
-            "scopes_supported": ["openid", "email", "profile"],
+            **self._people.metadata(),
         }
 
-    def _jwks(self, _: Mapping[str, Any]) -> dict[str, Any]:
+    def _jwks(self) -> dict[str, Any]:
         with self._lock:
             return {"keys": [key.jwk() for key in self._keys]}
 
-    def _token(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    def _token(self, request: ProviderRequest) -> HttpAnswer:
         """Issue a token by HTTP: ``subject``, ``audience``, ``lifetime``, ``flaw``, and any other parameter as a
-        claim; or exchange one by the grant that the parameters name."""
+        claim; or for a sign-in, or in exchange for one, by the grant that the parameters name."""
+        parameters = request.parameters
+        if parameters.get("grant_type") in GRANT_TYPES:
+            return self._people.token(request)
         if parameters.get("grant_type") in (TOKEN_EXCHANGE, JWT_BEARER):
             with self._lock:
                 keys = tuple(self._keys)
-            return exchanged(
+            answer = exchanged(
                 parameters,
                 keys=keys,
                 issuer=self.issuer,
@@ -175,6 +185,7 @@ class OpenIdProvider:
                 now=self._clock.now(),
                 issue=self.issue,
             )
+            return _document(answer)
         claims = dict(parameters)
         lifetime = float(claims.pop("lifetime", TOKEN_SECONDS))
         token = self.issue(
@@ -184,16 +195,19 @@ class OpenIdProvider:
             flaw=cast("Flaw | None", claims.pop("flaw", None)),
             **{name: value for name, value in claims.items() if name not in ("algorithm", "grant_type")},
         )
-        return {
-            "token": token,
-            "id_token": token,
-            "token_type": "Bearer",
-            "expires_in": int(lifetime),
-            "expires_at": int(self._clock.now()) + int(lifetime),
-        }
+        return _document(
+            {
+                "token": token,
+                "id_token": token,
+                "token_type": "Bearer",
+                "expires_in": int(lifetime),
+                "expires_at": int(self._clock.now()) + int(lifetime),
+            }
+        )
 
 
-_JSON = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
+def _document(members: Mapping[str, Any]) -> HttpAnswer:
+    return HttpAnswer(200, JSON, json.dumps(members).encode())
 
 
 def _handler(provider: OpenIdProvider) -> type[BaseHTTPRequestHandler]:
@@ -201,12 +215,17 @@ def _handler(provider: OpenIdProvider) -> type[BaseHTTPRequestHandler]:
         """Reads parameters from the query (GET), or from a form or a JSON body (POST)."""
 
         def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            self._reply(provider.answer(parts.path, dict(parse_qsl(parts.query))))
+            self._answer("", urlsplit(self.path).query)
 
         def do_POST(self) -> None:
             body = self.rfile.read(min(int(self.headers.get("Content-Length") or 0), _MOST_BODY))
-            self._reply(provider.answer(urlsplit(self.path).path, _parameters(self.headers.get_content_type(), body)))
+            self._answer(self.headers.get_content_type(), body.decode("utf-8", "replace"))
+
+        def _answer(self, content_type: str, text: str) -> None:
+            parameters, repeated = read_parameters(content_type, text)
+            headers = [self.headers.get(name, "") for name in ("Host", "Cookie", "Authorization")]
+            request = ProviderRequest(self.command, urlsplit(self.path).path, parameters, repeated, *headers)
+            self._reply(provider.answer(request))
 
         def _reply(self, answer: HttpAnswer | None) -> None:
             if answer is None:
@@ -224,13 +243,3 @@ def _handler(provider: OpenIdProvider) -> type[BaseHTTPRequestHandler]:
             """Log nothing: the journal records calls, and stderr belongs to the user of the world."""
 
     return Handler
-
-
-def _parameters(content_type: str, body: bytes) -> dict[str, Any]:
-    if content_type != "application/json":
-        return dict(parse_qsl(body.decode("utf-8", "replace")))
-    try:
-        members = json.loads(body or b"{}")
-    except (ValueError, RecursionError):
-        return {}
-    return members if isinstance(members, dict) else {}

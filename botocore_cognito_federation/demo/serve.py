@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from .. import ConfigurationError
+from .people import PEOPLE
 from .world import World
 
 
@@ -44,7 +45,14 @@ def serve(
             running.write_home(directory, executable or find_executable())
             stream = out or sys.stdout
             stream.write(exports(running.environment(directory)))
-            stream.write("# profiles: demo, demo-native, chained, chained-native, classic, web-identity, guest\n")
+            names = ", ".join(subject.title() for subject in PEOPLE)
+            stream.write(
+                "# sign in: cognito-federation login --profile demo-people; then: aws s3 ls --profile demo-people\n"
+            )
+            stream.write(f"# people, without passwords: {names}\n")
+            stream.write(
+                "# further profiles: demo, demo-native, chained, chained-native, classic, web-identity, guest\n"
+            )
             stream.write(f"# home: {directory}\n")
             stream.write(f"# bucket: {running.bucket}; a login token: curl {running.provider.issuer}/token\n")
             stream.write(f"# controls: {running.endpoint_url}/_demo/; Ctrl-C stops it all\n")

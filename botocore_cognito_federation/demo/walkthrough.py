@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import site
 import subprocess
 import sys
@@ -43,6 +44,7 @@ while len(keys) < 2:
         print(f"list_buckets() works with {key[:4]}...{key[-4:]}", flush=True)
     time.sleep(0.25)"""
 
+_SCRIPTED = Path(__file__).with_name("scripted_browser.py")
 #: Seconds; short enough to watch the expiry. A third of it before the end, the credentials are renewed.
 _SHORT_LIFE = 4.0
 _STEP_LIMIT = 60
@@ -55,6 +57,28 @@ class _Stage:
     command: str
     environment: dict[str, str]
     say: Say
+    browser: str = ""
+
+    def follow(self, *words: str) -> None:
+        """Run a command in the user's own home directory, which browsers need, and print its lines as they come.
+
+        Raises:
+            CognitoFederationError: it failed.
+        """
+        own = {"HOME": os.environ["HOME"]} if "HOME" in os.environ else {}
+        with subprocess.Popen(
+            words,
+            env={**self.environment, **own},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                self.say(f"  {line.rstrip()}")
+        if process.returncode:
+            raise CognitoFederationError(f"The demo's step ended with status {process.returncode}")
 
     def run(self, *words: str, profile: str = "demo") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -81,31 +105,36 @@ class _Stage:
             raise CognitoFederationError(f"The demo's step ended with status {done.returncode}, not {expect}")
 
 
-def walk(say: Say, heading: Say) -> None:
-    """Show the steps from a profile to a signed request, a renewal, and the error for a wrong audience.
+def walk(say: Say, heading: Say, *, own_browser: bool = False) -> None:
+    """Show the steps from a sign-in to a signed request, a renewal, and the error for a wrong audience.
 
     Args:
         say: prints a line.
         heading: prints the first line of a step.
+        own_browser: whether the user signs in with a browser, and not a script in the user's place.
 
     Raises:
         CognitoFederationError: a step failed.
     """
+    say("Starting an identity provider, a Cognito identity pool and S3 on this machine ...")
     with tempfile.TemporaryDirectory(prefix="cognito-demo-") as directory, World() as world:
         home = Path(directory)
         command = find_executable()
         world.write_home(home, command)
         environment = {**child_environment(world.facts, home, dict(os.environ)), "PYTHONUSERBASE": site.getuserbase()}
-        stage = _Stage(world, home, command, environment, say)
+        browser = "" if own_browser else f"{shlex.quote(sys.executable)} {shlex.quote(str(_SCRIPTED))} ada %s"
+        stage = _Stage(world, home, command, environment, say, browser)
         steps: tuple[tuple[str, Callable[[_Stage], None]], ...] = (
-            ("A profile names an identity pool and the source of a login token", _profile),
-            ("The identity provider gives Ada a login token; the pool gives credentials for it", _credentials),
-            ("boto3 uses them, with no extra code", _boto3),
+            ("A profile names an identity pool and the provider where people sign in", _people),
+            ("Somebody signs in, once", _sign_in),
+            ("boto3, the AWS CLI and every AWS SDK have credentials, with no extra code", _boto3),
+            ("A job has a login token already: its profile names the file", _profile),
+            ("The pool gives credentials for the token", _credentials),
             ("In process, with install(), no helper is started", _native),
             ("They are renewed automatically; here they expire after four seconds", _renewal),
             ("A token for another audience is refused, and the refusal says what to do", _wrong_audience),
         )
-        say("An identity provider, a Cognito identity pool and S3 are running on this machine only.")
+        say("They are running, on this machine only.")
         for number, (title, step) in enumerate(steps, 1):
             say("")
             heading(f"{number}. {title}")
@@ -114,10 +143,30 @@ def walk(say: Say, heading: Say) -> None:
         say("Everything was temporary and is gone. To try your own tools: cognito-federation demo --serve")
 
 
+def _people(stage: _Stage) -> None:
+    _show_sections(stage, "[profile demo-people]", "[cognito-session demo-people]")
+
+
+def _sign_in(stage: _Stage) -> None:
+    stage.say("$ cognito-federation login --profile demo-people")
+    if stage.browser:
+        stage.say("  (a script presses the button of Ada on the provider's page in your place)")
+        stage.follow(stage.command, "login", "--profile", "demo-people", "--browser-command", stage.browser)
+    else:
+        stage.say("  (choose one of the invented people in the browser that opens now)")
+        stage.follow(stage.command, "login", "--profile", "demo-people")
+    done = stage.run(stage.command, "whoami", "--profile", "demo-people", profile="demo-people")
+    stage.show("cognito-federation whoami --profile demo-people", done)
+
+
 def _profile(stage: _Stage) -> None:
+    _show_sections(stage, "[profile demo]", "[cognito-session demo]")
+
+
+def _show_sections(stage: _Stage, *sections: str) -> None:
     text = (stage.home / ".aws" / "config").read_text(encoding="utf-8")
     stage.say("~/.aws/config")
-    for section in ("[profile demo]", "[cognito-session demo]"):
+    for section in sections:
         start = text.index(section)
         for line in text[start:].split("\n\n")[0].strip().splitlines():
             stage.say(f"  {line.replace(str(stage.home), '~')}")
@@ -132,8 +181,8 @@ def _credentials(stage: _Stage) -> None:
 
 
 def _boto3(stage: _Stage) -> None:
-    done = stage.run(sys.executable, "-c", _LIST_BUCKETS)
-    stage.show("AWS_PROFILE=demo python -c \"import boto3; ... boto3.client('s3').list_buckets() ...\"", done)
+    done = stage.run(sys.executable, "-c", _LIST_BUCKETS, profile="demo-people")
+    stage.show("AWS_PROFILE=demo-people python -c \"import boto3; ... boto3.client('s3').list_buckets() ...\"", done)
 
 
 def _native(stage: _Stage) -> None:

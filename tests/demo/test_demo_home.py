@@ -32,6 +32,7 @@ def full_config(world: World, home: Path, monkeypatch: pytest.MonkeyPatch) -> An
 
 def test_botocore_reads_the_profiles_and_sessions(world: World, home: Path, full_config: Any) -> None:
     assert set(full_config["profiles"]) == {
+        "demo-people",
         "demo",
         "demo-native",
         "chained",
