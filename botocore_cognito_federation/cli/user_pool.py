@@ -60,7 +60,7 @@ def _pool_of(profile: str | None) -> tuple[Settings, UserPool]:
 def _signed_in(profile: str | None) -> tuple[Settings, UserPool, UserPoolTokens]:
     """The pool of a profile, and the tokens of its sign-in, newly renewed."""
     settings, pool = _pool_of(profile)
-    if not settings.signs_in_by_password:
+    if not settings.signs_in_to_user_pool:
         raise ConfigurationError(
             f"{settings.scope} signs in on the user pool's pages, and their tokens are not for the own account",
             remedy="Set cognito_grant = srp and sign in again",

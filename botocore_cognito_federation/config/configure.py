@@ -196,7 +196,7 @@ def _settings_of(changes: Changes, config: Mapping[str, Any], files: Files) -> S
 
 def _needs_redirect_uri_of_its_own(settings: Settings) -> bool:
     """Whether people sign in by a redirect, and none is configured. Old profiles keep what is registered for them."""
-    return signs_people_in(settings) and not settings.signs_in_by_password and settings.redirect_uri is None
+    return signs_people_in(settings) and not settings.signs_in_to_user_pool and settings.redirect_uri is None
 
 
 def refuse_other_styles(profile: str, own: Mapping[str, Any], files: Files) -> None:

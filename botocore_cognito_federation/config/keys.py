@@ -266,6 +266,11 @@ _VARIABLE_NAME = _pattern(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment
 _ACCOUNT = _pattern(r"[0-9]{12}", "an AWS account number of 12 digits", 12, 12, lambda value: value.replace("-", ""))
 _FLOWS = {"enhanced": "enhanced", "basic": "basic", "classic": "basic", "web-identity": "web-identity"}
 _GRANTS = {name: name for name in ("auto", "auth-code", "device-code", "remote", "srp")}
+#: The first challenges of a user pool's choice-based sign-in, as the API spells them; ``choice`` asks the person.
+_CHALLENGES = {
+    "choice": "choice",
+    **{name.lower(): name for name in ("PASSWORD_SRP", "PASSWORD", "EMAIL_OTP", "SMS_OTP", "WEB_AUTHN")},
+}
 _CACHES = {name: name for name in STORES}
 #: Redis only as ``same``: alone it is no place for what must not be lost.
 _PLACES_OF_SESSIONS = {name: name for name in ("local", "same", *ENGINES) if name != "redis"}
@@ -339,6 +344,7 @@ _ALL = (
     Key("refresh_window", _number(0, 43200, "seconds")),
     Key("user_pool_id", _pattern(r"[\w-]+_[0-9a-zA-Z]+", "a user pool ID such as eu-west-1_AbCdEfGhI", 1, 55)),
     Key("username", _text(128), may_hold_spaces=True),
+    Key("preferred_challenge", _one_of(_CHALLENGES)),
 )
 
 KEYS: Mapping[str, Key] = {key.name: key for key in _ALL}
@@ -655,6 +661,12 @@ def _provider_and_source(read: Mapping[str, Any], origins: Mapping[str, Origin])
             f"{_at('grant', origins)} is srp, which needs cognito_user_pool_id",
             remedy=origins["grant"].added("cognito_user_pool_id", "REGION_ID"),
         )
+    if "preferred_challenge" in read:
+        _needs(read, origins, "preferred_challenge", "user_pool_id")
+        if read.get("grant") not in (None, "auto", "srp"):
+            raise _contradiction(
+                ("grant", "preferred_challenge"), origins, "the pages of the user pool let people choose by themselves"
+            )
     for name in _DEVELOPER_ONLY:
         if name in read and not is_developer(provider):
             what = f"{_at(name, origins)} goes only with cognito_provider = developer"

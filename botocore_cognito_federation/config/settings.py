@@ -134,6 +134,7 @@ class Settings:
     fail_closed: bool = False
     user_pool_id: str | None = None
     username: str | None = None
+    preferred_challenge: str | None = None
     guest: str = ""
     origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, hash=False, repr=False)
 
@@ -163,10 +164,11 @@ class Settings:
         return self.provider is not None and self.provider.name == "guest"
 
     @property
-    def signs_in_by_password(self) -> bool:
-        """Whether people sign in to the user pool with a password (SRP) instead of on its hosted pages."""
+    def signs_in_to_user_pool(self) -> bool:
+        """Whether people sign in to the user pool here, by password, code or passkey, and not on its hosted pages."""
         at_user_pool = self.provider is not None and self.provider.name == "user-pool"
-        return at_user_pool and (self.grant == "srp" or (self.grant == "auto" and self.username is not None))
+        by_itself = self.username is not None or self.preferred_challenge is not None
+        return at_user_pool and (self.grant == "srp" or (self.grant == "auto" and by_itself))
 
     @property
     def scope(self) -> str:

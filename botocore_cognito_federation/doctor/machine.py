@@ -242,7 +242,7 @@ def sign_in(context: CheckContext) -> Iterator[CheckResult]:
     if not signs_people_in(context.settings):
         return
     found = _signed_in(context)
-    if found.severity == "error" and not context.offline and not context.settings.signs_in_by_password:
+    if found.severity == "error" and not context.offline and not context.settings.signs_in_to_user_pool:
         yield from _client_is_known(context)
     yield found
 
@@ -292,7 +292,7 @@ def redirect_ports(context: CheckContext) -> Iterator[CheckResult]:
     """Whether the browser could come back to this machine."""
     settings = context.settings
     provider = settings.provider
-    by_browser = settings.grant not in ("device-code", "remote", "srp") and not settings.signs_in_by_password
+    by_browser = settings.grant not in ("device-code", "remote", "srp") and not settings.signs_in_to_user_pool
     if provider is None or not signs_people_in(settings) or not by_browser:
         return
     try:
@@ -329,7 +329,7 @@ def _is_free(redirect: Redirect, port: int) -> bool:
 def provider(context: CheckContext) -> Iterator[CheckResult]:
     """Whether the provider answers now, is who it says, and has keys that an identity pool takes."""
     oidc = context.oidc
-    if oidc is None or context.settings.signs_in_by_password:
+    if oidc is None or context.settings.signs_in_to_user_pool:
         return
     try:
         metadata = oidc.metadata()

@@ -262,7 +262,7 @@ def _open(settings: Settings, context: SourceContext) -> RefreshTokenProvider:
 
     def refresher() -> Refresher:
 
-        return user_pool_refresher(pool) if settings.signs_in_by_password else oidc_refresher(client)
+        return user_pool_refresher(pool) if settings.signs_in_to_user_pool else oidc_refresher(client)
 
     return RefreshTokenProvider(
         Sessions(settings, store),

@@ -142,7 +142,7 @@ def signed_in_automatically(
         logger.debug("No automatic sign-in for another %.0f s", cool_down.left())
         return False
     with _terminal(open_terminal or foreground_terminal) as terminal:
-        needs_none = settings.auto_login == "always" and not settings.signs_in_by_password and _has_browser(environ)
+        needs_none = settings.auto_login == "always" and not settings.signs_in_to_user_pool and _has_browser(environ)
         if terminal is None and not needs_none:
             return False
         return _tried(settings, store, environ, terminal, limit, cool_down)

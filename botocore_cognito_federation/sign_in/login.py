@@ -111,7 +111,7 @@ def choose_flow(
         return Flow("browser", opens=True)
     if options.no_browser:
         return Flow("browser")
-    if settings.signs_in_by_password:
+    if settings.signs_in_to_user_pool:
         return Flow("password")
     if settings.grant == "device-code":
         return Flow("device")
@@ -391,12 +391,12 @@ class _Attempt:
 
     def _by_password(self) -> None:
         from ..user_pool import user_pool_of
-        from .password import session_of_tokens, sign_in_with_password
+        from .password import session_of_tokens, sign_in_to_user_pool
 
         name = self.options.login_hint or self.settings.username
         with self.screen.dialogue(self.options.timeout) as ask:
             pool = user_pool_of(self.settings, self.store, self.environment.environ)
-            tokens = sign_in_with_password(pool, name, ask)
+            tokens = sign_in_to_user_pool(pool, name, ask, self.settings.preferred_challenge)
         now = self.environment.clock.now()
         session = session_of_tokens(tokens, signed_in_at=now, sign_out_epoch=self.writer.sign_out_epoch)
         self.writer.write(session, session.who)

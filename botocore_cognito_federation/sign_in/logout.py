@@ -165,7 +165,7 @@ def take_away(sessions: Sessions, store: Store) -> Session | None:
 def revoke_session(settings: Settings, store: Store, environ: Mapping[str, str], refresh_token: str) -> Revocation:
     """Revoke a refresh token where it came from; what hinders that is in the answer."""
     try:
-        if settings.signs_in_by_password:
+        if settings.signs_in_to_user_pool:
             from ..user_pool import UserPoolTokens, user_pool_of
 
             tokens = UserPoolTokens("", "", refresh_token, 0.0, settings.username or "")

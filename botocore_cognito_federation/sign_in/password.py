@@ -1,4 +1,4 @@
-"""What a user pool asks beside the password, in words, and the person's answers to it."""
+"""Sign-in to a user pool on a terminal: what the pool asks, in words, and the person's answers to it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from ..user_pool import (
     CodeMismatchError,
     FlowNotEnabledError,
     NewPasswordRefusedError,
+    PasskeyRefusedError,
     PasswordResetRequiredError,
+    SecurityKey,
     UserNotConfirmedError,
     UserPool,
     UserPoolTokens,
@@ -36,7 +38,12 @@ _FACTORS = {
     "SOFTWARE_TOKEN_MFA": "the code of an authenticator application",
     "EMAIL_OTP": "a code by e-mail",
     "EMAIL_MFA": "a code by e-mail",
+    "PASSWORD_SRP": "a password",
+    "PASSWORD": "a password",
+    "WEB_AUTHN": "a passkey, on a security key at this machine",
 }
+#: Lets the person choose among what the pool offers.
+_CHOICE = "choice"
 _APPLICATION = "SOFTWARE_TOKEN_MFA"
 #: Parameters of a custom challenge that are the protocol's, not the question's.
 _NOT_ASKED = frozenset({"USERNAME", "USER_ID_FOR_SRP"})
@@ -56,7 +63,16 @@ def answered(pool: UserPool, challenge: Challenge, ask: Questions) -> Found:
     if challenge.name in _CODES:
         return with_code(ask, _code_wording(challenge), challenge.name == _APPLICATION, _confirming(pool, challenge))
     if challenge.name == "SELECT_MFA_TYPE":
-        return pool.confirm_sign_in(challenge, _chosen_factor(challenge, ask))
+        ask.say("The user pool asks for a second factor:")
+        return pool.confirm_sign_in(challenge, _chosen(challenge.choices, ask))
+    if challenge.name == "SELECT_CHALLENGE":
+        return pool.confirm_sign_in(challenge, _chosen_challenge(challenge, ask))
+    if challenge.name in ("PASSWORD", "PASSWORD_SRP"):
+        return pool.confirm_sign_in(challenge, _password(challenge.username, ask))
+    if challenge.name == "WEB_AUTHN":
+        return pool.use_passkey(
+            challenge, SecurityKey(tell=ask.say, ask_pin=lambda text: ask.question(text, secret=True))
+        )
     if challenge.name == "MFA_SETUP":
         return _with_new_application(pool, challenge, ask)
     if challenge.name == "NEW_PASSWORD_REQUIRED":
@@ -107,20 +123,33 @@ def _code_wording(challenge: Challenge) -> str:
     return f"The code sent {medium}{f' to {printable(destination, 80)}' if destination else ''}"
 
 
-def _chosen_factor(challenge: Challenge, ask: Questions) -> str:
-    if not challenge.choices:
-        raise SignInFailedError("The user pool wants a second factor to be chosen, and offers none")
-    ask.say("The user pool asks for a second factor:")
-    for number, kind in enumerate(challenge.choices, 1):
+def _chosen_challenge(challenge: Challenge, ask: Questions) -> str:
+    """Return the way to sign in that the person chooses; a password is offered once, and proved without sending it."""
+    offered = challenge.choices
+    if "PASSWORD_SRP" in offered:
+        offered = tuple(kind for kind in offered if kind != "PASSWORD")
+    if len(offered) == 1:
+        return offered[0]
+    ask.say("The user pool lets you choose how to sign in:")
+    return _chosen(offered, ask)
+
+
+def _chosen(choices: tuple[str, ...], ask: Questions) -> str:
+    if not choices:
+        raise SignInFailedError(
+            "The user pool wants something to be chosen, and offers nothing",
+            remedy="Update botocore: an old one does not read what it offers",
+        )
+    for number, kind in enumerate(choices, 1):
         ask.say(f"  {number}  {_FACTORS.get(kind, printable(kind, 60))}")
     for _ in range(TRIES):
-        typed = ask.question(f"Which one (1 to {len(challenge.choices)})").strip()
-        if typed in challenge.choices:
+        typed = ask.question(f"Which one (1 to {len(choices)})").strip()
+        if typed in choices:
             return typed
-        if re.fullmatch(r"[1-9][0-9]?", typed) and int(typed) <= len(challenge.choices):
-            return challenge.choices[int(typed) - 1]
+        if re.fullmatch(r"[1-9][0-9]?", typed) and int(typed) <= len(choices):
+            return choices[int(typed) - 1]
         ask.say("That is none of them")
-    raise SignInFailedError("No second factor was chosen", remedy="Sign in again")
+    raise SignInFailedError("Nothing was chosen", remedy="Sign in again")
 
 
 def _with_new_application(pool: UserPool, challenge: Challenge, ask: Questions) -> Found:
@@ -200,13 +229,17 @@ _FIRST: Mapping[type[SignInFailedError], str] = {
 }
 
 
-def sign_in_with_password(pool: UserPool, username: str | None, ask: Questions) -> UserPoolTokens:
+def sign_in_to_user_pool(
+    pool: UserPool, username: str | None, ask: Questions, preferred: str | None = None
+) -> UserPoolTokens:
     """Sign in, answering whatever the pool asks.
 
-    A wrong password may be typed twice more. A challenge that was answered too late begins the sign-in again.
+    A wrong password may be typed twice more. A challenge that was answered too late begins the sign-in again; after a
+    passkey that could not be used, the person may choose another way.
 
     Args:
         username: `cognito_username`; None to ask for it.
+        preferred: `cognito_preferred_challenge`; None for a password.
 
     Raises:
         SignInFailedError: the pool refused, or asks something that cannot be answered here.
@@ -214,10 +247,12 @@ def sign_in_with_password(pool: UserPool, username: str | None, ask: Questions) 
     """
     for left in reversed(range(TRIES)):
         try:
-            return _conversation(pool, username, ask)
-        except (WrongPasswordError, ChallengeOverError) as refused:
+            return _conversation(pool, username, ask, preferred)
+        except (WrongPasswordError, ChallengeOverError, PasskeyRefusedError) as refused:
             if not left:
                 raise
+            if isinstance(refused, PasskeyRefusedError):
+                preferred = _CHOICE
             ask.say(f"{refused.what[:1].upper()}{refused.what[1:]}. Once more:")
         except (PasswordResetRequiredError, UserNotConfirmedError) as refused:
             # The remedies of these two are calls in Python; the person at the terminal has none.
@@ -244,9 +279,9 @@ def session_of_tokens(tokens: UserPoolTokens, *, signed_in_at: float, sign_out_e
     )
 
 
-def _conversation(pool: UserPool, username: str | None, ask: Questions) -> UserPoolTokens:
+def _conversation(pool: UserPool, username: str | None, ask: Questions, preferred: str | None) -> UserPoolTokens:
     name = username or typed_name(ask)
-    found = _begun(pool, name, ask.question(f"Password of {printable(name, 128)}", secret=True))
+    found = _begun(pool, name, ask, preferred)
     for _ in range(_MOST_ANSWERS):
         if isinstance(found, UserPoolTokens):
             return found
@@ -268,13 +303,28 @@ def typed_name(ask: Questions) -> str:
     raise SignInFailedError("No user name was typed", remedy="Sign in again, or set cognito_username")
 
 
-def _begun(pool: UserPool, name: str, password: str) -> UserPoolTokens | Challenge:
-    """By SRP; where the app client allows only custom authentication, by SRP and the questions of its triggers."""
-    try:
-        return pool.sign_in(name, password)
-    except FlowNotEnabledError as refused:
-        first = refused
-    try:
-        return pool.sign_in(name, password, auth_flow="CUSTOM_AUTH")
-    except FlowNotEnabledError:
-        raise first from None
+def _password(name: str, ask: Questions) -> str:
+    return ask.question(f"Password of {printable(name, 128)}", secret=True)
+
+
+def _begun(pool: UserPool, name: str, ask: Questions, preferred: str | None) -> Found:
+    """Begin with the preferred challenge, or else with a password."""
+    if preferred == _CHOICE:
+        return pool.sign_in(name, auth_flow="USER_AUTH")
+    if preferred in ("PASSWORD", "PASSWORD_SRP"):
+        return pool.sign_in(name, _password(name, ask), preferred_challenge=preferred)
+    if preferred is not None:
+        return pool.sign_in(name, preferred_challenge=preferred)
+    return _by_password(pool, name, _password(name, ask))
+
+
+def _by_password(pool: UserPool, name: str, password: str) -> Found:
+    """Begin by SRP, in the first of the flows that the app client allows."""
+    first = None
+    for flow in ("USER_SRP_AUTH", "CUSTOM_AUTH", "USER_AUTH"):
+        try:
+            return pool.sign_in(name, password, auth_flow=flow)
+        except FlowNotEnabledError as refused:
+            first = first or refused
+    assert first is not None
+    raise first

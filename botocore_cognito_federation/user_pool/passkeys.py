@@ -9,6 +9,9 @@ that the key signs only for the relying party ID, after a touch.
 from __future__ import annotations
 
 import contextlib
+import json
+import sys
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -102,10 +105,9 @@ class SecurityKey:
             PasskeyRefusedError: there is no key, it was not touched, or it cannot do what the pool wants.
             ConfigurationError: the extra ``passkey`` is not installed, or the options are malformed.
         """
-        party = options.get("rp")
+        parsed = _parsed("PublicKeyCredentialCreationOptions", options)
         with _translated("make"):
-            client = self._client(party.get("id") if isinstance(party, Mapping) else None)
-            return _plain(client.make_credential(_timed(options)))
+            return _plain(self._client(parsed.rp.id).make_credential(parsed))
 
     def get(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
         """Sign in with a passkey.
@@ -120,21 +122,19 @@ class SecurityKey:
             PasskeyRefusedError: there is no key, it was not touched, or it has no passkey of this user.
             ConfigurationError: the extra ``passkey`` is not installed, or the options are malformed.
         """
+        parsed = _parsed("PublicKeyCredentialRequestOptions", options)
         with _translated("use"):
-            client = self._client(options.get("rpId"))
-            return _plain(client.get_assertion(_timed(options)).get_response(0))
+            return _plain(self._client(parsed.rp_id).get_assertion(parsed).get_response(0))
 
-    def _client(self, rp_id: object) -> Any:
-        try:
-            from fido2.client import DefaultClientDataCollector, Fido2Client
-            from fido2.client.windows import WindowsClient
-        except ImportError:
-            raise ConfigurationError(
-                "a security key needs the library fido2", remedy="pip install 'botocore-cognito-federation[passkey]'"
-            ) from None
+    def _client(self, rp_id: str) -> Any:
+        from fido2.client import DefaultClientDataCollector, Fido2Client
+
         collector = DefaultClientDataCollector(self._origin or f"https://{rp_id}")
-        if self._devices is None and WindowsClient.is_available():
-            return WindowsClient(collector)
+        if self._devices is None and sys.platform == "win32":
+            from fido2.client.windows import WindowsClient  # elsewhere its import fails
+
+            if WindowsClient.is_available():
+                return WindowsClient(collector)
         interaction = self._interaction()
         clients = [Fido2Client(device, collector, interaction) for device in self._found()]
         if not clients:
@@ -152,8 +152,6 @@ class SecurityKey:
 
     def _touched(self, clients: list[Any]) -> Any:
         """Return the client of the key that the user touches."""
-        import threading
-
         chosen: list[Any] = []
         stop = threading.Event()
 
@@ -195,32 +193,44 @@ def _plain(response: Any) -> dict[str, Any]:
     return {key: dict(value) if isinstance(value, Mapping) else value for key, value in dict(response).items()}
 
 
-def _timed(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {**options, "timeout": options.get("timeout") or _TOUCH_MILLISECONDS}
+def _parsed(kind: str, options: Mapping[str, Any]) -> Any:
+    """Return options as fido2's object of this kind, with a time limit.
+
+    Raises:
+        ConfigurationError: fido2 is not installed, or the options are malformed.
+    """
+    try:
+        from fido2 import webauthn
+    except ImportError:
+        raise ConfigurationError(
+            "a security key needs the library fido2", remedy="pip install 'botocore-cognito-federation[passkey]'"
+        ) from None
+    try:
+        timed = {**options, "timeout": options.get("timeout") or _TOUCH_MILLISECONDS}
+        parsed = getattr(webauthn, kind).from_dict(timed)
+        party = parsed.rp.id if kind == "PublicKeyCredentialCreationOptions" else parsed.rp_id
+    except (ValueError, KeyError, TypeError, AttributeError):
+        party = None
+    if not isinstance(party, str):
+        raise ConfigurationError("the options of the passkey are malformed", remedy="Pass those of the user pool")
+    return parsed
 
 
 @contextlib.contextmanager
 def _translated(verb: str) -> Iterator[None]:
     """Raise this package's errors for those of fido2; none of theirs is shown, for a frame may hold the PIN."""
+    from fido2.client import ClientError
+
     try:
         yield
-    except ConfigurationError:
-        raise
-    except PasskeyRefusedError:
-        raise
     except OSError as error:
         what = f"the security key cannot be reached ({type(error).__name__})"
-        raise PasskeyRefusedError(
-            what, remedy="On Linux, allow your user to open it (udev rules of libfido2)"
-        ) from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise ConfigurationError("the options of the passkey are malformed") from None
-    except Exception as error:
-        from fido2.client import ClientError
-
-        if not isinstance(error, ClientError):
-            raise
+        remedy = "On Linux, allow your user to open it (udev rules of libfido2)"
+        raise PasskeyRefusedError(what, remedy=remedy) from None
+    except ClientError as error:
         raise _refusal(verb, error) from None
+    except ValueError:  # fido2's for what a key announces or answers
+        raise _failed(verb) from None
 
 
 def _refusal(verb: str, error: Any) -> PasskeyRefusedError:
@@ -246,6 +256,10 @@ def _refusal(verb: str, error: Any) -> PasskeyRefusedError:
         return PasskeyRefusedError(
             "the security key cannot do what the user pool wants", remedy="Set a PIN for it, or use another key"
         )
+    return _failed(verb)
+
+
+def _failed(verb: str) -> PasskeyRefusedError:
     return PasskeyRefusedError(f"the security key could not {verb} a passkey", remedy="Try again, or use another key")
 
 
@@ -326,8 +340,6 @@ class PasskeyOperations(ClearsFrames, ABC):
             ChallengeOverError: the registration was completed before, or too late.
             CognitoFederationError: the operation failed in another way; `UserPool` lists the classes.
         """
-        import json
-
         document = json.loads(checked_credential(credential))
         self._api.call("CompleteWebAuthnRegistration", {"AccessToken": access_token(tokens), "Credential": document})
 

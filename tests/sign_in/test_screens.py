@@ -107,7 +107,7 @@ class Grant:
     """The two settings that choose a flow."""
 
     def __init__(self, grant: str = "auto", by_password: bool = False) -> None:
-        self.grant, self.signs_in_by_password = grant, by_password
+        self.grant, self.signs_in_to_user_pool = grant, by_password
 
 
 HERE, ELSEWHERE = (True, ""), (False, "this is an SSH session")

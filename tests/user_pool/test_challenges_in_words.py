@@ -9,7 +9,7 @@ import pytest
 
 from botocore_cognito_federation.errors import SignInFailedError
 from botocore_cognito_federation.sign_in.notebook import CellScreen
-from botocore_cognito_federation.sign_in.password import answered, sign_in_with_password
+from botocore_cognito_federation.sign_in.password import answered, sign_in_to_user_pool
 from botocore_cognito_federation.user_pool import (
     Challenge,
     ChallengeOverError,
@@ -134,7 +134,7 @@ def test_a_challenge_answered_too_late_begins_the_sign_in_again(wire: w.Wire) ->
     wire.answers["InitiateAuth"] = [w.challenge("SMS_MFA")]
     wire.answers["RespondToAuthChallenge"] = [LATE, w.tokens()]
     person = Person(["password", "123456", "password", "654321"])
-    assert sign_in_with_password(wire.pool(), "ada", person).username == "ada-real"
+    assert sign_in_to_user_pool(wire.pool(), "ada", person).username == "ada-real"
     assert person.told == ["The challenge was answered too late. Once more:"]
     assert [secret for _, secret in person.asked] == [True, False, True, False]
 
@@ -143,11 +143,11 @@ def test_a_challenge_that_is_always_too_late_is_given_up(wire: w.Wire) -> None:
     wire.answers["InitiateAuth"] = [w.challenge("SMS_MFA")]
     wire.answers["RespondToAuthChallenge"] = [LATE]
     with pytest.raises(ChallengeOverError):
-        sign_in_with_password(wire.pool(), "ada", Person(["password", "123456"] * 3))
+        sign_in_to_user_pool(wire.pool(), "ada", Person(["password", "123456"] * 3))
 
 
 def test_a_password_to_be_reset_is_explained_to_the_user(wire: w.Wire) -> None:
     wire.answers["InitiateAuth"] = [w.error("PasswordResetRequiredException", "Password reset required for the user")]
     with pytest.raises(PasswordResetRequiredError, match="administrator") as caught:
-        sign_in_with_password(wire.pool(), "ada", Person(["password"]))
+        sign_in_to_user_pool(wire.pool(), "ada", Person(["password"]))
     assert "forgot_password" not in str(caught.value)
