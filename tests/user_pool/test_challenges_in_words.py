@@ -148,6 +148,6 @@ def test_a_challenge_that_is_always_too_late_is_given_up(wire: w.Wire) -> None:
 
 def test_a_password_to_be_reset_is_explained_to_the_user(wire: w.Wire) -> None:
     wire.answers["InitiateAuth"] = [w.error("PasswordResetRequiredException", "Password reset required for the user")]
-    with pytest.raises(PasswordResetRequiredError, match="administrator") as caught:
+    with pytest.raises(PasswordResetRequiredError, match="cognito-federation user-pool forgot-password") as caught:
         sign_in_with_password(wire.pool(), "ada", Person(["password"]))
     assert "forgot_password" not in str(caught.value)
