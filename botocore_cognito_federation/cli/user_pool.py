@@ -34,7 +34,7 @@ from ..user_pool import (
     user_pool_of,
 )
 from .account import say
-from .app import json_option, print_json, print_line, profile_flag
+from .app import json_option, print_json, print_line, profile_option
 
 #: Seconds for everything that is typed.
 _TIME_LIMIT = 600.0
@@ -104,7 +104,7 @@ def _told(ask: Questions, text: str) -> None:
 
 
 @user_pool_command.command("sign-up")
-@profile_flag
+@profile_option
 @click.option("--email", metavar="A", help="Your e-mail address.")
 @click.option("--attribute", "attributes", metavar="NAME=VALUE", multiple=True, help="Another attribute.")
 def sign_up_command(profile: str | None, email: str | None, attributes: tuple[str, ...]) -> None:
@@ -121,7 +121,7 @@ def sign_up_command(profile: str | None, email: str | None, attributes: tuple[st
 
 
 @user_pool_command.command("confirm-sign-up")
-@profile_flag
+@profile_option
 @click.option("--resend", is_flag=True, help="Send another code first.")
 def confirm_sign_up_command(profile: str | None, resend: bool) -> None:
     """Confirm a new account with the code that was sent."""
@@ -139,7 +139,7 @@ def _confirm(pool: UserPool, name: str, ask: Questions) -> None:
 
 
 @user_pool_command.command("forgot-password")
-@profile_flag
+@profile_option
 def forgot_password_command(profile: str | None) -> None:
     """Set a new password with a code that is sent to you."""
     settings, pool = _pool_of(profile)
@@ -169,7 +169,7 @@ def _set_with_code(pool: UserPool, name: str, ask: Questions) -> None:
 
 
 @user_pool_command.command("password")
-@profile_flag
+@profile_option
 def password_command(profile: str | None) -> None:
     """Change your password."""
     _, pool, tokens = _signed_in(profile)
@@ -192,7 +192,7 @@ def password_command(profile: str | None) -> None:
 
 
 @user_pool_command.command("attributes")
-@profile_flag
+@profile_option
 @click.option("--set", "changes", metavar="NAME=VALUE", multiple=True, help="Change an attribute.")
 @click.option("--delete", "deleted", metavar="NAME", multiple=True, help="Delete an attribute.")
 @click.option("--verify", metavar="NAME", help="Verify email or phone_number with a code that is sent.")
@@ -231,7 +231,7 @@ def _show(found: Mapping[str, Any], as_json: bool) -> None:
 
 
 @user_pool_command.command("mfa")
-@profile_flag
+@profile_option
 @click.option(
     "--set-up", is_flag=True, help="Set up an authenticator application, and turn it on as the preferred one."
 )
@@ -270,7 +270,7 @@ def _set_up(pool: UserPool, tokens: UserPoolTokens) -> None:
 
 
 @user_pool_command.command("devices")
-@profile_flag
+@profile_option
 @click.option("--remember", metavar="KEY", help="Remember a device: it takes the place of the second factor.")
 @click.option("--forget", metavar="KEY", help="Forget a device; sign-ins made on it end.")
 @json_option
@@ -302,7 +302,7 @@ def devices_command(profile: str | None, remember: str | None, forget: str | Non
 
 
 @user_pool_command.command("sign-out-everywhere")
-@profile_flag
+@profile_option
 def sign_out_everywhere_command(profile: str | None) -> None:
     """End all your sign-ins at the user pool, on every device, and forget the one of this profile."""
     settings, pool, tokens = _signed_in(profile)
@@ -311,7 +311,7 @@ def sign_out_everywhere_command(profile: str | None) -> None:
 
 
 @user_pool_command.command("delete-account")
-@profile_flag
+@profile_option
 @click.option("--yes", is_flag=True, help="Do it: an account cannot be brought back.")
 def delete_account_command(profile: str | None, yes: bool) -> None:
     """Delete your account at the user pool for good."""

@@ -106,8 +106,9 @@ def _public_key(entry: Any) -> PublicKey | None:
     """Return the verification key of a JWKS entry; None for other key types, private keys and keys for encryption."""
     if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
         return None
-    members, prefix = _MEMBERS.get(str(entry.get("kty")), ((), ""))
-    if not members or str(entry.get("alg", prefix))[:2] != prefix:
+    kind = str(entry.get("kty"))
+    members, algorithms = _MEMBERS.get(kind, ((), ()))
+    if kind not in _MEMBERS or entry.get("alg") not in (None, *algorithms):
         return None
     try:
         # Only what makes a public key: the private members of an entry are left out.
@@ -117,8 +118,11 @@ def _public_key(entry: Any) -> PublicKey | None:
     return key if isinstance(key, RSAPublicKey | EllipticCurvePublicKey) else None
 
 
-#: The members of a public key by its type (RFC 7518, section 6), and how the names of its algorithms begin.
-_MEMBERS = {"RSA": (("n", "e"), "RS"), "EC": (("crv", "x", "y"), "ES")}
+#: The members of a public key by its type (RFC 7518, section 6), and the algorithms for it.
+_MEMBERS = {
+    "RSA": (("n", "e"), ("RS256", "RS384", "RS512")),
+    "EC": (("crv", "x", "y"), ("ES256", "ES384", "ES512")),
+}
 
 
 class LoginVerifier:

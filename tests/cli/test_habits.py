@@ -219,4 +219,4 @@ def test_no_command_is_without_a_place_for_the_profile_by_accident() -> None:
         found[name] = {parameter.name for parameter in command.params}
     about_one = {name for name, parameters in found.items() if "profile" in parameters}
     assert {name for name in about_one if "named" not in found[name]} == {"exec"}
-    assert found.keys() - about_one == {"cache", "completion", "demo", "help", "native", "pool", "version"}
+    assert found.keys() - about_one == {"cache", "completion", "demo", "help", "native", "pool", "user-pool", "version"}

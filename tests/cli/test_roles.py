@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.errors import CognitoFederationError
@@ -114,6 +116,23 @@ def test_a_refused_role_lists_the_roles_that_the_token_names(choosing: ModuleHom
     world.write_token(choosing.path, subject="bob")
     with pytest.raises(CognitoFederationError, match="the login token names no role"):
         choosing.federation("wrong").fetch()
+
+
+@pytest.mark.thorough
+def test_the_console_is_opened_with_the_role_of_the_flag(choosing: ModuleHome, httpserver: HTTPServer) -> None:
+    sent: list[dict[str, str]] = []
+
+    def token(request: Request) -> Response:
+        sent.append(json.loads(request.form["Session"]))
+        return Response('{"SigninToken": "t"}', content_type="application/json")
+
+    httpserver.expect_request("/federation").respond_with_handler(token)
+    address = httpserver.url_for("/federation").replace("localhost", "127.0.0.1")
+    name = name_of(choosing.world.other_role_arn)
+    done = choosing.run("console", "many", "--role", name, "--print", "--endpoint-url", address)
+    assert done.returncode == 0, done.stderr
+    keys = {"AccessKeyId": "sessionId", "SecretAccessKey": "sessionKey", "SessionToken": "sessionToken"}
+    assert name in caller(choosing.world, {key: sent[0][field] for key, field in keys.items()})
 
 
 @pytest.mark.thorough

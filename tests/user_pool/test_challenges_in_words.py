@@ -126,7 +126,7 @@ def test_a_custom_challenge_is_shown_without_what_would_move_the_cursor(wire: w.
 
 def test_an_unknown_challenge_names_the_other_way(wire: w.Wire) -> None:
     with pytest.raises(SignInFailedError, match="cognito_grant = auth-code"):
-        answered(wire.pool(), challenge("WEB_AUTHN"), Person([]))
+        answered(wire.pool(), challenge("PAPER_MAIL"), Person([]))
 
 
 def test_a_challenge_answered_too_late_begins_the_sign_in_again(wire: w.Wire) -> None:
@@ -148,6 +148,6 @@ def test_a_challenge_that_is_always_too_late_is_given_up(wire: w.Wire) -> None:
 
 def test_a_password_to_be_reset_is_explained_to_the_user(wire: w.Wire) -> None:
     wire.answers["InitiateAuth"] = [w.error("PasswordResetRequiredException", "Password reset required for the user")]
-    with pytest.raises(PasswordResetRequiredError, match="administrator") as caught:
+    with pytest.raises(PasswordResetRequiredError, match="cognito-federation user-pool forgot-password") as caught:
         sign_in_to_user_pool(wire.pool(), "ada", Person(["password"]))
     assert "forgot_password" not in str(caught.value)

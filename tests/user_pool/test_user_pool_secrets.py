@@ -92,6 +92,16 @@ OPERATIONS: dict[str, Any] = {
     "revoke": lambda p: p.revoke(TOKENS),
     "sign_out_everywhere": lambda p: p.sign_out(TOKENS, everywhere=True),
     "remember_device": lambda p: p.remember_device(TOKENS),
+    "forget_device": lambda p: p.forget_device(TOKENS),
+    "fetch_devices": lambda p: p.fetch_devices(TOKENS),
+    "fetch_user_attributes": lambda p: list(p.fetch_user_attributes(TOKENS)),  # their values are its result
+    "delete_user_attributes": lambda p: p.delete_user_attributes(TOKENS, ["nickname"]),
+    "delete_user": lambda p: p.delete_user(TOKENS),
+    "totp_set_up": lambda p: p.set_up_totp(TOKENS),
+    "totp_verified": lambda p: p.verify_totp_setup(TOKENS, "123456"),
+    "update_mfa_preference": lambda p: p.update_mfa_preference(TOKENS, totp="PREFERRED"),
+    "fetch_mfa_preference": lambda p: p.fetch_mfa_preference(TOKENS),
+    "fetch_auth_factors": lambda p: p.fetch_auth_factors(TOKENS),
 }
 
 
@@ -113,6 +123,8 @@ def successful(wire: w.Wire) -> None:
     assert callable(initiate)
     wire.answers["InitiateAuth"] = lambda body: initiate(body) if "SRP_A" in body["AuthParameters"] else result
     wire.answers["GetTokensFromRefreshToken"] = [result]
+    wire.answers["GetUser"] = [{"Username": "ada", "UserAttributes": [{"Name": "email", "Value": f"{MARK}@e.org"}]}]
+    wire.answers["GetUserAuthFactors"] = [{"Username": "ada", "ConfiguredUserAuthFactors": ["PASSWORD"]}]
     wire.answers["SignUp"] = [{"UserSub": "sub", "UserConfirmed": False}]
     wire.answers["AssociateSoftwareToken"] = [{"SecretCode": CANARIES["totp"], "Session": CANARIES["session"]}]
     wire.answers["VerifySoftwareToken"] = [{"Status": "SUCCESS", "Session": CANARIES["session"]}]
@@ -174,6 +186,11 @@ _OTHERS = (
     "RevokeToken",
     "GlobalSignOut",
     "UpdateDeviceStatus",
+    "ForgetDevice",
+    "ListDevices",
+    "DeleteUserAttributes",
+    "DeleteUser",
+    "SetUserMFAPreference",
 )
 
 

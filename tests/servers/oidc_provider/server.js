@@ -2,6 +2,7 @@
 //
 // OP_PREFIX   path of the issuer, e.g. /realms/x            OP_ROTATE   "false" keeps refresh tokens
 // OP_TTL_ID, OP_TTL_AT, OP_TTL_RT, OP_TTL_GRANT, OP_TTL_CODE, OP_TTL_DEVICE   seconds
+// OP_CLAIMS   further claims of everybody, a JSON object
 // OP_PORT     default 0, ephemeral                          OP_SECRET   makes "confidential" take this client secret
 //
 // Clients: "native" (public, any loopback port), "confidential" (client_secret_basic), "exact" (one port only).
@@ -22,6 +23,7 @@ globalThis.Date = class extends MachineDate {
 };
 
 const prefix = process.env.OP_PREFIX || '';
+const further = JSON.parse(process.env.OP_CLAIMS || '{}');
 const seconds = (name, standard) => Number(process.env[name] || standard);
 const journal = [];
 const faults = [];
@@ -51,7 +53,7 @@ const configuration = {
       client_secret: process.env.OP_SECRET || 's3cret with spaces & signs/+%',
     },
   ],
-  claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
+  claims: { openid: ['sub', ...Object.keys(further)], email: ['email', 'email_verified'], profile: ['name'] },
   conformIdTokenClaims: false,
   cookies: { keys: ['only for tests'] },
   features: {
@@ -62,7 +64,7 @@ const configuration = {
   },
   findAccount: (ctx, login) => ({
     accountId: login,
-    claims: () => ({ sub: login, email: accounts.email(login), email_verified: true, name: accounts.name(login) }),
+    claims: () => ({ sub: login, email: accounts.email(login), email_verified: true, name: accounts.name(login), ...further }),
   }),
   pkce: { required: () => true },
   rotateRefreshToken: process.env.OP_ROTATE !== 'false',
