@@ -19,7 +19,7 @@ from .credentials import FederatedCredentials, is_fresh
 from .errors import ConfigurationError
 from .events import Events
 from .fetcher import CredentialFetcher
-from .identity_pool.aws import Clock
+from .identity_pool.aws import Clock, Turns
 from .identity_pool.client import Clients, IdentityPool
 from .login_tokens import answers_by_claims, bindings_of_answer, open_provider, source_of
 from .login_tokens.base import CachedTokenProvider, RefreshContext, SourceContext
@@ -83,7 +83,9 @@ def fetcher_for(
     return CredentialFetcher(
         settings,
         source=partial(open_provider if settings.auto_login == "never" else _with_automatic_login, settings, context),
-        pool=IdentityPool(settings, clients, clock, new_token=declared.remedy(settings)),
+        pool=IdentityPool(
+            settings, clients, clock, new_token=declared.remedy(settings), turns=_turns_of(settings, store)
+        ),
         cache=CredentialCache(settings, store, clock),
         clock=clock,
         answers_by_claims=partial(answers_by_claims, settings, variables),
@@ -92,7 +94,22 @@ def fetcher_for(
         answers=answers,
         only_for=only_for,
         last=last,
+        time_left=time_left,
     )
+
+
+#: Requests a second of an account in a region, a little below the quotas of Cognito (25 and 200).
+_PER_SECOND = {"get_id": 24.0, "get_credentials_for_identity": 190.0}
+
+
+def _turns_of(settings: Settings, store: Store) -> dict[str, Turns]:
+    """The turns of the limited operations. Accounts are told apart by their pools: nothing else is always known."""
+
+    def turns(operation: str, rate: float) -> Turns:
+        name = f"{operation} {settings.account_id or settings.identity_pool_id} {settings.pool_region}"
+        return Turns(lambda most, begin: store.turn(name, 1 / rate, most=most, begin=begin))
+
+    return {operation: turns(operation, rate) for operation, rate in _PER_SECOND.items()}
 
 
 def answer_writer_for(settings: Settings, query: CacheQuery) -> AnswerWriter:

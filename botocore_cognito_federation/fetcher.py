@@ -34,6 +34,7 @@ from .errors import (
     without_frames,
 )
 from .events import Event, Events
+from .identity_pool.aws import patience
 from .identity_pool.client import Exchanged, IdentityPool, fixed_identity
 from .login_token import Login
 from .login_tokens.base import CachedTokenProvider, LoginTokenProvider, RefreshContext
@@ -52,6 +53,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds to wait for the process that renews the same credentials; a renewal that takes longer has its own limits.
 LOCK_TIMEOUT = 52.0
+#: Seconds of the caller's time in which nothing is waited for any more.
+_FOR_THE_ANSWER = 5.0
 #: Seconds after which to check again for another process's renewal while the present credentials are usable.
 _WHILE_ANOTHER_RENEWS = 1.0
 
@@ -84,6 +87,7 @@ class CredentialFetcher:
         only_for: for an object that clients hold while the variables of their process may change: the one user whose
             credentials are ever returned (`FetchResult.who`; empty: the first user asked for). None for any user.
         last: what such an object holds already, and no sign-out has ended since.
+        time_left: the seconds that the caller has; by default as many as are configured.
     """
 
     settings: Settings
@@ -97,6 +101,7 @@ class CredentialFetcher:
     answers: AnswerWriter | None = None
     only_for: str | None = None
     last: FederatedCredentials | None = None
+    time_left: Callable[[], float] | None = None
     _last: _Last | None = field(default=None, init=False)
     _last_token: LoginToken | None = field(default=None, init=False, repr=False)
 
@@ -147,9 +152,9 @@ class CredentialFetcher:
             asks = new_token or self.settings.identity_id is None
             login = self._login(force=new_token) if asks else None
             entry = self.cache.entry(login)
-            with self.cache.lock(entry, timeout=LOCK_TIMEOUT) as taken:
+            with self.cache.lock(entry, timeout=self._lock_timeout) as taken:
                 if not taken:
-                    raise _busy(self.cache.holder(entry))
+                    raise _busy(self.cache.holder(entry), self._lock_timeout)
                 with refreshing(entry.key):
                     return self._renew(entry, login, self.sign_out_epoch(), has_valid_credentials=False)
         except CognitoFederationError as error:
@@ -253,12 +258,12 @@ class CredentialFetcher:
         usable = at_hand is not None and is_usable(at_hand, self.clock.now())
         if not usable:
             refuse_reentry(entry.key, "What renews these credentials")
-        with self.cache.lock(entry, timeout=0 if usable else LOCK_TIMEOUT) as taken:
+        with self.cache.lock(entry, timeout=0 if usable else self._lock_timeout) as taken:
             if not taken:
                 if at_hand is not None and usable:
                     logger.debug("Another process is renewing them; returning what is usable")
                     return FetchResult(at_hand, self.clock.now() + _WHILE_ANOTHER_RENEWS, only_here=own is not None)
-                raise _busy(self.cache.holder(entry))
+                raise _busy(self.cache.holder(entry), self._lock_timeout)
             sign_out_epoch = self.sign_out_epoch()
             cached = self.cache.get(entry)
             if cached is not None and self._is_fresh(cached):
@@ -284,7 +289,8 @@ class CredentialFetcher:
             login = self._login(has_valid_credentials=has_valid_credentials)
             self._refuse_other_user(entry, login)
         try:
-            exchanged = self._exchange(entry, login)
+            with patience(0.0 if has_valid_credentials else self._patience()):
+                exchanged = self._exchange(entry, login)
         except FederationRefusedError as refused:
             login = self._newer_login(login, refused)
             exchanged = self._exchange(entry, login)
@@ -305,6 +311,15 @@ class CredentialFetcher:
             )
         )
         return credentials
+
+    @property
+    def _lock_timeout(self) -> float:
+        return max(LOCK_TIMEOUT, self.settings.retry_seconds + _FOR_THE_ANSWER)
+
+    def _patience(self) -> float:
+        """The seconds that the caller can wait while Cognito throttles."""
+        seconds = float(self.settings.retry_seconds)
+        return seconds if self.time_left is None else min(seconds, self.time_left() - _FOR_THE_ANSWER)
 
     def _exchange(self, entry: Entry, login: Login | None) -> Exchanged:
         if self.settings.identity_pool_id is None:
@@ -423,8 +438,8 @@ def _refused_for_good(refused: FederationRefusedError, failed: CognitoFederation
     return reworded(refused, what=what)
 
 
-def _busy(holder: str) -> StorageError:
+def _busy(holder: str, limit: float) -> StorageError:
     return StorageError(
-        f"{holder} has been renewing these credentials for more than {LOCK_TIMEOUT:g} s",
+        f"{holder} has been renewing these credentials for more than {limit:g} s",
         remedy="Try again; if it persists, end that process",
     )

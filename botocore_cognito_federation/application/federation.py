@@ -74,6 +74,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         duration_seconds: the lifetime of the credentials in seconds, 900 to 43200; not with ``enhanced``.
         role_session_name: the name of the role session; not with ``enhanced``.
         refresh_window: the remaining seconds below which credentials are renewed.
+        retry_seconds: how long a caller without usable credentials waits while Cognito throttles.
         clock: the clock; by default the real one.
 
     Raises:
@@ -103,6 +104,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         duration_seconds: int | None = None,
         role_session_name: str | None = None,
         refresh_window: int | None = None,
+        retry_seconds: int = 45,
         clock: Clock | None = None,
     ) -> None:
         settings = base_settings(
@@ -124,6 +126,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
             duration_seconds=duration_seconds,
             role_session_name=role_session_name,
             refresh_window=refresh_window,
+            retry_seconds=retry_seconds,
         )
         if isinstance(user_pool, str):
             raise ConfigurationError("user_pool is a str", remedy=f"Pass UserPool({user_pool!r}, client_id)")

@@ -14,13 +14,14 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .._util.files import storage_error
+from .._util.files import StorageErrorsIgnored, storage_error
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -38,6 +39,9 @@ SESSIONS = "sessions"
 SECRETS = "secrets"
 DOCUMENTS = "documents"
 LINKS = "links"
+TURNS = "turns"
+#: Seconds that the longest queue of turns can take.
+_LONGEST_QUEUE = 3600.0
 PUBLISHED = "published"
 
 #: Kinds that a keyring stores instead of files.
@@ -102,6 +106,14 @@ class Store(Protocol):
         """Store a note for ``status`` and ``doctor``; never raises."""
         ...
 
+    def turn(self, name: str, interval: float, *, most: float, begin: bool) -> float | None:
+        """Take the next turn of a queue in which turns are `interval` seconds apart; return the seconds until then.
+
+        There is a queue for a minute after the last `begin` or turn, else 0 is returned. None is returned, and no turn
+        taken, if there would be more than `most` seconds to wait. A place that cannot be used has no queue.
+        """
+        ...
+
 
 @dataclass(eq=False)
 class MemoryStore:
@@ -143,9 +155,43 @@ class MemoryStore:
     def holder(self, name: str) -> str:
         return "Another thread"
 
+    def turn(self, name: str, interval: float, *, most: float, begin: bool) -> float | None:
+        return locked_turn(self, name, interval, most=most, begin=begin)
+
     def warn(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
+
+
+#: Seconds for which a queue of turns is there after it was last used.
+QUEUE_LIFE = 60.0
+
+
+def locked_turn(store: Store, name: str, interval: float, *, most: float, begin: bool) -> float | None:
+    """Take a turn in a store of one machine; see `Store.turn`."""
+    key = cache_key({"what": "turns", "name": name})
+    with StorageErrorsIgnored():
+        if not begin and not _in_use(store.read(TURNS, key)):
+            return 0.0
+        with store.lock(f"turns-{key[:32]}", timeout=1.0) as taken:
+            queue, now = store.read(TURNS, key) if taken else None, time.time()
+            start = max(now, float((queue or {}).get("next", 0.0))) if _in_use(queue) else now
+            if start - now > most:
+                return None
+            if taken:
+                store.write(TURNS, key, {"next": start + interval, "until": start + QUEUE_LIFE})
+            return start - now
+    return 0.0
+
+
+def _in_use(queue: Mapping[str, Any] | None) -> bool:
+    if queue is None:
+        return False
+    now, following, until = time.time(), queue.get("next"), queue.get("until")
+    if not isinstance(following, int | float) or not isinstance(until, int | float):
+        return False
+    # A clock that was set back must not make anybody wait for hours.
+    return now < until and following - now < _LONGEST_QUEUE
 
 
 #: Scopes whose keys are remembered: each fetch and each renewal looks several times whether there was a sign-out.
@@ -367,6 +413,9 @@ class StoreBesideDoubles:
 
     def warn(self, text: str) -> None:
         self._for(NOTES).warn(text)
+
+    def turn(self, name: str, interval: float, *, most: float, begin: bool) -> float | None:
+        return self._for(IDENTITIES).turn(name, interval, most=most, begin=begin)
 
     def _for(self, kind: str) -> Store:
         of_aws, of_http = double_of_aws() is not None, double_of_http() is not None

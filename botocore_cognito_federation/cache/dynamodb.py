@@ -11,10 +11,13 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
+from .base import QUEUE_LIFE, TURNS
 from .shared import TableStore, kept_alive
 
 #: Hosts whose clocks differ by less than this many seconds agree about what has expired.
 _CLOCKS_DIFFER = 900.0
+#: Tries to take a turn that other hosts take at the same time.
+_TRIES = 5
 
 _REFUSALS = frozenset(
     {
@@ -97,6 +100,25 @@ class DynamoDBCache(TableStore):
                 if data is not None:
                     yield item["id"]["S"][len(start) :], data
 
+    def _turn(self, name: str, interval: float, most: float, begin: bool) -> float | None:
+        # The engine has no clock to ask, and a host whose clock is wrong must not make the others wait for it.
+        for _ in range(_TRIES):
+            item = self._client.get_item(TableName=self._table, Key=_id(TURNS, name), ConsistentRead=True).get("Item")
+            now, before = time.time(), float(item["next_turn"]["N"]) if item else 0.0
+            is_in_use = before > now - QUEUE_LIFE and before - now < _CLOCKS_DIFFER
+            if not is_in_use and not begin:
+                return 0.0
+            start = max(now, before) if is_in_use else now
+            if start - now > most:
+                return None
+            successor = {**_id(TURNS, name), "next_turn": {"N": repr(start + interval)}}
+            successor["expires_at"] = {"N": str(int(start + QUEUE_LIFE + _CLOCKS_DIFFER))}
+            condition = "next_turn = :before" if item else "attribute_not_exists(id)"
+            values = {":before": item["next_turn"]} if item else {}
+            if _done_if(condition, values, self._client.put_item, TableName=self._table, Item=successor):
+                return start - now
+        return secrets.randbelow(1000) / 1000
+
     def _time(self) -> float:
         answer = self._client.get_item(TableName=self._table, Key=_id("time", ""))
         return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
@@ -174,8 +196,10 @@ class _Lease:
 
 def _done_if(condition: str, values: dict[str, Any], call: Callable[..., Any], **arguments: Any) -> bool:
     """Change an item in one transaction with the check of a condition; return whether the condition held."""
+    if values:
+        arguments["ExpressionAttributeValues"] = values
     try:
-        call(ConditionExpression=condition, ExpressionAttributeValues=values, **arguments)
+        call(ConditionExpression=condition, **arguments)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
             raise

@@ -46,7 +46,9 @@ from .base import (
     PUBLISHED,
     SECRETS,
     SESSIONS,
+    TURNS,
     cache_key,
+    locked_turn,
 )
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ _ANSWERS = "answers"
 _HOLDER = "holder"
 _DAY = 86_400
 #: Kinds whose loss costs a call and nothing else.
-_FETCHED = frozenset({CREDENTIALS, IDENTITIES, FAILURES, NOTES, DOCUMENTS})
+_FETCHED = frozenset({CREDENTIALS, IDENTITIES, FAILURES, NOTES, DOCUMENTS, TURNS})
 #: Kinds that may be forgotten once nothing has touched them for so many seconds.
 _KEPT_FOR = {
     CREDENTIALS: 2 * _DAY,
@@ -67,6 +69,7 @@ _KEPT_FOR = {
     NOTES: 7 * _DAY,
     DOCUMENTS: 2 * _DAY,
     _ANSWERS: 2 * _DAY,
+    TURNS: 2 * _DAY,
     IDENTITIES: 400 * _DAY,
     _LOCKS: 30 * _DAY,
 }
@@ -162,6 +165,9 @@ class FileStore:
 
     def holder(self, name: str) -> str:
         return holder_words(read_private(self._holder_file(name), _ignore) or b"")
+
+    def turn(self, name: str, interval: float, *, most: float, begin: bool) -> float | None:
+        return locked_turn(self, name, interval, most=most, begin=begin)
 
     def holders(self) -> Iterator[tuple[str, str]]:
         """Name each lock that a running process holds, and that process in words."""

@@ -94,6 +94,9 @@ class KeyringStore:
     def warn(self, text: str) -> None:
         self.files.warn(text)
 
+    def turn(self, name: str, interval: float, *, most: float, begin: bool) -> float | None:
+        return self.files.turn(name, interval, most=most, begin=begin)
+
     def keys(self, kind: str) -> list[str]:
         """The keys of what the keyring holds of a kind; the keyring itself is not asked."""
         named = [entry for _, entry in self.files.documents(INDEX) if entry.get("kind") == kind]
@@ -221,6 +224,9 @@ class AllStores:
 
     def warn(self, text: str) -> None:
         self._first.warn(text)
+
+    def turn(self, name: str, interval: float, *, most: float, begin: bool) -> float | None:
+        return self._first.turn(name, interval, most=most, begin=begin)
 
 
 def move_scope(scope: str, source: Store, target: Store) -> int:

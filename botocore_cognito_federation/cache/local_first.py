@@ -139,6 +139,11 @@ class LocalFirstStore:
     def warn(self, text: str) -> None:
         self.local.warn(text)
 
+    def turn(self, name: str, interval: float, *, most: float, begin: bool) -> float | None:
+        if time.monotonic() < self._away_until:
+            return self.local.turn(name, interval, most=most, begin=begin)
+        return self.shared.turn(name, interval, most=most, begin=begin)
+
     def engines(self) -> list[SharedStore]:
         """Return the engines of the configuration, that of the credentials first.
 

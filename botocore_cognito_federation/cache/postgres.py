@@ -13,6 +13,7 @@ from psycopg.rows import tuple_row
 from psycopg_pool import PoolTimeout
 
 from ..errors import ConfigurationError
+from .base import QUEUE_LIFE, TURNS
 from .shared import TableStore
 
 if TYPE_CHECKING:
@@ -35,6 +36,23 @@ ON CONFLICT (kind, key) DO UPDATE SET data = EXCLUDED.data, expires_at = EXCLUDE
 """
 #: The row lock of PostgreSQL makes a second writer wait for the first, and then compare again.
 _REPLACE = "UPDATE {table} SET data = %s WHERE kind = %s AND key = %s AND data = %s"
+#: Takes a turn: the row has the time of the next one, as text. The row lock makes others wait and compare again.
+_TURN = """
+INSERT INTO {table} AS queue
+VALUES (%(kind)s, %(key)s,
+        convert_to((extract(epoch FROM clock_timestamp()) + %(interval)s)::text, 'UTF8'),
+        now() + make_interval(secs => %(life)s))
+ON CONFLICT (kind, key) DO UPDATE SET
+    data = convert_to((greatest(
+        extract(epoch FROM clock_timestamp()),
+        CASE WHEN queue.expires_at > now() THEN convert_from(queue.data, 'UTF8')::numeric ELSE 0 END
+    ) + %(interval)s)::text, 'UTF8'),
+    expires_at = greatest(now(), to_timestamp(convert_from(queue.data, 'UTF8')::float8))
+        + make_interval(secs => %(life)s)
+WHERE queue.expires_at <= now()
+   OR convert_from(queue.data, 'UTF8')::numeric - extract(epoch FROM clock_timestamp()) <= %(most)s
+RETURNING convert_from(data, 'UTF8')::numeric - %(interval)s - extract(epoch FROM clock_timestamp())
+"""
 _PASSWORD = "password"
 _REMOVE = "DELETE FROM {table} WHERE (kind = %s AND key = %s) OR expires_at < now()"
 
@@ -72,7 +90,8 @@ class PostgresCache(TableStore):
         """Run a statement in a transaction of its own; return its rows, or how many it changed."""
         with self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=tuple_row)
-            cursor.execute(statement.format(table=self._table), values)
+            named = values[0] if values and isinstance(values[0], dict) else values
+            cursor.execute(statement.format(table=self._table), named)
             return cursor.fetchall() if cursor.description else cursor.rowcount
 
     def _get(self, kind: str, key: str) -> bytes | None:
@@ -91,6 +110,13 @@ class PostgresCache(TableStore):
     def _all(self, kind: str) -> Iterator[tuple[str, bytes]]:
         for key, data in self._run(_ALL, kind):
             yield key, bytes(data)
+
+    def _turn(self, name: str, interval: float, most: float, begin: bool) -> float | None:
+        if not begin and self._get(TURNS, name) is None:
+            return 0.0
+        values = {"kind": TURNS, "key": name, "interval": interval, "most": most, "life": QUEUE_LIFE}
+        rows = self._run(_TURN, values)
+        return None if not rows else max(0.0, float(rows[0][0]))
 
     def _time(self) -> float:
         return float(self._run("SELECT extract(epoch FROM clock_timestamp())")[0][0])

@@ -10,10 +10,23 @@ from typing import TYPE_CHECKING, Any
 from redis import exceptions
 
 from ..errors import ConfigurationError
+from .base import QUEUE_LIFE, TURNS
 from .shared import SECONDS, SharedStore, kept_alive
 
 if TYPE_CHECKING:
     from redis import Redis
+
+#: Takes a turn: what follows the last one, in milliseconds of the server. Scripts are atomic.
+_TURN = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + time[2] / 1000
+local last = redis.call('GET', KEYS[1])
+if not last and ARGV[3] == '0' then return '0' end
+local start = math.max(now, tonumber(last or '0'))
+if start - now > ARGV[2] * 1000 then return '-1' end
+redis.call('SET', KEYS[1], string.format('%.3f', start + ARGV[1] * 1000), 'PX', math.ceil(start - now + ARGV[4]))
+return tostring((start - now) / 1000)
+"""
 
 
 class RedisCache(SharedStore):
@@ -91,6 +104,13 @@ class RedisCache(SharedStore):
             data = self._get(kind, key)
             if data is not None:
                 yield key, data
+
+    def _turn(self, name: str, interval: float, most: float, begin: bool) -> float | None:
+        answer: Any = self._client.eval(
+            _TURN, 1, f"{self._prefix}:{TURNS}:{name}", repr(interval), repr(most), int(begin), int(QUEUE_LIFE * 1000)
+        )
+        seconds = float(answer)
+        return None if seconds < 0 else seconds
 
     def _time(self) -> float:
         seconds, microseconds = self._client.time()

@@ -84,6 +84,10 @@ class SharedStore(ABC):
     def _all(self, kind: str) -> Iterator[tuple[str, bytes]]: ...
 
     @abstractmethod
+    def _turn(self, name: str, interval: float, most: float, begin: bool) -> float | None:
+        """Take a turn in one transaction, by the engine's clock; see `turn`."""
+
+    @abstractmethod
     def _time(self) -> float:
         """Return the time of the engine, in seconds since the epoch."""
 
@@ -285,6 +289,25 @@ class SharedStore(ABC):
             name: the name of the lock.
         """
         return "Another process"
+
+    def turn(self, name: str, interval: float, *, most: float, begin: bool) -> float | None:
+        """Take the next turn of a queue of all hosts; return the seconds until then.
+
+        Args:
+            name: the name of the queue.
+            interval: seconds between two turns.
+            most: the longest wait, in seconds.
+            begin: whether to begin a queue; else there is one only for a minute after it was last used.
+
+        Returns:
+            The seconds; 0 if there is no queue or the engine does not answer; None if the wait would be too long, and
+            no turn was taken.
+        """
+        try:
+            return self._turn(name, interval, most, begin)
+        except self.failures as error:
+            self.warn(self._unavailable(error).line)
+            return 0.0
 
     def check(self) -> None:
         """Prove that documents can be locked, written, read and deleted in the engine.

@@ -342,6 +342,7 @@ _ALL = (
     Key("auto_login", _one_of(_AUTO_LOGIN)),
     Key("fail_closed", _truth),
     Key("refresh_window", _number(0, 43200, "seconds")),
+    Key("retry_seconds", _number(0, 3600, "seconds")),
     Key("user_pool_id", _pattern(r"[\w-]+_[0-9a-zA-Z]+", "a user pool ID such as eu-west-1_AbCdEfGhI", 1, 55)),
     Key("username", _text(128), may_hold_spaces=True),
     Key("preferred_challenge", _one_of(_CHALLENGES)),

@@ -131,6 +131,7 @@ class Settings:
     cache_sessions_url: str | None = field(default=None, repr=False)
     auto_login: str = "never"
     refresh_window: int | None = None
+    retry_seconds: int = 45
     fail_closed: bool = False
     user_pool_id: str | None = None
     username: str | None = None

@@ -25,7 +25,7 @@ from botocore.history import get_global_history_recorder
 from .._util.concurrency import DeadlineExceeded, call_within
 from .._util.urls import check_certificates, check_url
 from ..errors import CognitoFederationError, ConfigurationError, Retry, TemporaryError
-from .errors import CallContext
+from .errors import CallContext, Explanation
 from .failures import (
     ErrorAnswer,
     error_answer,
@@ -76,6 +76,92 @@ class Answer:
     server_time: float | None
 
 
+#: Seconds between two tries of a call that is throttled.
+_LONGEST_PAUSE = 20.0
+
+
+class Patience:
+    """The seconds that a caller can still wait for calls that are throttled.
+
+    Args:
+        seconds: how many there are.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._deadline = time.monotonic() + seconds
+        self._budget = seconds
+        self._last = _FIRST_PAUSE
+
+    @property
+    def left(self) -> float:
+        return max(0.0, min(self._budget, self._deadline - time.monotonic()))
+
+    def sleep(self, clock: Clock, seconds: float) -> None:
+        self._budget -= seconds  # beside the time that passes: the clock of a test does not sleep
+        clock.sleep(seconds)
+
+    def pause(self, clock: Clock, retry_after: float | None) -> bool:
+        """Wait before the next try, with decorrelated jitter or as the service says; return False where time is short.
+
+        Crowds that are refused together would otherwise come back together
+        (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+        """
+        pause = _FIRST_PAUSE + clock.random() * (3 * self._last - _FIRST_PAUSE)
+        pause = max(min(pause, _LONGEST_PAUSE), retry_after or 0.0)
+        if pause > self.left:
+            return False
+        self._last = min(pause, _LONGEST_PAUSE)
+        self.sleep(clock, pause)
+        return True
+
+
+_PATIENCE: ContextVar[Patience | None] = ContextVar("botocore_cognito_federation_patience", default=None)
+
+
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """Let the calls inside wait for so many seconds in all while they are throttled; without it they do not wait."""
+    token = _PATIENCE.set(Patience(seconds))
+    try:
+        yield
+    finally:
+        _PATIENCE.reset(token)
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Turns of the processes and hosts that call one operation, below its quota, while the service throttles.
+
+    Until it does, nothing is limited: quotas can be raised, and only the service knows them.
+
+    Args:
+        take: takes a turn in the store: returns the seconds until then, or None where more than `most` are before it.
+            Its arguments are `most`, and whether throttling was seen.
+    """
+
+    take: Callable[[float, bool], float | None] | None = None
+
+    def wait(self, patience: Patience, clock: Clock, *, throttled: bool) -> None:
+        """Wait for the turn of this call, as long as the caller can.
+
+        Args:
+            patience: of the caller.
+            clock: the clock.
+            throttled: whether the last try was throttled.
+        """
+        while self.take is not None and patience.left > 0:
+            seconds = self.take(patience.left, throttled)
+            if seconds is not None:
+                patience.sleep(clock, seconds)
+                return
+            patience.sleep(clock, min(patience.left, _FULL * (0.5 + clock.random())))
+
+
+#: Seconds after which a caller looks again whether the queue of turns is short enough for it.
+_FULL = 2.0
+NO_TURNS = Turns()
+
+
 def ask(
     operation: Callable[..., Any], arguments: Mapping[str, Any], *, whom: str = "AWS", secrets: Iterable[str] = ()
 ) -> Answer | ErrorAnswer:
@@ -106,8 +192,11 @@ def call(
     needs: tuple[str, ...],
     facts: Callable[[], CallContext],
     clock: Clock,
+    turns: Turns = NO_TURNS,
 ) -> Answer:
     """Call one operation of an identity pool or of STS.
+
+    A call that is throttled is repeated for as long as the caller can wait; see `patience`.
 
     Args:
         operation: a method of a botocore client.
@@ -115,6 +204,7 @@ def call(
         needs: dotted names of the members of a complete answer.
         facts: gives the context of the call, for the error catalogue; called only if the call fails.
         clock: the clock.
+        turns: whose turn it is while the service throttles.
 
     Raises:
         FederationRefusedError: a definitive refusal; its `retry` says which retry may help.
@@ -122,24 +212,47 @@ def call(
         ConfigurationError: the call cannot be made at all.
     """
     secrets = _secrets_of(arguments)
-    with call_limit():
-        for further in range(max(_FURTHER_ATTEMPTS.values()) + 1):
-            outcome = _outcome(operation, arguments, "AWS", secrets)
-            if not isinstance(outcome, Answer):
-                diagnosis = explanation_of(outcome, replace(facts(), now=clock.now()))
-            elif missing := [name for name in needs if not _has(outcome.body, name)]:
-                diagnosis = incomplete(missing)
-            else:
-                return outcome
-            if diagnosis is None:
-                break
-            retried = isinstance(outcome, ErrorAnswer) and outcome.retried
-            if retried or further >= _FURTHER_ATTEMPTS.get(diagnosis.retry, 0):
-                raise public_error(diagnosis)
-            logger.debug("%s; trying again", diagnosis.cause)
-            clock.sleep(_FIRST_PAUSE * 2 ** (further + 1) * (0.5 + clock.random()))
-    assert isinstance(outcome, CognitoFederationError), "everything else has a diagnosis"
-    raise outcome
+    patience, throttled = _PATIENCE.get() or Patience(0.0), False
+    while True:
+        turns.wait(patience, clock, throttled=throttled)
+        with call_limit():
+            outcome, diagnosis = _tried(operation, arguments, needs, facts, clock, secrets)
+        if isinstance(outcome, Answer):
+            return outcome
+        if diagnosis is None:
+            assert isinstance(outcome, CognitoFederationError), "everything else has a diagnosis"
+            raise outcome
+        answer = outcome if isinstance(outcome, ErrorAnswer) else None
+        throttled = answer is not None and answer.is_throttling
+        retry_after = answer.retry_after if answer is not None else None
+        if not (throttled or retry_after is not None) or not patience.pause(clock, retry_after):
+            raise public_error(diagnosis)
+        logger.debug("%s; trying again", diagnosis.cause)
+
+
+def _tried(
+    operation: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    needs: tuple[str, ...],
+    facts: Callable[[], CallContext],
+    clock: Clock,
+    secrets: Iterable[str],
+) -> tuple[Answer | ErrorAnswer | CognitoFederationError, Explanation | None]:
+    """Make one call with its quick retries; return what came of it, and why it is no complete answer."""
+    for further in range(max(_FURTHER_ATTEMPTS.values()) + 1):
+        outcome = _outcome(operation, arguments, "AWS", secrets)
+        if not isinstance(outcome, Answer):
+            diagnosis = explanation_of(outcome, replace(facts(), now=clock.now()))
+        elif missing := [name for name in needs if not _has(outcome.body, name)]:
+            outcome, diagnosis = ErrorAnswer("", "", 200, outcome.server_time), incomplete(missing)
+        else:
+            return outcome, None
+        retried = isinstance(outcome, ErrorAnswer) and outcome.retried
+        if diagnosis is None or retried or further >= _FURTHER_ATTEMPTS.get(diagnosis.retry, 0):
+            break
+        logger.debug("%s; trying again", diagnosis.cause)
+        clock.sleep(_FIRST_PAUSE * 2 ** (further + 1) * (0.5 + clock.random()))
+    return outcome, diagnosis
 
 
 def _secrets_of(arguments: Mapping[str, Any]) -> list[str]:

@@ -26,7 +26,17 @@ from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, SettingNames
 from ..login_token import Login, algorithm_of
 from ..messages import SKEW_WORTH_A_WORD, of_an_application
-from .aws import ATTEMPTS, CONNECT_TIMEOUT, READ_TIMEOUT, Answer, Clock, call, limit_answers
+from .aws import (
+    ATTEMPTS,
+    CONNECT_TIMEOUT,
+    NO_TURNS,
+    READ_TIMEOUT,
+    Answer,
+    Clock,
+    Turns,
+    call,
+    limit_answers,
+)
 from .errors import CallContext
 
 if TYPE_CHECKING:
@@ -80,12 +90,14 @@ class IdentityPool:
         clients: makes AWS clients.
         clock: the clock.
         new_token: what the user can do if the login token is useless.
+        turns: of the operations that are limited, by the names of the methods.
     """
 
     settings: Settings
     clients: Clients
     clock: Clock
     new_token: str = NEW_TOKEN_OF_AN_APPLICATION
+    turns: Mapping[str, Turns] = field(default_factory=dict)
 
     def pool_id(self) -> str:
         """Return the ID of the identity pool.
@@ -252,7 +264,8 @@ class IdentityPool:
         identity_id: str,
     ) -> Answer:
         facts = partial(self._facts, login, identity_id)
-        return call(operation, arguments=arguments, needs=needs, facts=facts, clock=self.clock)
+        turns = self.turns.get(getattr(operation, "__name__", ""), NO_TURNS)
+        return call(operation, arguments=arguments, needs=needs, facts=facts, clock=self.clock, turns=turns)
 
     def _facts(self, login: Login | None, identity_id: str) -> CallContext:
         return CallContext(

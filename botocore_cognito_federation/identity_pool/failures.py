@@ -24,6 +24,7 @@ class ErrorAnswer:
         status: the HTTP status.
         server_time: see `Answer`.
         retried: whether botocore has already retried it.
+        retry_after: its ``Retry-After`` in seconds, if it had one (RFC 9110, section 10.2.3).
     """
 
     code: str
@@ -31,6 +32,12 @@ class ErrorAnswer:
     status: int
     server_time: float | None = None
     retried: bool = False
+    retry_after: float | None = None
+
+    @property
+    def is_throttling(self) -> bool:
+        """Whether the service says that there are too many requests, and not that this one is wrong."""
+        return self.status == 429 or self.code.startswith(("TooManyRequests", "Throttling", "Throttled"))
 
 
 class NotTheServiceError(TemporaryError):
@@ -68,7 +75,13 @@ def error_answer(answer: Mapping[str, Any], secrets: Iterable[str], server_time:
         status=int(metadata.get("HTTPStatusCode") or 0),
         server_time=server_time,
         retried=bool(metadata.get("RetryAttempts", 0)),
+        retry_after=_seconds(metadata.get("HTTPHeaders", {}).get("retry-after")),
     )
+
+
+def _seconds(text: object) -> float | None:
+    """The seconds of a ``Retry-After``; None for its other form, a date, which no AWS service sends."""
+    return float(text) if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 6 else None
 
 
 def public_error(diagnosis: Explanation) -> CognitoFederationError:

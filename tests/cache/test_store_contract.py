@@ -329,6 +329,28 @@ def test_a_lock_blocks_no_document(store: Store) -> None:
         assert holds(store, SESSIONS, KEY, {"n": 1})
 
 
+# Turns
+
+
+def test_turns_are_apart_for_everybody_once_a_queue_has_begun_and_not_before(backend: Backend, tmp_path: Path) -> None:
+    one, other = backend.open(tmp_path), backend.open(tmp_path)
+    if not backend.shared:
+        other = one
+    assert one.turn("a", 5.0, most=60, begin=False) == 0
+    first = one.turn("a", 5.0, most=60, begin=True)
+    later = [store.turn("a", 5.0, most=60, begin=False) for store in (other, one, other)]
+    assert first is not None
+    assert first < 0.5
+    for number, seconds in enumerate(later, 1):
+        assert seconds is not None
+        assert 5 * number - 4 < seconds < 5 * number + 0.5
+    assert one.turn("b", 5.0, most=60, begin=False) == 0
+    assert one.turn("a", 5.0, most=9, begin=True) is None
+    again = other.turn("a", 5.0, most=60, begin=False)
+    assert again is not None
+    assert again < 20.5  # the turn that was too late was not taken
+
+
 HOLDER = """
 import sys, time
 from pathlib import Path

@@ -57,7 +57,9 @@ def test_what_stays_is_an_error_after_few_attempts_and_loses_nothing(quick, name
             path.unlink()
         with pytest.raises(TemporaryError):
             quick.federation().credentials()
-    assert quick.count("GetCredentialsForIdentity") <= 1 + 2 * 9
+    # While it throttles, whoever has nothing that is usable goes on for three quarters of a minute.
+    most = 3 * 40 if name == "throttled with 400" else 9
+    assert quick.count("GetCredentialsForIdentity") <= 1 + 9 + most
     (stored,) = quick.documents("credentials")
     assert json.loads(stored.read_text())["access_key"] == first.access_key
 

@@ -176,7 +176,14 @@ ROWS = (
         ByHand(r"admin|cognito_developer_profile", lambda place: place.edit("= wrong", "= $admin_secret")),
         config=_DEVELOPER.replace("= $admin_secret", "= wrong"),
     ),
-    _answers("TooManyRequestsException", 400, r"throttling", r"[Tt]ry again", "Rate exceeded"),
+    _answers(
+        "TooManyRequestsException",
+        400,
+        r"throttling",
+        r"[Tt]ry again",
+        "Rate exceeded",
+        config=job(more="cognito_retry_seconds = 0"),  # else it is three quarters of a minute until the error
+    ),
     _answers("ResourceConflictException", 400, r"linked to another identity", r"[Uu]nlink"),
     _answers("InternalErrorException", 500, r"internal error", r"[Tt]ry again"),
     _answers("ExternalServiceException", 400, r"identity provider does not answer", r"[Tt]ry again"),
