@@ -11,6 +11,8 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from . import handlers as handlers
+    from .application.asynchronous import AsyncCognitoFederation as AsyncCognitoFederation
+    from .application.asynchronous import AsyncUserPool as AsyncUserPool
     from .application.federation import CognitoFederation as CognitoFederation
     from .application.users import FederatedUsers as FederatedUsers
     from .botocore_plugin.provider import install as install
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
 #: Each public name and the module that defines it. `__all__`, `dir()` and attribute access come from this table; the
 #: imports above, which type checkers need to see, are compared with it by a test.
 _HOME_OF = {
+    "AsyncCognitoFederation": "application.asynchronous",
+    "AsyncUserPool": "application.asynchronous",
     "AutoSignIn": "user_pool",
     "Challenge": "user_pool",
     "ChallengeOverError": "user_pool",

@@ -43,6 +43,7 @@ LAYERS = (
 #: a new capability names here how many it brings.
 MOST_MODULES = 110 + sum(
     {
+        "asynchronous interface": 2,
         "many users": 2,
         "shared caches": 7,
         "options of the further role": 1,

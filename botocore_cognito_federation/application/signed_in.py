@@ -16,6 +16,7 @@ from .arguments import Expiry, login_token, provider_key, resolved_provider
 
 if TYPE_CHECKING:
     import boto3
+    from aiobotocore.session import AioSession
     from botocore.session import Session
 
     from ..botocore_plugin.shared import ApplicationCredentials
@@ -341,11 +342,7 @@ class SignedIn(ClearsFrames, ABC):
         """
         if force:
             return self._renew_now()
-        latest = self._latest
-        fresh = latest.fresh if latest is not None else None
-        if fresh is not None and fresh.since <= self._clock.now() < fresh.until:
-            return fresh.credentials
-        return self._fetch().credentials
+        return self._at_hand() or self._fetch().credentials
 
     def current_authenticated_user(self) -> dict[str, Any]:
         """Return the known facts about the user, with ``id``, ``provider`` and ``token``; no network.
@@ -470,6 +467,17 @@ class SignedIn(ClearsFrames, ABC):
 
         return session_with(self._credentials(), str(self._settings.region_name))
 
+    def aio_session(self) -> AioSession:
+        """Return an aiobotocore session whose clients use and renew these credentials.
+
+        Raises:
+            ConfigurationError: aiobotocore is not installed.
+        """
+        from ..botocore_plugin.shared import aio_module
+
+        session: AioSession = aio_module().session_with(self._credentials(), str(self._settings.region_name))
+        return session
+
     def install(self) -> Callable[[], None]:
         """Make every session without its own keys or profile use this federation from now on.
 
@@ -499,6 +507,14 @@ class SignedIn(ClearsFrames, ABC):
                 self._reuse(result, since, question)
                 return result
         raise NotSignedInError("The user was signed out in the meantime", remedy=self._how_to_sign_in)
+
+    def _at_hand(self) -> FederatedCredentials | None:
+        """Return the last result while it may be returned again, without a read of the cache."""
+        latest = self._latest
+        fresh = latest.fresh if latest is not None else None
+        if fresh is None or not fresh.since <= self._clock.now() < fresh.until:
+            return None
+        return fresh.credentials
 
     def _renew_now(self) -> FederatedCredentials:
         sign_in = self._current()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..cache.shared import SharedStore
     from ..user_pool import UserPool
+    from .asynchronous import AsyncCognitoFederation
 
 #: What `secrets.token_urlsafe` makes of 24 bytes, after the mark of the pool.
 _HANDLE = re.compile(r"([0-9a-f]{8})\.[A-Za-z0-9_-]{32}", re.ASCII)
@@ -96,7 +97,7 @@ class FederatedUsers:
             raise NotSignedInError("Nobody is signed in under this handle", remedy="Sign the user in again")
         return user
 
-    def acting_as(self, federation: CognitoFederation) -> AbstractContextManager[None]:
+    def acting_as(self, federation: CognitoFederation | AsyncCognitoFederation) -> AbstractContextManager[None]:
         """Return a context manager: inside, clients of `session` and `aio_session` sign as this user.
 
         It counts in the function that contains the ``with`` block, in what that function calls, and in threads and
@@ -112,6 +113,7 @@ class FederatedUsers:
         """
         from ..botocore_plugin.acting import Acting
 
+        federation = getattr(federation, "blocking", federation)
         if not isinstance(federation, CognitoFederation):
             raise ConfigurationError(
                 f"acting_as takes a CognitoFederation, not a {type(federation).__name__}",
@@ -147,14 +149,10 @@ class FederatedUsers:
         Raises:
             ConfigurationError: aiobotocore is not installed.
         """
-        try:
-            from ..botocore_plugin.aio import session_for_many_users
-        except ImportError:
-            raise ConfigurationError(
-                "aio_session() needs aiobotocore, which is not installed",
-                remedy='Run: pip install "botocore-cognito-federation[aio]"',
-            ) from None
-        return session_for_many_users(str(self._model._settings.region_name))
+        from ..botocore_plugin.shared import aio_module
+
+        session: AioSession = aio_module().session_for_many_users(str(self._model._settings.region_name))
+        return session
 
     def _user(self, handle: str) -> _User:
         with self._turns:

@@ -7,22 +7,19 @@ is waiting for it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import contextvars
-import threading
 import weakref
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from aiobotocore.credentials import AioCredentialResolver, AioCredentials, AioRefreshableCredentials
 from aiobotocore.session import AioSession
 from botocore.credentials import CredentialProvider, ReadOnlyCredentials
 
-from ..errors import ConfigurationError
+from .._util.workers import in_thread
 from .acting import ActingProvider, acting_user, prepare_s3
 from .credentials import APPLICATION_METHOD, RefreshableCognitoCredentials
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from .shared import ApplicationCredentials
 
 #: The running renewal task of each credentials object, for all sessions that share the object.
 _renewals: weakref.WeakKeyDictionary[RefreshableCognitoCredentials, asyncio.Task[None]] = weakref.WeakKeyDictionary()
@@ -122,50 +119,33 @@ class AioActingProvider(ActingProvider):
         return AioActingCredentials()
 
 
+class AioOnlyProvider(CredentialProvider):
+    """The only provider of an asynchronous session of one federation."""
+
+    METHOD = APPLICATION_METHOD
+    CANONICAL_NAME = "customCognitoFederationApplication"
+
+    def __init__(self, credentials: ApplicationCredentials) -> None:
+        self._credentials = credentials
+
+    async def load(self) -> AioRefreshableCognitoCredentials:
+        return AioRefreshableCognitoCredentials(self._credentials)
+
+
+def session_with(credentials: ApplicationCredentials, region: str) -> AioSession:
+    """Return an aiobotocore session whose clients use these credentials and no others."""
+    return _session_of(AioOnlyProvider(credentials), region)
+
+
 def session_for_many_users(region: str) -> AioSession:
     """Return an aiobotocore session whose clients sign for the user for whom the running task acts."""
-    session = AioSession()
-    session.register_component("credential_provider", AioCredentialResolver(providers=[AioActingProvider()]))
-    session.set_config_variable("region", region)
+    session = _session_of(AioActingProvider(), region)
     prepare_s3(session)
     return session
 
 
-async def in_thread(function: Callable[[], T]) -> T:
-    """Call `function` in a thread of its own with the caller's context variables, and return its result.
-
-    Not `asyncio.to_thread`: its few threads may all be waiting for these very credentials, and `asyncio.run` waits for
-    them at its end, up to the time limit of a refresh handler that hangs.
-
-    Raises:
-        ConfigurationError: the event loop is not asyncio's.
-    """
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        raise ConfigurationError(
-            "In process, aiobotocore is supported on asyncio only",
-            remedy="Under trio, use credential_process in the profile",
-        ) from None
-    answer: asyncio.Future[T] = loop.create_future()
-    context = contextvars.copy_context()
-
-    def publish(value: T | None, failure: BaseException | None) -> None:
-        if answer.cancelled():
-            return
-        if failure is not None:
-            answer.set_exception(failure)
-        else:
-            answer.set_result(value)  # type: ignore[arg-type]  # T itself may be Optional
-
-    def work() -> None:
-        value, failure = None, None
-        try:
-            value = context.run(function)
-        except BaseException as error:  # noqa: BLE001 - raised in the task that awaits it
-            failure = error
-        with contextlib.suppress(RuntimeError):  # The loop has been closed meanwhile.
-            loop.call_soon_threadsafe(publish, value, failure)
-
-    threading.Thread(target=work, name="cognito-federation renewal", daemon=True).start()
-    return await answer
+def _session_of(provider: CredentialProvider, region: str) -> AioSession:
+    session = AioSession()
+    session.register_component("credential_provider", AioCredentialResolver(providers=[provider]))
+    session.set_config_variable("region", region)
+    return session

@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from botocore.credentials import CredentialProvider, CredentialResolver, ReadOnlyCredentials
@@ -23,7 +24,7 @@ from .._util.concurrency import ForkSafeLock, check_profile_recursion
 from ..cache.base import current_epoch, double_of_aws, user_fingerprint
 from ..config.loader import settings_of_session
 from ..config.settings import Settings
-from ..errors import CognitoFederationError, NotSignedInError
+from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError
 from ..events import Events
 from ..factory import store_for
 from ..login_token import Login
@@ -268,6 +269,22 @@ def session_of(provider: CredentialProvider, region: str) -> Session:
     session.register_component("credential_provider", CredentialResolver(providers=[provider]))
     session.set_config_variable("region", region)
     return session
+
+
+def aio_module() -> ModuleType:
+    """Return the counterpart for aiobotocore.
+
+    Raises:
+        ConfigurationError: aiobotocore is not installed.
+    """
+    try:
+        from . import aio
+    except ImportError:
+        raise ConfigurationError(
+            "aio_session() needs aiobotocore, which is not installed",
+            remedy='Run: pip install "botocore-cognito-federation[aio]"',
+        ) from None
+    return aio
 
 
 def installed() -> ApplicationCredentials | None:

@@ -15,7 +15,8 @@ import pytest
 from aiobotocore.session import AioSession
 from botocore.exceptions import NoCredentialsError
 
-from botocore_cognito_federation.botocore_plugin.aio import AioRefreshableCognitoCredentials, in_thread
+from botocore_cognito_federation._util.workers import in_thread
+from botocore_cognito_federation.botocore_plugin.aio import AioRefreshableCognitoCredentials
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.errors import (
     CognitoFederationError,
@@ -302,7 +303,7 @@ def test_a_loop_that_is_closed_meanwhile_causes_no_error(capsys: pytest.CaptureF
 
 
 def test_another_event_loop_than_asyncios_is_named_as_such() -> None:
-    with pytest.raises(ConfigurationError, match="asyncio only"):
+    with pytest.raises(ConfigurationError, match="only asyncio"):
         in_thread(lambda: None).send(None)
 
 

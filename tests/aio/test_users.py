@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from botocore_cognito_federation import CognitoFederation, FederatedUsers, NotSignedInError
+from botocore_cognito_federation import AsyncCognitoFederation, CognitoFederation, FederatedUsers, NotSignedInError
 from botocore_cognito_federation.demo import World
 
 
@@ -77,3 +77,13 @@ def test_asynchronous_generators_of_two_users_that_take_turns_are_kept_apart(app
             return seen
 
     assert asyncio.run(work()) == ["ada", "bob"] * 3
+
+
+def test_clients_of_one_federation_use_and_renew_its_credentials(world: World) -> None:
+    async def work() -> str:
+        user = AsyncCognitoFederation(world.pool_id)
+        await user.federated_sign_in(world.provider.login_key, world.provider.issue("ada"))
+        async with user.aio_session().create_client("sts") as sts:
+            return str((await sts.get_caller_identity())["Arn"])
+
+    assert "assumed-role" in asyncio.run(work())

@@ -40,7 +40,7 @@ def world() -> Iterator[World]:
 
 
 #: Blocks that need a person or a real pool; the tests of `login` and of user pools cover them.
-RUN = [entry for entry in BLOCKS if needs(entry[1]) not in ("a person", "a user pool")] + SERVERS[:1]
+RUN = [entry for entry in BLOCKS if needs(entry[1]) not in ("a person", "a user pool")] + SERVERS[:2]
 
 
 @pytest.mark.parametrize(("line", "block"), RUN, ids=[f"line {line}" for line, _ in RUN])
