@@ -214,7 +214,7 @@ class Administrator:
         tags = self.design.tags_sessions_of(kind)
         report = examine(document, self.design.user(self.pool_id, kind), tags=tags)
         self._notes += [f"Trust policy of role {name}: {note}" for note in report.notes]
-        problems = report.problems if self.pool_id else ["it is for a pool that is gone"]
+        problems = report.problems if self.pool_id else ["it names no pool that is there"]
         if not problems:
             return
 

@@ -85,7 +85,7 @@ def _design(given: Mapping[str, Any], profile: str | None, admin_profile: str | 
         provider = resolve(name, issuer=given["issuer"], user_pool_id=given["user_pool_id"])
     elif profile:
         settings = load_settings(profile)
-        provider, pool_id = settings.provider, pool_id or settings.identity_pool_id
+        provider, pool_id = settings.provider, pool_id or settings.identity_pool_id or ""
         client_ids = client_ids or ((settings.client_id,) if settings.client_id else ())
         flow = given["flow"] or settings.flow
     if provider is None:

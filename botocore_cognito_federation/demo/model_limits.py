@@ -78,10 +78,15 @@ def _limits(shape: Shape, size: int, value: Any, path: str) -> Iterator[str]:
     if shape.metadata.get("min") is not None and size < shape.metadata["min"]:
         yield _problem(value, path, f"Member must have {noun} greater than or equal to {shape.metadata['min']}")
     pattern = shape.metadata.get("pattern")
-    if pattern and not re.fullmatch(pattern, str(value), re.ASCII):
+    if pattern and not re.fullmatch(_python_pattern(pattern), str(value)):
         yield _problem(value, path, f"Member must satisfy regular expression pattern: {pattern}")
     if isinstance(shape, StringShape) and shape.enum and value not in shape.enum:
         yield _problem(value, path, f"Member must satisfy enum value set: [{', '.join(shape.enum)}]")
+
+
+def _python_pattern(pattern: str) -> str:
+    """Return a pattern of Java for Python: letters, marks, symbols, numbers and punctuation are all but spaces."""
+    return r"[^\s\x00-\x1f]+" if r"\p{" in pattern else f"(?a:{pattern})"
 
 
 def _problem(value: object, path: str, rule: str) -> str:

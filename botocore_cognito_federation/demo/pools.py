@@ -62,7 +62,7 @@ class Pool:
             guest_role=roles.get("unauthenticated", ""),
             role_mappings=dict(mappings),
             token_roles=bool(token),
-            deny_ambiguous=any(one.get("AmbiguousRoleResolution") == "Deny" for one in token),
+            deny_ambiguous=any(one.get("AmbiguousRoleResolution") == "Deny" for one in mappings.values()),
         )
 
     def with_tags(self, provider: str, mapped: Mapping[str, Any]) -> Pool:

@@ -21,7 +21,12 @@ def choose_role(pool: Pool, verified: Sequence[VerifiedLogin], authenticated: bo
         if not authenticated or custom_role not in allowed:
             raise refusals.custom_role_denied(custom_role)
         return custom_role
-    if authenticated and pool.token_roles and verified:
+    if authenticated and verified and (rules := _rules(pool, verified[0].login.provider)) is not None:
+        if (chosen := next(filter(None, (_ruled(rule, verified[0].claims) for rule in rules)), "")) != "":
+            return chosen
+        if pool.deny_ambiguous:
+            raise refusals.ambiguous_role(verified[0].login.provider)
+    elif authenticated and pool.token_roles and verified:
         mapped = _mapped_role(verified[0].claims)
         if mapped:
             return mapped
@@ -46,3 +51,27 @@ def _mapped_role(claims: dict[str, Any]) -> str:
         return preferred
     roles = token_roles(claims)
     return roles[0] if len(roles) == 1 else ""
+
+
+def _rules(pool: Pool, provider: str) -> list[dict[str, Any]] | None:
+    """Return the rules for the users of a provider; None if none choose their role."""
+    for name, mapping in pool.role_mappings.items():
+        own = name == provider or name.startswith(f"{provider}:") or name.endswith(f":oidc-provider/{provider}")
+        if own and mapping.get("Type") == "Rules":
+            return list(mapping["RulesConfiguration"]["Rules"])
+    return None
+
+
+def _ruled(rule: dict[str, Any], claims: dict[str, Any]) -> str:
+    """Return the role of a rule; empty if the token does not fulfil it (API reference, "MappingRule")."""
+    claim, wanted = claims.get(rule["Claim"]), str(rule["Value"])
+    if claim is None:
+        return ""
+    value = str(claim)
+    fulfilled = {
+        "Equals": value == wanted,
+        "Contains": wanted in value,
+        "StartsWith": value.startswith(wanted),
+        "NotEqual": value != wanted,
+    }
+    return str(rule["RoleARN"]) if fulfilled[rule["MatchType"]] else ""

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from botocore_cognito_federation.administration.design import TAG
 from botocore_cognito_federation.demo.world import World
 from tests.cli.home import ModuleHome
-from tests.cli.office import PRINCIPAL, ROLE, Office
+from tests.cli.office import NAME, PRINCIPAL, ROLE, Office
 
 pytestmark = pytest.mark.thorough
 
@@ -177,3 +177,152 @@ def test_the_policy_for_administrators_names_every_call_that_was_made(office: Of
     reading = json.loads(office.run("pool", "policy", "--read-only")[1])["Statement"]
     actions = [action for one in reading for action in one["Action"]]
     assert not [one for one in actions if not one.partition(":")[2].startswith(("Describe", "Get", "List"))]
+
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "google": ("--provider", "google", "--client-id", "1.apps.googleusercontent.com"),
+    "google with two clients": (
+        *("--provider", "google", "--client-id", "1.apps.googleusercontent.com"),
+        *("--client-id", "2.apps.googleusercontent.com", "--roles-from-token"),
+    ),
+    "facebook": ("--provider", "facebook", "--client-id", "1"),
+    "amazon": ("--provider", "amazon", "--client-id", "amzn1.application-oa2-client.1"),
+    "apple": ("--provider", "apple", "--client-id", "com.example.app"),
+    "user pool": (
+        *("--provider", "user-pool", "--user-pool-id", "eu-west-1_AbCdEfGhI", "--client-id", "a1", "--client-id", "b2"),
+        *("--tags", "--roles-from-token", "--allow-ambiguous"),
+    ),
+    "saml": ("--provider", "arn:aws:iam::111122223333:saml-provider/corp", "--allow", "bedrock"),
+    "developer": ("--developer-provider", "login.corp", "--guests"),
+    "oidc with a path": ("--provider", "login.microsoftonline.com/x/v2.0", "--client-id", "a", "--roles-from-token"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_pool_for_each_kind_of_provider_is_made_and_checked_and_deleted(office: Office, kind: str) -> None:
+    flags = ("--name", NAME, "--region", "eu-west-1", *KINDS[kind])
+    code, out, err = office.run("pool", "create", *flags, "--yes", "--offline")
+    assert code == 0, err
+    (pool_id,) = office.pools()
+    assert out.strip() == pool_id
+    assert office.run("pool", "check", *flags)[:2] == (0, "")
+    assert "nothing to change" in office.run("pool", "create", *flags, "--offline")[2]
+    assert office.run("pool", "delete", *flags, "--yes")[0] == 0
+    assert office.pools() == []
+    assert office.client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"] == []
+
+
+def test_users_of_every_client_of_a_provider_sign_in(office: Office) -> None:
+    pool_id = office.create("--client-id", "second")
+    assert office.sign_in(pool_id)
+    assert office.sign_in(pool_id, audience="second")
+    with pytest.raises(ClientError):
+        office.sign_in(pool_id, audience="third")
+
+
+def test_a_claim_gives_the_role_that_a_rule_names_once_that_role_trusts_the_pool(office: Office) -> None:
+    iam, provider = office.client("iam"), office.world.provider
+    nobody = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [nobody]})
+    arn = iam.create_role(RoleName="Admins", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    flags = ("--name", NAME, "--region", "eu-west-1", "--provider", provider.login_key, "--issuer", provider.issuer)
+    flags = (*flags, "--client-id", provider.client_id, "--role-rule", f"group=admins={arn}")
+    code, out, _ = office.run("pool", "check", *flags)
+    assert code == 1
+    assert "Trust policy of role Admins" in out
+    code, _, err = office.run("pool", "create", *flags, "--yes")
+    assert code == 0, err
+    assert office.run("pool", "check", *flags)[:2] == (0, "")
+    attached = office.client("cognito-identity").get_identity_pool_roles(IdentityPoolId=office.pools()[0])
+    (mapping,) = attached["RoleMappings"].values()
+    assert mapping["RulesConfiguration"]["Rules"][0]["RoleARN"] == arn
+    assert mapping["AmbiguousRoleResolution"] == "Deny"
+    made = office.sign_in(office.pools()[0], group="admins")
+    sts = boto3.client(
+        "sts",
+        region_name="eu-west-1",
+        endpoint_url=office.world.endpoint_url,
+        aws_access_key_id=made["AccessKeyId"],
+        aws_secret_access_key=made["SecretKey"],
+        aws_session_token=made["SessionToken"],
+    )
+    assert ":assumed-role/Admins/" in sts.get_caller_identity()["Arn"]
+    with pytest.raises(ClientError, match="ambiguous"):
+        office.sign_in(office.pools()[0], group="users")
+    missing = office.run("pool", "create", *flags, "--role-rule", f"group=x={arn}s", "--yes")
+    assert missing[0] == 4
+    assert f"has no role {arn}s" in missing[2]
+
+
+def test_check_compares_the_profile_with_the_pool(office: Office, home: ModuleHome) -> None:
+    pool_id = office.create("--profile", "made")
+    assert office.pool("check", "--profile", "made")[:2] == (0, "")
+    home.config.write_text(home.config.read_text().replace(pool_id, f"eu-west-1:{'0' * 8}-0000-0000-0000-{'0' * 12}"))
+    code, out, err = office.pool("check", "--profile", "made")
+    assert (code, out) == (1, "Profile made lacks cognito_identity_pool_id, or has another value\n")
+    command = shlex.split(err.strip().partition("run: ")[2])
+    assert office.run(*command[1:])[0] == 0
+    assert f"cognito_identity_pool_id = {pool_id}" in home.config.read_text()
+
+
+def test_a_reviewer_is_told_what_else_a_pool_lets_in(office: Office) -> None:
+    pool_id = office.create("--guests")
+    iam = office.client("iam")
+    iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=office.provider_arn(), ClientID="other")
+    iam.put_role_policy(RoleName=ROLE, PolicyName="more", PolicyDocument=office.policy.read_text())
+    office.update(pool_id, SupportedLoginProviders={"graph.facebook.com": "7"})
+    address = {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}
+    office.trust(lambda one: one["Condition"].update(address))
+    code, out, err = office.pool("check", "--guests", "--json")
+    assert (code, err) == (0, "")
+    notes = "\n".join(json.loads(out)["notes"])
+    for words in (
+        "has a port",
+        "with no sign-in",
+        "also lists client ID other",
+        f"Role {ROLE} also has the policy more",
+        "also takes users of graph.facebook.com",
+        "depends on IpAddress aws:SourceIp = 192.0.2.0/24",
+    ):
+        assert words in notes
+
+
+def test_create_and_delete_print_json(office: Office) -> None:
+    code, out, _ = office.pool("create", "--yes", "--json")
+    made = json.loads(out)
+    assert (code, made["identity_pool_id"]) == (0, office.pools()[0])
+    assert made["differences"][0].startswith("IAM has no OIDC provider")
+    deleted = json.loads(office.pool("delete", "--yes", "--json")[1])
+    assert f"Identity pool {made['identity_pool_id']}" in deleted["deleted"]
+
+
+def test_delete_leaves_a_provider_that_another_pool_uses(office: Office) -> None:
+    office.create()
+    cognito = office.client("cognito-identity")
+    members = {"IdentityPoolName": "other", "AllowUnauthenticatedIdentities": False}
+    other = cognito.create_identity_pool(**members, OpenIdConnectProviderARNs=[office.provider_arn()])["IdentityPoolId"]
+    code, _, err = office.pool("delete", "--yes")
+    assert code == 0
+    assert f"stays: identity pool {other} uses it" in err
+    assert office.provider_arn()
+
+
+def test_without_a_terminal_nothing_is_deleted_unless_yes_is_given(office: Office) -> None:
+    pool_id = office.create()
+    code, out, err = office.pool("delete")
+    assert (code, out) == (2, "")
+    assert f"- Identity pool {pool_id}" in err
+    assert office.pools() == [pool_id]
+
+
+def test_an_administrator_s_profile_is_used_when_it_is_named(
+    office: Office, home: ModuleHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = office.world.admin_credentials
+    home.section("profile admin", region="eu-west-1", **keys)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    line = office.refused("create", "--yes")
+    assert "Name their profile: --admin-profile NAME" in line
+    assert office.create("--admin-profile", "admin") == office.pools()[0]
+    assert office.pool("check", "--admin-profile", "admin")[:2] == (0, "")
