@@ -312,6 +312,7 @@ _DERIVED = (
     "dual_stack",
     "ca_bundle",
     "sts_endpoint",
+    "guest",
     "origins",
 )
 

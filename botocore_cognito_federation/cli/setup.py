@@ -28,7 +28,7 @@ from ..config.configure import (
     signs_people_in,
     write_changes,
 )
-from ..config.keys import PREFIX
+from ..config.keys import PREFIX, is_without_pool
 from ..config.profiles import load_settings, names_in_configuration
 from ..config.settings import Settings, profile_section
 from ..errors import ConfigurationError, TemporaryError
@@ -61,6 +61,7 @@ _FLAGS = {
 #: Key -> the question, and what stands behind it as long as there is no value; together they fit into 80 columns.
 _ASKED = {
     "identity_pool_id": ("Identity pool ID", "such as eu-west-1:11111111-2222-3333-4444-555555555555"),
+    "role_arn": ("Role", "such as arn:aws:iam::123456789012:role/Developer"),
     "provider": ("Identity provider", "google, user-pool, or a domain such as corp.eu.auth0.com"),
     "client_id": ("OAuth client ID", "as registered at the provider"),
 }
@@ -77,12 +78,19 @@ def _asked(wanted: dict[str, str], current: dict[str, str]) -> dict[str, str]:
     answers = dict(wanted)
     for name in _ASKED:
         merged = {**current, **answers}
-        if name in wanted or (name == "client_id" and merged.get("provider") == "guest"):
+        if name in wanted or not _is_needed(name, merged):
             continue
         answer = _valid_answer(name, current.get(name))
         if answer and answer != current.get(name):
             answers[name] = answer
     return answers
+
+
+def _is_needed(name: str, values: dict[str, str]) -> bool:
+    """Whether a configuration with these values has a use for a key that could be asked for."""
+    if name in ("identity_pool_id", "role_arn"):
+        return (name == "role_arn") == is_without_pool(values.get("flow"))
+    return name != "client_id" or values.get("provider") != "guest"
 
 
 def _valid_answer(name: str, default: str | None) -> str:
@@ -124,7 +132,7 @@ def _check_complete(keys: dict[str, str]) -> None:
             "Nothing is asked without a terminal. Give --identity-pool-id REGION:GUID, --provider NAME and"
             " --client-id ID, or for a job --identity-pool-id REGION:GUID and --set token_file=PATH"
         )
-    if "identity_pool_id" not in keys and keys.get("flow") != "web-identity":
+    if "identity_pool_id" not in keys and not is_without_pool(keys.get("flow")):
         raise click.UsageError("--identity-pool-id REGION:GUID is missing")
 
 

@@ -90,6 +90,11 @@ def test_twenty_tasks_make_one_fetch_and_the_loop_goes_on(
     assert (vended(world), len(world.calls("GetId"))) == (1, 1)
 
 
+def test_a_profile_without_an_identity_pool_has_credentials_of_its_role(world: World) -> None:
+    assert asyncio.run(caller_of(AioSession(profile="web-identity"))).endswith("/DemoFederated/ada@example.com")
+    assert (len(world.calls("AssumeRoleWithWebIdentity")), len(world.calls("GetId"))) == (1, 0)
+
+
 def test_twenty_sessions_make_one_fetch(world: World) -> None:
     async def main() -> list[str]:
         return await asyncio.gather(*(caller_of(AioSession(profile=PROFILE)) for _ in range(20)))

@@ -290,6 +290,20 @@ def test_a_bare_configure_offers_what_there_is_checks_each_answer_and_asks_again
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are POSIX")
+def test_without_an_identity_pool_the_role_is_asked_for_in_its_place(home: SignInHome, program: Path) -> None:
+    home.config.write_text("")
+    role = "arn:aws:iam::123456789012:role/Developer"
+    typist = Typist(home, "configure", "--profile", "direct", "--set", "flow=web-identity", "--command", str(program))
+    typist.answers("Role (", role)
+    typist.answers("Identity provider (", home.provider.issuer)
+    typist.answers("OAuth client ID (", "native")
+    typist.answers("Sign in now?", "n")
+    code, shown = typist.ends()
+    assert (code, "Identity pool ID" in shown) == (0, False), shown
+    assert f"cognito_role_arn = {role}\n" in home.config.read_text()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are POSIX")
 def test_a_client_secret_is_asked_for_without_showing_it(home: SignInHome, program: Path) -> None:
     assert configure(home, program).code == 0
     words = ("configure", "--profile", "dev", "--command", str(program), "--no-input", "--client-secret-stdin")

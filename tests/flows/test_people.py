@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,6 @@ from botocore_cognito_federation.demo import scripted_browser
 from botocore_cognito_federation.demo.scripted_browser import sign_in
 from botocore_cognito_federation.demo.serve import find_executable
 from tests.home import Home, Result, finished
-from tests.servers.chromium import chromium
 from tests.sign_in.home import LATER
 
 SCRIPT = Path(scripted_browser.__file__)
@@ -100,7 +97,7 @@ def test_doctor_finds_nothing_wrong_with_the_sign_in(home: Home) -> None:
     assert {results[name] for name in ("provider", "signing keys", "sign-in client", "identity pool")} == {"ok"}, found
 
 
-def test_what_demo_serve_prints_is_enough_to_sign_in(home: Home, tmp_path: Path) -> None:
+def test_what_demo_serve_prints_is_enough_to_sign_in(home: Home) -> None:
     process = home.start("demo", "--serve")
     assert process.stdout is not None
     lines = []
@@ -134,37 +131,3 @@ def test_the_demo_signs_somebody_in_and_lists_s3_and_says_so_as_it_goes(home: Ho
     places = [shown.index(step) for step in steps]
     assert places == sorted(places)
     assert not re.search(r"ASIA[A-Z0-9]{16}", shown)
-
-
-@pytest.mark.slow
-def test_the_page_is_clicked_through_in_a_real_browser(home: Home, tmp_path: Path) -> None:
-    process = home.start(
-        "login", "--profile", "demo-people", "--browser-command", f"{_recorder(tmp_path)} %s", **DESKTOP
-    )
-    address = _recorded(process, tmp_path)
-    with chromium(tmp_path / "profile") as tab:
-        tab.go(address)
-        tab.wait_for("document.querySelector('button[value=bob]')")
-        assert tab.evaluate("document.title") == "Sign in to the demo"
-        tab.evaluate("document.querySelector('button[value=bob]').click()")
-        tab.wait_for("location.pathname === '/done'")
-        assert "Signed in as Bob Kowalski (bob@example.com)" in str(tab.evaluate("document.body.innerText"))
-    assert finished(process).code == 0
-
-
-def _recorder(folder: Path) -> Path:
-    """Return a browser that notes the address and waits for another one to open it."""
-    script = folder / "recorder"
-    script.write_text(f'#!/bin/sh\ncp "${{1#file://}}" {folder}/page.new && mv {folder}/page.new {folder}/page.html\n')
-    script.chmod(0o700)
-    return script
-
-
-def _recorded(process: subprocess.Popen[bytes], folder: Path) -> str:
-    page = folder / "page.html"
-    for _ in range(600):
-        if page.exists():
-            return page.as_uri()
-        assert process.poll() is None, finished(process)
-        time.sleep(0.1)
-    raise AssertionError("no browser was opened")

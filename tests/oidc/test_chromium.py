@@ -1,4 +1,4 @@
-"""The real sign-in in a real browser: clicks through oidc-provider's pages and checks the last page."""
+"""The real sign-in in a real browser: clicks through the pages of providers and checks the last page."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.errors import SignInFailedError
 from botocore_cognito_federation.oidc.authorization import AuthorizationRequest, Redirect, authorization_request
 from botocore_cognito_federation.oidc.client import AuthenticationResult, OIDCClient
@@ -62,19 +63,32 @@ def start(
 
 
 def test_a_sign_in_clicked_through_ends_on_a_page_that_says_who_signed_in(
-    certified: OidcProvider, make_client: Callable[..., OIDCClient], browser: Tab, pictures: Path
+    world: World, make_client: Callable[..., OIDCClient], browser: Tab, pictures: Path
 ) -> None:
+    provider = world.provider
     with ThreadPoolExecutor(1) as pool:
-        signing_in = start(make_client(certified.issuer, "native"), browser, pool)
-        sign_in_and_consent(browser)
+        signing_in = start(make_client(provider.issuer, provider.client_id), browser, pool)
+        browser.wait_for("document.querySelector('button[value=ada]')")
+        take_pictures(browser, pictures, "demo")
+        browser.evaluate("document.querySelector('button[value=ada]').click()")
         text = on_last_page(browser, "You are signed in")
         found = signing_in.result(60)
     assert found.refresh_token
-    assert "Signed in as Ada (ada@example.com)." in text
+    assert "Signed in as Ada Lovelace (ada@example.com)." in text
     entries = browser.command("Page.getNavigationHistory")["entries"]
     assert not [entry["url"] for entry in entries if "code=" in entry["url"]]
     assert browser.evaluate("getComputedStyle(document.querySelector('main')).borderTopWidth") == "4px"
     take_pictures(browser, pictures, "success")
+
+
+def test_a_second_provider_of_its_own_pages_ends_on_the_same_page(
+    certified: OidcProvider, make_client: Callable[..., OIDCClient], browser: Tab
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        signing_in = start(make_client(certified.issuer, "native"), browser, pool)
+        sign_in_and_consent(browser)
+        assert "Signed in as Ada (ada@example.com)." in on_last_page(browser, "You are signed in")
+        assert signing_in.result(60).refresh_token
 
 
 def test_a_sign_in_that_is_refused_ends_on_a_page_that_says_why(
@@ -98,12 +112,12 @@ def test_a_sign_in_that_is_refused_ends_on_a_page_that_says_why(
 
 
 def test_cancelling_at_the_provider_is_shown_on_the_last_page(
-    certified: OidcProvider, make_client: Callable[..., OIDCClient], browser: Tab
+    world: World, make_client: Callable[..., OIDCClient], browser: Tab
 ) -> None:
     with ThreadPoolExecutor(1) as pool:
-        signing_in = start(make_client(certified.issuer, "native"), browser, pool)
-        browser.wait_for("document.querySelector('a[href$=abort]')")
-        browser.evaluate("document.querySelector('a[href$=abort]').click()")
+        signing_in = start(make_client(world.provider.issuer, world.provider.client_id), browser, pool)
+        browser.wait_for("document.querySelector('button[value=\"\"]')")
+        browser.evaluate("document.querySelector('button[value=\"\"]').click()")
         assert "access_denied" in on_last_page(browser, "The sign-in did not finish")
         with pytest.raises(SignInFailedError, match="access_denied"):
             signing_in.result(60)
