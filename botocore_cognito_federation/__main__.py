@@ -120,9 +120,9 @@ def _leave_out_callers_path() -> None:
     import os
     from os.path import realpath
 
-    ours = realpath(os.path.dirname(os.path.dirname(__file__)))
+    own = realpath(os.path.dirname(os.path.dirname(__file__)))
     entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    installed_by_it = any(os.path.isabs(entry) and realpath(entry) == ours for entry in entries)
+    installed_by_it = any(os.path.isabs(entry) and realpath(entry) == own for entry in entries)
     unwanted = {realpath(entry or os.curdir) for entry in entries if not (installed_by_it and os.path.isabs(entry))}
     wanted = {realpath(entry) for entry in entries if os.path.isabs(entry)} if installed_by_it else set()
     site = sys.modules.get("site")
@@ -136,8 +136,8 @@ def _leave_out_current_directory() -> None:
     import os
     from os.path import realpath
 
-    ours = realpath(os.path.dirname(os.path.dirname(__file__)))
-    if sys.path and realpath(sys.path[0] or os.curdir) == realpath(os.curdir) != ours:
+    own = realpath(os.path.dirname(os.path.dirname(__file__)))
+    if sys.path and realpath(sys.path[0] or os.curdir) == realpath(os.curdir) != own:
         del sys.path[0]
 
 

@@ -13,7 +13,7 @@ An answer file is text, one field a line, so that it can be read without a parse
     fingerprint                 of the configuration that produced it
     bindings                    the token source and the sign-out epoch it depends on
     issued refresh_at until     seconds since the epoch
-    kind                        ``credentials``, ``failure`` or ``ask`` (nothing may be kept: ask each time)
+    kind                        ``credentials``, ``failure`` or ``ask`` (nothing may be cached: ask each time)
     code                        exit status
     who identity                a digest of whose credentials they are, empty where nobody says; the identity ID
     text                        what to print: the JSON object, or the message
@@ -103,12 +103,12 @@ class CachedAnswer:
         ValueError: the fields do not belong together.
     """
 
-    __slots__ = ("bindings", "code", "issued", "kind", "refresh_at", "text", "until", "who")
+    __slots__ = ("bindings", "code", "issued", "kind", "refresh_at", "text", "until", "user")
 
-    def __init__(self, bindings: str, times: str, kind: str, code: str, who: str, text: str) -> None:
+    def __init__(self, bindings: str, times: str, kind: str, code: str, user: str, text: str) -> None:
         issued, refresh_at, until = times.split()
         self.issued, self.refresh_at, self.until = float(issued), float(refresh_at), float(until)
-        self.bindings, self.kind, self.code, self.who, self.text = bindings, kind, int(code), who, text
+        self.bindings, self.kind, self.code, self.user, self.text = bindings, kind, int(code), user, text
         if (self.code == 0) != (kind == "credentials") or not self.issued - _CLOCK_STEP <= self.until < _END_OF_TIME:
             raise ValueError("an answer ends with status 0 if it is credentials, and at some time")
 
@@ -251,12 +251,12 @@ def read_answer(query: CacheQuery, suffix: str = "") -> "CachedAnswer | None":
     finally:
         os.close(descriptor)
     try:
-        beginning, kept_checksum, rest = content.split(b"\n", 2)
-        if beginning != MAGIC.encode() or kept_checksum != checksum(rest):
+        beginning, stored_checksum, rest = content.split(b"\n", 2)
+        if beginning != MAGIC.encode() or stored_checksum != checksum(rest):
             return None
         fields = rest.decode(errors="surrogateescape").split("\n")
-        fingerprint, bindings, times, kind, code, who, text, end = fields
-        answer = CachedAnswer(bindings, times, kind, code, who, text)
+        fingerprint, bindings, times, kind, code, user, text, end = fields
+        answer = CachedAnswer(bindings, times, kind, code, user, text)
     except ValueError:
         return None
     if fingerprint != query.fingerprint or end:
@@ -335,18 +335,18 @@ def exit_at_deadline(query: CacheQuery) -> None:
     No other limit holds against a server that sends its answer byte by byte.
     """
     answer = read_answer(query)
-    if answer is not None and _lives(answer):
+    if answer is not None and _is_usable(answer):
         exit_with(0, answer.text)
     fail(query, 7, "No answer came in time. Check the network and try again")
 
 
-def _lives(answer: "CachedAnswer | None") -> bool:
+def _is_usable(answer: "CachedAnswer | None") -> bool:
     return answer is not None and answer.kind == "credentials" and answer.issued - _CLOCK_STEP <= time() < answer.until
 
 
 def exit_if_checked(query: CacheQuery) -> None:
     """End ``status --check`` where what is kept says whether the next use needs a sign-in."""
-    if _lives(read_answer(query)):
+    if _is_usable(read_answer(query)):
         os._exit(0)
     checked = read_answer(query, CHECK)
     if checked is not None and checked.is_fresh(time()):
@@ -423,7 +423,7 @@ def _wait_for_lock(query: CacheQuery) -> "int | None":
     deadline = monotonic() + LOCK_TIMEOUT
     while not _try_lock(lock):
         answer = _exit_if_answered(query)
-        if answer is not None and _lives(answer):
+        if answer is not None and _is_usable(answer):
             exit_with(0, answer.text)
         if answer is not None and answer.kind == "ask":
             return None
@@ -456,6 +456,6 @@ def _asked_by_itself(query: CacheQuery) -> bool:
 
 def answer_or_wait_for_lock(query: CacheQuery) -> None:
     """End the process with the answer kept ready; where there is none, return as the one who gets it."""
-    kept = _exit_if_answered(query)
-    if (kept is None or kept.kind != "ask") and not _asked_by_itself(query):
+    cached = _exit_if_answered(query)
+    if (cached is None or cached.kind != "ask") and not _asked_by_itself(query):
         _wait_for_lock(query)

@@ -161,14 +161,14 @@ class FetchResult:
     Attributes:
         credentials: the credentials.
         refresh_at: when they should be refreshed, or when a failed refresh may be retried; seconds since the epoch.
-        who: a digest of the user; empty if only the identity pool knows the user.
+        user: a digest of the user; empty if only the identity pool knows the user.
         only_here: whether they are a repetition of this fetcher's last result, because no token names the user or the
             token could not be exchanged. They are then only for clients that have them already.
     """
 
     credentials: FederatedCredentials
     refresh_at: float
-    who: str = ""
+    user: str = ""
     only_here: bool = False
 
 

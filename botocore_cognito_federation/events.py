@@ -118,14 +118,14 @@ class Events:
             event = replace(event, error=reworded(event.error))
         if self._here.waiting is not None:
             self._here.waiting.append(event)
-        elif event.name not in self._here.told:
-            self._here.told.add(event.name)
+        elif event.name not in self._here.announced:
+            self._here.announced.add(event.name)
             try:
-                self._tell(event)
+                self._call_listeners(event)
             finally:
-                self._here.told.discard(event.name)
+                self._here.announced.discard(event.name)
 
-    def _tell(self, event: Event) -> None:
+    def _call_listeners(self, event: Event) -> None:
         for callback in tuple(self._callbacks[event.name]):
             try:
                 callback(event)
@@ -138,7 +138,7 @@ class _OfThisThread(threading.local):
 
     def __init__(self) -> None:
         self.waiting: deque[Event] | None = None
-        self.told: set[str] = set()
+        self.announced: set[str] = set()
 
 
 class _Once:

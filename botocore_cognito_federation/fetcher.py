@@ -85,7 +85,7 @@ class CredentialFetcher:
         linked: the logins linked to the provider's own; by default none.
         answers: caches responses for ``credential-process``, ready to print; by default none.
         only_for: for an object that clients hold while the variables of their process may change: the one user whose
-            credentials are ever returned (`FetchResult.who`; empty: the first user asked for). None for any user.
+            credentials are ever returned (`FetchResult.user`; empty: the first user asked for). None for any user.
         last: what such an object holds already, and no sign-out has ended since.
         time_left: the seconds that the caller has; by default as many as are configured.
     """
@@ -199,7 +199,7 @@ class CredentialFetcher:
         self._last = _Last(result.credentials, sign_out_epoch, entry.user)
         if self.only_for is not None:
             self.only_for = entry.user or self.only_for
-        return replace(result, who=entry.user)
+        return replace(result, user=entry.user)
 
     def _asked_for(self, asked_at: float) -> tuple[Entry, Login | None]:
         """Return the requested entry, and the login if a token was needed to find it.

@@ -377,7 +377,7 @@ class GrantHandler(ClearsFrames):
 
         with self._turns:
             try:
-                answer = refresh_tokens(self._oidc_client(), self._newest(), persist=self._keep)
+                answer = refresh_tokens(self._oidc_client(), self._newest(), persist=self._store_refresh_token)
             except TemporaryError:
                 raise
             except SignInRequiredError as ended:
@@ -401,7 +401,7 @@ class GrantHandler(ClearsFrames):
             return self._first()
         return self._rotated or self._first
 
-    def _keep(self, answer: TokenAnswer) -> None:
+    def _store_refresh_token(self, answer: TokenAnswer) -> None:
         if answer.refresh_token is None or answer.refresh_token == self._newest():
             return
         self._rotated = answer.refresh_token

@@ -256,7 +256,9 @@ def examine(document: Mapping[str, Any], user: Caller, *, tags: bool) -> TrustRe
             break
         if decision.allowed is None:
             notes.append(decision.why)
-    problems += [f"it also lets in {who}" for who, one, action in _strangers(user) if _lets_in(document, one, action)]
+    problems += [
+        f"it also lets in {stranger}" for stranger, one, action in _strangers(user) if _lets_in(document, one, action)
+    ]
     return TrustReport(tuple(problems), tuple(notes))
 
 
@@ -283,10 +285,10 @@ def replaced(document: Mapping[str, Any], own: Mapping[str, Any], user: Caller, 
         for one in listed(document.get("Statement", []))
         if isinstance(one, Mapping) and not _names(one, user) and user.name not in str(one)
     ]
-    kept = {"Version": "2012-10-17", **document, "Statement": [*others, own]}
-    if examine(kept, user, tags=tags).problems:
-        kept["Statement"] = [own]
-    return kept
+    corrected = {"Version": "2012-10-17", **document, "Statement": [*others, own]}
+    if examine(corrected, user, tags=tags).problems:
+        corrected["Statement"] = [own]
+    return corrected
 
 
 def listed(value: Any) -> list[Any]:

@@ -289,7 +289,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
             return sign_in.pool_tokens()
 
     def _refuse_over_user_pool(self) -> None:
-        record = self._around().records.read()
+        record = self._context().records.read()
         if record is not None and record.by_user_pool:
             raise ConfigurationError(
                 "Signed in through the user pool, which federates by itself",
@@ -301,7 +301,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
     ) -> FederatedCredentials:
         refuse_reentry(self, "The refresh handler")
         self._store_in_memory_if_needed()
-        sign_in = SignIn(record, self._around(), announced=False)
+        sign_in = SignIn(record, self._context(), announced=False)
         sign_in.tokens = pool_tokens
         sign_in.begin(
             token,
@@ -321,13 +321,13 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
 
     def _replace_sign_in(self, sign_in: SignIn) -> None:
         with self._turns:
-            before = self._around().records.read()
-            self._around().records.write(sign_in.record)
+            before = self._context().records.read()
+            self._context().records.write(sign_in.record)
             self._sign_in = sign_in
         self._forget_shared()
         if before is not None and before.sign_in_id != sign_in.record.sign_in_id:
             with suppress(CognitoFederationError):
-                SignIn(before, self._around(), announced=False).forget()
+                SignIn(before, self._context(), announced=False).forget()
 
     def _store_in_memory_if_needed(self) -> None:
         """Store in memory if needed: an unwritable place costs later processes the sign-in, not this one."""
@@ -341,7 +341,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _around(self) -> Context:
+    def _context(self) -> Context:
         return Context(
             settings=self._settings,
             store=self._store,
@@ -354,7 +354,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
 
     def _current(self) -> CurrentSignIn:
         """Return the present sign-in, which another process may have made or ended."""
-        context = self._around()
+        context = self._context()
         record = context.records.read()
         mine = self._sign_in
         if record is None:

@@ -141,7 +141,7 @@ class SignIn:
         self.record = record
         self.announced = announced
         self.tokens: UserPoolTokens | None = None
-        self._around = context
+        self._context = context
         if record.by_user_pool:
             # The key is the token's iss, so that it holds in every partition and on emulators.
             provider = IdentityProvider("user-pool", "oidc", record.provider)
@@ -176,16 +176,16 @@ class SignIn:
         return ApplicationTokenProvider(
             self.record,
             self._sessions,
-            self._around.store,
-            renewers=Refreshers(lambda: self._around.handler_of(self.record.provider), self._pool_renewal()),
-            clock=self._around.clock,
+            self._context.store,
+            renewers=Refreshers(lambda: self._context.handler_of(self.record.provider), self._pool_renewal()),
+            clock=self._context.clock,
             emit=self.emit,
         )
 
     def _pool_renewal(self) -> Refresher | None:
         if not self.record.by_user_pool:
             return None
-        pool = self._around.user_pool
+        pool = self._context.user_pool
         if pool is None:
             return None
         from ..login_tokens.session import user_pool_refresher
@@ -206,7 +206,7 @@ class SignIn:
         if self.announced:
             user = deepcopy(dict(self.record.user))
             identity_id = event.identity_id or self.record.identity_id
-            self._around.events.emit(replace(event, provider=self.record.provider, identity_id=identity_id, user=user))
+            self._context.events.emit(replace(event, provider=self.record.provider, identity_id=identity_id, user=user))
 
     def begin(self, token: LoginToken | None, *, refresh_token: str | None, device_key: str | None) -> None:
         """Store the token of a new sign-in.
@@ -226,7 +226,7 @@ class SignIn:
                 token_expires_at=token.expires_at,
                 refresh_token=refresh_token,
                 device_key=device_key,
-                signed_in_at=self._around.clock.now(),
+                signed_in_at=self._context.clock.now(),
                 sign_out_epoch=self._sessions.sign_out_epoch(),
             )
         )
@@ -241,7 +241,7 @@ class SignIn:
             CognitoFederationError: it was refused, or cannot be exchanged now.
         """
         credentials = self._fetcher.fetch_fresh(new_token=new_token)
-        self.note_identity(credentials)
+        self.store_identity(credentials)
         return credentials
 
     def fetch(self) -> FetchResult:
@@ -252,16 +252,16 @@ class SignIn:
         """
         before = self._developer_identity()
         try:
-            served = self._fetcher.fetch()
+            result = self._fetcher.fetch()
         except TemporaryError:
             if before == self._developer_identity():
                 raise
             # The refresh handler moved a developer's user to another identity, for which nothing is cached.
-            served = self._fetcher.fetch()
-            changed = served.credentials.user_id
+            result = self._fetcher.fetch()
+            changed = result.credentials.user_id
             self.emit(Event("identity-changed", identity_id=changed, previous_identity_id=before))
-        self.note_identity(served.credentials)
-        return served
+        self.store_identity(result.credentials)
+        return result
 
     def _developer_identity(self) -> str | None:
         if not self._is_developer:
@@ -270,20 +270,20 @@ class SignIn:
         token = session.token() if session else None
         return str(token.claims.get("sub")) if token else None
 
-    def note_identity(self, credentials: FederatedCredentials) -> None:
+    def store_identity(self, credentials: FederatedCredentials) -> None:
         """Store the identity in Cognito's answer, for callers that make no call."""
         if (credentials.identity_id, credentials.subject) == (self.record.identity_id, self.record.subject):
             return
         self.record = replace(self.record, identity_id=credentials.identity_id, subject=credentials.subject)
         if self._source is not None:
             self._source.identity_id = credentials.identity_id
-        records = self._around.records
+        records = self._context.records
         current = records.read()
         if current is not None and current.sign_in_id == self.record.sign_in_id:
             try:
                 records.write(self.record)
             except StorageError as error:
-                self._around.store.warn(error.line)
+                self._context.store.warn(error.line)
 
     def login(self) -> Login:
         """Return the present login, renewed if needed.
@@ -336,7 +336,7 @@ class SignIn:
 
     def is_current(self) -> bool:
         """Return whether neither a sign-out nor another sign-in happened since."""
-        record = self._around.records.read()
+        record = self._context.records.read()
         return record is not None and record.sign_in_id == self.record.sign_in_id
 
     def discard(self) -> None:
@@ -350,7 +350,7 @@ class SignIn:
         Raises:
             StorageError: the record could not be removed.
         """
-        self._around.records.delete()
+        self._context.records.delete()
 
     def forget(self) -> Session | None:
         """Delete token and credentials; running renewals are invalid from now on.
@@ -362,10 +362,10 @@ class SignIn:
             StorageError: something could not be removed.
         """
         session = self._sessions.read()
-        end_sign_in(self._around.store, self._settings.scope)
+        end_sign_in(self._context.store, self._settings.scope)
         self._sessions.delete()
         with suppress(StorageError):
-            drop_old_marks(self._around.store, is_of_one_sign_in)
+            drop_old_marks(self._context.store, is_of_one_sign_in)
         return session
 
     def revoke(self, session: Session | None) -> Exception | None:
@@ -374,7 +374,7 @@ class SignIn:
             if self.record.by_user_pool:
                 self._revoke_at_pool(session)
             else:
-                revoke = getattr(self._around.handler_of(self.record.provider), "revoke", None)
+                revoke = getattr(self._context.handler_of(self.record.provider), "revoke", None)
                 if callable(revoke):
                     revoke()
         except CognitoFederationError as error:
@@ -385,7 +385,7 @@ class SignIn:
         return None
 
     def _revoke_at_pool(self, session: Session | None) -> None:
-        pool = self._around.user_pool
+        pool = self._context.user_pool
         if session is None or session.refresh_token is None:
             return
         if pool is None:

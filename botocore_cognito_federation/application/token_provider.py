@@ -175,7 +175,7 @@ class ApplicationTokenProvider(RefreshTokenProvider):
 
     Args:
         record: the sign-in.
-        sessions, store: where its token is kept.
+        sessions, store: where its token is stored.
         renewers: who renews it.
         clock: the clock.
         tell: emits an event of this sign-in.
@@ -195,7 +195,7 @@ class ApplicationTokenProvider(RefreshTokenProvider):
         self._record = record
         self._renewers = renewers
         self._timing = clock
-        self._tell = emit
+        self._emit = emit
         self._called: HandlerTokenProvider | None = None
         self._called_function: Callable[..., Any] | None = None
         self.identity_id = record.identity_id
@@ -241,9 +241,9 @@ class ApplicationTokenProvider(RefreshTokenProvider):
         except ChangedMeanwhileError:
             raise
         except CognitoFederationError as error:
-            self._tell(Event("token-refresh-failure", error=error))
+            self._emit(Event("token-refresh-failure", error=error))
             raise
-        self._tell(Event("token-refresh", expires_at=token.expires_at))
+        self._emit(Event("token-refresh", expires_at=token.expires_at))
         return token
 
     def _without_handler(self, session: Session, context: RefreshContext) -> LoginToken:
@@ -264,9 +264,9 @@ class ApplicationTokenProvider(RefreshTokenProvider):
         )
         token = self._source_of(handler).fetch(replace(asked, attempt=1))
         self._check(token, session)
-        kept = replace(session, login_token=token.value, token_expires_at=token.expires_at)
+        renewed = replace(session, login_token=token.value, token_expires_at=token.expires_at)
         try:
-            self._sessions.write(kept)
+            self._sessions.write(renewed)
         except StorageError as error:
             # The handler can be called again: a place that cannot be written costs a call, not the credentials.
             self._store.warn(error.line)
@@ -285,22 +285,22 @@ class ApplicationTokenProvider(RefreshTokenProvider):
         return self._called
 
     def _check(self, token: LoginToken, session: Session) -> None:
-        who = f"The refresh handler of {self._record.provider}"
+        handler = f"The refresh handler of {self._record.provider}"
         if token.expires_at is not None and self._clock() >= token.expires_at + _SKEW:
-            raise TokenRefreshError(f"{who} returned a token that has expired", remedy="Let it return a new token")
+            raise TokenRefreshError(f"{handler} returned a token that has expired", remedy="Let it return a new token")
         if self._is_developer:
             claimed = token.claims.get("sub")
             if isinstance(claimed, str) and token.identity_id not in (None, claimed, self.identity_id):
-                raise TokenRefreshError(f"{who} returned an identity_id that is not its token's")
+                raise TokenRefreshError(f"{handler} returned an identity_id that is not its token's")
             return
         subject = token.claims.get("sub")
         if session.subject is not None and subject != session.subject:
             raise TokenRefreshError(
-                f"{who} returned another user's token", remedy="Sign that user in with federated_sign_in instead"
+                f"{handler} returned another user's token", remedy="Sign that user in with federated_sign_in instead"
             )
         fixed = self._record.fixed_identity_id
         if fixed is not None and token.identity_id not in (None, fixed):
-            raise TokenRefreshError(f"{who} returned another identity_id than the one signed in with")
+            raise TokenRefreshError(f"{handler} returned another identity_id than the one signed in with")
 
     def _remedy(self, error: CognitoFederationError | None) -> str:
         again = "sign_in" if self._record.by_user_pool else "federated_sign_in"

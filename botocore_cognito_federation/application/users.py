@@ -172,4 +172,4 @@ class _User(CognitoFederation):
         return made
 
     def is_signed_in(self) -> bool:
-        return self._around().records.read() is not None
+        return self._context().records.read() is not None

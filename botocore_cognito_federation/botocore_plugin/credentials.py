@@ -228,8 +228,8 @@ class DeferredConfiguration:
         """Fetch the credentials of these settings for the user of the cached response."""
         if self._fetch is None:
             prepare_for_forks()
-            who = self._answer.who.partition(FIELD)[0]
-            self._fetch = fetcher_of(self.settings(), self._query, self.session, who=who, last=self._last()).fetch
+            user = self._answer.user.partition(FIELD)[0]
+            self._fetch = fetcher_of(self.settings(), self._query, self.session, user=user, last=self._last()).fetch
         return self._fetch()
 
     def is_current(self) -> bool:
@@ -250,7 +250,7 @@ class DeferredConfiguration:
         if not self._is_of_this_epoch():
             return None
         access_key, secret_key, token, account_id, expiration = _parts(self._answer)
-        user_id, has_pool = self._answer.who.partition(FIELD)[2], self.settings().identity_pool_id is not None
+        user_id, has_pool = self._answer.user.partition(FIELD)[2], self.settings().identity_pool_id is not None
         return FederatedCredentials(
             access_key,
             secret_key,
@@ -269,7 +269,7 @@ def fetcher_of(
     query: CacheQuery | None,
     sessions: SessionFactory,
     *,
-    who: str = "",
+    user: str = "",
     last: FederatedCredentials | None = None,
 ) -> CredentialFetcher:
     """Construct the fetcher for one user's credentials in a configuration; it also caches the response for printing.
@@ -278,7 +278,7 @@ def fetcher_of(
         settings: the configuration.
         query: see `shared.credentials_of_session`.
         sessions: opens the sessions for this package's own calls.
-        who: a digest of the user; see `CredentialFetcher`.
+        user: a digest of the user; see `CredentialFetcher`.
         last: see `CredentialFetcher`.
     """
     from ..factory import answer_writer_for, fetcher_for
@@ -286,7 +286,7 @@ def fetcher_of(
     return fetcher_for(
         settings,
         session=sessions,
-        only_for=who,
+        only_for=user,
         last=last,
         open_session=sessions.open_other,
         answers=answer_writer_for(settings, query) if query is not None else None,
@@ -351,7 +351,7 @@ def ready_credentials(
     answer = read_answer(query)
     if answer is None or answer.kind != "credentials" or not answer.is_fresh(time()):
         return None
-    place = (query.fingerprint, answer.who, _token_place(query, answer))
+    place = (query.fingerprint, answer.user, _token_place(query, answer))
     with _lock:
         if place in _ready:
             found, later = _ready[place]

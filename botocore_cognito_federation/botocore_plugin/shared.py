@@ -48,12 +48,12 @@ class _Owner:
     Attributes:
         sign_out_epoch: the sign-out epoch.
         token: a digest of the login token in a variable or a file; empty if there is none.
-        who: a digest of the user that the token names; see `FetchResult`.
+        user: a digest of the user that the token names; see `FetchResult`.
     """
 
     sign_out_epoch: str
     token: str = ""
-    who: str = ""
+    user: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _shared_credentials(
                 _take_in(credentials, later)
         entry = _shared.pop(key, None)
         if entry is None or entry.owner != owner:
-            fetcher.only_for = owner.who
+            fetcher.only_for = owner.user
             entry = _Entry(owner, RefreshableCognitoCredentials(fetcher.fetch), sessions)
         else:
             entry.sessions.share(session)
@@ -152,10 +152,10 @@ def _owner(settings: Settings, sign_out_epoch: str) -> _Owner:
     """Return the owner of the token that a variable or a file holds now; the object stays theirs."""
     try:
         token = token_at_hand(settings, os.environ)
-        who = user_fingerprint(Login.of(token, settings)) if token is not None else ""
+        user = user_fingerprint(Login.of(token, settings)) if token is not None else ""
     except CognitoFederationError:
         return _Owner(sign_out_epoch)  # The caller for credentials gets the error.
-    return _Owner(sign_out_epoch, token.digest if token is not None else "", who)
+    return _Owner(sign_out_epoch, token.digest if token is not None else "", user)
 
 
 def _key(settings: Settings, environ: Mapping[str, str]) -> _Key:

@@ -79,7 +79,7 @@ class AnswerWriter:
             "credentials",
             0,
             process_text(result),
-            FIELD.join((result.who, credentials.user_id)),
+            FIELD.join((result.user, credentials.user_id)),
         )
         if not still_bound(state):
             with StorageErrorsIgnored():
@@ -155,7 +155,7 @@ def _write(
     kind: str,
     code: int,
     text: str,
-    who: str = FIELD,
+    user: str = FIELD,
     suffix: str = "",
 ) -> None:
     """Write a response if possible; otherwise the next process resolves the configuration too.
@@ -165,10 +165,10 @@ def _write(
     if double_of_aws() is not None:
         return
     if bindings is None:
-        bindings, kind, code, text, who = "", "ask", 1, "", FIELD
+        bindings, kind, code, text, user = "", "ask", 1, "", FIELD
     if not os.path.isabs(query.directory):
         return  # the store refuses it, with the reason
-    fields = (query.fingerprint, bindings, " ".join(map(repr, times)), kind, str(code), who, text, "")
+    fields = (query.fingerprint, bindings, " ".join(map(repr, times)), kind, str(code), user, text, "")
     rest = "\n".join(fields).encode("utf-8", "surrogateescape")
     store = FileStore(query.directory)
     with StorageErrorsIgnored(

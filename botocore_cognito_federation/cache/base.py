@@ -208,7 +208,7 @@ def cache_key(parts: Mapping[str, object]) -> str:
 
 def identity_key(settings: Settings, login: Login | None) -> str:
     """Return the key of an identity ID: its issuer and its user."""
-    return cache_key({"what": "identity", **_place(settings), **_who(settings, login)})
+    return cache_key({"what": "identity", **_place(settings), **_user_parts(settings, login)})
 
 
 def credentials_key(settings: Settings, login: Login | None) -> str:
@@ -218,7 +218,7 @@ def credentials_key(settings: Settings, login: Login | None) -> str:
         {
             "what": "credentials",
             **_place(settings),
-            **_who(settings, login),
+            **_user_parts(settings, login),
             "flow": settings.flow,
             "role": settings.role_arn,
             "duration": settings.duration_seconds,
@@ -295,7 +295,7 @@ def user_fingerprint(login: Login | None) -> str:
 def links_key(settings: Settings, login: Login) -> str:
     """Return the key of the links of a login: the pool and the user, without role and flow."""
     own = replace(login, linked=())
-    return cache_key({"what": "links", **_place(settings), **_who(replace(settings, identity_id=None), own)})
+    return cache_key({"what": "links", **_place(settings), **_user_parts(replace(settings, identity_id=None), own)})
 
 
 @lru_cache(maxsize=_RECENT_SCOPES)
@@ -320,15 +320,15 @@ def _place(settings: Settings) -> dict[str, object]:
     }
 
 
-def _who(settings: Settings, login: Login | None) -> dict[str, object]:
+def _user_parts(settings: Settings, login: Login | None) -> dict[str, object]:
     if settings.identity_id is not None:
         return {"who": f"identity {settings.identity_id}"}
     if login is None:
         return {"who": f"guest {settings.guest}".rstrip()}
-    who: dict[str, object] = {"who": f"login {login.key}", "subject": login.token.subject}
+    parts: dict[str, object] = {"who": f"login {login.key}", "subject": login.token.subject}
     for mark in login.linked:
-        who[f"linked {mark.key}"] = mark.subject
-    return who
+        parts[f"linked {mark.key}"] = mark.subject
+    return parts
 
 
 #: The scope that contains all others, including those whose first credentials are still being fetched.

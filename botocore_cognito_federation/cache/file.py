@@ -63,7 +63,7 @@ _DAY = 86_400
 #: Kinds whose loss costs a call and nothing else.
 _FETCHED = frozenset({CREDENTIALS, IDENTITIES, FAILURES, NOTES, DOCUMENTS, TURNS})
 #: Kinds that may be forgotten once nothing has touched them for so many seconds.
-_KEPT_FOR = {
+_LIFETIMES = {
     CREDENTIALS: 2 * _DAY,
     FAILURES: _DAY,
     NOTES: 7 * _DAY,
@@ -207,8 +207,8 @@ class FileStore:
             except FileNotFoundError:
                 pass
             write_private(marker, b"", lasting=False)
-            for kind in (*_KEPT_FOR, *_NEVER_OLD):
-                self._prune(os.path.join(self.directory, kind), _KEPT_FOR.get(kind), now)
+            for kind in (*_LIFETIMES, *_NEVER_OLD):
+                self._prune(os.path.join(self.directory, kind), _LIFETIMES.get(kind), now)
 
     def _prune(self, directory: str, life: float | None, now: float) -> None:
         for name in _names(directory):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _TRIED_OUT = cache_key({"what": "the keyring that was tried out"})
 #: Seconds after their expiry for which credentials stay in the keyring.
-_CREDENTIALS_KEPT = 2 * 86_400
+_CREDENTIALS_LIFETIME = 2 * 86_400
 
 
 class KeyringStore:
@@ -163,7 +163,7 @@ class KeyringStore:
             self.files.write(INDEX, _name_of(kind, key), entry)
 
     def _forget_expired(self, spared: str) -> None:
-        limit = time.time() - _CREDENTIALS_KEPT
+        limit = time.time() - _CREDENTIALS_LIFETIME
         for _, entry in list(self.files.documents(INDEX)):
             expires_at, key = entry.get("expires_at"), str(entry.get("key"))
             is_old = isinstance(expires_at, int | float) and expires_at < limit
@@ -255,8 +255,8 @@ def move_scope(scope: str, source: Store, target: Store) -> int:
                 continue
             with target.lock(f"session-{key}", timeout=_LOCK_TIMEOUT) as taken:
                 if not taken:
-                    who = target.holder(f"session-{key}")
-                    raise StorageError(f"{who} is renewing the sign-in that is to be moved", remedy="Try again")
+                    holder = target.holder(f"session-{key}")
+                    raise StorageError(f"{holder} is renewing the sign-in that is to be moved", remedy="Try again")
                 newest = source.read(kind, key)
                 if newest is not None:
                     target.write(kind, key, newest)

@@ -42,7 +42,7 @@ class Session:
         sign_in_id: random, new at each sign-in; whose credentials an opaque token stands for.
         subject: the user's identifier at the provider, if it has told.
         user: name, address and the like, as far as the provider told them; no secret.
-        login_token: the token Cognito takes; None between a rotation that was kept and the answer's verification.
+        login_token: the token Cognito takes; None between a rotation that was stored and the answer's verification.
         token_expires_at: when it expires, seconds since the epoch.
         refresh_token: what renews it; None where the provider gave none or has ended the session.
         device_key: of a user pool that tracks devices; a renewal must name it.
@@ -61,19 +61,19 @@ class Session:
     device_key: str | None = field(default=None, repr=False)
 
     @property
-    def who(self) -> str:
-        """Whom to name in a sentence."""
+    def user_name(self) -> str:
+        """The user for a sentence: address or name, else the subject."""
         return display_name([*map(self.user.get, ("email", "name", "username")), self.subject]) or "an unnamed user"
 
     @property
     def label(self) -> str:
         """Whom to greet: the name, and the address where there is one."""
-        name, address = display_name([self.user.get("name")]) or self.who, display_name([self.user.get("email")])
+        name, address = display_name([self.user.get("name")]) or self.user_name, display_name([self.user.get("email")])
         return f"{name} ({address})" if address and address != name else name
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Session | None:
-        """The session a store kept, or None where the document is damaged (damage is a miss)."""
+        """The session in a stored document, or None where the document is damaged (damage is a miss)."""
         user = document.get("user")
         sign_in_id, sign_out_epoch, signed_in_at = (
             document.get(name) for name in ("sign_in_id", "generation", "signed_in_at")
@@ -107,7 +107,7 @@ class Sessions:
 
     Args:
         settings: the configuration.
-        store: where sessions are kept.
+        store: where sessions are stored.
         leave_nothing: whether a write that a sign-out overtook is deleted at once. A sign-out that waits for the
             session's lock takes such a write away itself, because it still has to revoke the token in it.
     """
@@ -144,20 +144,20 @@ class Sessions:
         return sign_in_epoch(self.store, self.settings.scope)
 
     def write(self, session: Session) -> None:
-        """Keep a session.
+        """Store a session.
 
         Raises:
-            StorageError: it could not be kept.
+            StorageError: it could not be stored.
         """
         self.store.write(SESSIONS, self.key, self._document(session))
         self._leave_nothing_after_a_sign_out(session)
 
     @contextmanager
     def reserved(self, session: Session) -> Iterator[Callable[[Session], None]]:
-        """Prove that a successor of a session can be kept, and hold the space for it; the context gives its writer.
+        """Prove that a successor of a session can be stored, and hold the space for it; the context gives its writer.
 
         Raises:
-            StorageError: it could not be kept.
+            StorageError: it could not be stored.
             ChangedMeanwhileError: this is not the session any more.
         """
         with self.store.reserved(SESSIONS, self.key, self._document(session)) as write:
@@ -342,7 +342,7 @@ class SessionWriter:
         has_ended = before.refresh_token is None and not _is_usable(before, self._now())
         if not has_ended and not self._force:
             raise SignInFailedError(
-                f"{label} signed in, but {before.who} is signed in here ({self._settings.scope})",
+                f"{label} signed in, but {before.user_name} is signed in here ({self._settings.scope})",
                 remedy="To replace that sign-in, add --force; to use both, give each user a separate [cognito-session]",
             )
         # A new epoch: no cached response of the previous user is printed any more.

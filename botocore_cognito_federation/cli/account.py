@@ -47,7 +47,7 @@ from ..sign_in.login import LoginOptions, SignedIn
 from ..sign_in.logout import SignedOut, forget_scope, scopes_left_over, sign_out
 from ..sign_in.terminal import TerminalScreen, read_line
 from .app import chosen_settings, json_option, print_data, print_json, print_line, profile_option, session_option
-from .roles import chosen_role, keep_role, offered_roles
+from .roles import chosen_role, offered_roles, write_role
 
 
 def report(settings: Settings, signed_in: SignedIn) -> str:
@@ -172,7 +172,7 @@ def login_command(
         _sign_in_to_choose(settings, options)
     if role is not None:
         store = store_for(settings, os.environ)
-        keep_role(settings, chosen_role(offered_roles(settings), role), store)
+        write_role(settings, chosen_role(offered_roles(settings), role), store)
 
 
 def _sign_in_to_choose(settings: Settings, options: LoginOptions) -> None:
@@ -205,7 +205,7 @@ def why_no_sign_in(settings: Settings) -> str | None:
     except SignInRequiredError:
         return None
     session = Sessions(settings, store).read() if signs_people_in(settings) else None
-    return f"{session.who} is signed in already" if session else "No sign-in is needed"
+    return f"{session.user_name} is signed in already" if session else "No sign-in is needed"
 
 
 @click.command("refresh")
@@ -235,7 +235,7 @@ def settings_of_scope(scope: str) -> Settings | None:
     return found if found.scope == scope else None  # a profile that names a session now has left its own scope
 
 
-def scopes_kept(store: Store) -> list[str]:
+def stored_scopes(store: Store) -> list[str]:
     """Every scope of which anything is stored."""
     kinds = (SESSIONS, CREDENTIALS)
     return sorted({str(document.get("scope")) for kind in kinds for _, document in store.documents(kind)})
@@ -243,7 +243,7 @@ def scopes_kept(store: Store) -> list[str]:
 
 def say(scope: str, done: SignedOut) -> None:
     """What happened, on stderr."""
-    print_line(f"{scope}: {f'signed out {done.who}' if done.who else 'no user was signed in'}", err=True)
+    print_line(f"{scope}: {f'signed out {done.user_name}' if done.user_name else 'no user was signed in'}", err=True)
     if done.revocation is not None and not done.revocation.revoked:
         print_line(f"  The refresh token was forgotten here but not revoked: {done.revocation.reason}", err=True)
     if done.credentials_until is not None:
@@ -269,7 +269,7 @@ def logout_command(profile: str | None, session: str | None, everything: bool, n
     if profile is not None or session is not None:
         raise click.UsageError("--all goes without --profile and --session")
     store = everything_stored(os.environ)
-    for scope in scopes_kept(store):
+    for scope in stored_scopes(store):
         found = settings_of_scope(scope)
         if found is not None:
             _sign_out_everywhere(found, not no_revoke)
@@ -290,7 +290,7 @@ def _sign_out_everywhere(settings: Settings, revoking: bool) -> None:
         for scope in (settings.scope, *scopes_left_over(settings, other, os.environ)):
             left = forget_scope(scope, store=other, environ=os.environ, revoking=revoking, like=settings)
             ended += [(f"{scope}, left by an earlier configuration", each) for each in left]
-    shown = [(scope, done) for scope, done in ended if done.who is not None] or ended[:1]
+    shown = [(scope, done) for scope, done in ended if done.user_name is not None] or ended[:1]
     for scope, done in shown:
         say(scope, done)
 
@@ -321,7 +321,7 @@ def identity_of(settings: Settings, chained: str | None = None) -> dict[str, str
     )
     session = Sessions(settings, store).read()
     return {
-        "who": session.who if session else None,
+        "who": session.user_name if session else None,
         "subject": session.subject if session else credentials.subject,
         "identity_id": credentials.identity_id,
         "account": answer.body["Account"],

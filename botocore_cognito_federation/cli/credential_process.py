@@ -74,7 +74,7 @@ def answer(query: CacheQuery) -> tuple[int, str]:
     text may hold anything.
     """
     answers = None
-    _keep_stderr_clean()
+    _silence_stderr()
     try:
         check_profile_recursion(os.environ, query.profile)
     except CognitoFederationError as error:
@@ -88,7 +88,7 @@ def answer(query: CacheQuery) -> tuple[int, str]:
         if runs_here:
             # What they start in this process, such as the AWS CLI, inherits the chain from here.
             os.environ.update(environment_for_children(os.environ, settings.profile))
-        with _stdout_kept_clean() if runs_here else nullcontext():
+        with _stdout_for_the_answer() if runs_here else nullcontext():
             result = _fetcher(query, settings, session, answers).fetch()
         if answers.state is None:
             put_no_answer(query)
@@ -127,9 +127,9 @@ def _failed(query: CacheQuery, answers: AnswerWriter | None, error: CognitoFeder
 
 
 @contextmanager
-def _stdout_kept_clean() -> Iterator[None]:
+def _stdout_for_the_answer() -> Iterator[None]:
     """What a refresh handler, its module or what it starts prints must not be mixed into the answer."""
-    ours, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    own, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)
     try:
@@ -137,11 +137,11 @@ def _stdout_kept_clean() -> Iterator[None]:
     finally:
         with suppress(OSError, ValueError):
             sys.stdout.flush()
-        os.dup2(ours, 1)
-        os.close(ours)
+        os.dup2(own, 1)
+        os.close(own)
 
 
-def _keep_stderr_clean() -> None:
+def _silence_stderr() -> None:
     """No warning of Python's or of a library's: stderr is empty on success, and one line on failure."""
     warnings.simplefilter("ignore")
     logging.lastResort = None

@@ -96,17 +96,17 @@ def sign_ins_of(store: Store, settings: Settings | None, *, can_renew: bool = Tr
         configured = settings if settings and of == settings.scope else settings_of_scope(of)
         token = session.token()
         expires_at = token.expires_at if token else None
-        lives = token is not None and (expires_at is None or now < expires_at)
+        is_valid = token is not None and (expires_at is None or now < expires_at)
         found.append(
             {
                 "scope": of,
-                "who": session.who,
+                "who": session.user_name,
                 "subject": session.subject,
                 "signed_in_at": session.signed_in_at,
                 "token_expires_at": expires_at,
                 "has_refresh_token": session.refresh_token is not None,
                 "renews_itself": session.refresh_token is not None and can_renew,
-                "signed_in": lives or session.refresh_token is not None,
+                "signed_in": is_valid or session.refresh_token is not None,
                 "is_left_over": configured is None or session_key(configured) != key,
             }
         )
@@ -129,17 +129,17 @@ def _at(document: Mapping[str, Any]) -> float:
 
 def sign_in_line(entry: Mapping[str, Any], *, naming_scope: bool) -> str:
     """A sign-in as one line for people."""
-    who = f"{entry['who']} ({entry['scope']})" if naming_scope else entry["who"]
+    user = f"{entry['who']} ({entry['scope']})" if naming_scope else entry["who"]
     if entry["is_left_over"]:
-        return f"an earlier configuration has left the sign-in of {who}; logout ends it"
+        return f"an earlier configuration has left the sign-in of {user}; logout ends it"
     if not entry["signed_in"]:
-        return f"the sign-in of {who} has ended"
+        return f"the sign-in of {user} has ended"
     if entry["renews_itself"]:
-        return f"signed in as {who}; renews itself"
+        return f"signed in as {user}; renews itself"
     expires_at = entry["token_expires_at"]
     left = "with no known end" if expires_at is None else f"for another {span(max(0.0, expires_at - time.time()))}"
     why = "the cache cannot be written, so nothing renews it" if entry["has_refresh_token"] else "no refresh token"
-    return f"signed in as {who} {left}; {why}"
+    return f"signed in as {user} {left}; {why}"
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Overview:
     warnings: list[str]
 
     @property
-    def living(self) -> list[dict[str, Any]]:
+    def usable(self) -> list[dict[str, Any]]:
         """The credentials that have not expired."""
         return [entry for entry in self.credentials if entry["seconds_left"] > 0]
 
@@ -186,25 +186,25 @@ def overview_of(settings: Settings | None, store: Store, warnings: list[str], *,
 def _needs_sign_in(found: Overview, settings: Settings | None, store: Store) -> bool:
     signed_in = any(entry["signed_in"] for entry in found.current)
     if settings is None:
-        return not signed_in and not found.living
+        return not signed_in and not found.usable
     if signed_in or not signs_people_in(settings):
         return False
     # A sign-in that has ended still says whose credentials are cached; without one no process can tell.
     session = Sessions(settings, store).read()
-    return session is None or session.login_token is None or not found.living
+    return session is None or session.login_token is None or not found.usable
 
 
 def say(found: Overview, settings: Settings | None, *, can_store: bool) -> None:
     """Print an overview; `can_store` says whether the next use can store its credentials."""
     for entry in found.sign_ins:
         print_line(f"  {sign_in_line(entry, naming_scope=settings is None)}")
-    for entry in found.living:
-        who = entry["who"] or entry["identity_id"] or entry["subject"]
+    for entry in found.usable:
+        user = entry["who"] or entry["identity_id"] or entry["subject"]
         role = f" as {entry['role_arn'].rpartition('/')[2]}" if isinstance(entry["role_arn"], str) else ""
-        print_line(f"  AWS credentials for {who} ({entry['provider']}){role}, {span(entry['seconds_left'])} left")
+        print_line(f"  AWS credentials for {user} ({entry['provider']}){role}, {span(entry['seconds_left'])} left")
     if found.needs_sign_in:
         print_line(f"  not signed in{f'. Run: {login_command(settings)}' if settings else ''}")
-    elif found.needs_sign_in is False and not found.living:
+    elif found.needs_sign_in is False and not found.usable:
         print_line(f"  no AWS credentials cached{'; the next use gets them' if can_store else ''}")
     for note in found.notes:
         print_line(f"  note: {note}")
@@ -214,7 +214,7 @@ def say(found: Overview, settings: Settings | None, *, can_store: bool) -> None:
 
 def _true_until(found: Overview) -> float:
     """Until when an overview says whether a sign-in is needed, if nothing is written."""
-    ends = [entry["expires_at"] for entry in found.living]
+    ends = [entry["expires_at"] for entry in found.usable]
     ends += [
         None if entry["renews_itself"] else entry["token_expires_at"] for entry in found.current if entry["signed_in"]
     ]
@@ -475,13 +475,13 @@ def list_entries(as_json: bool) -> None:
         print_json({"credentials": with_shown_times(credentials_of(everything_stored(os.environ), None))})
         return
     for key, document in everything_stored(os.environ).documents(CREDENTIALS):
-        kept = FederatedCredentials.from_document(document)
-        if kept is None:
+        cached = FederatedCredentials.from_document(document)
+        if cached is None:
             continue
-        left = kept.expires_at - time.time()
+        left = cached.expires_at - time.time()
         until = f"{span(left)} left" if left > 0 else "expired"
-        who = document.get("who") or kept.user_id
-        print_line(f"{key[:12]}  {document.get('scope')}  {document.get('provider')}  {who}  {until}")
+        user = document.get("who") or cached.user_id
+        print_line(f"{key[:12]}  {document.get('scope')}  {document.get('provider')}  {user}  {until}")
 
 
 def _forget_shared(store: Store, settings: Settings) -> int:

@@ -136,7 +136,7 @@ def chosen_role(offered: tuple[OfferedRole, ...], given: str) -> str:
     return offered[number - 1].arn
 
 
-def keep_role(settings: Settings, arn: str, store: Store) -> None:
+def write_role(settings: Settings, arn: str, store: Store) -> None:
     """Write the role into the profile, where every client finds it.
 
     Raises:

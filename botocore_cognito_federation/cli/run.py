@@ -274,11 +274,11 @@ class _Stopping:
 def _in_the_way(settings: Settings) -> list[str]:
     from botocore.session import Session
 
-    ours = Endpoint.VARIABLES
+    of_the_endpoint = Endpoint.VARIABLES
     found = [
         f"{name} is set here; where it is set too, SDKs use it before the endpoint. Unset it there"
         for name in OVERRIDING_VARIABLES
-        if name not in ours and os.environ.get(name)
+        if name not in of_the_endpoint and os.environ.get(name)
     ]
     if (settings.profile or "default") != "default" and default_profile_has_credentials(Session()):
         found.append("[default] in the AWS configuration has credentials, which SDKs use before the endpoint")

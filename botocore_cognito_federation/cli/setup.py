@@ -179,7 +179,7 @@ def _more(pairs: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _keep_client_secret(settings: Settings, store: Store) -> None:
+def _store_client_secret(settings: Settings, store: Store) -> None:
     if sys.stdin.isatty():
         secret = click.prompt("Client secret (not shown)", hide_input=True, err=True).strip()
     else:
@@ -190,7 +190,7 @@ def _keep_client_secret(settings: Settings, store: Store) -> None:
     print_line(f"The client secret of {settings.scope} is stored (cognito_cache = {settings.cache})", err=True)
 
 
-def _move_what_is_kept(settings: Settings, store: Store) -> None:
+def _move_sign_ins(settings: Settings, store: Store) -> None:
     """Where ``cognito_cache`` has changed, move what was stored."""
     from ..cache.keyring import move_scope
 
@@ -279,9 +279,9 @@ def configure_command(
         _check_complete({**current_values(files, name, session)[1], **keys})
         plan, store = _checked_plan(request, files, offline=offline)
     changed = write_changes(plan.changes, files, store)
-    _move_what_is_kept(plan.settings, store)
+    _move_sign_ins(plan.settings, store)
     if client_secret_stdin:
-        _keep_client_secret(plan.settings, store)
+        _store_client_secret(plan.settings, store)
     _say_what_is_next(plan, changed=changed, files=files)
     if asks and signs_people_in(plan.settings) and click.confirm("Sign in now?", default=True, err=True):
         from ..sign_in.login import LoginOptions

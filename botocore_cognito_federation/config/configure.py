@@ -26,7 +26,7 @@ from .writer import update_text, with_section
 _REGION = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-\d+\Z")
 
 
-#: Keys by which botocore gets a profile's credentials in another way; ours would be ignored, or theirs.
+#: Keys by which botocore gets a profile's credentials in another way; this tool's would be ignored, or theirs.
 _OTHER_STYLES = {
     "aws_access_key_id": "static keys",
     "aws_secret_access_key": "static keys",
@@ -144,8 +144,8 @@ def current_values(files: Files, profile: str, session: str | None) -> tuple[str
     own = texts_of(section_of(config["profiles"], profile))
     name = session or own.get("cognito_session") or profile
     values = {**texts_of(section_of(config, SESSION_SECTION + name)), **own}
-    ours = {key[len(PREFIX) :]: value for key, value in values.items() if key.startswith(PREFIX)}
-    return name, {**ours, "region": own["region"]} if "region" in own else ours
+    own_keys = {key[len(PREFIX) :]: value for key, value in values.items() if key.startswith(PREFIX)}
+    return name, {**own_keys, "region": own["region"]} if "region" in own else own_keys
 
 
 def make_plan(request: Request, files: Files) -> Plan:

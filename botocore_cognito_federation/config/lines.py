@@ -240,10 +240,12 @@ def near_header(path: str, title: str, mark: str) -> NearHeader | None:
     wanted = _words(title)
     for section in sections_of(lines_of_file(path)):
         keys = [entry.key for entry in section.entries]
-        ours = any(key.startswith(mark) for key in keys)
+        is_managed = any(key.startswith(mark) for key in keys)
         words = _words(section.name)
         own = words[-1:] == wanted[-1:] and not _is_in_use(section.name, title, keys)
-        if section.name != title and (sorted(words) == sorted(wanted) or (ours and (own or words == wanted[:-1]))):
+        if section.name != title and (
+            sorted(words) == sorted(wanted) or (is_managed and (own or words == wanted[:-1]))
+        ):
             number = section.start + 1
             found = f"line {number} begins [{section.name}]"
             return NearHeader(found, f"Change line {number} of {path} to: [{title}]")

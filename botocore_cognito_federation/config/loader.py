@@ -63,7 +63,7 @@ def settings_of_session(
         flags: key name without prefix -> text, from a command line.
 
     Raises:
-        ConfigurationError: the profile is ours and wrong, or a configuration file cannot be parsed.
+        ConfigurationError: the profile is one of this tool and wrong, or a configuration file cannot be parsed.
     """
     config_file = str(session.get_config_variable("config_file"))
     return settings_of_config(
@@ -89,7 +89,7 @@ def settings_of_config(
         environ=variables if in_use else {},
         flags=flags or {},
     )
-    if not is_ours(layers):
+    if not is_managed(layers):
         return None
     _refuse_keys_in_credentials_file(profile or "default", config_file, variables)
     settings = resolve(layers)
@@ -116,7 +116,7 @@ def settings_of_config(
 
 
 def _refuse_keys_in_credentials_file(profile: str, config_file: str, environ: Mapping[str, str]) -> None:
-    """Refuse keys of ours in ``~/.aws/credentials``: botocore joins that file with the other and prefers its values.
+    """Refuse keys of this tool in ``~/.aws/credentials``: botocore prefers the values in that file.
 
     Raises:
         ConfigurationError: it has one. To leave it out would let botocore's chain go on to another identity.
@@ -179,11 +179,11 @@ class Layers:
         return section if isinstance(section, Mapping) else {}
 
 
-def is_ours(layers: Layers) -> bool:
+def is_managed(layers: Layers) -> bool:
     """Whether this configuration asks for Cognito federation at all.
 
-    True as soon as the profile has one key of ours, right or wrong: from then on every failure raises (invariant 15).
-    Without profile keys only ``COGNITO_FEDERATION_IDENTITY_POOL_ID`` makes a configuration ours, or the flow that needs
+    True as soon as the profile has one key of this tool, right or wrong: every failure raises then (invariant 15).
+    Without profile keys only ``COGNITO_FEDERATION_IDENTITY_POOL_ID`` makes it one of this tool, or the flow that needs
     none in ``COGNITO_FEDERATION_FLOW``.
     """
     if has_our_keys(layers.profile_section):
@@ -195,7 +195,7 @@ def is_ours(layers: Layers) -> bool:
 
 
 def resolve(layers: Layers) -> Settings:
-    """The settings of a configuration that is ours.
+    """The settings of a configuration of this tool.
 
     Raises:
         ConfigurationError: an unknown key, a value its key cannot hold, keys that contradict each other, a missing

@@ -42,11 +42,11 @@ def no_keys(name: str, profiles: Mapping[str, Any], config_file: str, *, source:
     )
     if lost is not None:
         return lost
-    ours = [other for other, section in profiles.items() if has_our_keys(section)]
-    shown = ", ".join([*ours[:_MOST_NAMED], *(["…"] if len(ours) > _MOST_NAMED else [])])
+    managed = [other for other, section in profiles.items() if has_our_keys(section)]
+    shown = ", ".join([*managed[:_MOST_NAMED], *(["…"] if len(managed) > _MOST_NAMED else [])])
     return ConfigurationError(
         f"Profile {name!r} has no cognito_ keys",
-        remedy=f"Name one that has them with --profile: {shown}" if ours else configure_command(name),
+        remedy=f"Name one that has them with --profile: {shown}" if managed else configure_command(name),
     )
 
 
@@ -93,8 +93,12 @@ _MOVE_AWAY = "Move it away, or set AWS_CONFIG_FILE"
 def _other_profile(variable: str, close: list[str], full_config: Mapping[str, Any]) -> str:
     if close:
         return f"Set {variable}={close[0]}"
-    ours = [other for other, section in full_config.get("profiles", {}).items() if has_our_keys(section)]
-    return f"Set {variable}={ours[0]}" if len(ours) == 1 else f"Unset {variable}, or set it to a profile that is there"
+    managed = [other for other, section in full_config.get("profiles", {}).items() if has_our_keys(section)]
+    return (
+        f"Set {variable}={managed[0]}"
+        if len(managed) == 1
+        else f"Unset {variable}, or set it to a profile that is there"
+    )
 
 
 def no_session(
@@ -164,8 +168,8 @@ def near_key(key: str, *, in_session: bool) -> str | None:
     if plain.removeprefix(PREFIX) in KEYS:
         # A profile has keys of AWS and of other tools, and few names of this tool can be none of theirs.
         meant = plain.removeprefix(PREFIX)
-        is_ours_alone = plain.startswith(PREFIX) or meant in _NAMES_OF_ITS_OWN
-        return PREFIX + meant if (in_session or is_ours_alone) and key != PREFIX + meant else None
+        is_of_this_tool_alone = plain.startswith(PREFIX) or meant in _NAMES_OF_ITS_OWN
+        return PREFIX + meant if (in_session or is_of_this_tool_alone) and key != PREFIX + meant else None
     cutoff = 0.7 if key.startswith(PREFIX) else 0.85
     close = difflib.get_close_matches(plain, [known.full_name for known in KEYS.values()], n=1, cutoff=cutoff)
     return close[0] if close else None

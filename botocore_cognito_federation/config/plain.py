@@ -48,7 +48,7 @@ _HARMLESS = frozenset(
         "AWS_WEB_IDENTITY_TOKEN_FILE",
     }
 )
-_OURS = "COGNITO_FEDERATION_"
+_VARIABLES_OF_THIS_TOOL = "COGNITO_FEDERATION_"
 #: Kinds of sections whose headers botocore splits into words.
 _KINDS = ("profile", "services", "sso-session")
 #: Domains whose tokens Cognito takes in another form than an ID token's.
@@ -163,8 +163,8 @@ def _is_plain_environment(environ: Mapping[str, str]) -> bool:
             plain = bool(value)  # botocore takes an empty one for the name of a file
         elif name.startswith("AWS_"):
             plain = name in _HARMLESS
-        elif name.startswith(_OURS):
-            plain = name == f"{_OURS}CACHE_DIR"
+        elif name.startswith(_VARIABLES_OF_THIS_TOOL):
+            plain = name == f"{_VARIABLES_OF_THIS_TOOL}CACHE_DIR"
         elif name.lower().endswith("_proxy"):
             plain = name.lower() == "no_proxy" or not value
         else:

@@ -153,7 +153,7 @@ def _names_exchange(section: Mapping[str, Any]) -> bool:
     return is_role or "cognito_identity_pool_id" in section
 
 
-def _exchange_of_who_uses(name: str, full_config: Mapping[str, Any]) -> dict[str, str]:
+def _exchange_of_user_of(name: str, full_config: Mapping[str, Any]) -> dict[str, str]:
     """The identity pool of a profile that uses a session or links it, or the flow and the role that it has instead."""
     for profile in full_config.get("profiles", {}).values():
         if not isinstance(profile, Mapping):
@@ -221,7 +221,7 @@ def load_session_settings(
     flags = {"session": name}
     section = full_config.get(SESSION_SECTION + name)
     if isinstance(section, Mapping) and not _names_exchange(section):
-        flags.update(_exchange_of_who_uses(name, everything))
+        flags.update(_exchange_of_user_of(name, everything))
     settings = resolve(Layers(None, full_config, str(session.get_config_variable("config_file")), {}, flags))
     variables = os.environ if environ is None else environ
     found = configured_endpoint(full_config, {}, variables, service="cognito-identity")

@@ -34,7 +34,7 @@ from .loader import Layers, read_config, read_sections, resolve
 from .settings import profile_section
 from .writer import with_section
 
-#: Keys of ours that are the same for everybody, without prefix.
+#: Keys of this tool that are the same for all users, without prefix.
 SHARED_KEYS = frozenset(
     [
         *("identity_pool_id", "session", "provider", "issuer", "login_key", "client_id", "user_pool_id"),
@@ -227,8 +227,8 @@ class Merge:
                     yield f"- {key} = {before[key]}"
                 if value is not None:
                     yield f"+ {key} = {value}"
-        for title, kept in self.retained.items():
-            for key, value in kept.items():
+        for title, values in self.retained.items():
+            for key, value in values.items():
                 offered = self.published[title].get(key)
                 shown = f"published: {offered}" if offered is not None else "no longer published"
                 yield f"[{title}] {key} = {value} stays as you have set it ({shown})"
@@ -243,8 +243,8 @@ class Merge:
             if title.startswith(SESSION_SECTION):
                 continue
             present = _present(config, title)
-            ours = {key: value for key, value in present.items() if key not in section}
-            refuse_other_styles(_name_of(title), ours, files)
+            own_keys = {key: value for key, value in present.items() if key not in section}
+            refuse_other_styles(_name_of(title), own_keys, files)
 
     def applied(self, text: str) -> str:
         """The text of the user's file with the changes in it."""

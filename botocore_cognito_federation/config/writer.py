@@ -113,7 +113,7 @@ def update_text(
 
     Args:
         path: the file; where it is a link, its target is replaced and the link stays.
-        edit: from the old text to the new one; called while no other process of ours changes the file.
+        edit: from the old text to the new one; called while no other process of this tool changes the file.
         store: gives the lock.
         check: called with the path of the new file before that replaces the old one; what it raises leaves the old
             one as it is.

@@ -38,8 +38,8 @@ def environment(facts: WorldFacts, home: Path) -> dict[str, str]:
 
 def child_environment(facts: WorldFacts, home: Path, inherited: dict[str, str]) -> dict[str, str]:
     """Return `inherited` with `environment`, without the variables that would lead a child out of the world."""
-    kept = {name: value for name, value in inherited.items() if not name.startswith(_UNSET_PREFIXES)}
-    return {**kept, **environment(facts, home)}
+    passed_on = {name: value for name, value in inherited.items() if not name.startswith(_UNSET_PREFIXES)}
+    return {**passed_on, **environment(facts, home)}
 
 
 def write_home(facts: WorldFacts, home: Path, executable: str) -> None:

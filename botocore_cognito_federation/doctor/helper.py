@@ -316,7 +316,7 @@ def bare_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str
     Nothing that is started with them opens a browser.
     """
     named = {settings.token_env, settings.client_secret_env, settings.token_headers_env, settings.subject_token_env}
-    kept = {
+    passed_on = {
         name: value
         for name, value in without_frozen_libraries(environ).items()
         if name.upper() in _BARE
@@ -325,8 +325,8 @@ def bare_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str
         or name in ("SSL_CERT_FILE", "PYTHON_KEYRING_BACKEND", "DBUS_SESSION_BUS_ADDRESS")
         or name in named
     }
-    kept.setdefault("PATH", os.defpath)
-    return {**kept, **_NO_BROWSER}
+    passed_on.setdefault("PATH", os.defpath)
+    return {**passed_on, **_NO_BROWSER}
 
 
 def _output_of(words: Sequence[str], environ: Mapping[str, str], limit: float) -> tuple[int | None, bytes, bytes]:

@@ -47,7 +47,7 @@ from ..messages import clock_difference, login_command, printable, shown_url, sp
 from ..oidc.authorization import Redirect, authorization_request, loopback_redirect, what_helps, without_browser
 from ..oidc.client import OIDCClient, oidc_client, provider_error
 from ..oidc.discovery import MemoryDocuments, ProviderMetadata, document
-from ..oidc.id_token import matching_keys, who_takes
+from ..oidc.id_token import matching_keys, what_takes
 from ..oidc.tokens import exchange_code
 from ..sign_in.browser import can_open_browser
 from . import CheckContext, CheckResult
@@ -87,12 +87,12 @@ def places(context: CheckContext) -> Iterator[CheckResult]:
         (where.config, where.credentials, *map(os.path.dirname, (where.config, where.credentials)))
     ):
         with contextlib.suppress(OSError):
-            yield from _who_else_can_change(path)
+            yield from _others_who_can_change(path)
     for name in ("client_assertion_key_file", "client_certificate"):
-        yield from _who_else_can_read(getattr(settings, name), f"cognito_{name}")
+        yield from _others_who_can_read(getattr(settings, name), f"cognito_{name}")
 
 
-def _who_else_can_read(path: str | None, name: str) -> Iterator[CheckResult]:
+def _others_who_can_read(path: str | None, name: str) -> Iterator[CheckResult]:
     """Whether another user can read the private key in a file; one that cannot be read itself is found elsewhere."""
     with contextlib.suppress(OSError, ValueError):
         full = os.path.expanduser(os.path.expandvars(path or ""))
@@ -139,7 +139,7 @@ def _locks(context: CheckContext, files: FileStore) -> Iterator[CheckResult]:
             yield CheckResult("locks", "note", f"{words} holds the lock {name}, for which other processes wait", remedy)
 
 
-def _who_else_can_change(path: str) -> Iterator[CheckResult]:
+def _others_who_can_change(path: str) -> Iterator[CheckResult]:
     """Whether another user can change a file or directory whose content can start programs.
 
     Raises:
@@ -177,7 +177,7 @@ _CONTAINER = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_R
 #: Seconds for all of it: where there is no metadata service, nothing answers at its address.
 _TIME_LIMIT = 1
 #: The SDKs that go on, measured by the matrix of clients (docs/clients.md).
-_WHO = "Programs on the SDKs for JavaScript and C++ or the AWS Common Runtime use it when this sign-in fails"
+_FALL_BACK = "Programs on the SDKs for JavaScript and C++ or the AWS Common Runtime use it when this sign-in fails"
 
 
 def other_identities(context: CheckContext) -> Iterator[CheckResult]:
@@ -188,11 +188,11 @@ def other_identities(context: CheckContext) -> Iterator[CheckResult]:
         return
     container = next((name for name in _CONTAINER if environ.get(name)), None)
     if container:
-        what = f"{container} is set, so the identity of this container is in reach. {_WHO}"
+        what = f"{container} is set, so the identity of this container is in reach. {_FALL_BACK}"
         yield CheckResult(_OTHERS, "warning", what, f"Unset {container}, or set cognito_fail_closed = true")
     role = None if offline else _role_of_the_machine(settings, environ)
     if role:
-        what = f"The role {role} of this machine is in reach. {_WHO}"
+        what = f"The role {role} of this machine is in reach. {_FALL_BACK}"
         remedy = "Set cognito_fail_closed = true, or AWS_EC2_METADATA_DISABLED=true where they run"
         yield CheckResult(_OTHERS, "warning", what, remedy)
     if not container and not role and not offline:
@@ -255,13 +255,13 @@ def _signed_in(context: CheckContext) -> CheckResult:
         return CheckResult.of("sign-in", error)
     left = _seconds_left(session)
     if session is None or (session.refresh_token is None and left is not None and left <= 0):
-        what = f"The sign-in of {session.who} has ended" if session else "Not signed in"
+        what = f"The sign-in of {session.user_name} has ended" if session else "Not signed in"
         return CheckResult("sign-in", "error", what, login, 3)
     if session.refresh_token is not None:
-        return CheckResult("sign-in", "ok", f"{session.who} is signed in, and it renews itself")
+        return CheckResult("sign-in", "ok", f"{session.user_name} is signed in, and it renews itself")
     provider = context.settings.provider
     until = f"for another {span(left)}" if left is not None else "with no known end"
-    what = f"{session.who} is signed in {until}, with no refresh token"
+    what = f"{session.user_name} is signed in {until}, with no refresh token"
     return CheckResult("sign-in", "warning", what, provider.refresh_remedy if provider else "")
 
 
@@ -381,7 +381,7 @@ def _keys(oidc: OIDCClient, metadata: ProviderMetadata) -> Iterator[CheckResult]
     kinds = sorted({str(entry.get("alg") or entry.get("kty")) for entry in entries})
     shown = printable(", ".join(kinds), 100) or "none"
     passed_over = next((each.passed_over for each in candidates if each.passed_over), "")
-    what = passed_over or f"{name} has no key to sign with (its keys: {shown}), and {who_takes(oidc.algorithms)}"
+    what = passed_over or f"{name} has no key to sign with (its keys: {shown}), and {what_takes(oidc.algorithms)}"
     remedy = "Let it sign the ID tokens of this client with RS256"
     yield CheckResult("signing keys", "error", what, remedy, SignInFailedError.exit_code)
 

@@ -135,9 +135,9 @@ def not_the_service(whom: str, endpoint: str) -> NotTheServiceError:
         endpoint: the address that was asked; empty where that is not known.
     """
     host = urlsplit(endpoint).hostname or ""
-    who = shown_url(endpoint) if host else "Something"
+    place = shown_url(endpoint) if host else "Something"
     if host and not host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")):
         remedy = "A mock or another server listens there: check AWS_ENDPOINT_URL and cognito_endpoint_url"
     else:
         remedy = "A proxy may answer in its place: check HTTPS_PROXY and the endpoint settings"
-    return NotTheServiceError(f"{who} answered, but not as {whom} does", remedy=remedy)
+    return NotTheServiceError(f"{place} answered, but not as {whom} does", remedy=remedy)

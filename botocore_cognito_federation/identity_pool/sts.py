@@ -135,6 +135,6 @@ def session_name(settings: Settings, facts: CallContext) -> str:
     if settings.role_session_name:
         return settings.role_session_name
     claims = facts.claims
-    who = next((str(claims[name]) for name in ("email", "preferred_username", "sub") if claims.get(name)), "")
-    name = re.sub(r"[^A-Za-z0-9_+=,.@-]+", "-", who).strip("-")[:64]
+    user = next((str(claims[name]) for name in ("email", "preferred_username", "sub") if claims.get(name)), "")
+    name = re.sub(r"[^A-Za-z0-9_+=,.@-]+", "-", user).strip("-")[:64]
     return name if len(name) >= 2 else "cognito-federation"

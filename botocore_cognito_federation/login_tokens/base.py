@@ -38,7 +38,7 @@ class RefreshContext:
         identity_id: the identity so far, if it is known.
         previous_expires_at: when the last token expired or expires, seconds since the epoch.
         attempt: 1 for the first attempt of this renewal.
-        has_valid_credentials: whether credentials still live; then one attempt is enough, and nobody is kept waiting.
+        has_valid_credentials: whether credentials are still valid; then one attempt is enough, and no caller waits.
         force: whether the token has to be a new one, although the last one has not expired: what it says of its user,
             such as groups and roles, may have changed.
     """

@@ -162,10 +162,10 @@ class RefreshTokenProvider(CachedTokenProvider):
                 # A process on another machine, which shares the store but not the lock, was faster.
                 return self._renewed_once_more(newer, context)
             if newer is not None:
-                # The token that ran out still says whose credentials live on; one that Cognito refused says nothing.
-                told = None if context.attempt > 1 else newer.login_token
+                # The token that ran out still says whose credentials stay valid; one that Cognito refused says nothing.
+                usable = None if context.attempt > 1 else newer.login_token
                 with self._sessions.reserved(newer) as write:
-                    write(replace(newer, refresh_token=None, login_token=told))
+                    write(replace(newer, refresh_token=None, login_token=usable))
             raise self._sign_in(str(ended)) from None
 
     def _renewed_once_more(self, session: Session, context: RefreshContext) -> LoginToken:
@@ -179,7 +179,9 @@ class RefreshTokenProvider(CachedTokenProvider):
             token = session.token()
             if token is not None and self._is_unexpired(token):
                 return token
-            raise self._sign_in(f"The session of {session.who} has ended, and there is no refresh token to renew it")
+            raise self._sign_in(
+                f"The session of {session.user_name} has ended, and there is no refresh token to renew it"
+            )
         # The write proves that the new refresh token can be stored, and reserves the space for it: a full or read-only
         # home directory must not use up the session, which another host may share.
         with self._sessions.reserved(session) as write:
@@ -188,8 +190,8 @@ class RefreshTokenProvider(CachedTokenProvider):
         current = self._sessions.read()
         if current is None or current.sign_in_id != session.sign_in_id:
             # A sign-out wins over a renewal in flight: it waits for this lock and revokes the new token.
-            raise self._sign_in(f"{session.who} signed out meanwhile")
-        logger.debug("Renewed the session of %s", session.who)
+            raise self._sign_in(f"{session.user_name} signed out meanwhile")
+        logger.debug("Renewed the session of %s", session.user_name)
         token = stored.token()
         assert token is not None, "a renewal brings a token"
         return token
@@ -218,7 +220,7 @@ class RefreshTokenProvider(CachedTokenProvider):
         if session is None:
             raise self._sign_in("Not signed in")
         if session.login_token is None and session.refresh_token is None:
-            raise self._sign_in(f"The identity provider has ended the session of {session.who}")
+            raise self._sign_in(f"The identity provider has ended the session of {session.user_name}")
         return session
 
     def _sign_in(self, what: str) -> SignInRequiredError:

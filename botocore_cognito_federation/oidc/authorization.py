@@ -170,7 +170,7 @@ def _redirect_to_register(settings: Settings, provider: IdentityProvider) -> str
     return f"Register {register} at {provider.name}, and set cognito_redirect_uri = {uri}"
 
 
-_OURS = frozenset(
+_SET_BY_THE_SIGN_IN = frozenset(
     {
         "client_id",
         "client_secret",
@@ -374,7 +374,7 @@ def configured_parameters(oidc: OIDCClient) -> dict[str, str]:
         ConfigurationError: they do.
     """
     parameters = dict(oidc.authorization_parameters)
-    refused = sorted(_OURS & parameters.keys())
+    refused = sorted(_SET_BY_THE_SIGN_IN & parameters.keys())
     if refused:
         raise ConfigurationError(
             f"cognito_auth_params must not set {', '.join(refused)}: the sign-in itself sets it", remedy="Remove it"

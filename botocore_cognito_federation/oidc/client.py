@@ -241,8 +241,8 @@ def client_secret(settings: Settings, store: Store, environ: Mapping[str, str]) 
         raw = run_for_output(settings.client_secret_command, name=name, environ=children, time_limit=TIME_LIMIT)
         return decoded(raw, source=f"The output of {name}").strip() or None
     document = store.read(SECRETS, secret_key(settings))
-    secret_kept = document.get("client_secret") if document else None
-    return secret_kept if isinstance(secret_kept, str) and secret_kept else None
+    stored = document.get("client_secret") if document else None
+    return stored if isinstance(stored, str) and stored else None
 
 
 def secret_key(settings: Settings) -> str:

@@ -55,7 +55,7 @@ class Expectation:
     algorithms: Mapping[str, str] = field(default_factory=lambda: POOL_ALGORITHMS)
 
 
-def who_takes(algorithms: Mapping[str, str]) -> str:
+def what_takes(algorithms: Mapping[str, str]) -> str:
     """Return the clause about the signatures that are taken, for a sentence about one that is not."""
     of_pools = algorithms.keys() == POOL_ALGORITHMS.keys()
     return f"{'identity pools take RSA' if of_pools else 'STS takes RSA and ECDSA'} ({', '.join(algorithms)}) only"
@@ -108,7 +108,7 @@ def verify_id_token(
     claims = _verified_claims(token, header, keys, now, error)
     if algorithm not in expected.algorithms:
         raise error(
-            f"The ID token is signed with {algorithm}, and {who_takes(expected.algorithms)}",
+            f"The ID token is signed with {algorithm}, and {what_takes(expected.algorithms)}",
             remedy="Set the ID token signing algorithm of the client to RS256 at the identity provider",
         )
     _check_origin(claims, expected, error)

@@ -50,7 +50,7 @@ class NoIdTokenError(SignInRequiredError):
     """The refresh worked, but brought no ID token (OpenID Connect Core, section 12.2, lets a provider leave it out).
 
     Attributes:
-        answer: what it brought; its refresh token may have rotated and must be kept all the same.
+        answer: what it brought; its refresh token may have rotated and must be stored all the same.
     """
 
     def __init__(self, what: str, *, remedy: str | SignInAgain = "", answer: TokenAnswer | None = None) -> None:
@@ -106,7 +106,7 @@ def refresh_grant(oidc: OIDCClient, metadata: ProviderMetadata, refresh_token: s
 def exchange_for_long_lived(oidc: OIDCClient, metadata: ProviderMetadata, answer: TokenAnswer) -> TokenAnswer:
     """Facebook's exchange of an hour's token for one of about 60 days, which needs the app secret.
 
-    The long-lived token renews itself while it lives, so it is its own refresh token. Without a secret the answer
+    The long-lived token renews itself while it is valid, so it is its own refresh token. Without a secret the answer
     stays as it is.
     """
     if not oidc.provider.long_lived_exchange or oidc.client.client_secret is None or answer.access_token is None:
@@ -153,7 +153,7 @@ def token_answer(
     """Read a successful answer.
 
     Args:
-        sent: the refresh token that was spent; kept where no other came.
+        sent: the refresh token that was spent; it stays where no other came.
     """
     body = answer.json_object(error=error)
     now = oidc.clock.now()

@@ -62,8 +62,8 @@ def base_environment(environ: Mapping[str, str]) -> dict[str, str]:
     The variables of this package go too: they describe a profile that the program no longer uses. The role of the
     machine is switched off, because some SDKs fall back to it when the credentials they were given cannot be refreshed.
     """
-    ours = {key.variable for key in KEYS.values()}
-    dropped = {*OVERRIDING_VARIABLES, *ours}
+    own = {key.variable for key in KEYS.values()}
+    dropped = {*OVERRIDING_VARIABLES, *own}
     if os.name == "nt":
         dropped = {name.upper() for name in dropped}
     left = {name: value for name, value in environment_without_chain(environ).items() if name not in dropped}

@@ -119,14 +119,14 @@ class CredentialsInMemory:
             for _ in range(2):
                 sign_out_epoch = self._fetcher.sign_out_epoch()
                 try:
-                    served = self._fetcher.fetch()
+                    result = self._fetcher.fetch()
                 except CognitoFederationError:
                     self._held = None
                     raise
                 if sign_out_epoch == self._fetcher.sign_out_epoch():
-                    self._held = _Held(served.credentials, served.refresh_at, sign_out_epoch, self._now())
+                    self._held = _Held(result.credentials, result.refresh_at, sign_out_epoch, self._now())
                     self._wake.set()  # The thread has to wait for a new time.
-                    return served.credentials
+                    return result.credentials
             raise TemporaryError("The user signed out just now", remedy="Ask again")
 
     def _renew_ahead(self) -> None:

@@ -73,9 +73,9 @@ class AutomaticLogin(CachedTokenProvider):
         try:
             return ask()
         except SignInRequiredError as required:
-            around = self._context
-            now = around.clock.now
-            if not signed_in_automatically(self._settings, around.store, around.environ, now, around.time_left):
+            context = self._context
+            now = context.clock.now
+            if not signed_in_automatically(self._settings, context.store, context.environ, now, context.time_left):
                 raise
             logger.debug("Signed in because of: %s", required.what)
             return ask()
@@ -182,7 +182,7 @@ def _tried(
     except CognitoFederationError:
         cool_down.failed()
         raise
-    screen.say(f"cognito-federation: signed in as {session.who}")
+    screen.say(f"cognito-federation: signed in as {session.user_name}")
     return True
 
 

@@ -193,7 +193,7 @@ def sign_in(
     Raises:
         SignInFailedError: refused, cancelled, timed out, or somebody else is signed in.
         ConfigurationError: there is nothing to sign in to, or it cannot work.
-        TemporaryError, StorageError, FederationRefusedError: as they say; a session that was kept stays.
+        TemporaryError, StorageError, FederationRefusedError: as they say; a session that was stored stays.
         KeyboardInterrupt: at once.
     """
     session, joined = sign_in_only(settings, store=store, screen=screen, options=options, environment=environment)
@@ -201,7 +201,7 @@ def sign_in(
     if settings.profile is None and settings.origin(exchange).layer != "session":
         return SignedIn(session, None, joined)
     try:
-        # Also where some are kept and live: people sign in again because their groups or the pool's roles have changed.
+        # Also where valid ones are cached: people sign in again because their groups or the pool's roles have changed.
         credentials = fetcher.credentials() if joined else fetcher.fetch_fresh()
     except CognitoFederationError as error:
         raise _though_signed_in(error, session) from None
@@ -218,7 +218,7 @@ def _though_signed_in(error: CognitoFederationError, session: Session) -> Cognit
     remedy = error.remedy
     if isinstance(error, TemporaryError | StorageError):
         remedy = f"{remedy}; there is no need to sign in again" if remedy else "Use the profile; that tries again"
-    what = f"{session.who} is signed in, but AWS credentials could not be obtained: {error.what}"
+    what = f"{session.user_name} is signed in, but AWS credentials could not be obtained: {error.what}"
     return without_frames(reworded(error, what=what, remedy=remedy))
 
 
@@ -399,7 +399,7 @@ class _Attempt:
             tokens = sign_in_to_user_pool(pool, name, ask, self.settings.preferred_challenge)
         now = self.environment.clock.now()
         session = session_of_tokens(tokens, signed_in_at=now, sign_out_epoch=self.writer.sign_out_epoch)
-        self.writer.write(session, session.who)
+        self.writer.write(session, session.user_name)
 
 
 def _redirect(settings: Settings, oidc: OIDCClient, options: LoginOptions) -> Redirect:

@@ -34,12 +34,12 @@ class SignedOut:
     """What a sign-out did.
 
     Attributes:
-        who: who was signed in; None where nobody was.
+        user_name: the user who was signed in; None if no user was.
         revocation: what the provider said; None where it was not asked.
-        credentials_until: until when AWS credentials already handed out go on living, seconds since the epoch.
+        credentials_until: until when AWS credentials already handed out stay valid, seconds since the epoch.
     """
 
-    who: str | None
+    user_name: str | None
     revocation: Revocation | None
     credentials_until: float | None
 
@@ -71,7 +71,7 @@ def sign_out(settings: Settings, *, store: Store, environ: Mapping[str, str], re
     revocation = None
     if revoking and session is not None and session.refresh_token is not None:
         revocation = revoke_session(settings, store, environ, session.refresh_token)
-    return SignedOut(session.who if session else None, revocation, until)
+    return SignedOut(session.user_name if session else None, revocation, until)
 
 
 def forget_scope(
@@ -102,7 +102,7 @@ def forget_scope(
         revocation = None
         if revoking and session is not None and session.refresh_token is not None:
             revocation = _revoke_left_over(document, session.refresh_token, store, environ, like)
-        ended.append(SignedOut(session.who if session else None, revocation, until))
+        ended.append(SignedOut(session.user_name if session else None, revocation, until))
     return ended or [SignedOut(None, None, until)]
 
 

@@ -73,7 +73,7 @@ def login(
     signed_in = signed_in_here(settings, screen, options, open_session=session_of_other_profile)
     assert signed_in.credentials is not None, "a profile has an identity pool"
     until = signed_in.credentials.expiration.astimezone()
-    screen.say(f"Signed in as {signed_in.session.who}. AWS credentials until {until:%H:%M}, then renewed")
+    screen.say(f"Signed in as {signed_in.session.user_name}. AWS credentials until {until:%H:%M}, then renewed")
     return signed_in.credentials
 
 

@@ -142,7 +142,7 @@ def test_expired_credentials_are_renewed_once_by_many_tasks(world: World) -> Non
     assert vended(world) == 2
 
 
-def test_tasks_are_served_what_lives_while_one_renews(world: World, add_profile: AddProfile, tmp_path: Path) -> None:
+def test_tasks_get_what_is_still_valid_while_one_renews(world: World, add_profile: AddProfile, tmp_path: Path) -> None:
     world.credential_lifetime = 10
     add_profile("eager", cognito_token_file=str(tmp_path / "token"), cognito_refresh_window="3600")
 

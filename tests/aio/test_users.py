@@ -56,7 +56,7 @@ def test_tasks_of_many_users_share_a_client_and_no_request_is_signed_for_another
     assert {app.names[call.access_key] for call in app.world.calls("GetCallerIdentity")} == users.keys()
 
 
-def test_asynchronous_generators_of_two_users_that_take_turns_are_kept_apart(app: App) -> None:
+def test_asynchronous_generators_of_two_users_that_take_turns_do_not_mix(app: App) -> None:
     async def callers(sts: Any, user: CognitoFederation) -> AsyncIterator[str]:
         with app.users.acting_as(user):
             while True:

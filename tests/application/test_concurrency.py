@@ -204,7 +204,7 @@ def test_a_federation_for_each_user_shares_the_client_and_leaves_no_lock_behind(
         federation.federated_sign_in(world.provider.login_key, world.provider.issue(f"user-{number}"))
         federations.append(federation)
     identities = {federation.current_credentials().identity_id for federation in federations}
-    clients = {id(federation._around().clients().cognito_identity()) for federation in federations}
+    clients = {id(federation._context().clients().cognito_identity()) for federation in federations}
     assert (len(identities), len(clients)) == (5, 1)
     gc.collect()
     assert set(single_flight._thread_locks) <= before
@@ -214,10 +214,10 @@ def test_federations_with_other_endpoints_or_variables_share_no_client(
     world: World, make: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, other = make(), make(endpoint_url="http://127.0.0.1:9")
-    one = first._around().clients()
-    assert one is make()._around().clients()
-    assert one is not other._around().clients()
+    one = first._context().clients()
+    assert one is make()._context().clients()
+    assert one is not other._context().clients()
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")  # our calls are unsigned
-    assert one is first._around().clients()
+    assert one is first._context().clients()
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    assert one is not first._around().clients()
+    assert one is not first._context().clients()

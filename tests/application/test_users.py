@@ -107,7 +107,7 @@ def test_a_user_who_signs_out_inside_the_block_signs_no_more(app: App) -> None:
             app.caller()
 
 
-def test_generators_of_two_users_that_take_turns_are_kept_apart(app: App) -> None:
+def test_generators_of_two_users_that_take_turns_do_not_mix(app: App) -> None:
     def callers(user: CognitoFederation) -> Iterator[str]:
         with app.users.acting_as(user):
             while True:

@@ -79,7 +79,7 @@ def test_create_waits_for_what_iam_has_just_made(office: Office, world: World, m
     assert len([pause for pause in pauses if pause == 2.0]) == 2
 
 
-def test_a_role_of_that_name_which_is_somebody_else_s_stays_as_it_is(office: Office, world: World) -> None:
+def test_a_role_of_that_name_which_is_of_another_owner_stays_as_it_is(office: Office, world: World) -> None:
     iam = office.client("iam")
     iam.create_role(RoleName=ROLE, AssumeRolePolicyDocument=json.dumps(NOBODY))
     line = office.refused("create", "--yes")

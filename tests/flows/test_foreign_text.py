@@ -303,9 +303,9 @@ def test_the_debug_log_has_no_control_character_and_no_forged_record(
 
 def test_names_to_show_are_made_in_one_place_from_the_first_claim_with_something_in_it() -> None:
     session = replace(session_of("x", ""), user={"email": "\x1b\x07", "name": "Ada\x1b[1m"})
-    assert session.who == "Ada [1m"
+    assert session.user_name == "Ada [1m"
     assert session.label == "Ada [1m"
-    assert replace(session, user={}, subject="\x00").who == "an unnamed user"
+    assert replace(session, user={}, subject="\x00").user_name == "an unnamed user"
 
 
 def test_commands_print_by_the_functions_that_clean_and_by_nothing_else() -> None:

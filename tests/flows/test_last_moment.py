@@ -16,7 +16,7 @@ from botocore_cognito_federation.cli import credential_process as long_way
 from botocore_cognito_federation._fast_path import CacheQuery
 
 def hang(question):
-    with long_way._stdout_kept_clean():  # as while a refresh handler runs
+    with long_way._stdout_for_the_answer():  # as while a refresh handler runs
         time.sleep(60)
 
 long_way._LAST_MOMENT, long_way.answer = 0.2, hang

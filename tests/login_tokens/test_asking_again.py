@@ -88,7 +88,7 @@ def test_a_server_that_says_how_long_to_wait_is_asked_then(server: MetadataServe
     assert time.pauses == [3.0]
 
 
-def test_nobody_is_kept_waiting_for_a_server_that_asks_for_a_minute(server: MetadataServer) -> None:
+def test_no_caller_waits_for_a_server_that_asks_for_a_minute(server: MetadataServer) -> None:
     time = Time()
     answers(server, 503, wait="60")
     with pytest.raises(TemporaryError, match="asks to wait 60 seconds"):

@@ -102,7 +102,7 @@ def test_a_bare_thread_of_a_handler_meets_the_time_limit_of_the_lock_and_no_dead
         caller()
 
 
-def test_a_handler_that_uses_its_own_profile_is_served_what_lives(installed: ProfileHome, handlers: Any) -> None:
+def test_a_handler_that_uses_its_own_profile_gets_what_is_still_valid(installed: ProfileHome, handlers: Any) -> None:
     installed.world.credential_lifetime = 10
     installed.profile("py", cognito_refresh_handler="reentry_handlers:refresh", cognito_refresh_window="3600")
     used: list[str] = []

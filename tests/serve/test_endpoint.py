@@ -180,7 +180,7 @@ def test_more_clients_at_once_than_there_are_places_wait_for_one(
         assert {found[0] for found in pool.map(lambda _: ask(endpoint), range(200))} == {200}
 
 
-def test_a_crowd_waits_in_the_backlog_and_nobody_is_dropped() -> None:
+def test_a_crowd_waits_in_the_backlog_and_no_client_is_dropped() -> None:
     """The connections are there before one of them is accepted: where the backlog ended, they would be tried again."""
     refusal = Response(HTTPStatus.NOT_FOUND)
     server = LoopbackServer(lambda request: Response(HTTPStatus.OK), lambda status: refusal)

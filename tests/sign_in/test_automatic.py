@@ -41,7 +41,7 @@ class Attempts:
         self.count += 1
         if self.error is not None:
             raise self.error
-        return type("Session", (), {"who": "ada@example.com"})(), False
+        return type("Session", (), {"user_name": "ada@example.com"})(), False
 
 
 @pytest.fixture
