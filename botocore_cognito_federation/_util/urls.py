@@ -345,7 +345,7 @@ def tls_refused(
 
 
 def check_certificates(certificates: object, environ: Mapping[str, str]) -> None:
-    """Refuse CA certificates that OpenSSL would wait for: a pipe that nobody writes to blocks it without a limit.
+    """Refuse CA certificates that OpenSSL would wait for: a pipe without a writer blocks it without a limit.
 
     Raises:
         ConfigurationError: they are neither a file nor a directory.

@@ -43,8 +43,8 @@ def open_engine(engine: str, key: str, settings: Settings, environ: Mapping[str,
             f"cognito_cache = {engine} needs a package that is not installed",
             remedy=f'Run: pip install "botocore-cognito-federation[{engine}]"',
         ) from None
-    except ValueError as error:
-        raise ConfigurationError(f"cognito_{key} is no URL for {engine}: {error}") from None
+    except ValueError:  # whose text may hold a password of the URL
+        raise ConfigurationError(f"cognito_{key} is no URL for {engine}", remedy=_FORMS[engine]) from None
     store.keys_named = name
     return store
 
@@ -102,13 +102,17 @@ def _redis(url: str, keys: list[str], settings: Settings) -> SharedStore:
 
 
 def _postgres(url: str, keys: list[str], settings: Settings) -> SharedStore:
+    from psycopg import ProgrammingError
     from psycopg.conninfo import make_conninfo
     from psycopg_pool import ConnectionPool
 
     from .postgres import PostgresCache
 
     statements = f"-c statement_timeout={round(_ANSWER * 1000)}"
-    address = make_conninfo(url, connect_timeout=round(_CONNECT), options=statements)
+    try:
+        address = make_conninfo(url, connect_timeout=round(_CONNECT), options=statements)
+    except ProgrammingError:
+        raise ValueError from None
     pool = ConnectionPool(address, min_size=0, max_size=4, timeout=_CONNECT, open=True)
     return PostgresCache(pool, encryption_keys=keys)
 
@@ -121,7 +125,7 @@ def _dynamodb(url: str, keys: list[str], settings: Settings) -> SharedStore:
     parts = urlsplit(url)
     profile = parse_qs(parts.query).get("profile", [""])[0]
     if not parts.hostname or not parts.path.strip("/"):
-        raise ValueError("it is dynamodb://REGION/TABLE, with ?profile=NAME where credentials are in a profile")
+        raise ValueError
     if profile and profile == (settings.profile or "default"):
         raise ConfigurationError(
             f"The shared cache of profile {profile!r} has the credentials of that profile itself",
@@ -149,4 +153,9 @@ def _session_with_credentials(profile: str) -> Any:
     return session
 
 
+_FORMS = {
+    "redis": "Write redis://USER@HOST:PORT/DATABASE, or rediss:// for TLS",
+    "postgres": "Write postgresql://USER@HOST:PORT/DATABASE",
+    "dynamodb": "Write dynamodb://REGION/TABLE, with ?profile=NAME where credentials are in a profile",
+}
 _OPENERS = {"redis": _redis, "postgres": _postgres, "dynamodb": _dynamodb}

@@ -600,6 +600,11 @@ def _url_of_engine(name: str, engine: str, read: Mapping[str, Any], origins: Map
     url, origin, schemes = str(read[name]), origins[name], STORES[engine].schemes
     if not url.startswith(schemes):
         raise ConfigurationError(f"{_at(name, origins)} must begin with {' or '.join(schemes)} for {engine}")
+    if not _is_whole(url):
+        raise ConfigurationError(
+            f"{_at(name, origins)} is no URL: its host or port holds something else",
+            remedy="In a user name and a password write %2F for /, %3F for ?, %23 for # and %40 for @",
+        )
     if origin.layer != "environment" and _has_password(url):
         raise ConfigurationError(
             f"{_at(name, origins)} has a password in it, which would be in the clear in the file",
@@ -608,11 +613,23 @@ def _url_of_engine(name: str, engine: str, read: Mapping[str, Any], origins: Map
 
 
 def _has_password(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.password is not None or any("password" in name.lower() for name in parse_qs(parts.query))
+
+
+#: One of the hosts in a URL of PostgreSQL, the only one in others.
+_HOST_AND_PORT = re.compile(r"([^:\[\]@]*|\[[0-9A-Fa-f:.]+\])(:\d*)?")
+
+
+def _is_whole(url: str) -> bool:
+    """Return whether no character of a password ends it too early: the rest would be shown as host, port or path."""
     try:
         parts = urlsplit(url)
-        return parts.password is not None or "password" in parse_qs(parts.query)
     except ValueError:
         return False
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    is_query = not parts.query or all("=" in each for each in parts.query.split("&"))
+    return is_query and "@" not in parts.path + parts.fragment and all(map(_HOST_AND_PORT.fullmatch, hosts))
 
 
 def _logins(read: Mapping[str, Any], origins: Mapping[str, Origin]) -> None:

@@ -349,13 +349,13 @@ def test_a_handle_of_another_pool_or_an_invented_one_is_refused(world: World, ma
 @pytest.mark.parametrize("cache", ["memory", "file"])
 def test_a_forged_token_gets_nothing_of_the_user_it_names(world: World, many: Maker, cache: str) -> None:
     app = App(world, many(cache=cache))
-    ada, mallory, nobody = app.sign_in("ada"), app.sign_in("mallory"), app.users.federation()
+    ada, mallory, stranger = app.sign_in("ada"), app.sign_in("mallory"), app.users.federation()
     forged = unsigned(sub="ada", iss=world.provider.issuer, aud="demo-client", exp=4_000_000_000)
-    for attacker in (mallory, nobody):
+    for attacker in (mallory, stranger):
         with pytest.raises(FederationRefusedError):
             attacker.federated_sign_in(world.provider.login_key, forged)
     with pytest.raises(NotSignedInError):
-        nobody.current_credentials()
+        stranger.current_credentials()
     for user, name in ((ada, "ada"), (mallory, "mallory")):
         with app.users.acting_as(app.users.resume(user.handle)):
             assert app.caller() == name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import time
 import types
 from collections.abc import Iterator
@@ -15,8 +16,11 @@ from botocore_cognito_federation.cache import local_first
 from botocore_cognito_federation.cache.base import CREDENTIALS, IDENTITIES
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.local_first import LocalFirstStore
+from botocore_cognito_federation.cache.named import open_engine
+from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.demo.world import World
+from botocore_cognito_federation.errors import ConfigurationError
 from tests.cache import engines
 from tests.home import Home
 
@@ -161,6 +165,32 @@ def test_a_wrong_configuration_is_one_clear_error(hosts: list[Host], keys: dict[
     line = here.share(**{"engine": "redis", "url": "redis://127.0.0.1:1/0", **keys}).ask().refused(4)
     assert said in line
     assert "hunter2" not in line
+
+
+@pytest.mark.parametrize("place", ["file", "variable"])
+@pytest.mark.parametrize(
+    ("engine", "url"),
+    [
+        ("redis", "redis://u:hunter2/x@127.0.0.1:1/0"),
+        ("redis", "redis://:hunter2#x@127.0.0.1:1"),
+        ("redis", "redis://u:1?hunter2@127.0.0.1:1"),
+        ("redis", "redis://u:1/hunter2@127.0.0.1:1"),
+        ("postgres", "postgresql://u:hunter2/x@127.0.0.1/d"),
+        ("postgres", "postgresql://u:hunter2%zz@127.0.0.1/d"),
+        ("postgres", "postgresql://127.0.0.1:1/d?sslpassword=hunter2&x=%zz"),
+    ],
+)
+def test_a_password_that_was_not_quoted_for_a_url_is_shown_nowhere(
+    inside: Home, monkeypatch: pytest.MonkeyPatch, engine: str, url: str, place: str
+) -> None:
+    monkeypatch.setenv("CACHE_KEY", KEY)
+    if place == "variable":
+        monkeypatch.setenv("COGNITO_FEDERATION_CACHE_URL", url)
+    keys = {"cognito_cache": engine, "cognito_cache_key_env": "CACHE_KEY", "cognito_cache_url": url}
+    inside.profile("shared", **(keys if place == "file" else {**keys, "cognito_cache_url": ""}))
+    with pytest.raises(ConfigurationError) as refused:
+        open_engine(engine, "cache_url", load_settings("shared"), os.environ)
+    assert "hunter2" not in refused.value.line
 
 
 def test_keys_that_were_rotated_away_cost_a_fetch_and_lose_nothing(hosts: list[Host], url: str) -> None:

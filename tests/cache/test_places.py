@@ -191,7 +191,7 @@ def as_other_user(call: Callable[[], object]) -> str:
 @root_only
 @pytest.mark.parametrize("mode", [0o700, 0o755, 0o777])
 def test_another_user_gets_and_changes_nothing_in_roots_cache_and_learns_whose_it_is(mode: int) -> None:
-    with tempfile.TemporaryDirectory() as place:  # pytest's own directories let nobody else in
+    with tempfile.TemporaryDirectory() as place:  # pytest's own directories let no other user in
         os.chmod(place, 0o755)
         store = FileStore(os.path.join(place, "cache"))
         for kind in (SESSIONS, CREDENTIALS):

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
+import types
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
 from botocore_cognito_federation import login_tokens
+from botocore_cognito_federation._util.http import HttpClient
 from botocore_cognito_federation.botocore_plugin import shared
+from botocore_cognito_federation.cache.base import MemoryStore
 from botocore_cognito_federation.config.keys import KEYS, TOKEN_SOURCES
 from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.config.settings import Settings
-from botocore_cognito_federation.errors import ConfigurationError
-from botocore_cognito_federation.login_tokens.base import SourceDeclaration
+from botocore_cognito_federation.errors import CognitoFederationError, ConfigurationError, TemporaryError
+from botocore_cognito_federation.factory import system_clock
+from botocore_cognito_federation.login_tokens.base import Binding, RefreshContext, SourceContext, SourceDeclaration
 from botocore_cognito_federation.login_tokens.developer import DEVELOPER
 from tests.home import Home
 
@@ -134,6 +142,71 @@ def test_a_change_of_any_variable_or_file_that_a_source_reads_ends_what_is_share
     ready = login_tokens.bindings_of_answer(settings, os.environ)
     assert ready in (None, bound)
     assert bound or not (headers or file)
+
+
+class Watched(dict):
+    """An environment that knows which of its variables were asked for."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+    def __contains__(self, name: object) -> bool:
+        self.asked.add(str(name))
+        return super().__contains__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.asked.add(name)
+        return super().get(name, default)
+
+
+#: What shapes any call or process, and names no user.
+OF_ANY_SOURCE = re.compile(
+    r"AWS_.*|_?COGNITO_FEDERATION_.*|.*_proxy|.*_CA_BUNDLE|SSL_CERT_.*|HOME|PATH|LD_.*|PYTHON.*", re.I
+)
+
+
+@every_source
+def test_no_source_reads_a_variable_or_a_file_that_it_does_not_declare(configured, source, inside, monkeypatch):
+    headers = {"cognito_token_headers_env": "HEADERS"} if "token_headers_env" in source.options else {}
+    names = [name for name in ("token_file", "subject_token_file") if name in (source.key, *source.one_of)]
+    file = {f"cognito_{name}": "$TOKEN_DIR/token" for name in names}
+    settings = configured(source, **headers, **file)
+    opened: set[str] = set()
+    really_open = os.open
+
+    def noted_open(path: str, *rest: Any, **more: Any) -> int:
+        if str(path).startswith(str(inside.path)) and ".aws" not in str(path):
+            opened.add(str(path))
+        return really_open(path, *rest, **more)
+
+    monkeypatch.setattr(os, "open", noted_open)
+    clients: Any = types.SimpleNamespace(signing_cognito_identity=_no_answer)
+    monkeypatch.setattr(HttpClient, "_answer", _no_answer)
+    for values in ({}, dict.fromkeys(_variables_in(source.bindings(settings)), str(inside.path))):
+        watched = Watched({**os.environ, **values})
+        monkeypatch.setattr(os, "environ", watched)
+        declared = source.bindings(settings)
+        watched.asked.clear()
+        context = SourceContext(MemoryStore(), watched, system_clock(), clients, _no_answer)
+        with contextlib.suppress(CognitoFederationError):
+            source.open(settings, context).fetch(RefreshContext())
+        read = {name for name in watched.asked if not OF_ANY_SOURCE.fullmatch(name)}
+        assert read <= _variables_in(declared)
+        assert opened <= {binding.name for binding in declared if binding.kind == "file"}
+        opened.clear()
+
+
+def _variables_in(bindings: Iterable[Binding]) -> set[str]:
+    return {binding.name for binding in bindings if binding.kind == "variable"}
+
+
+def _no_answer(*_: object) -> NoReturn:
+    raise TemporaryError("the network is away")
 
 
 @pytest.mark.parametrize(
