@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from pytest_httpserver import HTTPServer
 
 from botocore_cognito_federation.administration.design import TAG
 from botocore_cognito_federation.demo.world import World
@@ -177,6 +178,23 @@ def test_the_policy_for_administrators_names_every_call_that_was_made(office: Of
     reading = json.loads(office.run("pool", "policy", "--read-only")[1])["Statement"]
     actions = [action for one in reading for action in one["Action"]]
     assert not [one for one in actions if not one.partition(":")[2].startswith(("Describe", "Get", "List"))]
+
+
+def test_iam_gets_the_issuer_as_the_provider_itself_writes_it(office: Office, httpserver: HTTPServer) -> None:
+    issuer = f"http://127.0.0.1:{httpserver.port}/"
+    document = {"issuer": issuer, "authorization_endpoint": f"{issuer}authorize", "token_endpoint": f"{issuer}token"}
+    httpserver.expect_request("/.well-known/openid-configuration").respond_with_json(
+        {**document, "jwks_uri": f"{issuer}jwks"}
+    )
+    httpserver.expect_request("/token").respond_with_json({"error": "invalid_grant"}, status=400)
+    flags = ("--name", NAME, "--region", "eu-west-1", "--provider", issuer.removesuffix("/"), "--client-id", "a")
+    code, _, err = office.run("pool", "create", *flags, "--yes")
+    assert code == 0, err
+    assert office.provider_arn().endswith(f":oidc-provider/127.0.0.1:{httpserver.port}/")
+    assert office.run("pool", "check", *flags)[:2] == (0, "")
+    assert "nothing to change" in office.run("pool", "create", *flags)[2]
+    assert office.run("pool", "delete", *flags, "--yes")[0] == 0
+    assert office.client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"] == []
 
 
 KINDS: dict[str, tuple[str, ...]] = {
