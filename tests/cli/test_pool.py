@@ -344,3 +344,23 @@ def test_an_administrator_s_profile_is_used_when_it_is_named(
     assert "Name their profile: --admin-profile NAME" in line
     assert office.create("--admin-profile", "admin") == office.pools()[0]
     assert office.pool("check", "--admin-profile", "admin")[:2] == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("pool cr", {"create"}),
+        ("pool create --admin-pr", {"--admin-profile"}),
+        ("pool create --admin-profile adm", {"administrator"}),
+        ("pool template --format cl", {"cloudformation"}),
+        ("pool check --flow w", {"web-identity"}),
+    ],
+)
+def test_a_shell_completes_the_administrator_s_commands_and_profiles(
+    home: ModuleHome, words: str, offered: set[str]
+) -> None:
+    home.section("profile administrator", region="eu-west-1")
+    last = len(words.split())
+    asked = {"COMP_WORDS": f"cognito-federation {words}", "COMP_CWORD": str(last)}
+    done = home.run(_COGNITO_FEDERATION_COMPLETE="bash_complete", **asked)
+    assert {line.partition(",")[2] for line in done.stdout.splitlines()} == offered
