@@ -55,6 +55,7 @@ class Administrator:
 
     Attributes:
         pool_id: of the pool; empty as long as there is none.
+        provider_arn: of the OIDC provider in IAM, also if there is none yet.
     """
 
     def __init__(self, design: Design, clients: Clients, *, account_id: str) -> None:
@@ -63,11 +64,8 @@ class Administrator:
         self.account_id = account_id
         self._arn = f"arn:{design.partition}:iam::{account_id}:"
         self.pool_id = design.identity_pool_id
+        self.provider_arn = f"{self._arn}oidc-provider/{design.issuer_name}"
         self._notes: list[str] = []
-
-    @property
-    def provider_arn(self) -> str:
-        return f"{self._arn}oidc-provider/{self.design.login_key}"
 
     def survey(self) -> Survey:
         """Compare everything; nothing is changed.
@@ -120,13 +118,23 @@ class Administrator:
         arn = attached.roles.get(kind, "")
         return arn.rpartition("/")[2] if arn.startswith(self._arn) else self.design.roles[kind]
 
+    def _oidc_provider(self) -> dict[str, Any] | None:
+        """Return the provider as IAM has it, with or without a slash at the end of its name; None if it has none."""
+        wanted = self.provider_arn
+        for arn in (wanted, wanted.removesuffix("/") if wanted.endswith("/") else f"{wanted}/"):
+            try:
+                found: dict[str, Any] = self._iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+            except self._iam.exceptions.NoSuchEntityException:
+                continue
+            self.provider_arn = arn
+            return found
+        return None
+
     def _provider_differences(self) -> Iterator[Difference]:
         if not self.design.needs_iam_provider:
             return
-        arn, issuer = self.provider_arn, self.design.provider.issuer or ""
-        try:
-            present = self._iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
-        except self._iam.exceptions.NoSuchEntityException:
+        issuer, present = self.design.issuer, self._oidc_provider()
+        if present is None:
             yield Difference(
                 f"IAM has no OIDC provider {issuer}",
                 partial(
@@ -137,6 +145,9 @@ class Administrator:
                 ),
             )
             return
+        arn = self.provider_arn
+        if arn.endswith("/") != issuer.endswith("/"):
+            self._notes.append(f"The OIDC provider in IAM is {arn}, and the issuer of tokens {issuer}")
         listed = present.get("ClientIDList", [])
         for one in self.design.client_ids:
             if one not in listed:
@@ -324,11 +335,10 @@ class Administrator:
     def _provider_removal(self) -> Iterator[Difference]:
         if not self.design.needs_iam_provider:
             return
-        arn = self.provider_arn
-        try:
-            tags = self._iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn).get("Tags", [])
-        except self._iam.exceptions.NoSuchEntityException:
+        present = self._oidc_provider()
+        if present is None:
             return
+        arn, tags = self.provider_arn, present.get("Tags", [])
         users = self._other_users_of(arn)
         if _tag(tags) != self.design.made_for:
             self._notes.append(f"OIDC provider {arn} was not made for this pool, and stays")

@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +170,22 @@ class Design:
         return self.provider.login_key or ""
 
     @property
+    def issuer(self) -> str:
+        """The issuer as its tokens write it, which is what IAM wants, a slash at the end included (aws-sam-cli#7432).
+
+        It is what was configured or discovered; Auth0's own domains are known to end in a slash.
+        """
+        issuer = self.provider.issuer or ""
+        if not self.provider.issuer_is_exact and re.fullmatch(r"https://[^/]+\.auth0\.com", issuer):
+            return f"{issuer}/"
+        return issuer
+
+    @property
+    def issuer_name(self) -> str:
+        """The end of the OIDC provider's ARN, and the start of the condition keys of its tokens in STS."""
+        return self.issuer.partition("://")[2] or self.login_key
+
+    @property
     def needs_iam_provider(self) -> bool:
         """Whether IAM has to know the provider; Google too where it has several client IDs, as Cognito takes one."""
         if self.provider.kind != "oidc" or self.provider.name == "user-pool":
@@ -255,7 +271,7 @@ class Design:
 
     def trust_without_pool(self, provider_arn: Any) -> dict[str, Any]:
         """Return the trust policy of a role that the provider's own tokens assume (``cognito_flow = web-identity``)."""
-        key = self.login_key
+        key = self.issuer_name
         condition: dict[str, Any] = {"StringEquals": {f"{key}:aud": list(self.client_ids)}}
         if self.subjects:
             condition["StringLike"] = {f"{key}:sub": list(self.subjects)}
@@ -270,9 +286,8 @@ class Design:
     def remarks(self) -> list[str]:
         """Return what a reviewer should look at before this is made."""
         found = []
-        issuer = self.provider.issuer or ""
-        if self.needs_iam_provider and re.match(r"https?://[^/]*:\d+(/|\Z)", issuer):
-            found.append(f"The issuer {issuer} has a port, and IAM advises against one")
+        if self.needs_iam_provider and re.match(r"https?://[^/]*:\d+(/|\Z)", self.issuer):
+            found.append(f"The issuer {self.issuer} has a port, and IAM advises against one")
         if self.guests:
             found.append("Everybody who knows the pool's ID gets the guest role, with no sign-in")
         if self.flow == "basic":
@@ -341,22 +356,26 @@ def _ready_made(name: str, principal: str | None, partition: str) -> list[dict[s
     ]
 
 
-def check_provider(provider: IdentityProvider, client_ids: Iterable[str], *, with_secret: bool) -> None:
+def check_provider(provider: IdentityProvider, client_ids: Iterable[str], *, with_secret: bool) -> IdentityProvider:
     """Make sure that a provider and its clients exist, before AWS is told to trust them.
 
     Args:
         with_secret: the clients have a secret, without which a provider says nothing about them.
+
+    Returns:
+        The provider with its issuer as it writes it itself: IAM wants that one, a slash at the end included.
 
     Raises:
         ConfigurationError: there is no discovery document, it names another issuer, or it knows no such client.
         TemporaryError: the provider cannot be asked now.
     """
     if provider.kind != "oidc" or provider.issuer is None:
-        return
+        return provider
     http = HttpClient()
     metadata = discover(http, provider, MemoryDocuments(), now=time.time())
+    found = replace(provider, issuer=metadata.issuer or provider.issuer)
     if with_secret or not metadata.token_endpoint:
-        return
+        return found
     for one in client_ids:
         form = {
             "grant_type": "authorization_code",
@@ -375,3 +394,4 @@ def check_provider(provider: IdentityProvider, client_ids: Iterable[str], *, wit
                 f"{provider.name} knows no client {one[:80]!r} without a secret: it answers {code}",
                 remedy="Correct --client-id; with --client-has-secret, or --offline, this is not asked",
             )
+    return found

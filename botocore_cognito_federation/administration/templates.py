@@ -15,7 +15,7 @@ def cloudformation(design: Design) -> str:
     """Return a template in JSON; it needs CAPABILITY_IAM."""
     resources: dict[str, Any] = {}
     if design.needs_iam_provider:
-        properties: dict[str, Any] = {"Url": design.provider.issuer, "ClientIdList": list(design.client_ids)}
+        properties: dict[str, Any] = {"Url": design.issuer, "ClientIdList": list(design.client_ids)}
         resources["Provider"] = {"Type": "AWS::IAM::OIDCProvider", "Properties": properties}
     provider: dict[str, Any] = {"Fn::GetAtt": ["Provider", "Arn"]}
     pool: dict[str, Any] = {"Ref": "IdentityPool"}
@@ -87,7 +87,7 @@ def terraform(design: Design) -> str:
     provider = _Expression("aws_iam_openid_connect_provider.this.arn")
     blocks: list[tuple[str, str, dict[str, Any]]] = []
     if design.needs_iam_provider:
-        made = {"url": design.provider.issuer, "client_id_list": list(design.client_ids)}
+        made = {"url": design.issuer, "client_id_list": list(design.client_ids)}
         blocks.append(("aws_iam_openid_connect_provider", "this", made))
     if design.flow == "web-identity":
         trust = _Encoded(design.trust_without_pool(provider))
@@ -188,7 +188,7 @@ def aws_cli(design: Design) -> str:
         lines.append(f"{variable}=$({command})" if variable else command)
 
     if design.needs_iam_provider:
-        made = {"Url": design.provider.issuer, "ClientIDList": list(design.client_ids)}
+        made = {"Url": design.issuer, "ClientIDList": list(design.client_ids)}
         call("iam", "create-open-id-connect-provider", made, "OpenIDConnectProviderArn", "provider")
     if design.flow == "web-identity":
         trust = json.dumps(design.trust_without_pool("$provider"))

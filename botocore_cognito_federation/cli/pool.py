@@ -6,6 +6,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 import click
@@ -158,7 +159,8 @@ def create(
 ) -> None:
     """Make what is missing, and correct what differs; shows it first. Can be run again after any failure."""
     if not offline:
-        check_provider(design.provider, design.client_ids, with_secret=client_has_secret)
+        provider = check_provider(design.provider, design.client_ids, with_secret=client_has_secret)
+        design = replace(design, provider=provider)
     administrator = access.administrator(_in_pool(design), admin_profile, account_id)
     survey = _survey(administrator, profile)
     _show(survey)

@@ -15,7 +15,7 @@ from .moto_account import MotoAccount, RoleFacts
 from .pool_tokens import PoolTokens
 from .records import IssuedCredentials
 from .sessions import Sessions
-from .token_verification import LoginVerifier, login_key
+from .token_verification import LoginVerifier
 from .trust import trusts
 
 OPERATION = "AssumeRoleWithWebIdentity"
@@ -107,7 +107,7 @@ class WebIdentityService:
         return _WebIdentity(subject, audience, pool, pool, context)
 
     def _from_provider(self, issuer: str, parsed: ParsedJwt) -> _WebIdentity:
-        key = login_key(issuer)
+        key = issuer.partition("://")[2]  # with a slash at its end, which makes another provider (aws-sam-cli#7432)
         arn = self.account.partition.arn(f"iam::{self.account.account_id}:oidc-provider/{key}")
         client_ids = self.account.client_ids_of(arn) or self.verifier.clients_of_issuer(issuer)
         if client_ids is None:

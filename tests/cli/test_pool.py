@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from pytest_httpserver import HTTPServer
 
 from botocore_cognito_federation.administration.design import TAG
 from botocore_cognito_federation.demo.world import World
@@ -179,6 +180,23 @@ def test_the_policy_for_administrators_names_every_call_that_was_made(office: Of
     assert not [one for one in actions if not one.partition(":")[2].startswith(("Describe", "Get", "List"))]
 
 
+def test_iam_gets_the_issuer_as_the_provider_itself_writes_it(office: Office, httpserver: HTTPServer) -> None:
+    issuer = f"http://127.0.0.1:{httpserver.port}/"
+    document = {"issuer": issuer, "authorization_endpoint": f"{issuer}authorize", "token_endpoint": f"{issuer}token"}
+    httpserver.expect_request("/.well-known/openid-configuration").respond_with_json(
+        {**document, "jwks_uri": f"{issuer}jwks"}
+    )
+    httpserver.expect_request("/token").respond_with_json({"error": "invalid_grant"}, status=400)
+    flags = ("--name", NAME, "--region", "eu-west-1", "--provider", issuer.removesuffix("/"), "--client-id", "a")
+    code, _, err = office.run("pool", "create", *flags, "--yes")
+    assert code == 0, err
+    assert office.provider_arn().endswith(f":oidc-provider/127.0.0.1:{httpserver.port}/")
+    assert office.run("pool", "check", *flags)[:2] == (0, "")
+    assert "nothing to change" in office.run("pool", "create", *flags)[2]
+    assert office.run("pool", "delete", *flags, "--yes")[0] == 0
+    assert office.client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"] == []
+
+
 KINDS: dict[str, tuple[str, ...]] = {
     "google": ("--provider", "google", "--client-id", "1.apps.googleusercontent.com"),
     "google with two clients": (
@@ -326,3 +344,23 @@ def test_an_administrator_s_profile_is_used_when_it_is_named(
     assert "Name their profile: --admin-profile NAME" in line
     assert office.create("--admin-profile", "admin") == office.pools()[0]
     assert office.pool("check", "--admin-profile", "admin")[:2] == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("pool cr", {"create"}),
+        ("pool create --admin-pr", {"--admin-profile"}),
+        ("pool create --admin-profile adm", {"administrator"}),
+        ("pool template --format cl", {"cloudformation"}),
+        ("pool check --flow w", {"web-identity"}),
+    ],
+)
+def test_a_shell_completes_the_administrator_s_commands_and_profiles(
+    home: ModuleHome, words: str, offered: set[str]
+) -> None:
+    home.section("profile administrator", region="eu-west-1")
+    last = len(words.split())
+    asked = {"COMP_WORDS": f"cognito-federation {words}", "COMP_CWORD": str(last)}
+    done = home.run(_COGNITO_FEDERATION_COMPLETE="bash_complete", **asked)
+    assert {line.partition(",")[2] for line in done.stdout.splitlines()} == offered

@@ -84,6 +84,14 @@ def test_a_template_has_the_arns_and_the_principal_of_its_partition(form: str, p
     assert set(re.findall(r"cognito-identity[\w.-]*\.amazonaws\.com(?:\.cn)?", text)) == {principal}
 
 
+@pytest.mark.parametrize("form", ["cloudformation", "terraform", "aws-cli"])
+def test_auth0_has_its_issuer_with_the_slash_and_its_login_key_without(form: str, template: Print) -> None:
+    text = template(form, "--provider", "corp.eu.auth0.com", "--client-id", "a", "--tags")
+    assert set(re.findall(r"corp\.eu\.auth0\.com/?", text)) == {"corp.eu.auth0.com/", "corp.eu.auth0.com"}
+    direct = template(form, "--provider", "corp.eu.auth0.com", "--client-id", "a", "--flow", "web-identity")
+    assert "corp.eu.auth0.com/:aud" in direct
+
+
 def lists_s3(world: World, credentials: dict[str, Any]) -> bool:
     s3 = boto3.client(
         "s3",
