@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .base import Binding, CachedTokenProvider, LoginTokenProvider, RefreshContext, SourceContext, SourceDeclaration
+from .ci import BUILDKITE, CIRCLECI, GITLAB
 from .developer import DEVELOPER
 from .exchange import ON_BEHALF_OF, TOKEN_EXCHANGE
 from .handler import HANDLER
@@ -33,6 +34,9 @@ SOURCES: tuple[SourceDeclaration, ...] = (
     GITHUB_ACTIONS,
     GCP,
     AZURE,
+    GITLAB,
+    CIRCLECI,
+    BUILDKITE,
     TOKEN_EXCHANGE,
     ON_BEHALF_OF,
     DEVELOPER,

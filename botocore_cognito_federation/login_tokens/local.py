@@ -184,8 +184,10 @@ class CommandTokenProvider:
         environ: Callable[[], Mapping[str, str]],
         clock: Now,
         time_limit: float | None = None,
+        name: str = "cognito_token_command",
     ) -> None:
         self._command = command
+        self._name = name
         self._field = field
         self._environ = environ
         self._clock = clock
@@ -193,7 +195,7 @@ class CommandTokenProvider:
 
     @property
     def description(self) -> str:
-        return "cognito_token_command"
+        return self._name
 
     def fetch(self, context: RefreshContext) -> LoginToken:
         from .._util.processes import TIME_LIMIT, run_for_output

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import sys
 import time
 
@@ -40,6 +42,52 @@ def test_a_job_of_github_actions_gets_credentials(home: ProfileHome, metadata: M
     url = f"http://{metadata.host}/oidc?api-version=2.0"
     answer = home.credential_process("ci", ACTIONS_ID_TOKEN_REQUEST_URL=url, ACTIONS_ID_TOKEN_REQUEST_TOKEN="t")
     assert "assumed-role" in caller(home.world, answer)
+
+
+@pytest.mark.parametrize(
+    ("keys", "variable"),
+    [
+        ({"cognito_token_audience": "demo-client"}, "DEMO_CLIENT_ID_TOKEN"),
+        ({"cognito_token_audience": "4-sts.amazonaws.com"}, "__STS_AMAZONAWS_COM_ID_TOKEN"),
+        ({}, "GITLAB_OIDC_TOKEN"),
+    ],
+)
+def test_a_job_of_gitlab_gets_credentials(home: ProfileHome, keys: dict[str, str], variable: str) -> None:
+    home.profile("ci", cognito_token_source="gitlab", **keys)
+    token = home.world.provider.issue("project_path:demo/app:ref_type:branch:ref:main")
+    assert "assumed-role" in caller(home.world, home.credential_process("ci", **{variable: token}))
+    assert f"Give the job id_tokens: {variable}" in home.run("credential-process", "--profile", "ci").stderr
+
+
+def program_of_a_ci_system(home: ProfileHome, name: str, arguments: str) -> str:
+    """Make a program that prints the token `ci-token` if it is started with these arguments; return the PATH."""
+    home.file("ci-token", home.world.provider.issue("organization:demo:pipeline:app"))
+    script = f'#!/bin/sh\n[ "$*" = {shlex.quote(arguments)} ] && cat {home.path}/ci-token\n'
+    home.file(f"bin/{name}", script).chmod(0o700)
+    return f"{home.path}/bin:{os.environ['PATH']}"
+
+
+def test_a_job_of_circleci_gets_credentials_by_its_variable_or_for_another_audience_by_its_program(
+    home: ProfileHome,
+) -> None:
+    home.profile("ci", cognito_token_source="circleci")
+    token = home.world.provider.issue("org/1/project/2/user/3")
+    for variable in ("CIRCLE_OIDC_TOKEN", "CIRCLE_OIDC_TOKEN_V2"):
+        assert "assumed-role" in caller(home.world, home.credential_process("ci", **{variable: token}))
+    assert "jobs that use a context" in home.run("credential-process", "--profile", "ci").stderr
+    path = program_of_a_ci_system(home, "circleci", 'run oidc get --claims {"aud": "demo-client"}')
+    home.profile("other", cognito_token_source="circleci", cognito_token_audience="demo-client")
+    assert home.credential_process("other", PATH=path, CIRCLE_OIDC_TOKEN="not this one")["AccessKeyId"]
+
+
+def test_a_job_of_buildkite_gets_credentials(home: ProfileHome) -> None:
+    path = program_of_a_ci_system(home, "buildkite-agent", "oidc request-token --audience demo-client")
+    home.profile("ci", cognito_token_source="buildkite", cognito_token_audience="demo-client")
+    assert home.credential_process("ci", PATH=path)["AccessKeyId"]
+    home.profile("wrong", cognito_token_source="buildkite")
+    assert "cognito_token_source = buildkite" in home.run("credential-process", "--profile", "wrong", PATH=path).stderr
+    done = home.run("credential-process", "--profile", "ci", PATH="/nowhere")
+    assert "finds no program buildkite-agent" in done.stderr
 
 
 def test_a_machine_of_google_cloud_gets_credentials(home: ProfileHome, metadata: MetadataServer) -> None:
