@@ -60,6 +60,9 @@ class DrivenWorld(abc.ABC):
     federated_role_arn: str
     bucket: str
     object_key: str
+    user_pool_id: str
+    user_pool_client_id: str
+    user_pool_issuer: str
     facts: WorldFacts
     provider: Provider
     second_provider: Provider

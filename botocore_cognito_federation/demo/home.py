@@ -47,7 +47,7 @@ def write_home(facts: WorldFacts, home: Path, executable: str) -> None:
 
     ``demo-people``, whose users sign in by browser; ``demo`` with credential_process and a token file; ``demo-native``
     the same without a process; ``chained`` and ``chained-native`` (role_arn + source_profile); ``classic`` (the basic
-    flow); ``web-identity`` (no identity pool); ``guest``.
+    flow); ``web-identity`` (no identity pool); ``guest``; ``passwordless`` (a user pool).
 
     Args:
         home: the home directory; created with mode 0700 if it does not exist.
@@ -68,6 +68,7 @@ def config_text(facts: WorldFacts, home: Path, executable: str) -> str:
         _profile(facts, "classic", "demo-classic", executable),
         _profile(facts, "web-identity", "demo-web-identity", executable),
         _profile(facts, "guest", "demo-guest", executable),
+        _profile(facts, "passwordless", "demo-user-pool", executable),
         _profile(facts, "demo-people", "demo-people", executable),
         _section(
             "cognito-session demo-people",
@@ -100,6 +101,17 @@ def config_text(facts: WorldFacts, home: Path, executable: str) -> str:
             "cognito-session demo-guest",
             cognito_identity_pool_id=facts.guest_pool_id,
             cognito_provider="guest",
+            cognito_endpoint_url=facts.endpoint_url,
+        ),
+        _section(
+            "cognito-session demo-user-pool",
+            cognito_identity_pool_id=facts.pool_id,
+            cognito_provider="user-pool",
+            cognito_user_pool_id=facts.user_pool_id,
+            cognito_issuer=facts.user_pool_issuer,
+            cognito_client_id=facts.user_pool_client_id,
+            cognito_username="ada",
+            cognito_preferred_challenge="choice",
             cognito_endpoint_url=facts.endpoint_url,
         ),
     ]

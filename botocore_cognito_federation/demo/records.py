@@ -85,6 +85,9 @@ class WorldFacts:
     federated_role_arn: str
     bucket: str
     object_key: str
+    user_pool_id: str
+    user_pool_client_id: str
+    user_pool_issuer: str
     admin_access_key_id: str
     admin_secret_access_key: str = field(repr=False)
 

@@ -17,7 +17,8 @@ from typing import TextIO
 
 from .. import ConfigurationError
 from .people import PEOPLE
-from .world import World
+from .records import Message
+from .world import USER_PASSWORD, World
 
 
 def serve(
@@ -51,15 +52,28 @@ def serve(
             )
             stream.write(f"# people, without passwords: {names}\n")
             stream.write(
-                "# further profiles: demo, demo-native, chained, chained-native, classic, web-identity, guest\n"
+                "# further profiles: demo, demo-native, chained, chained-native, classic, web-identity, guest, "
+                "passwordless\n"
             )
             stream.write(f"# home: {directory}\n")
+            stream.write(
+                "# passwordless: cognito-federation login --profile passwordless signs ada in to a user pool, with the "
+                f"password {USER_PASSWORD} or with a code, which appears here\n"
+            )
             stream.write(f"# bucket: {running.bucket}; a login token: curl {running.provider.issuer}/token\n")
             stream.write(f"# controls: {running.endpoint_url}/_demo/; Ctrl-C stops it all\n")
             stream.flush()
+            running.user_pools.directory.on_message = lambda message: _show(message, stream)
             stopping.wait()
     finally:
         restore()
+
+
+def _show(message: Message, stream: TextIO) -> None:
+    """Show an e-mail or SMS that a user pool sent."""
+    kind = "e-mail" if message.medium == "EMAIL" else message.medium
+    stream.write(f"# {kind} to {message.destination}: your code is {message.code}\n")
+    stream.flush()
 
 
 def exports(environment: Mapping[str, str]) -> str:

@@ -32,6 +32,8 @@ from .user_pool.state import Directory
 
 REGION = "eu-west-1"
 DEVELOPER_PROVIDER = "login.demo.example"
+#: Of ada in the world's own user pool.
+USER_PASSWORD = "Demo-Passw0rd"
 
 
 class World(DrivenWorld):
@@ -100,7 +102,7 @@ class World(DrivenWorld):
         server = make_server("127.0.0.1", 0, self._gateway(), threaded=True, request_handler=_handler(self._clock))
         self._undo.callback(server.server_close)
         self.user_pools.directory.endpoint_url = f"http://127.0.0.1:{server.server_port}"
-        self._adopt(self._gather_facts(server.server_port))
+        self._adopt(self._gather_facts(server.server_port, self._add_own_user_pool()))
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         self._undo.callback(server.shutdown)
         self._undo.callback(self._faults.stopping.set)
@@ -290,7 +292,17 @@ class World(DrivenWorld):
             control=ControlPanel(self),
         )
 
-    def _gather_facts(self, port: int) -> WorldFacts:
+    def _add_own_user_pool(self) -> UserPoolFacts:
+        """Add the user pool of the profile ``passwordless``, with one user."""
+        facts = self.add_user_pool(
+            first_factors=("PASSWORD", "EMAIL_OTP", "SMS_OTP", "WEB_AUTHN"),
+            relying_party="localhost",
+            alias_attributes=("email",),
+        )
+        self.add_user(facts.user_pool_id, "ada", USER_PASSWORD, email="ada@example.com", phone_number="+15555550100")
+        return facts
+
+    def _gather_facts(self, port: int, user_pool: UserPoolFacts) -> WorldFacts:
         stage = self._stage
         main, guest, classic = self._pool_ids
         return WorldFacts(
@@ -314,6 +326,9 @@ class World(DrivenWorld):
             federated_role_arn=stage.federated_role,
             bucket=stage.bucket,
             object_key=OBJECT_KEY,
+            user_pool_id=user_pool.user_pool_id,
+            user_pool_client_id=user_pool.client_id,
+            user_pool_issuer=user_pool.issuer,
             admin_access_key_id=stage.admin.access_key_id,
             admin_secret_access_key=stage.admin.secret_access_key,
         )

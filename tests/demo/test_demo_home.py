@@ -40,6 +40,7 @@ def test_botocore_reads_the_profiles_and_sessions(world: World, home: Path, full
         "classic",
         "web-identity",
         "guest",
+        "passwordless",
     }
     session = full_config["cognito-session demo"]
     assert session["cognito_identity_pool_id"] == world.pool_id

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from botocore_cognito_federation import (
     WrongPasswordError,
 )
 from botocore_cognito_federation.demo import World
+from botocore_cognito_federation.user_pool.api import make_user_pool_client
 from tests.servers.demo_user_pools import PASSWORD, user_pool
 
 from .live_pool import totp
@@ -36,6 +39,20 @@ def asked(answer: UserPoolTokens | Challenge, name: str) -> Challenge:
 def tokens_of(answer: UserPoolTokens | Challenge) -> UserPoolTokens:
     assert isinstance(answer, UserPoolTokens)
     return answer
+
+
+def test_a_botocore_that_is_too_old_is_named_with_the_remedy(world: World) -> None:
+    def old(**options: Any) -> Any:
+        client = make_user_pool_client(**options)
+        return SimpleNamespace(meta=client.meta, initiate_auth=client.initiate_auth)
+
+    facts = world.add_user_pool()
+    world.add_user(facts.user_pool_id, "ada", PASSWORD)
+    pool = user_pool(world, facts, client_factory=old)
+    tokens = pool.sign_in("ada", PASSWORD, auth_flow="USER_PASSWORD_AUTH")
+    assert isinstance(tokens, UserPoolTokens)
+    with pytest.raises(ConfigurationError, match=r"does not know ListWebAuthnCredentials.*pip install -U botocore"):
+        pool.list_passkeys(tokens)
 
 
 def test_triggers_may_ask_before_the_password(world: World) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -146,3 +150,29 @@ def test_login_of_a_profile_asks_which_way_and_the_profile_has_credentials(
     assert code == 0, err
     helper = home.run("credential-process")
     assert json.loads(helper.stdout)["Version"] == 1, helper.stderr
+
+
+@pytest.mark.thorough
+def test_a_demo_that_serves_shows_the_code_of_its_passwordless_profile(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "botocore_cognito_federation", "demo", "--serve"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout
+        try:
+            lines: list[str] = []
+            while not lines or not lines[-1].startswith("# controls"):
+                lines.append(demo.stdout.readline())
+            exports = [shlex.split(line)[1].partition("=") for line in lines if line.startswith("export ")]
+            variables = {name: value for name, _, value in exports}
+            home = PoolHome(tmp_path, SimpleNamespace(endpoint_url=""), None)  # type: ignore[arg-type]
+            with home.at_terminal("login", "--profile", "passwordless", **variables) as terminal:
+                terminal.type("2", after="Which one (1 to 3): ")
+                terminal.until("The code sent by e-mail to a***@e***: ")
+                shown = demo.stdout.readline()
+                assert shown.startswith("# e-mail to ada@example.com: your code is ")
+                terminal.type(shown.split()[-1], after="")
+                code, _, err = terminal.finished()
+            assert code == 0, err
+            who = home.run("whoami", "--profile", "passwordless", **variables)
+            assert "ada" in who.stdout, who.stderr
+        finally:
+            demo.terminate()
