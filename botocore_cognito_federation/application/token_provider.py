@@ -28,7 +28,7 @@ from ..identity_providers import IdentityProvider
 from ..login_token import Login, LoginToken
 from ..login_tokens.base import RefreshContext
 from ..login_tokens.handler import HandlerTokenProvider
-from ..login_tokens.session import Refresher, RefreshTokenProvider
+from ..login_tokens.session import Refresher, RefreshTokenExpired, RefreshTokenProvider
 from .arguments import user_mapping
 
 if TYPE_CHECKING:
@@ -245,6 +245,11 @@ class ApplicationTokenProvider(RefreshTokenProvider):
             raise
         self._emit(Event("token-refresh", expires_at=token.expires_at))
         return token
+
+    def _ended(self, ended: RefreshTokenExpired) -> SignInRequiredError:
+        error = super()._ended(ended)
+        self._tell(Event("token-refresh-failure", error=error))
+        return error
 
     def _without_handler(self, session: Session, context: RefreshContext) -> LoginToken:
         token = session.token()

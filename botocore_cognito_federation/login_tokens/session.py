@@ -166,13 +166,13 @@ class RefreshTokenProvider(CachedTokenProvider):
                 usable = None if context.attempt > 1 else newer.login_token
                 with self._sessions.reserved(newer) as write:
                     write(replace(newer, refresh_token=None, login_token=usable))
-            raise self._sign_in(str(ended)) from None
+            raise self._ended(ended) from None
 
     def _renewed_once_more(self, session: Session, context: RefreshContext) -> LoginToken:
         try:
             return self._renewed(session, context)
         except RefreshTokenExpired as ended:
-            raise self._sign_in(str(ended)) from None
+            raise self._ended(ended) from None
 
     def _renewed(self, session: Session, context: RefreshContext) -> LoginToken:
         if session.refresh_token is None:
@@ -222,6 +222,10 @@ class RefreshTokenProvider(CachedTokenProvider):
         if session.login_token is None and session.refresh_token is None:
             raise self._sign_in(f"The identity provider has ended the session of {session.user_name}")
         return session
+
+    def _ended(self, ended: RefreshTokenExpired) -> SignInRequiredError:
+        """Return the error for a refresh token that the provider has ended."""
+        return self._sign_in(str(ended))
 
     def _sign_in(self, what: str) -> SignInRequiredError:
         return SignInRequiredError(what, remedy=self._remedy(None))
