@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .errors import CognitoFederationError as CognitoFederationError
     from .errors import ConfigurationError as ConfigurationError
     from .errors import FederationRefusedError as FederationRefusedError
+    from .errors import InvalidTokenError as InvalidTokenError
     from .errors import NonRetryableError as NonRetryableError
     from .errors import NotSignedInError as NotSignedInError
     from .errors import SignInFailedError as SignInFailedError
@@ -68,6 +69,7 @@ _HOME_OF = {
     "FederationRefusedError": "errors",
     "handlers": "",
     "install": "botocore_plugin.provider",
+    "InvalidTokenError": "errors",
     "login": "sign_in.notebook",
     "NewPasswordRefusedError": "user_pool",
     "NonRetryableError": "errors",

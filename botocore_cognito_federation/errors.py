@@ -277,6 +277,13 @@ class NonRetryableError(TokenRefreshError):
     """
 
 
+class InvalidTokenError(TokenRefreshError):
+    """The login token that an application was given for a user is none: no call was made with it.
+
+    A back end answers 401 to that user. A `ConfigurationError` would be a mistake of the program.
+    """
+
+
 class FederationRefusedError(CognitoFederationError):
     """Cognito or STS refused the login token, the identity or the role.
 

@@ -8,24 +8,23 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
-from .errors import CognitoFederationError, reworded
+from .errors import CognitoFederationError, ConfigurationError, reworded
 
 logger = logging.getLogger(__name__)
 
-NAMES = frozenset(
-    {
-        "sign-in",
-        "sign-in-failure",
-        "sign-out",
-        "token-refresh",
-        "token-refresh-failure",
-        "credentials-refresh",
-        "credentials-refresh-failure",
-        "identity-changed",
-    }
-)
+EventName = Literal[
+    "sign-in",
+    "sign-in-failure",
+    "sign-out",
+    "token-refresh",
+    "token-refresh-failure",
+    "credentials-refresh",
+    "credentials-refresh-failure",
+    "identity-changed",
+]
+NAMES: tuple[EventName, ...] = get_args(EventName)
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Event:
         previous_identity_id: of ``identity-changed``, the identity before; data stored under it has to be moved.
     """
 
-    name: str
+    name: EventName
     provider: str | None = None
     identity_id: str | None = None
     user: Mapping[str, Any] = field(default_factory=dict)
@@ -65,7 +64,7 @@ class Events:
         self._callbacks: dict[str, list[_Once]] = {name: [] for name in NAMES}
         self._here = _OfThisThread()
 
-    def on(self, name: str, callback: Callback) -> Callable[[], None]:
+    def on(self, name: EventName, callback: Callback) -> Callable[[], None]:
         """Subscribe to an event.
 
         Args:
@@ -76,13 +75,12 @@ class Events:
             A function that ends the subscription; calling it again does nothing.
 
         Raises:
-            ValueError: there is no such event.
-            TypeError: the callback is not callable.
+            ConfigurationError: there is no such event, or the callback is not callable.
         """
         if name not in NAMES:
-            raise ValueError(f"there is no event {name!r}; the names are {', '.join(sorted(NAMES))}")
+            raise ConfigurationError(f"There is no event {name!r}", remedy=f"The names are {', '.join(sorted(NAMES))}")
         if not callable(callback):
-            raise TypeError(f"the callback of {name} is a {type(callback).__name__}, which cannot be called")
+            raise ConfigurationError(f"The callback of {name} is a {type(callback).__name__}, which cannot be called")
         entry = _Once(callback)
         self._callbacks[name].append(entry)
 

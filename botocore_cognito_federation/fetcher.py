@@ -24,6 +24,7 @@ from .cache.credentials import RETRY_DELAY, Failure
 from .credentials import FederatedCredentials, FetchResult, is_fresh, is_usable, refresh_at, usable_until
 from .errors import (
     CognitoFederationError,
+    ConfigurationError,
     FederationRefusedError,
     Retry,
     SignInRequiredError,
@@ -120,8 +121,11 @@ class CredentialFetcher:
         """
         return self.fetch().credentials
 
-    def fetch(self) -> FetchResult:
+    def fetch(self, *, min_remaining: float = 0.0) -> FetchResult:
         """Return credentials and the time for the next request; the response is cached for printing if allowed.
+
+        Args:
+            min_remaining: seconds for which they must be valid; others are renewed as if they had expired.
 
         Raises:
             CognitoFederationError: no credentials are available; the error says why, and what to do.
@@ -129,7 +133,9 @@ class CredentialFetcher:
         try:
             sign_out_epoch = self.sign_out_epoch()
             state = self.answers.begin() if self.answers is not None else None  # before the token is read
-            result = self._fetch(sign_out_epoch)
+            result = self._fetch(sign_out_epoch, min_remaining)
+            if (remaining := result.credentials.expires_at - self.clock.now()) < min_remaining:
+                raise _too_short(min_remaining, remaining)
             if self.answers is not None:
                 self.answers.put(state, result)
             return result
@@ -175,7 +181,7 @@ class CredentialFetcher:
         """The sign-out epoch: credentials of another epoch must not be used any more."""
         return self.cache.sign_out_epoch()
 
-    def _fetch(self, sign_out_epoch: str) -> FetchResult:
+    def _fetch(self, sign_out_epoch: str, min_remaining: float) -> FetchResult:
         asked_at = self.clock.now()
         if self.last is not None:
             self._last = _Last(self.last, sign_out_epoch, self.only_for or "")
@@ -190,12 +196,12 @@ class CredentialFetcher:
                 remedy="Make a new session for that user",
             )
         cached = self.cache.get(entry)
-        if cached is not None and self._is_fresh(cached):
+        if cached is not None and self._is_fresh(cached, min_remaining):
             logger.debug("Credentials %s… are fresh", entry.key[:12])
             result = self._fresh(cached)
         else:
             logger.debug("Credentials %s… are to be renewed", entry.key[:12])
-            result = self._renewed(entry, login, cached, asked_at)
+            result = self._renewed(entry, login, cached, asked_at, min_remaining)
         self._last = _Last(result.credentials, sign_out_epoch, entry.user)
         if self.only_for is not None:
             self.only_for = entry.user or self.only_for
@@ -251,10 +257,15 @@ class CredentialFetcher:
         return login
 
     def _renewed(
-        self, entry: Entry, login: Login | None, cached: FederatedCredentials | None, asked_at: float
+        self,
+        entry: Entry,
+        login: Login | None,
+        cached: FederatedCredentials | None,
+        asked_at: float,
+        min_remaining: float,
     ) -> FetchResult:
         own = None if cached is not None else self._last_of(entry)
-        at_hand = cached or own
+        at_hand = self._enough(cached or own, min_remaining)
         usable = at_hand is not None and is_usable(at_hand, self.clock.now())
         if not usable:
             refuse_reentry(entry.key, "What renews these credentials")
@@ -266,9 +277,9 @@ class CredentialFetcher:
                 raise _busy(self.cache.holder(entry), self._lock_timeout)
             sign_out_epoch = self.sign_out_epoch()
             cached = self.cache.get(entry)
-            if cached is not None and self._is_fresh(cached):
+            if cached is not None and self._is_fresh(cached, min_remaining):
                 return self._fresh(cached)
-            at_hand = cached or own
+            at_hand = self._enough(cached or own, min_remaining)
             failure = self.cache.failure(entry)
             now = self.clock.now()
             still_usable = at_hand is not None and is_usable(at_hand, now)
@@ -415,8 +426,16 @@ class CredentialFetcher:
     def _fresh(self, credentials: FederatedCredentials) -> FetchResult:
         return FetchResult(credentials, refresh_at(credentials, self.settings.refresh_window))
 
-    def _is_fresh(self, credentials: FederatedCredentials) -> bool:
-        return is_fresh(credentials, self.settings.refresh_window, self.clock.now())
+    def _is_fresh(self, credentials: FederatedCredentials, min_remaining: float) -> bool:
+        now = self.clock.now()
+        is_long_enough = credentials.expires_at - now >= min_remaining
+        return is_long_enough and is_fresh(credentials, self.settings.refresh_window, now)
+
+    def _enough(self, credentials: FederatedCredentials | None, min_remaining: float) -> FederatedCredentials | None:
+        """Return the credentials if they are valid for so many seconds."""
+        if credentials is None or not min_remaining:
+            return credentials
+        return credentials if credentials.expires_at - self.clock.now() >= min_remaining else None
 
 
 def _expired_on_arrival(exchanged: Exchanged) -> str:
@@ -436,6 +455,13 @@ def _refused_for_good(refused: FederationRefusedError, failed: CognitoFederation
     if refused.retry is Retry.TOKEN or isinstance(failed, TemporaryError | StorageError):
         return reworded(failed, what=what)
     return reworded(refused, what=what)
+
+
+def _too_short(min_remaining: float, remaining: float) -> CognitoFederationError:
+    return ConfigurationError(
+        f"min_remaining is {min_remaining:g} s, and new credentials are valid for {max(0, int(remaining))} s",
+        remedy="Ask for less, or get longer credentials with the basic flow and duration_seconds",
+    )
 
 
 def _busy(holder: str, limit: float) -> StorageError:

@@ -14,7 +14,7 @@ from ..config import further_role
 from ..config.keys import KEYS, BadValue, check_roles, is_without_pool
 from ..config.loader import region_in
 from ..config.settings import Origin, Settings
-from ..errors import ConfigurationError, TokenRefreshError
+from ..errors import ConfigurationError, InvalidTokenError, TokenRefreshError
 from ..identity_providers import IdentityProvider
 from ..login_token import LoginToken, checked_text, expiry_seconds
 
@@ -122,8 +122,8 @@ def login_token(
     """Return the token of a sign-in; None for guests.
 
     Raises:
-        ConfigurationError: it is missing, empty or malformed, `expires_at` is not a time, or a developer's identity ID
-            is missing. No call was made.
+        ConfigurationError: it is missing, `expires_at` is not a time, or a developer's identity ID is missing.
+        InvalidTokenError: it is empty or malformed. No call was made.
     """
     if provider.kind == "guest":
         if token or expires_at is not None:
@@ -141,12 +141,15 @@ def login_token(
         checked("identity_id", identity_id)
     try:
         end = expiry_seconds(expires_at, now=now)
-        checked_token = LoginToken.of(checked_text(token, "The token"), expires_at=end)
     except TokenRefreshError as error:
         # An argument is wrong: repeating the call with it cannot help.
         raise ConfigurationError(error.what, remedy=error.remedy) from None
+    try:
+        checked_token = LoginToken.of(checked_text(token, "The token"), expires_at=end)
+    except TokenRefreshError as error:
+        raise InvalidTokenError(error.what, remedy=error.remedy) from None
     if provider.token_kind == "id_token" and not checked_token.claims:
-        raise ConfigurationError(
+        raise InvalidTokenError(
             f"The token of {provider.name} is not a JWT, the only kind that identity pools take from OpenID Connect",
             remedy="Pass the provider's ID token; access tokens are for 'facebook' and 'amazon'",
         )

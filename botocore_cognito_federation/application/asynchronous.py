@@ -24,7 +24,7 @@ from .signed_in import SignedIn
 if TYPE_CHECKING:
     from aiobotocore.session import AioSession
 
-    from ..events import Callback
+    from ..events import Callback, EventName
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -172,7 +172,7 @@ class AsyncCognitoFederation(_Awaited[CognitoFederation]):
         """
         return self.blocking.handle
 
-    def on(self, name: str, callback: Callback) -> Callable[[], None]:
+    def on(self, name: EventName, callback: Callback) -> Callable[[], None]:
         """Subscribe to an event; callbacks run in a thread, not in the event loop.
 
         Args:
@@ -183,23 +183,29 @@ class AsyncCognitoFederation(_Awaited[CognitoFederation]):
             A function that ends the subscription.
 
         Raises:
-            ValueError: there is no such event.
-            TypeError: the callback is not callable.
+            ConfigurationError: there is no such event, or the callback is not callable.
         """
         return self.blocking.on(name, callback)
 
-    def aio_session(self) -> AioSession:
-        """Return an aiobotocore session whose clients use and renew these credentials.
+    def aio_session(self, *, current_user: bool = False, min_remaining: float | None = None) -> AioSession:
+        """Return an aiobotocore session whose clients use and renew these credentials; see `CognitoFederation.session`.
+
+        Args:
+            current_user: whether the clients sign for whoever is signed in at the time of the request.
+            min_remaining: seconds for which the credentials of each request must be valid.
 
         Raises:
             ConfigurationError: aiobotocore is not installed.
         """
-        return self.blocking.aio_session()
+        return self.blocking.aio_session(current_user=current_user, min_remaining=min_remaining)
 
     @functools.wraps(SignedIn.current_credentials)
-    async def current_credentials(self, force: bool = False) -> FederatedCredentials:
-        if force:
-            return await self._call(partial(self.blocking.current_credentials, force=True))
+    async def current_credentials(
+        self, force: bool = False, *, min_remaining: float | None = None
+    ) -> FederatedCredentials:
+        if force or min_remaining:
+            ask = partial(self.blocking.current_credentials, force, min_remaining=min_remaining)
+            return await (self._call(ask) if force else self._in_thread(ask))
         at_hand = self.blocking._at_hand()
         if at_hand is not None:
             return at_hand

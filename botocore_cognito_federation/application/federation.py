@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex
+from weakref import WeakSet
 
 from .._util.concurrency import ForkSafeLock, refreshing, refuse_reentry
 from ..cache.base import DOCUMENTS, MemoryStore, cache_key
@@ -149,6 +150,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         self._turns = ForkSafeLock()
         self._sign_in: SignIn | None = None
         self._shared: ApplicationCredentials | None = None
+        self._bound = WeakSet()
         self._latest = None
 
     @classmethod
@@ -225,6 +227,7 @@ class CognitoFederation(UserPoolSignIn, SignedIn):
         Raises:
             ConfigurationError: an argument is wrong (no call was made), or the federation is signed in through its user
                 pool, which federates by itself.
+            InvalidTokenError: the token is none (no call was made).
             FederationRefusedError: Cognito refused the token, the identity or the role.
             TemporaryError: the same call may succeed later.
         """

@@ -106,7 +106,9 @@ class CurrentSignIn(Protocol):
 
     def verify(self, *, new_token: bool = False) -> FederatedCredentials: ...
 
-    def fetch(self) -> FetchResult: ...
+    def fetch(self, min_remaining: float = 0.0) -> FetchResult: ...
+
+    def is_of(self, other: CurrentSignIn) -> bool: ...
 
     def login(self) -> Login: ...
 
@@ -244,20 +246,27 @@ class SignIn:
         self.store_identity(credentials)
         return credentials
 
-    def fetch(self) -> FetchResult:
-        """Return credentials, renewed if needed.
+    def is_of(self, other: CurrentSignIn) -> bool:
+        """Return whether another sign-in is this one, or a later one of the same user."""
+        if not isinstance(other, SignIn):
+            return False
+        same_user = self.user_id() is not None and self.user_id() == other.user_id()
+        return self.record.sign_in_id == other.record.sign_in_id or same_user
+
+    def fetch(self, min_remaining: float = 0.0) -> FetchResult:
+        """Return credentials, renewed if needed or if they are not valid for so many seconds.
 
         Raises:
             CognitoFederationError: no credentials are available.
         """
         before = self._developer_identity()
         try:
-            result = self._fetcher.fetch()
+            result = self._fetcher.fetch(min_remaining=min_remaining)
         except TemporaryError:
             if before == self._developer_identity():
                 raise
             # The refresh handler moved a developer's user to another identity, for which nothing is cached.
-            result = self._fetcher.fetch()
+            result = self._fetcher.fetch(min_remaining=min_remaining)
             changed = result.credentials.user_id
             self.emit(Event("identity-changed", identity_id=changed, previous_identity_id=before))
         self.store_identity(result.credentials)

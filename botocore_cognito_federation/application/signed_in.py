@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypedDict, cast
+from weakref import WeakSet
 
 from .._util.concurrency import ForkSafeLock, refreshing
 from ..credentials import FederatedCredentials
 from ..errors import ClearsFrames, CognitoFederationError, ConfigurationError, NotSignedInError
-from ..events import Callback, Event, Events
+from ..events import Callback, Event, EventName, Events
 from ..login_token import LinkedLogin
 from .arguments import Expiry, login_token, provider_key, resolved_provider
 
@@ -272,6 +274,66 @@ class _Question:
     fresh: _Fresh | None = None
 
 
+class FederatedInfo(TypedDict):
+    """The cached login token of a user, as `federated_info` returns it."""
+
+    provider: str | None
+    token: str | None
+    expires_at: float | None
+    identity_id: str | None
+    user: dict[str, Any]
+
+
+class AuthenticatedUser(TypedDict, total=False):
+    """What is known of a user. `id`, `provider` and `token` are always there; the application may have given more."""
+
+    id: str | None
+    provider: str | None
+    token: str | None
+    name: str
+    email: str
+    phone_number: str
+    preferred_username: str
+
+
+@dataclass(eq=False)
+class _Bound:
+    """What the clients of a session use, whose user was settled when it was made.
+
+    Attributes:
+        sign_in: whose they are; None until somebody has signed in.
+        current_user: whether they are those of anybody who is signed in.
+        min_remaining: the seconds for which they must be valid.
+        credentials: they.
+    """
+
+    sign_in: CurrentSignIn | None
+    current_user: bool
+    min_remaining: float
+    credentials: ApplicationCredentials = field(init=False)
+
+    def serves(self, sign_in: CurrentSignIn | None, current_user: bool, min_remaining: float) -> bool:
+        """Return whether another session may use the same object."""
+        if (self.current_user, self.min_remaining) != (current_user, min_remaining):
+            return False
+        if self.sign_in is None or sign_in is None:
+            return current_user or self.sign_in is sign_in
+        return self.sign_in.is_of(sign_in)
+
+    def check(self, sign_in: CurrentSignIn) -> None:
+        """Make sure that the present sign-in is of the same user.
+
+        Raises:
+            NotSignedInError: it is not.
+        """
+        if not self.current_user and self.sign_in is not None and not self.sign_in.is_of(sign_in):
+            raise NotSignedInError(
+                "Another user has signed in since this session was made",
+                remedy="Make a new session for that user, or one with current_user=True",
+            )
+        self.sign_in = sign_in
+
+
 _SIGN_IN = "Call federated_sign_in (or sign_in, with a user pool) first"
 
 
@@ -283,6 +345,8 @@ class SignedIn(ClearsFrames, ABC):
     _events: Events
     _turns: ForkSafeLock
     _shared: ApplicationCredentials | None
+    #: What sessions use whose user was settled when they were made.
+    _bound: WeakSet[_Bound]
     #: The last call that will say what is fresh; None where its answer does not count any more.
     _latest: _Question | None
 
@@ -303,7 +367,7 @@ class SignedIn(ClearsFrames, ABC):
     def _guest_becomes(self, provider: str, token: str, expires_at: Expiry) -> CurrentSignIn:
         """Sign in the user whose login a guest's identity has just got."""
 
-    def on(self, name: str, callback: Callback) -> Callable[[], None]:
+    def on(self, name: EventName, callback: Callback) -> Callable[[], None]:
         """Subscribe to an event; `events.NAMES` has the names.
 
         Args:
@@ -314,14 +378,13 @@ class SignedIn(ClearsFrames, ABC):
             A function that ends the subscription.
 
         Raises:
-            ValueError: there is no such event.
-            TypeError: the callback is not callable.
+            ConfigurationError: there is no such event, or the callback is not callable.
         """
         return self._events.on(name, callback)
 
     # --- who, and with what -----------------------------------------------------------------------------------------
 
-    def current_credentials(self, force: bool = False) -> FederatedCredentials:
+    def current_credentials(self, force: bool = False, *, min_remaining: float | None = None) -> FederatedCredentials:
         """Return the AWS credentials of the signed-in user, renewed if needed.
 
         This object returns its last result again while that is fresh, for at most a second: then it checks whether
@@ -330,6 +393,8 @@ class SignedIn(ClearsFrames, ABC):
         Args:
             force: renew login token and credentials now, because groups or roles of the user have changed. Clients of
                 this federation use the new credentials from their next request on.
+            min_remaining: seconds for which they must be valid, as for a presigned URL or a long transfer: credentials
+                with less are renewed.
 
         Returns:
             The credentials.
@@ -337,14 +402,18 @@ class SignedIn(ClearsFrames, ABC):
         Raises:
             NotSignedInError: the user is not signed in. Guest credentials never replace a user's.
             SignInRequiredError: the login token has expired and cannot be renewed.
+            ConfigurationError: new credentials are not valid for `min_remaining` seconds either.
             CognitoFederationError: the renewal failed and no credentials are usable; or a forced renewal failed, and
                 the previous credentials stay in use.
         """
         if force:
-            return self._renew_now()
+            self._renew_now()
+            return self._fetch(min_remaining or 0.0).credentials
+        if min_remaining:
+            return self._fetch(min_remaining).credentials
         return self._at_hand() or self._fetch().credentials
 
-    def current_authenticated_user(self) -> dict[str, Any]:
+    def current_authenticated_user(self) -> AuthenticatedUser:
         """Return the known facts about the user, with ``id``, ``provider`` and ``token``; no network.
 
         The ``id`` is the identity ID, or without an identity pool what STS calls the user (the ``sub`` of the token).
@@ -356,15 +425,16 @@ class SignedIn(ClearsFrames, ABC):
         if sign_in.is_guest:
             raise NotSignedInError("A guest is not an authenticated user", remedy=self._how_to_sign_in)
         info = sign_in.info()
-        return {**info["user"], "id": sign_in.user_id(), "provider": info["provider"], "token": info["token"]}
+        known = {"id": sign_in.user_id(), "provider": info["provider"], "token": info["token"]}
+        return cast("AuthenticatedUser", {**info["user"], **known})
 
-    def federated_info(self) -> dict[str, Any]:
+    def federated_info(self) -> FederatedInfo:
         """Return the cached login token: ``provider``, ``token``, ``expires_at`` (seconds), ``identity_id``, ``user``.
 
         Raises:
             NotSignedInError: the user is not signed in.
         """
-        return dict(self._current().info())
+        return cast("FederatedInfo", dict(self._current().info()))
 
     # --- further logins, and the end --------------------------------------------------------------------------------
 
@@ -446,10 +516,17 @@ class SignedIn(ClearsFrames, ABC):
 
     # --- clients ----------------------------------------------------------------------------------------------------
 
-    def session(self, **kwargs: Any) -> boto3.Session:
+    def session(
+        self, *, current_user: bool = False, min_remaining: float | None = None, **kwargs: Any
+    ) -> boto3.Session:
         """Return a boto3 session whose clients use and renew these credentials.
 
+        The clients are those of the user who is signed in now, or else of the next one. After another user has signed
+        in, their requests raise `NotSignedInError`.
+
         Args:
+            current_user: whether the clients sign for whoever is signed in at the time of the request.
+            min_remaining: seconds for which the credentials of each request must be valid; see `current_credentials`.
             kwargs: as for `boto3.Session`.
 
         Raises:
@@ -459,23 +536,37 @@ class SignedIn(ClearsFrames, ABC):
 
         if any(name.startswith("aws_") for name in kwargs):
             raise ConfigurationError("A session of a federation takes no keys of its own", remedy="Use boto3.Session")
-        return boto3.Session(botocore_session=kwargs.pop("botocore_session", None) or self.botocore_session(), **kwargs)
+        session = kwargs.pop("botocore_session", None)
+        if session is None:
+            session = self.botocore_session(current_user=current_user, min_remaining=min_remaining)
+        return boto3.Session(botocore_session=session, **kwargs)
 
-    def botocore_session(self) -> Session:
-        """Return a botocore session whose clients use and renew these credentials."""
+    def botocore_session(self, *, current_user: bool = False, min_remaining: float | None = None) -> Session:
+        """Return a botocore session whose clients use and renew these credentials; see `session`.
+
+        Args:
+            current_user: see `session`.
+            min_remaining: see `session`.
+        """
         from ..botocore_plugin.shared import session_with
 
-        return session_with(self._credentials(), str(self._settings.region_name))
+        credentials = self._credentials_of_session(current_user, min_remaining)
+        return session_with(credentials, str(self._settings.region_name))
 
-    def aio_session(self) -> AioSession:
-        """Return an aiobotocore session whose clients use and renew these credentials.
+    def aio_session(self, *, current_user: bool = False, min_remaining: float | None = None) -> AioSession:
+        """Return an aiobotocore session whose clients use and renew these credentials; see `session`.
+
+        Args:
+            current_user: see `session`.
+            min_remaining: see `session`.
 
         Raises:
             ConfigurationError: aiobotocore is not installed.
         """
         from ..botocore_plugin.shared import aio_module
 
-        session: AioSession = aio_module().session_with(self._credentials(), str(self._settings.region_name))
+        credentials = self._credentials_of_session(current_user, min_remaining)
+        session: AioSession = aio_module().session_with(credentials, str(self._settings.region_name))
         return session
 
     def install(self) -> Callable[[], None]:
@@ -492,13 +583,15 @@ class SignedIn(ClearsFrames, ABC):
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _fetch(self) -> FetchResult:
+    def _fetch(self, min_remaining: float = 0.0, bound: _Bound | None = None) -> FetchResult:
         since, question = self._clock.now(), _Question()
         self._latest = question
         sign_in = self._current()
+        if bound is not None:
+            bound.check(sign_in)
         try:
             with self._events.held(), refreshing(self, "The refresh handler"):
-                result = sign_in.fetch()
+                result = sign_in.fetch(min_remaining)
         except CognitoFederationError:
             if sign_in.is_current():
                 raise
@@ -537,7 +630,34 @@ class SignedIn(ClearsFrames, ABC):
                 self._shared = ApplicationCredentials(self._fetch, self._clock.now, marker=self, events=self._events)
             return self._shared
 
+    def _credentials_of_session(self, current_user: bool, min_remaining: float | None) -> ApplicationCredentials:
+        if current_user and not min_remaining:
+            return self._credentials()
+        return self._bound_credentials(current_user, min_remaining or 0.0)
+
+    def _bound_credentials(self, current_user: bool, min_remaining: float) -> ApplicationCredentials:
+        from ..botocore_plugin.shared import ApplicationCredentials
+
+        sign_in = None
+        if not current_user:
+            with suppress(NotSignedInError):
+                sign_in = self._current()
+        for known in list(self._bound):
+            if known.serves(sign_in, current_user, min_remaining):
+                return known.credentials
+        bound = _Bound(sign_in, current_user, min_remaining)
+
+        def fetch() -> FetchResult:
+            result = self._fetch(min_remaining, bound)
+            return replace(result, refresh_at=min(result.refresh_at, result.credentials.expires_at - min_remaining))
+
+        bound.credentials = ApplicationCredentials(fetch, self._clock.now, marker=self, events=self._events)
+        self._bound.add(bound)
+        return bound.credentials
+
     def _forget_shared(self) -> None:
         self._latest = None
+        for bound in list(self._bound):
+            bound.credentials.forget()
         if self._shared is not None:
             self._shared.forget()

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ..config.settings import Settings
     from ..credentials import FederatedCredentials
     from ..identity_pool.aws import Clock
+    from .sign_in import CurrentSignIn
 
 _SCOPE = re.compile(r"session application [0-9a-f]{32}")
 
@@ -248,7 +249,7 @@ class ApplicationTokenProvider(RefreshTokenProvider):
 
     def _ended(self, ended: RefreshTokenExpired) -> SignInRequiredError:
         error = super()._ended(ended)
-        self._tell(Event("token-refresh-failure", error=error))
+        self._emit(Event("token-refresh-failure", error=error))
         return error
 
     def _without_handler(self, session: Session, context: RefreshContext) -> LoginToken:
@@ -338,9 +339,13 @@ class ProfileSignIn:
         """Exchange the present login, whatever is cached; with `new_token` its token is renewed first."""
         return self._fetcher.fetch_fresh(new_token=new_token)
 
-    def fetch(self) -> FetchResult:
-        """Return credentials, renewed if needed."""
-        return self._fetcher.fetch()
+    def is_of(self, other: CurrentSignIn) -> bool:
+        """Return True: the command line decides about the user of a profile, who is told apart by the fetcher."""
+        return True
+
+    def fetch(self, min_remaining: float = 0.0) -> FetchResult:
+        """Return credentials, renewed if needed or if they are not valid for so many seconds."""
+        return self._fetcher.fetch(min_remaining=min_remaining)
 
     def login(self) -> Login:
         """Return the present login."""

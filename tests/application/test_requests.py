@@ -13,8 +13,8 @@ from werkzeug import Request, Response
 
 from botocore_cognito_federation import (
     CognitoFederation,
-    ConfigurationError,
     FederationRefusedError,
+    InvalidTokenError,
     NotSignedInError,
 )
 from tests.application.conftest import Time
@@ -85,7 +85,7 @@ def test_access_tokens_go_under_their_providers_key(pool: Pool, alias: str, key:
 
 
 def test_an_opaque_token_of_an_openid_provider_is_refused_before_any_call_and_says_which_to_pass(pool: Pool) -> None:
-    with pytest.raises(ConfigurationError, match=r"not a JWT.*ID token"):
+    with pytest.raises(InvalidTokenError, match=r"not a JWT.*ID token"):
         pool.federation().federated_sign_in("corp.example.com", "an-opaque-token")
     assert pool.asked == []
 

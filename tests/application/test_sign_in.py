@@ -17,6 +17,7 @@ from botocore_cognito_federation import (
     CognitoFederationError,
     ConfigurationError,
     FederationRefusedError,
+    InvalidTokenError,
     NotSignedInError,
     TemporaryError,
 )
@@ -64,7 +65,8 @@ def test_the_remedy_for_a_provider_is_given_in_terms_of_an_application_and_not_o
 
 @pytest.mark.parametrize("token", ["", "   ", None, 7, b"bytes"])
 def test_an_empty_token_is_refused_before_any_call(world: World, make: Maker, token: object) -> None:
-    with pytest.raises(ConfigurationError):
+    """A text comes from a user; anything else is a mistake of the program."""
+    with pytest.raises(InvalidTokenError if isinstance(token, str) else ConfigurationError):
         make().federated_sign_in(world.provider.login_key, token)  # type: ignore[arg-type]
     assert world.calls() == []
 
@@ -210,7 +212,7 @@ def test_a_failed_sign_in_leaves_the_one_before_it(world: World, make: Maker) ->
 
 def test_signing_in_as_another_user_replaces_everything(world: World, make: Maker) -> None:
     federation = make()
-    session = federation.session()
+    session = federation.session(current_user=True)
     ada = federation.federated_sign_in(world.provider.login_key, world.provider.issue("ada"))
     assert session.get_credentials().get_frozen_credentials().access_key == ada.access_key
     bob = federation.federated_sign_in(world.provider.login_key, world.provider.issue("bob"))
