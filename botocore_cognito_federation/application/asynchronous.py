@@ -19,7 +19,6 @@ from ..errors import ClearsFrames, ConfigurationError
 from ..user_pool import UserPool
 from .arguments import RefreshHandler
 from .federation import CognitoFederation
-from .signed_in import SignedIn
 
 if TYPE_CHECKING:
     from aiobotocore.session import AioSession
@@ -196,8 +195,20 @@ class AsyncCognitoFederation(_Awaited[CognitoFederation]):
         """
         return self.blocking.aio_session()
 
-    @functools.wraps(SignedIn.current_credentials)
     async def current_credentials(self, force: bool = False) -> FederatedCredentials:
+        """Return the AWS credentials of the signed-in user, renewed if needed; see `CognitoFederation`.
+
+        Args:
+            force: renew login token and credentials now, because groups or roles of the user have changed.
+
+        Returns:
+            The credentials.
+
+        Raises:
+            NotSignedInError: the user is not signed in. Guest credentials never replace a user's.
+            SignInRequiredError: the login token has expired and cannot be renewed.
+            CognitoFederationError: the renewal failed and no credentials are usable.
+        """
         if force:
             return await self._call(partial(self.blocking.current_credentials, force=True))
         at_hand = self.blocking._at_hand()
