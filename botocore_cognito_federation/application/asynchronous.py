@@ -19,7 +19,6 @@ from ..errors import ClearsFrames, ConfigurationError
 from ..user_pool import UserPool
 from .arguments import RefreshHandler
 from .federation import CognitoFederation
-from .signed_in import SignedIn
 
 if TYPE_CHECKING:
     from aiobotocore.session import AioSession
@@ -96,6 +95,21 @@ class AsyncUserPool(_Awaited[UserPool]):
     update_user_attributes = _awaited(UserPool.update_user_attributes)
     verify_user_attribute = _awaited(UserPool.verify_user_attribute)
     verify_user_attribute_submit = _awaited(UserPool.verify_user_attribute_submit)
+    use_passkey = _awaited(UserPool.use_passkey)
+    register_passkey = _awaited(UserPool.register_passkey)
+    start_passkey_registration = _awaited(UserPool.start_passkey_registration)
+    complete_passkey_registration = _awaited(UserPool.complete_passkey_registration)
+    list_passkeys = _awaited(UserPool.list_passkeys)
+    delete_passkey = _awaited(UserPool.delete_passkey)
+    verify_totp_setup = _awaited(UserPool.verify_totp_setup)
+    update_mfa_preference = _awaited(UserPool.update_mfa_preference)
+    fetch_mfa_preference = _awaited(UserPool.fetch_mfa_preference)
+    fetch_auth_factors = _awaited(UserPool.fetch_auth_factors)
+    fetch_devices = _awaited(UserPool.fetch_devices)
+    forget_device = _awaited(UserPool.forget_device)
+    fetch_user_attributes = _awaited(UserPool.fetch_user_attributes)
+    delete_user_attributes = _awaited(UserPool.delete_user_attributes)
+    delete_user = _awaited(UserPool.delete_user)
 
 
 class AsyncCognitoFederation(_Awaited[CognitoFederation]):
@@ -199,10 +213,23 @@ class AsyncCognitoFederation(_Awaited[CognitoFederation]):
         """
         return self.blocking.aio_session(current_user=current_user, min_remaining=min_remaining)
 
-    @functools.wraps(SignedIn.current_credentials)
     async def current_credentials(
         self, force: bool = False, *, min_remaining: float | None = None
     ) -> FederatedCredentials:
+        """Return the AWS credentials of the signed-in user, renewed if needed; see `CognitoFederation`.
+
+        Args:
+            force: renew login token and credentials now, because groups or roles of the user have changed.
+            min_remaining: seconds for which the credentials must be valid.
+
+        Returns:
+            The credentials.
+
+        Raises:
+            NotSignedInError: the user is not signed in. Guest credentials never replace a user's.
+            SignInRequiredError: the login token has expired and cannot be renewed.
+            CognitoFederationError: the renewal failed and no credentials are usable.
+        """
         if force or min_remaining:
             ask = partial(self.blocking.current_credentials, force, min_remaining=min_remaining)
             return await (self._call(ask) if force else self._in_thread(ask))
@@ -229,6 +256,7 @@ class AsyncCognitoFederation(_Awaited[CognitoFederation]):
     complete_new_password = _awaited(CognitoFederation.complete_new_password)
     send_custom_challenge_answer = _awaited(CognitoFederation.send_custom_challenge_answer)
     answer_challenge = _awaited(CognitoFederation.answer_challenge)
+    use_passkey = _awaited(CognitoFederation.use_passkey)
 
     async def _call(self, function: Callable[[], R]) -> R:
         # What was asked for before does not answer what is asked for afterwards: this call may change the user.
