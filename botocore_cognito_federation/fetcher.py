@@ -35,7 +35,6 @@ from .errors import (
     without_frames,
 )
 from .events import Event, Events
-from .identity_pool.aws import patience
 from .identity_pool.client import Exchanged, IdentityPool, fixed_identity
 from .login_token import Login
 from .login_tokens.base import CachedTokenProvider, LoginTokenProvider, RefreshContext
@@ -300,7 +299,7 @@ class CredentialFetcher:
             login = self._login(has_valid_credentials=has_valid_credentials)
             self._refuse_other_user(entry, login)
         try:
-            with patience(0.0 if has_valid_credentials else self._patience()):
+            with self.pool.patience(0.0 if has_valid_credentials else self._patience()):
                 exchanged = self._exchange(entry, login)
         except FederationRefusedError as refused:
             login = self._newer_login(login, refused)

@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 import botocore_cognito_federation
+from botocore_cognito_federation.cache import STORES
 
 PACKAGE = Path(botocore_cognito_federation.__file__).parent
 #: From the bottom to the top. The longest layer name that begins a module's name decides about its layer; a module
@@ -58,6 +59,27 @@ MOST_MODULES = 110 + sum(
         "tokens of CI systems": 1,
         "self-service at a user pool": 2,
     }.values()
+#: Modules of the package besides the demo and the sources of login tokens, and of them those at its root. A new file
+#: needs a reason, or a merge of two; a new capability names here how many it brings. Stores count by their registry.
+MOST_MODULES = (
+    100
+    + len(STORES)
+    + sum(
+        {
+            "asynchronous interface": 2,
+            "many users": 2,
+            "shared caches": 4,
+            "options of the further role": 1,
+            "roles by choice": 2,
+            "confidential clients without a shared secret": 1,
+            "passkeys": 1,
+            "published profiles": 2,
+            "pools made by administrators": 6,
+            "the helper's command line, which published profiles write too": 1,
+            "token exchange": 1,
+            "self-service at a user pool": 2,
+        }.values()
+    )
 )
 MOST_AT_THE_ROOT = 20
 
@@ -110,7 +132,9 @@ def layer_of(name: str) -> int:
 
 def test_the_package_stays_small_enough_to_find_one_s_way() -> None:
     paths = [
-        path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] != "demo"
+        path.relative_to(PACKAGE)
+        for path in PACKAGE.rglob("*.py")
+        if path.relative_to(PACKAGE).parts[0] not in ("demo", "login_tokens")
     ]
     assert len(paths) <= MOST_MODULES
     assert len([path for path in paths if len(path.parts) == 1]) <= MOST_AT_THE_ROOT

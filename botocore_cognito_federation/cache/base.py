@@ -115,8 +115,16 @@ class Store(Protocol):
         ...
 
 
+class LockedTurns:
+    """The queues of a store of one machine, which has locks."""
+
+    def turn(self: Store, name: str, interval: float, *, most: float, begin: bool) -> float | None:
+        """See `Store.turn`."""
+        return _locked_turn(self, name, interval, most=most, begin=begin)
+
+
 @dataclass(eq=False)
-class MemoryStore:
+class MemoryStore(LockedTurns):
     """The `Store` of one process: for ``cognito_cache = memory``, and if nothing can be written.
 
     Documents are converted to JSON and back, so that it behaves like the others.
@@ -155,9 +163,6 @@ class MemoryStore:
     def holder(self, name: str) -> str:
         return "Another thread"
 
-    def turn(self, name: str, interval: float, *, most: float, begin: bool) -> float | None:
-        return locked_turn(self, name, interval, most=most, begin=begin)
-
     def warn(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
@@ -167,8 +172,7 @@ class MemoryStore:
 QUEUE_LIFE = 60.0
 
 
-def locked_turn(store: Store, name: str, interval: float, *, most: float, begin: bool) -> float | None:
-    """Take a turn in a store of one machine; see `Store.turn`."""
+def _locked_turn(store: Store, name: str, interval: float, *, most: float, begin: bool) -> float | None:
     key = cache_key({"what": "turns", "name": name})
     with StorageErrorsIgnored():
         if not begin and not _in_use(store.read(TURNS, key)):

@@ -47,8 +47,8 @@ from .base import (
     SECRETS,
     SESSIONS,
     TURNS,
+    LockedTurns,
     cache_key,
-    locked_turn,
 )
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ _ROOM = 4096
 
 
 @dataclass(eq=False)
-class FileStore:
+class FileStore(LockedTurns):
     """`Store` in a directory of this user. Nothing is touched before the first read or write."""
 
     directory: str
@@ -165,9 +165,6 @@ class FileStore:
 
     def holder(self, name: str) -> str:
         return holder_words(read_private(self._holder_file(name), _ignore) or b"")
-
-    def turn(self, name: str, interval: float, *, most: float, begin: bool) -> float | None:
-        return locked_turn(self, name, interval, most=most, begin=begin)
 
     def holders(self) -> Iterator[tuple[str, str]]:
         """Name each lock that a running process holds, and that process in words."""

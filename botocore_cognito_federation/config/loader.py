@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from .. import identity_providers
-from .._fast_path import configuration_files, expanded, state_of_file
+from .._fast_path import configuration_files, state_of_file
 from .._util.urls import check_endpoint, configured_endpoint, is_true
 from ..errors import ConfigurationError
 from .keys import (
@@ -121,7 +121,7 @@ def _refuse_keys_in_credentials_file(profile: str, config_file: str, environ: Ma
     Raises:
         ConfigurationError: it has one. To leave it out would let botocore's chain go on to another identity.
     """
-    path = expanded(environ.get("AWS_SHARED_CREDENTIALS_FILE") or os.path.join("~", ".aws", "credentials"))
+    path = _expanded(environ.get("AWS_SHARED_CREDENTIALS_FILE") or os.path.join("~", ".aws", "credentials"))
     try:
         if not os.path.isfile(path):
             return  # botocore does without it too; a pipe would be waited for
@@ -130,8 +130,13 @@ def _refuse_keys_in_credentials_file(profile: str, config_file: str, environ: Ma
     except OSError:
         return
     found = [key for key in known_sections(path).get(profile, ()) if key.startswith(PREFIX)] if may_have_one else ()
-    if found and os.path.realpath(path) != os.path.realpath(expanded(config_file)):
+    if found and os.path.realpath(path) != os.path.realpath(_expanded(config_file)):
         raise key_in_credentials_file(found[0], profile, path, config_file)
+
+
+def _expanded(path: str) -> str:
+    """A path as `botocore.configloader.raw_config_parse` expands it."""
+    return os.path.expanduser(os.path.expandvars(path))
 
 
 def full_config_of(session: Session) -> Mapping[str, Any]:
@@ -385,7 +390,7 @@ def known_sections(path: str) -> Mapping[str, Any]:
 
 
 def _known(read: Callable[[str], Mapping[str, Any]], path: str) -> Mapping[str, Any]:
-    path = expanded(path)
+    path = _expanded(path)
     return _parsed_once(read, path, state_of_file(path))
 
 

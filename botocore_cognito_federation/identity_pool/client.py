@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ from .aws import (
     Turns,
     call,
     limit_answers,
+    patience,
 )
 from .errors import CallContext
 
@@ -98,6 +100,10 @@ class IdentityPool:
     clock: Clock
     new_token: str = NEW_TOKEN_OF_AN_APPLICATION
     turns: Mapping[str, Turns] = field(default_factory=dict)
+
+    def patience(self, seconds: float) -> AbstractContextManager[None]:
+        """Let the calls inside wait for so many seconds in all while they are throttled."""
+        return patience(seconds)
 
     def pool_id(self) -> str:
         """Return the ID of the identity pool.

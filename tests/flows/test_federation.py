@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import hypothesis
@@ -56,6 +57,9 @@ class ScriptedPool:
     asked: list[str] = field(default_factory=list)
     looked_up: int = 0
     before: Callable[[], object] = lambda: None
+
+    def patience(self, seconds: float) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def get_id(self, login: Login | None) -> str:
         self.looked_up += 1
