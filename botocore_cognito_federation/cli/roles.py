@@ -187,13 +187,16 @@ def write_role_profiles(name: str, executable: str | None) -> None:
         )
     session, shared = _shared_part(settings, files)
     store = store_for(settings, os.environ)
+    names = _names_of_profiles(settings.profile or "default", offered)
+    for profile, arn in names.items():
+        _refuse_another(profile, {**shared, "role_arn": arn}, session, files)
     # All are planned before the first is written: one that cannot be written leaves the file as it was.
     plans = [
         make_plan(
             Request(profile, session, {**shared, "role_arn": arn}, settings.region_name, executable, _OF_THE_PROFILE),
             files,
         )
-        for profile, arn in _names_of_profiles(settings.profile or "default", offered).items()
+        for profile, arn in names.items()
     ]
     for plan in plans:
         write_changes(plan.changes, files, store)
@@ -204,6 +207,21 @@ def write_role_profiles(name: str, executable: str | None) -> None:
 
 
 _OF_THE_PROFILE = frozenset({"role_arn"})
+
+
+def _refuse_another(profile: str, keys: Mapping[str, str], session: str | None, files: Files) -> None:
+    """Leave a profile alone that is there and is another one: the token, which anybody may write, chose the name.
+
+    Raises:
+        ConfigurationError: it has another pool, sign-in, token source or role.
+    """
+    there = current_values(files, profile, None)[1]
+    wanted = {"session": session, "role_arn": keys["role_arn"]} if session else keys
+    if set(there) - {"region"} and any(there.get(key) != value for key, value in wanted.items()):
+        raise ConfigurationError(
+            f"[{profile_section(profile)}] is there already, with another pool, sign-in or role",
+            remedy="Give it another name, or remove it",
+        )
 
 
 def _shared_part(settings: Settings, files: Files) -> tuple[str | None, Mapping[str, str]]:

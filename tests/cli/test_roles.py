@@ -13,6 +13,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from botocore_cognito_federation.config.profiles import load_settings
+from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.errors import CognitoFederationError
 from botocore_cognito_federation.identity_pool.roles import roles_in
 from tests.cli.home import ModuleHome
@@ -90,7 +91,7 @@ def test_roles_lists_what_the_token_names_and_a_flag_uses_one_of_them(choosing: 
         (("export", "many", "--role", f"{ROLE}Nope"), 6, "does not let this user have the role"),
         (("export", "guest", "--role", "Nope"), 4, "Guests have no roles to choose from"),
         (("login", "many", "--if-needed", "--role"), 2, "Without a terminal, --role needs one of Demo"),
-        (("configure", "many", "--all-roles", "--set", "cache=file"), 2, "--all-roles goes only with"),
+        (("configure", "many", "--all-roles", "--set", "cache=file"), 2, "--all-roles goes with"),
     ],
 )
 def test_a_role_that_cannot_be_chosen_is_one_line_with_the_remedy(
@@ -144,6 +145,37 @@ def test_a_profile_for_each_role_has_the_token_source_and_its_own_role(choosing:
         settings = load_settings(f"many-{name_of(arn)}")
         assert (settings.role_arn, settings.token_file) == (arn, str(token_of(choosing)))
         assert choosing.federation(f"many-{name_of(arn)}").fetch().credentials.authenticated
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cognito_identity_pool_id": "us-east-1:11111111-1111-4111-8111-111111111111"},
+        {"cognito_token_file": "/another/token"},
+        {"cognito_role_arn": f"{ROLE}of-another-account"},
+    ],
+)
+def test_a_token_does_not_make_another_profile_out_of_one_that_is_there(
+    choosing: ModuleHome, changes: dict[str, str]
+) -> None:
+    words = ("configure", "many", "--all-roles", "--command", "/bin/true")
+    name = f"many-{name_of(choosing.world.other_role_arn)}"
+    same = {"cognito_identity_pool_id": str(load_settings("many").identity_pool_id)}
+    choosing.profile(name, **{**same, "cognito_token_file": str(token_of(choosing)), **changes})
+    before = choosing.config.read_text()
+    done = choosing.run(*words)
+    assert (done.returncode, choosing.config.read_text()) == (4, before)
+    assert f"[profile {name}] is there already, with another pool, sign-in or role" in done.stderr
+
+
+@pytest.mark.thorough
+def test_a_profile_for_each_role_is_written_again_without_a_change(choosing: ModuleHome) -> None:
+    words = ("configure", "many", "--all-roles", "--command", find_executable())
+    assert choosing.run(*words).returncode == 0
+    before = choosing.config.read_text()
+    done = choosing.run(*words)
+    assert (done.returncode, choosing.config.read_text()) == (0, before)
 
 
 @pytest.mark.thorough
