@@ -99,6 +99,14 @@ def session_of(admin_profile: str | None) -> boto3.Session:
     return boto3.Session(botocore_session=session)
 
 
+def profiles() -> list[str]:
+    """Return the names of all profiles; none where the files cannot be read."""
+    try:
+        return [str(name) for name in botocore.session.Session().available_profiles]
+    except BotoCoreError:
+        return []
+
+
 def partition_of(region: str) -> str:
     """Return the partition of a region, whatever profile the environment names.
 
