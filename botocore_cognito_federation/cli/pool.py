@@ -69,6 +69,7 @@ _ADMIN = click.option(
     help="The administrator's profile; default is boto3's choice.",
 )
 _ACCOUNT = click.option("--account-id", metavar="N", help="Refuse to work in any other AWS account.")
+_NO_POOL = "00000000-0000-0000-0000-000000000000"
 _YES = click.option("--yes", is_flag=True, help="Do it without asking.")
 
 
@@ -168,6 +169,9 @@ def create(
     if not offline:
         provider = check_provider(design.provider, design.client_ids, with_secret=client_has_secret)
         design = replace(design, provider=provider)
+    if profile is not None:  # so that nothing is made for a profile that cannot be written
+        keys = user_keys(design, design.identity_pool_id or f"{design.region}:{_NO_POOL}")
+        make_plan(Request(profile, None, keys), Files.of(os.environ))
     administrator = access.administrator(_in_pool(design), admin_profile, account_id)
     survey = _survey(administrator, profile)
     _show(survey)
