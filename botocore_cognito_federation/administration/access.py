@@ -99,6 +99,14 @@ def session_of(admin_profile: str | None) -> boto3.Session:
     return boto3.Session(botocore_session=session)
 
 
+def profiles() -> list[str]:
+    """Return the names of all profiles; none where the files cannot be read."""
+    try:
+        return [str(name) for name in botocore.session.Session().available_profiles]
+    except BotoCoreError:
+        return []
+
+
 def partition_of(region: str) -> str:
     """Return the partition of a region, whatever profile the environment names.
 
@@ -208,9 +216,12 @@ def _missing_permission(error: ClientError, text: str, before: str) -> CognitoFe
     action = named.group(1) if named else f"{service}:{error.operation_name}"
     resource = (named.group(2) or "*").rstrip(".,") if named else "*"
     statement = json.dumps({"Effect": "Allow", "Action": action, "Resource": resource})
+    remedy = f"Add this statement to their policy: {statement}"
+    if denied := re.search(r"with an explicit deny in (?:an? )?([\w -]+)", text):
+        remedy = f"A Deny statement in the {denied.group(1).strip()} has to be lifted"
+    what = f"The administrator's credentials do not allow {action}"
     return FederationRefusedError(
-        f"The administrator's credentials do not allow {action}",
-        remedy=f"Add this statement to their policy: {statement}{before}",
+        what if named else f"{what}: {text}", remedy=f"{remedy}.{before}" if before else remedy
     )
 
 

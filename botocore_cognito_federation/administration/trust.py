@@ -94,7 +94,7 @@ def decide(document: Mapping[str, Any], caller: Caller, action: str) -> Decision
     statements = [one for one in listed(document.get("Statement", [])) if isinstance(one, Mapping)]
     allows = [one for one in statements if one.get("Effect") == "Allow"]
     denies = [one for one in statements if one.get("Effect") == "Deny" and concerns(one, caller, action)]
-    denied = [_all(_outcomes(one, caller).values()) for one in denies]
+    denied = [_all(_outcomes(one, caller, unclear=None).values()) for one in denies]
     if True in denied:
         sid = denies[denied.index(True)].get("Sid")
         return Decision(False, f"a Deny statement {f'({sid}) ' if sid else ''}refuses {action}")
@@ -107,7 +107,8 @@ def decide(document: Mapping[str, Any], caller: Caller, action: str) -> Decision
         return Decision(True)
     if True in allowed or None in allowed:
         undecided = acting[allowed.index(None)] if True not in allowed else denies[denied.index(None)]
-        tests = [str(test) for test, outcome in _outcomes(undecided, caller).items() if outcome is None]
+        outcomes = _outcomes(undecided, caller, unclear=None)
+        tests = [str(test) for test, outcome in outcomes.items() if outcome is None]
         return Decision(None, f"{action} depends on {' and '.join(tests)}")
     return Decision(False, _unmet(acting, caller))
 
@@ -137,17 +138,25 @@ def _is_among(principals: Any, caller: Caller) -> bool:
     return caller.name in named or (caller.kind == "AWS" and "*" in named)
 
 
-def _outcomes(statement: Mapping[str, Any], caller: Caller) -> dict[_Test, bool | None]:
+def _outcomes(
+    statement: Mapping[str, Any], caller: Caller, *, unclear: bool | None = False
+) -> dict[_Test, bool | None]:
+    """Return what each condition of a statement says.
+
+    Args:
+        unclear: the outcome where a key has several values and the operator does not say whether one or all count. IAM
+            leaves that open, so it allows nothing, and may deny.
+    """
     conditions = statement.get("Condition") or {}
     tests = [
         _Test(str(operator), str(key), tuple(str(one) for one in listed(expected)))
         for operator, keys in conditions.items()
         for key, expected in keys.items()
     ]
-    return {test: _outcome(test, caller) for test in tests}
+    return {test: _outcome(test, caller, unclear) for test in tests}
 
 
-def _outcome(test: _Test, caller: Caller) -> bool | None:
+def _outcome(test: _Test, caller: Caller, unclear: bool | None) -> bool | None:
     """Return whether a condition is met; None if that is not known here, False for an operator that IAM lacks."""
     quantifier, _, operator = test.operator.rpartition(":")
     values, if_exists = caller.values(test.key), operator.endswith("IfExists")
@@ -162,7 +171,7 @@ def _outcome(test: _Test, caller: Caller) -> bool | None:
     if not values:
         return if_exists or quantifier == "ForAllValues" or (negative and not quantifier)
     if test.key.lower() in caller.several and not quantifier:
-        return False  # IAM leaves open which of the values counts
+        return unclear
     compare = _COMPARE.get(operator.replace("Not", ""), lambda value, expected: False)
     each = [_any(_equal(value, one, compare) for one in test.expected) for value in values]
     outcomes = [_not(one) for one in each] if negative else each
@@ -178,6 +187,8 @@ def _equal(value: str, expected: str, compare: Callable[[str, str], bool]) -> bo
         return None  # a policy variable
     if not isinstance(value, Start):
         return compare(value, expected)
+    if compare is _COMPARE["StringEqualsIgnoreCase"]:
+        value, expected = Start(value.casefold()), expected.casefold()
     if compare is _is_like and expected.endswith("*") and _is_like(value, expected):
         return True
     head = re.split(r"[*?]", expected)[0] if compare is _is_like else expected

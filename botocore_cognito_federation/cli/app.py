@@ -117,17 +117,17 @@ def _meant(word: str) -> str:
 _COMPLETED = re.compile(r"\w[\w.@+:/%=-]*")
 
 
-def profile_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+def _profile_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The profiles that a shell offers."""
-    return _offered(names_in_configuration(os.environ)[0], incomplete)
+    return offered(names_in_configuration(os.environ)[0], incomplete)
 
 
 def _session_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The sessions that a shell offers."""
-    return _offered(names_in_configuration(os.environ)[1], incomplete)
+    return offered(names_in_configuration(os.environ)[1], incomplete)
 
 
-def _offered(names: list[str], incomplete: str) -> list[str]:
+def offered(names: list[str], incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete) and _COMPLETED.fullmatch(name)]
 
 
@@ -138,7 +138,7 @@ def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> N
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("-p", "--profile", metavar="NAME", shell_complete=profile_names, help="The profile for the command.")
+@click.option("-p", "--profile", metavar="NAME", shell_complete=_profile_names, help="The profile for the command.")
 @click.option("--debug", is_flag=True, help="Log each step to stderr, without a secret.")
 @click.option(
     "-V",
@@ -244,7 +244,7 @@ def profile_flag(function: F) -> F:
         "-p",
         "--profile",
         metavar="NAME",
-        shell_complete=profile_names,
+        shell_complete=_profile_names,
         help="The profile; default is AWS_PROFILE, then default.",
     )
     return cast(F, option(with_profile))
@@ -257,7 +257,7 @@ def profile_option(function: F) -> F:
     def with_name(*args: Any, profile: str | None, named: str | None, **others: Any) -> Any:
         return function(*args, profile=_only_one(profile, named), **others)
 
-    argument = click.argument("named", metavar="[PROFILE]", required=False, shell_complete=profile_names)
+    argument = click.argument("named", metavar="[PROFILE]", required=False, shell_complete=_profile_names)
     return profile_flag(cast(F, argument(with_name)))
 
 

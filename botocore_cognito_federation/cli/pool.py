@@ -22,7 +22,7 @@ from ..errors import ConfigurationError
 from ..factory import store_for
 from ..identity_providers import IdentityProvider, resolve
 from ..messages import shell_command
-from .app import json_option, print_data, print_json, print_line, profile_flag, profile_names
+from .app import json_option, offered, print_data, print_json, print_line, profile_flag
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,13 +55,21 @@ _DESIGN = (
     *("tags", "policy_file", "allow", "managed", "token_roles", "rules", "allow_ambiguous", "subjects"),
     "identity_pool_id",
 )
+
+
+def _every_profile(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The profiles that a shell offers for an administrator: all, as theirs are not of this tool."""
+    return offered(access.profiles(), incomplete)
+
+
 _ADMIN = click.option(
     "--admin-profile",
     metavar="NAME",
-    shell_complete=profile_names,
+    shell_complete=_every_profile,
     help="The administrator's profile; default is boto3's choice.",
 )
 _ACCOUNT = click.option("--account-id", metavar="N", help="Refuse to work in any other AWS account.")
+_NO_POOL = "00000000-0000-0000-0000-000000000000"
 _YES = click.option("--yes", is_flag=True, help="Do it without asking.")
 
 
@@ -161,6 +169,9 @@ def create(
     if not offline:
         provider = check_provider(design.provider, design.client_ids, with_secret=client_has_secret)
         design = replace(design, provider=provider)
+    if profile is not None:  # so that nothing is made for a profile that cannot be written
+        keys = user_keys(design, design.identity_pool_id or f"{design.region}:{_NO_POOL}")
+        make_plan(Request(profile, None, keys), Files.of(os.environ))
     administrator = access.administrator(_in_pool(design), admin_profile, account_id)
     survey = _survey(administrator, profile)
     _show(survey)

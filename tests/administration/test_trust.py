@@ -201,6 +201,12 @@ def test_what_depends_on_the_request_is_said_and_is_no_fault(condition: dict[str
     assert f"{ASSUME} depends on " in report.notes[0]
 
 
+def test_a_deny_that_does_not_say_which_of_several_values_counts_may_deny() -> None:
+    unclear = {**GOOD, "Effect": "Deny", "Condition": {"StringNotEquals": {AMR: "authenticated"}}}
+    assert decide(policy(GOOD, unclear), USER, ASSUME).allowed is None
+    assert "StringNotEquals" in examine(policy(GOOD, unclear), USER, tags=False).notes[0]
+
+
 def test_every_identity_of_the_region_is_every_user() -> None:
     both = {**GOOD["Condition"], "StringLike": {SUB: "eu-west-1:*"}}
     assert examine(policy(Condition=both), USER, tags=True).notes == ()

@@ -204,6 +204,22 @@ def test_a_template_needs_what_a_pool_needs(office: Office, flags: tuple[str, ..
     assert words in err
 
 
+def test_a_profile_that_cannot_be_written_is_found_before_any_change(office: Office, world: World) -> None:
+    office.home.section("profile fixed", aws_access_key_id="AKIA", aws_secret_access_key="x")
+    assert "static keys" in office.refused("create", "--yes", "--profile", "fixed")
+    assert not world.calls("CreateOpenIDConnectProvider")
+
+
+def test_an_explicit_deny_is_lifted_and_not_outvoted(office: Office, world: World) -> None:
+    text = (
+        "User: arn:aws:iam::111122223333:user/x is not authorized to perform: iam:CreateRole on resource:"
+        " arn:aws:iam::111122223333:role/corp-authenticated with an explicit deny in a service control policy"
+    )
+    world.fault("CreateRole", status=403, code="AccessDenied", message=text)
+    line = office.refused("create", "--yes")
+    assert "do not allow iam:CreateRole. A Deny statement in the service control policy has to be lifted. Corr" in line
+
+
 def test_another_account_is_refused_before_any_change(office: Office, world: World) -> None:
     line = office.refused("create", "--yes", "--account-id", "999999999999")
     assert f"account {world.account_id}, not 999999999999" in line
