@@ -22,6 +22,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .._util.files import StorageErrorsIgnored, storage_error
+from ..credentials import time_in
 
 if TYPE_CHECKING:
     from ..config.settings import Settings
@@ -191,8 +192,8 @@ def _locked_turn(store: Store, name: str, interval: float, *, most: float, begin
 def _in_use(queue: Mapping[str, Any] | None) -> bool:
     if queue is None:
         return False
-    now, following, until = time.time(), queue.get("next"), queue.get("until")
-    if not isinstance(following, int | float) or not isinstance(until, int | float):
+    now, following, until = time.time(), time_in(queue.get("next")), time_in(queue.get("until"))
+    if following is None or until is None:
         return False
     # A clock that was set back must not make anybody wait for hours.
     return now < until and following - now < _LONGEST_QUEUE

@@ -104,7 +104,7 @@ class DynamoDBCache(TableStore):
         # The engine has no clock to ask, and a host whose clock is wrong must not make the others wait for it.
         for _ in range(_TRIES):
             item = self._client.get_item(TableName=self._table, Key=_id(TURNS, name), ConsistentRead=True).get("Item")
-            now, before = time.time(), float(item["next_turn"]["N"]) if item else 0.0
+            now, before = time.time(), float((item or {}).get("next_turn", {}).get("N", 0.0))
             is_in_use = before > now - QUEUE_LIFE and before - now < _CLOCKS_DIFFER
             if not is_in_use and not begin:
                 return 0.0

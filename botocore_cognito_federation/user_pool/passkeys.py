@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import ClearsFrames, ConfigurationError
+from ..messages import printable
 from .accounts import access_token
 from .api import Api, member
 from .auth import SignIn, expect
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 #: A registration or a sign-in waits so long for a touch, in milliseconds, if the pool names no time.
 _TOUCH_MILLISECONDS = 60_000
 _MOST_PAGES = 100
+#: RFC 1035, section 2.3.4: the longest name of a host.
+_LONGEST_NAME = 253
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class SecurityKey:
 
     Args:
         origin: the origin that the pool is told; by default https at its relying party ID.
-        tell: called with what the user must do now, such as to touch the key.
+        tell: called with what the user must do now, such as to touch the key, and for which relying party it signs.
         ask_pin: called with a question when the key wants its PIN, and returns the PIN; without it, such a key is
             refused.
         devices: returns the keys to use, as ``fido2.ctap.CtapDevice``; by default those that are plugged in.
@@ -135,7 +138,7 @@ class SecurityKey:
 
             if WindowsClient.is_available():
                 return WindowsClient(collector)
-        interaction = self._interaction()
+        interaction = self._interaction(printable(rp_id, _LONGEST_NAME))
         clients = [Fido2Client(device, collector, interaction) for device in self._found()]
         if not clients:
             raise PasskeyRefusedError(
@@ -173,14 +176,15 @@ class SecurityKey:
             raise PasskeyRefusedError("no security key was touched", remedy="Try again, and touch one")
         return chosen[0]
 
-    def _interaction(self) -> Any:
+    def _interaction(self, relying_party: str) -> Any:
         from fido2.client import UserInteraction
 
         tell, ask = self._tell, self._ask_pin
 
         class Interaction(UserInteraction):
             def prompt_up(self) -> None:
-                tell("Touch your security key")
+                # As browsers do: the pool says for whom the key signs, and only the user sees that it is another.
+                tell(f"Touch your security key to sign for {relying_party}")
 
             def request_pin(self, permissions: Any, rp_id: str | None) -> str | None:
                 return ask("PIN of the security key") if ask is not None else None

@@ -23,6 +23,7 @@ from botocore_cognito_federation.cache.base import (
     PUBLISHED,
     SECRETS,
     SESSIONS,
+    TURNS,
     cache_key,
 )
 from botocore_cognito_federation.cache.file import INDEX, FileStore
@@ -31,7 +32,7 @@ from botocore_cognito_federation.cli.app import run
 from botocore_cognito_federation.config.profiles import load_settings
 from tests.home import Home, retimed
 
-KINDS = (CREDENTIALS, DOCUMENTS, FAILURES, EPOCHS, IDENTITIES, INDEX, LINKS, NOTES, PUBLISHED, SECRETS, SESSIONS)
+KINDS = (CREDENTIALS, DOCUMENTS, FAILURES, EPOCHS, IDENTITIES, INDEX, LINKS, NOTES, PUBLISHED, SECRETS, SESSIONS, TURNS)
 LASTING = (EPOCHS, IDENTITIES, INDEX, LINKS, SECRETS, SESSIONS, CREDENTIALS)
 KEY = cache_key({"of": "ada"})
 DOCUMENT = {"format": 7, "who": "ada", "expires_at": 1800000000.5, "kind": "x", "key": "y", "linked": [{"key": "k"}]}

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from botocore_cognito_federation.cache import base
+from botocore_cognito_federation.cache.file import INDEX
+
 from .pages import ROOT, names, rows
 
 pytestmark = pytest.mark.thorough
@@ -55,6 +58,13 @@ def test_every_test_that_a_page_names_exists(page: Path) -> None:
         f"{path}::{test}" for path, test in named if not (ROOT / path).exists() or test not in defined_in(ROOT / path)
     }
     assert missing == set()
+
+
+def test_the_security_page_names_every_directory_of_the_cache() -> None:
+    section = SECURITY.read_text(encoding="utf-8").partition("## What is stored")[2].partition("\n## ")[0]
+    told = set(re.findall(r"`([a-z]+)`", "".join(re.findall(r"^\| (`.*?) \|", section, re.MULTILINE))))
+    kinds = {value for name, value in vars(base).items() if name.isupper() and isinstance(value, str)}
+    assert told == (kinds - {base.EVERYTHING}) | {INDEX, "answers", "endpoints", "locks"}
 
 
 def test_every_promise_of_the_security_page_has_a_test() -> None:

@@ -95,7 +95,7 @@ def test_a_preferred_code_is_asked_for_at_once(world: World, facts: UserPoolFact
 def test_a_passkey_wants_a_touch(world: World, facts: UserPoolFacts, device: SoftwareSecurityKey) -> None:
     ada = Person()
     assert sign_in_to_user_pool(user_pool(world, facts), "ada", ada, "WEB_AUTHN")
-    assert ada.shown == ["Touch your security key"]
+    assert ada.shown == ["Touch your security key to sign for auth.example.com"]
 
 
 def test_without_the_key_the_person_may_choose_another_way(

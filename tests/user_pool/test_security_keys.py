@@ -55,12 +55,14 @@ def key_of(*devices: SoftwareSecurityKey, told: list[str] | None = None, **optio
 
 
 @pytest.mark.parametrize("verifies", [True, False], ids=["with a fingerprint", "with a touch only"])
-def test_a_key_registers_a_passkey_and_signs_in_after_a_touch(pool: UserPool, verifies: bool) -> None:
+def test_a_key_registers_a_passkey_and_signs_in_after_a_touch_for_a_party_that_is_named(
+    pool: UserPool, verifies: bool
+) -> None:
     device, told = SoftwareSecurityKey(verifies=verifies), []  # type: ignore[var-annotated]
     pool.register_passkey(signed_in(pool), key_of(device, told=told))
     for _ in range(2):
         assert isinstance(pool.use_passkey(asked(pool), key_of(device, told=told)), UserPoolTokens)
-    assert told == ["Touch your security key"] * 3
+    assert told == ["Touch your security key to sign for auth.example.com"] * 3
 
 
 def test_of_two_keys_the_one_that_is_touched_signs_in(pool: UserPool) -> None:
