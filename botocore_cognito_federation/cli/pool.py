@@ -16,7 +16,7 @@ from ..administration import access
 from ..administration.account import Administrator, Difference, Survey
 from ..administration.design import TAG, Design, Rule, check_provider, permissions
 from ..administration.templates import FORMATS
-from ..config.configure import Files, Request, current_values, make_plan, write_changes
+from ..config.configure import Files, Request, current_values, make_plan, redirect_uris, write_changes
 from ..config.profiles import load_settings
 from ..errors import ConfigurationError
 from ..factory import store_for
@@ -184,6 +184,8 @@ def create(
         print_json({"identity_pool_id": administrator.pool_id, **_document(survey)})
     else:
         print_data(administrator.pool_id)
+    for uri in redirect_uris(load_settings(profile)) if profile is not None else ():
+        print_line(f"Register this redirect URI at the identity provider, exactly as it is: {uri}", err=True)
     print_line(f"Then run: {_next_command(design, administrator.pool_id, profile)}", err=True)
 
 

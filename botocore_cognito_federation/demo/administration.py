@@ -164,14 +164,22 @@ def _mappable(pool: Pool) -> set[str]:
     return {*described.get("SupportedLoginProviders", {}), *listed, *user_pools}
 
 
-def needed_besides(operation: str, request: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the further actions, with their resources, that the caller of an operation needs."""
-    found = [
+def check_permissions(account: MotoAccount, access_key: str, operation: str, request: Mapping[str, Any]) -> None:
+    """Refuse callers who lack one of the actions that an operation needs besides its own.
+
+    Raises:
+        Refusal: in the words of IAM, or of Cognito for its operations.
+    """
+    needed = [
         (action, "*") for (name, member), action in _ALSO_NEEDED.items() if name == operation and request.get(member)
     ]
     if operation == "SetIdentityPoolRoles":
-        found += [("iam:PassRole", str(arn)) for arn in (request.get("Roles") or {}).values()]
-    return found
+        needed += [("iam:PassRole", str(arn)) for arn in (request.get("Roles") or {}).values()]
+    for action, resource in needed:
+        if not account.allows(access_key, action, resource):
+            denied = refusals.not_allowed(account.caller(access_key), action, resource)
+            of_cognito = operation in ("CreateIdentityPool", "SetIdentityPoolRoles")
+            raise refusals.Refusal("AccessDeniedException", denied.message) if of_cognito else denied
 
 
 def _description(pool: Pool) -> dict[str, Any]:

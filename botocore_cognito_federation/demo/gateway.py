@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl
@@ -119,7 +119,8 @@ class Gateway:
         if request.service == "iam":
             try:
                 administration.check_iam_request(request.form, self.service.account.partition.pool_name)
-                self._require_besides(request, request.form)
+                account = self.service.account
+                administration.check_permissions(account, request.access_key, request.operation, request.form)
             except Refusal as refusal:
                 return wire.query_error(refusal), "", request.access_key
             if request.operation in administration.CLIENT_ID_OPERATIONS:
@@ -159,7 +160,7 @@ class Gateway:
             members = _json_members(request.body)
             model_limits.check("cognito-identity", request.operation, members)
             self._require_signature(request, environ)
-            self._require_besides(request, members)
+            administration.check_permissions(self.service.account, request.access_key, request.operation, members)
             answer = self.administration.operations()[request.operation](members)
         except Refusal as refusal:
             return wire.json_error(refusal), "", request.access_key
@@ -183,14 +184,6 @@ class Gateway:
         except Refusal as refusal:
             return wire.json_error(refusal), "", ""
         return wire.json_answer(answer), "", ""
-
-    def _require_besides(self, request: Request, members: Mapping[str, Any]) -> None:
-        """Refuse callers who lack one of the actions that an operation needs besides its own."""
-        account = self.service.account
-        for action, resource in administration.needed_besides(request.operation, members):
-            if not account.allows(request.access_key, action, resource):
-                denied = refusals.not_allowed(account.caller(request.access_key), action, resource)
-                raise Refusal("AccessDeniedException", denied.message) if request.target else denied
 
     def _require_signature(self, request: Request, environ: Environ) -> None:
         """Ask moto's IAM enforcement, and nothing else of it: moto knows none of the world's pools."""

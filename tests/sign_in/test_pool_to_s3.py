@@ -44,6 +44,7 @@ def test_a_pool_is_made_and_a_person_signs_in_and_the_aws_cli_lists_the_bucket(
     wanted = ("--name", "people", "--region", world.region, *named, "--policy", str(policy), "--profile", "dev")
     made = home.run("pool", "create", *wanted, "--yes", **admin)
     assert made.code == 0, made.err
+    assert "Register this redirect URI at the identity provider, exactly as it is: http://127.0.0.1:8400/" in made.err
     assert "Then run: cognito-federation login --profile dev" in made.err
     signed_in = home.login("--profile", "dev")
     assert signed_in.code == 0, signed_in.err
