@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.demo.records import UserPoolFacts
-from botocore_cognito_federation.user_pool import UserPoolTokens
+from botocore_cognito_federation.user_pool import UserPoolTokens, srp
 from tests.servers.demo_user_pools import PASSWORD, answer, begin, client_of_pools, knows_passkeys, user_pool
 
 Refused = Callable[..., Any]
@@ -68,6 +71,55 @@ def test_five_wrong_passwords_lock_the_user_out_for_a_while(
     assert refused(lambda: begin(idp, facts, PASSWORD=PASSWORD)).message == "Password attempts exceeded"
     world.clock_offset = 2
     assert begin(idp, facts, PASSWORD=PASSWORD)["AuthenticationResult"]
+
+
+def test_a_password_proof_is_good_once_and_for_its_own_user(
+    world: World, facts: UserPoolFacts, idp: Any, refused: Refused
+) -> None:
+    world.add_user(facts.user_pool_id, "bob", PASSWORD)
+    group = facts.user_pool_id.split("_")[1]
+    key = srp.key_pair(bytes(range(128)))
+    asked = begin(idp, facts, "USER_SRP_AUTH", SRP_A=key.public_hex)
+    assert "Session" not in asked
+    parameters, at = asked["ChallengeParameters"], srp.timestamp(time.time())
+    proof = {
+        "PASSWORD_CLAIM_SIGNATURE": srp.claim(srp.Identity(group, "ada"), PASSWORD, key, parameters, at),
+        "PASSWORD_CLAIM_SECRET_BLOCK": parameters["SECRET_BLOCK"],
+        "TIMESTAMP": at,
+    }
+
+    def prove(**other: str) -> Any:
+        return idp.respond_to_auth_challenge(
+            ClientId=facts.client_id,
+            ChallengeName="PASSWORD_VERIFIER",
+            ChallengeResponses={"USERNAME": "ada", **proof, **other},
+        )
+
+    assert refused(lambda: prove(TIMESTAMP="yesterday")).message.startswith("TIMESTAMP format should be")
+    assert prove()["AuthenticationResult"]
+    assert "session can only be used once" in refused(prove).message
+    made_up = refused(lambda: prove(PASSWORD_CLAIM_SECRET_BLOCK="AAAA"))
+    assert made_up.code == "NotAuthorizedException"
+    fresh = begin(idp, facts, "USER_SRP_AUTH", SRP_A=key.public_hex)["ChallengeParameters"]["SECRET_BLOCK"]
+    replayed = refused(lambda: prove(PASSWORD_CLAIM_SECRET_BLOCK=fresh))
+    assert replayed.message == "Incorrect username or password."
+    stolen = begin(idp, facts, "USER_SRP_AUTH", SRP_A=key.public_hex)["ChallengeParameters"]["SECRET_BLOCK"]
+    assert refused(lambda: prove(USERNAME="bob", PASSWORD_CLAIM_SECRET_BLOCK=stolen)).code == "NotAuthorizedException"
+
+
+def test_of_two_answers_at_once_one_signs_in(world: World, facts: UserPoolFacts, idp: Any) -> None:
+    asked = begin(idp, facts, "USER_AUTH", PREFERRED_CHALLENGE="EMAIL_OTP")
+    code = world.messages("ada")[-1].code
+
+    def sign_in(_: int) -> str:
+        try:
+            return "signed in" if answer(idp, facts, asked, EMAIL_OTP_CODE=code)["AuthenticationResult"] else ""
+        except ClientError as error:
+            return str(error.response["Error"]["Message"])
+
+    with ThreadPoolExecutor(4) as threads:
+        seen = sorted(threads.map(sign_in, range(4)))
+    assert seen == ["Invalid session for the user, session can only be used once."] * 3 + ["signed in"]
 
 
 @pytest.mark.parametrize("multiple", [0, 1, 2])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,10 +21,13 @@ from botocore_cognito_federation import (
     WrongPasswordError,
 )
 from botocore_cognito_federation.demo import World
+from botocore_cognito_federation.demo.records import UserPoolFacts
 from botocore_cognito_federation.user_pool.api import make_user_pool_client
 from tests.servers.demo_user_pools import PASSWORD, user_pool
+from tests.servers.tool_cache import npm_folder, python_in_venv
 
 from .live_pool import totp
+from .oracles import AMAZON_JS, PYCOGNITO
 
 
 def pool_of_ada(world: World, **settings: object) -> UserPool:
@@ -128,3 +134,79 @@ def test_a_temporary_password_is_replaced_and_a_bad_one_may_be_typed_again(world
         pool.complete_new_password(question, "short")
     assert tokens_of(pool.complete_new_password(question, "Another-Horse-2"))
     assert tokens_of(pool.sign_in("ada", "Another-Horse-2"))
+
+
+_BY_JAVASCRIPT = """
+const { CognitoUserPool, CognitoUser, AuthenticationDetails } = require('amazon-cognito-identity-js');
+const q = JSON.parse(process.argv[1]);
+const pool = new CognitoUserPool({ UserPoolId: q.pool, ClientId: q.client, endpoint: q.endpoint });
+const user = new CognitoUser({ Username: 'ada', Pool: pool });
+const signIn = (password, code) => new Promise(done => {
+  const steps = [];
+  const callbacks = {
+    onSuccess: () => done([...steps, 'signed in']),
+    onFailure: error => done([...steps, error.code]),
+    totpRequired: () => { steps.push('code'); user.sendMFACode(code, callbacks, 'SOFTWARE_TOKEN_MFA'); },
+  };
+  user.authenticateUser(new AuthenticationDetails({ Username: 'ada', Password: password }), callbacks);
+});
+(async () => {
+  const seen = [await signIn('Wrong-Horse-1'), await signIn(q.password, q.code), await signIn(q.password)];
+  console.log(JSON.stringify(seen));
+})();
+"""
+
+_BY_PYTHON = """
+import json, sys
+import boto3
+from botocore import UNSIGNED
+from botocore.config import Config
+from pycognito.aws_srp import AWSSRP
+q = json.loads(sys.argv[1])
+client = boto3.client("cognito-idp", region_name=q["region"], endpoint_url=q["endpoint"],
+                      config=Config(signature_version=UNSIGNED))
+seen = []
+for password in ("Wrong-Horse-1", q["password"]):
+    srp = AWSSRP("ada", password, q["pool"], q["client"], client=client)
+    try:
+        seen.append("signed in" if srp.authenticate_user()["AuthenticationResult"] else "asked")
+    except client.exceptions.NotAuthorizedException as error:
+        seen.append(error.response["Error"]["Message"])
+print(json.dumps(seen))
+"""
+
+
+@pytest.mark.thorough
+def test_aws_s_own_javascript_client_signs_in_and_its_device_needs_no_second_code(world: World) -> None:
+    """amazon-cognito-identity-js as a second opinion about the demo pool's SRP, devices and second factors."""
+    facts = world.add_user_pool(devices="ALWAYS", mfa="OPTIONAL", mfa_kinds=("SOFTWARE_TOKEN_MFA",))
+    world.add_user(facts.user_pool_id, "ada", PASSWORD)
+    ada = world.user_pools.directory.pools[facts.user_pool_id].users["ada"]
+    ada.totp_secret, ada.mfa = "JBSWY3DPEHPK3PXP", ["SOFTWARE_TOKEN_MFA"]
+    folder = npm_folder("amazon-js", AMAZON_JS)
+    seen = second_opinion(["node", "-e", _BY_JAVASCRIPT], folder, world, facts, code=totp(ada.totp_secret))
+    assert seen == [["NotAuthorizedException"], ["code", "signed in"], ["signed in"]]
+
+
+@pytest.mark.thorough
+def test_pycognito_signs_in(world: World, tmp_path: Path) -> None:
+    facts = world.add_user_pool()
+    world.add_user(facts.user_pool_id, "ada", PASSWORD)
+    python = str(python_in_venv("pycognito", PYCOGNITO))
+    seen = second_opinion([python, "-c", _BY_PYTHON], tmp_path, world, facts)
+    assert seen == ["Incorrect username or password.", "signed in"]
+
+
+def second_opinion(command: list[str], folder: Path, world: World, facts: UserPoolFacts, **more: str) -> Any:
+    """Run another client's program in its folder; return what it saw."""
+    question = {
+        "pool": facts.user_pool_id,
+        "client": facts.client_id,
+        "endpoint": world.endpoint_url,
+        "region": world.region,
+        "password": PASSWORD,
+        **more,
+    }
+    done = subprocess.run([*command, json.dumps(question)], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

@@ -71,7 +71,13 @@ def ask_for_new(directory: Directory, conversation: Conversation) -> Members:
 def _ask_for_proof(directory: Directory, conversation: Conversation) -> Members:
     handshake: Handshake = conversation.data["handshake"]
     name = {"USERNAME": conversation.name, "USER_ID_FOR_SRP": conversation.name}
-    return ask(directory, conversation, "PASSWORD_VERIFIER", {**handshake.parameters(), **name})
+    parameters = {**handshake.parameters(), **name}
+    if conversation.flow != "USER_SRP_AUTH":
+        return ask(directory, conversation, "PASSWORD_VERIFIER", parameters)
+    # This flow has no Session: its state is in the secret block, and pycognito sends no Session back.
+    conversation.challenge = "PASSWORD_VERIFIER"
+    directory.sessions.open(conversation, handshake.block)
+    return {"ChallengeName": "PASSWORD_VERIFIER", "ChallengeParameters": parameters}
 
 
 def _proved(directory: Directory, conversation: Conversation, responses: dict[str, str]) -> Members | None:

@@ -94,7 +94,7 @@ def srp_a_invalid() -> Refusal:
 
 
 def timestamp_invalid() -> Refusal:
-    return invalid_parameter("TIMESTAMP format should be EEE MMM d HH:mm:ss z yyyy in english.")
+    return Retryable("InvalidParameterException", "TIMESTAMP format should be EEE MMM d HH:mm:ss z yyyy in english.")
 
 
 def code_mismatch() -> Refusal:

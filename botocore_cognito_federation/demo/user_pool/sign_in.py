@@ -54,12 +54,13 @@ def initiate_auth(directory: Directory, request: dict[str, Any]) -> Members:
 def respond_to_auth_challenge(directory: Directory, request: dict[str, Any]) -> Members:
     _, client = directory.client(request["ClientId"])
     responses: dict[str, str] = request.get("ChallengeResponses") or {}
-    if not request.get("Session"):
+    session = request.get("Session") or _secret_block(request["ChallengeName"], responses)
+    if not session:
         raise refusals.missing_parameter("Session")
     if not responses.get("USERNAME"):
         raise refusals.missing_parameter("USERNAME")
     directory.check_secret(client, responses["USERNAME"], responses.get("SECRET_HASH"))
-    conversation = directory.sessions.take(request["Session"], client)
+    conversation = directory.sessions.take(session, client)
     try:
         if not _same_user(conversation, responses["USERNAME"]):
             raise refusals.session_invalid()
@@ -69,9 +70,14 @@ def respond_to_auth_challenge(directory: Directory, request: dict[str, Any]) -> 
             directory.check_lock(conversation.user)
         found = ANSWERS[conversation.challenge](directory, conversation, responses)
     except refusals.Retryable:
-        directory.sessions.restore(request["Session"], conversation)
+        directory.sessions.restore(session, conversation)
         raise
     return found if found is not None else advance(directory, conversation)
+
+
+def _secret_block(challenge: str, responses: dict[str, str]) -> str:
+    """Return what takes the place of the Session of USER_SRP_AUTH."""
+    return responses.get("PASSWORD_CLAIM_SECRET_BLOCK", "") if challenge == "PASSWORD_VERIFIER" else ""
 
 
 def advance(directory: Directory, conversation: Conversation) -> Members:

@@ -70,11 +70,11 @@ class Sessions:
         self._open: dict[str, Conversation] = {}
         self._used: set[str] = set()
 
-    def open(self, conversation: Conversation) -> str:
-        """Return the Session for the next answer."""
+    def open(self, conversation: Conversation, token: str = "") -> str:
+        """Return the Session for the next answer: `token`, or a new one."""
         if not conversation.expires_at:
             conversation.expires_at = self._clock.now() + 60 * conversation.client.session_minutes
-        token = "AYABe" + secrets.token_urlsafe(192)
+        token = token or "AYABe" + secrets.token_urlsafe(192)
         self._open[token] = conversation
         return token
 
