@@ -88,6 +88,7 @@ _ENABLE = (
     "or choose another auth_flow"
 )
 _TRIGGER = "Check the user pool's Lambda triggers and their logs"
+_ENDPOINT = "Check endpoint_url; an emulator may lack the operation"
 _LATER = "Try again in a little while"
 
 PASSKEY = ("RespondToAuthChallenge:WEB_AUTHN",)
@@ -369,6 +370,34 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "InvalidParameterException",
+        "username cannot be of email format",
+        SignInFailedError,
+        "a user name of this user pool is no e-mail address",
+        "Choose another name; the address is an attribute, and signs in too once it is verified",
+    ),
+    Rule(
+        "InvalidParameterException",
+        "username should be",
+        SignInFailedError,
+        "the user name is not of the kind that this user pool takes",
+        quote=True,
+    ),
+    Rule(
+        "InvalidParameterException",
+        "invalid phone number format",
+        SignInFailedError,
+        "the phone number is not one",
+        "Write it with the country code, such as +15555550100",
+    ),
+    Rule(
+        "InvalidParameterException",
+        "invalid email address format",
+        SignInFailedError,
+        "the e-mail address is not one",
+        "Correct it",
+    ),
+    Rule(
+        "InvalidParameterException",
         "cannot reset password",
         SignInFailedError,
         "the account has no verified e-mail address or phone number that a code could be sent to",
@@ -591,6 +620,8 @@ def explain(refusal: Refusal, secrets: Collection[str] = ()) -> CognitoFederatio
     operation = refusal.operation.partition(":")[0]
     if refusal.status >= 500 or refusal.status == 429 or refusal.code in _THROTTLED:
         return TemporaryError(f"{operation}: the user pool answered HTTP {refusal.status}", remedy=_LATER)
+    if refusal.code in _UNKNOWN_OPERATION:
+        return ConfigurationError(f"the endpoint of the user pool does not know {operation}", remedy=_ENDPOINT)
     said = _quoted(f"{refusal.code}: {refusal.message}", secrets)
     if refusal.operation in REFRESH:
         return TokenRefreshError(f"the user pool refused the refresh: {said}")

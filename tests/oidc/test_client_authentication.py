@@ -13,6 +13,7 @@ from typing import Any
 
 import jwt
 import pytest
+import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -146,6 +147,14 @@ def test_an_assertion_is_signed_by_the_kind_of_key_and_taken_once(
     client = with_key(pem(key))
     assert [renewed(provider.issuer, client) for _ in range(2)] == ["i", "i"]
     assert (len(set(provider.seen)), provider.asked) == (2, 2)
+
+
+def test_an_assertion_that_is_sent_again_is_refused_as_a_replay(httpserver: HTTPServer) -> None:
+    provider = VerifyingProvider(httpserver, RSA_KEY.public_key(), "RS256")
+    assert renewed(provider.issuer, with_key(pem(RSA_KEY))) == "i"
+    form = dict(httpserver.log[-1][0].form)
+    again = requests.post(f"{provider.issuer}/token", data=form, timeout=10)
+    assert (again.status_code, again.json()["error_description"]) == (401, "replayed, or valid for long")
 
 
 def test_the_key_id_is_the_thumbprint_that_the_provider_computes_and_that_of_a_jwk_its_own(

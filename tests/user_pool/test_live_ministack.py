@@ -240,6 +240,24 @@ def test_the_life_of_an_account(ministack: Ministack) -> None:
         user_pool.sign_in("ada", "Second-Horse-2")
 
 
+def test_a_user_manages_the_own_account(pool: LivePool) -> None:
+    """What ministack has of it; it knows no devices."""
+    pool.add_user()
+    user_pool = pool.user_pool()
+    tokens = tokens_of(user_pool.sign_in("ada", PASSWORD))
+    user_pool.update_user_attributes(tokens, {"nickname": "a"})
+    assert user_pool.fetch_user_attributes(tokens)["nickname"] == "a"
+    ready = user_pool.set_up_totp(tokens)
+    user_pool.verify_totp_setup(tokens, live_pool.totp(ready.secret))
+    user_pool.update_mfa_preference(tokens, totp="PREFERRED")
+    assert user_pool.fetch_mfa_preference(tokens).preferred == "totp"
+    with pytest.raises(ConfigurationError, match="does not know ListDevices"):
+        user_pool.fetch_devices(tokens)
+    user_pool.delete_user(tokens)
+    with pytest.raises(SignInFailedError):
+        user_pool.sign_in("ada", PASSWORD)
+
+
 def test_a_password_against_the_policy_is_refused_with_the_policys_words(pool: LivePool) -> None:
     with pytest.raises(SignInFailedError, match="policy"):
         pool.user_pool().sign_up("ada", "short")

@@ -208,7 +208,37 @@ def test_anothers_alias_is_the_users_fault_and_an_attribute_of_the_pool_the_call
             call()
 
 
+@pytest.mark.parametrize(
+    ("name", "attributes", "said"),
+    [
+        ("bob@example.com", {}, "no e-mail address. Choose another name"),
+        ("bob", {"email": "bob"}, "the e-mail address is not one"),
+        ("bob", {"phone_number": "0555 0100"}, "with the country code"),
+        ("ada", {}, "an account of this name exists"),
+    ],
+)
+def test_a_name_or_an_address_of_the_wrong_kind_is_the_users_to_correct(
+    pool: UserPool, name: str, attributes: dict[str, str], said: str
+) -> None:
+    with pytest.raises(SignInFailedError, match=said):
+        pool.sign_up(name, PASSWORD, attributes)
+    if attributes:
+        with pytest.raises(SignInFailedError, match=said):
+            pool.update_user_attributes(signed_in(pool), attributes)
+
+
+def test_a_name_where_the_pool_takes_addresses_only_is_named(world: World) -> None:
+    pool = user_pool(world, world.add_user_pool(username_attributes=("email",)))
+    with pytest.raises(SignInFailedError, match="Username should be an email"):
+        pool.sign_up("bob", PASSWORD)
+
+
 # Second factors
+
+
+def test_a_code_before_the_set_up_says_what_comes_first(pool: UserPool) -> None:
+    with pytest.raises(SignInFailedError, match="Call set_up_totp first"):
+        pool.verify_totp_setup(signed_in(pool), "123456")
 
 
 def test_an_authenticator_application_is_set_up_turned_on_asked_for_and_turned_off(pool: UserPool) -> None:

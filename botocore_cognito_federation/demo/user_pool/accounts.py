@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 
@@ -62,7 +63,16 @@ def new_user(directory: Directory, pool: UserPool, name: str, attributes: dict[s
     for required in settings.required_attributes:
         if not attributes.get(required):
             raise refusals.missing_required_attribute(required)
+    check_addresses(attributes)
     return User(username, directory.clock.now(), attributes=dict(attributes))
+
+
+def check_addresses(attributes: dict[str, str]) -> None:
+    """Refuse an e-mail address without a domain, and a telephone number that is not in E.164 form."""
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+", attributes.get("email", "a@b")):
+        raise refusals.address_format("email address")
+    if not re.fullmatch(r"\+[1-9][0-9]{1,14}", attributes.get("phone_number", "+15")):
+        raise refusals.address_format("phone number")
 
 
 def confirmable(pool: UserPool, user: User) -> str:

@@ -211,6 +211,10 @@ def username_is_alias() -> Refusal:
     return invalid_parameter("Username cannot be of email format, since user pool is configured for email alias.")
 
 
+def address_format(what: str) -> Refusal:
+    return invalid_parameter(f"Invalid {what} format.")
+
+
 def missing_required_attribute(name: str) -> Refusal:
     return invalid_parameter(f"Attributes did not conform to the schema: {name}: The attribute is required\n")
 

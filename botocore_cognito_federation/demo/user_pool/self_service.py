@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import refusals
+from .accounts import check_addresses
 from .records import ATTRIBUTE_OF, MEDIUM_OF, Device, User, UserPool, named
 from .second_factors import TOTP
 from .state import Directory, Members, Operation
@@ -69,6 +70,7 @@ def update_user_attributes(directory: Directory, request: dict[str, Any]) -> Mem
         owner = pool.alias_owner(name, value)
         if owner is not None and owner is not user:
             raise refusals.alias_exists(name)
+    check_addresses(given)
     sent = []
     for name, value in given.items():
         if user.attributes.get(name) == value:
