@@ -99,7 +99,7 @@ def fetcher_for(
 
 
 #: Requests a second of an account in a region, a little below the quotas of Cognito (25 and 200).
-_PER_SECOND = {"get_id": 24.0, "get_credentials_for_identity": 190.0}
+PER_SECOND = {"get_id": 24.0, "get_credentials_for_identity": 190.0}
 
 
 def _turns_of(settings: Settings, store: Store) -> dict[str, Turns]:
@@ -109,7 +109,7 @@ def _turns_of(settings: Settings, store: Store) -> dict[str, Turns]:
         name = f"{operation} {settings.account_id or settings.identity_pool_id} {settings.pool_region}"
         return Turns(lambda most, begin: store.turn(name, 1 / rate, most=most, begin=begin))
 
-    return {operation: turns(operation, rate) for operation, rate in _PER_SECOND.items()}
+    return {operation: turns(operation, rate) for operation, rate in PER_SECOND.items()}
 
 
 def answer_writer_for(settings: Settings, query: CacheQuery) -> AnswerWriter:

@@ -54,7 +54,7 @@ logger = logging.getLogger(__name__)
 #: Seconds to wait for the process that renews the same credentials; a renewal that takes longer has its own limits.
 LOCK_TIMEOUT = 52.0
 #: Seconds of the caller's time in which nothing is waited for any more.
-_FOR_THE_ANSWER = 5.0
+FOR_THE_ANSWER = 5.0
 #: Seconds after which to check again for another process's renewal while the present credentials are usable.
 _WHILE_ANOTHER_RENEWS = 1.0
 
@@ -324,12 +324,12 @@ class CredentialFetcher:
 
     @property
     def _lock_timeout(self) -> float:
-        return max(LOCK_TIMEOUT, self.settings.retry_seconds + _FOR_THE_ANSWER)
+        return max(LOCK_TIMEOUT, self.settings.retry_seconds + FOR_THE_ANSWER)
 
     def _patience(self) -> float:
         """The seconds that the caller can wait while Cognito throttles."""
         seconds = float(self.settings.retry_seconds)
-        return seconds if self.time_left is None else min(seconds, self.time_left() - _FOR_THE_ANSWER)
+        return seconds if self.time_left is None else min(seconds, self.time_left() - FOR_THE_ANSWER)
 
     def _exchange(self, entry: Entry, login: Login | None) -> Exchanged:
         if self.settings.identity_pool_id is None:

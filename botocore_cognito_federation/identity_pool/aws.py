@@ -85,34 +85,42 @@ class Patience:
 
     Args:
         seconds: how many there are.
+        monotonic: the clock.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self._deadline = time.monotonic() + seconds
+    def __init__(self, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._deadline = monotonic() + seconds
         self._budget = seconds
         self._last = _FIRST_PAUSE
 
     @property
     def left(self) -> float:
-        return max(0.0, min(self._budget, self._deadline - time.monotonic()))
+        return max(0.0, min(self._budget, self._deadline - self._monotonic()))
 
     def sleep(self, clock: Clock, seconds: float) -> None:
         self._budget -= seconds  # beside the time that passes: the clock of a test does not sleep
         clock.sleep(seconds)
 
-    def pause(self, clock: Clock, retry_after: float | None) -> bool:
-        """Wait before the next try, with decorrelated jitter or as the service says; return False where time is short.
+    def next_pause(self, random: float, retry_after: float | None = None) -> float | None:
+        """Return the seconds before the next try, with decorrelated jitter or as the service says; None: time is short.
 
         Crowds that are refused together would otherwise come back together
         (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
         """
-        pause = _FIRST_PAUSE + clock.random() * (3 * self._last - _FIRST_PAUSE)
+        pause = _FIRST_PAUSE + random * (3 * self._last - _FIRST_PAUSE)
         pause = max(min(pause, _LONGEST_PAUSE), retry_after or 0.0)
         if pause > self.left:
-            return False
+            return None
         self._last = min(pause, _LONGEST_PAUSE)
-        self.sleep(clock, pause)
-        return True
+        return pause
+
+    def pause(self, clock: Clock, retry_after: float | None) -> bool:
+        """Wait before the next try; return False where time is short. See `next_pause`."""
+        seconds = self.next_pause(clock.random(), retry_after)
+        if seconds is not None:
+            self.sleep(clock, seconds)
+        return seconds is not None
 
 
 _PATIENCE: ContextVar[Patience | None] = ContextVar("botocore_cognito_federation_patience", default=None)
@@ -154,11 +162,11 @@ class Turns:
             if seconds is not None:
                 patience.sleep(clock, seconds)
                 return
-            patience.sleep(clock, min(patience.left, _FULL * (0.5 + clock.random())))
+            patience.sleep(clock, min(patience.left, FULL * (0.5 + clock.random())))
 
 
 #: Seconds after which a caller looks again whether the queue of turns is short enough for it.
-_FULL = 2.0
+FULL = 2.0
 NO_TURNS = Turns()
 
 
