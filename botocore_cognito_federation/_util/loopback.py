@@ -27,7 +27,10 @@ from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler
 from types import TracebackType
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    import ssl
 
 logger = logging.getLogger(__name__)
 
@@ -146,6 +149,7 @@ class LoopbackServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         refusal: makes the answer to what is not a request.
         address: a literal address, IPv4 or IPv6.
         port: 0 for one that the system chooses.
+        tls: speaks TLS, if clients have to.
 
     Raises:
         OSError: the port is in use, or the address is none of this machine's.
@@ -161,9 +165,18 @@ class LoopbackServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     request_time: ClassVar[float] = 5.0
     maximum_connections: ClassVar[int] = 128
 
-    def __init__(self, route: Route, refusal: Refusal, *, address: str = ADDRESS, port: int = 0) -> None:
+    def __init__(
+        self,
+        route: Route,
+        refusal: Refusal,
+        *,
+        address: str = ADDRESS,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.route = route
         self.refusal = refusal
+        self._tls = tls
         self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._deadlines: dict[socket.socket, float] = {}
         self._places = threading.Condition()
@@ -222,6 +235,8 @@ class LoopbackServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
                 self._places.wait(0.05)
                 raise BlockingIOError("all places are taken")
         client, address = super().get_request()
+        if self._tls is not None:  # The handshake is made in the client's own thread, by its first read.
+            client = self._tls.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
         with self._places:
             self._deadlines[client] = time.monotonic() + self.request_time
         return client, address

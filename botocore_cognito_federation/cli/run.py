@@ -11,11 +11,13 @@ import sys
 import threading
 import time
 from types import FrameType
+from typing import Any
 
 import click
 
 from .._fast_path import EXEC_PROFILE, CacheQuery
 from .._util.http import HttpClient
+from .._util.loopback import ADDRESS
 from ..config.profiles import names_in_configuration
 from ..config.settings import Settings
 from ..credentials import FederatedCredentials
@@ -34,6 +36,7 @@ from ..serve.child import (
 )
 from ..serve.console import OneShotRedirect, destination_of, guests_have_no_console, partition_of, sign_in_url
 from ..serve.endpoint import Endpoint
+from ..serve.place import Place
 from ..sign_in.browser import BrowserLauncher, can_open_browser
 from .app import fetcher_of_profile, json_option, print_data, print_json, print_line, profile_flag, profile_option
 from .credential_process import answer_and_end
@@ -225,11 +228,20 @@ def export_command(profile: str | None, role: str | None, style: str) -> None:
     show_default=True,
     help="How the variables are printed.",
 )
+@click.option("--address", metavar="IP", default=ADDRESS, show_default=True, help="Where to listen.")
+@click.option("--path", metavar="PATH", default="", help="The path of the credentials. Default is a random one.")
+@click.option("--token-file", metavar="FILE", help="Holds the token of the clients; made if it is not there.")
+@click.option("--certificate", metavar="FILE", help="Speak TLS, for addresses of other machines.")
+@click.option("--key", metavar="FILE", help="The private key of the certificate.")
+@click.option("--host", metavar="NAME", help="The name in the printed address. Default is the address.")
+@click.option("--probe", is_flag=True, help="Ask whether the endpoint at this address and port is ready; exit 0 if so.")
 @json_option
-def serve_command(profile: str | None, port: int, style: str, as_json: bool) -> int:
+def serve_command(profile: str | None, style: str, as_json: bool, probe: bool, **place: Any) -> int:
     """Serve credentials to every SDK on this machine that is given the printed variables."""
+    if probe:
+        return _probe(Place(**place))
     settings, fetcher = fetcher_of_profile(profile)
-    endpoint = Endpoint(fetcher, port=port)
+    endpoint = Endpoint(fetcher, Place(**place))
     endpoint.credentials()
     # Before there is anything to clean up, and until it is cleaned up, no signal ends this process at once.
     stopping = _Stopping()
@@ -243,10 +255,15 @@ def serve_command(profile: str | None, port: int, style: str, as_json: bool) -> 
         for line in _in_the_way(settings):
             print_line(f"warning: {line}", err=True)
         if sys.stderr.isatty():
-            print_line(
-                f"Serving {settings.profile or 'default'} on 127.0.0.1:{endpoint.port}; Ctrl-C ends it", err=True
-            )
+            print_line(f"Serving {settings.profile or 'default'} on {endpoint.listens_on}; Ctrl-C ends it", err=True)
         return stopping.wait()
+
+
+def _probe(place: Place) -> int:
+    if place.certificate is not None or not place.port:
+        raise click.UsageError("--probe goes with --port and without --certificate")
+    place.is_ready()
+    return 0
 
 
 class _Stopping:

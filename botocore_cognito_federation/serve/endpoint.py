@@ -13,6 +13,7 @@ requests to loopback too; it is refused because of its Host header and the heade
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -29,9 +30,10 @@ from typing import TYPE_CHECKING
 
 from .._fast_path import cache_directory
 from .._util.files import is_own, make_directory
-from .._util.loopback import ADDRESS, LoopbackServer, Request, Response
+from .._util.loopback import LoopbackServer, Request, Response
 from ..credentials import FederatedCredentials, is_usable
 from ..errors import CognitoFederationError, ConfigurationError, StorageError, TemporaryError
+from .place import READY, Place, SharedTokenFile
 
 if TYPE_CHECKING:
     from typing import TypeGuard
@@ -103,6 +105,14 @@ class CredentialsInMemory:
             self._wake.set()
         return held.credentials
 
+    def are_ready(self) -> bool:
+        """Return whether the next client would get credentials, as far as it is known; nothing is fetched for that.
+
+        A probe that asks again and again must not prolong a sign-in that no client uses.
+        """
+        held = self._held
+        return held is not None and held.sign_out_epoch == self._fetcher.sign_out_epoch()
+
     def _is_good(self, held: _Held | None) -> TypeGuard[_Held]:
         return (
             held is not None
@@ -152,16 +162,33 @@ class CredentialsInMemory:
         return min(_LONGEST_PAUSE, max(0.05, held.renew_at - self._now()))
 
 
+def _token_file(place: Place) -> TokenFile | SharedTokenFile:
+    if place.token_file is not None:
+        return SharedTokenFile(place.token_file)
+    return TokenFile(secrets.token_urlsafe(32), os.environ)
+
+
+def _not_listening(place: Place, error: Exception) -> ConfigurationError:
+    if getattr(error, "errno", None) == errno.EADDRNOTAVAIL:
+        return ConfigurationError(
+            f"{place.address} is no address of this machine or container",
+            remedy=f"Add it: ip address add {place.address} dev lo",
+        )
+    return ConfigurationError(
+        f"Port {place.port} on {place.address} cannot be listened on", remedy="Name another one, or none"
+    )
+
+
 class Endpoint:
     """The endpoint; it serves inside ``with``, and its token file exists that long.
 
     Args:
         fetcher: fetches the credentials.
-        port: the port; 0 for one that the system chooses.
+        place: where it listens; by default at a port on loopback that the system chooses.
         now: returns seconds since the epoch.
 
     Raises:
-        ConfigurationError: the port cannot be used.
+        ConfigurationError: the address, the port or the certificate cannot be used.
     """
 
     #:  The names of `variables`.
@@ -171,30 +198,39 @@ class Endpoint:
         "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     )
 
-    def __init__(self, fetcher: CredentialFetcher, *, port: int = 0, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, fetcher: CredentialFetcher, place: Place | None = None, *, now: Callable[[], float] = time.time
+    ) -> None:
+        self._place = place or Place()
         self._credentials = CredentialsInMemory(fetcher, now=now)
-        self._path = f"/{secrets.token_urlsafe(24)}"
-        self._token = secrets.token_urlsafe(32)
-        self._token_file = TokenFile(self._token, os.environ)
+        self._path = self._place.path or f"/{secrets.token_urlsafe(24)}"
+        self._token_file = _token_file(self._place)
+        tls = self._place.tls()
         try:
-            self._server = LoopbackServer(self._answer, _refusal, port=port)
-        except (OSError, OverflowError):
-            raise ConfigurationError(
-                f"Port {port} on {ADDRESS} cannot be listened on", remedy="Name another one, or none"
-            ) from None
+            self._server = LoopbackServer(
+                self._answer, _refusal, address=self._place.address, port=self._place.port, tls=tls
+            )
+        except (OSError, OverflowError) as error:
+            raise _not_listening(self._place, error) from None
 
     @property
     def port(self) -> int:
         return self._server.port
 
     @property
+    def listens_on(self) -> str:
+        """Address and port, for a sentence."""
+        return self._place.url(self.port, "").partition("//")[2]
+
+    @property
     def url(self) -> str:
         """The address, with a path: the Ruby SDK accepts no other (99designs/aws-vault#1229)."""
-        return f"http://{ADDRESS}:{self.port}{self._path}"
+        return self._place.url(self.port, self._path)
 
     def variables(self) -> dict[str, str]:
         """The variables that a program needs to use the endpoint, valid inside ``with``; two hold secrets."""
-        return dict(zip(self.VARIABLES, (self.url, self._token, self._token_file.path), strict=True))
+        values = (self.url, self._token_file.token(), self._token_file.path)
+        return dict(zip(self.VARIABLES, values, strict=True))
 
     def __enter__(self) -> Endpoint:
         self._token_file.__enter__()
@@ -218,16 +254,20 @@ class Endpoint:
         return self._credentials.current()
 
     def _answer(self, request: Request) -> Response:
-        if not request.is_for(self.port, needs_port=False):
+        hosts = self._place.hosts
+        if hosts and not request.is_for(self.port, *hosts, needs_port=False):
             return _refusal(HTTPStatus.MISDIRECTED_REQUEST)
         if any(name in request.headers for name in _OF_BROWSERS):
             return _refusal(HTTPStatus.FORBIDDEN)
         if request.method != "GET":
             return _refusal(HTTPStatus.METHOD_NOT_ALLOWED)
+        if request.target == READY:
+            is_ready = self._credentials.are_ready()
+            return _json(HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE, {"ready": is_ready})
         if not request.has_target(self._path):
             return _refusal(HTTPStatus.NOT_FOUND)
         token = request.only("Authorization") or ""
-        if not secrets.compare_digest(token.encode("utf-8", "surrogateescape"), self._token.encode()):
+        if not secrets.compare_digest(token.encode("utf-8", "surrogateescape"), self._token_file.token().encode()):
             return _refusal(HTTPStatus.UNAUTHORIZED)
         try:
             return _json(HTTPStatus.OK, _document(self._credentials.current()))
@@ -298,6 +338,10 @@ class TokenFile:
         except (StorageError, OSError):
             self._create_among_temporary_files()
         return self
+
+    def token(self) -> str:
+        """Return the token."""
+        return self._token
 
     def _create_among_temporary_files(self) -> None:
         try:

@@ -20,6 +20,7 @@ from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.errors import ConfigurationError
 from botocore_cognito_federation.factory import fetcher_for
 from botocore_cognito_federation.serve.endpoint import CredentialsInMemory, Endpoint
+from botocore_cognito_federation.serve.place import Place
 from tests.cli.home import ModuleHome
 
 pytestmark = pytest.mark.thorough
@@ -301,4 +302,4 @@ def test_unused_credentials_are_renewed_once_and_then_left(inside: ModuleHome) -
 
 def test_a_port_in_use_is_an_error_with_a_remedy(endpoint: Endpoint, inside: ModuleHome) -> None:
     with pytest.raises(ConfigurationError, match=str(endpoint.port)):
-        Endpoint(fetcher_for(load_settings("demo")), port=endpoint.port)
+        Endpoint(fetcher_for(load_settings("demo")), Place(port=endpoint.port))
