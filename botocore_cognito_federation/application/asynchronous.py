@@ -19,7 +19,6 @@ from ..errors import ClearsFrames, ConfigurationError
 from ..user_pool import UserPool
 from .arguments import RefreshHandler
 from .federation import CognitoFederation
-from .signed_in import SignedIn
 
 if TYPE_CHECKING:
     from aiobotocore.session import AioSession
@@ -199,10 +198,23 @@ class AsyncCognitoFederation(_Awaited[CognitoFederation]):
         """
         return self.blocking.aio_session(current_user=current_user, min_remaining=min_remaining)
 
-    @functools.wraps(SignedIn.current_credentials)
     async def current_credentials(
         self, force: bool = False, *, min_remaining: float | None = None
     ) -> FederatedCredentials:
+        """Return the AWS credentials of the signed-in user, renewed if needed.
+
+        Args:
+            force: see `CognitoFederation.current_credentials`.
+            min_remaining: see `CognitoFederation.current_credentials`.
+
+        Returns:
+            The credentials.
+
+        Raises:
+            NotSignedInError: the user is not signed in. Guest credentials never replace a user's.
+            SignInRequiredError: the login token has expired and cannot be renewed.
+            CognitoFederationError: the renewal failed and no credentials are usable.
+        """
         if force or min_remaining:
             ask = partial(self.blocking.current_credentials, force, min_remaining=min_remaining)
             return await (self._call(ask) if force else self._in_thread(ask))

@@ -11,6 +11,7 @@ import pytest
 from botocore_cognito_federation import UserPoolTokens
 from botocore_cognito_federation.demo.world import World
 from tests.application.test_user_pool_federation import made
+from tests.examples import backends
 from tests.examples.conftest import EXAMPLES, Run
 from tests.servers import ministack as ministack_server
 from tests.user_pool.live_pool import PASSWORD, totp
@@ -125,3 +126,10 @@ def test_every_example_is_run_here_and_says_which_part_of_the_page_it_answers() 
     for path in EXAMPLES.glob("*.py"):
         assert f"test_{path.stem}" in here
         assert 'Answers "' in path.read_text()
+
+
+def test_backend_flask(world: World, tmp_path: Path) -> None:
+    pytest.importorskip("flask")
+    with backends.running(world, tmp_path, "flask", "--app", "backend_flask", "run", "--port") as url:
+        backends.check_two_users_at_the_same_time(world, url)
+        backends.check_what_a_user_is_told(world, url)
