@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aiobotocore.session import AioSession
 
     from ..events import Callback, EventName
+    from .users import FederatedUsers
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -95,6 +96,21 @@ class AsyncUserPool(_Awaited[UserPool]):
     update_user_attributes = _awaited(UserPool.update_user_attributes)
     verify_user_attribute = _awaited(UserPool.verify_user_attribute)
     verify_user_attribute_submit = _awaited(UserPool.verify_user_attribute_submit)
+    fetch_user_attributes = _awaited(UserPool.fetch_user_attributes)
+    delete_user_attributes = _awaited(UserPool.delete_user_attributes)
+    delete_user = _awaited(UserPool.delete_user)
+    fetch_auth_factors = _awaited(UserPool.fetch_auth_factors)
+    fetch_mfa_preference = _awaited(UserPool.fetch_mfa_preference)
+    update_mfa_preference = _awaited(UserPool.update_mfa_preference)
+    verify_totp_setup = _awaited(UserPool.verify_totp_setup)
+    fetch_devices = _awaited(UserPool.fetch_devices)
+    forget_device = _awaited(UserPool.forget_device)
+    use_passkey = _awaited(UserPool.use_passkey)
+    list_passkeys = _awaited(UserPool.list_passkeys)
+    start_passkey_registration = _awaited(UserPool.start_passkey_registration)
+    complete_passkey_registration = _awaited(UserPool.complete_passkey_registration)
+    register_passkey = _awaited(UserPool.register_passkey)
+    delete_passkey = _awaited(UserPool.delete_passkey)
 
 
 class AsyncCognitoFederation(_Awaited[CognitoFederation]):
@@ -149,6 +165,20 @@ class AsyncCognitoFederation(_Awaited[CognitoFederation]):
         made = cls.__new__(cls)
         made._use(federation)
         return made
+
+    @classmethod
+    async def resume(cls, users: FederatedUsers, handle: str) -> AsyncCognitoFederation:
+        """Return the federation of one of many users, signed in here or in another process with the same cache.
+
+        Args:
+            users: the users.
+            handle: see `FederatedUsers.resume`.
+
+        Raises:
+            ConfigurationError: this is not a handle, or one of another identity pool.
+            NotSignedInError: nobody is signed in under this handle.
+        """
+        return cls.of(await in_thread(lambda: users.resume(handle)))
 
     @classmethod
     async def from_profile(cls, profile: str | None = None) -> AsyncCognitoFederation:
@@ -241,6 +271,7 @@ class AsyncCognitoFederation(_Awaited[CognitoFederation]):
     complete_new_password = _awaited(CognitoFederation.complete_new_password)
     send_custom_challenge_answer = _awaited(CognitoFederation.send_custom_challenge_answer)
     answer_challenge = _awaited(CognitoFederation.answer_challenge)
+    use_passkey = _awaited(CognitoFederation.use_passkey)
 
     async def _call(self, function: Callable[[], R]) -> R:
         # What was asked for before does not answer what is asked for afterwards: this call may change the user.
