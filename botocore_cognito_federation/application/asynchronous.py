@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aiobotocore.session import AioSession
 
     from ..events import Callback, EventName
+    from .users import FederatedUsers
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -95,21 +96,21 @@ class AsyncUserPool(_Awaited[UserPool]):
     update_user_attributes = _awaited(UserPool.update_user_attributes)
     verify_user_attribute = _awaited(UserPool.verify_user_attribute)
     verify_user_attribute_submit = _awaited(UserPool.verify_user_attribute_submit)
-    use_passkey = _awaited(UserPool.use_passkey)
-    register_passkey = _awaited(UserPool.register_passkey)
-    start_passkey_registration = _awaited(UserPool.start_passkey_registration)
-    complete_passkey_registration = _awaited(UserPool.complete_passkey_registration)
-    list_passkeys = _awaited(UserPool.list_passkeys)
-    delete_passkey = _awaited(UserPool.delete_passkey)
-    verify_totp_setup = _awaited(UserPool.verify_totp_setup)
-    update_mfa_preference = _awaited(UserPool.update_mfa_preference)
-    fetch_mfa_preference = _awaited(UserPool.fetch_mfa_preference)
-    fetch_auth_factors = _awaited(UserPool.fetch_auth_factors)
-    fetch_devices = _awaited(UserPool.fetch_devices)
-    forget_device = _awaited(UserPool.forget_device)
     fetch_user_attributes = _awaited(UserPool.fetch_user_attributes)
     delete_user_attributes = _awaited(UserPool.delete_user_attributes)
     delete_user = _awaited(UserPool.delete_user)
+    fetch_auth_factors = _awaited(UserPool.fetch_auth_factors)
+    fetch_mfa_preference = _awaited(UserPool.fetch_mfa_preference)
+    update_mfa_preference = _awaited(UserPool.update_mfa_preference)
+    verify_totp_setup = _awaited(UserPool.verify_totp_setup)
+    fetch_devices = _awaited(UserPool.fetch_devices)
+    forget_device = _awaited(UserPool.forget_device)
+    use_passkey = _awaited(UserPool.use_passkey)
+    list_passkeys = _awaited(UserPool.list_passkeys)
+    start_passkey_registration = _awaited(UserPool.start_passkey_registration)
+    complete_passkey_registration = _awaited(UserPool.complete_passkey_registration)
+    register_passkey = _awaited(UserPool.register_passkey)
+    delete_passkey = _awaited(UserPool.delete_passkey)
 
 
 class AsyncCognitoFederation(_Awaited[CognitoFederation]):
@@ -166,6 +167,20 @@ class AsyncCognitoFederation(_Awaited[CognitoFederation]):
         return made
 
     @classmethod
+    async def resume(cls, users: FederatedUsers, handle: str) -> AsyncCognitoFederation:
+        """Return the federation of one of many users, signed in here or in another process with the same cache.
+
+        Args:
+            users: the users.
+            handle: see `FederatedUsers.resume`.
+
+        Raises:
+            ConfigurationError: this is not a handle, or one of another identity pool.
+            NotSignedInError: nobody is signed in under this handle.
+        """
+        return cls.of(await in_thread(lambda: users.resume(handle)))
+
+    @classmethod
     async def from_profile(cls, profile: str | None = None) -> AsyncCognitoFederation:
         """Return the federation of a profile in ``~/.aws/config``, with the same stores as the command line.
 
@@ -216,11 +231,11 @@ class AsyncCognitoFederation(_Awaited[CognitoFederation]):
     async def current_credentials(
         self, force: bool = False, *, min_remaining: float | None = None
     ) -> FederatedCredentials:
-        """Return the AWS credentials of the signed-in user, renewed if needed; see `CognitoFederation`.
+        """Return the AWS credentials of the signed-in user, renewed if needed.
 
         Args:
-            force: renew login token and credentials now, because groups or roles of the user have changed.
-            min_remaining: seconds for which the credentials must be valid.
+            force: see `CognitoFederation.current_credentials`.
+            min_remaining: see `CognitoFederation.current_credentials`.
 
         Returns:
             The credentials.
