@@ -142,6 +142,7 @@ class Administrator:
                     Url=issuer,
                     ClientIDList=list(self.design.client_ids),
                     Tags=_tagged(self.design.made_for),
+                    **self._thumbprints(),
                 ),
             )
             return
@@ -159,6 +160,11 @@ class Administrator:
         others = [one for one in listed if one not in self.design.client_ids]
         if others:
             self._notes.append(f"The OIDC provider {issuer} in IAM also lists client ID {' and '.join(others)}")
+
+    def _thumbprints(self) -> dict[str, Any]:
+        """IAM finds the thumbprint itself. Older models of it still want the member, which may be empty."""
+        shape = self._iam.meta.service_model.operation_model("CreateOpenIDConnectProvider").input_shape
+        return {"ThumbprintList": []} if "ThumbprintList" in shape.required_members else {}
 
     def _pool_differences(self, present: Mapping[str, Any]) -> Iterator[Difference]:
         wanted = self.design.pool_members(self.provider_arn)

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 from xml.etree import ElementTree
 
-from . import administration, chaining, model_limits, operations, refusals, scope_down, sts, wire
+from . import administration, chaining, model_limits, operations, query_by_get, refusals, scope_down, sts, wire
 from .administration import Administration
 from .clock import WorldClock
 from .faulting import break_connection, damaged, substitute
@@ -46,6 +46,7 @@ class Request:
     form: dict[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     access_key: str
+    scope_region: str
     scope_service: str
 
     @property
@@ -222,6 +223,9 @@ class Gateway:
             return error_style(request)(outside)
         if "HTTP_AUTHORIZATION" not in environ:
             return error_style(request)(refusals.presigned())
+        credentials = self.service.account.credentials(request.access_key)
+        if request.method == "GET" and "Action" in request.form and credentials is not None:
+            query_by_get.as_post(environ, credentials, request.scope_region, request.scope_service)
         status, headers, body = _run(self.moto, environ)
         answer = HttpAnswer(status, headers, body)
         return _as_json_error(answer) if request.target and status >= 400 else answer
@@ -279,6 +283,7 @@ def read_request(environ: Environ) -> Request:
         form=form,
         body=body,
         access_key=credential.group(1) if credential else "",
+        scope_region=credential.group(2) if credential else "",
         scope_service=credential.group(3) if credential else "",
     )
 

@@ -19,6 +19,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from botocore.credentials import Credentials
+
 from .. import ConfigurationError
 from .partitions import partition_of
 from .records import IssuedCredentials
@@ -183,6 +185,12 @@ class MotoAccount:
         key = self._key(access_key_id)
         return str(key.arn) if key is not None else ""
 
+    def credentials(self, access_key_id: str) -> Credentials | None:
+        """Return the credentials of an access key, to check a signature; None if there is no such key."""
+        key = self._key(access_key_id)
+        found: Credentials | None = key.create_credentials() if key is not None else None
+        return found
+
     def allows(self, access_key_id: str, action: str, resource: str) -> bool:
         """Return whether the policies of a user or a role allow an action that moto itself does not ask for."""
         key = self._key(access_key_id)
@@ -191,7 +199,9 @@ class MotoAccount:
         return PermissionResult.PERMITTED in results and PermissionResult.DENIED not in results
 
     def _key(self, access_key_id: str) -> Any:
-        headers = {} if access_key_id.startswith("AKIA") else {"X-Amz-Security-Token": ""}
+        sessions = sts_backends[self.account_id][self.partition.name].assumed_roles
+        tokens = [one.session_token for one in sessions if one.access_key_id == access_key_id]
+        headers = {"X-Amz-Security-Token": tokens[0]} if tokens else {}
         try:
             return create_access_key(self.account_id, self.partition.name, access_key_id, headers)
         except CreateAccessKeyFailure:

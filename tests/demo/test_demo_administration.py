@@ -185,3 +185,18 @@ def test_administrators_need_the_actions_that_a_request_takes_besides_its_own(
     iam.delete_access_key(UserName="half", AccessKeyId=key["AccessKeyId"])
     iam.delete_user_policy(UserName="half", PolicyName="p")
     iam.delete_user(UserName="half")
+
+
+def test_the_permissions_of_a_role_count_for_its_sessions(admin: Any, client_of: Any, pool_id: str) -> None:
+    iam = admin("iam")
+    boss = admin("sts").get_caller_identity()["Arn"]
+    trusted = {"Effect": "Allow", "Principal": {"AWS": boss}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trusted]})
+    arn = iam.create_role(RoleName="Boss", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    every = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [every]})
+    iam.put_role_policy(RoleName="Boss", PolicyName="p", PolicyDocument=document)
+    made = admin("sts").assume_role(RoleArn=arn, RoleSessionName="me")["Credentials"]
+    client_of("cognito-identity", made).set_identity_pool_roles(IdentityPoolId=pool_id, Roles={"authenticated": arn})
+    iam.delete_role_policy(RoleName="Boss", PolicyName="p")
+    iam.delete_role(RoleName="Boss")

@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import boto3
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 
 from botocore_cognito_federation.demo import World
 
@@ -249,3 +252,15 @@ def test_any_botocore_credentials_chain_can_use_them(world: World, sign_in: Any)
 def test_a_role_that_may_list_a_bucket_may_ask_for_its_head(world: World, sign_in: Any, client_of: Any) -> None:
     _, credentials = sign_in()
     assert client_of("s3", credentials).head_bucket(Bucket=world.bucket)
+
+
+def test_sts_and_iam_answer_a_signed_get_as_they_answer_a_post(world: World, sign_in: Any) -> None:
+    _, made = sign_in()
+    keys = Credentials(made["AccessKeyId"], made["SecretKey"], made["SessionToken"])
+    url = f"{world.endpoint_url}/?Action=GetCallerIdentity&Version=2011-06-15"
+    request = AWSRequest("GET", url)
+    SigV4Auth(keys, "sts", world.region).add_auth(request)
+    with urlopen(Request(url, headers=dict(request.headers.items()))) as answer:
+        assert b":assumed-role/DemoAuthenticated/" in answer.read()
+    with pytest.raises(HTTPError, match="403"):
+        urlopen(Request(url.replace("Version", "Other"), headers=dict(request.headers.items())))
