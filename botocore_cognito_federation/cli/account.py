@@ -42,11 +42,11 @@ from ..identity_pool.aws import call, suppress_wire_logs
 from ..identity_pool.client import Clients
 from ..identity_pool.errors import CallContext
 from ..login_token import LoginToken
-from ..messages import LONGEST_CODE, printable, shown_time, shown_time_or_none, span
+from ..messages import LONGEST_CODE, printable, shown_time, span
 from ..sign_in.login import LoginOptions, SignedIn
 from ..sign_in.logout import SignedOut, forget_scope, scopes_left_over, sign_out
 from ..sign_in.terminal import TerminalScreen, read_line
-from .app import chosen_settings, json_option, print_data, print_json, print_line, profile_option, session_option
+from .app import chosen_settings, json_option, print_json, print_line, profile_option, session_option
 from .roles import chosen_role, offered_roles, write_role
 
 
@@ -416,22 +416,3 @@ def login_token(settings: Settings) -> LoginToken:
     if login is None:
         raise ConfigurationError("Guests have no login token")
     return login.token
-
-
-@click.command("token")
-@profile_option
-@session_option
-@click.option("--claims", is_flag=True, help="Print the claims in it instead.")
-@json_option
-def token_command(profile: str | None, session: str | None, claims: bool, as_json: bool) -> None:
-    """Print the login token. Any program that has it can act as you until it expires."""
-    token = login_token(chosen_settings(profile, session))
-    found = dict(token.claims)
-    if claims and not found:
-        raise ConfigurationError("The login token of this provider is not a JWT and has no claims to show")
-    if claims:
-        print_json(found)
-    elif as_json:
-        print_json({"token": token.value, "expires_at": shown_time_or_none(token.expires_at), "claims": found or None})
-    else:
-        print_data(token.value)

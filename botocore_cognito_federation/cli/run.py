@@ -130,7 +130,7 @@ def _on_terminal() -> bool:
 
 
 _SHELL_FORMATS = ("env", "env-no-export", "fish", "powershell", "windows-cmd", "dotenv")
-FORMATS = ("process", *_SHELL_FORMATS, "ini")
+FORMATS = ("process", "sts", *_SHELL_FORMATS, "ini")
 _QUOTE_OF_FISH, _ESCAPED_IN_FISH = re.compile(r"([\\'])"), r"\\\1"
 #: PowerShell ends a text at a typographic quotation mark too.
 _QUOTE_OF_POWERSHELL, _DOUBLED = re.compile("(['\u2018\u2019\u201a\u201b])"), r"\1\1"
@@ -208,6 +208,9 @@ def export_command(profile: str | None, role: str | None, style: str) -> None:
     credentials = fetcher.credentials()
     if style == "process":
         print_json(credentials.process_document())
+    elif style == "sts":
+        members = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
+        print_json({"Credentials": {name: credentials.process_document()[name] for name in members}})
     elif style == "ini":
         print_data(credentials_section(settings.profile or "default", credentials))
     else:
