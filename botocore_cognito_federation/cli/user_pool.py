@@ -23,7 +23,7 @@ from ..login_tokens.base import RefreshContext
 from ..login_tokens.session import RefreshTokenProvider, user_pool_refresher
 from ..messages import login_command, printable, shell_command
 from ..sign_in.logout import sign_out
-from ..sign_in.password import TRIES, show_secret, typed_name, with_code, with_new_password
+from ..sign_in.password import TRIES, security_key, show_secret, typed_name, with_code, with_new_password
 from ..sign_in.terminal import Questions, terminal_dialogue
 from ..user_pool import (
     CodeDelivery,
@@ -45,7 +45,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @click.group("user-pool", context_settings={"help_option_names": ["-h", "--help"]})
 def user_pool_command() -> None:
-    """Your own account at a Cognito user pool: sign-up, passwords, second factors, devices."""
+    """Your own account at a Cognito user pool: sign-up, passwords, second factors, devices, passkeys."""
 
 
 def _pool_of(profile: str | None) -> tuple[Settings, UserPool]:
@@ -299,6 +299,37 @@ def devices_command(profile: str | None, remember: str | None, forget: str | Non
     for device in devices:
         marks = [word for word in ("remembered", "this") if device[word]]
         print_line("  ".join(str(part) for part in (device["key"], device["name"], *marks) if part))
+
+
+@user_pool_command.command("passkeys")
+@profile_option
+@click.option("--register", is_flag=True, help="Register a passkey on a security key at this machine.")
+@click.option("--delete", "deleted", metavar="ID", help="Delete a passkey.")
+@json_option
+def passkeys_command(profile: str | None, register: bool, deleted: str | None, as_json: bool) -> None:
+    """Show your passkeys, register one, or delete one."""
+    _, pool, tokens = _signed_in(profile)
+    if deleted is not None:
+        pool.delete_passkey(tokens, deleted)
+    if register:
+        with _asking() as ask:
+            pool.register_passkey(tokens, security_key(ask))
+    passkeys = [
+        {
+            "id": passkey.credential_id,
+            "name": passkey.name,
+            "relying_party": passkey.relying_party,
+            "created": passkey.created_at.isoformat() if passkey.created_at is not None else None,
+        }
+        for passkey in pool.list_passkeys(tokens)
+    ]
+    if as_json:
+        print_json(passkeys)
+        return
+    for passkey in passkeys:
+        print_line("  ".join(str(passkey[part]) for part in ("id", "name", "relying_party")))
+    if not passkeys:
+        print_line("There is no passkey", err=True)
 
 
 @user_pool_command.command("sign-out-everywhere")

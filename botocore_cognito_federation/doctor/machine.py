@@ -8,6 +8,7 @@ be untried.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import secrets
 import socket
@@ -50,6 +51,7 @@ from ..oidc.discovery import MemoryDocuments, ProviderMetadata, document
 from ..oidc.id_token import matching_keys, what_takes
 from ..oidc.tokens import exchange_code
 from ..sign_in.browser import can_open_browser
+from ..user_pool.passkeys import INSTALL
 from . import CheckContext, CheckResult
 
 #: Seconds for which something that happened is worth a word.
@@ -241,6 +243,9 @@ def sign_in(context: CheckContext) -> Iterator[CheckResult]:
     """Whether the user is signed in, and where not, whether the sign-in can work."""
     if not signs_people_in(context.settings):
         return
+    if context.settings.preferred_challenge == "WEB_AUTHN" and importlib.util.find_spec("fido2") is None:
+        what = "cognito_preferred_challenge is WEB_AUTHN, and the library for security keys is not installed"
+        yield CheckResult("sign-in", "error", what, INSTALL, ConfigurationError.exit_code)
     found = _signed_in(context)
     if found.severity == "error" and not context.offline and not context.settings.signs_in_to_user_pool:
         yield from _client_is_known(context)

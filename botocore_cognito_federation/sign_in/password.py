@@ -70,9 +70,7 @@ def answered(pool: UserPool, challenge: Challenge, ask: Questions) -> Found:
     if challenge.name in ("PASSWORD", "PASSWORD_SRP"):
         return pool.confirm_sign_in(challenge, _password(challenge.username, ask))
     if challenge.name == "WEB_AUTHN":
-        return pool.use_passkey(
-            challenge, SecurityKey(tell=ask.say, ask_pin=lambda text: ask.question(text, secret=True))
-        )
+        return pool.use_passkey(challenge, security_key(ask))
     if challenge.name == "MFA_SETUP":
         return _with_new_application(pool, challenge, ask)
     if challenge.name == "NEW_PASSWORD_REQUIRED":
@@ -83,6 +81,11 @@ def answered(pool: UserPool, challenge: Challenge, ask: Questions) -> Found:
         f"The user pool asks for {printable(challenge.name, 60)}, which cannot be answered here",
         remedy="Set cognito_grant = auth-code to sign in on its pages",
     )
+
+
+def security_key(ask: Questions) -> SecurityKey:
+    """The security key at this machine; the person is told to touch it, and asked for its PIN."""
+    return SecurityKey(tell=ask.say, ask_pin=lambda text: ask.question(text, secret=True))
 
 
 def _confirming(pool: UserPool, challenge: Challenge) -> Callable[[str], Found]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 #: A registration or a sign-in waits so long for a touch, in milliseconds, if the pool names no time.
 _TOUCH_MILLISECONDS = 60_000
 _MOST_PAGES = 100
+INSTALL = 'Run: pip install "botocore-cognito-federation[passkey]"'
 #: RFC 1035, section 2.3.4: the longest name of a host.
 _LONGEST_NAME = 253
 
@@ -206,9 +207,7 @@ def _parsed(kind: str, options: Mapping[str, Any]) -> Any:
     try:
         from fido2 import webauthn
     except ImportError:
-        raise ConfigurationError(
-            "a security key needs the library fido2", remedy="pip install 'botocore-cognito-federation[passkey]'"
-        ) from None
+        raise ConfigurationError("a security key needs the library fido2", remedy=INSTALL) from None
     try:
         timed = {**options, "timeout": options.get("timeout") or _TOUCH_MILLISECONDS}
         parsed = getattr(webauthn, kind).from_dict(timed)

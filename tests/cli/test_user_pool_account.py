@@ -11,7 +11,8 @@ import pytest
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.demo.records import UserPoolFacts
 from botocore_cognito_federation.demo.user_pool.second_factors import totp
-from tests.servers.demo_user_pools import PASSWORD, user_pool
+from tests.servers.demo_user_pools import PASSWORD, knows_passkeys, user_pool
+from tests.servers.software_authenticator import SoftwareAuthenticator
 from tests.sign_in.pool_home import PoolHome, Terminal
 
 pytestmark = pytest.mark.thorough
@@ -202,3 +203,27 @@ def test_without_a_terminal_nothing_is_asked_and_without_a_sign_in_the_command_i
     account.home.write(cognito_grant="auth-code")
     done = account.home.run("user-pool", "mfa")
     assert (done.returncode, "Set cognito_grant = srp" in done.stderr) == (4, True)
+
+
+@pytest.mark.skipif(not knows_passkeys(), reason="this botocore has no passkeys")
+def test_a_user_lists_and_deletes_passkeys_and_registers_one_on_a_key_that_is_plugged_in(
+    world: World, tmp_path: Path
+) -> None:
+    factors = ("PASSWORD", "WEB_AUTHN")
+    account = Account(world, tmp_path / "home", first_factors=factors, relying_party="auth.example.com")
+    account.add_user()
+    pool = user_pool(world, account.facts)
+    for _ in range(2):
+        pool.register_passkey(pool.sign_in("ada", PASSWORD), SoftwareAuthenticator())  # type: ignore[arg-type]
+    account.signed_in()
+    found = account.json("passkeys")
+    assert isinstance(found, list)
+    assert [entry["relying_party"] for entry in found] == ["auth.example.com"] * 2
+    assert account.json("passkeys", "--delete", found[0]["id"]) == found[1:]
+    gone = account.home.run("user-pool", "passkeys", "--delete", found[0]["id"])
+    assert gone.returncode == 5
+    assert "the user has no such passkey" in gone.stderr.lower()
+    with account.home.at_terminal("user-pool", "passkeys", "--register") as terminal:
+        code, _, err = terminal.finished()
+    assert code == 5
+    assert "security key" in err

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -107,6 +108,22 @@ def test_a_provider_that_knows_the_client_and_has_keys_is_in_order(inside: Home,
     assert errors_of(inside, provider()) == {}
     ok = {each.what for each in run_checks("person", os.environ) if each.severity == "ok"}
     assert "The provider knows the client and its redirect URI" in ok
+
+
+def test_a_preferred_passkey_without_its_library_is_found(inside: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside.profile(
+        "person",
+        cognito_identity_pool_id=inside.world.pool_id,
+        cognito_provider="user-pool",
+        cognito_user_pool_id=inside.world.user_pool_id,
+        cognito_issuer=inside.world.user_pool_issuer,
+        cognito_client_id=inside.world.user_pool_client_id,
+        cognito_preferred_challenge="WEB_AUTHN",
+    )
+    wanted = 'Run: pip install "botocore-cognito-federation[passkey]"'
+    assert wanted not in {each.remedy for each in run_checks("person", os.environ)}
+    monkeypatch.setitem(sys.modules, "fido2", None)
+    assert wanted in {each.remedy for each in run_checks("person", os.environ)}
 
 
 def test_a_missing_client_id_is_found(inside: Home, provider: Provider) -> None:

@@ -146,4 +146,4 @@ except ConfigurationError as error:
     print(error.remedy)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == "pip install 'botocore-cognito-federation[passkey]'\n"
+    assert done.stdout == 'Run: pip install "botocore-cognito-federation[passkey]"\n'

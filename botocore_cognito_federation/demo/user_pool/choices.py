@@ -1,4 +1,11 @@
-"""Choice-based sign-in (USER_AUTH): the available first factors, the selection, and one-time codes."""
+"""Choice-based sign-in (USER_AUTH): the available first factors, the selection, and one-time codes.
+
+Public reports of tests at the service say: a preferred code is sent at once and has eight digits; a wrong one leaves
+the session open, six times in a row at least; a user with a temporary password is offered the password only; a user
+who does not exist gets a simulated challenge. The service model says that a password and SRP_A may come with the
+selection. The rest, and that a second factor excludes codes and passkeys, is from the developer guide
+("Authentication flows").
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """InitiateAuth and RespondToAuthChallenge: the state machine of a sign-in.
 
-A sign-in passes a first factor (password, code or passkey), then whatever the user still owes: a new password, a known
-device, a second factor. Each step leaves a `Conversation` under a new Session, or the tokens.
+A sign-in passes a first factor (password, code or passkey), then whatever the user still owes: a new password, a
+known device, a second factor. Each step leaves a `Conversation` under a new Session, or the tokens. The order of the
+steps is that of the developer guide; what clients observe was compared with amazon-cognito-identity-js and pycognito.
 """
 
 from __future__ import annotations
