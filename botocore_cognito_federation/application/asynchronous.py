@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aiobotocore.session import AioSession
 
     from ..events import Callback, EventName
+    from .users import FederatedUsers
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -164,6 +165,20 @@ class AsyncCognitoFederation(_Awaited[CognitoFederation]):
         made = cls.__new__(cls)
         made._use(federation)
         return made
+
+    @classmethod
+    async def resume(cls, users: FederatedUsers, handle: str) -> AsyncCognitoFederation:
+        """Return the federation of one of many users, signed in here or in another process with the same cache.
+
+        Args:
+            users: the users.
+            handle: see `FederatedUsers.resume`.
+
+        Raises:
+            ConfigurationError: this is not a handle, or one of another identity pool.
+            NotSignedInError: nobody is signed in under this handle.
+        """
+        return cls.of(await in_thread(lambda: users.resume(handle)))
 
     @classmethod
     async def from_profile(cls, profile: str | None = None) -> AsyncCognitoFederation:

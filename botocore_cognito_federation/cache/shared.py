@@ -42,6 +42,8 @@ _REMEMBERED = 4096
 _MARK = "being_changed"
 #: Seconds from a process's mark to its write: an HTTP request has 30, and the write those of `_PATIENCE`.
 _LONGEST_CHANGE = 40.0
+#: Seconds after an outage of the engine in which a process that waits for it has tried again.
+_LONGEST_RETURN = 5.0
 #: Seconds for which a write is repeated that the engine did not acknowledge, and those between two attempts.
 _PATIENCE, _PAUSE = 10.0, 0.1
 
@@ -240,17 +242,18 @@ class SharedStore(ABC):
 
         The mark of a process that was killed is waited for too, until that process would have written.
         """
-        before, deadline = self._guarded(self._get, kind, key), time.monotonic() + _LONGEST_CHANGE
-        while before is not None and self._is_marked(kind, key, before) and time.monotonic() < deadline:
+        before = self._guarded(self._get, kind, key)
+        deadline = self._deadline_of_mark(kind, key, before)
+        while time.monotonic() < deadline:
             time.sleep(_PAUSE)
             now = self._guarded(self._get, kind, key)
             if now != before:
-                before, deadline = now, time.monotonic() + _LONGEST_CHANGE
+                before, deadline = now, self._deadline_of_mark(kind, key, now)
         if before is None:
             raise _overtaken()
         document = self._opened(kind, key, before)
         self._remember(kind, key, document)
-        marked = self._sealed(kind, key, {**(document or {}), _MARK: True})
+        marked = self._sealed(kind, key, {**(document or {}), _MARK: self._guarded(self._time)})
         if not self._guarded(self._replace, kind, key, marked, before):
             raise _overtaken()
         return before, marked
@@ -370,9 +373,18 @@ class SharedStore(ABC):
             return None
         return {name: value for name, value in document.items() if name != _MARK}
 
-    def _is_marked(self, kind: str, key: str, data: bytes) -> bool:
-        text = self._encryption.decrypt(data, kind=kind, key=key)
-        return text is not None and _MARK in json.loads(text.decode("utf-8", "surrogatepass"))
+    def _deadline_of_mark(self, kind: str, key: str, data: bytes | None) -> float:
+        """Return until when to wait for the process that has marked a document, by the monotonic clock; 0 without one.
+
+        Its age is told by the engine's clock, which all hosts share. After an outage of the engine it is old, though
+        the process that made it has still to write.
+        """
+        text = None if data is None else self._encryption.decrypt(data, kind=kind, key=key)
+        mark = None if text is None else json.loads(text.decode("utf-8", "surrogatepass")).get(_MARK)
+        if not isinstance(mark, int | float):
+            return 0.0
+        age = max(0.0, float(self._guarded(self._time)) - mark)
+        return time.monotonic() + max(_LONGEST_RETURN, _LONGEST_CHANGE - age)
 
     def _remember(self, kind: str, key: str, document: Mapping[str, Any] | None) -> None:
         with self._turns:

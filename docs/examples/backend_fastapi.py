@@ -9,7 +9,6 @@ object of the user; `POST /sign-out` ends the sign-in. Run it by `uvicorn backen
     BUCKET              a bucket in which the identity's role may write and read uploads/IDENTITY_ID/
 """
 
-import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator
@@ -49,7 +48,10 @@ async def signed_in_user(user: Annotated[str | None, Cookie()] = None) -> AsyncC
     """Return the user whose handle is in the request's cookie."""
     if not user:
         raise NotSignedInError("There is no cookie")
-    return AsyncCognitoFederation.of(await asyncio.to_thread(users.resume, user))
+    try:
+        return await AsyncCognitoFederation.resume(users, user)
+    except ConfigurationError:
+        raise NotSignedInError("The cookie holds no handle") from None
 
 
 User = Annotated[AsyncCognitoFederation, Depends(signed_in_user)]
@@ -58,10 +60,7 @@ User = Annotated[AsyncCognitoFederation, Depends(signed_in_user)]
 @app.post("/sign-in")
 async def sign_in(request: Request) -> Response:
     user = AsyncCognitoFederation.of(users.federation())
-    try:
-        await user.federated_sign_in(os.environ["LOGIN_PROVIDER"], (await request.body()).decode("utf-8", "replace"))
-    except ConfigurationError:  # What the user sent is no token; nothing else can be wrong here.
-        return Response("This is no ID token\n", 401)
+    await user.federated_sign_in(os.environ["LOGIN_PROVIDER"], (await request.body()).decode("utf-8", "replace"))
     answer = Response("Signed in\n")
     # The handle is a secret: who has it acts for this user.
     answer.set_cookie("user", user.handle, secure=request.url.scheme == "https", httponly=True, samesite="lax")
@@ -97,10 +96,12 @@ async def sign_out(user: User) -> Response:
 async def failed(request: Request, error: CognitoFederationError) -> Response:
     """Tell the user to sign in again or to come back later; what the operator has to do is in the log."""
     logger.warning("%s", error.line)
-    if isinstance(error, SignInRequiredError | FederationRefusedError | TokenRefreshError):
+    if isinstance(error, SignInRequiredError | TokenRefreshError):
         return Response("Sign in again\n", 401)
-    if isinstance(error, ConfigurationError):  # Here only an invented handle.
-        return Response("Sign in\n", 401)
+    if isinstance(error, FederationRefusedError):
+        return Response("Not allowed\n", 403)
+    if isinstance(error, ConfigurationError):
+        return Response("Something is wrong here\n", 500)
     return Response("Try again later\n", 503, {"Retry-After": "5"})
 
 

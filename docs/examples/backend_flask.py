@@ -36,16 +36,16 @@ def signed_in_user() -> CognitoFederation:
     handle = request.cookies.get("user")
     if not handle:
         raise NotSignedInError("There is no cookie")
-    return users.resume(handle)
+    try:
+        return users.resume(handle)
+    except ConfigurationError:
+        raise NotSignedInError("The cookie holds no handle") from None
 
 
 @app.post("/sign-in")
 def sign_in() -> Response:
     user = users.federation()
-    try:
-        user.federated_sign_in(os.environ["LOGIN_PROVIDER"], request.get_data(as_text=True))
-    except ConfigurationError:  # What the user sent is no token; nothing else can be wrong here.
-        return Response("This is no ID token\n", 401)
+    user.federated_sign_in(os.environ["LOGIN_PROVIDER"], request.get_data(as_text=True))
     answer = Response("Signed in\n")
     # The handle is a secret: who has it acts for this user.
     answer.set_cookie("user", user.handle, secure=request.is_secure, httponly=True, samesite="Lax")
@@ -81,10 +81,12 @@ def sign_out() -> Response:
 def failed(error: CognitoFederationError) -> Response:
     """Tell the user to sign in again or to come back later; what the operator has to do is in the log."""
     app.logger.warning("%s", error.line)
-    if isinstance(error, SignInRequiredError | FederationRefusedError | TokenRefreshError):
+    if isinstance(error, SignInRequiredError | TokenRefreshError):
         return Response("Sign in again\n", 401)
-    if isinstance(error, ConfigurationError):  # Here only an invented handle.
-        return Response("Sign in\n", 401)
+    if isinstance(error, FederationRefusedError):
+        return Response("Not allowed\n", 403)
+    if isinstance(error, ConfigurationError):
+        return Response("Something is wrong here\n", 500)
     return Response("Try again later\n", 503, {"Retry-After": "5"})
 
 

@@ -33,7 +33,7 @@ def public(cls: type) -> dict[str, Any]:
         (
             AsyncCognitoFederation,
             CognitoFederation,
-            {"aio_session", "handle", "of", "on"},
+            {"aio_session", "handle", "of", "on", "resume"},
             {"botocore_session", "install", "refresh_handlers", "session"},
         ),
         (AsyncUserPool, UserPool, {"user_pool_id"}, set()),
@@ -170,7 +170,7 @@ def test_a_user_of_many_has_an_asynchronous_counterpart(world: World) -> None:
     async def work() -> str:
         user = AsyncCognitoFederation.of(users.federation())
         await user.federated_sign_in(world.provider.login_key, world.provider.issue("ada"))
-        assert users.resume(user.handle) is user.blocking
+        assert (await AsyncCognitoFederation.resume(users, user.handle)).blocking is user.blocking
         with users.acting_as(user):
             found: str = (await asyncio.to_thread(sts.get_caller_identity))["Arn"]
         return found

@@ -189,6 +189,7 @@ def test_a_process_that_takes_too_long_to_renew_a_session_does_not_overwrite_the
     opened: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shared, "_LONGEST_CHANGE", 0.2)
+    monkeypatch.setattr(shared, "_LONGEST_RETURN", 0.1)
     here, there = opened(), opened()
     here.write(SESSIONS, KEY, {"refresh_token": "first"})
     with here.reserved(SESSIONS, KEY, {}) as write, there.reserved(SESSIONS, KEY, {}) as write_there:

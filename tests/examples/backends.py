@@ -82,7 +82,7 @@ def check_what_a_user_is_told(world: World, url: str) -> None:
     refused = world.provider.issue("eve", flaw="wrong-audience")
     assert [requests.post(f"{url}/sign-in", data=each, timeout=60).status_code for each in ("no token", refused)] == [
         401,
-        401,
+        403,
     ]
     world.fault("GetId", times=100, status=500, code="InternalErrorException")
     world.fault("GetCredentialsForIdentity", times=100, status=500, code="InternalErrorException")
