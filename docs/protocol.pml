@@ -14,7 +14,7 @@
  *   OWN           no process returns another user's token
  *   ENDED         the valid refresh token is not dropped because an older one was refused
  *
- * Stores: -DSHARED is cache/shared.py (RedisCache, PostgresCache), and without it cache/file.py, whose locks are lost
+ * Stores: -DSHARED is cache/shared.py (Redis, PostgreSQL, DynamoDB), and without it cache/file.py, whose locks are lost
  * only with their holders. With -DUNLOCKED the hosts share files and no locks, and the provider refuses a used refresh
  * token without ending the sign-in; then only ENDED holds. Provider: with -DGRACE it takes the previous refresh token
  * until the new one is used.
@@ -33,7 +33,7 @@
  *   DURABLE       cache/redis.py, _check_durable; a transaction of PostgreSQL: what was acknowledged is not lost
  *   BOUND         cache/encryption.py: a document opens only under its own kind and key
  *   FIRST         login_tokens/session.py, _spent: the new refresh token is stored before the answer is verified
- *   SUBJECT       oidc/tokens.py, user_pool_refresher: the answer is for the same user
+ *   SUBJECT       oidc/tokens.py, refresh_tokens; login_tokens/session.py, user_pool_refresher: the same user's answer
  *   EPOCH         cache/sessions.py, Sessions.read: a session from before the last sign-out is none
  *   CHECK         login_tokens/session.py, _renewed: looks for a sign-out before it returns the token
  *
@@ -276,7 +276,8 @@ proctype SignOut()
     if
     :: skip
     :: atomic {
-        up && lock == NONE -> user = BOB; out = 0; owner = BOB; my_epoch = epoch; valid = next; next++; previous = NONE; ended = 0;
+        up && lock == NONE -> user = BOB; out = 0; owner = BOB; my_epoch = epoch; valid = next; next++;
+        previous = NONE; ended = 0;
         killed_with_it = 0; only_in_memory = NONE; WRITE(valid, 1, NONE)
        }
     fi
