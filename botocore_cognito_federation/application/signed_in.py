@@ -290,6 +290,7 @@ class AuthenticatedUser(TypedDict, total=False):
     id: str | None
     provider: str | None
     token: str | None
+    username: str
     name: str
     email: str
     phone_number: str

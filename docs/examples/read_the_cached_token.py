@@ -19,4 +19,4 @@ try:
     info = federation.federated_info()
 except NotSignedInError:
     raise SystemExit("Not signed in; set LOGIN_TOKEN") from None
-print(info["provider"], info["expires_at"], len(info["token"]), "characters")
+print(info["provider"], info["expires_at"], len(info["token"] or ""), "characters")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from botocore_cognito_federation import UserPoolTokens
+from botocore_cognito_federation import FederatedUsers, UserPoolTokens
 from botocore_cognito_federation.demo.world import World
 from tests.application.test_user_pool_federation import made
+from tests.cache import engines
 from tests.examples import backends
 from tests.examples.conftest import EXAMPLES, Run
 from tests.servers import ministack as ministack_server
@@ -121,11 +125,15 @@ def test_service_clients(world: World, run: Run) -> None:
     assert run("service_clients", LOGIN_TOKEN=token, BUCKET=world.bucket).split() == ["1", "1", "1"]
 
 
-def test_every_example_is_run_here_and_says_which_part_of_the_page_it_answers() -> None:
-    here = globals()
+#: Examples of what a browser's library has no page about.
+OF_SERVERS = {"backend_fastapi", "backend_flask", "etl_s3fs", "worker_celery"}
+
+
+def test_every_example_is_run_and_says_which_part_of_the_page_it_answers() -> None:
+    with_aiobotocore = (Path(__file__).parents[1] / "aio" / "test_examples.py").read_text()
     for path in EXAMPLES.glob("*.py"):
-        assert f"test_{path.stem}" in here
-        assert 'Answers "' in path.read_text()
+        assert f"test_{path.stem}" in globals() or f"def test_{path.stem}(" in with_aiobotocore
+        assert path.stem in OF_SERVERS or 'Answers "' in path.read_text()
 
 
 def test_backend_flask(world: World, tmp_path: Path) -> None:
@@ -133,3 +141,42 @@ def test_backend_flask(world: World, tmp_path: Path) -> None:
     with backends.running(world, tmp_path, "flask", "--app", "backend_flask", "run", "--port") as url:
         backends.check_two_users_at_the_same_time(world, url)
         backends.check_what_a_user_is_told(world, url)
+
+
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server")
+def test_worker_celery(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two users hand a task each to a worker process, which writes as the one whose handle it got."""
+    celery = pytest.importorskip("celery")
+    broker = f"redis://127.0.0.1:{engines.redis_port()}/7"
+    for name, value in world.environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    users = FederatedUsers(world.pool_id, cache="file")
+    keys, app = {}, celery.Celery(broker=broker)
+    people = [users.federation() for _ in range(2)]
+    for name, user in zip(("ada", "bob"), people, strict=True):
+        credentials = user.federated_sign_in(world.provider.login_key, world.provider.issue(name))
+        keys[credentials.access_key] = name
+        app.send_task("report", [user.handle, name])
+    world.reset_journal()
+    environment = {
+        **world.environment(tmp_path),
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": f"{EXAMPLES.parents[1]}:{EXAMPLES}",
+        "AWS_DEFAULT_REGION": world.region,
+        "BROKER_URL": broker,
+        "IDENTITY_POOL_ID": world.pool_id,
+        "BUCKET": world.bucket,
+    }
+    command = [sys.executable, "-m", "celery", "--app", "worker_celery", "worker", "--pool", "threads"]
+    worker = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=tmp_path)
+    try:
+        for _ in range(600):
+            written = world.calls("PutObject")
+            if len(written) == 2:
+                break
+            assert worker.poll() is None, worker.communicate()[1].decode()
+            time.sleep(0.05)
+    finally:
+        worker.kill()
+        worker.communicate(timeout=60)
+    assert sorted(keys[call.access_key] for call in written) == ["ada", "bob"]

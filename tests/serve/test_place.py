@@ -216,6 +216,17 @@ def test_files_that_are_no_certificate_are_named_and_no_password_is_asked_for(
             opened(Place(certificate=certificate["certificate"], key=key))
 
 
+@pytest.fixture
+def _many_descriptors() -> Iterator[None]:
+    """Many systems give a process 1024 of them unless it asks for more."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("_many_descriptors")
 def test_a_thousand_clients_at_once_are_answered(inside: ModuleHome) -> None:
     with opened(Place(path="/credentials")) as endpoint:
         endpoint.credentials()
