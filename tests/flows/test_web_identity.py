@@ -61,6 +61,21 @@ def test_one_call_to_sts_gives_a_process_credentials_and_the_next_process_makes_
 
 
 @pytest.mark.thorough
+def test_a_user_of_any_name_has_an_answer_ready_in_processes_and_natively(inside: Home) -> None:
+    import botocore_cognito_federation
+
+    inside.world.write_token(inside.path, "Žofie|\u2028x", email=None)
+    first = inside.ask(FLOW)
+    assert inside.ask(FLOW).document == first.document
+    botocore_cognito_federation.install()
+    assert boto3.Session(profile_name=FLOW).get_credentials().access_key == first.key
+    assert inside.count("AssumeRoleWithWebIdentity") == 1
+    inside.world.fault("AssumeRoleWithWebIdentity", times=9, status=503)
+    inside.age(seconds_left=600)
+    assert inside.ask(FLOW).key == first.key
+
+
+@pytest.mark.thorough
 def test_the_variables_alone_are_a_configuration(home: Home) -> None:
     home.config.write_text("")
     variables = {
