@@ -10,9 +10,16 @@ from typing import Any
 import boto3
 import botocore.loaders
 import pytest
+import requests
 from pytest_httpserver import HTTPServer
 
-from botocore_cognito_federation import CognitoFederation, ConfigurationError, FederationRefusedError, NotSignedInError
+from botocore_cognito_federation import (
+    CognitoFederation,
+    ConfigurationError,
+    FederatedUsers,
+    FederationRefusedError,
+    NotSignedInError,
+)
 from botocore_cognito_federation.cache.base import credentials_key
 from botocore_cognito_federation.config.settings import _FIRST_REGIONS, Settings
 from botocore_cognito_federation.demo import World
@@ -51,6 +58,21 @@ def test_one_call_to_sts_gives_a_process_credentials_and_the_next_process_makes_
     assert of_aws(home.world) == ["AssumeRoleWithWebIdentity", "GetCallerIdentity"]
     assert home.ask(FLOW).document == first.document
     assert home.count("AssumeRoleWithWebIdentity") == 1
+
+
+@pytest.mark.thorough
+def test_a_user_of_any_name_has_an_answer_ready_in_processes_and_natively(inside: Home) -> None:
+    import botocore_cognito_federation
+
+    inside.world.write_token(inside.path, "Žofie|\u2028x", email=None)
+    first = inside.ask(FLOW)
+    assert inside.ask(FLOW).document == first.document
+    botocore_cognito_federation.install()
+    assert boto3.Session(profile_name=FLOW).get_credentials().access_key == first.key
+    assert inside.count("AssumeRoleWithWebIdentity") == 1
+    inside.world.fault("AssumeRoleWithWebIdentity", times=9, status=503)
+    inside.age(seconds_left=600)
+    assert inside.ask(FLOW).key == first.key
 
 
 @pytest.mark.thorough
@@ -98,6 +120,26 @@ def test_status_names_the_role_and_the_user(home: Home) -> None:
     assert [(entry["subject"], entry["identity_id"]) for entry in listed] == [("ada", None)]
 
 
+@pytest.mark.thorough
+def test_the_endpoint_serves_the_session_to_other_programs(home: Home) -> None:
+    process = home.start("serve", "--json", "--profile", FLOW)
+    try:
+        assert process.stdout is not None
+        text = b""
+        while not text.endswith(b"}\n"):
+            line = process.stdout.readline()
+            assert line, process.communicate()
+            text += line
+        variables = json.loads(text)
+        authorization = {"Authorization": variables["AWS_CONTAINER_AUTHORIZATION_TOKEN"]}
+        answer = requests.get(variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"], headers=authorization).json()
+        given = {**answer, "SessionToken": answer["Token"]}
+        assert "/DemoFederated/ada@example.com" in caller(home.world, given)
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
 def test_a_native_session_has_the_flow_and_stays_with_its_user(inside: Home) -> None:
     import botocore_cognito_federation
 
@@ -136,6 +178,24 @@ def test_a_later_object_finds_the_sign_in_by_its_role(inside: Home, cache: str) 
         assert again.current_authenticated_user()["id"] == "ada"
     with pytest.raises(NotSignedInError):
         other.current_credentials()
+
+
+def test_each_of_many_users_has_a_session_of_their_own_and_is_found_again(inside: Home) -> None:
+    world = inside.world
+    options = {"flow": FLOW, "role_arn": world.federated_role_arn, "cache": "file"}
+    users = FederatedUsers(None, **options)
+    names, handles = ("ada", "bob"), []
+    for name in names:
+        user = users.federation()
+        user.federated_sign_in(world.provider.issuer, world.provider.issue(name))
+        handles.append(user.handle)
+    sts = users.session().client("sts")
+    for name, handle in zip(names, handles, strict=True):
+        with users.acting_as(FederatedUsers(None, **options).resume(handle)):
+            assert sts.get_caller_identity()["Arn"].endswith(f"/{name}@example.com")
+    other = FederatedUsers(None, **{**options, "role_arn": world.authenticated_role_arn})
+    with pytest.raises(ConfigurationError, match="another identity pool"):
+        other.resume(handles[0])
 
 
 def test_a_further_role_is_assumed_with_the_sessions_credentials(inside: Home) -> None:
