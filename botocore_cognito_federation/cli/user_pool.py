@@ -107,13 +107,17 @@ def _told(ask: Questions, text: str) -> None:
 @profile_option
 @click.option("--email", metavar="A", help="Your e-mail address.")
 @click.option("--attribute", "attributes", metavar="NAME=VALUE", multiple=True, help="Another attribute.")
-def sign_up_command(profile: str | None, email: str | None, attributes: tuple[str, ...]) -> None:
+@click.option("--no-password", is_flag=True, help="Sign in with codes that are sent, and have no password.")
+def sign_up_command(profile: str | None, email: str | None, attributes: tuple[str, ...], no_password: bool) -> None:
     """Create an account, and confirm it with the code that is sent."""
     settings, pool = _pool_of(profile)
     given = {**_pairs(attributes), **({"email": email} if email else {})}
     with _asking() as ask:
         name = _name(settings, ask)
-        made = with_new_password(ask, lambda password: pool.sign_up(name, password, given))
+        if no_password:
+            made = pool.sign_up(name, None, given)
+        else:
+            made = with_new_password(ask, lambda password: pool.sign_up(name, password, given))
         if not made.confirmed:
             _say_sent(ask, made.code_delivery)
             _confirm(pool, name, ask)

@@ -227,3 +227,20 @@ def test_a_user_lists_and_deletes_passkeys_and_registers_one_on_a_key_that_is_pl
         code, _, err = terminal.finished()
     assert code == 5
     assert "security key" in err
+
+
+@pytest.mark.skipif(not knows_passkeys(), reason="this botocore wants a password at sign-up")
+def test_a_user_signs_up_without_a_password_and_signs_in_with_a_code(world: World, tmp_path: Path) -> None:
+    account = Account(world, tmp_path / "home", first_factors=("PASSWORD", "EMAIL_OTP"))
+    account.home.write(cognito_preferred_challenge="EMAIL_OTP")
+    with account.home.at_terminal("user-pool", "sign-up", "--no-password", "--email", "ada@example.com") as terminal:
+        code = account.wait_for_code(terminal)
+        terminal.type(code, after="The code: ")
+        ended, _, err = terminal.finished()
+    assert ended == 0, err
+    assert "password" not in terminal.shown.lower()
+    with account.home.at_terminal("login") as terminal:
+        terminal.until("The code sent by e-mail to a***@e***: ")
+        terminal.type(account.code, after="")
+        ended, _, err = terminal.finished()
+    assert ended == 0, err
