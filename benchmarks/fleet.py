@@ -23,9 +23,9 @@ from unittest import mock
 from botocore_cognito_federation.cache import base
 from botocore_cognito_federation.cache.base import MemoryStore
 from botocore_cognito_federation.cli.credential_process import HELPER_TIME
-from botocore_cognito_federation.factory import PER_SECOND
 from botocore_cognito_federation.fetcher import FOR_THE_ANSWER
 from botocore_cognito_federation.identity_pool.aws import ATTEMPTS, FULL, Patience
+from botocore_cognito_federation.identity_pool.client import PER_SECOND
 
 #: Requests a second of an account in a region
 #: (https://docs.aws.amazon.com/cognito/latest/developerguide/quotas.html).

@@ -19,7 +19,7 @@ from .credentials import FederatedCredentials, is_fresh
 from .errors import ConfigurationError
 from .events import Events
 from .fetcher import CredentialFetcher
-from .identity_pool.aws import Clock, Turns
+from .identity_pool.aws import Clock
 from .identity_pool.client import Clients, IdentityPool
 from .login_tokens import answers_by_claims, bindings_of_answer, open_provider, source_of
 from .login_tokens.base import CachedTokenProvider, RefreshContext, SourceContext
@@ -77,15 +77,13 @@ def fetcher_for(
     clients = Clients(settings, session)
     store = store_for(settings, variables) if store is None else store
     if not isinstance(store, MemoryStore):
-        store = StoreBesideDoubles(store)
+        store = StoreBesideDoubles(store, getattr(store, "hosts_share", False))
     declared = source_of(settings)
     context = SourceContext(store, variables, clock, clients, open_session or _session_of, time_left)
     return CredentialFetcher(
         settings,
         source=partial(open_provider if settings.auto_login == "never" else _with_automatic_login, settings, context),
-        pool=IdentityPool(
-            settings, clients, clock, new_token=declared.remedy(settings), turns=_turns_of(settings, store)
-        ),
+        pool=IdentityPool(settings, clients, clock, new_token=declared.remedy(settings), store=store),
         cache=CredentialCache(settings, store, clock),
         clock=clock,
         answers_by_claims=partial(answers_by_claims, settings, variables),
@@ -96,20 +94,6 @@ def fetcher_for(
         last=last,
         time_left=time_left,
     )
-
-
-#: Requests a second of an account in a region, a little below the quotas of Cognito (25 and 200).
-PER_SECOND = {"get_id": 24.0, "get_credentials_for_identity": 190.0}
-
-
-def _turns_of(settings: Settings, store: Store) -> dict[str, Turns]:
-    """The turns of the limited operations. Accounts are told apart by their pools: nothing else is always known."""
-
-    def turns(operation: str, rate: float) -> Turns:
-        name = f"{operation} {settings.account_id or settings.identity_pool_id} {settings.pool_region}"
-        return Turns(lambda most, begin: store.turn(name, 1 / rate, most=most, begin=begin))
-
-    return {operation: turns(operation, rate) for operation, rate in PER_SECOND.items()}
 
 
 def answer_writer_for(settings: Settings, query: CacheQuery) -> AnswerWriter:

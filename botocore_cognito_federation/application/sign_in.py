@@ -161,7 +161,7 @@ class SignIn:
             guest=context.handle,
         )
         self._sessions = Sessions(self._settings, context.store, leave_nothing=True)
-        self.pool = IdentityPool(self._settings, context.clients(), context.clock)
+        self.pool = IdentityPool(self._settings, context.clients(), context.clock, store=context.store)
         self._source = None if provider.kind == "guest" else self._made_source()
         self._fetcher = CredentialFetcher(
             self._settings,

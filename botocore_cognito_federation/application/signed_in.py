@@ -327,7 +327,9 @@ class _Bound:
         Raises:
             NotSignedInError: it is not.
         """
-        if not self.current_user and self.sign_in is not None and not self.sign_in.is_of(sign_in):
+        before = self.sign_in
+        is_another = before is not None and before is not sign_in and not before.is_of(sign_in)
+        if is_another and not self.current_user:
             raise NotSignedInError(
                 "Another user has signed in since this session was made",
                 remedy="Make a new session for that user, or one with current_user=True",

@@ -385,9 +385,11 @@ class StoreBesideDoubles:
 
     Args:
         store: stores real answers.
+        hosts_share: whether other hosts use that store too.
     """
 
     store: Store
+    hosts_share: bool = False
     _meanwhile: MemoryStore | None = field(default=None, init=False)
 
     def read(self, kind: str, key: str) -> Mapping[str, Any] | None:

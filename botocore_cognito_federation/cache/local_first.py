@@ -50,6 +50,7 @@ class LocalFirstStore:
     scope: str
     session_key: str
     is_fresh: Callable[[Mapping[str, Any]], bool]
+    hosts_share: bool = field(default=True, init=False)
     _away_until: float = field(default=-inf, init=False)
 
     @cached_property

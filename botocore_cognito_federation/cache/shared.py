@@ -59,6 +59,8 @@ class SharedStore(ABC):
     engine: ClassVar[str]
     #: The exceptions of the engine's client when the engine does not answer or refuses.
     failures: ClassVar[tuple[type[Exception], ...]] = ()
+    #: Whether other hosts use the store too.
+    hosts_share = True
     #: What the user gave the keys by, for messages.
     keys_named = "encryption_keys"
 

@@ -145,9 +145,12 @@ class Turns:
     Args:
         take: takes a turn in the store: returns the seconds until then, or None where more than `most` are before it.
             Its arguments are `most`, and whether throttling was seen.
+        is_shared: whether hosts share the store. Then the first try of a call takes a turn too, if others do: what a
+            crowd of hosts tries without one leaves nothing of the quota.
     """
 
     take: Callable[[float, bool], float | None] | None = None
+    is_shared: bool = False
 
     def wait(self, patience: Patience, clock: Clock, *, throttled: bool) -> None:
         """Wait for the turn of this call, as long as the caller can.
@@ -157,7 +160,7 @@ class Turns:
             clock: the clock.
             throttled: whether the last try was throttled.
         """
-        while self.take is not None and patience.left > 0:
+        while self.take is not None and (throttled or self.is_shared) and patience.left > 0:
             seconds = self.take(patience.left, throttled)
             if seconds is not None:
                 patience.sleep(clock, seconds)

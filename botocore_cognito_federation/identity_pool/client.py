@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
     from botocore.session import Session
 
+    from ..cache.base import Store
     from ..config.settings import Settings
 
 #: Connections of a client; they are opened when needed, and a server's threads share a client.
@@ -92,14 +93,14 @@ class IdentityPool:
         clients: makes AWS clients.
         clock: the clock.
         new_token: what the user can do if the login token is useless.
-        turns: of the operations that are limited, by the names of the methods.
+        store: where callers take turns who share a quota; by default they do not.
     """
 
     settings: Settings
     clients: Clients
     clock: Clock
     new_token: str = NEW_TOKEN_OF_AN_APPLICATION
-    turns: Mapping[str, Turns] = field(default_factory=dict)
+    store: Store | None = None
 
     def patience(self, seconds: float) -> AbstractContextManager[None]:
         """Let the calls inside wait for so many seconds in all while they are throttled."""
@@ -270,8 +271,19 @@ class IdentityPool:
         identity_id: str,
     ) -> Answer:
         facts = partial(self._facts, login, identity_id)
-        turns = self.turns.get(getattr(operation, "__name__", ""), NO_TURNS)
+        turns = self._turns_of(getattr(operation, "__name__", ""))
         return call(operation, arguments=arguments, needs=needs, facts=facts, clock=self.clock, turns=turns)
+
+    def _turns_of(self, operation: str) -> Turns:
+        """The turns of an operation; accounts are told apart by their pools where the configuration names none."""
+        store, rate = self.store, PER_SECOND.get(operation)
+        if store is None or rate is None:
+            return NO_TURNS
+        name = f"{operation} {self.settings.account_id or self.settings.identity_pool_id} {self.settings.pool_region}"
+        return Turns(
+            lambda most, begin: store.turn(name, 1 / rate, most=most, begin=begin),
+            is_shared=getattr(store, "hosts_share", False),
+        )
 
     def _facts(self, login: Login | None, identity_id: str) -> CallContext:
         return CallContext(
@@ -294,6 +306,10 @@ def _logins(login: Login | None) -> dict[str, Any]:
         return {}
     linked = {other.key: other.token.value for other in login.linked if other.token is not None}
     return {"Logins": {**linked, login.key: login.token.value}}
+
+
+#: Requests a second of an account in a region, a little below the quotas of Cognito (25 and 200).
+PER_SECOND = {"get_id": 24.0, "get_credentials_for_identity": 190.0}
 
 
 def clock_skew(now: float, server_time: float | None) -> float | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 from pytest_httpserver import HTTPServer
 
+from botocore_cognito_federation import CognitoFederation
 from botocore_cognito_federation.cache.base import MemoryStore
 from botocore_cognito_federation.config.profiles import load_settings
+from botocore_cognito_federation.demo.world import World
 from botocore_cognito_federation.errors import TemporaryError
 from botocore_cognito_federation.factory import fetcher_for
 from botocore_cognito_federation.identity_pool.aws import Clock, Patience, Turns, call, patience
@@ -73,8 +76,22 @@ def test_after_throttling_processes_take_turns_below_the_quota(inside: Home, sle
     for kind in ("credentials", "identities"):
         for path in inside.documents(kind):
             path.unlink()
+    inside.world.fault("GetId", times=3, **THROTTLED)
     fetcher_for(load_settings("demo")).credentials()
     assert sum(slept[before:]) > 5  # a turn of 20 seconds was before it
+
+
+def test_users_of_an_application_take_turns_too(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in world.environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    clock = Clock(sleep=lambda _: None, random=lambda: 0.5, now=time.time)
+    federation = CognitoFederation(world.pool_id, clock=clock)
+    world.fault("GetId", times=3, **THROTTLED)
+    assert federation.federated_sign_in(world.provider.login_key, world.provider.issue("ada"))
+    queue = f"get_id {world.pool_id} {world.region}"
+    federation._store.turn(queue, 20.0, most=60, begin=False)
+    assert federation._store.turn(queue, 20.0, most=60, begin=False) > 5
 
 
 def test_a_queue_that_is_too_long_is_looked_at_again_until_the_time_is_over() -> None:
