@@ -94,7 +94,7 @@ class FederatedUsers:
             )
         user = self._user(handle)
         if not user.is_signed_in():
-            raise NotSignedInError("Nobody is signed in under this handle", remedy="Sign the user in again")
+            raise NotSignedInError("No user is signed in under this handle", remedy="Sign the user in again")
         return user
 
     def acting_as(self, federation: CognitoFederation | AsyncCognitoFederation) -> AbstractContextManager[None]:

@@ -44,7 +44,7 @@ def open_engine(engine: str, key: str, settings: Settings, environ: Mapping[str,
             remedy=f'Run: pip install "botocore-cognito-federation[{engine}]"',
         ) from None
     except ValueError:  # whose text may hold a password of the URL
-        raise ConfigurationError(f"cognito_{key} is no URL for {engine}", remedy=_FORMS[engine]) from None
+        raise ConfigurationError(f"cognito_{key} is not a URL for {engine}", remedy=_FORMS[engine]) from None
     store.keys_named = name
     return store
 

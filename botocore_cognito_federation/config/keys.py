@@ -602,7 +602,7 @@ def _url_of_engine(name: str, engine: str, read: Mapping[str, Any], origins: Map
         raise ConfigurationError(f"{_at(name, origins)} must begin with {' or '.join(schemes)} for {engine}")
     if not _is_whole(url):
         raise ConfigurationError(
-            f"{_at(name, origins)} is no URL: its host or port holds something else",
+            f"{_at(name, origins)} is not a URL: its host or port holds something else",
             remedy="In a user name and a password write %2F for /, %3F for ?, %23 for # and %40 for @",
         )
     if origin.layer != "environment" and _has_password(url):

@@ -155,7 +155,7 @@ class AuthorizationServer:
         subject = self._signed_in.get(asked.browser, "")
         if request.text("prompt") == "none":
             if not subject:
-                return self._back(asked, error="login_required", error_description="nobody is signed in here")
+                return self._back(asked, error="login_required", error_description="no user is signed in here")
             return self._granted(asked, subject)
         transaction = secrets.token_urlsafe(16)
         with self._lock:
@@ -302,7 +302,7 @@ class AuthorizationServer:
             separator = "&" if "?" in target else "?"
             target += f"{separator}{urlencode({'state': state})}" if state else ""
             return HttpAnswer(303, (("Location", target), ("Cache-Control", "no-store")), b"")
-        return people.said("You are signed out", "Nobody is signed in to the demo in this browser any more.")
+        return people.said("You are signed out", "No user is signed in to the demo in this browser any more.")
 
     def _refusal_of_page(self, request: ProviderRequest) -> HttpAnswer | None:
         """Refuse a page to a browser that was led here by another name (DNS rebinding)."""

@@ -126,7 +126,7 @@ def walk(say: Say, heading: Say, *, own_browser: bool = False) -> None:
         stage = _Stage(world, home, command, environment, say, browser)
         steps: tuple[tuple[str, Callable[[_Stage], None]], ...] = (
             ("A profile names an identity pool and the provider where people sign in", _people),
-            ("Somebody signs in, once", _sign_in),
+            ("A user signs in, once", _sign_in),
             ("boto3, the AWS CLI and every AWS SDK have credentials, with no extra code", _boto3),
             ("A job has a login token already: its profile names the file", _profile),
             ("The pool gives credentials for the token", _credentials),

@@ -157,7 +157,7 @@ class SignIn:
         if run.proof is None:
             raise ConfigurationError(
                 "the user pool asks for the password, which this sign-in does not have",
-                remedy="Begin the sign-in again with the password: the pool's triggers want it beside their questions",
+                remedy="Begin the sign-in again with the password: the pool's triggers want it with their questions",
             )
         identity = srp.Identity(self._api.app.srp_group, parameters.get("USER_ID_FOR_SRP") or run.username)
         return self._proof(identity, run.proof.password, run.proof.key, parameters)

@@ -323,7 +323,7 @@ def test_a_user_who_signed_out_elsewhere_is_not_resumed_and_signs_no_more(world:
     there.resume(ada.handle).sign_out()
     with pytest.raises(NotSignedInError):
         ada.current_credentials()
-    with pytest.raises(NotSignedInError, match="Nobody is signed in under this handle"):
+    with pytest.raises(NotSignedInError, match="No user is signed in under this handle"):
         there.resume(ada.handle)
     with here.acting_as(bob):
         assert app.caller() == "bob"
