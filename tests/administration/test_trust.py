@@ -251,7 +251,8 @@ _statements = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@pytest.mark.thorough
+@settings(max_examples=300, deadline=None)
 @given(st.lists(_statements, min_size=1, max_size=3))
 def test_check_and_the_demo_s_account_agree_about_every_policy(statements: list[dict[str, Any]]) -> None:
     """Both are evaluated apart from each other; where `check` leaves it open, one of the values is not known to it."""

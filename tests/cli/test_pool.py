@@ -231,7 +231,7 @@ def test_a_pool_for_each_kind_of_provider_is_made_and_checked_and_deleted(office
 
 
 def test_users_of_every_client_of_a_provider_sign_in(office: Office) -> None:
-    pool_id = office.create("--client-id", "second")
+    pool_id = office.create("--client-id", "second", "--offline")
     assert office.sign_in(pool_id)
     assert office.sign_in(pool_id, audience="second")
     with pytest.raises(ClientError):

@@ -62,6 +62,7 @@ def template(office: Office) -> Print:
     return printed
 
 
+@pytest.mark.slow
 def test_cloudformation_has_nothing_to_say_against_a_template(template: Print) -> None:
     from cfnlint.api import ManualArgs, lint  # which takes seconds to import
 

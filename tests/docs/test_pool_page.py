@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 
 from botocore_cognito_federation.administration.templates import FORMATS
@@ -35,7 +37,18 @@ def in_the_world(command: str, world: World) -> str:
     return command.replace("aws ", f"{AWS} --endpoint-url {world.endpoint_url} ", 1 if command[:4] == "aws " else 0)
 
 
+@pytest.fixture
+def no_stack(world: World) -> Iterator[None]:
+    """Take down the stack of the page, which made an OIDC provider in the account that the tests share."""
+    yield
+    made = world.admin_credentials
+    stacks = boto3.client("cloudformation", region_name=world.region, endpoint_url=world.endpoint_url, **made)
+    if "corp-pool" in [one["StackName"] for one in stacks.describe_stacks()["Stacks"]]:
+        stacks.delete_stack(StackName="corp-pool")
+
+
 @pytest.mark.thorough
+@pytest.mark.usefixtures("no_stack")
 def test_every_command_of_the_page_works_in_its_order(inside: Home, world: World) -> None:
     if not AWS.exists():
         lacking("the AWS CLI is not installed")
