@@ -32,6 +32,8 @@ from botocore_cognito_federation.identity_pool.client import PER_SECOND
 QUOTAS = {"get_id": 25.0, "get_credentials_for_identity": 200.0}
 #: Seconds of a request and its answer.
 _ROUND_TRIP = 0.05
+#: The provider of the tests ends a sign-in after a day.
+_ROUNDS_OF_A_SIGN_IN = 20
 #: How Kubernetes starts a program again that has failed.
 _FIRST_RESTART, _LONGEST_RESTART = 10.0, 300.0
 
@@ -274,7 +276,7 @@ class Kills:
         return homes, [redis, postgres]
 
     def _rounds(self, homes: list[Any], engines_of: list[Any]) -> list[str]:
-        from tests.sign_in.home import LATER, later
+        from tests.sign_in.home import LATER, browser_options, later
 
         chance = random.Random(self.seed)
         before = renewed = None
@@ -282,6 +284,8 @@ class Kills:
             ahead = 4000.0 * number
             homes[0].world.clock_offset = ahead
             homes[0].provider.set_clock(ahead)
+            if number % _ROUNDS_OF_A_SIGN_IN == 0:
+                later(homes[0], ahead, "login", *browser_options("ada"))
             started = [home.python(LATER, str(ahead), "credential-process") for home in homes]
             down = chance.choice([None, None, *engines_of])
             time.sleep(chance.uniform(0.2, 2.0))

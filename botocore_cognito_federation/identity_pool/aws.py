@@ -160,7 +160,7 @@ class Turns:
             clock: the clock.
             throttled: whether the last try was throttled.
         """
-        while self.take is not None and (throttled or self.is_shared) and patience.left > 0:
+        while self.take is not None and patience.left > 0:
             seconds = self.take(patience.left, throttled)
             if seconds is not None:
                 patience.sleep(clock, seconds)
@@ -225,7 +225,8 @@ def call(
     secrets = _secrets_of(arguments)
     patience, throttled = _PATIENCE.get() or Patience(0.0), False
     while True:
-        turns.wait(patience, clock, throttled=throttled)
+        if throttled or turns.is_shared:
+            turns.wait(patience, clock, throttled=throttled)
         with call_limit():
             outcome, diagnosis = _tried(operation, arguments, needs, facts, clock, secrets)
         if isinstance(outcome, Answer):
