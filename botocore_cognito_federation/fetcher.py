@@ -298,8 +298,11 @@ class CredentialFetcher:
         if login is None:
             login = self._login(has_valid_credentials=has_valid_credentials)
             self._refuse_other_user(entry, login)
+        seconds = 0.0 if has_valid_credentials else float(self.settings.retry_seconds)
+        if self.time_left is not None:
+            seconds = min(seconds, self.time_left() - FOR_THE_ANSWER)
         try:
-            with self.pool.patience(0.0 if has_valid_credentials else self._patience()):
+            with self.pool.patience(seconds):
                 exchanged = self._exchange(entry, login)
         except FederationRefusedError as refused:
             login = self._newer_login(login, refused)
@@ -325,11 +328,6 @@ class CredentialFetcher:
     @property
     def _lock_timeout(self) -> float:
         return max(LOCK_TIMEOUT, self.settings.retry_seconds + FOR_THE_ANSWER)
-
-    def _patience(self) -> float:
-        """The seconds that the caller can wait while Cognito throttles."""
-        seconds = float(self.settings.retry_seconds)
-        return seconds if self.time_left is None else min(seconds, self.time_left() - FOR_THE_ANSWER)
 
     def _exchange(self, entry: Entry, login: Login | None) -> Exchanged:
         if self.settings.identity_pool_id is None:
