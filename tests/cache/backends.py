@@ -122,5 +122,5 @@ if engines.HAS_REDIS:
     BACKENDS["redis"] = Backend(_in_redis, is_remote=True, spoil=_spoil_entry(_in_redis), break_place=_take_down)
 if engines.HAS_POSTGRES:
     BACKENDS["postgres"] = Backend(
-        _in_postgres, is_remote=True, spoil=_spoil_entry(_in_postgres), break_place=_take_down
+        _in_postgres, is_remote=True, is_slow=True, spoil=_spoil_entry(_in_postgres), break_place=_take_down
     )

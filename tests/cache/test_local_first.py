@@ -25,7 +25,7 @@ from tests.cache import engines
 from tests.home import Home
 
 KEY = base64.b64encode(engines.KEY).decode()
-pytestmark = pytest.mark.skipif(not engines.HAS_REDIS, reason="no redis-server")
+pytestmark = [pytest.mark.thorough, pytest.mark.skipif(not engines.HAS_REDIS, reason="no redis-server")]
 
 
 class Host(Home):

@@ -24,7 +24,6 @@ from botocore_cognito_federation.cache.encryption import Encryption
 from botocore_cognito_federation.cache.sessions import Session, Sessions
 from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.demo import World
-from botocore_cognito_federation.errors import ChangedMeanwhileError
 from botocore_cognito_federation.login_tokens.base import RefreshContext
 from botocore_cognito_federation.login_tokens.session import RefreshedTokens, RefreshTokenProvider
 from tests.cache import engines
@@ -237,7 +236,7 @@ def test_hosts_whose_locks_the_engine_has_lost_use_a_refresh_token_once(opened: 
     def fetch(host: RefreshTokenProvider) -> None:
         try:
             answers.append(host.fetch(RefreshContext()).value)
-        except ChangedMeanwhileError:
+        except StorageError:
             answers.append("try again")
 
     threads = [threading.Thread(target=fetch, args=(provider(),)) for _ in range(16)]

@@ -81,7 +81,10 @@ def test_a_token_of_rds_is_the_one_of_boto3() -> None:
         assert made.value == client.generate_db_auth_token("db.example", 5432, "ada")
 
 
-def test_a_token_of_eks_is_a_request_to_sts_that_is_signed_with_the_name_of_the_cluster() -> None:
+def test_a_token_of_eks_is_a_request_to_sts_that_is_signed_with_the_name_of_the_cluster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_STS_REGIONAL_ENDPOINTS", "regional")  # the default of today's botocore
     clients = Clients(
         Settings(None, role_arn="arn:aws:iam::1:role/x", region_name="eu-west-1"), session_of_shared_models
     )

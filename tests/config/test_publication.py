@@ -120,6 +120,7 @@ def test_where_nothing_is_known_of_an_earlier_time_what_is_there_counts_as_the_u
     assert "stays as you have set it (published: newer)" in done.err
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("line", "said"),
     [

@@ -11,6 +11,8 @@ import pytest
 
 from botocore_cognito_federation.demo import World
 
+pytestmark = pytest.mark.thorough
+
 NAME = "cognito-identity.amazonaws.com"
 
 

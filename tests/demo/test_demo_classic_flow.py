@@ -11,6 +11,8 @@ import pytest
 
 from botocore_cognito_federation.demo import World
 
+pytestmark = pytest.mark.thorough
+
 DENIED = "Not authorized to perform sts:AssumeRoleWithWebIdentity"
 NOT_A_JWT = "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)"
 NO_KEY = (

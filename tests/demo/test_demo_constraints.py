@@ -15,6 +15,8 @@ from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.demo.constraints import REQUESTS, check
 from botocore_cognito_federation.demo.refusals import Refusal
 
+pytestmark = pytest.mark.thorough
+
 ID_PATTERN = r"Member must satisfy regular expression pattern: [\w-]+:[0-9a-f-]+"
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from botocore_cognito_federation.demo import World
 
+pytestmark = pytest.mark.thorough
+
 KEY = "cognito-identity.amazonaws.com"
 CANNOT_PASS = "Invalid login token. Can't pass in a Cognito token."
 

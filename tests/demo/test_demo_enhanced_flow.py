@@ -16,6 +16,8 @@ from botocore.credentials import Credentials
 
 from botocore_cognito_federation.demo import World
 
+pytestmark = pytest.mark.thorough
+
 CONFIGURATION = "Invalid identity pool configuration. Check assigned IAM roles for this pool."
 
 

@@ -15,6 +15,8 @@ from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConn
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.errors import ConfigurationError
 
+pytestmark = pytest.mark.thorough
+
 
 def _operations(world: World) -> list[str]:
     return [call.operation for call in world.calls() if call.service != "provider"]

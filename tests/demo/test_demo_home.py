@@ -14,6 +14,8 @@ import pytest
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.demo.home import child_environment, token_file
 
+pytestmark = pytest.mark.thorough
+
 EXECUTABLE = "/opt/a venv/bin/cognito-federation"
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from botocore_cognito_federation.demo import World
 
+pytestmark = pytest.mark.thorough
+
 NO_MATCH = "Logins don't match. Please include at least one valid login for this identity or identity pool."
 
 

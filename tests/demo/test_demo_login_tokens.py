@@ -20,6 +20,8 @@ from botocore_cognito_federation.demo.refusals import Refusal
 from botocore_cognito_federation.demo.signing import FLAWS, SigningKey
 from botocore_cognito_federation.demo.token_verification import LoginVerifier, ProviderKeys
 
+pytestmark = pytest.mark.thorough
+
 PREFIX = "Invalid login token."
 UNVERIFIABLE = f"{PREFIX} Couldn't verify signed token."
 UNSUPPORTED = "Token is not from a supported provider of this identity pool."

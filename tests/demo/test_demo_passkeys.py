@@ -14,7 +14,10 @@ from botocore_cognito_federation.demo.records import UserPoolFacts
 from tests.servers.demo_user_pools import PASSWORD, answer, begin, knows_passkeys
 from tests.servers.software_authenticator import PRESENT, SoftwareAuthenticator, base64url
 
-pytestmark = pytest.mark.skipif(not knows_passkeys(), reason="this botocore has no passkeys")
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(not knows_passkeys(), reason="this botocore has no passkeys"),
+]
 RP = "auth.example.com"
 Refused = Callable[..., Any]
 

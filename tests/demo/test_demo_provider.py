@@ -14,6 +14,8 @@ import pytest
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.errors import ConfigurationError
 
+pytestmark = pytest.mark.thorough
+
 
 def _get(url: str, body: bytes | None = None, content_type: str = "application/x-www-form-urlencoded") -> Any:
     with urlopen(Request(url, body, {"Content-Type": content_type})) as answer:

@@ -17,6 +17,8 @@ from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.demo.authorization_server import DEVICE_GRANT
 from botocore_cognito_federation.demo.grants import CODE_SECONDS, DEVICE_SECONDS, GRANT_SECONDS
 
+pytestmark = pytest.mark.thorough
+
 VERIFIER = "v" * 43
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 REDIRECT = "http://127.0.0.1:8400/callback"

@@ -9,6 +9,8 @@ import pytest
 
 from botocore_cognito_federation.demo.trust import trusts
 
+pytestmark = pytest.mark.thorough
+
 COGNITO = "cognito-identity.amazonaws.com"
 AUD, AMR = f"{COGNITO}:aud", f"{COGNITO}:amr"
 CONTEXT = {AUD: ["pool-1"], AMR: ["authenticated", "idp.example", "arn:x:OIDC:ada"]}

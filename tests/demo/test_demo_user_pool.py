@@ -15,6 +15,8 @@ from botocore_cognito_federation.demo.records import UserPoolFacts
 from botocore_cognito_federation.user_pool import UserPoolTokens, srp
 from tests.servers.demo_user_pools import PASSWORD, answer, begin, client_of_pools, knows_passkeys, user_pool
 
+pytestmark = pytest.mark.thorough
+
 Refused = Callable[..., Any]
 
 

@@ -17,6 +17,8 @@ import pytest
 from botocore_cognito_federation.demo import World
 from botocore_cognito_federation.demo import world as world_module
 
+pytestmark = pytest.mark.thorough
+
 
 def _admin_s3(world: World) -> Any:
     return boto3.client("s3", region_name=world.region, endpoint_url=world.endpoint_url, **world.admin_credentials)

@@ -22,6 +22,8 @@ from botocore_cognito_federation.doctor import CheckResult, Fix, apply_fixes, in
 from botocore_cognito_federation.errors import ConfigurationError
 from tests.home import ROOT, Home, Result
 
+pytestmark = pytest.mark.thorough
+
 BROKEN = """# mine
 [profile other]
 aws_access_key_id = AKIAEXAMPLE

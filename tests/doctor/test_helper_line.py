@@ -20,6 +20,8 @@ from botocore_cognito_federation.doctor.helper import bare_environment
 from tests.home import Home
 from tests.util.test_installation import distribution
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def one_world(_clean_environment: None) -> Iterator[World]:

@@ -29,6 +29,8 @@ from botocore_cognito_federation.errors import StorageError
 from botocore_cognito_federation.messages import lock_holder
 from tests.home import Home
 
+pytestmark = pytest.mark.thorough
+
 REDIRECT = "http://127.0.0.1:8411/callback"
 RSA_KEY = json.loads(
     jwt.algorithms.RSAAlgorithm.to_jwk(rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key())

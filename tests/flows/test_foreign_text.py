@@ -33,6 +33,8 @@ from botocore_cognito_federation.sign_in.login import SignedIn
 from botocore_cognito_federation.sign_in.notebook import CellScreen
 from botocore_cognito_federation.sign_in.terminal import Dialogue, TerminalScreen
 
+pytestmark = pytest.mark.thorough
+
 #: A title and a cleared screen, a forged row, C1's CSI, an overwritten line, a reversed direction, and invisible space.
 HOSTILE = (
     "ada\x1b]0;OWNED\x07\x1b[2J\narn          FORGED\r\nFORGED\x9b31m\x7f\u202egpj\u200b\u2066\x00\ud800\u2028FORGED"

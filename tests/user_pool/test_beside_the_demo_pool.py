@@ -29,6 +29,8 @@ from tests.servers.tool_cache import npm_folder, python_in_venv
 from .live_pool import totp
 from .oracles import AMAZON_JS, PYCOGNITO
 
+pytestmark = pytest.mark.thorough
+
 
 def pool_of_ada(world: World, **settings: object) -> UserPool:
     facts = world.add_user_pool(**settings)
