@@ -320,6 +320,21 @@ class Administrator:
                 lambda: write(IdentityPoolId=self.pool_id, IdentityProviderName=key, UseDefaults=True),
             )
 
+    def tags_without_claims(self, claims: Mapping[str, Any]) -> list[str]:
+        """Return, as sentences, the principal tags that a session lacks because the login token lacks their claims.
+
+        Args:
+            claims: those of the user's login token.
+        """
+        read = self._cognito.get_principal_tag_attribute_map
+        present = read(IdentityPoolId=self.pool_id, IdentityProviderName=self.design.login_key)
+        mapped = _DEFAULT_TAGS if present.get("UseDefaults") else present.get("PrincipalTags", {})
+        return [
+            f"The pool makes the tag {tag} of the claim {claim}, which the login token does not have"
+            for tag, claim in mapped.items()
+            if claim not in claims
+        ]
+
     def removals(self) -> Survey:
         """Return the removal of everything that was made for this pool, and of nothing else."""
         pool, self._notes = self._described(), []
@@ -371,6 +386,10 @@ class Administrator:
 
 def _tagged(value: str) -> list[dict[str, str]]:
     return [{"Key": TAG, "Value": value}]
+
+
+#: Tag -> claim, as UseDefaults maps them (Cognito developer guide, "Using attributes for access control").
+_DEFAULT_TAGS = {"username": "sub", "client": "aud"}
 
 
 def _tag(tags: list[dict[str, str]]) -> str:

@@ -16,8 +16,9 @@ from ..administration import access
 from ..administration.account import Administrator, Difference, Survey
 from ..administration.design import TAG, Design, Rule, check_provider, permissions
 from ..administration.templates import FORMATS
+from ..cache.sessions import Sessions
 from ..config.configure import Files, Request, current_values, make_plan, redirect_uris, write_changes
-from ..config.profiles import load_settings
+from ..config.profiles import load_settings, names_in_configuration
 from ..errors import ConfigurationError
 from ..factory import store_for
 from ..identity_providers import IdentityProvider, resolve
@@ -194,7 +195,20 @@ def _survey(administrator: Administrator, profile: str | None) -> Survey:
     survey = access.looked_at(administrator.survey, administrator.design)
     if profile is None:
         return survey
-    return Survey([*survey.differences, *_profile_differences(administrator, profile)], survey.notes)
+    notes = [*survey.notes, *_tags_without_claims(administrator, profile)]
+    return Survey([*survey.differences, *_profile_differences(administrator, profile)], notes)
+
+
+def _tags_without_claims(administrator: Administrator, profile: str) -> list[str]:
+    """Return what the pool maps in vain for the user who is signed in with a profile; nothing where no user is."""
+    if not administrator.pool_id or profile not in names_in_configuration(os.environ)[0]:
+        return []
+    settings = load_settings(profile)
+    session = Sessions(settings, store_for(settings, os.environ)).read()
+    token = session.token() if session is not None else None
+    if token is None:
+        return []
+    return access.looked_at(lambda: administrator.tags_without_claims(token.claims), administrator.design)
 
 
 def _profile_differences(administrator: Administrator, profile: str) -> list[Difference]:

@@ -6,6 +6,7 @@ import json
 import subprocess
 from pathlib import Path
 
+import boto3
 import pytest
 
 from botocore_cognito_federation.demo.world import World
@@ -58,6 +59,19 @@ def test_a_pool_is_made_and_a_person_signs_in_and_the_aws_cli_lists_the_bucket(
     assert (listed.returncode, "hello.txt" in listed.stdout) == (0, True), listed.stderr
     checked = home.run("pool", "check", *wanted, **admin)
     assert (checked.code, checked.out) == (0, ""), checked.err
+    assert "does not have" not in checked.err
+    pool_id = made.out.strip()
+    cognito = boto3.client(
+        "cognito-identity", region_name=world.region, endpoint_url=world.endpoint_url, **world.admin_credentials
+    )
+    cognito.set_principal_tag_attribute_map(
+        IdentityPoolId=pool_id,
+        IdentityProviderName=provider.issuer.removeprefix("http://"),
+        PrincipalTags={"team": "department", "who": "sub"},
+    )
+    mapped = home.run("pool", "check", *wanted, **admin)
+    assert "tag team of the claim department, which the login token does not have" in mapped.err
+    assert "tag who" not in mapped.err
     deleted = home.run("pool", "delete", *wanted, "--yes", **admin)
     assert deleted.code == 0, deleted.err
     refused = home.login("--profile", "dev")
