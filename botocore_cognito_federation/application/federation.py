@@ -30,8 +30,9 @@ from .arguments import (
     user_mapping,
 )
 from .sign_in import Context, CurrentSignIn, SignIn
-from .signed_in import SignedIn, UserPoolSignIn
+from .signed_in import SignedIn
 from .token_provider import Record
+from .user_pool_sign_in import UserPoolSignIn
 
 if TYPE_CHECKING:
     from ..botocore_plugin.shared import ApplicationCredentials
