@@ -16,6 +16,7 @@ from botocore_cognito_federation import (
     ConfigurationError,
     Event,
     FederatedCredentials,
+    InvalidTokenError,
     NotSignedInError,
     SignInFailedError,
     SignInRequiredError,
@@ -114,7 +115,7 @@ def test_federated_sign_in_is_refused_until_sign_out(site: Site, clock: Time) ->
         federation.federated_sign_in("google", "token")
     tokens = federation.user_pool_tokens()
     federation.sign_out()
-    with pytest.raises(ConfigurationError, match="empty"):
+    with pytest.raises(InvalidTokenError, match="empty"):
         federation.federated_sign_in("google", "  ")
     with pytest.raises(SignInRequiredError):
         site.live.user_pool().refresh(tokens)  # the sign-out revoked it
