@@ -1,4 +1,7 @@
-"""The errors of a user pool that callers may want to tell apart, each a subclass of one of the package's own."""
+"""The catalogue of a user pool's refusals: which error each becomes, in which words, and with which remedy.
+
+Errors that callers may want to tell apart have a class here, a subclass of one of the package's own.
+"""
 
 from __future__ import annotations
 
