@@ -62,7 +62,7 @@ MOST_MODULES = (
             "the helper's command line, which published profiles write too": 1,
             "token exchange": 1,
             "self-service at a user pool": 2,
-            "the part of a federation that signs in at a user pool": 1,
+            "the parts of a federation that sign in at a user pool and link further logins": 2,
         }.values()
     )
 )

@@ -29,6 +29,7 @@ from .arguments import (
     resolved_provider,
     user_mapping,
 )
+from .linked_logins import LinkedLogins
 from .sign_in import Context, CurrentSignIn, SignIn
 from .signed_in import SignedIn
 from .token_provider import Record
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class CognitoFederation(UserPoolSignIn, SignedIn):
+class CognitoFederation(UserPoolSignIn, SignedIn, LinkedLogins):
     """One user at a time, signed in to a Cognito identity pool. Uses no network or disk before the first sign-in.
 
     Threads may share it. An application with many users at once makes one for each, with ``cache="memory"``.
