@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -27,10 +27,30 @@ class Difference:
 
 @dataclass(frozen=True)
 class Survey:
-    """All differences, in the order in which they can be removed, and what a reviewer should look at."""
+    """What is to be said about an account.
+
+    Attributes:
+        differences: in the order in which they can be removed.
+        notes: what a reviewer should look at.
+        choices: what the administrator has to decide, with the options that say it; nothing is changed until then.
+    """
 
     differences: list[Difference]
     notes: list[str]
+    choices: list[str] = field(default_factory=list)
+
+
+#: What an administrator may leave open -> the member of the pool, and the choice that there is while it is on.
+_CHOICES = {
+    "guests": (
+        "AllowUnauthenticatedIdentities",
+        "The pool lets in guests, who do not sign in. --guests says that it should, --no-guests turns that off",
+    ),
+    "flow": (
+        "AllowClassicFlow",
+        "The pool takes the classic flow. --flow basic says that it should, --flow enhanced turns that off",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -66,6 +86,7 @@ class Administrator:
         self.pool_id = design.identity_pool_id
         self.provider_arn = f"{self._arn}oidc-provider/{design.issuer_name}"
         self._notes: list[str] = []
+        self._choices: list[str] = []
 
     def survey(self) -> Survey:
         """Compare everything; nothing is changed.
@@ -73,7 +94,7 @@ class Administrator:
         Raises:
             ConfigurationError: the pool is not there or not unique, or a role belongs to something else.
         """
-        self._notes = self.design.remarks()
+        self._notes, self._choices = self.design.remarks(), []
         pool = self._described()
         attached = self._attached()
         found = [*self._provider_differences(), *self._pool_differences(pool)]
@@ -81,7 +102,7 @@ class Administrator:
         for kind, name in names.items():
             found += self._role_differences(kind, name, f"{self._arn}role/{name}" in attached.roles.values())
         found += [*self._attachment_differences(names, attached), *self._mapped_role_differences()]
-        return Survey([*found, *self._tag_differences()], self._notes)
+        return Survey([*found, *self._tag_differences()], self._notes, self._choices)
 
     def _described(self) -> dict[str, Any]:
         """Return the pool, which is found by its name if the design has no ID; empty if there is none."""
@@ -176,6 +197,7 @@ class Administrator:
 
             yield Difference(f"There is no identity pool {self.design.name!r} in {self.design.region}", make)
             return
+        wanted |= self._left_on(present)
         merged = _merged(present, wanted)
         for key in ("OpenIdConnectProviderARNs", "SamlProviderARNs", "SupportedLoginProviders"):
             others = [one for one in present.get(key, ()) if one not in wanted.get(key, ())]
@@ -187,6 +209,14 @@ class Administrator:
             shown = "; ".join(f"{key} is {_shown(present.get(key))}, not {_shown(merged[key])}" for key in changed)
             # UpdateIdentityPool clears what a request leaves out: it gets the whole description.
             yield Difference(f"Pool: {shown}", lambda: self._cognito.update_identity_pool(**merged))
+
+    def _left_on(self, present: Mapping[str, Any]) -> dict[str, bool]:
+        """Return what the pool lets in and no option names: it stays, and the administrator has a choice."""
+        on = {
+            one: choice for one, choice in _CHOICES.items() if one in self.design.undecided and present.get(choice[0])
+        }
+        self._choices += [text for _, text in on.values()]
+        return {member: True for member, _ in on.values()}
 
     def _role_differences(self, kind: str, name: str, is_attached: bool) -> Iterator[Difference]:
         role = self._role(name)
@@ -280,7 +310,11 @@ class Administrator:
         if any(attached.mappings.get(key) != mapping for key, mapping in wanted.items()):
             what.append(f"The pool maps no roles as wanted for {' and '.join(wanted)}")
         if self.design.flow == "basic" and mappings:
-            what.append("The pool maps roles, and then refuses the classic flow")
+            named = " and ".join(mappings)
+            what.append(
+                f"The pool maps roles for {named}, and then refuses the classic flow. --flow basic removes the "
+                "mappings, --flow enhanced turns the classic flow off"
+            )
             mappings = {}
         elif extra := [key for key in attached.mappings if key not in wanted]:
             self._notes.append(f"The pool also maps roles for {' and '.join(extra)}")

@@ -75,6 +75,7 @@ class Design:
         allow_ambiguous: where they choose none, users get the authenticated role; else they are refused.
         subjects: values or patterns of ``sub`` that a role without a pool trusts; empty for all.
         identity_pool_id: an existing pool; empty to find it by its name.
+        undecided: which of `guests` and `flow` were not asked for: a pool that is there stays as it is in them.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Design:
     allow_ambiguous: bool = False
     subjects: tuple[str, ...] = ()
     identity_pool_id: str = ""
+    undecided: frozenset[str] = frozenset()
     principal: str = field(init=False, default="")
 
     def __post_init__(self) -> None:
@@ -102,7 +104,7 @@ class Design:
         self._check_partition()
         if self.flow == "basic" and self.has_mappings:
             raise ConfigurationError(
-                "The classic flow works with no role mapping", remedy="Leave out --classic, or the mapping"
+                "The classic flow works with no role mapping", remedy="Leave out --flow basic, or the mapping"
             )
 
     def _check_names(self) -> None:

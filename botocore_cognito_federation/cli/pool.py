@@ -40,7 +40,11 @@ _OPTIONS = (
         type=click.Choice(["enhanced", "basic", "web-identity"]),
         help="As cognito_flow; basic lets the pool take the classic flow too. Default is enhanced.",
     ),
-    click.option("--guests", is_flag=True, help="Also let users in who are not signed in, with a role of their own."),
+    click.option(
+        "--guests/--no-guests",
+        default=None,
+        help="Also let users in who are not signed in, with a role of their own, or not.",
+    ),
     click.option("--tags", is_flag=True, help="Tag sessions with the user's sub and aud."),
     click.option("--policy", "policy_file", metavar="FILE", help="The permissions of signed-in users, a JSON policy."),
     click.option("--allow", metavar="SET", multiple=True, help="Ready-made permissions: s3-prefix:BUCKET or bedrock."),
@@ -70,6 +74,8 @@ _ADMIN = click.option(
     help="The administrator's profile; default is boto3's choice.",
 )
 _ACCOUNT = click.option("--account-id", metavar="N", help="Refuse to work in any other AWS account.")
+#: Flows that a pool has to allow, or that need none; the enhanced one goes with every pool.
+_FLOWS = {"basic": "basic", "classic": "basic", "web-identity": "web-identity"}
 _NO_POOL = "00000000-0000-0000-0000-000000000000"
 _YES = click.option("--yes", is_flag=True, help="Do it without asking.")
 
@@ -88,7 +94,8 @@ def design_options(function: F) -> F:
 
 
 def _design(given: Mapping[str, Any], profile: str | None, admin_profile: str | None) -> Design:
-    pool_id, client_ids, flow = given["identity_pool_id"] or "", given["client_ids"], given["flow"] or "enhanced"
+    pool_id, client_ids = given["identity_pool_id"] or "", given["client_ids"]
+    guests, flow = _let_in(given["guests"], given["flow"], profile)
     provider: IdentityProvider | None = None
     name = given["provider"] or ("developer" if given["developer_name"] else None)
     if name:
@@ -97,7 +104,6 @@ def _design(given: Mapping[str, Any], profile: str | None, admin_profile: str | 
         settings = load_settings(profile)
         provider, pool_id = settings.provider, pool_id or settings.identity_pool_id or ""
         client_ids = client_ids or ((settings.client_id,) if settings.client_id else ())
-        flow = given["flow"] or settings.flow
     if provider is None:
         raise ConfigurationError(
             "There is no provider to make a pool for", remedy="Name it: --provider DOMAIN --client-id ID"
@@ -112,14 +118,26 @@ def _design(given: Mapping[str, Any], profile: str | None, admin_profile: str | 
         partition,
         provider,
         client_ids=client_ids,
-        flow=flow,
+        flow=flow or "enhanced",
+        guests=bool(guests),
+        undecided=frozenset(name for name, value in (("guests", guests), ("flow", flow)) if value is None),
         permissions=permissions(given["policy_file"], given["allow"], region=region, partition=partition),
         managed_policies=given["managed"],
         developer_name=given["developer_name"] or "",
         rules=tuple(map(Rule.parse, given["rules"])),
         identity_pool_id=pool_id,
-        **{name: given[name] for name in ("guests", "tags", "token_roles", "allow_ambiguous", "subjects")},
+        **{name: given[name] for name in ("tags", "token_roles", "allow_ambiguous", "subjects")},
     )
+
+
+def _let_in(guests: bool | None, flow: str | None, profile: str | None) -> tuple[bool | None, str | None]:
+    """Return whether guests are let in, and the flow: as options or the users' profile say; None if neither does."""
+    present = current_values(Files.of(os.environ), profile, None)[1] if profile else {}
+    if guests is None and present.get("provider") == "guest":
+        guests = True
+    if flow is None and present:
+        flow = _FLOWS.get(present.get("flow", "").lower())
+    return guests, flow
 
 
 def _in_pool(design: Design) -> Design:
@@ -139,7 +157,7 @@ def _agreed(yes: bool) -> bool:
 def _show(survey: Survey) -> None:
     for change in survey.differences:
         print_line(f"- {change.what}", err=True)
-    for note in survey.notes:
+    for note in (*survey.choices, *survey.notes):
         print_line(f"Look at this: {note}", err=True)
 
 
@@ -171,7 +189,7 @@ def create(
         provider = check_provider(design.provider, design.client_ids, with_secret=client_has_secret)
         design = replace(design, provider=provider)
     if profile is not None:  # so that nothing is made for a profile that cannot be written
-        keys = user_keys(design, design.identity_pool_id or f"{design.region}:{_NO_POOL}")
+        keys = _profile_keys(design, design.identity_pool_id or f"{design.region}:{_NO_POOL}", profile)
         make_plan(Request(profile, None, keys), Files.of(os.environ))
     administrator = access.administrator(_in_pool(design), admin_profile, account_id)
     survey = _survey(administrator, profile)
@@ -196,7 +214,8 @@ def _survey(administrator: Administrator, profile: str | None) -> Survey:
     if profile is None:
         return survey
     notes = [*survey.notes, *_tags_without_claims(administrator, profile)]
-    return Survey([*survey.differences, *_profile_differences(administrator, profile)], notes)
+    differences = [*survey.differences, *_profile_differences(administrator, profile)]
+    return replace(survey, differences=differences, notes=notes)
 
 
 def _tags_without_claims(administrator: Administrator, profile: str) -> list[str]:
@@ -214,17 +233,25 @@ def _tags_without_claims(administrator: Administrator, profile: str) -> list[str
 def _profile_differences(administrator: Administrator, profile: str) -> list[Difference]:
     files = Files.of(os.environ)
     present = current_values(files, profile, None)[1]
-    wanted = user_keys(administrator.design, administrator.pool_id)
+    wanted = _profile_keys(administrator.design, administrator.pool_id, profile)
     differs = [key for key, value in wanted.items() if not value or present.get(key) != value]
     if not differs:
         return []
 
     def write() -> None:
-        plan = make_plan(Request(profile, None, user_keys(administrator.design, administrator.pool_id)), files)
+        keys = _profile_keys(administrator.design, administrator.pool_id, profile)
+        plan = make_plan(Request(profile, None, keys), files)
         write_changes(plan.changes, files, store_for(plan.settings, os.environ))
 
     named = ", ".join(f"cognito_{key}" for key in differs)
     return [Difference(f"Profile {profile} lacks {named}, or has another value", write)]
+
+
+def _profile_keys(design: Design, pool_id: str, profile: str) -> dict[str, str]:
+    """Return the keys of a user's profile; one for guests stays one, and names the pool only."""
+    if current_values(Files.of(os.environ), profile, None)[1].get("provider") == "guest":
+        return {"identity_pool_id": pool_id}
+    return user_keys(design, pool_id)
 
 
 def user_keys(design: Design, pool_id: str) -> dict[str, str]:
@@ -252,7 +279,8 @@ def _next_command(design: Design, pool_id: str, profile: str | None) -> str:
 
 
 def _document(survey: Survey) -> dict[str, Any]:
-    return {"differences": [one.what for one in survey.differences], "notes": survey.notes}
+    differences = [one.what for one in survey.differences]
+    return {"differences": differences, "choices": survey.choices, "notes": survey.notes}
 
 
 @pool_command.command("check")
@@ -264,7 +292,7 @@ def check(design: Design, profile: str | None, admin_profile: str | None, accoun
     """Say what would refuse whom, with the command that corrects it; exit code 1 if there is anything."""
     administrator = access.administrator(_in_pool(design), admin_profile, account_id)
     survey = _survey(administrator, profile)
-    found = [one.what for one in survey.differences]
+    found = [*(one.what for one in survey.differences), *survey.choices]
     fix = shell_command("cognito-federation", "pool", "create", *_given_flags(profile), "--yes")
     if as_json:
         fixed_by = {"fix": fix if found else None}
@@ -274,7 +302,10 @@ def check(design: Design, profile: str | None, admin_profile: str | None, accoun
         print_line(what)
     for note in survey.notes:
         print_line(f"Look at this: {note}", err=True)
-    print_line(f"To correct it, run: {fix}" if found else "Everything is as it should be", err=True)
+    if survey.choices:
+        print_line(f"Nothing is turned off unless you say so. Add your choice to: {fix}", err=True)
+    else:
+        print_line(f"To correct it, run: {fix}" if found else "Everything is as it should be", err=True)
     return 1 if found else 0
 
 
@@ -286,7 +317,8 @@ def _given_flags(profile: str | None) -> list[str]:
         if name in ("profile", "as_json") or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
             continue
         for one in value if isinstance(value, tuple) else (value,):
-            words += [option.opts[0]] if one is True else [option.opts[0], str(one)]
+            flag = option.secondary_opts[0] if one is False else option.opts[0]
+            words += [flag] if isinstance(one, bool) else [flag, str(one)]
     return words
 
 

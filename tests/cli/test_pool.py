@@ -105,10 +105,6 @@ DEFECTS: dict[str, tuple[Callable[[Office, str], object], str]] = {
         lambda o, p: o.update(p, OpenIdConnectProviderARNs=[]),
         "OpenIdConnectProviderARNs is",
     ),
-    "guests let in": (
-        lambda o, p: o.update(p, AllowUnauthenticatedIdentities=True),
-        "AllowUnauthenticatedIdentities is true",
-    ),
     "role not attached": (
         lambda o, p: o.client("cognito-identity").set_identity_pool_roles(IdentityPoolId=p, Roles={}),
         "The pool does not use role",
@@ -127,7 +123,7 @@ DEFECTS: dict[str, tuple[Callable[[Office, str], object], str]] = {
 
 
 #: Defects with which users still get credentials: too many, or useless ones.
-LET_IN = {"guests let in", "no tags", "no permissions"}
+LET_IN = {"no tags", "no permissions"}
 
 
 @pytest.mark.parametrize("defect", DEFECTS)
@@ -147,6 +143,62 @@ def test_check_finds_a_defect_and_the_command_that_it_names_removes_it(office: O
     assert office.run(*command[1:])[0] == 0
     assert office.pool("check")[:2] == (0, "")
     assert office.sign_in(pool_id, classic=defect == "classic flow off")
+
+
+LET_IN_BY_THE_POOL = {
+    "AllowUnauthenticatedIdentities": ("--guests", "--no-guests"),
+    "AllowClassicFlow": ("--flow basic", "--flow enhanced"),
+}
+
+
+@pytest.mark.parametrize("member", LET_IN_BY_THE_POOL)
+def test_what_a_pool_lets_in_and_no_option_names_is_a_choice_and_stays_until_it_is_made(
+    office: Office, world: World, member: str
+) -> None:
+    leave, turn_off = LET_IN_BY_THE_POOL[member]
+    provider = world.provider
+    named = ("--provider", provider.login_key, "--issuer", provider.issuer, "--client-id", provider.client_id)
+    flags = ("--name", NAME, "--region", world.region, *named)
+    pool_id = office.run("pool", "create", *flags, "--yes")[1].strip()
+    office.update(pool_id, **{member: True})
+    cognito = office.client("cognito-identity")
+
+    code, out, err = office.run("pool", "check", *flags)
+    assert (code, len(out.splitlines())) == (1, 1)
+    assert f"{leave} says that it should, {turn_off} turns that off" in out
+    printed = shlex.split(err.strip().partition("Add your choice to: ")[2])[1:]
+    assert office.run(*printed)[0] == 0
+    assert cognito.describe_identity_pool(IdentityPoolId=pool_id)[member]
+    assert len(json.loads(office.run("pool", "check", *flags, "--json")[1])["choices"]) == 1
+
+    assert office.run(*printed, *leave.split())[0] == 0
+    assert office.run("pool", "check", *flags, *leave.split())[:2] == (0, "")
+    code, _, err = office.run("pool", "check", *flags, *turn_off.split())
+    assert code == 1
+    assert office.run(*shlex.split(err.strip().partition("correct it, run: ")[2])[1:])[0] == 0
+    assert not cognito.describe_identity_pool(IdentityPoolId=pool_id)[member]
+    assert office.run("pool", "check", *flags)[:2] == (0, "")
+
+
+def test_check_takes_the_flow_and_the_guests_that_the_profile_has(
+    office: Office, home: ModuleHome, world: World
+) -> None:
+    provider = world.provider
+    named = ("--provider", provider.login_key, "--issuer", provider.issuer, "--client-id", provider.client_id)
+    flags = ("--name", NAME, "--region", world.region, *named)
+    pool_id = office.run("pool", "create", *flags, "--flow", "basic", "--guests", "--yes")[1].strip()
+    role = f"arn:aws:iam::{world.account_id}:role/{ROLE}"
+    keys = {"identity_pool_id": pool_id, "provider": provider.login_key, "issuer": provider.issuer}
+    user = {**keys, "client_id": provider.client_id, "flow": "classic", "role_arn": role}
+    for profile, values in {"user": user, "visitor": {"identity_pool_id": pool_id, "provider": "guest"}}.items():
+        lines = "".join(f"cognito_{key} = {value}\n" for key, value in values.items())
+        home.config.write_text(f"{home.config.read_text()}\n[profile {profile}]\nregion = {world.region}\n{lines}")
+    code, out, err = office.run("pool", "check", "--name", NAME, "--profile", "user")
+    assert (code, out.splitlines()) == (1, [out.strip()]), err
+    assert out.startswith("The pool lets in guests")
+    code, out, _ = office.run("pool", "check", *flags, "--profile", "visitor")
+    assert (code, out.splitlines()) == (1, [out.strip()])
+    assert out.startswith("The pool takes the classic flow")
 
 
 def test_check_prints_json(office: Office) -> None:
