@@ -284,7 +284,7 @@ def config_error(home: Home, profile: str = "bad") -> str:
         ({"cognito_role_arn": "arn:aws:iam::1:role/x"}, "role ARN"),
         ({"cognito_token_file": "a", "cognito_token_env": "B"}, "one token source"),
         ({"cognito_provider": "guest", "cognito_token_file": "a"}, "guests have no login"),
-        ({"cognito_duration_seconds": "3600", "cognito_token_file": "a"}, "basic flow"),
+        ({"cognito_duration_seconds": "3600", "cognito_token_file": "a"}, "flow = basic"),
         ({"cognito_flow": "basic", "cognito_token_file": "a"}, "cognito_role_arn"),
         ({"cognito_flow": "fast", "cognito_token_file": "a"}, "enhanced, basic"),
         ({"cognito_login_key": "k" * 129, "cognito_token_file": "a"}, "128"),
@@ -457,15 +457,17 @@ def test_a_config_that_is_no_readable_file_is_not_taken_for_one_without_the_prof
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("cognito_provider =", "  cognito_provider =", "Remove the spaces in front of line 32"),
+        ("cognito_provider =", "  cognito_provider =", "Remove the spaces in front of line {line}"),
         ("\ncognito_provider =", "  # ours\ncognito_provider =", "has a comment behind it"),
     ],
 )
 def test_what_a_file_makes_part_of_a_value_is_said(inside, here, old, new, says):
+    text = inside.config.read_text()
+    number = text[: text.index("\ncognito_provider =", text.index("[cognito-session demo]"))].count("\n") + 2
     in_file(inside, old, new)
     line = here().refused(CONFIGURATION)
-    assert "cognito_identity_pool_id" in line
-    assert says in line
+    assert "cognito_endpoint_url" in line
+    assert says.format(line=number) in line
 
 
 def test_a_value_in_quotes_is_refused_where_they_would_be_part_of_it(inside, here):

@@ -98,6 +98,20 @@ def token(subject: str = "ada", value: str | None = None) -> LoginToken:
 
 
 @dataclass
+class _PresentSource:
+    """The source that the bench has at the time of a call: a program's own gives another token each time."""
+
+    bench: Bench
+
+    @property
+    def description(self) -> str:
+        return self.bench.source.description
+
+    def fetch(self, context) -> LoginToken:
+        return self.bench.source.fetch(context)
+
+
+@dataclass
 class Bench:
     store: object
     now: float = START
@@ -113,7 +127,7 @@ class Bench:
         clock = Clock(sleep=lambda _: None, random=lambda: self.dice, now=lambda: self.now)
         return CredentialFetcher(
             self.settings,
-            source=lambda: self.source,
+            source=_PresentSource(self),
             pool=self.pool,
             cache=CredentialCache(self.settings, self.store, clock),
             clock=clock,

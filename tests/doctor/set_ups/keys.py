@@ -266,7 +266,7 @@ ROWS = (
     ),
     SetUp(
         "a duration of the enhanced flow",
-        r"cognito_duration_seconds.*basic flow",
+        r"cognito_duration_seconds.*flow = basic",
         config=job(more="cognito_duration_seconds = 3600"),
     ),
     SetUp(
