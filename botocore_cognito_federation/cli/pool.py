@@ -103,12 +103,19 @@ def _design(given: Mapping[str, Any], profile: str | None, admin_profile: str | 
     elif profile:
         settings = load_settings(profile)
         provider, pool_id = settings.provider, pool_id or settings.identity_pool_id or ""
+        if settings.is_guest:
+            raise ConfigurationError(
+                f"Profile {profile} is for guests, and does not say who else signs in to the pool",
+                remedy="Name their provider: --provider DOMAIN --client-id ID",
+            )
         client_ids = client_ids or ((settings.client_id,) if settings.client_id else ())
     if provider is None:
         raise ConfigurationError(
             "There is no provider to make a pool for", remedy="Name it: --provider DOMAIN --client-id ID"
         )
     region = given["region"] or pool_id.partition(":")[0] or access.session_of(admin_profile).region_name
+    if flow == "web-identity" and not region and profile:
+        region = current_values(Files.of(os.environ), profile, None)[1].get("region")
     if not region:
         raise ConfigurationError("There is no region for the pool", remedy="Name it: --region eu-west-1")
     partition = access.partition_of(region)

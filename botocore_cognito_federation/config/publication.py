@@ -7,6 +7,7 @@ before the user has seen it. It cannot name a program, a Python function, a file
 
 from __future__ import annotations
 
+import codecs
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -105,6 +106,11 @@ def read_publication(source: str, client: HttpClient) -> Sections:
         TemporaryError: the server cannot be asked now.
     """
     content = _content(source, client)
+    if _is_web_page(content):
+        raise ConfigurationError(
+            f"{source} is a web page, and no AWS configuration file",
+            remedy="Name the address of the file itself with --from, such as its raw form, which needs no sign-in",
+        )
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "config")
         with open(path, "wb") as stream:
@@ -136,6 +142,12 @@ def _content(source: str, client: HttpClient) -> bytes:
     if answer.status != 200:
         raise ConfigurationError(f"{source} answers with status {answer.status}", remedy="Check --from")
     return answer.body
+
+
+def _is_web_page(content: bytes) -> bool:
+    """Return whether this is HTML: the page that shows a file, or the page of a sign-in that is asked for first."""
+    start = content[:4096].removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    return start.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml", b"<!--"))
 
 
 def _title(header: str) -> str:

@@ -61,6 +61,10 @@ def serve(
                 f"password {USER_PASSWORD} or with a code, which appears here\n"
             )
             stream.write(f"# bucket: {running.bucket}; a login token: curl {running.provider.issuer}/token\n")
+            stream.write(
+                "# the administrator's keys, for cognito-federation pool create and check: admin_access_key_id and "
+                f"admin_secret_access_key of curl {running.endpoint_url}/_demo/world\n"
+            )
             stream.write(f"# controls: {running.endpoint_url}/_demo/; Ctrl-C stops it all\n")
             stream.flush()
             running.user_pools.directory.on_message = lambda message: _show(message, stream)

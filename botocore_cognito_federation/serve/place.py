@@ -64,7 +64,7 @@ class Place:
         if self.certificate is None and not (address.is_loopback or str(address) in AGENTS):
             raise ConfigurationError(
                 f"Without TLS, SDKs ask only at loopback, {', '.join(AGENTS)}, and not at {self.address}",
-                remedy="Name one of these addresses, or a certificate and its private key",
+                remedy="Name one of these with --address, or add --certificate FILE and --key FILE",
             )
         if self.path and (not _PATH.fullmatch(self.path) or self.path == READY):
             raise ConfigurationError(

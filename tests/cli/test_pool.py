@@ -199,6 +199,8 @@ def test_check_takes_the_flow_and_the_guests_that_the_profile_has(
     code, out, _ = office.run("pool", "check", *flags, "--profile", "visitor")
     assert (code, out.splitlines()) == (1, [out.strip()])
     assert out.startswith("The pool takes the classic flow")
+    assert "Profile visitor is for guests" in office.run("pool", "check", "--profile", "visitor")[2]
+    assert "web-identity has no identity pool" in office.run("pool", "check", "--profile", "web-identity")[2]
 
 
 def test_check_prints_json(office: Office) -> None:

@@ -178,6 +178,19 @@ def test_a_source_that_cannot_be_trusted_or_read_is_refused(home: Home, source: 
     assert take(home, source, "--yes").code == 4
 
 
+@pytest.mark.parametrize(
+    "page", ["<!DOCTYPE html>\n<title>Sign in</title>", "\n<html><body>[profile reader]</body></html>"]
+)
+def test_a_web_page_in_place_of_the_file_is_called_one(home: Home, httpserver: HTTPServer, page: str) -> None:
+    httpserver.expect_request("/profiles").respond_with_data(page, content_type="text/html")
+    path = home.path / "saved"
+    path.write_text(page)
+    for source in (httpserver.url_for("/profiles").replace("localhost", "127.0.0.1"), path):
+        told = take(home, source, "--yes")
+        assert told.code == 4
+        assert told.err.startswith(f"{source} is a web page, and no AWS configuration file. Name the address")
+
+
 def test_a_redirect_is_not_followed(home: Home, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/a").respond_with_data("", status=302, headers={"Location": "http://example.com/"})
     told = take(home, httpserver.url_for("/a"), "--yes")
