@@ -324,6 +324,10 @@ _CHECKS: tuple[tuple[Check, bool], ...] = (
 )
 
 
+#: What stopped a check that has no finding of its own for it.
+_UNEXPECTED = "examination"
+
+
 def run_checks(profile: str | None, environ: Mapping[str, str], *, offline: bool = False) -> list[CheckResult]:
     """Check everything of a profile; what to fix first comes first.
 
@@ -353,5 +357,6 @@ def run_checks(profile: str | None, environ: Mapping[str, str], *, offline: bool
         try:
             found.extend(check(context))
         except CognitoFederationError as error:
-            found.append(CheckResult.of("examination", error))
-    return in_order(found)
+            found.append(CheckResult.of(_UNEXPECTED, error))
+    told = {each.what for each in found if each.check != _UNEXPECTED}
+    return in_order(each for each in found if each.check != _UNEXPECTED or each.what not in told)

@@ -45,7 +45,7 @@ def access_token(tokens: UserPoolTokens | str) -> str:
     value = tokens.access_token if isinstance(tokens, UserPoolTokens) else tokens
     if not isinstance(value, str):
         raise ConfigurationError(
-            f"a {type(value).__name__} is not a sign-in", remedy="Pass the tokens of a sign-in, or their access token"
+            f"A {type(value).__name__} is not a sign-in", remedy="Pass the tokens of a sign-in, or their access token"
         )
     return checked_token(value, "access_token")
 
@@ -295,7 +295,7 @@ class AccountOperations(ClearsFrames, ABC):
         """
         listed = checked_attributes(attributes)
         if not listed:
-            raise ConfigurationError("there is no attribute to update")
+            raise ConfigurationError("There is no attribute to update")
         request: dict[str, Any] = {"AccessToken": access_token(tokens), "UserAttributes": listed}
         answer = self._api.call("UpdateUserAttributes", self._with(request, client_metadata))
         sent = (delivery(details) for details in answer.get("CodeDeliveryDetailsList") or [])

@@ -151,12 +151,12 @@ class SignIn:
                 available = tuple(str(each) for each in answer.get("AvailableChallenges") or ())
                 proof = run.proof if name == "CUSTOM_CHALLENGE" and not proved else None
                 return Challenge(name, parameters, session, run.username, run.device, "", available, proof)
-        raise SignInFailedError("the user pool asked for the password again and again")
+        raise SignInFailedError("The user pool asked for the password again and again")
 
     def _password_proof(self, parameters: dict[str, str], run: _Run) -> dict[str, str]:
         if run.proof is None:
             raise ConfigurationError(
-                "the user pool asks for the password, which this sign-in does not have",
+                "The user pool asks for the password, which this sign-in does not have",
                 remedy="Begin the sign-in again with the password: the pool's triggers want it with their questions",
             )
         identity = srp.Identity(self._api.app.srp_group, parameters.get("USER_ID_FOR_SRP") or run.username)
@@ -287,7 +287,7 @@ _SAME = {"EMAIL_MFA": "EMAIL_OTP", "EMAIL_OTP": "EMAIL_MFA"}
 def expect_any(challenge: object) -> None:
     """Refuse an object that is not a challenge."""
     if not isinstance(challenge, Challenge):
-        raise ConfigurationError(f"the challenge must be what sign_in returned, not {type(challenge).__name__}")
+        raise ConfigurationError(f"The challenge must be what sign_in returned, not {type(challenge).__name__}")
 
 
 def expect(challenge: Challenge, *names: str) -> None:
@@ -297,7 +297,7 @@ def expect(challenge: Challenge, *names: str) -> None:
         method = _ELSEWHERE.get(
             challenge.name, "confirm_sign_in" if challenge.name in _CONFIRMED else "answer_challenge"
         )
-        raise ConfigurationError(f"the challenge is {challenge.name}", remedy=f"Answer it with {method}")
+        raise ConfigurationError(f"The challenge is {challenge.name}", remedy=f"Answer it with {method}")
 
 
 _CONFIRMED = (*CODE_KEYS, "SELECT_MFA_TYPE", "MFA_SETUP", "SELECT_CHALLENGE", "PASSWORD", "PASSWORD_SRP", "WEB_AUTHN")
@@ -309,7 +309,7 @@ def confirmation(challenge: Challenge, answer: str | Mapping[str, Any]) -> dict[
     if challenge.name == "WEB_AUTHN":
         return {"CREDENTIAL": checked_credential(answer)}
     if not isinstance(answer, str):
-        raise ConfigurationError(f"the answer to {challenge.name} must be a string, not {type(answer).__name__}")
+        raise ConfigurationError(f"The answer to {challenge.name} must be a string, not {type(answer).__name__}")
     if challenge.name in ("SELECT_MFA_TYPE", "SELECT_CHALLENGE"):
         return {"ANSWER": _chosen(challenge, answer)}
     if challenge.name == "PASSWORD":
@@ -324,7 +324,7 @@ def _chosen(challenge: Challenge, answer: str) -> str:
     if _SAME.get(kind) in challenge.choices:
         return _SAME[kind]
     what = "challenge" if challenge.name == "SELECT_CHALLENGE" else "kind of MFA"
-    raise ConfigurationError(f"this {what} is not offered", remedy=f"Choose one of {', '.join(challenge.choices)}")
+    raise ConfigurationError(f"This {what} is not offered", remedy=f"Choose one of {', '.join(challenge.choices)}")
 
 
 def new_password_responses(challenge: Challenge, password: str, attributes: Mapping[str, str] | None) -> dict[str, str]:
@@ -334,7 +334,7 @@ def new_password_responses(challenge: Challenge, password: str, attributes: Mapp
     missing = [name for name in challenge.required_attributes if name not in given]
     if missing:
         raise ConfigurationError(
-            f"the user pool wants attributes: {', '.join(missing)}", remedy="Pass them in attributes"
+            f"The user pool wants attributes: {', '.join(missing)}", remedy="Pass them in attributes"
         )
     named = {f"userAttributes.{name}": value for name, value in given.items()}
     return {"NEW_PASSWORD": checked_password(password, "new_password"), **named}

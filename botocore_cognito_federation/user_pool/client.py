@@ -191,7 +191,7 @@ class UserPool(PasskeyOperations, SelfService, AccountOperations):
 
     def _verified(self, challenge: Challenge, code: object) -> Challenge:
         if not challenge.totp_secret:
-            raise ConfigurationError("no authenticator application is set up", remedy="Call set_up_totp first")
+            raise ConfigurationError("No authenticator application is set up", remedy="Call set_up_totp first")
         request = {"Session": challenge.session, "UserCode": checked_totp_code(code)}
         answer = self._verify_totp(request)
         return replace(challenge, session=str(answer.get("Session") or challenge.session))

@@ -217,9 +217,9 @@ def login_key(id_token: str) -> str:
     body = claims(id_token)
     issuer = body.get("iss")
     if not isinstance(issuer, str) or "://" not in issuer:
-        raise SignInFailedError("the user pool's ID token names no issuer, so an identity pool cannot take it")
+        raise SignInFailedError("The user pool's ID token names no issuer, so an identity pool cannot take it")
     if body.get("token_use", "id") != "id":
-        raise SignInFailedError("this is a user pool's access token; an identity pool takes the ID token")
+        raise SignInFailedError("This is a user pool's access token; an identity pool takes the ID token")
     return issuer.split("://", 1)[1].removesuffix("/")
 
 

@@ -143,7 +143,7 @@ class SecurityKey:
         clients = [Fido2Client(device, collector, interaction) for device in self._found()]
         if not clients:
             raise PasskeyRefusedError(
-                "no security key is plugged in", remedy="Plug one in, or choose another way to sign in"
+                "No security key is plugged in", remedy="Plug one in, or choose another way to sign in"
             )
         return clients[0] if len(clients) == 1 else self._touched(clients)
 
@@ -174,7 +174,7 @@ class SecurityKey:
         for thread in threads:
             thread.join(1)
         if not chosen:
-            raise PasskeyRefusedError("no security key was touched", remedy="Try again, and touch one")
+            raise PasskeyRefusedError("No security key was touched", remedy="Try again, and touch one")
         return chosen[0]
 
     def _interaction(self, relying_party: str) -> Any:
@@ -207,7 +207,7 @@ def _parsed(kind: str, options: Mapping[str, Any]) -> Any:
     try:
         from fido2 import webauthn
     except ImportError:
-        raise ConfigurationError("a security key needs the library fido2", remedy=INSTALL) from None
+        raise ConfigurationError("A security key needs the library fido2", remedy=INSTALL) from None
     try:
         timed = {**options, "timeout": options.get("timeout") or _TOUCH_MILLISECONDS}
         parsed = getattr(webauthn, kind).from_dict(timed)
@@ -215,7 +215,7 @@ def _parsed(kind: str, options: Mapping[str, Any]) -> Any:
     except (ValueError, KeyError, TypeError, AttributeError):
         party = None
     if not isinstance(party, str):
-        raise ConfigurationError("the options of the passkey are malformed", remedy="Pass those of the user pool")
+        raise ConfigurationError("The options of the passkey are malformed", remedy="Pass those of the user pool")
     return parsed
 
 
@@ -242,28 +242,28 @@ def _refusal(verb: str, error: Any) -> PasskeyRefusedError:
 
     code = getattr(error.cause, "code", None)
     if isinstance(error, PinRequiredError):
-        return PasskeyRefusedError("the security key wants its PIN", remedy="Enter it; in Python, pass ask_pin")
+        return PasskeyRefusedError("The security key wants its PIN", remedy="Enter it; in Python, pass ask_pin")
     if code in (CtapError.ERR.PIN_INVALID, CtapError.ERR.PIN_AUTH_INVALID):
-        return PasskeyRefusedError("the PIN of the security key is wrong", remedy="Try again")
+        return PasskeyRefusedError("The PIN of the security key is wrong", remedy="Try again")
     if code in (CtapError.ERR.PIN_BLOCKED, CtapError.ERR.PIN_AUTH_BLOCKED):
-        return PasskeyRefusedError("the PIN of the security key is blocked", remedy="Unplug the key and plug it in")
+        return PasskeyRefusedError("The PIN of the security key is blocked", remedy="Unplug the key and plug it in")
     if code == CtapError.ERR.CREDENTIAL_EXCLUDED:
-        return PasskeyRefusedError("the security key has a passkey of this user already", remedy="Use that one")
+        return PasskeyRefusedError("The security key has a passkey of this user already", remedy="Use that one")
     if error.code == ClientError.ERR.DEVICE_INELIGIBLE:
         return PasskeyRefusedError(
-            "the security key has no passkey of this user", remedy="Use another key, or choose another way to sign in"
+            "The security key has no passkey of this user", remedy="Use another key, or choose another way to sign in"
         )
     if error.code == ClientError.ERR.TIMEOUT:
-        return PasskeyRefusedError("the security key was not touched in time", remedy="Try again, and touch it")
+        return PasskeyRefusedError("The security key was not touched in time", remedy="Try again, and touch it")
     if error.code == ClientError.ERR.CONFIGURATION_UNSUPPORTED:
         return PasskeyRefusedError(
-            "the security key cannot do what the user pool wants", remedy="Set a PIN for it, or use another key"
+            "The security key cannot do what the user pool wants", remedy="Set a PIN for it, or use another key"
         )
     return _failed(verb)
 
 
 def _failed(verb: str) -> PasskeyRefusedError:
-    return PasskeyRefusedError(f"the security key could not {verb} a passkey", remedy="Try again, or use another key")
+    return PasskeyRefusedError(f"The security key could not {verb} a passkey", remedy="Try again, or use another key")
 
 
 class PasskeyOperations(ClearsFrames, ABC):

@@ -210,7 +210,7 @@ class SelfService(ClearsFrames, ABC):
         answer = self._api.call("VerifySoftwareToken", request)
         if member(answer, "Status", "VerifySoftwareToken") != "SUCCESS":
             raise CodeMismatchError(
-                "the authenticator application's code was not accepted", remedy="Enter the next one"
+                "The authenticator application's code was not accepted", remedy="Enter the next one"
             )
         return answer
 
@@ -253,14 +253,14 @@ class SelfService(ClearsFrames, ABC):
         wanted = {"SoftwareTokenMfaSettings": totp, "SMSMfaSettings": sms, "EmailMfaSettings": email}
         given = {name: value for name, value in wanted.items() if value is not None}
         if not given:
-            raise ConfigurationError("there is no second factor to change", remedy="Pass totp=, sms= or email=")
+            raise ConfigurationError("There is no second factor to change", remedy="Pass totp=, sms= or email=")
         for value in given.values():
             if value not in _SETTINGS:
                 raise ConfigurationError(
-                    f"a preference is one of {', '.join(get_args(Preference))}", remedy="Pass one of them, or None"
+                    f"A preference is one of {', '.join(get_args(Preference))}", remedy="Pass one of them, or None"
                 )
         if list(given.values()).count("PREFERRED") > 1:
-            raise ConfigurationError("only one second factor can be preferred", remedy="Pass PREFERRED once")
+            raise ConfigurationError("Only one second factor can be preferred", remedy="Pass PREFERRED once")
         settings = {name: dict(_SETTINGS[value]) for name, value in given.items()}
         self._api.call("SetUserMFAPreference", {"AccessToken": access_token(tokens), **settings})
 
@@ -346,7 +346,7 @@ def _device_key(tokens: UserPoolTokens | str, device_key: str | None) -> str:
     key = device_key if device_key is not None else own
     if key is None:
         raise ConfigurationError(
-            "this sign-in has no device", remedy="Pass device_key=, one of fetch_devices; the user pool must track them"
+            "This sign-in has no device", remedy="Pass device_key=, one of fetch_devices; the user pool must track them"
         )
     if not _DEVICE_KEY.fullmatch(checked_text("device_key", key, 55)):
         raise ConfigurationError("device_key is not the key of a device", remedy="Take one from fetch_devices")

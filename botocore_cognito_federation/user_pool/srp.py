@@ -110,7 +110,7 @@ def session_key(identity: Identity, password: str, key: SrpKey, server_public: i
     scramble = _hashed(padded(key.public), padded(server_public))
     if server_public % N == 0 or scramble == 0:
         raise SignInFailedError(
-            "the user pool's SRP answer is not a valid key; it may not be the server it claims to be"
+            "The user pool's SRP answer is not a valid key; it may not be the server it claims to be"
         )
     private = _private_key(identity, password, salt)
     base = (server_public - _K * pow(G, private, N)) % N
@@ -145,7 +145,7 @@ def claim(identity: Identity, password: str, key: SrpKey, challenge: dict[str, s
     """
     numbers = _server_values(challenge)
     if numbers is None:
-        raise SignInFailedError("the user pool's SRP challenge has no readable SRP_B, SALT and SECRET_BLOCK")
+        raise SignInFailedError("The user pool's SRP challenge has no readable SRP_B, SALT and SECRET_BLOCK")
     server_public, salt, block = numbers
     secret = session_key(identity, password, key, server_public, salt)
     message = identity.group.encode() + identity.user.encode() + block + at.encode()

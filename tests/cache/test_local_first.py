@@ -106,6 +106,16 @@ def test_without_the_engine_a_cold_call_works_with_one_note_and_doctor_and_statu
     assert b"shared cache: redis://127.0.0.1:1/0; sign-ins: on this machine" in here.run("status", "-p", "demo").out
 
 
+def test_doctor_says_once_what_stops_several_of_its_checks(hosts: list[Host], tmp_path: Path) -> None:
+    key_file = tmp_path / "open.key"
+    key_file.write_text("key")
+    key_file.chmod(0o644)
+    here = hosts[0].share("redis", "redis://127.0.0.1:1/0", cognito_cache_key_file=str(key_file))
+    found = json.loads(here.run("doctor", "--profile", "demo", "--json").out)["findings"]
+    (said,) = [each for each in found if "can be read or written by others" in each["what"]]
+    assert (said["check"], said["severity"], said["exit_code"]) == ("shared cache", "error", 4)
+
+
 @pytest.mark.thorough
 def test_doctor_says_that_the_engine_takes_what_is_written(hosts: list[Host], url: str) -> None:
     found = json.loads(hosts[0].share("redis", url).run("doctor", "--profile", "demo", "--json").out)["findings"]

@@ -115,7 +115,7 @@ def test_a_password_that_was_wrong_three_times_is_the_end(home: PoolHome) -> Non
             terminal.type("Wrong-Horse-1", after=_ASKED)
         code, out, err = terminal.finished()
     assert (code, out) == (5, "")
-    assert "the user name or the password is wrong" in err
+    assert "The user name or the password is wrong" in err
     assert not list((home.cache / "sessions").glob("*.json"))
 
 

@@ -126,7 +126,7 @@ def test_a_password_profile_signs_in_where_only_choice_is_allowed(world: World, 
 
 
 def test_wrong_codes_end_after_three(world: World, facts: UserPoolFacts) -> None:
-    with pytest.raises(SignInFailedError, match="the code is wrong"):
+    with pytest.raises(SignInFailedError, match="The code is wrong"):
         sign_in_to_user_pool(user_pool(world, facts), "ada", Person("00000000", "1", "2"), "EMAIL_OTP")
 
 

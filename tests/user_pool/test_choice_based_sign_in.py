@@ -219,9 +219,9 @@ def test_an_answer_that_is_no_credential_is_refused_before_any_call(pool: UserPo
 
 def test_challenges_in_the_wrong_order_are_the_caller_s_fault(pool: UserPool) -> None:
     select = asked(pool.sign_in("ada", auth_flow="USER_AUTH"), "SELECT_CHALLENGE")
-    with pytest.raises(ConfigurationError, match=r"the challenge is SELECT_CHALLENGE.*confirm_sign_in"):
+    with pytest.raises(ConfigurationError, match=r"The challenge is SELECT_CHALLENGE.*confirm_sign_in"):
         pool.use_passkey(select, SoftwareAuthenticator())
-    with pytest.raises(ConfigurationError, match=r"the challenge is SELECT_CHALLENGE.*confirm_sign_in"):
+    with pytest.raises(ConfigurationError, match=r"The challenge is SELECT_CHALLENGE.*confirm_sign_in"):
         pool.complete_new_password(select, PASSWORD)
 
 

@@ -59,7 +59,7 @@ def test_a_wrong_password_and_an_unknown_user_fail_alike(pool: LivePool, flow: s
         with pytest.raises(SignInFailedError) as caught:
             pool.user_pool().sign_in(name, password, auth_flow=flow)
         said.append(str(caught.value))
-    assert said == ["the user name or the password is wrong"] * 2
+    assert said == ["The user name or the password is wrong"] * 2
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_a_key_is_registered_once(pool: UserPool) -> None:
 @pytest.mark.parametrize(
     ("devices", "says"),
     [
-        ([], "no security key is plugged in"),
+        ([], "No security key is plugged in"),
         ([SoftwareSecurityKey()], "has no passkey of this user"),
         ([SoftwareSecurityKey(touched=False)], "was not touched in time"),
     ],

@@ -106,7 +106,7 @@ def test_a_password_is_changed_and_the_old_one_is_void(pool: UserPool) -> None:
     tokens = signed_in(pool)
     pool.change_password(tokens, PASSWORD, NEW)
     assert signed_in(pool, NEW)
-    with pytest.raises(WrongPasswordError, match="the current password is wrong"):
+    with pytest.raises(WrongPasswordError, match="The current password is wrong"):
         pool.change_password(tokens, PASSWORD, "Third-Horse-3")
 
 
@@ -131,7 +131,7 @@ def test_a_new_password_is_the_users_to_correct(world: World, pool: UserPool, pa
 
 
 def test_an_old_password_with_outer_blanks_is_a_wrong_password(pool: UserPool) -> None:
-    with pytest.raises(WrongPasswordError, match="the current password is wrong"):
+    with pytest.raises(WrongPasswordError, match="The current password is wrong"):
         pool.change_password(signed_in(pool), f" {PASSWORD}", NEW)
 
 
@@ -149,7 +149,7 @@ def test_after_five_wrong_codes_the_right_one_has_to_wait(world: World, pool: Us
     for _ in range(5):
         with pytest.raises(CodeMismatchError):
             pool.forgot_password_submit("ada", "wrong", NEW)
-    with pytest.raises(TemporaryError, match=r"too many attempts .* an hour"):
+    with pytest.raises(TemporaryError, match=r"Too many attempts .* an hour"):
         pool.forgot_password_submit("ada", code_of(world), NEW)
     world.clock_offset = 3601
     pool.forgot_password_submit("ada", code_of(world), NEW)
@@ -212,9 +212,9 @@ def test_anothers_alias_is_the_users_fault_and_an_attribute_of_the_pool_the_call
     ("name", "attributes", "said"),
     [
         ("bob@example.com", {}, "no e-mail address. Choose another name"),
-        ("bob", {"email": "bob"}, "the e-mail address is not one"),
+        ("bob", {"email": "bob"}, "The e-mail address is not one"),
         ("bob", {"phone_number": "0555 0100"}, "with the country code"),
-        ("ada", {}, "an account of this name exists"),
+        ("ada", {}, "An account of this name exists"),
     ],
 )
 def test_a_name_or_an_address_of_the_wrong_kind_is_the_users_to_correct(

@@ -92,6 +92,7 @@ def test_every_rule_can_be_reached() -> None:
             found = explain(Refusal(operation, rule.code, f"x {rule.part} x", 400))
             assert isinstance(found, rule.error), rule
             assert str(found).startswith(rule.what), rule
+            assert rule.what[0].isupper(), rule
 
 
 def test_the_services_words_are_quoted_short_on_one_line_and_without_control_characters() -> None:
