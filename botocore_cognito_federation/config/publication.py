@@ -30,7 +30,7 @@ from .configure import (
     texts_of,
 )
 from .helper_line import check_profile_name, helper_command, starts_this_program
-from .keys import PREFIX, SESSION_SECTION
+from .keys import PREFIX, SESSION_SECTION, has_our_keys
 from .loader import Layers, read_config, read_sections, resolve
 from .settings import profile_section
 from .writer import with_section
@@ -81,7 +81,7 @@ def published_text(profile: str, files: Files) -> tuple[str, list[str]]:
             waiting.append(SESSION_SECTION + present["cognito_session"])
         if "source_profile" in present:
             waiting.append(profile_section(present["source_profile"]))
-    if not any(key.startswith(PREFIX) for section in sections.values() for key in section):
+    if not any(map(has_our_keys, sections.values())):
         raise ConfigurationError(
             f"Profile {profile!r} has no cognito_ keys to publish", remedy="Name one of this tool's with --profile"
         )
@@ -122,7 +122,7 @@ def read_publication(source: str, client: HttpClient) -> Sections:
                 f"{source} is no AWS configuration file: {error.line.replace(path, 'it')}"
             ) from None
     sections = {_title(title): _checked(source, title, config) for title in titles}
-    if not any(key.startswith(PREFIX) for section in sections.values() for key in section):
+    if not any(map(has_our_keys, sections.values())):
         raise ConfigurationError(f"{source} holds no profile with cognito_ keys", remedy="Check the address")
     for title, section in sections.items():
         for key, other in (("cognito_session", SESSION_SECTION), ("source_profile", "profile ")):
@@ -222,11 +222,7 @@ class Merge:
     @property
     def profiles(self) -> list[str]:
         """The names of the profiles with credentials by this tool."""
-        return [
-            _name_of(title)
-            for title, section in self.published.items()
-            if not title.startswith(SESSION_SECTION) and any(key.startswith(PREFIX) for key in section)
-        ]
+        return [_name_of(title) for title, section in self.published.items() if _needs_helper(title, section)]
 
     def lines(self, config: Mapping[str, Any]) -> Iterator[str]:
         """What will change, line by line, for a user to agree to."""
@@ -309,7 +305,7 @@ def merge(published: Sections, files: Files, store: Store, executable: str | Non
 
 
 def _needs_helper(title: str, section: Mapping[str, str]) -> bool:
-    return not title.startswith(SESSION_SECTION) and any(key.startswith(PREFIX) for key in section)
+    return not title.startswith(SESSION_SECTION) and has_our_keys(section)
 
 
 def _merged(
