@@ -6,7 +6,6 @@ made up. The real run starts processes in several homes on one Redis, and counts
 
 from __future__ import annotations
 
-import base64
 import heapq
 import json
 import random
@@ -252,25 +251,10 @@ class Kills:
 
         redis, port = engines.redis_server()
         postgres, address = engines.postgres_server()
-        there = dict(word.split("=") for word in address.split())["port"]
-        homes = []
-        for number in range(4):
-            home = SignInHome(place / f"host{number}", world, provider)
-            home.environ = {"SHARED_KEY": base64.b64encode(engines.KEY).decode()}
-            homes.append(
-                home.write(
-                    cognito_identity_pool_id=world.pool_id,
-                    cognito_provider=provider.issuer.removeprefix("http://"),
-                    cognito_issuer=provider.issuer,
-                    cognito_client_id="native",
-                    cognito_redirect_ports="0",
-                    cognito_cache="redis",
-                    cognito_cache_url=f"redis://127.0.0.1:{port}/0",
-                    cognito_cache_key_env="SHARED_KEY",
-                    cognito_cache_sessions="postgres",
-                    cognito_cache_sessions_url=f"postgresql://tests@127.0.0.1:{there}/postgres",
-                )
-            )
+        homes = [
+            SignInHome(place / f"host{number}", world, provider).write_with_shared_caches(port, address)
+            for number in range(4)
+        ]
         if homes[0].run("cache", "create-table").code or homes[0].login().code:
             raise RuntimeError("the sign-in failed")
         return homes, [redis, postgres]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 from botocore_cognito_federation.demo.serve import find_executable
 from tests import home
+from tests.cache.engines import KEY
 from tests.home import ROOT, Result, finished
 from tests.servers.oidc_provider import OidcProvider
 
@@ -49,6 +51,23 @@ class SignInHome(home.Home):
         lines += ["", "[cognito-session corp]", *(f"{key} = {value}" for key, value in self.session.items()), ""]
         self.config.write_text("\n".join(lines))
         return self
+
+    def write_with_shared_caches(self, redis_port: int, postgres_address: str) -> SignInHome:
+        """Write the configuration of one of several hosts: credentials on Redis, the sign-in on PostgreSQL."""
+        postgres_port = dict(word.split("=") for word in postgres_address.split())["port"]
+        self.environ = {"SHARED_KEY": base64.b64encode(KEY).decode()}
+        return self.write(
+            cognito_identity_pool_id=self.world.pool_id,
+            cognito_provider=self.provider.issuer.removeprefix("http://"),
+            cognito_issuer=self.provider.issuer,
+            cognito_client_id="native",
+            cognito_redirect_ports="0",
+            cognito_cache="redis",
+            cognito_cache_url=f"redis://127.0.0.1:{redis_port}/0",
+            cognito_cache_key_env="SHARED_KEY",
+            cognito_cache_sessions="postgres",
+            cognito_cache_sessions_url=f"postgresql://tests@127.0.0.1:{postgres_port}/postgres",
+        )
 
     def inherited(self) -> dict[str, str]:
         variables = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_INHERITED)}

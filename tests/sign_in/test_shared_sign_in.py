@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,25 +25,10 @@ def hosts(tmp_path: Path, world: World, provider: OidcProvider) -> Iterator[tupl
     """Two machines with credentials on one Redis and the sign-in on one PostgreSQL."""
     server, port = engines.redis_server()
     postgres, address = engines.postgres_server()
-    place = dict(word.split("=") for word in address.split())["port"]
-    found = []
-    for name in ("here", "there"):
-        home = SignInHome(tmp_path / name, world, provider)
-        home.environ = {"SHARED_KEY": base64.b64encode(engines.KEY).decode()}
-        found.append(
-            home.write(
-                cognito_identity_pool_id=world.pool_id,
-                cognito_provider=provider.issuer.removeprefix("http://"),
-                cognito_issuer=provider.issuer,
-                cognito_client_id="native",
-                cognito_redirect_ports="0",
-                cognito_cache="redis",
-                cognito_cache_url=f"redis://127.0.0.1:{port}/0",
-                cognito_cache_key_env="SHARED_KEY",
-                cognito_cache_sessions="postgres",
-                cognito_cache_sessions_url=f"postgresql://tests@127.0.0.1:{place}/postgres",
-            )
-        )
+    found = [
+        SignInHome(tmp_path / name, world, provider).write_with_shared_caches(port, address)
+        for name in ("here", "there")
+    ]
     assert found[0].run("cache", "create-table").code == 0
     yield (*found, server, postgres)
     server.kill()
