@@ -133,16 +133,20 @@ def postgres_address() -> str:
 
 
 @functools.cache
-def _pool(address: str) -> Any:
+def _pool(address: str | None) -> Any:
     import psycopg_pool
 
-    return psycopg_pool.ConnectionPool(address, min_size=0, max_size=4, timeout=0.3, open=True)
+    # The server that tests share always answers, though late on a busy machine; others are taken down.
+    timeout = 2.0 if address is None else 0.3
+    return psycopg_pool.ConnectionPool(
+        address or postgres_address(), min_size=0, max_size=4, timeout=timeout, open=True
+    )
 
 
 def postgres_cache(table: str, address: str | None = None, **options: Any) -> Any:
     from botocore_cognito_federation.cache.postgres import PostgresCache
 
-    return PostgresCache(_pool(address or postgres_address()), table=table, **{"encryption_keys": [KEY], **options})
+    return PostgresCache(_pool(address), table=table, **{"encryption_keys": [KEY], **options})
 
 
 #: Passes connections on. It is killed where a test takes DynamoDB away, because moto stores nothing on a disk.
