@@ -11,7 +11,6 @@ import functools
 import os
 import pwd
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +19,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 POSTGRES = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), default=Path("/none"))
 #: Whether this machine has the servers; continuous integration installs them.
@@ -58,9 +59,22 @@ class Server:
         raise RuntimeError(f"{self._argv[0]} did not start")
 
     def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        """Kill the server with its children.
+
+        A child of PostgreSQL leads a process group of its own. While one lives, the next server does not start, and a
+        busy one does not notice that its server is gone. A server that is stopped has no further child.
+        """
+        if self._process.poll() is not None:
+            return
+        server = psutil.Process(self._process.pid)
+        server.suspend()
+        children = server.children(recursive=True)
+        self._process.kill()
         self._process.wait()
+        for child in children:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+        psutil.wait_procs(children, timeout=30)
 
 
 def free_port() -> int:
@@ -133,20 +147,21 @@ def postgres_address() -> str:
 
 
 @functools.cache
-def _pool(address: str | None) -> Any:
+def _pool(address: str, timeout: float) -> Any:
     import psycopg_pool
 
-    # The server that tests share always answers, though late on a busy machine; others are taken down.
-    timeout = 2.0 if address is None else 0.3
-    return psycopg_pool.ConnectionPool(
-        address or postgres_address(), min_size=0, max_size=4, timeout=timeout, open=True
-    )
+    return psycopg_pool.ConnectionPool(address, min_size=0, max_size=4, timeout=timeout, open=True)
 
 
 def postgres_cache(table: str, address: str | None = None, **options: Any) -> Any:
+    """Return a cache on the server at an address, or on the one that tests share.
+
+    The shared server always answers, though late on a busy machine. Others are taken down, and tests wait for that.
+    """
     from botocore_cognito_federation.cache.postgres import PostgresCache
 
-    return PostgresCache(_pool(address), table=table, **{"encryption_keys": [KEY], **options})
+    pool = _pool(address, 0.3) if address else _pool(postgres_address(), 2.0)
+    return PostgresCache(pool, table=table, **{"encryption_keys": [KEY], **options})
 
 
 #: Passes connections on. It is killed where a test takes DynamoDB away, because moto stores nothing on a disk.
