@@ -15,6 +15,7 @@ import hypothesis
 import pytest
 import werkzeug.serving
 
+from botocore_cognito_federation._util import workers
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.demo.world import World
 from tests.home import Home
@@ -66,6 +67,14 @@ def _servers_stop_at_once() -> Iterator[None]:
     """Let a server of pytest-httpserver stop quickly: it checks only every half second whether it should."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(werkzeug.serving.BaseWSGIServer.serve_forever, "__defaults__", (0.02,))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _threads_without_work_end_at_once() -> Iterator[None]:
+    """Let the threads of asynchronous calls end soon: each test waits for those it has left."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers._workers, "_idle", 0.05)
         yield
 
 

@@ -42,6 +42,7 @@ PARTS = st.dictionaries(
 )
 
 
+@pytest.mark.thorough
 @given(PARTS, PARTS)
 def test_different_parts_have_different_keys(one, other):
     def plain(parts):

@@ -89,6 +89,7 @@ def test_nothing_is_written_before_the_user_has_agreed(home: Home, published: Pa
     assert home.config.read_text() == before
 
 
+@pytest.mark.thorough
 def test_an_update_takes_what_is_new_and_leaves_what_the_user_has_changed(home: Home, published: Path) -> None:
     assert take(home, published, "--yes").code == 0
     text = home.config.read_text()
@@ -107,6 +108,7 @@ def test_an_update_takes_what_is_new_and_leaves_what_the_user_has_changed(home: 
     assert "cognito_auto_login" not in section(home, "cognito-session corp")
 
 
+@pytest.mark.thorough
 def test_where_nothing_is_known_of_an_earlier_time_what_is_there_counts_as_the_users(
     home: Home, published: Path
 ) -> None:
@@ -157,6 +159,7 @@ def test_a_file_that_names_what_it_may_not_is_refused_as_a_whole(
     assert home.config.read_text() == before
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("mine", "said"),
     [
@@ -173,11 +176,13 @@ def test_a_profile_with_other_credentials_is_left_alone(home: Home, published: P
     assert home.config.read_text() == f"[profile analyst]\n{mine}\n"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("source", ["http://example.com/profiles", "ftp://example.com/x", "/nowhere/at/all"])
 def test_a_source_that_cannot_be_trusted_or_read_is_refused(home: Home, source: str) -> None:
     assert take(home, source, "--yes").code == 4
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "page", ["<!DOCTYPE html>\n<title>Sign in</title>", "\n<html><body>[profile reader]</body></html>"]
 )
@@ -191,6 +196,7 @@ def test_a_web_page_in_place_of_the_file_is_called_one(home: Home, httpserver: H
         assert told.err.startswith(f"{source} is a web page, and no AWS configuration file. Name the address")
 
 
+@pytest.mark.thorough
 def test_a_redirect_is_not_followed(home: Home, httpserver: HTTPServer) -> None:
     httpserver.expect_request("/a").respond_with_data("", status=302, headers={"Location": "http://example.com/"})
     told = take(home, httpserver.url_for("/a"), "--yes")

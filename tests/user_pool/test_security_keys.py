@@ -65,6 +65,7 @@ def test_a_key_registers_a_passkey_and_signs_in_after_a_touch_for_a_party_that_i
     assert told == ["Touch your security key to sign for auth.example.com"] * 3
 
 
+@pytest.mark.thorough
 def test_of_two_keys_the_one_that_is_touched_signs_in(pool: UserPool) -> None:
     touched, other = SoftwareSecurityKey(), SoftwareSecurityKey(touched=False)
     pool.register_passkey(signed_in(pool), key_of(touched))
@@ -73,6 +74,7 @@ def test_of_two_keys_the_one_that_is_touched_signs_in(pool: UserPool) -> None:
     assert told[0] == "Touch the security key that you want to use"
 
 
+@pytest.mark.thorough
 def test_a_key_is_registered_once(pool: UserPool) -> None:
     device, tokens = SoftwareSecurityKey(), signed_in(pool)
     pool.register_passkey(tokens, key_of(device))
@@ -80,6 +82,7 @@ def test_a_key_is_registered_once(pool: UserPool) -> None:
         pool.register_passkey(tokens, key_of(device))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("devices", "says"),
     [
@@ -96,6 +99,7 @@ def test_a_key_that_cannot_help_is_the_user_s_fault(
         pool.use_passkey(asked(pool), key_of(*devices))
 
 
+@pytest.mark.thorough
 def test_a_pool_that_requires_verification_wants_a_key_with_a_pin_or_a_fingerprint(world: World) -> None:
     pool = with_ada(world, user_verification="required")
     tokens = signed_in(pool)
@@ -121,6 +125,7 @@ def test_a_key_with_a_pin_asks_for_it(pool: UserPool) -> None:
     assert questions == ["PIN of the security key"] * 2
 
 
+@pytest.mark.thorough
 def test_an_origin_outside_the_relying_party_is_refused_before_the_key_is_asked(pool: UserPool) -> None:
     device = SoftwareSecurityKey()
     with pytest.raises(PasskeyRefusedError, match="could not make"):

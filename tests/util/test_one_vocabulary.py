@@ -44,7 +44,7 @@ def proxy() -> Iterator[ThreadingHTTPServer]:
             """Quiet."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server
         server.shutdown()
 
@@ -144,7 +144,7 @@ def test_a_mock_that_answers_is_named_with_what_to_check(proxy: ThreadingHTTPSer
             """Quiet."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Mock) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
         error = failed(by_botocore, url)
         server.shutdown()
