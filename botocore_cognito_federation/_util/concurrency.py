@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import contextvars
 import os
-import queue
 import sys
 import threading
-import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, Generic, TypeVar
+from typing import Any
 from weakref import WeakValueDictionary
 
 from .._fast_path import CHAIN_VARIABLE as VARIABLE
@@ -240,155 +238,6 @@ def asks_for_itself(what: str) -> TokenRefreshError:
 
 def _current() -> tuple[_Refresh, ...]:
     return tuple(renewal for renewal in _renewals.get() if not renewal.ended.is_set())
-
-
-T = TypeVar("T")
-
-#: Seconds a keyring may take: enough to type a password, and a helper ends within its own 50.
-LIMIT = 30.0
-
-#: Windows does not end a wait for Ctrl-C before its time.
-_SLICE = 0.25
-
-
-def short_waits(limit: float, monotonic: Callable[[], float] = time.monotonic) -> Iterator[float]:
-    """Yield the seconds of short waits, until `limit` seconds have been waited in all.
-
-    While a process is stopped or its machine sleeps it does not wait: what it waits for may have come in the meantime.
-    So the next wait follows, whatever the clock says.
-
-    Args:
-        limit: seconds.
-        monotonic: a clock in seconds.
-    """
-    left = limit
-    while left > 0:
-        began = monotonic()
-        yield min(left, _SLICE)
-        left -= min(monotonic() - began, 4 * _SLICE)
-
-
-class BackendTimeoutError(Exception):
-    """The keyring has not answered in time.
-
-    Attributes:
-        limit: the time, in seconds.
-    """
-
-    def __init__(self, limit: float) -> None:
-        super().__init__(f"no answer within {limit:g} seconds")
-        self.limit = limit
-
-
-class TimeLimit:
-    """Makes calls, one thread each.
-
-    Args:
-        limit: seconds a call may take.
-    """
-
-    def __init__(self, limit: float = LIMIT) -> None:
-        self._limit = limit
-        self._left_behind: threading.Thread | None = None
-
-    def __call__(self, call: Callable[[], T]) -> T:
-        """What `call` returns or raises.
-
-        Raises:
-            NoAnswer: it has done neither in time, or an earlier call still waits.
-        """
-        if self._left_behind is not None and self._left_behind.is_alive():
-            raise BackendTimeoutError(self._limit)
-        answers: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
-        thread = threading.Thread(target=_answer, args=(call, answers), name="cognito-federation-keyring", daemon=True)
-        thread.start()
-        try:
-            result, failure = self._wait(answers)
-        except BaseException:
-            self._left_behind = thread
-            raise
-        if failure is not None:
-            raise failure
-        return result  # type: ignore[return-value]  # what `call` returned
-
-    def _wait(
-        self, answers: queue.SimpleQueue[tuple[T | None, BaseException | None]]
-    ) -> tuple[T | None, BaseException | None]:
-        for pause in short_waits(self._limit):
-            try:
-                return answers.get(timeout=pause)
-            except queue.Empty:
-                continue
-        raise BackendTimeoutError(self._limit)
-
-
-def _answer(call: Callable[[], T], answers: queue.SimpleQueue[tuple[T | None, BaseException | None]]) -> None:
-    try:
-        answers.put((call(), None))
-    except BaseException as failure:  # noqa: BLE001 - it is raised where somebody waits for it
-        answers.put((None, failure))
-
-
-class DeadlineExceeded(Exception):
-    """The call has not ended in time.
-
-    Attributes:
-        worker: the thread that still makes the call, and whose result nobody will get.
-    """
-
-    def __init__(self, worker: threading.Thread) -> None:
-        super().__init__(f"{worker.name} did not end in time")
-        self.worker = worker
-
-
-class _Outcome(Generic[T]):
-    def __init__(self, call: Callable[[], T]) -> None:
-        self._call = call
-        self.done = False
-        self.result: T | None = None
-        self.failure: BaseException | None = None
-
-    def settle(self) -> None:
-        try:
-            self.result = self._call()
-        except BaseException as failure:  # noqa: BLE001 - raised in the waiting thread
-            self.failure = failure
-        self.done = True
-
-
-def call_within(
-    limit: float, call: Callable[[], T], *, name: str, monotonic: Callable[[], float] = time.monotonic
-) -> T:
-    """Call a function in a thread of its own and wait for it, at most `limit` seconds.
-
-    Nothing can end a thread that waits in a library. One whose time is over is left behind; it is a daemon, so that it
-    keeps no process alive. It runs in a copy of the caller's context variables.
-
-    Args:
-        limit: seconds.
-        name: of the thread.
-        monotonic: a clock in seconds.
-
-    Returns:
-        What `call` returned.
-
-    Raises:
-        DeadlineExceeded: it has not returned in time.
-        BaseException: whatever `call` raised.
-    """
-    outcome = _Outcome(call)
-    context = contextvars.copy_context()
-    worker = threading.Thread(target=context.run, args=(outcome.settle,), name=name, daemon=True)
-    worker.start()
-    for pause in short_waits(limit, monotonic):
-        worker.join(pause)
-        if not worker.is_alive():
-            break
-    if not outcome.done:
-        raise DeadlineExceeded(worker)
-    if outcome.failure is not None:
-        raise outcome.failure
-    return outcome.result  # type: ignore[return-value]  # what `call` returned
 
 
 #: Profiles whose commands lead to a process.

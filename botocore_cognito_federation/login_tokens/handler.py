@@ -13,7 +13,6 @@ import importlib.util
 import inspect
 import os
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -24,13 +23,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from typing import TYPE_CHECKING, Any
 
 from .. import _util
-from .._util.concurrency import (
-    DeadlineExceeded,
-    ForkSafeRLock,
-    asks_for_itself,
-    call_within,
-    refreshing,
-)
+from .._util.concurrency import ForkSafeRLock, asks_for_itself, refreshing
+from .._util.time_limits import DeadlineExceeded, TimedCall, call_within
 from ..errors import CognitoFederationError, ConfigurationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, checked_text, expiry_seconds
 from .base import Now, RefreshContext, SourceContext, SourceDeclaration
@@ -81,7 +75,7 @@ class HandlerTokenProvider:
         self._random = random
         self._time_limit = time_limit
         self._monotonic = monotonic
-        self._left_behind: threading.Thread | None = None
+        self._left_behind: TimedCall[object] | None = None
         self._under_way = 0
 
     @property
@@ -134,7 +128,7 @@ class HandlerTokenProvider:
 
     def _called(self, context: RefreshContext, deadline: float) -> _Outcome:
         left_behind = self._left_behind
-        if left_behind is not None and left_behind.is_alive():
+        if left_behind is not None and left_behind.is_running():
             raise TemporaryError(f"{self._name} has not returned from an earlier call yet")
         outcome = _Outcome()
         limit = deadline - self._monotonic()
@@ -142,7 +136,7 @@ class HandlerTokenProvider:
         try:
             call_within(limit, call, name="cognito-federation refresh handler", monotonic=self._monotonic)
         except DeadlineExceeded as late:
-            self._left_behind = late.worker
+            self._left_behind = late.call
         else:
             if not isinstance(outcome.failure, _NeverReturned):
                 return outcome

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +12,7 @@ import time
 
 import pytest
 
-from botocore_cognito_federation._util.concurrency import DeadlineExceeded, call_within
+from botocore_cognito_federation._util.time_limits import BackendTimeoutError, DeadlineExceeded, TimeLimit, call_within
 
 
 class Clock:
@@ -44,10 +46,76 @@ def test_a_call_that_does_not_return_is_given_up_after_its_time() -> None:
     never.set()
 
 
+def name_of_the_thread() -> tuple[str, int]:
+    return threading.current_thread().name, threading.get_ident()
+
+
+def test_calls_one_after_another_are_made_by_one_thread_which_soon_ends() -> None:
+    made = [call_within(30.0, name_of_the_thread, name=f"call {number}") for number in range(5)]
+    assert [name for name, _ in made] == [f"call {number}" for number in range(5)]
+    assert len({thread for _, thread in made}) < 5  # one, unless this process rested for long between two of them
+    while any(thread.name.startswith("call ") for thread in threading.enumerate()):
+        time.sleep(0.01)
+
+
+def test_a_thread_that_is_left_behind_makes_no_other_call_and_ends_after_its_own() -> None:
+    later = threading.Event()
+    with pytest.raises(DeadlineExceeded) as late:
+        call_within(0.2, later.wait, name="late")
+    assert call_within(30.0, name_of_the_thread, name="next")[0] == "next"
+    assert late.value.call.is_running()
+    later.set()
+    while late.value.call.is_running():
+        time.sleep(0.01)
+
+
+def test_calls_at_once_have_a_thread_each_and_what_they_raise_reaches_their_callers() -> None:
+    everybody = threading.Barrier(40)
+    found: list[object] = []
+
+    def ask(number: int) -> None:
+        def call() -> int:
+            everybody.wait(30)
+            if number % 2:
+                raise ValueError(number)
+            return number
+
+        for _ in range(25):
+            try:
+                found.append((number, call_within(30.0, call, name="crowd")))
+            except ValueError as error:
+                found.append((number, *error.args))
+
+    crowd = [threading.Thread(target=ask, args=(number,)) for number in range(40)]
+    for thread in crowd:
+        thread.start()
+    for thread in crowd:
+        thread.join()
+    assert sorted(found) == [(number, number) for number in range(40) for _ in range(25)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_child_makes_its_own_calls_whatever_its_parent_left_behind() -> None:
+    never, limit = threading.Event(), TimeLimit(0.2)
+    with pytest.raises(BackendTimeoutError):
+        limit(never.wait)
+    with pytest.raises(BackendTimeoutError):
+        limit(int)
+    call_within(30.0, int, name="before")  # leaves a thread without a call
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            os._exit(0 if limit(lambda: "own") == "own" else 1)
+        os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    never.set()
+
+
 #: Waits with a limit of 1.5 s for what takes 0.3 s, in every way the product waits that must not split a renewal.
 _WAITING = """
 import os, shlex, sys, threading, time
-from botocore_cognito_federation._util.concurrency import TimeLimit, call_within
+from botocore_cognito_federation._util.time_limits import TimeLimit, call_within
 from botocore_cognito_federation._util.processes import uninterrupted, wait_for_work
 from botocore_cognito_federation._util.processes import run_for_output
 
