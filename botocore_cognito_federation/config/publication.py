@@ -77,10 +77,7 @@ def published_text(profile: str, files: Files) -> tuple[str, list[str]]:
         present = texts_of(_present(config, title))
         sections[title] = {key: value for key, value in present.items() if _is_shareable(key, title)}
         left_out += [key for key in present if key not in sections[title] and key != "credential_process"]
-        if "cognito_session" in present:
-            waiting.append(SESSION_SECTION + present["cognito_session"])
-        if "source_profile" in present:
-            waiting.append(profile_section(present["source_profile"]))
+        waiting += _named_by(present).values()
     if not any(map(has_our_keys, sections.values())):
         raise ConfigurationError(
             f"Profile {profile!r} has no cognito_ keys to publish", remedy="Name one of this tool's with --profile"
@@ -125,10 +122,16 @@ def read_publication(source: str, client: HttpClient) -> Sections:
     if not any(map(has_our_keys, sections.values())):
         raise ConfigurationError(f"{source} holds no profile with cognito_ keys", remedy="Check the address")
     for title, section in sections.items():
-        for key, other in (("cognito_session", SESSION_SECTION), ("source_profile", "profile ")):
-            if key in section and other + section[key] not in sections:
+        for key, named in _named_by(section).items():
+            if named not in sections:
                 raise ConfigurationError(f"{source}: [{title}] names {key} {section[key]}, which is not in that file")
     return sections
+
+
+def _named_by(section: Mapping[str, str]) -> dict[str, str]:
+    """The headers of the sections that a section needs, by the key that names each."""
+    headers = {"cognito_session": lambda name: SESSION_SECTION + name, "source_profile": profile_section}
+    return {key: header(section[key]) for key, header in headers.items() if key in section}
 
 
 def _content(source: str, client: HttpClient) -> bytes:

@@ -80,6 +80,20 @@ def test_what_belongs_to_one_machine_is_left_out_and_named(home: Home) -> None:
     assert "credential_process" not in told.out
 
 
+def test_a_role_chain_on_the_default_profile_can_be_published_and_taken(home: Home, tmp_path: Path) -> None:
+    home.section("default", region="eu-west-1", cognito_session="demo-guest")
+    home.section("profile reader", role_arn="arn:aws:iam::123456789012:role/Reader", source_profile="default")
+    told = configure(home, "--publish", "--profile", "reader")
+    assert "[default]" in told.out, told.err
+    file = tmp_path / "published"
+    file.write_text(told.out)
+    (tmp_path / "second").mkdir()
+    second = Home(tmp_path / "second", home.world)
+    done = take(second, file, "--yes")
+    assert done.code == 0, done.err
+    assert section(second, "profile reader")["source_profile"] == "default"
+
+
 def test_nothing_is_written_before_the_user_has_agreed(home: Home, published: Path) -> None:
     before = home.config.read_text()
     told = take(home, published)
