@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from .._fast_path import expanded
@@ -171,8 +171,13 @@ def near_key(key: str, *, in_session: bool) -> str | None:
         is_of_this_tool_alone = plain.startswith(PREFIX) or meant in _NAMES_OF_ITS_OWN
         return PREFIX + meant if (in_session or is_of_this_tool_alone) and key != PREFIX + meant else None
     cutoff = 0.7 if key.startswith(PREFIX) else 0.85
-    close = difflib.get_close_matches(plain, [known.full_name for known in KEYS.values()], n=1, cutoff=cutoff)
-    return close[0] if close else None
+    return _nearest(plain, [known.full_name for known in KEYS.values()], cutoff)
+
+
+def _nearest(word: str, known: Collection[str], cutoff: float) -> str | None:
+    """The name that a misspelt one probably is meant to be: one with the same letters in another order goes first."""
+    swapped = (name for name in known if sorted(name) == sorted(word))
+    return next(swapped, None) or next(iter(difflib.get_close_matches(word, known, n=1, cutoff=cutoff)), None)
 
 
 #: Names without prefix that no AWS tool and hardly another program uses in a profile.
@@ -240,8 +245,8 @@ _OF_THE_PROFILE = frozenset({"region", "ca_bundle", "output", "credential_proces
 
 def unknown_variable(variable: str) -> ConfigurationError:
     known = [key.variable for key in KEYS.values() if key.has_variable]
-    close = difflib.get_close_matches(variable, known, n=1, cutoff=0.7)
-    near = f", or write {close[0]}" if close else ""
+    meant = _nearest(variable, known, 0.7)
+    near = f", or write {meant}" if meant else ""
     return ConfigurationError(f"The environment has the unknown variable {variable}", remedy=f"Unset {variable}{near}")
 
 

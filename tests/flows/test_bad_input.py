@@ -276,6 +276,7 @@ def config_error(home: Home, profile: str = "bad") -> str:
         ({"cognito_identity_pol_id": "x"}, "Write cognito_identity_pool_id instead of cognito_identity_pol_id"),
         ({"cognito_sesion": "x"}, "Write cognito_session instead of cognito_sesion"),
         ({"cognito_token_flie": "x"}, "Write cognito_token_file instead of cognito_token_flie"),
+        ({"cognito_token_fiel": "x"}, "Write cognito_token_file instead of cognito_token_fiel"),
         ({"cognito_zzz": "x"}, "explain --keys"),
         ({"cognito_session": "dmeo"}, "Write cognito_session = demo"),
         ({"cognito_session": "nothing-like-it"}, "[cognito-session nothing-like-it]"),
