@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .user_pool import PasswordResetRequiredError as PasswordResetRequiredError
     from .user_pool import SecurityKey as SecurityKey
     from .user_pool import SignUp as SignUp
+    from .user_pool import UsernameExistsError as UsernameExistsError
     from .user_pool import UserNotConfirmedError as UserNotConfirmedError
     from .user_pool import UserPool as UserPool
     from .user_pool import UserPoolTokens as UserPoolTokens
@@ -88,6 +89,7 @@ _HOME_OF = {
     "TemporaryError": "errors",
     "TokenRefreshError": "errors",
     "uninstall": "botocore_plugin.provider",
+    "UsernameExistsError": "user_pool",
     "UserNotConfirmedError": "user_pool",
     "UserPool": "user_pool",
     "UserPoolTokens": "user_pool",

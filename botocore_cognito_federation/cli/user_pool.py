@@ -21,13 +21,14 @@ from ..errors import ConfigurationError, TemporaryError
 from ..factory import store_for, system_clock
 from ..login_tokens.base import RefreshContext
 from ..login_tokens.session import RefreshTokenProvider, user_pool_refresher
-from ..messages import login_command, printable, shell_command
+from ..messages import login_command, printable, run_with_profile, shell_command
 from ..sign_in.logout import sign_out
 from ..sign_in.password import TRIES, security_key, show_secret, typed_name, with_code, with_new_password
 from ..sign_in.terminal import Questions, terminal_dialogue
 from ..user_pool import (
     CodeDelivery,
     CodeMismatchError,
+    UsernameExistsError,
     UserPool,
     UserPoolTokens,
     WrongPasswordError,
@@ -114,14 +115,27 @@ def sign_up_command(profile: str | None, email: str | None, attributes: tuple[st
     given = {**_pairs(attributes), **({"email": email} if email else {})}
     with _asking() as ask:
         name = _name(settings, ask)
-        if no_password:
-            made = pool.sign_up(name, None, given)
-        else:
-            made = with_new_password(ask, lambda password: pool.sign_up(name, password, given))
+        try:
+            if no_password:
+                made = pool.sign_up(name, None, given)
+            else:
+                made = with_new_password(ask, lambda password: pool.sign_up(name, password, given))
+        except UsernameExistsError as taken:
+            raise UsernameExistsError(taken.what, remedy=_with_an_account(settings)) from None
         if not made.confirmed:
             _say_sent(ask, made.code_delivery)
             _confirm(pool, name, ask)
     print_line(f"The account is confirmed. Sign in: {login_command(settings)}", err=True)
+
+
+def _with_an_account(settings: Settings) -> str:
+    """What somebody does whose name has an account: it may be his own, and confirmed or not, or another's."""
+    confirm = run_with_profile(settings.profile or "default", "user-pool", "confirm-sign-up", "--resend")
+    other = "another cognito_username" if settings.username else "another name"
+    return (
+        f"If it is yours: {login_command(settings)}; if you never entered the code that was sent for it, first "
+        f"{confirm[:1].lower()}{confirm[1:]}. If it is not yours, choose {other}"
+    )
 
 
 @user_pool_command.command("confirm-sign-up")

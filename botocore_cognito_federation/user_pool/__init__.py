@@ -14,6 +14,7 @@ from .errors import (
     PasskeyRefusedError,
     PasswordResetRequiredError,
     RefreshTokenReusedError,
+    UsernameExistsError,
     UserNotConfirmedError,
     WrongPasswordError,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "UserNotConfirmedError",
     "UserPool",
     "UserPoolTokens",
+    "UsernameExistsError",
     "WrongPasswordError",
     "login_key",
     "user_pool_of",

@@ -54,6 +54,10 @@ class UserNotConfirmedError(SignInFailedError):
     """The account needs its confirmation code: call `UserPool.confirm_sign_up`."""
 
 
+class UsernameExistsError(SignInFailedError):
+    """A sign-up names an account that exists, confirmed or not."""
+
+
 class PasswordResetRequiredError(SignInFailedError):
     """The user must set a new password: call `UserPool.forgot_password`, then `forgot_password_submit`."""
 
@@ -299,9 +303,9 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "UsernameExistsException",
         "",
-        SignInFailedError,
+        UsernameExistsError,
         "An account of this name exists",
-        "Sign in, or choose another name",
+        "Sign in, call resend_sign_up if it was never confirmed, or choose another name",
     ),
     Rule(
         "AliasExistsException", "", SignInFailedError, "The e-mail address or phone number belongs to another account"

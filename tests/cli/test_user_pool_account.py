@@ -94,6 +94,18 @@ def test_an_unconfirmed_user_is_told_the_command_and_confirms_with_a_second_code
     account.signed_in()
 
 
+def test_a_name_that_has_an_account_is_answered_with_the_commands_for_its_owner(account: Account) -> None:
+    account.add_user()
+    with account.home.at_terminal("user-pool", "sign-up") as terminal:
+        terminal.type(PASSWORD, after="New password: ")
+        terminal.type(PASSWORD, after="The same again: ")
+        ended, _, err = terminal.finished()
+    assert ended == 5
+    assert "An account of this name exists. If it is yours: cognito-federation login --profile dev;" in err
+    assert "cognito-federation user-pool confirm-sign-up --resend --profile dev." in err
+    assert "choose another cognito_username" in err
+
+
 def test_a_forgotten_password_is_replaced_and_only_what_was_refused_is_asked_again(account: Account) -> None:
     account.add_user(email="ada@example.com")
     with account.home.at_terminal("user-pool", "forgot-password") as terminal:

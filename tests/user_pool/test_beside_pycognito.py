@@ -79,7 +79,7 @@ _SAME = {
     "ForceChangePasswordException": "NEW_PASSWORD_REQUIRED",
     "SoftwareTokenMFAChallengeException": "SOFTWARE_TOKEN_MFA",
     "UserNotConfirmedException": "UserNotConfirmedError",
-    "UsernameExistsException": "SignInFailedError",
+    "UsernameExistsException": "UsernameExistsError",
 }
 _STABLE = ("iss", "aud", "token_use", "cognito:username", "email")
 
