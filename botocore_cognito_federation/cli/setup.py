@@ -28,6 +28,7 @@ from ..config.configure import (
     signs_people_in,
     write_changes,
 )
+from ..config.helper_line import helper_words
 from ..config.keys import PREFIX, is_without_pool
 from ..config.profiles import load_settings, names_in_configuration
 from ..config.settings import Settings, profile_section
@@ -371,13 +372,21 @@ def demo_command(serve: bool, no_browser: bool) -> None:
     if serve:
         from ..demo.serve import serve as run_server
 
-        run_server()
+        run_server(helper=_helper_of_demo())
         return
     from ..demo.walkthrough import walk
     from ..sign_in.browser import can_open_browser
 
     own_browser = not no_browser and sys.stdin.isatty() and sys.stdout.isatty() and can_open_browser(os.environ)[0]
-    walk(print_line, print_heading, own_browser=own_browser)
+    walk(print_line, print_heading, own_browser=own_browser, helper=_helper_of_demo())
+
+
+def _helper_of_demo() -> str | None:
+    """The line that `configure` would write; None where its path needs quotes, which the demo's own clients read."""
+    try:
+        return " ".join(helper_words())
+    except ConfigurationError:
+        return None
 
 
 @click.command("link")

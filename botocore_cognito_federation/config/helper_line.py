@@ -46,8 +46,19 @@ def helper_command(profile: str, executable: str | None = None) -> str:
         ConfigurationError: there is none, or its path or the profile's name needs quotes.
     """
     check_profile_name(profile)
-    words = _given(executable) if executable is not None else _found()
-    return " ".join([*words, "credential-process", "--profile", profile])
+    return " ".join([*helper_words(executable), "credential-process", "--profile", profile])
+
+
+def helper_words(executable: str | None = None) -> list[str]:
+    """The words of `helper_command` that start the program, for several profiles at once: each way in is tried out.
+
+    Args:
+        executable: see `helper_command`.
+
+    Raises:
+        ConfigurationError: there is no program, or its path needs quotes.
+    """
+    return _given(executable) if executable is not None else _found()
 
 
 def check_profile_name(profile: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -85,9 +86,16 @@ class DrivenWorld(abc.ABC):
         """Return the variables with which a child process uses `home` as its home directory and this world as AWS."""
         return home_files.environment(self.facts, home)
 
-    def write_home(self, home: Path, executable: str) -> None:
-        """Write a real ``~/.aws/config`` and a token into `home`; see `home.write_home`."""
-        home_files.write_home(self.facts, home, executable)
+    def write_home(self, home: Path, executable: str, helper: str | None = None) -> None:
+        """Write a real ``~/.aws/config`` and a token into `home`; see `home.write_home`.
+
+        Args:
+            home: the home directory.
+            executable: absolute path of the ``cognito-federation`` command.
+            helper: how ``credential_process`` starts it, such as the words that ``configure`` writes; by its path alone
+                if it is None.
+        """
+        home_files.write_home(self.facts, home, shlex.quote(executable) if helper is None else helper)
         self.write_token(home)
 
     def write_token(self, home: Path, subject: str = "ada", **options: Any) -> str:

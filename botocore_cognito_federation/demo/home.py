@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 
 from .records import WorldFacts
@@ -42,7 +41,7 @@ def child_environment(facts: WorldFacts, home: Path, inherited: dict[str, str]) 
     return {**passed_on, **environment(facts, home)}
 
 
-def write_home(facts: WorldFacts, home: Path, executable: str) -> None:
+def write_home(facts: WorldFacts, home: Path, helper: str) -> None:
     """Write the config file with these profiles:
 
     ``demo-people``, whose users sign in by browser; ``demo`` with credential_process and a token file; ``demo-native``
@@ -51,25 +50,25 @@ def write_home(facts: WorldFacts, home: Path, executable: str) -> None:
 
     Args:
         home: the home directory; created with mode 0700 if it does not exist.
-        executable: absolute path of the ``cognito-federation`` command.
+        helper: the beginning of ``credential_process``, which starts the ``cognito-federation`` command.
     """
     aws = home / ".aws"
     aws.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_private(aws / "config", config_text(facts, home, executable))
+    write_private(aws / "config", config_text(facts, home, helper))
 
 
-def config_text(facts: WorldFacts, home: Path, executable: str) -> str:
+def config_text(facts: WorldFacts, home: Path, helper: str) -> str:
     """Return the text of the config file, with flat lines only."""
     sections = [
-        _profile(facts, "demo", "demo", executable),
+        _profile(facts, "demo", "demo", helper),
         _profile(facts, "demo-native", "demo"),
         _chained(facts, "chained", "demo"),
         _chained(facts, "chained-native", "demo-native"),
-        _profile(facts, "classic", "demo-classic", executable),
-        _profile(facts, "web-identity", "demo-web-identity", executable),
-        _profile(facts, "guest", "demo-guest", executable),
-        _profile(facts, "passwordless", "demo-user-pool", executable),
-        _profile(facts, "demo-people", "demo-people", executable),
+        _profile(facts, "classic", "demo-classic", helper),
+        _profile(facts, "web-identity", "demo-web-identity", helper),
+        _profile(facts, "guest", "demo-guest", helper),
+        _profile(facts, "passwordless", "demo-user-pool", helper),
+        _profile(facts, "demo-people", "demo-people", helper),
         _section(
             "cognito-session demo-people",
             cognito_identity_pool_id=facts.pool_id,
@@ -140,10 +139,10 @@ def _login(facts: WorldFacts, home: Path) -> dict[str, str]:
     return {**_provider(facts), "cognito_token_file": str(token_file(home))}
 
 
-def _profile(facts: WorldFacts, name: str, session: str, executable: str = "") -> str:
+def _profile(facts: WorldFacts, name: str, session: str, helper: str = "") -> str:
     keys = {"region": facts.region, "cognito_session": session}
-    if executable:
-        keys["credential_process"] = f"{shlex.quote(executable)} credential-process --profile {name}"
+    if helper:
+        keys["credential_process"] = f"{helper} credential-process --profile {name}"
     return _section(f"profile {name}", **keys)
 
 

@@ -25,6 +25,7 @@ def serve(
     home: Path | None = None,
     *,
     executable: str | None = None,
+    helper: str | None = None,
     out: TextIO | None = None,
     until: threading.Event | None = None,
     world: World | None = None,
@@ -34,6 +35,7 @@ def serve(
     Args:
         home: a home directory for the profiles; by default a temporary one, which is removed at the end.
         executable: the ``cognito-federation`` command for the profiles; by default the one next to this interpreter.
+        helper: how ``credential_process`` starts that command; see `DrivenWorld.write_home`.
         out: the stream for the exports, by default stdout; they are complete when the world answers.
         until: an event that stops the world when set; signals are handled only on the main thread.
         world: a world that has not been started, for other options than the defaults.
@@ -43,7 +45,7 @@ def serve(
     try:
         with tempfile.TemporaryDirectory(prefix="cognito-demo-") as temporary, world or World() as running:
             directory = Path(temporary) if home is None else home
-            running.write_home(directory, executable or find_executable())
+            running.write_home(directory, executable or find_executable(), helper)
             stream = out or sys.stdout
             stream.write(exports(running.environment(directory)))
             names = ", ".join(subject.title() for subject in PEOPLE)

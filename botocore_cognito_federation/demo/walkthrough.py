@@ -105,13 +105,14 @@ class _Stage:
             raise CognitoFederationError(f"The demo's step ended with status {done.returncode}, not {expect}")
 
 
-def walk(say: Say, heading: Say, *, own_browser: bool = False) -> None:
+def walk(say: Say, heading: Say, *, own_browser: bool = False, helper: str | None = None) -> None:
     """Show the steps from a sign-in to a signed request, a renewal, and the error for a wrong audience.
 
     Args:
         say: prints a line.
         heading: prints the first line of a step.
         own_browser: whether the user signs in with a browser, and not a script in the user's place.
+        helper: how the profiles start the ``cognito-federation`` command; see `DrivenWorld.write_home`.
 
     Raises:
         CognitoFederationError: a step failed.
@@ -120,7 +121,7 @@ def walk(say: Say, heading: Say, *, own_browser: bool = False) -> None:
     with tempfile.TemporaryDirectory(prefix="cognito-demo-") as directory, World() as world:
         home = Path(directory)
         command = find_executable()
-        world.write_home(home, command)
+        world.write_home(home, command, helper)
         environment = {**child_environment(world.facts, home, dict(os.environ)), "PYTHONUSERBASE": site.getuserbase()}
         browser = "" if own_browser else f"{shlex.quote(sys.executable)} {shlex.quote(str(_SCRIPTED))} ada %s"
         stage = _Stage(world, home, command, environment, say, browser)

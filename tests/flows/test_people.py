@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from botocore_cognito_federation.config.helper_line import helper_command
 from botocore_cognito_federation.demo import scripted_browser
 from botocore_cognito_federation.demo.scripted_browser import sign_in
 from botocore_cognito_federation.demo.serve import find_executable
@@ -107,6 +108,8 @@ def test_what_demo_serve_prints_is_enough_to_sign_in(home: Home) -> None:
     variables = dict(line.removeprefix("export ").strip().split("=", 1) for line in lines if line.startswith("export"))
     assert any("login --profile demo-people" in line for line in lines)
     assert any("Ada, Bob, Zofia" in line for line in lines)
+    written = Path(variables["AWS_CONFIG_FILE"].strip("'")).read_text()
+    assert f"credential_process = {helper_command('demo-people')}\n" in written, "the line that configure writes"
     browser = f"{sys.executable} {SCRIPT} zofia %s"
     words = ("login", "--profile", "demo-people", "--browser-command", browser)
     done = home.run(*words, **{**DESKTOP, **{name: value.strip("'") for name, value in variables.items()}})
