@@ -11,7 +11,7 @@ from botocore_cognito_federation.errors import ConfigurationError
 from botocore_cognito_federation.identity_providers import _NAMED, derive_login_key, resolve
 from tests.home import ROOT
 
-PAGE, README = ROOT / "docs" / "configuration.md", ROOT / "README.md"
+PAGE, PROVIDERS = ROOT / "docs" / "configuration.md", ROOT / "docs" / "providers" / "index.md"
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,8 @@ def test_every_named_provider_is_found_by_its_name_and_stands_on_the_pages(name:
         line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `cognito_provider`")
     )
     assert f"`{name}`" in row, "name the provider in the row of cognito_provider"
-    readme = README.read_text(encoding="utf-8")
-    table = readme[readme.index("## Is my provider supported?") :].partition("\n## ")[0]
+    page = PROVIDERS.read_text(encoding="utf-8")
+    table = page[page.index("## Is my provider supported?") :].partition("\n## ")[0]
     assert f"`{name}`" in table, "give the provider a row in the table of providers"
 
 
