@@ -29,6 +29,17 @@ html_title = project
 html_copy_source = False
 
 
+#: What newcomers type into the search, for pages whose headings do not say it. Sphinx ranks any heading with one of the
+#: words alike, whichever page has the answer; a main entry of the index goes first. `tests/docs/test_site.py` searches.
+INDEX = {
+    "pool": ("how do I create the pool", "create an identity pool"),
+    "providers/keycloak": ("does it work with Keycloak",),
+    "jobs": ("GitHub Actions", "GitLab CI", "CircleCI", "Buildkite", "Kubernetes"),
+    "start": ("credential_process",),
+    "troubleshooting": ("refresh token expired",),
+}
+
+
 def _public_names() -> str:
     """The directives of all public names: a new one is on the page without being named there."""
     lines = ["```{eval-rst}"]
@@ -46,6 +57,10 @@ def _public_names() -> str:
 
 def _filled(app: Sphinx, page: str, source: list[str]) -> None:
     source[0] = source[0].replace("PUBLIC-NAMES", _public_names())
+    if page in INDEX:
+        title, text = source[0].split("\n", 1)
+        entries = ", ".join(f"! {words}" for words in INDEX[page])
+        source[0] = f"{title}\n\n```{{index}} {entries}\n```\n{text}"
 
 
 def setup(app: Sphinx) -> None:
