@@ -22,7 +22,7 @@ import requests.utils
 
 from ..errors import CognitoFederationError, ConfigurationError, TemporaryError, TokenRefreshError
 from ..messages import printable
-from .time_limits import DeadlineExceeded, call_within
+from .concurrency import DeadlineExceeded, call_within
 from .urls import (
     CA_VARIABLES,
     LOCALHOST,

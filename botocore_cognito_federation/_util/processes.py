@@ -32,8 +32,7 @@ from typing import Generic, TypeVar
 from .._fast_path import CHAIN_VARIABLE as VARIABLE
 from .._fast_path import FIELD as _SEPARATOR
 from ..errors import ConfigurationError, TemporaryError, TokenRefreshError
-from .concurrency import check_profile_recursion, profile_chain
-from .time_limits import short_waits
+from .concurrency import check_profile_recursion, profile_chain, short_waits
 
 T = TypeVar("T")
 

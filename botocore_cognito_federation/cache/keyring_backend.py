@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .._util.time_limits import BackendTimeoutError, TimeLimit
+from .._util.concurrency import BackendTimeoutError, TimeLimit
 from ..errors import CognitoFederationError, StorageError
 from ..messages import printable
 

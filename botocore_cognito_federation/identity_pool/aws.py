@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from botocore.history import get_global_history_recorder
 
-from .._util.time_limits import DeadlineExceeded, call_within
+from .._util.concurrency import DeadlineExceeded, call_within
 from .._util.urls import check_certificates, check_url
 from ..errors import CognitoFederationError, ConfigurationError, Retry, TemporaryError
 from .errors import CallContext, Explanation

@@ -23,8 +23,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from typing import TYPE_CHECKING, Any
 
 from .. import _util
-from .._util.concurrency import ForkSafeRLock, asks_for_itself, refreshing
-from .._util.time_limits import DeadlineExceeded, TimedCall, call_within
+from .._util.concurrency import DeadlineExceeded, ForkSafeRLock, TimedCall, asks_for_itself, call_within, refreshing
 from ..errors import CognitoFederationError, ConfigurationError, TemporaryError, TokenRefreshError
 from ..login_token import LoginToken, checked_text, expiry_seconds
 from .base import Now, RefreshContext, SourceContext, SourceDeclaration

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import identity_providers
 from .._fast_path import cache_directory
-from .._util.time_limits import BackendTimeoutError, TimeLimit
+from .._util.concurrency import BackendTimeoutError, TimeLimit
 from ..cache.answers import forget_answers
 from ..cache.base import CREDENTIALS, SESSIONS, Store
 from ..cache.sessions import Session, Sessions, begin_epoch, end_sign_in

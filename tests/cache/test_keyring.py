@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from keyring.backends.fail import Keyring as FailKeyring
 from keyring.backends.null import Keyring as NullKeyring
 
-from botocore_cognito_federation._util.time_limits import TimeLimit
+from botocore_cognito_federation._util.concurrency import TimeLimit
 from botocore_cognito_federation.cache.base import CREDENTIALS, IDENTITIES, SESSIONS
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.keyring import KeyringStore, move_scope

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.thorough
 _IMPATIENT = """
 import sys
 from botocore_cognito_federation.cache import keyring_backend
-from botocore_cognito_federation._util import time_limits
-keyring_backend._limit = time_limits.TimeLimit(0.5)
+from botocore_cognito_federation._util import concurrency
+keyring_backend._limit = concurrency.TimeLimit(0.5)
 from botocore_cognito_federation.__main__ import main
 sys.argv[0] = "cognito-federation"
 raise SystemExit(main())

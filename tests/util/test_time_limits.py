@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from botocore_cognito_federation._util.time_limits import BackendTimeoutError, DeadlineExceeded, TimeLimit, call_within
+from botocore_cognito_federation._util.concurrency import BackendTimeoutError, DeadlineExceeded, TimeLimit, call_within
 
 
 class Clock:
@@ -115,7 +115,7 @@ def test_a_child_makes_its_own_calls_whatever_its_parent_left_behind() -> None:
 #: Waits with a limit of 1.5 s for what takes 0.3 s, in every way the product waits that must not split a renewal.
 _WAITING = """
 import os, shlex, sys, threading, time
-from botocore_cognito_federation._util.time_limits import TimeLimit, call_within
+from botocore_cognito_federation._util.concurrency import TimeLimit, call_within
 from botocore_cognito_federation._util.processes import uninterrupted, wait_for_work
 from botocore_cognito_federation._util.processes import run_for_output
 
