@@ -78,12 +78,11 @@ def fetcher_for(
     store = store_for(settings, variables) if store is None else store
     if not isinstance(store, MemoryStore):
         store = StoreBesideDoubles(store, getattr(store, "hosts_share", False))
-    declared = source_of(settings)
     context = SourceContext(store, variables, clock, clients, open_session or _session_of, time_left)
     return CredentialFetcher(
         settings,
         source=partial(open_provider if settings.auto_login == "never" else _with_automatic_login, settings, context),
-        pool=IdentityPool(settings, clients, clock, new_token=declared.remedy(settings), store=store),
+        pool=IdentityPool(settings, clients, clock, new_token=partial(_remedy, settings), store=store),
         cache=CredentialCache(settings, store, clock),
         clock=clock,
         answers_by_claims=partial(answers_by_claims, settings, variables),
@@ -116,7 +115,7 @@ def identity_pool_for(settings: Settings, session: Callable[[], Session] | None 
         session: see `fetcher_for`.
     """
     clients = Clients(settings, session)
-    return IdentityPool(settings, clients, system_clock(), new_token=source_of(settings).remedy(settings))
+    return IdentityPool(settings, clients, system_clock(), new_token=partial(_remedy, settings))
 
 
 def signed_in_here(
@@ -170,6 +169,11 @@ def linking_for(
         _linked_logins(settings, context),
         identity_pool_for(settings),
     )
+
+
+def _remedy(settings: Settings) -> str:
+    """Return what the user can do if the login token is useless."""
+    return source_of(settings).remedy(settings)
 
 
 def _with_automatic_login(settings: Settings, context: SourceContext) -> LoginTokenProvider | None:

@@ -133,7 +133,7 @@ class CredentialFetcher:
             sign_out_epoch = self.sign_out_epoch()
             state = self.answers.begin() if self.answers is not None else None  # before the token is read
             result = self._fetch(sign_out_epoch, min_remaining)
-            if (remaining := result.credentials.expires_at - self.clock.now()) < min_remaining:
+            if (remaining := self._remaining(result.credentials)) < min_remaining:
                 raise _too_short(min_remaining, remaining)
             if self.answers is not None:
                 self.answers.put(state, result)
@@ -141,27 +141,30 @@ class CredentialFetcher:
         except CognitoFederationError as error:
             raise without_frames(error) from None
 
-    def fetch_fresh(self, *, new_token: bool = False) -> FederatedCredentials:
+    def fetch_fresh(self, *, token: LoginToken | None = None, new_token: bool = False) -> FederatedCredentials:
         """Exchange the present login token, whatever is cached: this verifies a token from a client.
 
         Unverified claims would otherwise decide whose cached credentials are returned. No other credentials are
         returned instead, and no other process learns of a failure.
 
         Args:
+            token: the login token, where the caller has just obtained it; by default the one of the provider.
             new_token: renew the login token too, although it has not expired.
 
         Raises:
             CognitoFederationError: the token could not be exchanged.
         """
         try:
-            asks = new_token or self.settings.identity_id is None
-            login = self._login(force=new_token) if asks else None
+            sign_out_epoch = self.sign_out_epoch()  # before the token is read
+            login = self._login_of(token) if token is not None else None
+            if login is None and (new_token or self.settings.identity_id is None):
+                login = self._login(force=new_token)
             entry = self.cache.entry(login)
             with self.cache.lock(entry, timeout=self._lock_timeout) as taken:
                 if not taken:
                     raise _busy(self.cache.holder(entry), self._lock_timeout)
                 with refreshing(entry.key):
-                    return self._renew(entry, login, self.sign_out_epoch(), has_valid_credentials=False)
+                    return self._renew(entry, login, sign_out_epoch, has_valid_credentials=False)
         except CognitoFederationError as error:
             raise without_frames(error) from None
 
@@ -245,11 +248,16 @@ class CredentialFetcher:
         )
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("Asking %s for a login token (attempt %d)", source.description, attempt)
-        self._last_token = source.fetch(context)
+        token = source.fetch(context)
         try:
-            login = Login.of(self._last_token, self.settings)
+            return self._login_of(token)
         except TokenRefreshError as error:
             raise reworded(error, what=f"{error.what} (from {source.description})") from None
+
+    def _login_of(self, token: LoginToken) -> Login:
+        """Return the login of a token, with those that are linked to it."""
+        self._last_token = token
+        login = Login.of(token, self.settings)
         if self.linked is not None:
             login = self.linked.joined(login)
         logger.debug("Got a login token for %s, expiring at %s", login.key, login.token.expires_at)
@@ -424,15 +432,17 @@ class CredentialFetcher:
         return FetchResult(credentials, refresh_at(credentials, self.settings.refresh_window))
 
     def _is_fresh(self, credentials: FederatedCredentials, min_remaining: float) -> bool:
-        now = self.clock.now()
-        is_long_enough = credentials.expires_at - now >= min_remaining
-        return is_long_enough and is_fresh(credentials, self.settings.refresh_window, now)
+        is_long_enough = self._remaining(credentials) >= min_remaining
+        return is_long_enough and is_fresh(credentials, self.settings.refresh_window, self.clock.now())
 
     def _enough(self, credentials: FederatedCredentials | None, min_remaining: float) -> FederatedCredentials | None:
-        """Return the credentials if they are valid for so many seconds."""
-        if credentials is None or not min_remaining:
-            return credentials
-        return credentials if credentials.expires_at - self.clock.now() >= min_remaining else None
+        """Return the credentials if they are valid for so many seconds; 0: whether or not they have expired."""
+        is_enough = credentials is None or not min_remaining or self._remaining(credentials) >= min_remaining
+        return credentials if is_enough else None
+
+    def _remaining(self, credentials: FederatedCredentials) -> float:
+        """Return the seconds until credentials expire."""
+        return credentials.expires_at - self.clock.now()
 
 
 def _expired_on_arrival(exchanged: Exchanged) -> str:

@@ -1,4 +1,4 @@
-"""Caches credentials and failures in ready-to-print form for `_fast_path`, and removes them."""
+"""Caches credentials and failures in ready-to-print form for `_fast_path`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._fast_path import CHECK, FIELD, MAGIC, CacheQuery, bound_together, checksum, read_answer, still_bound
-from .._util.files import StorageErrorsIgnored, read_private, remove, write_private
+from .._util.files import StorageErrorsIgnored, remove, write_private
 from ..credentials import usable_until
 from ..messages import holder_words
 from .base import CREDENTIALS, EPOCHS, SESSIONS, double_of_aws, epoch_keys
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from ..credentials import FetchResult
     from ..errors import CognitoFederationError
 
-ANSWERS = "answers"
-#: The line of an answer file that holds its kind, counted from 0; see `_fast_path`.
-_KIND_LINE = 5
 #: Values of ``cognito_cache`` with which credentials are in files of this machine, where answers may be too.
 _WITH_FILES = frozenset({"file", "redis", "postgres", "dynamodb"})
 #: Seconds in which two changes of a file may leave it with the same times: 10 ms on Linux before 6.13, and some more.
@@ -193,34 +190,3 @@ def put_check(query: CacheQuery, bindings: str, code: int, until: float) -> None
     if os.path.isdir(query.directory):
         times = (query.asked_at, until, until)
         _write(query, bindings, times, "failure" if code else "credentials", code, "", suffix=CHECK)
-
-
-def forget_failed_answers(directory: str) -> None:
-    """Remove cached failures; cached credentials stay.
-
-    Raises:
-        StorageError: one exists and cannot be removed.
-    """
-    folder = os.path.join(directory, ANSWERS)
-    with contextlib.suppress(OSError):
-        for name in os.listdir(folder):
-            path = os.path.join(folder, name)
-            content = b"" if name.endswith(".lock") else read_private(path, lambda _: None) or b""
-            if content.split(b"\n")[_KIND_LINE : _KIND_LINE + 1] == [b"failure"]:
-                remove(path)
-
-
-def forget_answers(directory: str) -> None:
-    """Remove every cached response; the next process of each profile resolves its configuration once.
-
-    Raises:
-        StorageError: one exists and cannot be removed.
-    """
-    folder = os.path.join(directory, ANSWERS)
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return
-    for name in names:
-        if not name.endswith(".lock"):
-            remove(os.path.join(folder, name))

@@ -57,7 +57,10 @@ if TYPE_CHECKING:
 #: The kind of the files that name what is in a keyring; see `keyring`.
 INDEX = "keyring"
 _LOCKS = "locks"
-_ANSWERS = "answers"
+#: The responses that `_fast_path` prints; see `cache.answers`.
+ANSWERS = "answers"
+#: The line of a response that says what it is, counted from 0.
+_KIND_LINE = 5
 _HOLDER = "holder"
 _DAY = 86_400
 #: Kinds whose loss costs a call and nothing else.
@@ -68,7 +71,7 @@ _LIFETIMES = {
     FAILURES: _DAY,
     NOTES: 7 * _DAY,
     DOCUMENTS: 2 * _DAY,
-    _ANSWERS: 2 * _DAY,
+    ANSWERS: 2 * _DAY,
     TURNS: 2 * _DAY,
     IDENTITIES: 400 * _DAY,
     _LOCKS: 30 * _DAY,
@@ -117,6 +120,18 @@ class FileStore(LockedTurns):
         directory = os.path.join(self.directory, kind)
         for name in _names(directory):
             remove(os.path.join(directory, name))
+
+    def forget_answers(self, *, failures_only: bool = False) -> None:
+        """Forget the responses that are ready to print; the next process of each profile resolves its configuration.
+
+        Raises:
+            StorageError: one is there and cannot be removed.
+        """
+        directory = os.path.join(self.directory, ANSWERS)
+        for path in (os.path.join(directory, name) for name in _names(directory) if not name.endswith(".lock")):
+            lines = (read_private(path, _ignore) or b"").split(b"\n") if failures_only else []
+            if not failures_only or lines[_KIND_LINE : _KIND_LINE + 1] == [b"failure"]:
+                remove(path)
 
     @contextmanager
     def reserved(

@@ -15,7 +15,6 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from .._fast_path import CacheQuery
 from ..botocore_plugin.provider import session_of_other_profile
 from ..cache import STORES
-from ..cache.answers import forget_answers
 from ..cache.base import CREDENTIALS, SESSIONS, Store
 from ..cache.file import FileStore
 from ..cache.sessions import Sessions
@@ -218,7 +217,7 @@ def refresh_command(profile: str | None) -> None:
     settings = chosen_settings(profile, None)
     fetcher = fetcher_for(settings, open_session=session_of_other_profile)
     credentials = fetcher.fetch_fresh(new_token=True)
-    forget_answers(default_directory(os.environ))
+    FileStore(default_directory(os.environ)).forget_answers()
     until = credentials.expiration.astimezone()
     print_line(
         f"Renewed {settings.scope}: AWS credentials until {until:%H:%M} ({_left(credentials.expires_at)})", err=True

@@ -14,7 +14,7 @@ import click
 
 from .._fast_path import CacheQuery
 from ..cache import STORES
-from ..cache.answers import bindings_of_check, forget_answers, last_failure, put_check
+from ..cache.answers import bindings_of_check, last_failure, put_check
 from ..cache.base import CREDENTIALS, EVERYTHING, FAILURES, IDENTITIES, NOTES, SESSIONS, Store, sign_in_epoch
 from ..cache.file import FileStore
 from ..cache.local_first import LocalFirstStore
@@ -538,7 +538,7 @@ def clear(profile: str | None, credentials: bool, everything: bool) -> None:
         # Another profile's stay: a guest whose identity ID is forgotten never gets that identity again.
         if not credentials and scope in (EVERYTHING, document.get("scope")):
             store.delete(IDENTITIES, key)
-    forget_answers(default_directory(os.environ))
+    FileStore(default_directory(os.environ)).forget_answers()
     print_line(f"Forgot {forgotten} set{'s' if forgotten != 1 else ''} of AWS credentials", err=True)
     staying = [document for _, document in store.documents(SESSIONS) if scope in (EVERYTHING, document.get("scope"))]
     if staying:

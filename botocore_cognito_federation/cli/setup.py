@@ -11,8 +11,8 @@ import click
 from ..botocore_plugin.native import disable, enable, inspect_environment
 from ..botocore_plugin.provider import session_of_other_profile
 from ..cache import STORES
-from ..cache.answers import forget_answers
 from ..cache.base import SECRETS, Store
+from ..cache.file import FileStore
 from ..cache.local_first import LocalFirstStore
 from ..cache.sessions import check_storable
 from ..config.configure import (
@@ -408,7 +408,7 @@ def link_command(profile: str | None, names: tuple[str, ...], yes: bool) -> None
             key, identity_id = linking.link(name)
             print_line(f"Linked {key} (session {name}) to {settings.scope}: identity {identity_id}", err=True)
     finally:
-        forget_answers(default_directory(os.environ))
+        FileStore(default_directory(os.environ)).forget_answers()
 
 
 def sessions_to_link(settings: Settings, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -442,5 +442,5 @@ def unlink_command(profile: str | None, name: str, yes: bool) -> None:
             " identity pool. Run it again with --yes to do it."
         )
     key = linking_for(settings, open_session=session_of_other_profile).unlink(name)
-    forget_answers(default_directory(os.environ))
+    FileStore(default_directory(os.environ)).forget_answers()
     print_line(f"Unlinked {key} (session {name}) from {settings.scope}", err=True)

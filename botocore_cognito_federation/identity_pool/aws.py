@@ -417,10 +417,15 @@ def call_limit() -> Iterator[None]:
         _TIME_LEFT.reset(token)
 
 
-def limit_answers(client: Any) -> Any:
-    """Make a botocore client send through `LimitedSession`, and return it."""
+def limit_answers(client: Any, checked_url: str) -> Any:
+    """Make a botocore client send through `LimitedSession`, and return it.
+
+    Args:
+        client: the client.
+        checked_url: its endpoint, which may be spoken to.
+    """
     endpoint = client._endpoint  # botocore has no public way to set a client's session.
-    endpoint.http_session = LimitedSession(endpoint.http_session)
+    endpoint.http_session = LimitedSession(endpoint.http_session, checked_url)
     return client
 
 
@@ -429,11 +434,13 @@ class LimitedSession:
 
     Args:
         session: botocore's own.
+        checked_url: an endpoint that may be spoken to; any other URL is checked before something is sent to it.
     """
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Any, checked_url: str) -> None:
         self._session = session
-        self._checked_url = ""  # botocore asks the same URL again for each user of a server
+        # As botocore sends it. It asks the same URL again for each user of a server.
+        self._checked_url = f"{checked_url.removesuffix('/')}/"
 
     @property
     def certificates(self) -> object:

@@ -92,14 +92,14 @@ class IdentityPool:
         settings: the configuration.
         clients: makes AWS clients.
         clock: the clock.
-        new_token: what the user can do if the login token is useless.
+        new_token: returns what the user can do if the login token is useless.
         store: where callers take turns who share a quota; by default they do not.
     """
 
     settings: Settings
     clients: Clients
     clock: Clock
-    new_token: str = NEW_TOKEN_OF_AN_APPLICATION
+    new_token: Callable[[], str] = lambda: NEW_TOKEN_OF_AN_APPLICATION
     store: Store | None = None
 
     def patience(self, seconds: float) -> AbstractContextManager[None]:
@@ -289,7 +289,7 @@ class IdentityPool:
         return CallContext(
             pool=self.settings.identity_pool_id or "",
             profile="" if of_an_application(self.settings) else self.settings.profile or "default",
-            new_token=self.new_token,
+            new_token=self.new_token(),
             login_key=login.key if login else "",
             claims=login.token.claims if login else {},
             algorithm=algorithm_of(login.token.value) if login else "",
@@ -420,7 +420,7 @@ def make_client(session: Session, service: str, **arguments: Any) -> Any:
     if is_here and (client.meta.config.proxies or get_environ_proxies(url)):
         # A proxy has another loopback than this machine, whatever NO_PROXY says.
         client = _created(session, service, config=config.merge(Config(proxies={})), **arguments)
-    return limit_answers(client)
+    return limit_answers(client, url)
 
 
 def _limits(*, signed: bool) -> Config:

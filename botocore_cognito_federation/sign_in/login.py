@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from .._fast_path import cache_directory
-from ..cache.answers import forget_answers, forget_failed_answers
 from ..cache.base import Store
+from ..cache.file import FileStore
 from ..cache.sessions import Session, Sessions, SessionWriter, check_storable
 from ..config.keys import TOKEN_SOURCES
 from ..config.profiles import every_sign_in
@@ -150,9 +150,9 @@ class Environment:
     cancel: threading.Event | None = None
 
     @cached_property
-    def directory(self) -> str:
-        """The directory of the files of this user."""
-        return cache_directory(self.environ)
+    def files(self) -> FileStore:
+        """The files of this user, which hold the responses that are ready to print."""
+        return FileStore(cache_directory(self.environ))
 
 
 @dataclass(frozen=True)
@@ -200,14 +200,16 @@ def sign_in(
     exchange = "role_arn" if settings.identity_pool_id is None else "identity_pool_id"
     if settings.profile is None and settings.origin(exchange).layer != "session":
         return SignedIn(session, None, joined)
+    if not joined and Sessions(settings, store).sign_out_epoch() != session.sign_out_epoch:
+        raise SignInRequiredError(f"{session.user_name} signed out meanwhile", remedy=f"Run: {login_command(settings)}")
     try:
         # Also where valid ones are cached: people sign in again because their groups or the pool's roles have changed.
-        credentials = fetcher.credentials() if joined else fetcher.fetch_fresh()
+        credentials = fetcher.credentials() if joined else fetcher.fetch_fresh(token=session.token())
     except CognitoFederationError as error:
         raise _though_signed_in(error, session) from None
     if not joined:
         with contextlib.suppress(StorageError):
-            forget_answers(environment.directory)
+            environment.files.forget_answers()
     return SignedIn(session, credentials, joined)
 
 
@@ -255,7 +257,7 @@ def _sign_in_only(
         check_storable(store)
         session = _sign_in_here(settings, store, screen, options, environment)
     with contextlib.suppress(StorageError):
-        forget_failed_answers(environment.directory)
+        environment.files.forget_answers(failures_only=True)
     return session, False
 
 

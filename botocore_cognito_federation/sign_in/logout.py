@@ -12,8 +12,8 @@ from typing import Any
 from .. import identity_providers
 from .._fast_path import cache_directory
 from .._util.concurrency import BackendTimeoutError, TimeLimit
-from ..cache.answers import forget_answers
 from ..cache.base import CREDENTIALS, SESSIONS, Store
+from ..cache.file import FileStore
 from ..cache.sessions import Session, Sessions, begin_epoch, end_sign_in
 from ..config.profiles import names_in_configuration
 from ..config.settings import Settings
@@ -61,10 +61,10 @@ def sign_out(settings: Settings, *, store: Store, environ: Mapping[str, str], re
     except StorageError:
         # A locked keyring gives nothing to revoke; what is in it counts for nothing from now on all the same.
         begin_epoch(store, settings.scope)
-        forget_answers(cache_directory(environ))
+        FileStore(cache_directory(environ)).forget_answers()
         raise
     end_sign_in(store, settings.scope)
-    forget_answers(cache_directory(environ))
+    FileStore(cache_directory(environ)).forget_answers()
     # A renewal in flight that finds itself signed out removes the session itself; then the token from before is
     # revoked, and with it the whole grant (RFC 7009, section 2.1).
     session = take_away(sessions, store) or before
@@ -94,7 +94,7 @@ def forget_scope(
     if not found and until is None:
         return []
     end_sign_in(store, scope)
-    forget_answers(cache_directory(environ))
+    FileStore(cache_directory(environ)).forget_answers()
     ended = []
     for key, document in found:
         session = Session.from_document(document)

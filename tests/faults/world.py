@@ -20,8 +20,8 @@ from unittest import mock
 from urllib.parse import urlencode
 
 from botocore_cognito_federation._fast_path import cache_directory
-from botocore_cognito_federation.cache.answers import forget_answers
 from botocore_cognito_federation.cache.base import CREDENTIALS, FAILURES, Store
+from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.sessions import Session, Sessions
 from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.demo.home import child_environment
@@ -298,7 +298,7 @@ class Home:
             for kind in (CREDENTIALS, FAILURES):
                 for key, _ in list(store.documents(kind)):
                     store.delete(kind, key)
-            forget_answers(cache_directory(os.environ))
+            FileStore(cache_directory(os.environ)).forget_answers()
 
 
 def _open_shown_address(shown: IO[bytes]) -> None:

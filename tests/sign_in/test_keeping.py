@@ -11,7 +11,7 @@ import pytest
 from botocore_cognito_federation.cache.base import CREDENTIALS, SESSIONS, MemoryStore
 from botocore_cognito_federation.cache.sessions import Sessions, SessionWriter, begin_epoch
 from botocore_cognito_federation.config.settings import Settings
-from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, StorageError
+from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, SignInRequiredError, StorageError
 from botocore_cognito_federation.identity_providers import resolve
 from botocore_cognito_federation.oidc.client import AuthenticationResult, SignInPrompt
 from botocore_cognito_federation.sign_in import login as perform
@@ -205,6 +205,32 @@ def test_one_who_only_joins_does_not_begin_after_waiting_in_vain(monkeypatch: py
         )
     assert Busy.tries == 2
     assert screen.said == ["Another sign-in of session corp is under way; waiting for it"]
+
+
+def test_the_token_of_who_signs_out_right_after_the_sign_in_is_not_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    class SigningOut(Screen):
+        def __exit__(self, *_: object) -> None:
+            begin_epoch(store, settings.scope)
+
+    def pasted(oidc_client: Any, redirect_uri: str, *, accept: Any, **_: Any) -> None:
+        accept(answer())
+
+    class NothingIsFetched:
+        def fetch_fresh(self, **_: object) -> None:
+            raise AssertionError("the token was exchanged")
+
+    settings, store = replace(SETTINGS, grant="remote"), MemoryStore()
+    monkeypatch.setattr(perform, "sign_in_with_paste", pasted)
+    fetcher: Any = NothingIsFetched()
+    with pytest.raises(SignInRequiredError, match="signed out meanwhile"):
+        perform.sign_in(
+            settings,
+            store=store,
+            screen=SigningOut(),
+            options=LoginOptions(),
+            environment=Environment({}, can_open=no_browser),
+            fetcher=fetcher,
+        )
 
 
 @pytest.fixture
