@@ -30,6 +30,18 @@ _MODULE = "botocore_cognito_federation"
 _ISOLATIONS = (("-I",), ("-E",))
 #: What pip and uv write into a script whose interpreter cannot stand in its first line.
 _STARTED_BY_SHELL = re.compile(r"""#!/bin/sh\n'{3}exec' ["']?(/[^"'\n]+?)["']? "\$0" "\$@"\n""")
+#: Runs a script as Python does, and then looks whether the interpreter finds the package without it.
+_TRIAL_OF_SCRIPT = f"""
+import importlib.util, runpy, sys
+del sys.argv[0]
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+except SystemExit as end:
+    if end.code:
+        raise
+del sys.modules["{_MODULE}"]
+sys.exit(importlib.util.find_spec("{_MODULE}") is None)
+"""
 #: Seconds for a program to say its version.
 _PROBE_TIME = 30.0
 
@@ -148,11 +160,14 @@ def _quick(interpreter: str, program: str) -> list[str] | None:
     The script finds the package beside itself. What it needs when no answer is ready is found by the interpreter, which
     must therefore find the package too: started with ``-I`` it does not look into the user's own packages.
     """
-    whole = _first_that_runs(interpreter, ["-m", _MODULE])
-    if whole is None:
+    if not _PLAIN.match(interpreter):
         return None
-    ways = (_first_that_runs(interpreter, [path], ((whole[1], "-S"),)) for path in _quick_scripts(program))
-    return next((words for words in ways if words is not None), None)
+    for isolation in _ISOLATIONS:
+        for script in _quick_scripts(program):
+            options = [interpreter, *isolation, "-S"]
+            if _says_version([*options, "-c", _TRIAL_OF_SCRIPT, script]):
+                return [*options, script]
+    return None
 
 
 def _quick_scripts(program: str) -> Iterator[str]:
@@ -185,28 +200,27 @@ def _interpreter_of(script: str) -> str | None:
     return words[0]
 
 
-def _first_that_runs(
-    interpreter: str, arguments: list[str], isolations: tuple[tuple[str, ...], ...] = _ISOLATIONS
-) -> list[str] | None:
+def _first_that_runs(interpreter: str, arguments: list[str]) -> list[str] | None:
     """The strictest way in which the program starts; None where none does, or where a path needs quotes."""
     if not _PLAIN.match(interpreter):
         return None
-    for isolation in isolations:
-        words = [interpreter, *isolation, *arguments]
-        try:
-            done = subprocess.run(
-                [*words, "version"],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_PROBE_TIME,
-                check=False,
-                cwd=os.path.abspath(os.sep),
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            continue
-        if done.returncode == 0 and done.stdout.strip():
-            return words
-    return None
+    ways = ([interpreter, *isolation, *arguments] for isolation in _ISOLATIONS)
+    return next(filter(_says_version, ways), None)
+
+
+def _says_version(words: list[str]) -> bool:
+    try:
+        done = subprocess.run(
+            [*words, "version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_PROBE_TIME,
+            check=False,
+            cwd=os.path.abspath(os.sep),
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0 and bool(done.stdout.strip())
 
 
 def find_executable(*, which: Callable[[str], str | None] = shutil.which, argv0: str | None = None) -> str:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.compat import _windows_shell_split
@@ -135,6 +136,21 @@ def test_the_line_names_the_interpreter_and_parses_the_same_everywhere() -> None
     assert shlex.split(line) == _windows_shell_split(line) == words
     assert all(os.path.isabs(word) for word in (words[0], words[3]))
     assert starts_this_program(line)
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(os.name == "nt", reason="the launchers of Windows are no scripts")
+def test_one_process_tells_that_the_quicker_script_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+    run = subprocess.run
+
+    def counted(words: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:
+        started.append(words)
+        return run(words, **options)
+
+    monkeypatch.setattr(subprocess, "run", counted)
+    assert helper_command("dev").split()[1:3] == ["-I", "-S"]
+    assert len(started) == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
