@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from tests.faults.world import Home, Process, number_of, serial_of
+from tests.faults.world import FaultHome, Process, number_of, serial_of
 
 #: Seconds after which a helper gives up by itself (`cli/credential_process._LAST_MOMENT`), and what a loaded machine
 #: may take to start a process and to report its end.
@@ -87,7 +87,7 @@ def ended(process: Process, tally: Tally, since: float | None = None) -> Ended:
     return Ended(process.returncode, out or b"", err or b"", time.monotonic() - began)
 
 
-def judge_answer(done: Ended, home: Home, tally: Tally, *, moved_clock: bool = False) -> bool:
+def judge_answer(done: Ended, home: FaultHome, tally: Tally, *, moved_clock: bool = False) -> bool:
     """Judge what ``credential-process`` printed; whether it is an answer.
 
     Args:
@@ -123,7 +123,7 @@ def judge_text(text: str, tally: Tally) -> None:
             tally.violation(SHOWN, f"{secret!r} in {text[:200]!r}")
 
 
-def judge_sign_in(home: Home, tally: Tally, *, unavoidable: bool = False) -> bool:
+def judge_sign_in(home: FaultHome, tally: Tally, *, unavoidable: bool = False) -> bool:
     """Whether the sign-in of a home is whole: what is stored is what the provider takes next.
 
     Args:
@@ -157,7 +157,7 @@ def _document(out: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _is_answer(out: bytes, home: Home, moved_clock: bool) -> bool:
+def _is_answer(out: bytes, home: FaultHome, moved_clock: bool) -> bool:
     """Exactly one valid document, of the right user, that has not expired."""
     document = _document(out)
     if document is None or document.get("Version") != 1 or not _KEYS.issuperset(document):

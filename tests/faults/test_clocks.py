@@ -10,13 +10,13 @@ from tests.faults.conftest import Scale
 from tests.faults.injectors import JUMPING_CLOCK, seen_refresh
 from tests.faults.judges import Tally, ended, judge_answer, judge_sign_in
 from tests.faults.test_disks import goes_on
-from tests.faults.world import FaultWorld, Home
+from tests.faults.world import FaultHome, FaultWorld
 
 _DAY = 86_400.0
 JUMPS = (1.0, 90.0, 3600.0, _DAY, 400 * _DAY, 9000 * _DAY)
 
 
-def jump_to(jump: float, home: Home) -> Path:
+def jump_to(jump: float, home: FaultHome) -> Path:
     """The file that makes the clock of the home's next process jump; there is none yet."""
     path = home.path / "jump"
     path.unlink(missing_ok=True)

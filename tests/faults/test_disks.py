@@ -18,10 +18,10 @@ from tests.faults.injectors import (
     require_quotas,
 )
 from tests.faults.judges import BAD, Tally, ended, judge_answer, judge_sign_in
-from tests.faults.world import FaultWorld, Home
+from tests.faults.world import FaultHome, FaultWorld
 
 
-def goes_on(home: Home, tally: Tally) -> None:
+def goes_on(home: FaultHome, tally: Tally) -> None:
     """With a good disk again, the next process answers."""
     done = ended(home.fork_ask(), tally)
     if not judge_answer(done, home, tally):
@@ -34,7 +34,7 @@ def test_system_calls_that_fail(bench: FaultWorld, scale: Scale, dice: random.Ra
     cases = list(itertools.product(ERRNOS, CALLS, range(scale(4, 16))))
     for name, call, passes in dice.sample(cases, scale(8, len(cases))):
         home.expire()
-        directory = str(home.path / ".aws" / "cognito-federation")
+        directory = str(home.cache)
         words = (str(ERRNOS[name]), call, str(passes), directory, "credential-process", "--profile", home.user)
         done = ended(home.python("-c", FAILING_CALLS, *words), tally)
         tally.count("failing calls")
@@ -50,7 +50,7 @@ def test_system_calls_that_fail(bench: FaultWorld, scale: Scale, dice: random.Ra
 def test_disks_with_few_free_blocks(bench: FaultWorld, scale: Scale, tally: Tally, fresh: bool) -> None:
     require_namespaces()
     home = bench.home("ada")
-    directory = home.path / ".aws" / "cognito-federation"
+    directory = home.cache
     directory.mkdir(mode=0o700)
     with SmallDisk(directory, 64) as disk:
         home.prefix = disk.prefix
@@ -76,7 +76,7 @@ def test_disks_with_a_quota(bench: FaultWorld, scale: Scale, dice: random.Random
     """A quota of btrfs, from what is in use to some files more, step by step."""
     require_quotas()
     home = bench.home("ada")
-    directory = home.path / ".aws" / "cognito-federation"
+    directory = home.cache
     directory.mkdir(mode=0o700)
     with QuotaDisk(directory, home.path / "disk") as disk:
         home.prefix = disk.prefix
@@ -98,7 +98,7 @@ def test_disks_with_a_quota(bench: FaultWorld, scale: Scale, dice: random.Random
 def test_disks_that_are_read_only(bench: FaultWorld, scale: Scale, tally: Tally) -> None:
     require_namespaces()
     home = bench.home("ada")
-    directory = home.path / ".aws" / "cognito-federation"
+    directory = home.cache
     directory.mkdir(mode=0o700)
     with SmallDisk(directory, 64) as disk:
         home.prefix = disk.prefix

@@ -19,7 +19,7 @@ import pytest
 
 from tests.faults.conftest import Scale
 from tests.faults.judges import BAD, LOST, Tally, ended, judge_answer, judge_sign_in
-from tests.faults.world import FaultWorld, Home, Process
+from tests.faults.world import FaultHome, FaultWorld, Process
 
 #: One of so many processes is a fresh interpreter.
 AFRESH = 4
@@ -45,7 +45,7 @@ def until_killed(tally: Tally, number: int) -> Iterator[bool]:
         tally.count("kills of fresh interpreters", afresh and tally.done["kills"] > before)
 
 
-def usual_seconds(home: Home, tally: Tally, *, afresh: bool = True, warm: bool = False) -> float:
+def usual_seconds(home: FaultHome, tally: Tally, *, afresh: bool = True, warm: bool = False) -> float:
     """How long a renewal, or a ready answer, takes here when nothing disturbs it."""
     if not warm:
         home.expire()
@@ -54,7 +54,7 @@ def usual_seconds(home: Home, tally: Tally, *, afresh: bool = True, warm: bool =
     return done.seconds
 
 
-def tokens_on_disk(home: Home) -> list[Path]:
+def tokens_on_disk(home: FaultHome) -> list[Path]:
     return [path for path in home.path.rglob("*") if path.is_file() and b"refresh-" in path.read_bytes()]
 
 
@@ -140,7 +140,7 @@ def test_writes_of_a_session_killed_leave_no_token_behind(bench: FaultWorld, tal
     """What a killed write leaves is a temporary file with a refresh token in it; a sign-out takes it along."""
     home = bench.home("ada")
     home.sign_in()
-    (session,) = (home.path / ".aws" / "cognito-federation" / "sessions").glob("*.json")
+    (session,) = (home.cache / "sessions").glob("*.json")
     torn = session.with_name(f"{session.name}.tmp-123-abcdefgh")
     torn.touch(0o600)
     torn.write_bytes(session.read_bytes()[:-9])

@@ -11,13 +11,13 @@ import pytest
 from tests.faults.conftest import Scale
 from tests.faults.injectors import HARMS, Relay
 from tests.faults.judges import BAD, Tally, ended, judge_answer, judge_sign_in
-from tests.faults.world import FaultWorld, Home
+from tests.faults.world import FaultHome, FaultWorld
 
 #: Those that take a helper its whole time to give up on.
 SLOW = ("half-open", "drip")
 
 
-def harmed(home: Home, relay: Relay, harm: str, tally: Tally, *, token: bool) -> None:
+def harmed(home: FaultHome, relay: Relay, harm: str, tally: Tally, *, token: bool) -> None:
     """Let a renewal, or an exchange, meet one harm; afterwards everything goes on."""
     home.expire(token=token)
     relay.harm = harm
@@ -29,7 +29,7 @@ def harmed(home: Home, relay: Relay, harm: str, tally: Tally, *, token: bool) ->
     goes_on_after(harm, home, tally)
 
 
-def goes_on_after(harm: str, home: Home, tally: Tally) -> None:
+def goes_on_after(harm: str, home: FaultHome, tally: Tally) -> None:
     """Nothing was lost, and the next process answers."""
     if not judge_sign_in(home, tally):
         home.sign_in()

@@ -13,7 +13,7 @@ from tests.faults.conftest import Scale
 from tests.faults.judges import EXIT_CODES, Tally, ended, judge_answer, judge_failure, judge_sign_in
 from tests.faults.test_disks import goes_on
 from tests.faults.test_kills import usual_seconds
-from tests.faults.world import FaultWorld, Home
+from tests.faults.world import FaultHome, FaultWorld
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: What a process may end with that was told to end: by the signal, or as Python and shells report it.
@@ -30,7 +30,7 @@ except KeyboardInterrupt:
 """
 
 
-def at_moment(home: Home, moment: str, process: list[subprocess.Popen[bytes]], number: int) -> None:
+def at_moment(home: FaultHome, moment: str, process: list[subprocess.Popen[bytes]], number: int) -> None:
     """Have a signal sent when the refresh token passes on its way to the provider, or its successor on its way back."""
 
     def send(request: bytes) -> None:

@@ -15,7 +15,7 @@ from tests.faults.conftest import Scale
 from tests.faults.injectors import HARMS, Relay
 from tests.faults.judges import BAD, FALSE_ERROR, WRONG, Tally, ended, judge_answer, judge_sign_in, judge_text
 from tests.faults.test_disks import goes_on
-from tests.faults.world import FaultWorld, Home
+from tests.faults.world import FaultHome, FaultWorld
 
 _CREDENTIAL_SECONDS, _TOKEN_SECONDS = 4, 12
 #: Of all calls, how many may fail although nothing was wrong while they ran.
@@ -65,7 +65,7 @@ class Weather:
 class Soak:
     """One user whose programs ask all the time."""
 
-    def __init__(self, home: Home, tally: Tally, dice: random.Random) -> None:
+    def __init__(self, home: FaultHome, tally: Tally, dice: random.Random) -> None:
         self.home, self.tally, self.dice = home, tally, dice
         self.weather = Weather()
         self.over = threading.Event()

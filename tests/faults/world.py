@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Union
@@ -31,9 +31,9 @@ from botocore_cognito_federation.factory import store_for
 from tests.cache import fake_keyring
 from tests.faults.injectors import Relay
 from tests.faults.prefork import AVAILABLE, Forked, Prefork
+from tests.home import ROOT, HomeDirectory
 from tests.servers.rotating_provider import CLIENT_ID
 
-ROOT = Path(__file__).resolve().parents[2]
 _URL = re.compile(rb"\s+(http://127\.0\.0\.1:\S+)\s*")
 #: A process of the product, started afresh or forked.
 Process = Union["subprocess.Popen[bytes]", Forked]
@@ -96,10 +96,10 @@ class FaultWorld:
     _homes: int = 0
     _owners: dict[str, str] = field(default_factory=dict)
 
-    def home(self, user: str = "ada", *, pool: Relay | None = None, issuer: Relay | None = None) -> Home:
+    def home(self, user: str = "ada", *, pool: Relay | None = None, issuer: Relay | None = None) -> FaultHome:
         """A new home in which nobody has signed in yet."""
         self._homes += 1
-        return Home(self.folder / f"home{self._homes}", self, user, pool or self.pool, issuer or self.issuer)
+        return FaultHome(self.folder / f"home{self._homes}", self, user, pool or self.pool, issuer or self.issuer)
 
     def relays(self) -> tuple[Relay, Relay]:
         """Relays of one's own, before the pool and before the provider."""
@@ -160,29 +160,25 @@ def _child(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @dataclass
-class Home:
+class FaultHome(HomeDirectory):
     """A home directory with the profile of one user of the rotating provider.
 
     Attributes:
         prefix: words before every command, such as those that enter a mount namespace.
-        variables: for every process.
         identity: the user's identity in the pool; known after `sign_in`.
         seen_from_here: the cache directory for this process, where that is another than for the product's.
     """
 
-    path: Path
     world: FaultWorld
     user: str
     pool: Relay
     issuer: Relay
     prefix: tuple[str, ...] = ()
-    variables: dict[str, str] = field(default_factory=dict)
     identity: str = ""
     seen_from_here: Path | None = None
 
     def __post_init__(self) -> None:
-        aws = self.path / ".aws"
-        aws.mkdir(mode=0o700, parents=True)
+        self.config.parent.mkdir(mode=0o700, parents=True)
         self.configure()
 
     def configure(self, **changes: str) -> None:
@@ -197,27 +193,26 @@ class Home:
             "cognito_redirect_ports": "0",
         }
         lines = "".join(f"{key} = {value}\n" for key, value in {**keys, **changes}.items())
-        (self.path / ".aws" / "config").write_text(f"[profile {self.user}]\n{lines}")
+        self.config.write_text(f"[profile {self.user}]\n{lines}")
 
     def use_keyring(self) -> None:
         """Keep what is secret in a keyring that all processes share."""
         backend = f"{fake_keyring.__name__}.{fake_keyring.FileBackend.__name__}"
-        self.variables |= {
+        self.environ |= {
             "PYTHON_KEYRING_BACKEND": backend,
             fake_keyring.VARIABLE: str(self.path / "keyring.json"),
             "PYTHONPATH": str(ROOT),
         }
         self.configure(cognito_cache="keyring")
 
-    def environment(self, **variables: str) -> dict[str, str]:
+    def inherited(self) -> dict[str, str]:
         with _ENVIRONMENT:
             inherited = {name: value for name, value in os.environ.items() if name not in ("CI", "BROWSER")}
-        usual = child_environment(self.world.aws.facts, self.path, inherited)
-        return {**usual, "AWS_PROFILE": self.user, **self.variables, **variables}
+        return {**child_environment(self.world.aws.facts, self.path, inherited), "AWS_PROFILE": self.user}
 
     def start(self, *words: str, variables: dict[str, str] | None = None, **options: Any) -> subprocess.Popen[bytes]:
-        """Start a command of the product; its stdin is closed and its output piped unless said otherwise."""
-        return self.spawn(find_executable(), *words, variables=variables, **options)
+        """Start a command of the product; see `spawn`."""
+        return self.spawn([find_executable(), *words], variables or {}, **options)
 
     def fork(self, *words: str, stdout: int = subprocess.PIPE) -> Process:
         """Start a command of the product as a fork that has all imports done; afresh where there can be none."""
@@ -228,13 +223,10 @@ class Home:
 
     def python(self, *words: str, variables: dict[str, str] | None = None, **options: Any) -> subprocess.Popen[bytes]:
         """Start a Python that can import the product and the tests."""
-        found = {"PYTHONPATH": str(ROOT), **(variables or {})}
-        return self.spawn(sys.executable, *words, variables=found, **options)
+        return self.spawn([sys.executable, *words], {"PYTHONPATH": str(ROOT), **(variables or {})}, **options)
 
-    def spawn(self, *words: str, variables: dict[str, str] | None = None, **options: Any) -> subprocess.Popen[bytes]:
-        usual = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "cwd": self.path}
-        environment = self.environment(**(variables or {}))
-        return subprocess.Popen([*self.prefix, *words], env=environment, **{**usual, **options})
+    def spawn(self, argv: Sequence[str], variables: Mapping[str, str | None], **options: Any) -> subprocess.Popen[Any]:
+        return super().spawn([*self.prefix, *argv], variables, **options)
 
     def ask(self, **options: Any) -> subprocess.Popen[bytes]:
         """Start ``credential-process`` as an SDK does."""
