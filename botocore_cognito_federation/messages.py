@@ -179,6 +179,14 @@ def configure_command(profile: str) -> str:
     return f"{run_with_profile(profile, 'configure')} --identity-pool-id REGION:GUID --provider PROVIDER"
 
 
+def shown_profile(named: str, settings: Settings) -> str:
+    """The profile that a command is about, and the one that has its sign-in where that is another one."""
+    own = settings.profile or "default"
+    return (
+        f"profile {own}" if named == own else f"profile {named}, a role assumed with the credentials of profile {own}"
+    )
+
+
 def login_command(settings: Settings) -> str:
     """Return the command that signs in for a configuration."""
     if settings.profile is None and settings.session is not None:

@@ -50,11 +50,12 @@ MOST_MODULES = (
         {
             "asynchronous interface": 2,
             "endpoints for containers": 1,
+            "a doctor that repairs": 1,
             "tokens for services": 2,
             "many users": 2,
             "shared caches": 4,
             "options of the further role": 1,
-            "roles by choice": 2,
+            "roles by choice": 1,
             "confidential clients without a shared secret": 1,
             "passkeys": 1,
             "published profiles": 2,
