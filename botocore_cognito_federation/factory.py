@@ -11,6 +11,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from ._fast_path import cache_directory
+from ._util.concurrency import Clock
 from .cache import STORES
 from .cache.base import MemoryStore, Store, StoreBesideDoubles
 from .cache.credentials import CredentialCache
@@ -19,7 +20,6 @@ from .credentials import FederatedCredentials, is_fresh
 from .errors import ConfigurationError
 from .events import Events
 from .fetcher import CredentialFetcher
-from .identity_pool.aws import Clock
 from .identity_pool.client import Clients, IdentityPool
 from .login_tokens import answers_by_claims, bindings_of_answer, open_provider, source_of
 from .login_tokens.base import CachedTokenProvider, RefreshContext, SourceContext
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 
 def system_clock() -> Clock:
-    """The real clock."""
-    return Clock(sleep=time.sleep, random=random.random, now=time.time)
+    """The real clock, also where a test has replaced the functions of `time` since this was imported."""
+    return Clock(time.time, time.sleep, random.random, time.monotonic)
 
 
 def fetcher_for(

@@ -41,11 +41,11 @@ from .login_tokens.base import CachedTokenProvider, LoginTokenProvider, RefreshC
 from .messages import SET_CLOCK, clock_difference, span
 
 if TYPE_CHECKING:
+    from ._util.concurrency import Clock
     from .cache.answers import AnswerWriter
     from .cache.base import Entry
     from .cache.credentials import CredentialCache
     from .config.settings import Settings
-    from .identity_pool.aws import Clock
     from .identity_pool.linked_logins import LinkedLogins
     from .login_token import LoginToken
 

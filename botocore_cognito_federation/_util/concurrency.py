@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextvars
 import os
+import random
 import sys
 import threading
 import time
@@ -28,6 +29,23 @@ from weakref import WeakValueDictionary
 from .._fast_path import CHAIN_VARIABLE as VARIABLE
 from .._fast_path import FIELD as _SEPARATOR
 from ..errors import ConfigurationError, TokenRefreshError
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The clocks and the random numbers, passed in so that tests control them.
+
+    Attributes:
+        now: returns seconds since the epoch.
+        sleep: waits for a number of seconds.
+        random: returns a number from 0 to 1.
+        monotonic: returns seconds that no setting of the time changes.
+    """
+
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    random: Callable[[], float] = random.random
+    monotonic: Callable[[], float] = time.monotonic
 
 
 class ForkSafeLock:

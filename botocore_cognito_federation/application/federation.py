@@ -36,12 +36,12 @@ from .token_provider import Record
 from .user_pool_sign_in import UserPoolSignIn
 
 if TYPE_CHECKING:
+    from .._util.concurrency import Clock
     from ..botocore_plugin.shared import ApplicationCredentials
     from ..cache.base import Store
     from ..cache.shared import SharedStore
     from ..config.settings import Settings
     from ..fetcher import CredentialFetcher
-    from ..identity_pool.aws import Clock
     from ..user_pool import Challenge, UserPool, UserPoolTokens
     from .token_provider import ProfileSignIn
 

@@ -13,7 +13,7 @@ from ..login_token import LinkedLogin
 from .arguments import Expiry, login_token, provider_key, resolved_provider
 
 if TYPE_CHECKING:
-    from ..identity_pool.aws import Clock
+    from .._util.concurrency import Clock
     from ..identity_providers import IdentityProvider
     from ..login_token import LoginToken
     from .sign_in import CurrentSignIn

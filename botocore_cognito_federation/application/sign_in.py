@@ -26,8 +26,8 @@ from .arguments import resolved_provider
 from .token_provider import ApplicationTokenProvider, Record, Records, Refreshers, is_of_one_sign_in
 
 if TYPE_CHECKING:
+    from .._util.concurrency import Clock
     from ..cache.base import Store
-    from ..identity_pool.aws import Clock
     from ..login_tokens.session import Refresher
     from ..user_pool import UserPool, UserPoolTokens
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from aiobotocore.session import AioSession
     from botocore.session import Session
 
+    from .._util.concurrency import Clock
     from ..botocore_plugin.shared import ApplicationCredentials
     from ..config.settings import Settings
     from ..credentials import FetchResult
-    from ..identity_pool.aws import Clock
     from .sign_in import CurrentSignIn
 
 

@@ -32,10 +32,10 @@ from ..login_tokens.session import Refresher, RefreshTokenExpired, RefreshTokenP
 from .arguments import user_mapping
 
 if TYPE_CHECKING:
+    from .._util.concurrency import Clock
     from ..cache.base import Store
     from ..config.settings import Settings
     from ..credentials import FederatedCredentials
-    from ..identity_pool.aws import Clock
     from .sign_in import CurrentSignIn
 
 _SCOPE = re.compile(r"session application [0-9a-f]{32}")

@@ -49,8 +49,8 @@ from .base import (
 )
 
 if TYPE_CHECKING:
+    from .._util.concurrency import Clock
     from ..config.settings import Settings
-    from ..identity_pool.aws import Clock
     from ..login_token import Login
 
 

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from botocore.history import get_global_history_recorder
 
-from .._util.concurrency import DeadlineExceeded, call_within
+from .._util.concurrency import Clock, DeadlineExceeded, call_within
 from .._util.urls import check_certificates, check_url
 from ..errors import CognitoFederationError, ConfigurationError, Retry, TemporaryError
 from .errors import CallContext, Explanation
@@ -46,21 +46,6 @@ _FIRST_PAUSE = 0.2
 _UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RuntimeError, OSError)
 #: Shorter strings of a request are words of the configuration, and masking them would spoil messages.
 _SHORTEST_SECRET = 16
-
-
-@dataclass(frozen=True)
-class Clock:
-    """The clock and the random numbers, passed in so that tests control them.
-
-    Attributes:
-        sleep: waits for a number of seconds.
-        random: returns a number from 0 to 1.
-        now: returns seconds since the epoch.
-    """
-
-    sleep: Callable[[float], None]
-    random: Callable[[], float]
-    now: Callable[[], float]
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.loaders import JSONFileLoader, Loader
 
 from .. import __version__
+from .._util.concurrency import Clock
 from .._util.urls import UnsafeURLError, is_loopback_url
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, SettingNames
@@ -33,7 +34,6 @@ from .aws import (
     NO_TURNS,
     READ_TIMEOUT,
     Answer,
-    Clock,
     Turns,
     call,
     limit_answers,

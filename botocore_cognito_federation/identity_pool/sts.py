@@ -6,10 +6,11 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from .._util.concurrency import Clock
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError, SettingNames
 from ..messages import printable
-from .aws import Answer, Clock, call
+from .aws import Answer, call
 from .errors import CallContext
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from .session import GUEST, SIGN_IN
 from .url import AZURE, GCP, GITHUB_ACTIONS, URL
 
 if TYPE_CHECKING:
+    from .._util.concurrency import Clock
     from ..config.settings import Settings
-    from ..identity_pool.aws import Clock
     from ..login_token import LoginToken
 
 #: In the order in which messages name them.

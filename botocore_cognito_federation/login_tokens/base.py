@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from botocore.session import Session
 
+    from .._util.concurrency import Clock
     from ..cache.base import Store
     from ..config.settings import Settings
-    from ..identity_pool.aws import Clock
     from ..identity_pool.client import Clients
     from ..login_token import LoginToken
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from botocore.credentials import ReadOnlyCredentials
     from botocore.session import Session
 
+    from .._util.concurrency import Clock
     from ..config.settings import Settings
-    from ..identity_pool.aws import Clock
     from ..identity_pool.client import Clients
     from ..identity_pool.errors import CallContext
 

@@ -6,12 +6,12 @@ import json
 import os
 import re
 import secrets
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from .._util.concurrency import Clock
 from .._util.http import HttpAnswer, HttpClient
 from .._util.processes import TIME_LIMIT, environment_for_children, run_for_output
 from ..cache.base import SECRETS, Store, cache_key
@@ -28,15 +28,6 @@ if TYPE_CHECKING:
 
 #: The claims by which a session names its user.
 _SHOWN = ("name", "email", "preferred_username")
-
-
-@dataclass(frozen=True)
-class Now:
-    """Time, handed in. `now`: epoch seconds; `monotonic` and `sleep`: seconds."""
-
-    now: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
 
 
 @dataclass(frozen=True)
@@ -57,7 +48,7 @@ class OIDCClient:
     scopes: tuple[str, ...] | None = None
     authorization_parameters: tuple[tuple[str, str], ...] = ()
     documents: DocumentCache = field(default_factory=MemoryDocuments, repr=False)
-    clock: Now = field(default_factory=Now, repr=False)
+    clock: Clock = field(default_factory=Clock, repr=False)
     algorithms: Mapping[str, str] = field(default_factory=lambda: POOL_ALGORITHMS)
 
     @cached_property
@@ -163,7 +154,7 @@ def _claim(claims: Mapping[str, Any], name: str) -> str | None:
 
 
 def oidc_client(
-    settings: Settings, store: Store, environ: Mapping[str, str] | None = None, *, clock: Now | None = None
+    settings: Settings, store: Store, environ: Mapping[str, str] | None = None, *, clock: Clock | None = None
 ) -> OIDCClient:
     """Return the OpenID Connect client of a configuration, without contacting the provider.
 
@@ -195,7 +186,7 @@ def oidc_client(
         scopes=settings.scopes or None,
         authorization_parameters=settings.auth_params,
         documents=StoredDocuments(store),
-        clock=clock or Now(),
+        clock=clock or Clock(),
         algorithms=POOL_ALGORITHMS if settings.identity_pool_id is not None else ROLE_ALGORITHMS,
     )
 

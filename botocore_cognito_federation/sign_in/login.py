@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from .._fast_path import cache_directory
+from .._util.concurrency import Clock
 from ..cache.base import Store
 from ..cache.file import FileStore
 from ..cache.sessions import Session, Sessions, SessionWriter, check_storable
@@ -30,7 +31,7 @@ from ..errors import (
 )
 from ..messages import login_command
 from ..oidc.authorization import Redirect, loopback_redirect, refuse_shared_redirect
-from ..oidc.client import DEFAULT_TIMEOUT, AuthenticationResult, Now, OIDCClient, oidc_client
+from ..oidc.client import DEFAULT_TIMEOUT, AuthenticationResult, OIDCClient, oidc_client
 from ..oidc.flows import sign_in_with_browser, sign_in_with_device, sign_in_with_paste
 from .browser import BrowserLauncher, can_open_browser
 from .logout import revoke_in_time, revokes_one_sign_in
@@ -145,7 +146,7 @@ class Environment:
     """
 
     environ: Mapping[str, str]
-    clock: Now = field(default_factory=Now)
+    clock: Clock = field(default_factory=Clock)
     can_open: CanOpen = can_open_browser
     cancel: threading.Event | None = None
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from botocore_cognito_federation import CognitoFederation
+from botocore_cognito_federation._util.concurrency import Clock
 from botocore_cognito_federation.demo.world import World
 from botocore_cognito_federation.events import NAMES, Event
-from botocore_cognito_federation.identity_pool.aws import Clock
 
 
 @pytest.fixture(autouse=True)

@@ -130,7 +130,7 @@ def test_a_sign_in_by_another_user_during_a_refresh_wins_over_it(world: World, m
 _PROCESS = """
 import sys, time
 from botocore_cognito_federation import CognitoFederation, handlers
-from botocore_cognito_federation.identity_pool.aws import Clock
+from botocore_cognito_federation._util.concurrency import Clock
 
 pool, provider, url = sys.argv[1:]
 hour_later = Clock(sleep=time.sleep, random=lambda: 0.5, now=lambda: time.time() + 3700)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from botocore_cognito_federation import CognitoFederation, FederationRefusedError, SignInRequiredError
+from botocore_cognito_federation._util.concurrency import Clock
 from botocore_cognito_federation.demo.world import World
-from botocore_cognito_federation.identity_pool.aws import Clock
 from tests.application.conftest import Maker, Time
 
 

@@ -12,6 +12,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from botocore_cognito_federation._util.concurrency import Clock
 from botocore_cognito_federation.cache.base import CREDENTIALS, FAILURES, IDENTITIES, MemoryStore, current_epoch
 from botocore_cognito_federation.cache.credentials import CredentialCache
 from botocore_cognito_federation.cache.file import FileStore
@@ -30,7 +31,6 @@ from botocore_cognito_federation.errors import (
     TokenRefreshError,
 )
 from botocore_cognito_federation.fetcher import CredentialFetcher
-from botocore_cognito_federation.identity_pool.aws import Clock
 from botocore_cognito_federation.identity_pool.client import Exchanged
 from botocore_cognito_federation.login_token import Login, LoginToken
 

@@ -10,12 +10,13 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from botocore_cognito_federation import CognitoFederation
+from botocore_cognito_federation._util.concurrency import Clock
 from botocore_cognito_federation.cache.base import MemoryStore
 from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.demo.world import World
 from botocore_cognito_federation.errors import TemporaryError
 from botocore_cognito_federation.factory import fetcher_for
-from botocore_cognito_federation.identity_pool.aws import Clock, Patience, Turns, call, patience
+from botocore_cognito_federation.identity_pool.aws import Patience, Turns, call, patience
 from botocore_cognito_federation.identity_pool.client import make_client
 from botocore_cognito_federation.identity_pool.errors import CallContext
 from tests.home import Home

@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
 
+from botocore_cognito_federation._util.concurrency import Clock
 from botocore_cognito_federation.errors import CognitoFederationError, TemporaryError
 from botocore_cognito_federation.identity_pool import aws
-from botocore_cognito_federation.identity_pool.aws import Clock, call
+from botocore_cognito_federation.identity_pool.aws import call
 from botocore_cognito_federation.identity_pool.client import make_client
 from botocore_cognito_federation.identity_pool.errors import CallContext
 from botocore_cognito_federation.user_pool import UserPool, UserPoolTokens

@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
+from botocore_cognito_federation._util.concurrency import Clock
 from botocore_cognito_federation.errors import TemporaryError, TokenRefreshError
-from botocore_cognito_federation.identity_pool.aws import Clock
 from botocore_cognito_federation.login_tokens import RetryingTokenProvider
 from botocore_cognito_federation.login_tokens.base import RefreshContext
 from botocore_cognito_federation.login_tokens.url import UrlTokenProvider

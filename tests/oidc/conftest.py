@@ -8,8 +8,9 @@ import pytest
 import requests
 from pytest_httpserver import HTTPServer
 
+from botocore_cognito_federation._util.concurrency import Clock
 from botocore_cognito_federation.identity_providers import resolve
-from botocore_cognito_federation.oidc.client import Client, Now, OIDCClient
+from botocore_cognito_federation.oidc.client import Client, OIDCClient
 from tests.oidc.fake_provider import CLIENT_ID, FakeProvider, SigningKey
 from tests.servers import oidc_provider
 
@@ -90,9 +91,9 @@ def fake_clock() -> FakeClock:
 
 
 @pytest.fixture
-def patient(fake_clock: FakeClock) -> Now:
+def patient(fake_clock: FakeClock) -> Clock:
     """A clock whose `sleep` is fake and whose time of day is real, so that tokens stay valid."""
-    return Now(monotonic=fake_clock, sleep=fake_clock.sleep)
+    return Clock(monotonic=fake_clock, sleep=fake_clock.sleep)
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 import requests
 
+from botocore_cognito_federation._util.concurrency import Clock
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, TemporaryError
 from botocore_cognito_federation.oidc.authorization import Redirect, loopback_redirect
-from botocore_cognito_federation.oidc.client import AuthenticationResult, Now, OIDCClient, SignInPrompt
+from botocore_cognito_federation.oidc.client import AuthenticationResult, OIDCClient, SignInPrompt
 from botocore_cognito_federation.oidc.flows import sign_in_with_device, sign_in_with_paste
 from botocore_cognito_federation.oidc.tokens import GrantEndedError, refresh_tokens, revoke
 from tests.oidc.person import Person
@@ -134,7 +135,7 @@ def test_pasting_the_redirected_address_signs_in_with_a_refresh_token(
 
 @pytest.mark.parametrize(("client", "secret"), [("native", None), ("confidential", SECRET)])
 def test_a_device_signs_in_once_the_code_is_entered(
-    certified: OidcProvider, make_client: MakeClient, patient: Now, client: str, secret: str | None
+    certified: OidcProvider, make_client: MakeClient, patient: Clock, client: str, secret: str | None
 ) -> None:
     def enter(prompt: SignInPrompt) -> None:
         assert prompt.complete_url is not None
@@ -148,7 +149,7 @@ def test_a_device_signs_in_once_the_code_is_entered(
 
 
 def test_an_unconfirmed_device_is_polled_until_the_limit(
-    certified: OidcProvider, make_client: MakeClient, patient: Now
+    certified: OidcProvider, make_client: MakeClient, patient: Clock
 ) -> None:
     with pytest.raises(SignInFailedError, match="The code was not entered within 21 seconds"):
         sign_in_with_device(

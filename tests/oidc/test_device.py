@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
+from botocore_cognito_federation._util.concurrency import Clock
 from botocore_cognito_federation._util.http import HttpAnswer, HttpClient
 from botocore_cognito_federation.errors import (
     ConfigurationError,
@@ -18,7 +19,7 @@ from botocore_cognito_federation.errors import (
     SignInRequiredError,
     TemporaryError,
 )
-from botocore_cognito_federation.oidc.client import AuthenticationResult, Now, OIDCClient, SignInPrompt
+from botocore_cognito_federation.oidc.client import AuthenticationResult, OIDCClient, SignInPrompt
 from botocore_cognito_federation.oidc.discovery import ProviderMetadata
 from botocore_cognito_federation.oidc.flows import authorize_device, poll, sign_in_with_device
 from botocore_cognito_federation.oidc.tokens import DeviceAuthorization
@@ -27,7 +28,7 @@ from tests.oidc.fake_provider import FakeProvider, refusal
 
 
 @pytest.fixture
-def waiting(provider: FakeProvider, oidc_client: OIDCClient, patient: Now) -> OIDCClient:
+def waiting(provider: FakeProvider, oidc_client: OIDCClient, patient: Clock) -> OIDCClient:
     return replace(oidc_client, clock=patient)
 
 
@@ -214,5 +215,5 @@ def _scripted(answers: list[str], clock: FakeClock) -> OIDCClient:
         resolve("op.example"),
         Client("c"),
         http=Scripted(),
-        clock=Now(clock, clock, clock.sleep),
+        clock=Clock(now=clock, monotonic=clock, sleep=clock.sleep),
     )

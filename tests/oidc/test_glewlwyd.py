@@ -11,6 +11,7 @@ from pathlib import Path
 import botocore.session
 import pytest
 
+from botocore_cognito_federation._util.concurrency import Clock
 from botocore_cognito_federation.cache.base import MemoryStore
 from botocore_cognito_federation.cache.sessions import Session, Sessions
 from botocore_cognito_federation.config.profiles import load_settings
@@ -22,7 +23,7 @@ from botocore_cognito_federation.identity_pool.client import Clients
 from botocore_cognito_federation.login_tokens import source_of
 from botocore_cognito_federation.login_tokens.base import RefreshContext, SourceContext
 from botocore_cognito_federation.oidc.authorization import effective_scopes, loopback_redirect
-from botocore_cognito_federation.oidc.client import AuthenticationResult, Now, OIDCClient, SignInPrompt, TokenAnswer
+from botocore_cognito_federation.oidc.client import AuthenticationResult, OIDCClient, SignInPrompt, TokenAnswer
 from botocore_cognito_federation.oidc.flows import authorize_device, poll, sign_in_with_device
 from botocore_cognito_federation.oidc.tokens import (
     GrantEndedError,
@@ -282,7 +283,7 @@ def test_its_sign_in_gets_credentials_from_an_identity_pool(
 # --- signing in by device code ------------------------------------------------------------------------------------
 
 
-def test_a_device_signs_in_once_the_code_is_entered(server: Glewlwyd, make_client: MakeClient, patient: Now) -> None:
+def test_a_device_signs_in_once_the_code_is_entered(server: Glewlwyd, make_client: MakeClient, patient: Clock) -> None:
     def enter(prompt: SignInPrompt) -> None:
         assert prompt.complete_url is not None
         assert "deviceComplete" in server.browser().open(prompt.complete_url).headers["location"]
@@ -294,7 +295,7 @@ def test_a_device_signs_in_once_the_code_is_entered(server: Glewlwyd, make_clien
 
 
 def test_a_poller_in_a_hurry_is_slowed_down_for_good_each_time_the_server_says_so(
-    server: Glewlwyd, make_client: MakeClient, patient: Now, fake_clock: FakeClock
+    server: Glewlwyd, make_client: MakeClient, patient: Clock, fake_clock: FakeClock
 ) -> None:
     """The poller's clock is ahead of the server's, so every poll but the first comes too early."""
     with pytest.raises(SignInFailedError, match="The code was not entered within 40 seconds"):
@@ -314,7 +315,7 @@ def test_a_device_that_was_told_to_slow_down_is_signed_in_at_the_next_poll(
             assert server.browser().open(device.verification_uri_complete or "")
         threading.Event().wait(seconds)
 
-    oidc_client = make_client(server.issuer, "native", clock=Now(sleep=sleep))
+    oidc_client = make_client(server.issuer, "native", clock=Clock(sleep=sleep))
     metadata = oidc_client.metadata()
     device = replace(authorize_device(oidc_client, metadata), interval=0.1)
     answer = poll(oidc_client, metadata, device, 60)
