@@ -50,7 +50,8 @@ MOST_MODULES = (
         {
             "asynchronous interface": 2,
             "endpoints for containers": 1,
-            "tokens for services": 2,
+            "tokens for services": 3,
+            "passwords of registries": 2,
             "many users": 2,
             "shared caches": 4,
             "options of the further role": 1,
