@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from botocore_cognito_federation.config.plain import _are_registries
 from botocore_cognito_federation.config.registries import read_registries, registry_in
 
 
@@ -48,6 +49,7 @@ def test_a_registry_of_ecr_is_known_by_its_host(address: str, region: str) -> No
 )
 def test_any_other_host_is_none(address: str) -> None:
     assert registry_in(address) is None
+    assert not _are_registries(address)
 
 
 def test_a_list_of_registries_is_separated_by_spaces_or_commas_and_has_nothing_else() -> None:
