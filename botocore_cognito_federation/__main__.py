@@ -1,4 +1,4 @@
-"""The way in: the console script ``cognito-federation``, and ``python -m botocore_cognito_federation``.
+"""The way in: the console scripts, and ``python -m botocore_cognito_federation``.
 
 A plain ``credential-process`` goes by `_fast_path`, which is all that is imported when an answer is ready; so does a
 plain ``status --check``, which prompts of shells run.
@@ -26,10 +26,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the command line; ends the process with its exit code."""
-    environ = variables()
-    if "PYTHONPATH" in environ and not sys.flags.ignore_environment:
-        _leave_out_callers_path()
-    occupy_standard_streams()
+    environ = _begin()
     arguments = sys.argv[1:]
     asked = _profile_of(arguments[1:]) if arguments[:1] == ["credential-process"] else None
     if asked is None:
@@ -64,6 +61,28 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - a traceback would quote values that may be secret
         # A module that cannot be imported, most of all: what comes after that reports its own failures.
         fail(query, 1, _cannot_run(error))
+
+
+def docker_credential() -> None:
+    """Run ``docker-credential-cognito-federation``; ends the process with its exit code."""
+    _begin()
+    _run_site()
+    _offer_callers_path_to_handlers()
+    try:
+        from .cli.docker_credential import main as helper
+
+        helper()
+    except ImportError as error:
+        raise SystemExit(_cannot_run(error)) from None
+
+
+def _begin() -> "Mapping[str, str]":
+    """Leave out what the caller's environment would change in this process; return its variables."""
+    environ = variables()
+    if "PYTHONPATH" in environ and not sys.flags.ignore_environment:
+        _leave_out_callers_path()
+    occupy_standard_streams()
+    return environ
 
 
 def _cannot_run(error: Exception) -> str:

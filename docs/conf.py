@@ -34,6 +34,7 @@ html_copy_source = False
 INDEX = {
     "pool": ("how do I create the pool", "create an identity pool"),
     "providers/keycloak": ("does it work with Keycloak",),
+    "containers": ("docker", "ECR password", "ECS task"),
     "jobs": ("GitHub Actions", "GitLab CI", "CircleCI", "Buildkite", "Kubernetes"),
     "start": ("credential_process",),
     "troubleshooting": ("refresh token expired",),

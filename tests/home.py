@@ -7,16 +7,19 @@ command line as a module.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import boto3
 
 from botocore_cognito_federation._fast_path import MAGIC, checksum
 from botocore_cognito_federation.cache.file import decoded, encoded
@@ -174,6 +177,20 @@ class Home(HomeDirectory):
     def spent(self) -> tuple[int, int]:
         """Return the number of GetId and GetCredentialsForIdentity calls that the world has seen in this test."""
         return self.count("GetId"), self.count("GetCredentialsForIdentity")
+
+    @contextlib.contextmanager
+    def allowed(self, *actions: str) -> Iterator[None]:
+        """Let the role of signed-in users call these actions, inside ``with``."""
+        world = self.world
+        iam = boto3.client("iam", region_name=world.region, endpoint_url=world.endpoint_url, **world.admin_credentials)
+        named = {"RoleName": world.facts.authenticated_role_arn.rpartition("/")[2], "PolicyName": "of-a-test"}
+        statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statement})
+        iam.put_role_policy(**named, PolicyDocument=policy)
+        try:
+            yield
+        finally:
+            iam.delete_role_policy(**named)
 
     def age(self, *, seconds_left: float) -> None:
         """Leave the cached credentials so many seconds of their hour, and remove cached responses."""

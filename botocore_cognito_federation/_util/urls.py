@@ -225,6 +225,9 @@ _SETTINGS_NAMES = {
     "cognito-identity": "cognito_identity",
     "cognito-idp": "cognito_identity_provider",
     "sts": "sts",
+    "codeartifact": "codeartifact",
+    "ecr": "ecr",
+    "ecr-public": "ecr_public",
 }
 
 

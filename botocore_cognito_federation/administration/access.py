@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -15,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from botocore.parsers import ResponseParserError
 
 from ..errors import CognitoFederationError, ConfigurationError, FederationRefusedError, TemporaryError
+from ..identity_pool.failures import DENIED, UNKNOWN_KEYS, missing_permission
 from .account import Administrator, Clients, Difference
 from .design import Design
 
@@ -53,8 +53,6 @@ WRITES = (
     "iam:TagRole",
     "iam:UpdateAssumeRolePolicy",
 )
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorizedException", "UnauthorizedOperation"})
-_UNKNOWN_KEYS = frozenset({"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure"})
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _PASSING = frozenset({"Throttling", "ThrottlingException", "TooManyRequestsException", "ServiceUnavailable"})
 _ROLE_OPERATION = re.compile(r"iam:.*(Role|RolePolicy|RolePolicies)")
@@ -197,11 +195,11 @@ def explained(error: Exception, design: Design, done: Iterable[str] = ()) -> Cog
         what = "AWS cannot be asked" if isinstance(error, BotoCoreError) else "An answer of AWS is incomplete"
         return TemporaryError(f"{what}: {type(error).__name__}", remedy=f"Run the same command again.{before}")
     code, text = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
-    if code in _UNKNOWN_KEYS:
+    if code in UNKNOWN_KEYS:
         return _other_partition(design)
     if code in _EXPIRED:
         return ConfigurationError("The administrator's credentials have expired", remedy=f"Renew them.{before}")
-    if code in _DENIED:
+    if code in DENIED:
         return _missing_permission(error, text, before)
     kind = TemporaryError if code in _PASSING else FederationRefusedError
     remedy = before.strip() or ("Try again" if kind is TemporaryError else "")
@@ -209,19 +207,14 @@ def explained(error: Exception, design: Design, done: Iterable[str] = ()) -> Cog
 
 
 def _missing_permission(error: ClientError, text: str, before: str) -> CognitoFederationError:
-    named = re.search(r"not authorized to perform: ([\w-]+:\w+)(?: on resource: (arn:\S+))?", text)
     service = "iam" if re.search("Role|Policy|Policies|OpenIDConnect", error.operation_name) else "cognito-identity"
     if error.operation_name in ("GetIdentityPoolRoles", "SetIdentityPoolRoles"):
         service = "cognito-identity"
-    action = named.group(1) if named else f"{service}:{error.operation_name}"
-    resource = (named.group(2) or "*").rstrip(".,") if named else "*"
-    statement = json.dumps({"Effect": "Allow", "Action": action, "Resource": resource})
-    remedy = f"Add this statement to their policy: {statement}"
-    if denied := re.search(r"with an explicit deny in (?:an? )?([\w -]+)", text):
-        remedy = f"A Deny statement in the {denied.group(1).strip()} has to be lifted"
-    what = f"The administrator's credentials do not allow {action}"
+    missing = missing_permission(text, f"{service}:{error.operation_name}", policy="their policy")
+    what = f"The administrator's credentials do not allow {missing.action}"
     return FederationRefusedError(
-        what if named else f"{what}: {text}", remedy=f"{remedy}.{before}" if before else remedy
+        what if missing.is_named else f"{what}: {text}",
+        remedy=f"{missing.remedy}.{before}" if before else missing.remedy,
     )
 
 

@@ -47,7 +47,7 @@ _COMMANDS = {
     "status": ("inspect", "What is signed in and cached, until when; no network."),
     "whoami": ("account", "Who AWS says you are; asks STS."),
     "roles": ("roles", "The roles that the login token names."),
-    "token": ("tokens", "Print the login token, or a token for Bedrock, EKS or RDS."),
+    "token": ("tokens", "Print the login token, or one for Bedrock, CodeArtifact, ECR, EKS or RDS."),
     "doctor": ("doctor", "Check for every known problem, and say how to fix it."),
     "explain": ("doctor", "The resolved settings, and where each came from."),
     "pool": ("pool", "Make, check and delete an identity pool, as an administrator of the AWS account."),

@@ -18,7 +18,7 @@ from .._util.urls import LOCALHOST, UnsafeURLError, parse_url
 from ..cache import ENGINES, STORES
 from ..errors import ConfigurationError
 from ..identity_providers import TOKEN_TYPES, is_developer
-from . import further_role
+from . import further_role, registries
 from .settings import DEFAULT, Origin
 
 PREFIX = "cognito_"
@@ -330,6 +330,7 @@ _ALL = (
     Key("assume_role_tags", _by(further_role.read_tags), may_hold_spaces=True),
     Key("assume_role_source_identity", _SESSION_NAME),
     Key("logins", _words),
+    Key("registries", _by(registries.read_registries)),
     Key("account_id", _ACCOUNT),
     Key("endpoint_url", _url),
     Key("cache", _one_of(_CACHES)),

@@ -286,6 +286,18 @@ def _any(text: str) -> bool:
     return bool(text)
 
 
+def _are_registries(text: str) -> bool:
+    """Whether a text is a list of registries; those of ECR on ``amazonaws.com`` need no pattern to be known."""
+    return all(map(_is_registry, text.split(" ")))
+
+
+def _is_registry(host: str) -> bool:
+    account, _, rest = host.partition(".dkr.ecr.")
+    words = rest.removesuffix(".amazonaws.com").split("-")
+    named = 3 <= len(words) <= 5 and all(_consists(word, _LETTERS) and 2 <= len(word) <= 6 for word in words[:-1])
+    return _is_account(account) and rest.endswith(".amazonaws.com") and named and _is_number(words[-1], 1, 99)
+
+
 def _is_name(text: str) -> bool:
     return bool(text) and _NAME.issuperset(text)
 
@@ -305,6 +317,7 @@ _KEYS: Mapping[str, Callable[[str], bool]] = {
     "cognito_login_key": lambda text: bool(text) and _is_login_key(text),
     "cognito_provider": lambda text: "." in text and _is_issuer(text),
     "cognito_refresh_window": lambda text: _consists(text, _DIGITS) and len(text) <= 5 and int(text) <= 43200,
+    "cognito_registries": _are_registries,
     "cognito_role_arn": _is_role,
     "cognito_session": _is_name,
     "cognito_token_file": _is_plain_path,

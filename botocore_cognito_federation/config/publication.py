@@ -42,7 +42,7 @@ SHARED_KEYS = frozenset(
         *("scopes", "auth_params", "grant", "redirect_uri", "redirect_ports"),
         *("role_arn", "flow", "duration_seconds", "account_id", "endpoint_url", "refresh_window"),
         *("assume_role_arn", "assume_role_duration_seconds", "assume_role_external_id", "assume_role_policy"),
-        *("assume_role_policy_arns", "assume_role_tags", "cache", "auto_login", "fail_closed"),
+        *("assume_role_policy_arns", "assume_role_tags", "cache", "auto_login", "fail_closed", "registries"),
     ]
 )
 #: Keys of AWS's own that name no program, file or variable.

@@ -115,6 +115,7 @@ class Settings:
     assume_role_tags: tuple[tuple[str, str], ...] = ()
     assume_role_source_identity: str | None = None
     logins: tuple[str, ...] = ()
+    registries: tuple[str, ...] = ()
     account_id: str | None = None
     endpoint_url: str | None = None
     endpoint: str | None = None

@@ -353,25 +353,34 @@ class Clients:
 
     def sts(self, *, access_key: str, secret_key: str, token: str) -> Any:
         """Return a client that signs with the given credentials, for AssumeRole."""
-        return make_client(
-            self._session(),
-            "sts",
-            region_name=self._sts_region,
-            aws_access_key_id=access_key,
-            aws_secret_access_key=secret_key,
-            aws_session_token=token,
-        )
+        return self._signing("sts", self._sts_region, access_key, secret_key, token)
 
     def signing_cognito_identity(self, credentials: ReadOnlyCredentials) -> Any:
         """Return a client that signs with the given credentials, for GetOpenIdTokenForDeveloperIdentity."""
+        keys = (credentials.access_key, credentials.secret_key, credentials.token)
+        return self._signing("cognito-identity", self.settings.pool_region, *keys, self.settings.endpoint_url)
+
+    def signing(self, service: str, region: str, credentials: FederatedCredentials) -> Any:
+        """Return a client of another service that signs with the credentials of this configuration."""
+        return self._signing(service, region, credentials.access_key, credentials.secret_key, credentials.token)
+
+    def _signing(
+        self,
+        service: str,
+        region: str,
+        access_key: str | None,
+        secret_key: str | None,
+        token: str | None,
+        url: str | None = None,
+    ) -> Any:
         return make_client(
             self._session(),
-            "cognito-identity",
-            region_name=self.settings.pool_region,
-            endpoint_url=self.settings.endpoint_url,
-            aws_access_key_id=credentials.access_key,
-            aws_secret_access_key=credentials.secret_key,
-            aws_session_token=credentials.token,
+            service,
+            region_name=region,
+            endpoint_url=url,
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret_key,
+            aws_session_token=token,
         )
 
     def _made_once(self, service: str, **arguments: Any) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -91,6 +93,46 @@ def public_error(diagnosis: Explanation) -> CognitoFederationError:
     error = FederationRefusedError(diagnosis.cause, remedy=diagnosis.remedy)
     error.retry = diagnosis.retry
     return error
+
+
+#: The codes by which services say that a policy does not allow a call.
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorizedException", "UnauthorizedOperation"})
+#: The codes by which they say that they do not know the access key.
+UNKNOWN_KEYS = frozenset({"InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "AuthFailure"})
+
+
+@dataclass(frozen=True)
+class MissingPermission:
+    """What a policy does not allow.
+
+    Attributes:
+        action: such as ``ecr:GetAuthorizationToken``.
+        remedy: the statement that grants it, or the policy that denies it.
+        is_named: whether the service named the action.
+    """
+
+    action: str
+    remedy: str
+    is_named: bool
+
+
+def missing_permission(text: str, called: str, *, policy: str) -> MissingPermission:
+    """Read a refusal for a missing permission (IAM User Guide, "Troubleshoot access denied error messages").
+
+    Args:
+        text: the service's message.
+        called: the action that was called, where the message names none.
+        policy: where the statement belongs, in words.
+    """
+    named = re.search(r"not authorized to perform: ([\w-]+:\w+)(?: on resource: (arn:\S+))?", text)
+    action = named.group(1) if named else called
+    if denied := re.search(r"with an explicit deny in (?:an? )?([\w -]+)", text):
+        return MissingPermission(
+            action, f"A Deny statement in the {denied.group(1).strip()} has to be lifted", bool(named)
+        )
+    resource = (named.group(2) or "*").rstrip(".,") if named else "*"
+    statement = json.dumps({"Effect": "Allow", "Action": action, "Resource": resource})
+    return MissingPermission(action, f"Add this statement to {policy}: {statement}", bool(named))
 
 
 def unreachable(error: Any, whom: str, certificates: object = None) -> CognitoFederationError:

@@ -1,6 +1,7 @@
 """Tokens that services take in place of AWS credentials: a presigned request, which the service sends to AWS or checks.
 
 No call is made. Each token is valid for what it was made for, and not longer than the credentials that signed it.
+Tokens that a service issues itself are in `issued_tokens`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _CLUSTER_HEADER = "x-k8s-aws-id"
 
 
 @dataclass(frozen=True, repr=False)
-class SignedToken:
+class ServiceToken:
     """A token and its end.
 
     Attributes:
@@ -59,7 +60,7 @@ def exec_credential(token: str, expires_at: float | None, api_version: str) -> d
     }
 
 
-def bedrock_token(credentials: FederatedCredentials, region: str, now: float) -> SignedToken:
+def bedrock_token(credentials: FederatedCredentials, region: str, now: float) -> ServiceToken:
     """Return a bearer token of Amazon Bedrock, as AWS's generator makes it (package aws-bedrock-token-generator).
 
     Args:
@@ -71,10 +72,10 @@ def bedrock_token(credentials: FederatedCredentials, region: str, now: float) ->
     host, query = "bedrock.amazonaws.com", {"Action": "CallWithBearerToken"}
     url = _presigned(credentials, "bedrock", region, "POST", f"https://{host}/", query, seconds)
     text = f"{url.removeprefix('https://')}&Version=1"
-    return SignedToken(f"bedrock-api-key-{base64.b64encode(text.encode()).decode()}", now + seconds)
+    return ServiceToken(f"bedrock-api-key-{base64.b64encode(text.encode()).decode()}", now + seconds)
 
 
-def rds_token(credentials: FederatedCredentials, region: str, place: str, user: str, now: float) -> SignedToken:
+def rds_token(credentials: FederatedCredentials, region: str, place: str, user: str, now: float) -> ServiceToken:
     """Return a password of a database user who signs in with IAM (RDS, Aurora).
 
     Args:
@@ -87,10 +88,10 @@ def rds_token(credentials: FederatedCredentials, region: str, place: str, user: 
     seconds = int(min(RDS_SECONDS, credentials.expires_at - now))
     query = {"Action": "connect", "DBUser": user}
     url = _presigned(credentials, "rds-db", region, "GET", f"https://{place}/", query, seconds)
-    return SignedToken(url.removeprefix("https://"), now + seconds)
+    return ServiceToken(url.removeprefix("https://"), now + seconds)
 
 
-def eks_token(credentials: FederatedCredentials, clients: Clients, cluster: str, now: float) -> SignedToken:
+def eks_token(credentials: FederatedCredentials, clients: Clients, cluster: str, now: float) -> ServiceToken:
     """Return a token of an EKS cluster: a request of GetCallerIdentity, which its server sends to STS.
 
     Args:
@@ -107,7 +108,7 @@ def eks_token(credentials: FederatedCredentials, clients: Clients, cluster: str,
     client.meta.events.register("before-sign.sts.GetCallerIdentity", name_cluster)
     url = client.generate_presigned_url("get_caller_identity", ExpiresIn=EKS_SECONDS, HttpMethod="GET")
     encoded = base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
-    return SignedToken(f"k8s-aws-v1.{encoded}", min(now + _EKS_TAKES, credentials.expires_at))
+    return ServiceToken(f"k8s-aws-v1.{encoded}", min(now + _EKS_TAKES, credentials.expires_at))
 
 
 def _presigned(

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import time
+from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import boto3
@@ -18,6 +19,9 @@ from botocore_cognito_federation.credentials import FederatedCredentials
 from botocore_cognito_federation.identity_pool.client import Clients, session_of_shared_models
 from botocore_cognito_federation.serve.signed_tokens import bedrock_token, eks_token, rds_token
 from tests.cli.home import ModuleHome
+from tests.servers.tool_cache import lacking
+
+AWS_CLI = "/usr/bin/aws"
 
 NOW = 1_800_000_000.0
 CREDENTIALS = FederatedCredentials(
@@ -136,11 +140,54 @@ def test_the_command_prints_what_each_client_takes(home: ModuleHome) -> None:
         (("--for", "bedrock", "--cluster", "c"), "--cluster does not go with --for bedrock"),
         (("--region", "eu-west-1"), "--region does not go with the login token"),
         (("--for", "bedrock", "--claims"), "exclude each other"),
+        (("--for", "eks", "--cluster", "c", "--port", "1"), "--port does not go with --for eks"),
+        (("--for", "codeartifact"), "--for codeartifact needs --domain"),
+        (("--for", "codeartifact", "--domain", "D"), "must be the name of a domain"),
+        (("--for", "codeartifact", "--domain", "corp", "--domain-owner", "1"), "account number of 12 digits"),
+        (("--for", "codeartifact", "--domain", "corp", "--duration-seconds", "60"), "must be 0, or from 900 to 43200"),
+        (("--for", "ecr", "--registry", "docker.io"), "'docker.io' is no registry of Amazon ECR, such as 123456789012"),
+        (("--for", "ecr", "--registry", "public.ecr.aws", "--region", "eu-west-1"), "gets its tokens in us-east-1"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(home: ModuleHome, words: tuple[str, ...], said: str) -> None:
     done = home.run("token", "--profile", "demo", *words)
     assert (done.returncode, said in done.stderr) == (2, True), done
+
+
+@pytest.mark.thorough
+def test_the_password_of_ecr_is_the_one_that_the_aws_cli_prints(home: ModuleHome) -> None:
+    if not Path(AWS_CLI).exists():
+        lacking("the AWS CLI is not installed")
+    region, endpoint = home.world.region, home.world.endpoint_url
+    ours = ("token", "--for", "ecr", "--profile", "demo")
+    refused = home.run(*ours)
+    assert (refused.returncode, refused.stdout) == (6, "")
+    assert 'Add this statement to its policy: {"Effect": "Allow", "Action": "ecr:' in refused.stderr
+    with home.allowed("ecr:GetAuthorizationToken"):
+        words = ("ecr", "get-login-password", "--region", region, "--endpoint-url", endpoint)
+        theirs = home.run("exec", "--profile", "demo", "--", AWS_CLI, *words)
+        assert theirs.stdout, theirs
+        registry = f"123456789012.dkr.ecr.{region}.amazonaws.com"
+        assert home.run(*ours, "--registry", registry).stdout == theirs.stdout
+        assert set(json.loads(home.run(*ours, "--json").stdout)) == {"token", "expires_at"}
+
+
+@pytest.mark.thorough
+def test_a_token_for_a_region_that_nothing_names_is_refused_before_any_call(home: ModuleHome) -> None:
+    text = home.config.read_text()
+    home.config.write_text(text.replace(f"region = {home.world.region}\n", ""))
+    for service in (("ecr",), ("codeartifact", "--domain", "corp"), ("bedrock",)):
+        done = home.run("token", "--profile", "demo", "--for", *service)
+        assert (done.returncode, done.stdout) == (4, "")
+        assert done.stderr.endswith("Add --region REGION, or write region = REGION in the profile\n")
+    assert home.world.calls() == []
+
+
+@pytest.mark.thorough
+def test_who_is_signed_out_reads_the_command_that_signs_in(home: ModuleHome) -> None:
+    done = home.run("token", "--profile", "demo-people", "--for", "ecr")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (3, "", 1), done
+    assert done.stderr.endswith("Run: cognito-federation login --profile demo-people\n")
 
 
 @pytest.mark.thorough

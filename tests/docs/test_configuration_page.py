@@ -61,6 +61,7 @@ def test_every_key_that_shapes_a_profile_stands_in_some_sample_or_is_about_a_cho
         "account_id", "auto_login", "cache", "client_assertion_key_command", "client_certificate",
         "client_secret_command", "client_secret_env", "endpoint_url",
         "cache_key_command", "cache_key_env", "cache_key_file", "cache_sessions", "cache_sessions_url", "cache_url",
-        "fail_closed", "grant", "identity_id", "issuer", "redirect_ports", "refresh_window", "retry_seconds", "scopes",
+        "fail_closed", "grant", "identity_id", "issuer", "redirect_ports", "refresh_window", "registries",
+        "retry_seconds", "scopes",
     }  # fmt: skip
     assert sampled | taste == set(KEYS)

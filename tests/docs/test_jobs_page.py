@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,11 @@ import pytest
 import yaml
 from pytest_httpserver import HTTPServer
 
-from botocore_cognito_federation.demo.serve import find_executable
 from tests.docs.pages import ROOT, blocks
 from tests.home import Home
 
 PAGE = ROOT / "docs" / "jobs.md"
 FILES: list[dict[str, Any]] = [yaml.safe_load(text) for _, text in blocks(PAGE, "yaml")]
-#: A stand-in for the AWS CLI: it takes its credentials from the environment as any SDK does.
-AWS = f"""#!{sys.executable}
-import boto3, sys
-assert sys.argv[1:] == ["s3", "ls"]
-print([each["Name"] for each in boto3.client("s3").list_buckets()["Buckets"]])
-"""
 
 
 def job_of(document: dict[str, Any]) -> tuple[str, dict[str, str], list[str]]:
@@ -89,20 +81,6 @@ PLATFORMS: dict[str, Callable[..., dict[str, str]]] = {
     "buildkite": by_program("oidc request-token --audience sts.amazonaws.com", "buildkite-agent"),
     "kubernetes": kubernetes,
 }
-
-
-@pytest.fixture
-def bin(tmp_path: Path) -> Iterator[Path]:
-    """The programs of a job's machine: `aws`, an installer that does nothing, and this tool."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (folder / "aws").write_text(AWS)
-    for installer in ("pip", "pipx"):
-        (folder / installer).write_text('#!/bin/sh\n[ "$1 $2" = "install botocore-cognito-federation" ]\n')
-    for program in folder.iterdir():
-        program.chmod(0o700)
-    (folder / "cognito-federation").symlink_to(find_executable())
-    return folder
 
 
 def test_the_page_has_a_file_for_each_platform() -> None:

@@ -429,6 +429,11 @@ def test_a_provider_that_is_taken_has_the_login_key_that_it_has_anyway(provider:
         {"cognito_endpoint_url": "https://pool.example"},
         {"cognito_account_id": "123456789012", "cognito_fail_closed": "true", "cognito_refresh_window": "0"},
         {"cognito_login_key": "corp.example", "cognito_client_id": "abc"},
+        {
+            "cognito_registries": " ".join(
+                f"123456789012.dkr.ecr.{r}.amazonaws.com" for r in ("eu-west-1", "us-gov-east-1")
+            )
+        },
         {"cognito_role_arn": "arn:aws:iam::123456789012:role/a/R_1,x=y", "ca_bundle": "/etc/ca.pem", "output": "json"},
     ],
 )
