@@ -19,22 +19,18 @@ when the sign-in breaks, the same with `cognito_fail_closed`, when the endpoint 
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
 import boto3
-from botocore import UNSIGNED
-from botocore.config import Config
 
 from botocore_cognito_federation.demo import home as home_files
-from botocore_cognito_federation.demo.records import Call
 from botocore_cognito_federation.demo.world import World
 from botocore_cognito_federation.serve.endpoint import Endpoint
 
-from .children import ANSWER_TIME, Child, ChildFailed
+from .children import Child, ChildFailed
 from .model import (
     ENDPOINT,
     NATIVE,
@@ -50,6 +46,7 @@ from .model import (
     Target,
     Way,
 )
+from .uses import first_use, identity_of, issues, sleep_until, uses
 
 #: The lifetime of credentials in seconds in the column about refreshing.
 SHORT_LIFE = 15.0
@@ -141,8 +138,8 @@ def _refreshes_by(cell: Cell, way: Way) -> None:
     try:
         with _Lasting.of(cell, run) as lasting:
             lasting.begin()
-            first = _first_use(cell.world, identity)
-            _sleep_until(first.time + SHORT_LIFE + _MARGIN, cell.world)
+            first = first_use(cell.world, identity)
+            sleep_until(first.time + SHORT_LIFE + _MARGIN, cell.world)
             lasting.go_on()
         _check_two_keys(cell, identity)
     except ChildFailed as failure:
@@ -234,15 +231,7 @@ class _Run:
 
     def identity(self) -> str:
         """Return the world's identity ID for this run's subject."""
-        facts = self._cell.world.facts
-        client = boto3.client(
-            "cognito-identity",
-            region_name=facts.region,
-            endpoint_url=facts.endpoint_url,
-            config=Config(signature_version=UNSIGNED),
-        )
-        answer = client.get_id(IdentityPoolId=facts.pool_id, Logins={facts.login_key: self._token})
-        return str(answer["IdentityId"])
+        return identity_of(self._cell.world, self._token)
 
     def _environment(self) -> dict[str, str]:
         facts = self._cell.world.facts
@@ -325,40 +314,15 @@ class _LastingStream(_Lasting):
         _expect("a" * 8 + "z" * 8, (stored[_PART - 8 : _PART + 8]).decode(errors="replace"))
 
 
-def _first_use(world: World, identity: str) -> Call:
-    """Return the first request to S3 with credentials of this identity."""
-    deadline = time.monotonic() + ANSWER_TIME
-    while time.monotonic() < deadline:
-        used = _uses(world, identity)
-        if used:
-            return used[0]
-        time.sleep(0.1)
-    raise ChildFailed("made no request before its input ended")
-
-
 def _check_two_keys(cell: Cell, identity: str) -> None:
-    used = _uses(cell.world, identity)
+    used = uses(cell.world, identity)
     refused = {call.code for call in used if call.status >= 400} - cell.client.repeats
     if refused:
         raise ChildFailed(f"was refused: {', '.join(sorted(refused))}")
-    issued = {call.access_key: call.time for call in _issues(cell.world, identity)}
+    issued = {call.access_key: call.time for call in issues(cell.world, identity)}
     first, last = used[0], used[-1]
     if last.access_key == first.access_key or last.time < issued[first.access_key] + SHORT_LIFE:
         raise ChildFailed("made no request with new credentials after the first had expired")
-
-
-def _issues(world: World, identity: str) -> list[Call]:
-    issues = world.calls("GetCredentialsForIdentity")
-    return [call for call in issues if call.identity_id == identity and call.status < 400]
-
-
-def _uses(world: World, identity: str) -> list[Call]:
-    keys = {call.access_key for call in _issues(world, identity)}
-    return [call for call in world.calls() if call.service == "s3" and call.access_key in keys]
-
-
-def _sleep_until(moment: float, world: World) -> None:
-    time.sleep(max(0.0, moment - (time.time() + world.clock_offset)))
 
 
 def _stored(world: World, key: str) -> bytes:

@@ -52,6 +52,11 @@ class StandIns:
             server.server_close()
 
     @property
+    def access_key(self) -> str:
+        """Return the access key by which the journal shows their use."""
+        return self._credentials["AccessKeyId"]
+
+    @property
     def machine(self) -> Mapping[str, str]:
         """Return the variables with which clients reach the role of the machine."""
         if self.own_network:

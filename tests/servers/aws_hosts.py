@@ -33,13 +33,13 @@ class AwsHosts:
     Args:
         folder: for certificates.
         route: returns the loopback port that answers for a host; None if there is none.
+        own_port: the port to listen on; 0 for any.
     """
 
-    def __init__(self, folder: Path, route: Callable[[str], int | None]) -> None:
+    def __init__(self, folder: Path, route: Callable[[str], int | None], own_port: int = 0) -> None:
         self.asked: list[str] = []
         self._route = route
         self._authority = _Authority(folder)
-        self._lock = threading.Lock()
         hosts = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -48,7 +48,7 @@ class AwsHosts:
             def handle(self) -> None:
                 hosts._tunnel(self.connection, self.rfile.readline)
 
-        self._server = _Server((_LOOPBACK, 0), Handler)
+        self._server = _Server((_LOOPBACK, own_port), Handler)
 
     def __enter__(self) -> AwsHosts:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
@@ -91,8 +91,7 @@ class AwsHosts:
     def _forward(self, client: socket.socket, host: str) -> None:
         port = self._route(host)
         assert port is not None
-        with self._lock:
-            context = self._authority.context(host)
+        context = self._authority.context(host)
         with (
             context.wrap_socket(client, server_side=True) as inner,
             socket.create_connection((_LOOPBACK, port), timeout=_SECONDS) as outer,
@@ -109,10 +108,11 @@ class HttpsFront(AwsHosts):
     Args:
         folder: for certificates.
         port: the loopback port that answers.
+        own_port: the port to listen on; 0 for any.
     """
 
-    def __init__(self, folder: Path, port: int) -> None:
-        super().__init__(folder, lambda host: port)
+    def __init__(self, folder: Path, port: int, own_port: int = 0) -> None:
+        super().__init__(folder, lambda host: port, own_port)
 
     @property
     def url(self) -> str:
@@ -147,23 +147,33 @@ class _Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "tests of this machine")])
         self._contexts: dict[str, ssl.SSLContext] = {}
+        self._lock = threading.Lock()
         self.file = folder / "authority.pem"
         constraints = x509.BasicConstraints(ca=True, path_length=0)
         self.file.write_bytes(self._signed(self._name, self._key.public_key(), constraints))
 
     def context(self, host: str) -> ssl.SSLContext:
-        if host not in self._contexts:
-            key = ec.generate_private_key(ec.SECP256R1())
-            chain = self._folder / f"{len(self._contexts)}.pem"
-            subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "host")])
-            name = x509.IPAddress(ip_address(host)) if host == _LOOPBACK else x509.DNSName(host)
-            names = x509.SubjectAlternativeName([name])
-            secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-            chain.write_bytes(secret + self._signed(subject, key.public_key(), names))
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(chain)
-            self._contexts[host] = context
-        return self._contexts[host]
+        with self._lock:
+            if host not in self._contexts:
+                self._contexts[host] = self._new_context(host, self._folder / f"{len(self._contexts)}.pem")
+            return self._contexts[host]
+
+    def _new_context(self, host: str, chain: Path) -> ssl.SSLContext:
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "host")])
+        name = x509.IPAddress(ip_address(host)) if host == _LOOPBACK else x509.DNSName(host)
+        names = x509.SubjectAlternativeName([name])
+        secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        chain.write_bytes(secret + self._signed(subject, key.public_key(), names))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(chain)
+        context.sni_callback = self._named
+        return context
+
+    def _named(self, connection: ssl.SSLSocket | ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
+        """Answer under the name that the client asks for, which behind no proxy is known only now."""
+        if name is not None:
+            connection.context = self.context(name)
 
     def _signed(self, subject: x509.Name, key: ec.EllipticCurvePublicKey, extension: x509.ExtensionType) -> bytes:
         now = datetime.datetime.now(datetime.timezone.utc)
