@@ -361,6 +361,16 @@ def replace_file(
         raise
 
 
+def refuse_without_home(path: str) -> None:
+    """Refuse a path whose ``~`` could not be expanded: it would lead into whatever directory is the current one.
+
+    Raises:
+        FileNotFoundError: it is one.
+    """
+    if path.startswith("~"):
+        raise FileNotFoundError(errno.ENOENT, "this user has no home directory", path)
+
+
 def read_regular_file(path: str, most: int = -1) -> bytes:
     """Return the content of a file that anybody may have named, or its first `most` bytes.
 
@@ -368,8 +378,9 @@ def read_regular_file(path: str, most: int = -1) -> bytes:
     which takes a configuration that is not a file for an empty one.
 
     Raises:
-        OSError: it cannot be read, or is not a regular file.
+        OSError: it cannot be read, or is not a regular file, or is in the home of a user who has none.
     """
+    refuse_without_home(path)
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from ..errors import CognitoFederationError, StorageError
 from ..messages import shown_lines
 from . import installation
-from .files import is_own, refuse_place_of_another_user
+from .files import is_own, refuse_place_of_another_user, refuse_without_home
 
 if TYPE_CHECKING:
     _Handler = logging.StreamHandler[TextIO]
@@ -79,6 +79,7 @@ def unexpected(error: Exception) -> CognitoFederationError:
 def _private_file(path: str) -> TextIO:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     try:
+        refuse_without_home(path)
         existed = os.path.lexists(path)
         if not existed:
             refuse_place_of_another_user(os.path.dirname(path) or ".")

@@ -91,6 +91,7 @@ def settings_of_config(
     )
     if not is_managed(layers):
         return None
+    refuse_files_without_home(config_file, variables)
     _refuse_keys_in_credentials_file(profile or "default", config_file, variables)
     settings = resolve(layers)
     section = layers.profile_section
@@ -113,6 +114,22 @@ def settings_of_config(
     if settings.endpoint and (settings.fips or settings.dual_stack):
         raise endpoint_of_another_kind(settings, f"[{profile_section(profile)}] in {config_file}", variables)
     return settings
+
+
+def refuse_files_without_home(config_file: str, environ: Mapping[str, str]) -> None:
+    """Refuse what botocore reads of a user without a home: ``~/.aws`` in whatever directory is the current one.
+
+    Raises:
+        ConfigurationError: there is such a file. Who has made the directory could name a program to run, or a host to
+            send the login token to.
+    """
+    credentials = environ.get("AWS_SHARED_CREDENTIALS_FILE") or os.path.join("~", ".aws", "credentials")
+    for path in (_expanded(config_file), _expanded(credentials)):
+        if path.startswith("~") and os.path.lexists(path):
+            raise ConfigurationError(
+                f"This user has no home directory, so {path} is a file in the current directory, which is not used",
+                remedy="Set HOME, or set AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE",
+            )
 
 
 def _refuse_keys_in_credentials_file(profile: str, config_file: str, environ: Mapping[str, str]) -> None:

@@ -97,7 +97,7 @@ def plain_settings(query: CacheQuery) -> PlainSettings | None:
     environ, profile = query.environ, query.profile
     if sys.platform in ("win32", "darwin", "cygwin") or not _is_plain_environment(environ):
         return None  # those systems have settings of their own for proxies
-    if profile is None or not _NAME.issuperset(profile):
+    if profile is None or not _NAME.issuperset(profile) or any(path.startswith("~") for path in query.files[:2]):
         return None
     sections, shared = (_sections(path) for path in query.files[:2])
     if sections is None or shared is None or profile in shared:

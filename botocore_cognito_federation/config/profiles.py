@@ -20,6 +20,7 @@ from .loader import (
     known_config,
     known_sections,
     merged_config,
+    refuse_files_without_home,
     resolve,
     settings_of_config,
     settings_of_session,
@@ -216,14 +217,15 @@ def load_session_settings(
         from botocore.session import Session
 
         session = Session()
+    config_file, variables = str(session.get_config_variable("config_file")), os.environ if environ is None else environ
     everything = full_config_of(session)
+    refuse_files_without_home(config_file, variables)
     full_config = {key: value for key, value in everything.items() if key != "profiles"}
     flags = {"session": name}
     section = full_config.get(SESSION_SECTION + name)
     if isinstance(section, Mapping) and not _names_exchange(section):
         flags.update(_exchange_of_user_of(name, everything))
-    settings = resolve(Layers(None, full_config, str(session.get_config_variable("config_file")), {}, flags))
-    variables = os.environ if environ is None else environ
+    settings = resolve(Layers(None, full_config, config_file, {}, flags))
     found = configured_endpoint(full_config, {}, variables, service="cognito-identity")
     return replace(settings, endpoint=settings.endpoint_url or (found.url if found else None))
 

@@ -65,6 +65,11 @@ class FileTokenProvider:
         return parse_output(text, source=self.description, field=self._field, now=self._clock())
 
     def _read(self) -> bytes:
+        if self._path.startswith("~"):  # it would lead into whatever directory is the current one
+            raise ConfigurationError(
+                f"{self.description} is in a home directory, and this user has none",
+                remedy="Set HOME, or write the path without ~",
+            )
         try:
             # Non-blocking: a pipe in place of the file must not block the caller.
             descriptor = os.open(self._path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))

@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from botocore_cognito_federation._fast_path import CacheQuery, _open_lock, read_answer
 from botocore_cognito_federation._util import files
-from botocore_cognito_federation._util.files import make_private_directories
+from botocore_cognito_federation._util.files import make_private_directories, read_regular_file
+from botocore_cognito_federation._util.urls import certificates_fault
+from botocore_cognito_federation.cache.answers import _write
 from botocore_cognito_federation.cache.base import CREDENTIALS, SECRETS, SESSIONS
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.demo.serve import find_executable
@@ -61,6 +64,22 @@ def test_every_directory_on_the_way_to_the_cache_is_0700_and_stored_data_is_foun
     assert with_umask(home, umask, *ASK, **elsewhere) == first
     assert home.spent == (1, 1)
     assert modes(tmp_path / "new") == {}
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o777])
+def test_the_warm_path_makes_its_directories_and_its_lock_private_itself(tmp_path: Path, umask: int) -> None:
+    query = CacheQuery("demo", {"COGNITO_FEDERATION_CACHE_DIR": str(tmp_path / "cache")})
+    before = os.umask(umask)
+    try:
+        lock = _open_lock(query)
+    finally:
+        os.umask(before)
+    assert lock is not None
+    os.close(lock)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == sorted(
+        ["cache", "answers", Path(query.path).name + ".lock"]
+    )
+    assert modes(tmp_path / "cache") == {}
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o777])
@@ -209,6 +228,35 @@ def test_another_user_gets_and_changes_nothing_in_roots_cache_and_learns_whose_i
 
 
 @root_only
+def test_files_that_root_has_left_in_the_cache_and_as_certificates_are_named_to_their_user() -> None:
+    with tempfile.TemporaryDirectory() as place:
+        certificates = os.path.join(place, "ca.pem")
+        Path(certificates).touch(0o600)
+        store = FileStore(os.path.join(place, "cache"))
+        for kind in (SESSIONS, CREDENTIALS):
+            store.write(kind, "k", {"who": "ada"})
+        query = CacheQuery("demo", {"COGNITO_FEDERATION_CACHE_DIR": store.directory})
+        _write(query, "", (0.0, 0.0, 0.0), "failure", 7, "text")
+        for path in (
+            place,
+            store.directory,
+            *(f"{store.directory}/{kind}" for kind in (SESSIONS, CREDENTIALS, "answers")),
+        ):
+            os.chown(path, OTHER, OTHER)
+        before = owners_and_changes(place)
+        assert f"{SESSIONS}/k.json cannot be read: Permission denied" in as_other_user(
+            lambda: store.read(SESSIONS, "k")
+        )
+        assert as_other_user(lambda: store.read(CREDENTIALS, "k")) == "None"
+        assert "belongs to another user" in as_other_user(lambda: store.write(CREDENTIALS, "k", {}))
+        assert as_other_user(lambda: read_answer(query)) == "None"
+        said = as_other_user(lambda: certificates_fault(certificates, {"AWS_CA_BUNDLE": certificates}))
+        assert "ca.pem (AWS_CA_BUNDLE) cannot be read: Permission denied" in said
+        left = {path: found for path, found in owners_and_changes(place).items() if path in before and path.is_file()}
+        assert left.items() <= before.items()
+
+
+@root_only
 def test_a_directory_of_answers_that_root_has_left_is_named_by_doctor_and_status(home: Home) -> None:
     home.ask()
     os.chown(home.cache / "answers", OTHER, OTHER)
@@ -268,6 +316,47 @@ def test_without_home_configure_writes_no_file_called_tilde(home: Home) -> None:
     assert done.code != 0
     assert b"HOME" in done.err
     assert not (home.path / "~").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no passwd database")
+@pytest.mark.parametrize("words", [ASK, ("login", "--session", "shared")])
+def test_without_home_no_configuration_is_read_from_the_working_directory(home: Home, words: tuple[str, ...]) -> None:
+    """Who has made that directory would name a program to run, or the host to which a login token is sent."""
+    ran, planted = home.path / "ran", home.path / "~" / ".aws"
+    planted.mkdir(parents=True)
+    config = home.config.read_text() + f"cognito_token_command = touch {ran}\n[cognito-session shared]\n"
+    (planted / "config").write_text(config.replace("cognito_token_file", "#"))
+    places: dict[str, str | None] = {"COGNITO_FEDERATION_CACHE_DIR": str(home.cache), "AWS_CONFIG_FILE": None}
+    done = home.python(WITHOUT_HOME.format(words=list(words)), **places)
+    assert "~/.aws/config is a file in the current directory, which is not used. Set HOME" in done.refused(4)
+    assert not ran.exists()
+    (planted / "config").rename(planted / "credentials")
+    places |= {"AWS_CONFIG_FILE": str(home.config), "AWS_SHARED_CREDENTIALS_FILE": None}
+    home.section("cognito-session shared", cognito_provider="guest")
+    assert "~/.aws/credentials is a file in the current" in home.python(
+        WITHOUT_HOME.format(words=list(words)), **places
+    ).refused(4)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no passwd database")
+def test_without_home_no_login_token_is_read_from_the_working_directory(home: Home) -> None:
+    planted = home.path / "~"
+    planted.mkdir()
+    (planted / "token").write_text(home.token.read_text())
+    home.profile("away", cognito_token_file="~/token")
+    program = WITHOUT_HOME.format(words=["credential-process", "--profile", "away"])
+    places = {"COGNITO_FEDERATION_CACHE_DIR": str(home.cache), "AWS_CONFIG_FILE": str(home.config)}
+    assert "~/token is in a home directory, and this user has none. Set HOME" in home.python(program, **places).refused(
+        4
+    )
+    for name in ("key", "log"):
+        (planted / name).write_text("")
+        (planted / name).chmod(0o600)
+    with pytest.raises(FileNotFoundError, match="this user has no home directory"):
+        read_regular_file("~/key")
+    log = {"COGNITO_FEDERATION_DEBUG": "~/log"}
+    assert "this user has no home directory" in home.python(program, **places, **log).refused(8)
+    assert (planted / "log").read_bytes() == b""
 
 
 @root_only
