@@ -305,6 +305,23 @@ def test_a_coroutine_function_is_held_to_the_same() -> None:
     assert not any(holds(dict(frame.f_locals), set()) for frame in inner)
 
 
+def test_an_error_of_this_package_has_no_inner_exception_whose_text_may_quote_a_secret() -> None:
+    @clears_frames
+    def asked(password: str) -> None:
+        try:
+            raise ValueError(password)
+        except ValueError as inner:
+            if password.endswith("from"):
+                raise CognitoFederationError("refused") from inner
+            raise CognitoFederationError("refused")
+
+    for ending in ("from", "while"):
+        error = raised(functools.partial(asked, f"{MARK}-{ending}"))
+        assert isinstance(error, CognitoFederationError)
+        assert error.__cause__ is None
+        assert error.__context__ is None
+
+
 def test_a_subclass_of_an_application_is_left_as_it_is() -> None:
     class Theirs(CognitoFederation):
         def sign_in_here(self, password: str) -> None:

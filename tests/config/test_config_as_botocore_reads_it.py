@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,42 @@ def test_an_indented_profile_is_changed_in_its_own_indentation(tmp_path: Path) -
     assert profiles["other"] == {"region": "eu-west-3"}
     configured(files, "dev")
     assert Path(files.config).read_text() == text
+
+
+class Careless:
+    """A change that writes what it plans, and damages a setting of another profile."""
+
+    def __init__(self, damaged: str) -> None:
+        self.damaged = damaged
+
+    def refuse(self, config: Mapping[str, Any], files: Files) -> None:
+        """Refuse nothing."""
+
+    def applied(self, text: str) -> str:
+        return f"{text}[profile new]\nregion = eu-west-3\n".replace("region = eu-west-1\n", self.damaged)
+
+    def expected(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        return {**config, "profiles": {**config["profiles"], "new": {"region": "eu-west-3"}}}
+
+
+def test_a_change_that_changes_nothing_it_plans_is_no_success(tmp_path: Path) -> None:
+    files = files_with(tmp_path, b"[profile dev]\nregion = eu-west-1\n")
+    idle = Careless("")
+    idle.applied = lambda text: text  # type: ignore[method-assign]
+    with pytest.raises(ConfigurationError, match="could damage other settings"):
+        write_changes(idle, files, MemoryStore())
+
+
+@pytest.mark.parametrize(
+    "damaged", ["", "region = eu-west-2\n", "region = eu-west-1\noutput = json\n", "\n[plugins]\n"]
+)
+def test_a_change_after_which_a_foreign_setting_has_another_value_is_not_written(tmp_path: Path, damaged: str) -> None:
+    content = b"[profile dev]\nregion = eu-west-1\n"
+    files = files_with(tmp_path, content)
+    with pytest.raises(ConfigurationError, match="could damage other settings"):
+        write_changes(Careless(damaged), files, MemoryStore())
+    assert Path(files.config).read_bytes() == content
+    assert write_changes(Careless("region = eu-west-1\n"), files, MemoryStore())
 
 
 def test_a_file_that_another_program_changes_meanwhile_is_left_to_it(

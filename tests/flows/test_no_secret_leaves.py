@@ -6,11 +6,13 @@ import logging
 import os
 import re
 import subprocess
+import traceback
 
 import boto3
 import pytest
 
 import botocore_cognito_federation as federation
+from botocore_cognito_federation import fetcher
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.errors import CognitoFederationError
 
@@ -79,6 +81,9 @@ def test_natively_at_debug_no_logger_and_no_error_shows_a_secret(inside, caplog,
         except CognitoFederationError as error:
             said += [str(error), repr(error), repr(error.__cause__), repr(error.__dict__)]
             said.append("" if error.__suppress_context__ else repr(error.__context__))
+            # The frames below hold the token, and crash reporters show the variables of each frame.
+            *_, last = traceback.walk_tb(error.__traceback__)
+            assert (last[0].f_globals["__name__"], last[0].f_code.co_name) == (fetcher.__name__, "fetch")
     assert "botocore.hooks" in {record.name for record in caplog.records}
     said += [record.getMessage() + str(record.exc_text) for record in caplog.records]
     text = "\n".join(said)

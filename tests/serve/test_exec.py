@@ -19,6 +19,14 @@ from tests.cli.home import ModuleHome
 
 pytestmark = pytest.mark.thorough
 
+#: By these, SDKs act as somebody else; named here too, so that none is lost from the list of the product.
+OF_OTHER_IDENTITIES = (
+    "AWS_BEARER_TOKEN_BEDROCK",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+)
 PRINT_ENVIRONMENT = (sys.executable, "-c", "import json, os; print(json.dumps(dict(os.environ)))")
 READ_OBJECT = """
 import boto3, sys
@@ -30,7 +38,11 @@ print(session.client("s3", endpoint_url=endpoint).get_object(Bucket=bucket, Key=
 
 
 def test_the_program_has_credentials_and_region_and_nothing_that_would_shadow_them(home: ModuleHome) -> None:
-    before = {name: "stale" for name in OVERRIDING_VARIABLES if name not in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")}
+    before = {
+        name: "stale"
+        for name in (*OVERRIDING_VARIABLES, *OF_OTHER_IDENTITIES)
+        if name not in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+    }
     before |= {"AWS_PROFILE": "demo", CHAIN_VARIABLE: "other", "COGNITO_FEDERATION_CLIENT_ID": "demo-client"}
     before |= {"AWS_EC2_METADATA_DISABLED": "false"}
     done = home.run("exec", "--", *PRINT_ENVIRONMENT, **before)

@@ -13,6 +13,7 @@ from botocore_cognito_federation import handlers
 from botocore_cognito_federation.config.keys import KEYS, BadValue
 from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.errors import ConfigurationError
+from botocore_cognito_federation.identity_pool.aws import ask
 from botocore_cognito_federation.identity_pool.client import Clients, make_client
 from botocore_cognito_federation.identity_providers import resolve
 from botocore_cognito_federation.user_pool import UserPool
@@ -143,3 +144,15 @@ def test_other_hosts_use_the_proxies_of_the_session() -> None:
     session.set_default_client_config(Config(proxies={"https": "http://127.0.0.1:9"}))
     client = make_client(session, "cognito-identity", region_name="eu-west-1")
     assert client.meta.config.proxies == {"https": "http://127.0.0.1:9"}
+
+
+def test_a_request_that_leads_elsewhere_than_its_client_is_not_sent() -> None:
+    """Endpoint rules, plugins and handlers of botocore's events may change the URL of each request."""
+    client = make_client(botocore.session.Session(), "cognito-identity", region_name="eu-west-1")
+
+    def turn(request: Any, **_: Any) -> None:
+        request.url = "http://corp.example.com/"
+
+    client.meta.events.register("request-created", turn)
+    with pytest.raises(ConfigurationError, match="The endpoint that botocore has found is http to corp"):
+        ask(client.get_id, {"IdentityPoolId": w.POOL, "Logins": {"accounts.google.com": "a" * 40}})
