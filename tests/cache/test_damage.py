@@ -10,20 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from botocore_cognito_federation._fast_path import CachedAnswer, CacheQuery, read_answer
-from botocore_cognito_federation.cache.answers import _write
+from botocore_cognito_federation._fast_path import CHECK, CachedAnswer, CacheQuery, read_answer
+from botocore_cognito_federation.cache import base
+from botocore_cognito_federation.cache.answers import _write, bindings_of_check, put_check
 from botocore_cognito_federation.cache.base import (
     CREDENTIALS,
-    DOCUMENTS,
     EPOCHS,
-    FAILURES,
     IDENTITIES,
     LINKS,
     NOTES,
-    PUBLISHED,
     SECRETS,
     SESSIONS,
-    TURNS,
     cache_key,
 )
 from botocore_cognito_federation.cache.file import INDEX, FileStore
@@ -32,7 +29,11 @@ from botocore_cognito_federation.cli.app import run
 from botocore_cognito_federation.config.profiles import load_settings
 from tests.home import Home, retimed
 
-KINDS = (CREDENTIALS, DOCUMENTS, FAILURES, EPOCHS, IDENTITIES, INDEX, LINKS, NOTES, PUBLISHED, SECRETS, SESSIONS, TURNS)
+#: Each kind of document that there is.
+KINDS = sorted(
+    {value for name, value in vars(base).items() if name.isupper() and isinstance(value, str)} - {base.EVERYTHING}
+    | {INDEX}
+)
 LASTING = (EPOCHS, IDENTITIES, INDEX, LINKS, SECRETS, SESSIONS, CREDENTIALS)
 KEY = cache_key({"of": "ada"})
 DOCUMENT = {"format": 7, "who": "ada", "expires_at": 1800000000.5, "kind": "x", "key": "y", "linked": [{"key": "k"}]}
@@ -140,15 +141,26 @@ def answered(inside: Home) -> tuple[Home, Path, str]:
 
 def test_an_answer_with_any_byte_changed_is_a_miss(answered: tuple[Home, Path, str]) -> None:
     _, path, text = answered
-    whole = path.read_bytes()
+    whole, asked = path.read_bytes(), question()
     for damaged in changes(whole, thorough=False):
         path.write_bytes(damaged)
-        assert read_answer(question()) is None, damaged
+        assert read_answer(asked) is None, damaged
     for cut in (whole[:-1], whole + b"\0", whole + b"\n", b"\0" + whole):
         path.write_bytes(cut)
         assert read_answer(question()) is None, cut
     path.write_bytes(whole)
     assert (read_answer(question()) or pytest.fail("it is whole")).text == text
+
+
+def test_an_answer_of_status_check_with_any_byte_changed_is_a_miss(answered: tuple[Home, Path, str]) -> None:
+    put_check(question(), bindings_of_check(question()), 3, time.time() + 900)
+    path, asked = Path(question().path + CHECK), question()
+    whole = path.read_bytes()
+    for damaged in changes(whole, thorough=False):
+        path.write_bytes(damaged)
+        assert read_answer(asked, CHECK) is None, damaged
+    path.write_bytes(whole)
+    assert (read_answer(question(), CHECK) or pytest.fail("it is whole")).code == 3
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import stat
@@ -107,7 +108,8 @@ def test_root_makes_nothing_in_the_cache_of_another_user_and_says_so(home: Home)
     home.ask()
     for path in (home.path / ".aws", home.cache, *home.cache.rglob("*")):
         os.chown(path, OTHER, OTHER)
-    home.forget_answers()
+    for path in (home.cache / "answers").iterdir():
+        path.unlink()  # the lock too, which root would make again
     before = sorted(home.cache.rglob("*"))
     assert home.ask().code == 0  # commands that need no sign-in still work, once in each process
     assert sorted(home.cache.rglob("*")) == before
@@ -273,6 +275,21 @@ def test_a_cache_directory_that_depends_on_the_working_directory_is_refused(home
     assert "COGNITO_FEDERATION_CACHE_DIR is 'cache'" in line
     assert "absolute path" in line
     assert not (home.path / "cache").exists()
+
+
+def test_the_warm_path_reads_and_makes_nothing_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repository might hold an answer that is whole."""
+    monkeypatch.chdir(tmp_path)
+    query = CacheQuery("demo", {"COGNITO_FEDERATION_CACHE_DIR": "cache"})
+    planted = copy.copy(query)
+    planted.directory, planted.path = str(tmp_path / "cache"), str(tmp_path / query.path)
+    _write(planted, "", (0.0, 1e11, 1e11), "credentials", 0, "text")
+    assert read_answer(planted) is not None
+    assert read_answer(query) is None
+    assert _open_lock(query) is None
+    assert len(list((tmp_path / "cache" / "answers").iterdir())) == 1
 
 
 WITHOUT_HOME = """
