@@ -246,6 +246,17 @@ def test_an_rsa_key_under_2048_bits_proves_nothing_and_nothing_is_warned_of(
     assert not [str(each.message) for each in recwarn if "key" in str(each.message).lower()]
 
 
+@pytest.mark.parametrize("character", [" ", "==="])
+def test_a_weak_key_whose_number_is_not_plain_base64url_proves_nothing_either(
+    provider: FakeProvider, keys: KeySet, character: str
+) -> None:
+    """Python's decoder passes such characters over, so that a length which was not measured would not matter."""
+    short = SigningKey("short", rsa.generate_private_key(public_exponent=65537, key_size=1024))
+    provider.published = [{**short.jwk(), "n": short.jwk()["n"] + character}]
+    with pytest.raises(SignInFailedError, match="does not publish"):
+        verify(provider, keys, signed(short, {"alg": "RS256", "kid": "short"}, provider.claims()))
+
+
 def test_a_good_key_next_to_a_weak_one_is_used(provider: FakeProvider, keys: KeySet) -> None:
     provider.published = [{**provider.key.jwk(), "d": "AAAA"}, provider.key.jwk()]
     assert verify(provider, keys, provider.key.sign(provider.claims()))
