@@ -12,6 +12,7 @@ pytest.importorskip("keyring", reason="the extra keyring is not installed")
 
 from hypothesis import given
 from hypothesis import strategies as st
+from keyring.backends.chainer import ChainerBackend
 from keyring.backends.fail import Keyring as FailKeyring
 from keyring.backends.null import Keyring as NullKeyring
 
@@ -19,7 +20,14 @@ from botocore_cognito_federation._util.concurrency import TimeLimit
 from botocore_cognito_federation.cache.base import CREDENTIALS, IDENTITIES, SESSIONS
 from botocore_cognito_federation.cache.file import FileStore
 from botocore_cognito_federation.cache.keyring import KeyringStore, move_scope
-from botocore_cognito_federation.cache.keyring_backend import KeyringItems, TimeLimitedBackend, checked, probe
+from botocore_cognito_federation.cache.keyring_backend import (
+    KeyringItems,
+    TimeLimitedBackend,
+    checked,
+    name_of,
+    probe,
+    system_backend,
+)
 from botocore_cognito_federation.errors import StorageError
 from tests.cache import fake_keyring
 
@@ -182,6 +190,18 @@ def test_a_backend_derived_from_a_plain_file_backend_is_refused_in_whichever_mod
     derived = type("CorporateKeyring", (plaintext,), {"__module__": "corporate.secrets"})
     with pytest.raises(StorageError, match=r"corporate\.secrets\.CorporateKeyring: it stores secrets in files"):
         checked(derived())
+
+
+def test_a_chain_of_backends_is_judged_by_the_one_that_would_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    plaintext = type("PlaintextKeyring", (Memory,), {"__module__": "keyrings.alt.file"})
+    for backends, refused in (([plaintext(), Memory()], True), ([], True), ([Memory(), plaintext()], False)):
+        chain = type("Chain", (ChainerBackend,), {"backends": backends, "priority": 1})()
+        monkeypatch.setattr("keyring.get_keyring", lambda chain=chain: chain)
+        if refused:
+            with pytest.raises(StorageError, match="cognito_cache = keyring, but the keyring is"):
+                system_backend()
+        else:
+            assert name_of(system_backend()) == name_of(backends[0])
 
 
 def test_a_backend_that_forgets_is_found_by_the_round_trip() -> None:
