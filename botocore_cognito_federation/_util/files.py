@@ -368,7 +368,7 @@ def refuse_without_home(path: str) -> None:
         FileNotFoundError: it is one.
     """
     if path.startswith("~"):
-        raise FileNotFoundError(errno.ENOENT, "this user has no home directory", path)
+        raise FileNotFoundError(errno.ENOENT, "there is no such home directory", path)
 
 
 def read_regular_file(path: str, most: int = -1) -> bytes:
@@ -378,7 +378,7 @@ def read_regular_file(path: str, most: int = -1) -> bytes:
     which takes a configuration that is not a file for an empty one.
 
     Raises:
-        OSError: it cannot be read, or is not a regular file, or is in the home of a user who has none.
+        OSError: it cannot be read, or is not a regular file, or is in a home directory that there is not.
     """
     refuse_without_home(path)
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))

@@ -75,8 +75,8 @@ def encryption_keys(settings: Settings, environ: Mapping[str, str]) -> tuple[str
 
 def _private_text(path: str, name: str) -> str:
     try:
-        content = read_regular_file(path, _MOST_BYTES)
         status = os.stat(path)
+        content = read_regular_file(path, _MOST_BYTES)
     except OSError as error:
         raise ConfigurationError(f"{name} cannot be read: {error.strerror}") from None
     if os.name != "nt" and (

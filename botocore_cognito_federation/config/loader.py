@@ -127,7 +127,7 @@ def refuse_files_without_home(config_file: str, environ: Mapping[str, str]) -> N
     for path in (_expanded(config_file), _expanded(credentials)):
         if path.startswith("~") and os.path.lexists(path):
             raise ConfigurationError(
-                f"This user has no home directory, so {path} is a file in the current directory, which is not used",
+                f"There is no such home directory, so {path} is a file in the current directory, which is not used",
                 remedy="Set HOME, or set AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE",
             )
 

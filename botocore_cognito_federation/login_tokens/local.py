@@ -67,7 +67,7 @@ class FileTokenProvider:
     def _read(self) -> bytes:
         if self._path.startswith("~"):  # it would lead into whatever directory is the current one
             raise ConfigurationError(
-                f"{self.description} is in a home directory, and this user has none",
+                f"{self.description} is in a home directory that there is not",
                 remedy="Set HOME, or write the path without ~",
             )
         try:

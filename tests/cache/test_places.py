@@ -363,16 +363,14 @@ def test_without_home_no_login_token_is_read_from_the_working_directory(home: Ho
     home.profile("away", cognito_token_file="~/token")
     program = WITHOUT_HOME.format(words=["credential-process", "--profile", "away"])
     places = {"COGNITO_FEDERATION_CACHE_DIR": str(home.cache), "AWS_CONFIG_FILE": str(home.config)}
-    assert "~/token is in a home directory, and this user has none. Set HOME" in home.python(program, **places).refused(
-        4
-    )
+    assert "~/token is in a home directory that there is not. Set HOME" in home.python(program, **places).refused(4)
     for name in ("key", "log"):
         (planted / name).write_text("")
         (planted / name).chmod(0o600)
-    with pytest.raises(FileNotFoundError, match="this user has no home directory"):
+    with pytest.raises(FileNotFoundError, match="there is no such home directory"):
         read_regular_file("~/key")
     log = {"COGNITO_FEDERATION_DEBUG": "~/log"}
-    assert "this user has no home directory" in home.python(program, **places, **log).refused(8)
+    assert "there is no such home directory" in home.python(program, **places, **log).refused(8)
     assert (planted / "log").read_bytes() == b""
 
 
