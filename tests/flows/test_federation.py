@@ -240,6 +240,26 @@ def test_a_cached_failure_is_for_waiting_processes_once_the_credentials_have_exp
     assert bench.federation().credentials().access_key == "AK3"
 
 
+def test_a_failure_from_before_the_clock_was_set_back_prevents_no_attempt(bench):
+    bench.pool.script = [TemporaryError("down")]
+    bench.now = START + 86_400
+    with pytest.raises(TemporaryError):
+        bench.federation().fetch()
+    bench.now = START
+    assert bench.federation().credentials()
+
+
+def test_a_failure_that_names_a_far_time_prevents_attempts_no_longer_than_any_other(bench):
+    bench.federation().fetch()
+    bench.pool.script = [TemporaryError("down")]
+    bench.now = START + 2500
+    bench.federation().fetch()
+    ((key, failure),) = bench.store.documents(FAILURES)
+    bench.store.write(FAILURES, key, {**failure, "retry_at": START + 1_000_000})
+    bench.now += 40
+    assert bench.federation().credentials().access_key == "AK3"
+
+
 def test_a_definitive_refusal_with_nothing_usable_prevents_no_attempt(bench):
     bench.federation().fetch()
     bench.pool.script = [refused(Retry.NEVER)]
