@@ -62,7 +62,8 @@ def test_a_document_with_any_byte_changed_is_a_miss(tmp_path: Path, kind: str) -
     for damaged in changes(whole, thorough=False):
         path.write_bytes(damaged)
         assert store.read(kind, KEY) is None, damaged
-    for cut in (whole[:-1], whole + b"\0", whole + b"\n", b" " + whole):
+    earlier = whole.replace(b'{"format":2,', b'{"format":1,')  # its documents have no digest
+    for cut in (whole[:-1], whole + b"\0", whole + b"\n", b" " + whole, earlier):
         path.write_bytes(cut)
         assert store.read(kind, KEY) is None, cut
     path.write_bytes(whole)

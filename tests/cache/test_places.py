@@ -397,6 +397,15 @@ def test_a_debug_log_that_others_can_open_is_refused_in_one_line_and_never_writt
     assert log.read_bytes() == b""
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links are POSIX's")
+def test_a_debug_log_is_not_written_through_a_link(home: Home, tmp_path: Path) -> None:
+    target, log = tmp_path / "target", tmp_path / "log"
+    target.touch(0o600)
+    log.symlink_to(target)
+    assert "cannot be opened" in home.ask(COGNITO_FEDERATION_DEBUG=str(log)).refused(8)
+    assert target.read_bytes() == b""
+
+
 @pytest.mark.parametrize("umask", [0o000, 0o777])
 def test_a_debug_log_that_is_made_is_private_whatever_the_umask(home: Home, tmp_path: Path, umask: int) -> None:
     log = tmp_path / "log"

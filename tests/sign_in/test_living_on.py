@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -178,6 +179,28 @@ def test_logout_forgets_revokes_and_says_what_stays_valid(own_home: SignInHome, 
     assert refresh_token not in own_home.texts()
     assert own_home.run("credential-process").code == 3
     assert "no user was signed in" in own_home.run("logout", "--session", "corp").err
+
+
+LOGOUT_AFTER_A_RENEWAL = """
+import sys
+from botocore_cognito_federation.sign_in import logout
+take_away = logout.take_away
+logout.take_away = lambda *places: take_away(*places) and None  # a renewal in flight has been quicker
+sys.argv[1:] = ["logout"]
+from botocore_cognito_federation.__main__ import main
+main()
+"""
+
+
+def test_a_logout_revokes_the_token_although_a_renewal_has_removed_the_session_first(
+    own_home: SignInHome, own_provider: OidcProvider
+) -> None:
+    own_home.login()
+    process = subprocess.run(
+        [sys.executable, "-c", LOGOUT_AFTER_A_RENEWAL], env=own_home.environment(), capture_output=True, check=True
+    )
+    assert b"signed out" in process.stderr
+    assert own_provider.journal("grant revoked")
 
 
 def test_a_revocation_that_fails_still_forgets(own_home: SignInHome, own_provider: OidcProvider) -> None:
