@@ -22,7 +22,7 @@ _IMPATIENT = """
 import sys
 from botocore_cognito_federation.cache import keyring_backend
 from botocore_cognito_federation._util import concurrency
-keyring_backend._limit = concurrency.TimeLimit(0.5)
+keyring_backend._limit = concurrency.TimeLimit(2.0)
 from botocore_cognito_federation.__main__ import main
 sys.argv[0] = "cognito-federation"
 raise SystemExit(main())
