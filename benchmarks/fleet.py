@@ -1,13 +1,13 @@
-"""``python -m benchmarks.fleet [simulation | processes | kills N]``: thousands of simulated hosts, and some real ones.
+"""``python -m benchmarks.fleet [simulation | processes]``: thousands of simulated hosts, and some real ones.
 
 The simulation has the product's own pauses, turns and limits, and the quotas of Cognito; only time and the network are
-made up. The real run starts processes in several homes on one Redis, and counts what they asked of the demo's Cognito.
+made up. The real run starts processes in several homes with one sign-in, and counts what they asked of the provider and
+of the demo's Cognito. Rounds in which hosts and engines are killed are in ``tests/faults/test_fleets.py``.
 """
 
 from __future__ import annotations
 
 import heapq
-import json
 import random
 import sys
 import tempfile
@@ -16,7 +16,6 @@ import types
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 from botocore_cognito_federation.cache import base
@@ -31,8 +30,6 @@ from botocore_cognito_federation.identity_pool.client import PER_SECOND
 QUOTAS = {"get_id": 25.0, "get_credentials_for_identity": 200.0}
 #: Seconds of a request and its answer.
 _ROUND_TRIP = 0.05
-#: The provider of the tests ends a sign-in after a day.
-_ROUNDS_OF_A_SIGN_IN = 20
 #: How Kubernetes starts a program again that has failed.
 _FIRST_RESTART, _LONGEST_RESTART = 10.0, 300.0
 
@@ -192,116 +189,37 @@ def simulated() -> list[str]:
 
 
 def processes(homes: int = 4, each: int = 16) -> list[str]:
-    """Start helpers in several homes on one Redis at once, each home without a cache of its own; return the counts."""
-    from botocore_cognito_federation.demo.serve import find_executable
-    from botocore_cognito_federation.demo.world import World
-    from tests.cache import engines
-    from tests.cache.test_local_first import Host
+    """Return the counts of a real run: a user signs in, and then new hosts ask for credentials all at once.
 
-    server, port = engines.redis_server()
-    with World() as world, tempfile.TemporaryDirectory() as place:
-        hosts = []
-        for number in range(homes):
-            path = Path(place) / f"host{number}"
-            world.write_home(path, find_executable())
-            hosts.append(Host(path, world).share("redis", f"redis://127.0.0.1:{port}/0"))
-            hosts[-1].token.write_text(hosts[0].token.read_text())
-        began = time.monotonic()
-        started = [host.start("credential-process", "--profile", "demo") for _ in range(each) for host in hosts]
-        printed = {process.communicate()[0] for process in started}
-        took = time.monotonic() - began
-        counts = {name: len(world.calls(name)) for name in ("GetId", "GetCredentialsForIdentity")}
-    server.kill()
+    The hosts have credentials on one Redis and sign-ins on one PostgreSQL. Nothing else is stored when they start: the
+    login token has expired, the Redis is empty, and so are the homes.
+    """
+    from tests.faults import fleets
+    from tests.faults.world import running
+
+    with tempfile.TemporaryDirectory() as place, running(Path(place)) as world:
+        fleet = fleets.redis_and_postgres(world, {"ada": homes})
+        try:
+            fleet.sign_in("ada")
+            fleet.expire(random.Random(1), new_hosts=1.0)
+            fleet.forget_identities()
+            world.aws.reset_journal()
+            began = time.monotonic()
+            hosts = fleet.hosts["ada"]
+            started = [host.ask() for _ in range(each) for host in hosts]
+            printed = {process.communicate()[0] for process in started}
+            took = time.monotonic() - began
+            counts = {"refresh": world.provider.grants()[fleet.grants["ada"]]["serial"]}
+            counts |= {name: len(world.aws.calls(name)) for name in ("GetId", "GetCredentialsForIdentity")}
+        finally:
+            fleet.end()
     asked = ", ".join(f"{count} {name}" for name, count in counts.items())
     return [f"{homes} homes with {each} processes each: {asked}, {len(printed)} answer, {took:.1f} s"]
 
 
-@dataclass
-class Kills:
-    """Rounds in which hosts renew one sign-in at once, and hosts and engines are killed at random.
-
-    Args:
-        rounds: how many.
-        seed: of the random numbers.
-    """
-
-    rounds: int = 500
-    seed: int = 1
-    lost: int = 0
-    wrong: int = 0
-    failed: int = 0
-
-    def run(self) -> list[str]:
-        """Return what was lost."""
-        from botocore_cognito_federation.demo.world import World
-        from tests.servers import oidc_provider
-
-        with oidc_provider.running() as provider, World() as world, tempfile.TemporaryDirectory() as place:
-            world.trust_issuer(provider.issuer, ["native", "confidential"])
-            homes, engines_of = self._homes(provider, world, Path(place))
-            try:
-                return self._rounds(homes, engines_of)
-            finally:
-                for engine in engines_of:
-                    engine.kill()
-
-    def _homes(self, provider: Any, world: Any, place: Path) -> tuple[list[Any], list[Any]]:
-        from tests.cache import engines
-        from tests.sign_in.home import SignInHome
-
-        redis, port = engines.redis_server()
-        postgres, address = engines.postgres_server()
-        homes = [
-            SignInHome(place / f"host{number}", world, provider).write_with_shared_caches(port, address)
-            for number in range(4)
-        ]
-        if homes[0].run("cache", "create-table").code or homes[0].login().code:
-            raise RuntimeError("the sign-in failed")
-        return homes, [redis, postgres]
-
-    def _rounds(self, homes: list[Any], engines_of: list[Any]) -> list[str]:
-        from tests.sign_in.home import LATER, browser_options, later
-
-        chance = random.Random(self.seed)
-        before = renewed = None
-        for number in range(1, self.rounds + 1):
-            ahead = 4000.0 * number
-            homes[0].world.clock_offset = ahead
-            homes[0].provider.set_clock(ahead)
-            if number % _ROUNDS_OF_A_SIGN_IN == 0:
-                later(homes[0], ahead, "login", *browser_options("ada"))
-            started = [home.python(LATER, str(ahead), "credential-process") for home in homes]
-            down = chance.choice([None, None, *engines_of])
-            time.sleep(chance.uniform(0.2, 2.0))
-            if down is not None:
-                down.kill()
-            for process in chance.sample(started, chance.randint(0, len(started))):
-                process.kill()
-            for process in started:
-                process.communicate()
-            if down is not None:
-                down.start()
-            end = later(chance.choice(homes), ahead, "credential-process")
-            if end.code:
-                self.lost += end.code == 3
-                self.failed += 1
-                sys.stderr.write(f"round {number}: {end.err}")
-                continue
-            renewed = json.loads(later(homes[0], ahead, "whoami", "--json").out)["identity_id"]
-            self.wrong += before not in (None, renewed)
-            before = renewed
-        found = f"{self.lost} lost sign-ins, {self.wrong} wrong identities, {self.failed} without credentials"
-        return [f"{self.rounds} rounds of kills: {found}"]
-
-
-def kills() -> list[str]:
-    """Return what was lost in rounds of kills; their number is the last word of the command line."""
-    return Kills(int(sys.argv[-1]) if sys.argv[-1].isdigit() else 500).run()
-
-
 def main() -> int:
-    what = [word for word in sys.argv[1:] if not word.isdigit()] or ["simulation", "processes"]
-    for name, lines in (("simulation", simulated), ("processes", processes), ("kills", kills)):
+    what = sys.argv[1:] or ["simulation", "processes"]
+    for name, lines in (("simulation", simulated), ("processes", processes)):
         if name in what:
             sys.stdout.write("\n".join(lines()) + "\n")
             sys.stdout.flush()

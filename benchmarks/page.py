@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.clients.installer import REPOSITORY, version_of
 
-from . import baseline
+from . import baseline, server
 from .laboratory import Laboratory
 from .rows import PTH, Row, markdown
 
@@ -64,8 +64,9 @@ _UNEXPLAINED = "The reason is not known so far: say it in `benchmarks/rows.py`."
 
 
 def write(laboratory: Laboratory, rows: Sequence[Row]) -> None:
-    """Put the page in place."""
-    FILE.write_text(text(laboratory, rows), encoding="utf-8")
+    """Put the page in place; the section that another command measures stays."""
+    kept = server.section(FILE.read_text(encoding="utf-8"))
+    FILE.write_text(text(laboratory, rows) + (f"\n{kept}\n" if kept else ""), encoding="utf-8")
 
 
 def text(laboratory: Laboratory, rows: Sequence[Row]) -> str:

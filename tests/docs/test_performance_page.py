@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from benchmarks import baseline, page
+from benchmarks import baseline, page, server
 from benchmarks.rows import CATALOGUE, Row, markdown
 
 from .pages import ROOT, rows
@@ -66,3 +66,17 @@ def test_exactly_one_is_not_met_by_none() -> None:
     assert not Row("burst.refreshes", 1, spread=(0, 1)).met
     assert not Row("burst.refreshes", 2, spread=(1, 2)).met
     assert Row("burst.refreshes").met is None
+
+
+def test_the_page_has_every_way_to_serve_many_users_and_no_call_was_signed_for_another() -> None:
+    shown = {row[0]: row for row in rows(PAGE) if len(row) == len(server.COLUMNS) + 1}
+    for name, users in server.WAYS.values():
+        row = dict(zip(server.COLUMNS, shown[name][1:], strict=True))
+        assert (row["users"], row["wrong"]) == (f"{users:,}", "0")
+    assert dict(zip(server.COLUMNS, shown[server.WAYS["one"][0]][1:], strict=True))["clients"] == "1"
+
+
+def test_the_section_on_servers_is_found_whole_and_none_where_there_is_none() -> None:
+    section = f"{server.BEGIN}\n\nwords\n\n{server.END}"
+    assert server.section(f"# Title\n\n{section}\n") == section
+    assert server.section("# Title\n") == ""

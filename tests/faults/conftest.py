@@ -18,7 +18,7 @@ _FIGURES = pytest.StashKey[list[page.Figures]]()
 _HERE = str(Path(__file__).parent)
 _BEGAN = pytest.StashKey[float]()
 #: What takes longest comes first.
-_ORDER = ("rotation", "kills", "soak", "processes", "network", "signals", "disks", "clocks", "streams")
+_ORDER = ("rotation", "kills", "fleets", "soak", "processes", "network", "signals", "disks", "clocks", "streams")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

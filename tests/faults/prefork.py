@@ -39,6 +39,7 @@ class Forked:
     Attributes:
         args: the words of the command.
         returncode: as of `subprocess.Popen`; None while the process runs.
+        pid: the number of the process, known when it has ended.
         stdout: what it prints; None where that was not piped.
         stderr: likewise.
     """
@@ -46,14 +47,15 @@ class Forked:
     def __init__(self, number: int, words: tuple[str, ...], send: Callable[[dict[str, Any]], None]) -> None:
         self.args = words
         self.returncode: int | None = None
+        self.pid = 0
         self.stdout: IO[bytes] | None = None
         self.stderr: IO[bytes] | None = None
         self._number = number
         self._send = send
         self._over = threading.Event()
 
-    def ended(self, code: int) -> None:
-        self.returncode = code
+    def ended(self, pid: int, code: int) -> None:
+        self.pid, self.returncode = pid, code
         self._over.set()
 
     def wait(self, timeout: float | None = None) -> int:
@@ -83,9 +85,14 @@ def _rest(stream: IO[bytes] | None) -> bytes | None:
 
 
 class Prefork:
-    """The parent of forked processes, which runs within ``with``."""
+    """The parent of forked processes, which runs within ``with``.
 
-    def __init__(self) -> None:
+    Args:
+        prepare: Python statements for the parent to run when it has imported everything.
+    """
+
+    def __init__(self, prepare: str = "") -> None:
+        self._prepare = prepare
         self._running: dict[int, Forked] = {}
         self._turn = threading.Lock()
         self._orders = 0
@@ -93,7 +100,7 @@ class Prefork:
     def __enter__(self) -> Prefork:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._parent = subprocess.Popen([sys.executable, "-m", _MODULE], stdin=theirs, cwd=ROOT)
+            self._parent = subprocess.Popen([sys.executable, "-m", _MODULE, self._prepare], stdin=theirs, cwd=ROOT)
         assert self._socket.recv(100) == b"ready"
         threading.Thread(target=self._reap, daemon=True).start()
         return self
@@ -130,8 +137,8 @@ class Prefork:
     def _reap(self) -> None:
         with contextlib.suppress(OSError):
             while report := self._socket.recv(1000):
-                number, code = json.loads(report)
-                self._running.pop(number).ended(code)
+                number, pid, code = json.loads(report)
+                self._running.pop(number).ended(pid, code)
 
 
 def _pipe() -> tuple[int, IO[bytes]]:
@@ -218,7 +225,7 @@ class _Parent:
             if process == 0:
                 return
             number = self._numbers.pop(process)
-            self._bench.send(json.dumps([number, os.waitstatus_to_exitcode(status)]).encode())
+            self._bench.send(json.dumps([number, process, os.waitstatus_to_exitcode(status)]).encode())
 
     def _end_all(self) -> None:
         for process in self._numbers:
@@ -227,6 +234,7 @@ class _Parent:
 
 if __name__ == "__main__":
     _main = _imported()
+    exec(sys.argv[1], {})
     _socket = socket.socket(fileno=os.dup(0))
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)

@@ -65,10 +65,32 @@ class ProviderControl:
             found: dict[str, Any] = json.load(answer)
         return found
 
+    def grants(self) -> list[dict[str, Any]]:
+        """All sign-ins."""
+        return list(self.state()["grants"])
+
     def grant(self, refresh_token: str) -> dict[str, Any]:
         """The sign-in that a refresh token belongs to."""
-        found: dict[str, Any] = self.state()["grants"][number_of(refresh_token)]
-        return found
+        return self.grants()[number_of(refresh_token)]
+
+    def issued(self) -> list[str]:
+        """All tokens that it has given to anybody."""
+        with _DIRECT.open(self._url.replace("/control", "/issued"), timeout=30) as answer:
+            return list(json.load(answer)["tokens"])
+
+
+@dataclass(frozen=True)
+class Direct:
+    """A server without a `Relay` before it."""
+
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def settle(self) -> None:
+        """Nothing is on its way."""
 
 
 def number_of(refresh_token: str) -> int:
@@ -96,7 +118,7 @@ class FaultWorld:
     _homes: int = 0
     _owners: dict[str, str] = field(default_factory=dict)
 
-    def home(self, user: str = "ada", *, pool: Relay | None = None, issuer: Relay | None = None) -> FaultHome:
+    def home(self, user: str = "ada", *, pool: Relay | None = None, issuer: Relay | Direct | None = None) -> FaultHome:
         """A new home in which nobody has signed in yet."""
         self._homes += 1
         return FaultHome(self.folder / f"home{self._homes}", self, user, pool or self.pool, issuer or self.issuer)
@@ -172,7 +194,7 @@ class FaultHome(HomeDirectory):
     world: FaultWorld
     user: str
     pool: Relay
-    issuer: Relay
+    issuer: Relay | Direct
     prefix: tuple[str, ...] = ()
     identity: str = ""
     seen_from_here: Path | None = None

@@ -1,6 +1,6 @@
 """An identity provider on loopback whose refresh tokens are valid for one use: a second use ends the sign-in.
 
-It follows RFC 9700, section 4.14.2, strictly, without the grace period that some providers allow. Its users agree to
+It follows RFC 9700, section 4.14.2, strictly, unless `Conduct.grace` allows what some providers do. Its users agree to
 every sign-in. Its issuer is the host of the request, so that it may be behind a relay. As a program it runs until its
 stdin ends, and prints its port.
 """
@@ -14,12 +14,13 @@ import secrets
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import jwt
+import psutil
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 CLIENT_ID = "rotating"
@@ -38,12 +39,16 @@ class Grant:
         serial: the number of used refresh tokens; the valid one is ``refresh-<grant>-<serial>``.
         reused: how often a used refresh token was presented again.
         ended: why no refresh token is valid any more; empty while one is.
+        users: the process that used each refresh token, by its serial number; 0 for one that had ended already.
+        used_before: of each refresh token that was presented again, the process that had used it.
     """
 
     subject: str
     serial: int = 0
     reused: int = 0
     ended: str = ""
+    users: list[int] = field(default_factory=list)
+    used_before: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -54,11 +59,15 @@ class Conduct:
         id_token_life: seconds.
         wait_before: seconds that a refresh waits before it uses the token.
         wait_after: seconds that it waits afterwards, before the answer.
+        grace: whether the previous refresh token is answered like its first use until the new one is used.
+        names_users: whether `Grant.users` has processes of this machine.
     """
 
     id_token_life: float = _LIFE
     wait_before: float = 0.0
     wait_after: float = 0.0
+    grace: float = 0
+    names_users: float = 0
 
 
 @dataclass
@@ -75,6 +84,7 @@ class RotatingProvider:
     Attributes:
         grants: the sign-ins, in the order of their numbers.
         refused: the number of refused refresh tokens since `start_over`.
+        issued: all refresh tokens and ID tokens that it has given to anybody.
         conduct: its behaviour.
     """
 
@@ -83,6 +93,7 @@ class RotatingProvider:
         self._turn = threading.Lock()
         self._codes: dict[str, _Code] = {}
         self.conduct = Conduct()
+        self.issued: list[str] = [FIRST]
         self.start_over()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.port = int(self._server.server_address[1])
@@ -139,10 +150,12 @@ class RotatingProvider:
             return 200, {"keys": [{**jwk, "kid": _KEY_ID, "use": "sig", "alg": "RS256"}]}
         if path == "/authorize":
             return 302, self._authorize(issuer, query)
+        if path == "/issued":
+            return 200, {"tokens": self.issued}
         return (200, self.state()) if path == "/control" else (404, {})
 
-    def post(self, issuer: str, path: str, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
-        """Return the status and the document for a path."""
+    def post(self, issuer: str, path: str, form: dict[str, str], client: int = 0) -> tuple[int, dict[str, Any]]:
+        """Return the status and the document for a path; `client` is the port of who asks."""
         if path == "/revoke":
             return self._revoke(form.get("token", ""))
         if path == "/control":
@@ -154,7 +167,8 @@ class RotatingProvider:
         if form.get("grant_type") == "authorization_code":
             return self._redeem(issuer, form)
         time.sleep(self.conduct.wait_before)
-        answer = self._refresh(issuer, form.get("refresh_token", ""))
+        user = self._process_at(client) if self.conduct.names_users else 0
+        answer = self._refresh(issuer, form.get("refresh_token", ""), user)
         time.sleep(self.conduct.wait_after)
         return answer
 
@@ -174,27 +188,47 @@ class RotatingProvider:
             number = len(self.grants) - 1
         return self._tokens(issuer, number, 0, code.nonce)
 
-    def _refresh(self, issuer: str, token: str) -> tuple[int, dict[str, Any]]:
+    def _process_at(self, port: int) -> int:
+        """Return the process that has a connection to this server at a port; 0 if there is none any more."""
+        for each in psutil.net_connections("tcp4"):
+            if each.pid and each.raddr and (each.laddr.port, each.raddr.port) == (port, self.port):
+                return int(each.pid)
+        return 0
+
+    def _refresh(self, issuer: str, token: str, user: int) -> tuple[int, dict[str, Any]]:
         with self._turn:
             number, serial = _numbers(token)
             grant = self.grants[number] if 0 <= number < len(self.grants) else None
-            if grant is None or grant.ended or serial != grant.serial:
+            if grant is None or grant.ended or not self._takes(grant, serial):
                 self.refused += 1
-                if grant is not None and not grant.ended and serial < grant.serial:
-                    grant.reused += 1
-                    grant.ended = "a refresh token was used twice"
                 return 400, {"error": "invalid_grant"}
-            grant.serial += 1
+            if serial == grant.serial:
+                grant.users.append(user)
+                grant.serial += 1
             serial = grant.serial
         return self._tokens(issuer, number, serial, None)
 
+    def _takes(self, grant: Grant, serial: int) -> bool:
+        """Return whether a refresh token is good; one that is used again ends the sign-in."""
+        if serial >= grant.serial:
+            return serial == grant.serial
+        grant.used_before.append(grant.users[serial])
+        if self.conduct.grace and serial == grant.serial - 1:
+            return True
+        grant.reused += 1
+        grant.ended = "a refresh token was used twice"
+        return False
+
     def _tokens(self, issuer: str, number: int, serial: int, nonce: str | None) -> tuple[int, dict[str, Any]]:
+        id_token = self.id_token(issuer=issuer, subject=self.grants[number].subject, nonce=nonce)
+        refresh_token = f"refresh-{number}-{serial}"
+        self.issued += [id_token, refresh_token]
         return 200, {
             "access_token": "access",
             "token_type": "Bearer",
             "expires_in": int(self.conduct.id_token_life),
-            "id_token": self.id_token(issuer=issuer, subject=self.grants[number].subject, nonce=nonce),
-            "refresh_token": f"refresh-{number}-{serial}",
+            "id_token": id_token,
+            "refresh_token": refresh_token,
         }
 
     def _revoke(self, token: str) -> tuple[int, dict[str, Any]]:
@@ -229,7 +263,7 @@ def _handler(provider: RotatingProvider) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-            self._reply(*provider.post(self._issuer(), self.path, _single(body)))
+            self._reply(*provider.post(self._issuer(), self.path, _single(body), self.client_address[1]))
 
         def _issuer(self) -> str:
             return f"http://{self.headers.get('Host', provider.login_key)}"
