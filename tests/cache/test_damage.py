@@ -6,6 +6,7 @@ import json
 import os
 import random
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,16 +41,15 @@ DOCUMENT = {"format": 7, "who": "ada", "expires_at": 1800000000.5, "kind": "x", 
 READ_BACK = {name: value for name, value in DOCUMENT.items() if name != "format"}
 
 
-def changes(content: bytes, *, thorough: bool) -> list[bytes]:
-    """Yield the content with one byte changed: at each position, with all values or some."""
-    values = range(1, 256) if thorough else (1, 2, 16, 128)
+def changes(content: bytes, *, thorough: bool) -> Iterator[bytes]:
+    """Yield the content with one byte changed: at each position, or at some of a long one, in several ways."""
+    bits = [1 << bit for bit in range(8)]
+    values = sorted({*bits, *range(1, 256, 17), 255}) if thorough else (1, 2, 16, 128)
     rng = random.Random(5)
     positions = range(len(content)) if thorough else sorted(rng.sample(range(len(content)), min(len(content), 400)))
-    return [
-        content[:position] + bytes([content[position] ^ value]) + content[position + 1 :]
-        for position in positions
-        for value in values
-    ]
+    for position in positions:
+        for value in values:
+            yield content[:position] + bytes([content[position] ^ value]) + content[position + 1 :]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -165,7 +165,7 @@ def test_an_answer_of_status_check_with_any_byte_changed_is_a_miss(answered: tup
 
 
 @pytest.mark.slow
-def test_an_answer_with_any_byte_changed_to_any_other_is_a_miss(answered: tuple[Home, Path, str]) -> None:
+def test_an_answer_with_each_byte_changed_in_many_ways_is_a_miss(answered: tuple[Home, Path, str]) -> None:
     _, path, _ = answered
     whole, asked = path.read_bytes(), question()
     for damaged in changes(whole, thorough=True):
