@@ -269,7 +269,9 @@ def user_keys(design: Design, pool_id: str) -> dict[str, str]:
         return {**keys, "provider": "developer"}
     if provider.kind == "saml":
         return {**keys, "provider": "saml", "login_key": design.login_key}
-    keys["provider"] = design.login_key if provider.name == "user-pool" else provider.name
+    keys["provider"] = provider.name
+    if provider.name == "user-pool":  # not as a domain: sign-in by password needs the pool
+        keys["user_pool_id"] = design.login_key.rpartition("/")[2]
     if provider.issuer_is_exact and provider.issuer:
         keys["issuer"] = provider.issuer
     return {**keys, "client_id": design.client_ids[0]}

@@ -284,6 +284,16 @@ def test_a_pool_for_each_kind_of_provider_is_made_and_checked_and_deleted(office
     assert office.client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"] == []
 
 
+def test_the_profile_of_a_user_pool_can_be_given_a_sign_in_by_password(office: Office, home: ModuleHome) -> None:
+    flags = ("--name", NAME, "--region", "eu-west-1", *KINDS["user pool"])
+    code, _, err = office.run("pool", "create", *flags, "--profile", "made", "--yes", "--offline")
+    assert code == 0, err
+    options = ("--grant", "srp", "--set", "username=ada", "--command", "/bin/true", "--offline")
+    assert office.run("configure", "--profile", "made", *options)[0] == 0
+    assert "cognito_user_pool_id = eu-west-1_AbCdEfGhI" in home.config.read_text()
+    assert office.run("pool", "check", *flags, "--profile", "made")[:2] == (0, "")
+
+
 def test_users_of_every_client_of_a_provider_sign_in(office: Office) -> None:
     pool_id = office.create("--client-id", "second", "--offline")
     assert office.sign_in(pool_id)
