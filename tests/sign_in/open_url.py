@@ -1,4 +1,7 @@
-"""A browser as a program: opens the address in its last argument and fills in the provider's pages as a user."""
+"""A browser as a program: opens an address and fills in the provider's pages as a user.
+
+``python open_url.py USER ADDRESS [HOST...]``; the hosts are those that it may visit besides loopback.
+"""
 
 from __future__ import annotations
 
@@ -10,4 +13,4 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.servers.oidc_provider.browser import ScriptedBrowser
 
 if __name__ == "__main__":
-    ScriptedBrowser(login=sys.argv[1]).open(sys.argv[2])
+    ScriptedBrowser(sys.argv[1], hosts=tuple(sys.argv[3:])).open(sys.argv[2])

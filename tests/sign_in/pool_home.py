@@ -11,7 +11,7 @@ import sys
 import tempfile
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -21,7 +21,7 @@ from tests.servers.ministack import REGION, Ministack
 from tests.user_pool.live_pool import LivePool
 
 _NOT_INHERITED = ("AWS_", "COGNITO_FEDERATION_", "BOTO_", "_COGNITO", "BROWSER", "PYTHONPATH")
-_LIMIT = 30.0
+_LIMIT = 60.0
 
 
 @dataclass
@@ -86,9 +86,16 @@ class PoolHome(HomeDirectory):
 
 
 class Terminal:
-    """A process at a terminal; a context manager that leaves no process behind."""
+    """A process at a terminal; a context manager that leaves no process behind.
 
-    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+    Args:
+        command: its program and arguments.
+        environment: its variables.
+        folder: its folder, if it is another one than here; then it is a command as a person types it, whose stdin and
+            stderr are the terminal too.
+    """
+
+    def __init__(self, command: list[str], environment: dict[str, str], folder: Path | None = None) -> None:
         # The other end stays open here: a terminal without an open end is hung up.
         self._own_end, self._theirs = os.openpty()
         # Files and not pipes, which would have to be read meanwhile.
@@ -97,9 +104,10 @@ class Terminal:
         self.process = subprocess.Popen(
             command,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            cwd=folder,
+            stdin=self._theirs if folder else subprocess.DEVNULL,
             stdout=self._out,
-            stderr=self._err,
+            stderr=self._theirs if folder else self._err,
             preexec_fn=_taking(self._theirs),
         )
         self.shown = ""
@@ -128,6 +136,15 @@ class Terminal:
     def type(self, line: str, *, after: str) -> None:
         self.until(after)
         os.write(self._own_end, f"{line}\n".encode())
+
+    def answer(self, answers: Mapping[str, str]) -> None:
+        """Type the answer to each question that the terminal shows, until the process ends."""
+        deadline = time.monotonic() + _LIMIT
+        while self._read(deadline):
+            for question, line in answers.items():
+                if self.shown.find(question, self._seen) >= 0:
+                    self._seen = len(self.shown)
+                    os.write(self._own_end, f"{line}\n".encode())
 
     def interrupt(self, *, after: str) -> None:
         self.until(after)

@@ -13,6 +13,7 @@ import requests
 _FORM = re.compile(r"<form([^>]*)>(.*?)</form>", re.S)
 _INPUT = re.compile(r"<input([^>]*)>")
 _ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
+_BUTTON = re.compile(r"<button([^>]*)>")
 _REFRESH = re.compile(r'<meta http-equiv="refresh" content="0;url=([^"]*)">')
 _ABORT = re.compile(r'<a href="([^"]*/abort)"')
 
@@ -29,12 +30,18 @@ def followed(url: str) -> str:
 
 @dataclass
 class ScriptedBrowser:
-    """Follows redirects itself, so that `visited` has every address."""
+    """Follows redirects itself, so that `visited` has every address.
+
+    Attributes:
+        login: the user; a page that asks who it is has a button with this value.
+        hosts: further hosts that it may visit, which are on this machine too.
+    """
 
     login: str = "ada"
     session: requests.Session = field(default_factory=requests.Session)
     visited: list[str] = field(default_factory=list)
     cancels: bool = False
+    hosts: tuple[str, ...] = ()
 
     def open(self, url: str) -> requests.Response:
         """Open `url` and continue, through sign-in and consent, until a page has no form."""
@@ -53,7 +60,7 @@ class ScriptedBrowser:
         raise AssertionError(f"no end after {self.visited}")
 
     def _get(self, url: str) -> requests.Response:
-        assert urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1"), url
+        assert urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1", *self.hosts), url
         self.visited.append(url)
         return self.session.get(url, allow_redirects=False, timeout=90)
 
@@ -64,6 +71,10 @@ class ScriptedBrowser:
             attributes = dict(_ATTRIBUTE.findall(found))
             if "name" in attributes:
                 fields[attributes["name"]] = html.unescape(attributes.get("value", ""))
+        for found in _BUTTON.findall(body):
+            attributes = dict(_ATTRIBUTE.findall(found))
+            if attributes.get("value") == self.login:
+                fields[attributes["name"]] = self.login
         if "login" in fields:
             fields |= {"login": self.login, "password": "secret"}
         target = urljoin(answer.url, html.unescape(action))
