@@ -372,23 +372,26 @@ class _Thread:
 
     def _run(self) -> None:
         me = threading.current_thread()
-        while self._has_a_call.acquire(timeout=_IDLE) or self._is_needed():
-            call, self._next = self._next, None
-            if call is None:
-                continue
+        while (call := self._given()) is not None:
             me.name = call.name
             call.make()
             _idle.append(self)  # Before the other thread goes on: its next call finds this thread.
             call.end()
             del call  # It refers to the caller's objects.
 
-    def _is_needed(self) -> bool:
-        """Whether somebody has taken this thread from those without a call, and is about to give it one."""
-        try:
-            _idle.remove(self)
-        except ValueError:
-            return True
-        return False
+    def _given(self) -> TimedCall[Any] | None:
+        """Wait for a call; None if none comes in time."""
+        if not self._has_a_call.acquire(timeout=_IDLE):
+            try:
+                _idle.remove(self)
+            except ValueError:
+                # Somebody has taken this thread and is about to give it a call. To take the call before the lock is
+                # released would leave the lock open, and the next release would fail.
+                self._has_a_call.acquire()
+            else:
+                return None
+        call, self._next = self._next, None
+        return call
 
 
 #: Threads without a call; the last one is taken first, so that the others may end.

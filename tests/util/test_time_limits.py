@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from botocore_cognito_federation._util import concurrency
 from botocore_cognito_federation._util.concurrency import BackendTimeoutError, DeadlineExceeded, TimeLimit, call_within
 
 
@@ -92,6 +93,43 @@ def test_calls_at_once_have_a_thread_each_and_what_they_raise_reaches_their_call
     for thread in crowd:
         thread.join()
     assert sorted(found) == [(number, number) for number in range(40) for _ in range(25)]
+
+
+def test_a_thread_that_is_given_a_call_when_its_time_is_over_takes_the_next_one_too() -> None:
+    """The window is a few instructions wide; the lock of the thread holds it open."""
+    thread, ended = concurrency._Thread(), threading.Event()
+    taken, given = threading.Event(), threading.Event()
+
+    class LateLock:
+        """A lock whose first wait ends without it, and whose first release is the last thing that `give` does."""
+
+        def __init__(self) -> None:
+            self.lock = threading.Lock()
+            self.lock.acquire()
+            self.has_timed_out = False
+
+        def acquire(self, timeout: float = -1) -> bool:
+            if timeout >= 0 and not self.has_timed_out:
+                self.has_timed_out = True
+                taken.set()
+                assert given.wait(30)
+                return False
+            return self.lock.acquire(timeout=timeout)
+
+        def release(self) -> None:
+            given.set()
+            ended.wait(1)  # A thread that takes the call before the release ends it now.
+            self.lock.release()
+
+    thread._has_a_call = LateLock()  # type: ignore[assignment]
+    concurrency._idle.append(thread)
+    threading.Thread(target=thread._run, daemon=True).start()
+    assert taken.wait(30)
+    for _ in range(2):
+        call = concurrency.TimedCall(ended.set, "late")
+        concurrency._idle.remove(thread)
+        thread.give(call)
+        call.outcome(30.0)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
