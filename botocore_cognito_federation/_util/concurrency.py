@@ -306,12 +306,13 @@ class TimedCall(Generic[T]):
         self._process = os.getpid()
         self._under_way = threading.Lock()
         self._under_way.acquire()
+        self._has_ended = False
         self._result: T | None = None
         self._failure: BaseException | None = None
 
     def is_running(self) -> bool:
         """Whether it has neither returned nor raised; in a child, nobody makes the calls of its parent."""
-        return self._under_way.locked() and self._process == os.getpid()
+        return not self._has_ended and self._process == os.getpid()
 
     def make(self) -> None:
         """Make the call, in the context variables of the thread that waits."""
@@ -322,6 +323,7 @@ class TimedCall(Generic[T]):
 
     def end(self) -> None:
         """Let the waiting thread go on."""
+        self._has_ended = True
         self._under_way.release()
 
     def outcome(self, limit: float, monotonic: Callable[[], float] = time.monotonic) -> T:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -130,6 +131,22 @@ def test_a_thread_that_is_given_a_call_when_its_time_is_over_takes_the_next_one_
         concurrency._idle.remove(thread)
         thread.give(call)
         call.outcome(30.0)
+
+
+def test_a_wait_that_is_interrupted_when_the_call_has_ended_is_not_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = TimeLimit(30.0)
+
+    class Interrupted(concurrency.TimedCall[int]):
+        def outcome(self, limit: float, monotonic: Callable[[], float] = time.monotonic) -> int:
+            super().outcome(limit, monotonic)
+            assert self._under_way.acquire()  # Ctrl-C comes between the acquire and the release in `outcome`.
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(concurrency, "TimedCall", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        limit(int)
+    monkeypatch.undo()
+    assert limit(lambda: "an answer") == "an answer"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
