@@ -340,7 +340,10 @@ class TimedCall(Generic[T]):
             raise DeadlineExceeded(self)
         failure, self._failure = self._failure, None
         if failure is not None:
-            raise failure
+            try:
+                raise failure
+            finally:
+                del failure  # Its traceback has this frame: together they would keep what the callers hold.
         return self._result  # type: ignore[return-value]  # what the call returned
 
 

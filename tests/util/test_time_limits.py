@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -131,6 +133,28 @@ def test_a_thread_that_is_given_a_call_when_its_time_is_over_takes_the_next_one_
         concurrency._idle.remove(thread)
         thread.give(call)
         call.outcome(30.0)
+
+
+def test_what_a_call_raised_and_what_its_caller_holds_go_without_the_garbage_collector() -> None:
+    class Secret:
+        pass
+
+    def failing(secret: Secret) -> None:
+        call_within(30.0, lambda: int("x" if secret else "y"), name="failing")
+
+    secret = Secret()
+    held = weakref.ref(secret)
+    gc.disable()
+    try:
+        with contextlib.suppress(ValueError):
+            failing(secret)
+        del secret
+        deadline = time.monotonic() + 30
+        while held() is not None and time.monotonic() < deadline:  # the thread lets go of the call a moment later
+            time.sleep(0.01)
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 def test_a_wait_that_is_interrupted_when_the_call_has_ended_is_not_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
