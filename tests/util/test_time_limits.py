@@ -175,18 +175,22 @@ def test_a_wait_that_is_interrupted_when_the_call_has_ended_is_not_left_behind(m
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
-def test_a_child_makes_its_own_calls_whatever_its_parent_left_behind() -> None:
+def test_a_child_makes_its_own_calls_whatever_its_parent_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(concurrency, "_IDLE", 30.0)
     never, limit = threading.Event(), TimeLimit(0.2)
     with pytest.raises(BackendTimeoutError):
         limit(never.wait)
     with pytest.raises(BackendTimeoutError):
         limit(int)
     call_within(30.0, int, name="before")  # leaves a thread without a call
+    assert concurrency._idle
     child = os.fork()
     if child == 0:
         with contextlib.suppress(BaseException):
             os._exit(0 if limit(lambda: "own") == "own" else 1)
         os._exit(2)
+    assert not concurrency._idle
+    assert "before" not in {thread.name for thread in threading.enumerate()}  # Python warns of threads at a fork
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     never.set()
 
