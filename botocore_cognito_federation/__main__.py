@@ -22,6 +22,7 @@ from ._fast_path import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import NoReturn
 
 
 def main() -> None:
@@ -55,9 +56,7 @@ def main() -> None:
 
         answer_and_end(query, log)
     except KeyboardInterrupt:
-        import os
-
-        os._exit(130)
+        _end_by_interrupt()
     except Exception as error:  # noqa: BLE001 - a traceback would quote values that may be secret
         # A module that cannot be imported, most of all: what comes after that reports its own failures.
         fail(query, 1, _cannot_run(error))
@@ -72,8 +71,17 @@ def docker_credential() -> None:
         from .cli.docker_credential import main as helper
 
         helper()
+    except KeyboardInterrupt:
+        _end_by_interrupt()
     except ImportError as error:
         raise SystemExit(_cannot_run(error)) from None
+
+
+def _end_by_interrupt() -> "NoReturn":
+    """End without a traceback, and without waiting for anything."""
+    import os
+
+    os._exit(130)
 
 
 def _begin() -> "Mapping[str, str]":

@@ -20,6 +20,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ._util.concurrency import prepare_for_forks, refreshing, refuse_reentry
+from .cache.base import sign_in_part
 from .cache.credentials import RETRY_DELAY, Failure
 from .credentials import FederatedCredentials, FetchResult, is_fresh, is_usable, refresh_at, usable_until
 from .errors import (
@@ -38,7 +39,7 @@ from .events import Event, Events
 from .identity_pool.client import Exchanged, IdentityPool, fixed_identity
 from .login_token import Login
 from .login_tokens.base import CachedTokenProvider, LoginTokenProvider, RefreshContext
-from .messages import SET_CLOCK, clock_difference, span
+from .messages import SET_CLOCK, clock_difference, login_command, span
 
 if TYPE_CHECKING:
     from ._util.concurrency import Clock
@@ -141,7 +142,9 @@ class CredentialFetcher:
         except CognitoFederationError as error:
             raise without_frames(error) from None
 
-    def fetch_fresh(self, *, token: LoginToken | None = None, new_token: bool = False) -> FederatedCredentials:
+    def fetch_fresh(
+        self, *, token: LoginToken | None = None, sign_in_epoch: str | None = None, new_token: bool = False
+    ) -> FederatedCredentials:
         """Exchange the present login token, whatever is cached: this verifies a token from a client.
 
         Unverified claims would otherwise decide whose cached credentials are returned. No other credentials are
@@ -149,6 +152,7 @@ class CredentialFetcher:
 
         Args:
             token: the login token, where the caller has just obtained it; by default the one of the provider.
+            sign_in_epoch: the epoch in which the sign-in of `token` began; another one means that it has ended.
             new_token: renew the login token too, although it has not expired.
 
         Raises:
@@ -156,6 +160,10 @@ class CredentialFetcher:
         """
         try:
             sign_out_epoch = self.sign_out_epoch()  # before the token is read
+            if sign_in_epoch is not None and sign_in_part(sign_out_epoch) != sign_in_epoch:
+                raise SignInRequiredError(
+                    "The user signed out meanwhile", remedy=f"Run: {login_command(self.settings)}"
+                )
             login = self._login_of(token) if token is not None else None
             if login is None and (new_token or self.settings.identity_id is None):
                 login = self._login(force=new_token)

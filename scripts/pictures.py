@@ -249,7 +249,7 @@ def _page(stage: Stage, path: Path) -> None:
     assert login.stderr is not None
     address = next(found[0] for line in login.stderr if (found := re.search(r"http://\S+", line)))
     with chromium(stage.home / "browser") as tab:
-        tab.resize(600, 600)
+        tab.resize(900, 540)
         tab.go(address)
         tab.wait_for("document.querySelector('button[name=person]')")
         tab.screenshot(path, "light")

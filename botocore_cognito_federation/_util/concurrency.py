@@ -7,12 +7,13 @@ needed. So the child forgets what nobody is there to finish, and imports it anew
 What asks for itself is refused here too, within a process and along a chain of profiles whose commands start another.
 
 A call with a time limit is made in a thread, because nothing can end a call that waits in a library. A thread that has
-made its call waits a moment for the next one, because starting a thread is a good part of what a request costs. It does
-not wait for long: Python warns a program that forks while it has threads.
+made its call waits a moment for the next one, because starting a thread is a good part of what a request costs. It ends
+before a fork: Python warns a program that forks while it has threads.
 """
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import os
 import random
@@ -306,12 +307,13 @@ class TimedCall(Generic[T]):
         self._process = os.getpid()
         self._under_way = threading.Lock()
         self._under_way.acquire()
+        self._has_ended = False
         self._result: T | None = None
         self._failure: BaseException | None = None
 
     def is_running(self) -> bool:
         """Whether it has neither returned nor raised; in a child, nobody makes the calls of its parent."""
-        return self._under_way.locked() and self._process == os.getpid()
+        return not self._has_ended and self._process == os.getpid()
 
     def make(self) -> None:
         """Make the call, in the context variables of the thread that waits."""
@@ -322,6 +324,7 @@ class TimedCall(Generic[T]):
 
     def end(self) -> None:
         """Let the waiting thread go on."""
+        self._has_ended = True
         self._under_way.release()
 
     def outcome(self, limit: float, monotonic: Callable[[], float] = time.monotonic) -> T:
@@ -338,7 +341,10 @@ class TimedCall(Generic[T]):
             raise DeadlineExceeded(self)
         failure, self._failure = self._failure, None
         if failure is not None:
-            raise failure
+            try:
+                raise failure
+            finally:
+                del failure  # Its traceback has this frame: together they would keep what the callers hold.
         return self._result  # type: ignore[return-value]  # what the call returned
 
 
@@ -361,40 +367,58 @@ class _Thread:
         self._has_a_call = threading.Lock()
         self._has_a_call.acquire()
         self._next: TimedCall[Any] | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)  # It keeps no process alive.
 
-    def give(self, call: TimedCall[Any]) -> None:
+    def give(self, call: TimedCall[Any] | None) -> None:
+        """Let the thread make a call, or end."""
         self._next = call
         self._has_a_call.release()
 
     def start(self, call: TimedCall[Any]) -> None:
         self.give(call)
-        threading.Thread(target=self._run, name=call.name, daemon=True).start()  # It keeps no process alive.
+        self._thread.name = call.name
+        self._thread.start()
+
+    def end(self) -> None:
+        self.give(None)
+        self._thread.join()
 
     def _run(self) -> None:
-        me = threading.current_thread()
-        while self._has_a_call.acquire(timeout=_IDLE) or self._is_needed():
-            call, self._next = self._next, None
-            if call is None:
-                continue
-            me.name = call.name
+        while (call := self._given()) is not None:
+            self._thread.name = call.name
             call.make()
             _idle.append(self)  # Before the other thread goes on: its next call finds this thread.
             call.end()
             del call  # It refers to the caller's objects.
 
-    def _is_needed(self) -> bool:
-        """Whether somebody has taken this thread from those without a call, and is about to give it one."""
-        try:
-            _idle.remove(self)
-        except ValueError:
-            return True
-        return False
+    def _given(self) -> TimedCall[Any] | None:
+        """Wait for a call; None if the thread is to end, or if no call comes in time."""
+        if not self._has_a_call.acquire(timeout=_IDLE):
+            try:
+                _idle.remove(self)
+            except ValueError:
+                # Somebody has taken this thread and is about to give it a call. To take the call before the lock is
+                # released would leave the lock open, and the next release would fail.
+                self._has_a_call.acquire()
+            else:
+                return None
+        call, self._next = self._next, None
+        return call
 
 
 #: Threads without a call; the last one is taken first, so that the others may end.
 _idle: list[_Thread] = []
+
+
+def _end_idle() -> None:
+    while _idle:
+        with contextlib.suppress(IndexError):
+            _idle.pop().end()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_idle.clear)  # A child has none of them.
+    # A child has none of them, and Python would warn of them.
+    os.register_at_fork(before=_end_idle, after_in_child=_idle.clear)
 
 
 def _begun(call: Callable[[], T], name: str) -> TimedCall[T]:

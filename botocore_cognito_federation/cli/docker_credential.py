@@ -185,7 +185,7 @@ def profile_of(registry: Registry, environ: Mapping[str, str]) -> str | None:
     if not is_managed(Layers(profile=known, full_config=config, config_file="", environ=environ, flags={})):
         raise ConfigurationError(
             f"No profile is named for {registry.host}, and {in_use} is none of this tool",
-            remedy=f"Write {key} = {registry.host} in the profile, or set AWS_PROFILE",
+            remedy=f"Write {key} = {registry.host} in a profile of this tool, or set AWS_PROFILE to one",
         )
     return in_use
 

@@ -129,7 +129,7 @@ def sign_up_command(profile: str | None, email: str | None, attributes: tuple[st
 
 
 def _with_an_account(settings: Settings) -> str:
-    """What somebody does whose name has an account: it may be his own, and confirmed or not, or another's."""
+    """Return what to do if the name has an account: the user's own, confirmed or not, or that of another person."""
     confirm = run_with_profile(settings.profile or "default", "user-pool", "confirm-sign-up", "--resend")
     other = "another cognito_username" if settings.username else "another name"
     return (

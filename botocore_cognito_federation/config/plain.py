@@ -294,7 +294,8 @@ def _are_registries(text: str) -> bool:
 def _is_registry(host: str) -> bool:
     account, _, rest = host.partition(".dkr.ecr.")
     words = rest.removesuffix(".amazonaws.com").split("-")
-    named = 3 <= len(words) <= 5 and all(_consists(word, _LETTERS) and 2 <= len(word) <= 6 for word in words[:-1])
+    named = 3 <= len(words) <= 5 and all(_consists(word, _LETTERS) and 2 <= len(word) <= 16 for word in words[:-1])
+    named = named and len(words[0]) <= 6
     return _is_account(account) and rest.endswith(".amazonaws.com") and named and _is_number(words[-1], 1, 99)
 
 

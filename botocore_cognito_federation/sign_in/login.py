@@ -201,11 +201,12 @@ def sign_in(
     exchange = "role_arn" if settings.identity_pool_id is None else "identity_pool_id"
     if settings.profile is None and settings.origin(exchange).layer != "session":
         return SignedIn(session, None, joined)
-    if not joined and Sessions(settings, store).sign_out_epoch() != session.sign_out_epoch:
-        raise SignInRequiredError(f"{session.user_name} signed out meanwhile", remedy=f"Run: {login_command(settings)}")
     try:
         # Also where valid ones are cached: people sign in again because their groups or the pool's roles have changed.
-        credentials = fetcher.credentials() if joined else fetcher.fetch_fresh(token=session.token())
+        if joined:
+            credentials = fetcher.credentials()
+        else:
+            credentials = fetcher.fetch_fresh(token=session.token(), sign_in_epoch=session.sign_out_epoch)
     except CognitoFederationError as error:
         raise _though_signed_in(error, session) from None
     if not joined:

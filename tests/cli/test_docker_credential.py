@@ -7,9 +7,12 @@ import json
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -141,6 +144,26 @@ def test_the_installed_helper_gets_a_password_with_the_profile_that_names_the_re
     ended = asked(home, HOST, AWS_PROFILE="demo-people", COGNITO_FEDERATION_REGISTRIES=HOST)
     assert (ended.returncode, ended.stdout.count("\n")) == (1, 1)
     assert ended.stdout.endswith("Run: cognito-federation login --profile demo-people\n")
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(sys.platform == "win32", reason="no process gets Ctrl-C alone there")
+def test_ctrl_c_ends_the_helper_without_a_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a terminal, Ctrl-C goes to docker and to its helper, whose stderr docker shows."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(LIMIT)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        configured(f"[default]\nregion = eu-west-1\ncognito_endpoint_url = {url}\n{PLAIN}", tmp_path, monkeypatch)
+        environ = os.environ | {"COGNITO_FEDERATION_CACHE_DIR": str(tmp_path / "cache")}
+        with subprocess.Popen([PROGRAM, "get"], env=environ, stdin=PIPE, stdout=PIPE, stderr=PIPE) as helper:
+            assert helper.stdin is not None
+            helper.stdin.write(HOST.encode())
+            helper.stdin.close()
+            helper.stdin = None
+            with silent.accept()[0]:
+                helper.send_signal(signal.SIGINT)
+                said = helper.communicate(timeout=LIMIT)
+    assert (helper.returncode, said) == (130, (b"", b""))
 
 
 MANIFEST = {

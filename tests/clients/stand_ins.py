@@ -11,12 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 
-import boto3
-from botocore import UNSIGNED
-from botocore.config import Config
-
 from botocore_cognito_federation.demo.world import World
 from tests.servers.own_network import METADATA_ADDRESS
+
+from .uses import pool_client
 
 _ROLE = "machine"
 _ROLES = "/latest/meta-data/iam/security-credentials"
@@ -117,12 +115,7 @@ def _server(stand_ins: StandIns, address: tuple[str, int]) -> ThreadingHTTPServe
 
 def _credentials_of_another(world: World) -> dict[str, str]:
     facts = world.facts
-    client = boto3.client(
-        "cognito-identity",
-        region_name=facts.region,
-        endpoint_url=facts.endpoint_url,
-        config=Config(signature_version=UNSIGNED),
-    )
+    client = pool_client(world)
     logins = {facts.login_key: world.provider.issue(_ROLE)}
     identity = client.get_id(IdentityPoolId=facts.pool_id, Logins=logins)["IdentityId"]
     found = client.get_credentials_for_identity(IdentityId=identity, Logins=logins)["Credentials"]

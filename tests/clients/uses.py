@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import boto3
 from botocore import UNSIGNED
@@ -14,16 +15,20 @@ from botocore_cognito_federation.demo.world import World
 from .children import ANSWER_TIME, ChildFailed
 
 
+def pool_client(world: World) -> Any:
+    """Return a client for the unsigned calls to the identity pool."""
+    return boto3.client(
+        "cognito-identity",
+        region_name=world.facts.region,
+        endpoint_url=world.facts.endpoint_url,
+        config=Config(signature_version=UNSIGNED),
+    )
+
+
 def identity_of(world: World, token: str) -> str:
     """Return the identity ID of the user of a login token."""
     facts = world.facts
-    client = boto3.client(
-        "cognito-identity",
-        region_name=facts.region,
-        endpoint_url=facts.endpoint_url,
-        config=Config(signature_version=UNSIGNED),
-    )
-    return str(client.get_id(IdentityPoolId=facts.pool_id, Logins={facts.login_key: token})["IdentityId"])
+    return str(pool_client(world).get_id(IdentityPoolId=facts.pool_id, Logins={facts.login_key: token})["IdentityId"])
 
 
 def issues(world: World, identity: str) -> list[Call]:

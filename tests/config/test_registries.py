@@ -29,6 +29,11 @@ def test_a_registry_of_ecr_is_known_by_its_host(address: str, region: str) -> No
     assert registry.region == region
 
 
+@pytest.mark.parametrize("region", ["eu-west-1", "eu-central-1", "ap-southeast-1", "us-gov-west-1"])
+def test_a_registry_of_any_region_leaves_a_helper_its_quick_way(region: str) -> None:
+    assert _are_registries(f"123456789012.dkr.ecr.{region}.amazonaws.com")
+
+
 @pytest.mark.parametrize(
     "address",
     [
@@ -40,6 +45,7 @@ def test_a_registry_of_ecr_is_known_by_its_host(address: str, region: str) -> No
         "evil.example/123456789012.dkr.ecr.eu-west-1.amazonaws.com",
         "user@123456789012.dkr.ecr.eu-west-1.amazonaws.com",
         "x123456789012.dkr.ecr.eu-west-1.amazonaws.com",
+        "123456789012.dkr.ecr.euwest1-west-1.amazonaws.com",
         "12345678901.dkr.ecr.eu-west-1.amazonaws.com",
         "123456789012.dkr.ecr.evil.example.amazonaws.com",
         "123456789012xdkr.ecr.eu-west-1.amazonaws.com",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -11,12 +13,17 @@ import pytest
 from botocore_cognito_federation.cache.base import CREDENTIALS, SESSIONS, MemoryStore
 from botocore_cognito_federation.cache.sessions import Sessions, SessionWriter, begin_epoch
 from botocore_cognito_federation.config.settings import Settings
+from botocore_cognito_federation.credentials import FederatedCredentials
 from botocore_cognito_federation.errors import ConfigurationError, SignInFailedError, SignInRequiredError, StorageError
+from botocore_cognito_federation.factory import fetcher_for
+from botocore_cognito_federation.identity_pool.client import Exchanged
 from botocore_cognito_federation.identity_providers import resolve
+from botocore_cognito_federation.login_token import Login
 from botocore_cognito_federation.oidc.client import AuthenticationResult, SignInPrompt
 from botocore_cognito_federation.sign_in import login as perform
 from botocore_cognito_federation.sign_in import logout
 from botocore_cognito_federation.sign_in.login import Environment, LoginOptions, sign_in_only
+from tests.oidc.fake_provider import unsigned
 
 pytestmark = pytest.mark.thorough
 
@@ -207,30 +214,58 @@ def test_one_who_only_joins_does_not_begin_after_waiting_in_vain(monkeypatch: py
     assert screen.said == ["Another sign-in of session corp is under way; waiting for it"]
 
 
-def test_the_token_of_who_signs_out_right_after_the_sign_in_is_not_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+@dataclass
+class Pool:
+    """An identity pool that gives credentials for any token."""
+
+    asked: list[str] = field(default_factory=list)
+
+    def patience(self, seconds: float) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def get_id(self, login: Login) -> str:
+        self.asked.append("GetId")
+        return "eu-west-1:identity"
+
+    def exchange(self, identity_id: str, login: Login) -> Exchanged:
+        now = time.time()
+        return Exchanged(FederatedCredentials("ASIA", "secret", "token", now + 3600, now, identity_id), None)
+
+
+@pytest.mark.parametrize(("when", "asked"), [("after the sign-in", []), ("during the exchange", ["GetId"])])
+def test_who_signs_out_right_after_the_sign_in_gets_no_credentials_and_leaves_none(
+    monkeypatch: pytest.MonkeyPatch, when: str, asked: list[str]
+) -> None:
+    settings, store = replace(SETTINGS, grant="remote"), MemoryStore()
+
     class SigningOut(Screen):
         def __exit__(self, *_: object) -> None:
-            begin_epoch(store, settings.scope)
+            if when == "after the sign-in":
+                begin_epoch(store, settings.scope)
+
+    class SigningOutPool(Pool):
+        def exchange(self, identity_id: str, login: Login) -> Exchanged:
+            logout.end_sign_in(store, settings.scope)
+            return super().exchange(identity_id, login)
 
     def pasted(oidc_client: Any, redirect_uri: str, *, accept: Any, **_: Any) -> None:
-        accept(answer())
+        until = time.time() + 3600
+        token = unsigned({"sub": "ada", "iss": "https://idp.example", "exp": until})
+        accept(replace(answer(), id_token=token, expires_at=until))
 
-    class NothingIsFetched:
-        def fetch_fresh(self, **_: object) -> None:
-            raise AssertionError("the token was exchanged")
-
-    settings, store = replace(SETTINGS, grant="remote"), MemoryStore()
     monkeypatch.setattr(perform, "sign_in_with_paste", pasted)
-    fetcher: Any = NothingIsFetched()
-    with pytest.raises(SignInRequiredError, match="signed out meanwhile"):
+    pool: Any = SigningOutPool()
+    with pytest.raises(SignInRequiredError):
         perform.sign_in(
             settings,
             store=store,
             screen=SigningOut(),
             options=LoginOptions(),
             environment=Environment({}, can_open=no_browser),
-            fetcher=fetcher,
+            fetcher=replace(fetcher_for(settings, store=store, environ={}), pool=pool),
         )
+    assert pool.asked == asked
+    assert not list(store.documents(CREDENTIALS))
 
 
 @pytest.fixture

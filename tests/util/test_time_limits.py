@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import weakref
+from collections.abc import Callable
 
 import pytest
 
+from botocore_cognito_federation._util import concurrency
 from botocore_cognito_federation._util.concurrency import BackendTimeoutError, DeadlineExceeded, TimeLimit, call_within
 
 
@@ -94,20 +98,99 @@ def test_calls_at_once_have_a_thread_each_and_what_they_raise_reaches_their_call
     assert sorted(found) == [(number, number) for number in range(40) for _ in range(25)]
 
 
+def test_a_thread_that_is_given_a_call_when_its_time_is_over_takes_the_next_one_too() -> None:
+    """The window is a few instructions wide; the lock of the thread holds it open."""
+    thread, ended = concurrency._Thread(), threading.Event()
+    taken, given = threading.Event(), threading.Event()
+
+    class LateLock:
+        """A lock whose first wait ends without it, and whose first release is the last thing that `give` does."""
+
+        def __init__(self) -> None:
+            self.lock = threading.Lock()
+            self.lock.acquire()
+            self.has_timed_out = False
+
+        def acquire(self, timeout: float = -1) -> bool:
+            if timeout >= 0 and not self.has_timed_out:
+                self.has_timed_out = True
+                taken.set()
+                assert given.wait(30)
+                return False
+            return self.lock.acquire(timeout=timeout)
+
+        def release(self) -> None:
+            given.set()
+            ended.wait(1)  # A thread that takes the call before the release ends it now.
+            self.lock.release()
+
+    thread._has_a_call = LateLock()  # type: ignore[assignment]
+    concurrency._idle.append(thread)
+    threading.Thread(target=thread._run, daemon=True).start()
+    assert taken.wait(30)
+    for _ in range(2):
+        call = concurrency.TimedCall(ended.set, "late")
+        concurrency._idle.remove(thread)
+        thread.give(call)
+        call.outcome(30.0)
+
+
+def test_what_a_call_raised_and_what_its_caller_holds_go_without_the_garbage_collector() -> None:
+    class Secret:
+        pass
+
+    def failing(secret: Secret) -> None:
+        call_within(30.0, lambda: int("x" if secret else "y"), name="failing")
+
+    secret = Secret()
+    held = weakref.ref(secret)
+    gc.disable()
+    try:
+        with contextlib.suppress(ValueError):
+            failing(secret)
+        del secret
+        deadline = time.monotonic() + 30
+        while held() is not None and time.monotonic() < deadline:  # the thread lets go of the call a moment later
+            time.sleep(0.01)
+        assert held() is None
+    finally:
+        gc.enable()
+
+
+def test_a_wait_that_is_interrupted_when_the_call_has_ended_is_not_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = TimeLimit(30.0)
+
+    class Interrupted(concurrency.TimedCall[int]):
+        def outcome(self, limit: float, monotonic: Callable[[], float] = time.monotonic) -> int:
+            super().outcome(limit, monotonic)
+            assert self._under_way.acquire()  # Ctrl-C comes between the acquire and the release in `outcome`.
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(concurrency, "TimedCall", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        limit(int)
+    monkeypatch.undo()
+    assert limit(lambda: "an answer") == "an answer"
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
-def test_a_child_makes_its_own_calls_whatever_its_parent_left_behind() -> None:
+def test_a_child_makes_its_own_calls_whatever_its_parent_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(concurrency, "_IDLE", 30.0)
     never, limit = threading.Event(), TimeLimit(0.2)
     with pytest.raises(BackendTimeoutError):
         limit(never.wait)
     with pytest.raises(BackendTimeoutError):
         limit(int)
     call_within(30.0, int, name="before")  # leaves a thread without a call
+    assert concurrency._idle
     child = os.fork()
     if child == 0:
         with contextlib.suppress(BaseException):
             os._exit(0 if limit(lambda: "own") == "own" else 1)
         os._exit(2)
+    assert not concurrency._idle
+    assert "before" not in {thread.name for thread in threading.enumerate()}  # Python warns of threads at a fork
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     never.set()
 
