@@ -1,7 +1,7 @@
 """A login token: how it is read from the output of a source, and the login that an identity pool takes.
 
 Nothing here verifies a signature: a token of a sign-in is verified when it is obtained, and Cognito verifies every
-token. The claims are read to find the user, the expiry, and the roles of which the user may choose one.
+token. The claims are read to find the user and the expiry.
 """
 
 from __future__ import annotations
@@ -320,48 +320,3 @@ class Login:
                     remedy="Set cognito_login_key to the name that the identity pool has for the provider",
                 )
         return cls(key, token)
-
-
-_ROLE = r"arn:aws[\w-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+"
-#: Roles that are shown of one token; a token of the longest kind could name hundreds.
-_MOST_ROLES = 100
-
-
-@dataclass(frozen=True)
-class OfferedRole:
-    """A role that a login token names.
-
-    Attributes:
-        arn: its ARN.
-        claim: the claim that names it.
-        preferred: whether the token prefers it (``cognito:preferred_role``).
-    """
-
-    arn: str
-    claim: str
-    preferred: bool = False
-
-    @property
-    def name(self) -> str:
-        """The name of the role, without its path."""
-        return self.arn.rpartition("/")[2]
-
-
-def roles_in(claims: Mapping[str, Any]) -> tuple[OfferedRole, ...]:
-    """Return the roles that a token's claims name, those of the user pool's groups first.
-
-    A user pool writes ``cognito:preferred_role`` and ``cognito:roles`` (Cognito Developer Guide, "Role-based access
-    control"). Other providers name roles in any claim that a rule of the identity pool may read; SAML has pairs of a
-    role and its provider.
-    """
-    preferred = claims.get("cognito:preferred_role")
-    names = ["cognito:preferred_role", "cognito:roles"]
-    names += [name for name in claims if name not in names]
-    found: dict[str, str] = {}
-    for name in names:
-        value = claims.get(name)
-        for text in value if isinstance(value, list) else [value]:
-            for arn in re.split(r",(?=arn:)", text) if isinstance(text, str) and "arn:" in text else ():
-                if re.fullmatch(_ROLE, arn, re.ASCII) and len(arn) <= 2048 and len(found) < _MOST_ROLES:
-                    found.setdefault(arn, name)
-    return tuple(OfferedRole(arn, claim, preferred=arn == preferred) for arn, claim in found.items())

@@ -56,7 +56,7 @@ MOST_MODULES = (
             "many users": 2,
             "shared caches": 4,
             "options of the further role": 1,
-            "roles by choice": 1,
+            "roles by choice": 2,
             "confidential clients without a shared secret": 1,
             "passkeys": 1,
             "published profiles": 2,

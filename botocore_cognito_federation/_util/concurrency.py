@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
@@ -416,9 +417,11 @@ def _end_idle() -> None:
             _idle.pop().end()
 
 
-if hasattr(os, "register_at_fork"):
-    # A child has none of them, and Python would warn of them.
-    os.register_at_fork(before=_end_idle, after_in_child=_idle.clear)
+@cache
+def _forget_at_forks() -> None:
+    """A child has no thread of its parent, and Python would warn of those; not done before there is one."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_end_idle, after_in_child=_idle.clear)
 
 
 def _begun(call: Callable[[], T], name: str) -> TimedCall[T]:
@@ -426,6 +429,7 @@ def _begun(call: Callable[[], T], name: str) -> TimedCall[T]:
     try:
         _idle.pop().give(timed)
     except IndexError:
+        _forget_at_forks()
         _Thread().start(timed)
     return timed
 

@@ -32,7 +32,7 @@ from ..config.profiles import load_settings
 from ..config.settings import Origin, Settings, profile_section
 from ..errors import ConfigurationError
 from ..factory import fetcher_for, store_for
-from ..login_token import OfferedRole, roles_in
+from ..identity_pool.roles import OfferedRole, roles_in
 from ..messages import printable, shell_command
 from .app import chosen_settings, fetcher_of_profile, json_option, print_data, print_json, print_line, profile_option
 

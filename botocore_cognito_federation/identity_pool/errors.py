@@ -13,8 +13,8 @@ from typing import Any
 
 from ..errors import Retry, SettingNames
 from ..identity_providers import derive_login_key, pool_principal
-from ..login_token import roles_in
 from ..messages import SET_CLOCK, SKEW_WORTH_A_WORD, printable, shell_command, span
+from .roles import roles_in
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from werkzeug import Request, Response
 from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.errors import CognitoFederationError
-from botocore_cognito_federation.login_token import roles_in
+from botocore_cognito_federation.identity_pool.roles import roles_in
 from tests.cli.home import ModuleHome
 from tests.home import LIMIT
 from tests.login_tokens.home import caller
