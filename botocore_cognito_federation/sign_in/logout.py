@@ -44,6 +44,10 @@ class SignedOut:
     credentials_until: float | None
 
 
+def _forget_answers(environ: Mapping[str, str]) -> None:
+    FileStore(cache_directory(environ)).forget_answers()
+
+
 def sign_out(settings: Settings, *, store: Store, environ: Mapping[str, str], revoking: bool = True) -> SignedOut:
     """Forget a sign-in and its AWS credentials, and revoke the refresh token.
 
@@ -61,10 +65,10 @@ def sign_out(settings: Settings, *, store: Store, environ: Mapping[str, str], re
     except StorageError:
         # A locked keyring gives nothing to revoke; what is in it counts for nothing from now on all the same.
         begin_epoch(store, settings.scope)
-        FileStore(cache_directory(environ)).forget_answers()
+        _forget_answers(environ)
         raise
     end_sign_in(store, settings.scope)
-    FileStore(cache_directory(environ)).forget_answers()
+    _forget_answers(environ)
     # A renewal in flight that finds itself signed out removes the session itself; then the token from before is
     # revoked, and with it the whole grant (RFC 7009, section 2.1).
     session = take_away(sessions, store) or before
@@ -94,7 +98,7 @@ def forget_scope(
     if not found and until is None:
         return []
     end_sign_in(store, scope)
-    FileStore(cache_directory(environ)).forget_answers()
+    _forget_answers(environ)
     ended = []
     for key, document in found:
         session = Session.from_document(document)
