@@ -90,6 +90,10 @@ class Events:
 
         return unsubscribe
 
+    def is_heard(self, name: EventName) -> bool:
+        """Return whether an event of this name has a listener, or may have one by the time it is emitted."""
+        return bool(self._callbacks[name]) or self._here.waiting is not None
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Delay the events that this thread emits in the block until after it; their order stays."""

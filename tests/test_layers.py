@@ -64,6 +64,7 @@ MOST_MODULES = (
             "the helper's command line, which published profiles write too": 1,
             "token exchange": 1,
             "self-service at a user pool": 2,
+            "sign-ins of a server's further users without botocore's own work": 1,
             "the parts of a federation that sign in at a user pool and link further logins": 2,
         }.values()
     )

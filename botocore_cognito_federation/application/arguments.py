@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from .. import identity_providers
@@ -56,6 +57,14 @@ def base_settings(identity_pool_id: str | None, *, region_name: str | None, **op
     Raises:
         ConfigurationError: a value is malformed, or two contradict each other.
     """
+    reads_variables = region_name is None and identity_pool_id is None
+    values = (identity_pool_id, region_name, *options.values())
+    if not reads_variables and all(value is None or type(value) in (str, int) for value in values):
+        return _same_settings(identity_pool_id, region_name=region_name, **options)  # type: ignore[arg-type]  # looked at
+    return _checked_settings(identity_pool_id, region_name=region_name, **options)
+
+
+def _checked_settings(identity_pool_id: str | None, *, region_name: str | None, **options: Option) -> Settings:
     window = options.pop("refresh_window", None)
     values = {name: _option(name, value) for name, value in options.items() if value is not None}
     if identity_pool_id is not None:
@@ -74,6 +83,10 @@ def base_settings(identity_pool_id: str | None, *, region_name: str | None, **op
     if region_name is None and identity_pool_id is None:
         region_name = region_in(os.environ)[0]
     return replace(settings, region_name=region_name or settings.pool_region)
+
+
+#: A server makes a federation for each of its users, with the same arguments, and settings do not change.
+_same_settings = lru_cache(maxsize=64, typed=True)(_checked_settings)
 
 
 def _option(name: str, value: Option) -> Any:

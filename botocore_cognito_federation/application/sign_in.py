@@ -86,7 +86,7 @@ def _shared(
     pool: str | None, region_name: str | None, endpoint_url: str | None, variables: tuple[tuple[str, str | None], ...]
 ) -> Clients:
     settings = Settings(pool, region_name=region_name, endpoint_url=endpoint_url)
-    return Clients(settings, session_of_shared_models)
+    return Clients(settings, session_of_shared_models, repeats=True)
 
 
 @lru_cache(maxsize=1024)
@@ -143,6 +143,7 @@ class SignIn:
         self.record = record
         self.announced = announced
         self.tokens: UserPoolTokens | None = None
+        self._just_stored: LoginToken | None = None
         self._context = context
         if record.by_user_pool:
             # The key is the token's iss, so that it holds in every partition and on emulators.
@@ -152,8 +153,7 @@ class SignIn:
         #: Whether the token is the pool's own (GetOpenIdTokenForDeveloperIdentity).
         self._is_developer = provider.kind == "developer"
         fixed = None if self._is_developer else record.fixed_identity_id
-        self._settings = replace(
-            context.settings,
+        self._settings = context.settings.changed(
             provider=provider,
             session=record.scope_name,
             identity_id=fixed,
@@ -205,7 +205,7 @@ class SignIn:
 
     def emit(self, event: Event) -> None:
         """Emit an event, as one of this sign-in."""
-        if self.announced:
+        if self.announced and self._context.events.is_heard(event.name):
             user = deepcopy(dict(self.record.user))
             identity_id = event.identity_id or self.record.identity_id
             self._context.events.emit(replace(event, provider=self.record.provider, identity_id=identity_id, user=user))
@@ -219,19 +219,19 @@ class SignIn:
         if token is None:
             return
         subject = token.claims.get("sub")
-        self._sessions.write(
-            Session(
-                sign_in_id=self.record.sign_in_id,
-                subject=subject if isinstance(subject, str) and subject else None,
-                user={name: value for name, value in self.record.user.items() if isinstance(value, str)},
-                login_token=token.value,
-                token_expires_at=token.expires_at,
-                refresh_token=refresh_token,
-                device_key=device_key,
-                signed_in_at=self._context.clock.now(),
-                sign_out_epoch=self._sessions.sign_out_epoch(),
-            )
+        session = Session(
+            sign_in_id=self.record.sign_in_id,
+            subject=subject if isinstance(subject, str) and subject else None,
+            user={name: value for name, value in self.record.user.items() if isinstance(value, str)},
+            login_token=token.value,
+            token_expires_at=token.expires_at,
+            refresh_token=refresh_token,
+            device_key=device_key,
+            signed_in_at=self._context.clock.now(),
+            sign_out_epoch=self._sessions.sign_out_epoch(),
         )
+        self._sessions.write(session)
+        self._just_stored = self._source.just_stored(session, token) if self._source is not None else None
 
     def verify(self, *, new_token: bool = False) -> FederatedCredentials:
         """Exchange the token now, whatever is cached: before that, a new token proves nothing about its user.
@@ -242,7 +242,8 @@ class SignIn:
         Raises:
             CognitoFederationError: it was refused, or cannot be exchanged now.
         """
-        credentials = self._fetcher.fetch_fresh(new_token=new_token)
+        token, self._just_stored = self._just_stored, None
+        credentials = self._fetcher.fetch_fresh(token=None if new_token else token, new_token=new_token)
         self.store_identity(credentials)
         return credentials
 

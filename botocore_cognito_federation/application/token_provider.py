@@ -213,6 +213,12 @@ class ApplicationTokenProvider(RefreshTokenProvider):
     def fetch(self, context: RefreshContext) -> LoginToken:
         return self._of_this_sign_in(super().fetch(context))
 
+    def just_stored(self, session: Session, token: LoginToken) -> LoginToken | None:
+        """The token of a session that was stored a moment ago, as `fetch` returns it; None if it is to be renewed."""
+        if not self._is_fresh(session, token):
+            return None
+        return self._of_this_sign_in(replace(token, owner=session.sign_in_id))
+
     def _of_this_sign_in(self, token: LoginToken) -> LoginToken:
         """A developer's token is for one identity, which its claims name; other identities are Cognito's to say."""
         if not self._is_developer:

@@ -16,8 +16,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from functools import cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from botocore.history import get_global_history_recorder
@@ -59,6 +59,17 @@ class Answer:
 
     body: Mapping[str, Any]
     server_time: float | None
+
+
+class Pattern(NamedTuple):
+    """What the requests of one operation have in common."""
+
+    url: str
+    headers: Mapping[str, Any]
+
+
+#: Headers that are each request's own: its length, its number, its try, and whose trace it belongs to.
+_OWN_HEADERS = ("content-length", "amz-sdk-invocation-id", "amz-sdk-request", "x-amzn-trace-id")
 
 
 #: Seconds between two tries of a call that is throttled.
@@ -207,13 +218,12 @@ def call(
         TemporaryError: network failure, throttling, 5xx, or an answer that is not from Cognito.
         ConfigurationError: the call cannot be made at all.
     """
-    secrets = _secrets_of(arguments)
     patience, throttled = _PATIENCE.get() or Patience(0.0), False
     while True:
         if throttled or turns.is_shared:
             turns.wait(patience, clock, throttled=throttled)
         with call_limit():
-            outcome, diagnosis = _tried(operation, arguments, needs, facts, clock, secrets)
+            outcome, diagnosis = _tried(operation, arguments, needs, facts, clock, again=not throttled)
         if isinstance(outcome, Answer):
             return outcome
         if diagnosis is None:
@@ -227,17 +237,48 @@ def call(
         logger.debug("%s; trying again", diagnosis.cause)
 
 
+def _repeated(
+    operation: Callable[..., Any], arguments: Mapping[str, Any], secrets: Iterable[str]
+) -> Answer | ErrorAnswer | None:
+    """The answer to a call that botocore has made before, without botocore's own work; see `repeated`."""
+    client: Any = getattr(operation, "__self__", None)
+    session = getattr(getattr(client, "_endpoint", None), "http_session", None)
+    patterns: Mapping[str, Pattern] | None = session.patterns if isinstance(session, LimitedSession) else None
+    if not patterns:
+        return None
+    name = client.meta.method_to_api_mapping.get(getattr(operation, "__name__", ""), "")
+    if name not in patterns:
+        return None
+    from .repeated import made_again
+
+    received = made_again(client, name, patterns[name], arguments, quiet=suppress_wire_logs)
+    if received is None:
+        return None
+    date = _seconds(received.date)
+    if received.is_refusal:
+        return error_answer(received.body, secrets, date)
+    shape = client.meta.service_model.operation_model(name).output_shape
+    return Answer(received.body, date) if _fits(received.body, shape) else None
+
+
 def _tried(
     operation: Callable[..., Any],
     arguments: Mapping[str, Any],
     needs: tuple[str, ...],
     facts: Callable[[], CallContext],
     clock: Clock,
-    secrets: Iterable[str],
+    *,
+    again: bool,
 ) -> tuple[Answer | ErrorAnswer | CognitoFederationError, Explanation | None]:
-    """Make one call with its quick retries; return what came of it, and why it is no complete answer."""
+    """Make one call with its quick retries; return what came of it, and why it is no complete answer.
+
+    Args:
+        again: whether it may be made as `repeated` does; not where the service throttles, as that is one request more.
+    """
+    secrets = _secrets_of(arguments)
     for further in range(max(_FURTHER_ATTEMPTS.values()) + 1):
-        outcome = _outcome(operation, arguments, "AWS", secrets)
+        repeated = _repeated(operation, arguments, secrets) if again else None
+        outcome = repeated or _outcome(operation, arguments, "AWS", secrets)
         if not isinstance(outcome, Answer):
             diagnosis = explanation_of(outcome, replace(facts(), now=clock.now()))
         elif missing := [name for name in needs if not _has(outcome.body, name)]:
@@ -351,10 +392,15 @@ def _has(body: Mapping[str, Any], dotted: str) -> bool:
 
 
 def _date_of(answer: Mapping[str, Any]) -> float | None:
-    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return _seconds(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date"))
+
+
+@lru_cache(maxsize=16)
+def _seconds(date: str | None) -> float | None:
+    """The seconds since the epoch of a ``Date``; a server gets many answers within one second."""
     try:
-        return parsedate_to_datetime(headers["date"]).timestamp()
-    except (KeyError, TypeError, ValueError, OverflowError):
+        return parsedate_to_datetime(date or "").timestamp()
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
@@ -402,15 +448,16 @@ def call_limit() -> Iterator[None]:
         _TIME_LEFT.reset(token)
 
 
-def limit_answers(client: Any, checked_url: str) -> Any:
+def limit_answers(client: Any, checked_url: str, *, repeats: bool = False) -> Any:
     """Make a botocore client send through `LimitedSession`, and return it.
 
     Args:
         client: the client.
         checked_url: its endpoint, which may be spoken to.
+        repeats: see `LimitedSession`.
     """
     endpoint = client._endpoint  # botocore has no public way to set a client's session.
-    endpoint.http_session = LimitedSession(endpoint.http_session, checked_url)
+    endpoint.http_session = LimitedSession(endpoint.http_session, checked_url, repeats=repeats)
     return client
 
 
@@ -420,10 +467,15 @@ class LimitedSession:
     Args:
         session: botocore's own.
         checked_url: an endpoint that may be spoken to; any other URL is checked before something is sent to it.
+        repeats: whether calls may be made again as `repeated` does.
+
+    Attributes:
+        patterns: of the operations that have been answered, by their names; None where none is made again.
     """
 
-    def __init__(self, session: Any, checked_url: str) -> None:
+    def __init__(self, session: Any, checked_url: str, *, repeats: bool = False) -> None:
         self._session = session
+        self.patterns: dict[str, Pattern] | None = {} if repeats else None
         # As botocore sends it. It asks the same URL again for each user of a server.
         self._checked_url = f"{checked_url.removesuffix('/')}/"
 
@@ -456,11 +508,26 @@ class LimitedSession:
         if limit > 0:  # else nothing is sent: its answer could not be waited for
             attempt = _Attempt(self._session, request)
             try:
-                return call_within(limit, attempt.answer, name="cognito-federation-aws")
+                response = call_within(limit, attempt.answer, name="cognito-federation-aws")
+                self._remember(request, response)
+                return response
             except DeadlineExceeded:
                 attempt.is_abandoned = True
         # Raised here and not in the except clause, whose context would hold the request.
         raise ReadTimeoutError(endpoint_url=request.url, error="time limit")
+
+    def _remember(self, request: Any, response: Any) -> None:
+        """Keep what the requests of an operation have in common, once one was answered.
+
+        A signed request is another one with another body.
+        """
+        if self.patterns is None or response.status_code != 200 or "Authorization" in request.headers:
+            return
+        target = request.headers.get("X-Amz-Target", "")
+        name = (target.decode() if isinstance(target, bytes) else target).rpartition(".")[2]
+        if name and name not in self.patterns:
+            shared = {key: value for key, value in request.headers.items() if key.lower() not in _OWN_HEADERS}
+            self.patterns[name] = Pattern(request.url, shared)
 
 
 class _Attempt:

@@ -333,10 +333,13 @@ class Clients:
         settings: the configuration.
         session: returns the botocore session whose endpoints, proxies and certificates apply; called only on first use.
             By default it is one of the settings' own profile.
+        repeats: whether unsigned calls may be made again without botocore's work (see `repeated`): only where nobody
+            else has a hand in the session, because its hooks are asked for the first call alone.
     """
 
     settings: Settings
     session: Callable[[], Session] | None = None
+    repeats: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _process: int = field(default_factory=os.getpid, init=False)
     _made: dict[str, Any] = field(default_factory=dict, init=False)
@@ -389,7 +392,7 @@ class Clients:
             self._lock, self._process, self._made = threading.Lock(), os.getpid(), {}
         with self._lock:
             if service not in self._made:
-                self._made[service] = make_client(self._session(), service, **arguments)
+                self._made[service] = make_client(self._session(), service, repeats=self.repeats, **arguments)
             return self._made[service]
 
     def _session(self) -> Session:
@@ -404,12 +407,13 @@ class Clients:
         return self.settings.region_name or self.settings.pool_region
 
 
-def make_client(session: Session, service: str, **arguments: Any) -> Any:
+def make_client(session: Session, service: str, *, repeats: bool = False, **arguments: Any) -> Any:
     """Make a botocore client whose calls have this package's limits, and whose endpoint is allowed.
 
     Args:
         session: a botocore session, whose endpoint, proxy and certificate settings apply.
         service: such as ``cognito-idp``.
+        repeats: see `Clients`.
         arguments: of ``create_client``; without ``aws_access_key_id`` the client is unsigned.
 
     Raises:
@@ -429,7 +433,7 @@ def make_client(session: Session, service: str, **arguments: Any) -> Any:
     if is_here and (client.meta.config.proxies or get_environ_proxies(url)):
         # A proxy has another loopback than this machine, whatever NO_PROXY says.
         client = _created(session, service, config=config.merge(Config(proxies={})), **arguments)
-    return limit_answers(client, url)
+    return limit_answers(client, url, repeats=repeats)
 
 
 def _limits(*, signed: bool) -> Config:

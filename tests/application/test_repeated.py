@@ -1,0 +1,243 @@
+"""Sign-ins after the first of a process are sent without botocore's own work: they differ in what they cost alone."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+from botocore import UNSIGNED
+from botocore.awsrequest import AWSResponse
+from botocore.client import BaseClient
+from botocore.config import Config
+from botocore.endpoint import Endpoint
+from botocore.session import Session
+
+from botocore_cognito_federation import CognitoFederation
+from botocore_cognito_federation._util.concurrency import _end_idle
+from botocore_cognito_federation.application.sign_in import _shared, shared_clients
+from botocore_cognito_federation.demo.refusals import Refusal
+from botocore_cognito_federation.demo.world import World
+from botocore_cognito_federation.errors import CognitoFederationError, FederationRefusedError
+from botocore_cognito_federation.identity_pool import aws
+from tests.flows.test_quick_way import ALWAYS, MISSING, OPERATIONS, REFUSALS, SPOILED
+
+from .conftest import Maker
+
+SignIn = Callable[[str], CognitoFederation]
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    _shared.cache_clear()
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
+    yield
+    _shared.cache_clear()
+
+
+@pytest.fixture
+def sign_in(world: World, make: Maker) -> SignIn:
+    def signed_in(person: str, **options: Any) -> CognitoFederation:
+        federation = make(**options)
+        federation.federated_sign_in(world.provider.login_key, world.provider.issue(person))
+        return federation
+
+    return signed_in
+
+
+@pytest.fixture
+def by_botocore(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The operations that botocore works on."""
+    made: list[str] = []
+    original = Endpoint.make_request
+
+    def make_request(self: Endpoint, model: Any, *arguments: Any) -> Any:
+        made.append(model.name)
+        return original(self, model, *arguments)
+
+    monkeypatch.setattr(Endpoint, "make_request", make_request)
+    return made
+
+
+def test_botocore_works_for_the_first_user_alone(world: World, sign_in: SignIn, by_botocore: list[str]) -> None:
+    users = [sign_in(person) for person in ("ada", "grace", "alan")]
+    assert by_botocore == list(OPERATIONS)
+    assert all(len(world.calls(operation)) == 3 for operation in OPERATIONS)
+    assert len({user.current_credentials().identity_id for user in users}) == 3
+
+
+def test_requests_differ_in_nothing_but_the_user(sign_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, Mapping[str, str], bytes]] = []
+    original = aws.LimitedSession.send
+
+    def send(self: aws.LimitedSession, request: Any) -> Any:
+        headers = {
+            name.lower(): value.decode() if isinstance(value, bytes) else str(value)
+            for name, value in request.headers.items()
+            if not name.lower().startswith("amz-sdk-")
+        }
+        sent.append((request.url, headers, request.body))
+        return original(self, request)
+
+    monkeypatch.setattr(aws.LimitedSession, "send", send)
+    monkeypatch.setattr("secrets.token_hex", lambda size: "0" * 2 * size)
+    for _ in range(2):
+        sign_in("ada")
+    first, second = sent[:2], sent[2:]
+    assert [(url, headers) for url, headers, _ in first] == [(url, headers) for url, headers, _ in second]
+    assert first[0][1]["content-length"] == str(len(first[0][2]))
+
+
+def outcome(sign_in: SignIn) -> tuple[Any, ...]:
+    try:
+        credentials = sign_in("ada").current_credentials()
+    except CognitoFederationError as error:
+        retry = error.retry if isinstance(error, FederationRefusedError) else None
+        return type(error), error.what, error.remedy, retry
+    return credentials.identity_id, credentials.authenticated, credentials.account_id
+
+
+def both(world: World, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch, operation: str, **fault: Any) -> Any:
+    """What comes of a fault in the second sign-in of a process, without botocore's work and with it."""
+    outcomes = []
+    for is_repeated in (True, False):
+        sign_in("ada")
+        world.fault(operation, times=ALWAYS, **fault)
+        if not is_repeated:
+            monkeypatch.setattr(aws, "_repeated", lambda *arguments: None)
+        outcomes.append(outcome(sign_in))
+        world.clear_faults()
+    assert outcomes[0] == outcomes[1]
+    return outcomes[0]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: f"{refusal.code} {refusal.message}"[:60])
+def test_a_refusal_is_the_same(
+    world: World, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch, operation: str, refusal: Refusal
+) -> None:
+    fault = {"code": refusal.code, "message": refusal.message, "status": refusal.status}
+    assert issubclass(both(world, sign_in, monkeypatch, operation, **fault)[0], CognitoFederationError)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("fault", SPOILED)
+def test_a_fault_is_the_same(
+    world: World, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch, operation: str, fault: str
+) -> None:
+    assert issubclass(both(world, sign_in, monkeypatch, operation, **SPOILED[fault])[0], CognitoFederationError)
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_an_answer_without_one_of_its_members_is_the_same(
+    world: World, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    found = both(world, sign_in, monkeypatch, "GetCredentialsForIdentity", missing_keys=(name,))
+    assert issubclass(found[0], CognitoFederationError)
+
+
+def test_a_refusal_for_good_is_asked_for_once(world: World, sign_in: SignIn, by_botocore: list[str]) -> None:
+    sign_in("ada")
+    world.fault("GetCredentialsForIdentity", times=ALWAYS, code="ResourceNotFoundException", message="No such pool")
+    world.reset_journal()
+    with pytest.raises(FederationRefusedError):
+        sign_in("grace")
+    assert len(world.calls("GetCredentialsForIdentity")) == 1
+    assert by_botocore == list(OPERATIONS)
+
+
+def test_one_reset_is_made_good_by_botocore(world: World, sign_in: SignIn, by_botocore: list[str]) -> None:
+    sign_in("ada")
+    world.fault("GetId", times=1, close=True)
+    assert sign_in("grace").current_credentials().authenticated
+    assert by_botocore == [*OPERATIONS, "GetId"]
+
+
+def test_a_tracer_of_botocore_sees_every_call(sign_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    original = BaseClient._make_api_call  # type: ignore[attr-defined]  # what tracers and mocks replace
+
+    def traced(self: BaseClient, operation_name: str, api_params: Any) -> Any:
+        seen.append(operation_name)
+        return original(self, operation_name, api_params)
+
+    sign_in("ada")
+    monkeypatch.setattr(BaseClient, "_make_api_call", traced)
+    sign_in("grace")
+    assert seen == list(OPERATIONS)
+
+
+def test_a_handler_that_answers_instead_of_the_service_is_asked(world: World, sign_in: SignIn) -> None:
+    """So does moto, for one."""
+    events = shared_clients(sign_in("ada")._settings, aws.os.environ).cognito_identity().meta.events
+    asked: list[str] = []
+
+    class Raw:
+        def stream(self, **_: Any) -> Iterator[bytes]:
+            yield b'{"__type": "NotAuthorizedException", "message": "Says the handler"}'
+
+    def handler(request: Any, event_name: str, **_: Any) -> AWSResponse:
+        asked.append(event_name)
+        headers = {"content-type": "application/x-amz-json-1.1"}
+        return AWSResponse(request.url, 400, headers, Raw())  # type: ignore[arg-type]  # of urllib3 it needs no more
+
+    events.register("before-send.cognito-identity.GetId", handler)
+    world.reset_journal()
+    with pytest.raises(FederationRefusedError, match="Says the handler"):
+        sign_in("grace")
+    assert asked == ["before-send.cognito-identity.GetId"]
+    assert not world.calls()
+
+
+def test_no_token_and_no_key_is_logged(sign_in: SignIn, caplog: pytest.LogCaptureFixture, world: World) -> None:
+    sign_in("ada")
+    with caplog.at_level(logging.DEBUG):
+        credentials = sign_in("grace").current_credentials()
+    token = world.provider.issue("grace").rpartition(".")[0]  # the signature differs from one to the next
+    assert caplog.records
+    assert not any(secret in caplog.text for secret in (token, credentials.secret_key, credentials.token))
+
+
+def test_a_sign_in_takes_fewer_calls_of_functions_than_its_two_requests_by_botocore(
+    world: World, sign_in: SignIn
+) -> None:
+    client = Session().create_client(
+        "cognito-identity",
+        region_name=world.pool_id.partition(":")[0],
+        endpoint_url=world.endpoint_url,
+        config=Config(signature_version=UNSIGNED),
+    )
+    logins = {world.provider.login_key: world.provider.issue("ada")}
+
+    def bare() -> None:
+        identity = client.get_id(IdentityPoolId=world.pool_id, Logins=logins)["IdentityId"]
+        client.get_credentials_for_identity(IdentityId=identity, Logins=logins)
+
+    def ours() -> None:
+        sign_in("ada")
+
+    for work in (bare, ours):
+        work()
+    assert functions_called(ours) < functions_called(bare)
+
+
+def functions_called(work: Callable[[], None]) -> int:
+    """The calls of Python functions, those of other threads included."""
+    count = 0
+    _end_idle()  # only a new thread is looked at
+
+    def called(frame: Any, event: str, _: Any) -> None:
+        nonlocal count
+        count += event == "call"
+
+    threading.setprofile(called)
+    sys.setprofile(called)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)  # type: ignore[arg-type]  # as the documentation has it
+    return count
