@@ -22,7 +22,7 @@ from ..config.profiles import load_settings, names_in_configuration
 from ..errors import ConfigurationError
 from ..factory import store_for
 from ..identity_providers import IdentityProvider, resolve
-from ..messages import shell_command
+from ..messages import flag_of, shell_command
 from .app import json_option, offered, print_data, print_json, print_line, profile_flag
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -283,7 +283,7 @@ def _next_command(design: Design, pool_id: str, profile: str | None) -> str:
     flags = []
     for key, value in user_keys(design, pool_id).items():
         known = key in ("identity_pool_id", "provider", "client_id", "issuer")
-        flags += [f"--{key.replace('_', '-')}", value] if known else ["--set", f"{key}={value}"]
+        flags += [flag_of(key), value] if known else ["--set", f"{key}={value}"]
     return shell_command("cognito-federation", "configure", *flags)
 
 
