@@ -16,7 +16,7 @@ from ..administration import access
 from ..administration.account import Administrator, Difference, Survey
 from ..administration.design import TAG, Design, Rule, check_provider, permissions
 from ..administration.templates import FORMATS
-from ..cache.sessions import Sessions
+from ..cache.sessions import Session, Sessions
 from ..config.configure import Files, Request, current_values, make_plan, redirect_uris, write_changes
 from ..config.profiles import load_settings, names_in_configuration
 from ..errors import ConfigurationError
@@ -212,7 +212,11 @@ def create(
         print_data(administrator.pool_id)
     for uri in redirect_uris(load_settings(profile)) if profile is not None else ():
         print_line(f"Register this redirect URI at the identity provider, exactly as it is: {uri}", err=True)
-    print_line(f"Then run: {_next_command(design, administrator.pool_id, profile)}", err=True)
+    session = _session_of(profile)
+    if session is not None:
+        print_line(f"{session.user_name} is signed in with profile {profile}, and stays so", err=True)
+    else:
+        print_line(f"Then run: {_next_command(design, administrator.pool_id, profile)}", err=True)
 
 
 def _survey(administrator: Administrator, profile: str | None) -> Survey:
@@ -227,14 +231,19 @@ def _survey(administrator: Administrator, profile: str | None) -> Survey:
 
 def _tags_without_claims(administrator: Administrator, profile: str) -> list[str]:
     """Return what the pool maps in vain for the user who is signed in with a profile; nothing where no user is."""
-    if not administrator.pool_id or profile not in names_in_configuration(os.environ)[0]:
-        return []
-    settings = load_settings(profile)
-    session = Sessions(settings, store_for(settings, os.environ)).read()
+    session = _session_of(profile) if administrator.pool_id else None
     token = session.token() if session is not None else None
     if token is None:
         return []
     return access.looked_at(lambda: administrator.tags_without_claims(token.claims), administrator.design)
+
+
+def _session_of(profile: str | None) -> Session | None:
+    """Return the sign-in of a profile; None where nobody is signed in, or where there is no such profile."""
+    if profile is None or profile not in names_in_configuration(os.environ)[0]:
+        return None
+    settings = load_settings(profile)
+    return Sessions(settings, store_for(settings, os.environ)).read()
 
 
 def _profile_differences(administrator: Administrator, profile: str) -> list[Difference]:
