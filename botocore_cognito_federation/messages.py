@@ -169,6 +169,11 @@ def shell_command(*words: str) -> str:
     return shlex.join(words)
 
 
+def flag_of(name: str) -> str:
+    """Return the flag on the command line for a key or an argument, such as ``--client-id`` for ``client_id``."""
+    return f"--{name.replace('_', '-')}"
+
+
 def run_with_profile(profile: str, *words: str) -> str:
     """Return the remedy that is a command of this tool for a profile."""
     return f"Run: {shell_command('cognito-federation', *words, '--profile', profile)}"

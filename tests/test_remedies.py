@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
+import botocore_cognito_federation
 from botocore_cognito_federation.config.settings import Origin, Settings
 from botocore_cognito_federation.errors import SIGN_IN_AGAIN, SettingNames, SignInAgain, SignInFailedError, reworded
 from botocore_cognito_federation.identity_pool.errors import CallContext, explain
+from botocore_cognito_federation.messages import flag_of
 
 POOL = "eu-west-1:00000000-0000-4000-8000-000000000001"
 
@@ -39,3 +42,11 @@ def test_a_refusal_that_quotes_a_key_of_a_profile_does_so_for_an_application_too
         "Remove cognito_role_arn, or set it to one of the user's cognito:roles",
         "Remove role_arn, or set it to one of the user's cognito:roles",
     ]
+
+
+def test_the_flag_of_a_key_or_an_argument_is_made_in_one_place() -> None:
+    package = Path(botocore_cognito_federation.__file__).parent
+    makers = [
+        path.name for path in package.rglob("*.py") if '"--{' in path.read_text() and "replace" in path.read_text()
+    ]
+    assert (flag_of("client_id"), makers) == ("--client-id", ["messages.py"])

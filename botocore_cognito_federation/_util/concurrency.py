@@ -13,7 +13,6 @@ before a fork: Python warns a program that forks while it has threads.
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
 import os
 import random
@@ -299,13 +298,14 @@ class TimedCall(Generic[T]):
 
     Attributes:
         name: what the thread is called meanwhile.
+        process: the process that has the thread.
     """
 
     def __init__(self, call: Callable[[], T], name: str) -> None:
         self.name = name
         self._call = call
         self._context = contextvars.copy_context()
-        self._process = os.getpid()
+        self.process = os.getpid()
         self._under_way = threading.Lock()
         self._under_way.acquire()
         self._has_ended = False
@@ -314,7 +314,7 @@ class TimedCall(Generic[T]):
 
     def is_running(self) -> bool:
         """Whether it has neither returned nor raised; in a child, nobody makes the calls of its parent."""
-        return not self._has_ended and self._process == os.getpid()
+        return not self._has_ended and self.process == os.getpid()
 
     def make(self) -> None:
         """Make the call, in the context variables of the thread that waits."""
@@ -362,9 +362,15 @@ class DeadlineExceeded(Exception):
 
 
 class _Thread:
-    """A thread that makes one call after another."""
+    """A thread that makes one call after another.
+
+    Attributes:
+        process: the process that has it. A fork in C (uWSGI's own) calls no hook of Python, so a child may find a
+            thread of its parent among those without a call; it would wait for such a thread in vain.
+    """
 
     def __init__(self) -> None:
+        self.process = os.getpid()
         self._has_a_call = threading.Lock()
         self._has_a_call.acquire()
         self._next: TimedCall[Any] | None = None
@@ -411,10 +417,19 @@ class _Thread:
 _idle: list[_Thread] = []
 
 
+def _taken(process: int) -> _Thread | None:
+    """Take a thread of this process from those without a call; what a child has of its parent's is dropped."""
+    try:
+        while (thread := _idle.pop()).process != process:
+            """A child has no such thread."""
+    except IndexError:
+        return None
+    return thread
+
+
 def _end_idle() -> None:
-    while _idle:
-        with contextlib.suppress(IndexError):
-            _idle.pop().end()
+    while (thread := _taken(os.getpid())) is not None:
+        thread.end()
 
 
 @cache
@@ -426,9 +441,10 @@ def _forget_at_forks() -> None:
 
 def _begun(call: Callable[[], T], name: str) -> TimedCall[T]:
     timed = TimedCall(call, name)
-    try:
-        _idle.pop().give(timed)
-    except IndexError:
+    thread = _taken(timed.process)
+    if thread is not None:
+        thread.give(timed)
+    else:
         _forget_at_forks()
         _Thread().start(timed)
     return timed

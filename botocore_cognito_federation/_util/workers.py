@@ -41,12 +41,15 @@ class Workers:
 
     def forget(self) -> None:
         """Forget the threads, which a forked process does not have."""
+        self._process = os.getpid()
         self._waiting: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._threads = self._unfinished = 0
 
     def submit(self, work: Callable[[], None]) -> None:
         """Have something done in a thread; it must not raise."""
         with self._turns:
+            if self._process != os.getpid():  # a fork in C, which calls no hook
+                self.forget()
             self._waiting.put(work)
             self._unfinished += 1
             if self._threads >= min(self._unfinished, self._most):

@@ -16,13 +16,13 @@ from ..administration import access
 from ..administration.account import Administrator, Difference, Survey
 from ..administration.design import TAG, Design, Rule, check_provider, permissions
 from ..administration.templates import FORMATS
-from ..cache.sessions import Sessions
+from ..cache.sessions import Session, Sessions
 from ..config.configure import Files, Request, current_values, make_plan, redirect_uris, write_changes
 from ..config.profiles import load_settings, names_in_configuration
 from ..errors import ConfigurationError
 from ..factory import store_for
 from ..identity_providers import IdentityProvider, resolve
-from ..messages import shell_command
+from ..messages import flag_of, shell_command
 from .app import json_option, offered, print_data, print_json, print_line, profile_flag
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -212,7 +212,11 @@ def create(
         print_data(administrator.pool_id)
     for uri in redirect_uris(load_settings(profile)) if profile is not None else ():
         print_line(f"Register this redirect URI at the identity provider, exactly as it is: {uri}", err=True)
-    print_line(f"Then run: {_next_command(design, administrator.pool_id, profile)}", err=True)
+    session = _session_of(profile)
+    if session is not None:
+        print_line(f"{session.user_name} is signed in with profile {profile}, and stays so", err=True)
+    else:
+        print_line(f"Then run: {_next_command(design, administrator.pool_id, profile)}", err=True)
 
 
 def _survey(administrator: Administrator, profile: str | None) -> Survey:
@@ -227,14 +231,19 @@ def _survey(administrator: Administrator, profile: str | None) -> Survey:
 
 def _tags_without_claims(administrator: Administrator, profile: str) -> list[str]:
     """Return what the pool maps in vain for the user who is signed in with a profile; nothing where no user is."""
-    if not administrator.pool_id or profile not in names_in_configuration(os.environ)[0]:
-        return []
-    settings = load_settings(profile)
-    session = Sessions(settings, store_for(settings, os.environ)).read()
+    session = _session_of(profile) if administrator.pool_id else None
     token = session.token() if session is not None else None
     if token is None:
         return []
     return access.looked_at(lambda: administrator.tags_without_claims(token.claims), administrator.design)
+
+
+def _session_of(profile: str | None) -> Session | None:
+    """Return the sign-in of a profile; None where nobody is signed in, or where there is no such profile."""
+    if profile is None or profile not in names_in_configuration(os.environ)[0]:
+        return None
+    settings = load_settings(profile)
+    return Sessions(settings, store_for(settings, os.environ)).read()
 
 
 def _profile_differences(administrator: Administrator, profile: str) -> list[Difference]:
@@ -283,7 +292,7 @@ def _next_command(design: Design, pool_id: str, profile: str | None) -> str:
     flags = []
     for key, value in user_keys(design, pool_id).items():
         known = key in ("identity_pool_id", "provider", "client_id", "issuer")
-        flags += [f"--{key.replace('_', '-')}", value] if known else ["--set", f"{key}={value}"]
+        flags += [flag_of(key), value] if known else ["--set", f"{key}={value}"]
     return shell_command("cognito-federation", "configure", *flags)
 
 

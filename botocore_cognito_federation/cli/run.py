@@ -244,7 +244,8 @@ def serve_command(profile: str | None, style: str, as_json: bool, probe: bool, *
     if probe:
         return _probe(Place(**place))
     settings, fetcher = fetcher_of_profile(profile)
-    endpoint = Endpoint(fetcher, Place(**place))
+    where = Place(**place)
+    endpoint = Endpoint(fetcher, where)
     endpoint.credentials()
     # Before there is anything to clean up, and until it is cleaned up, no signal ends this process at once.
     stopping = _Stopping()
@@ -255,7 +256,7 @@ def serve_command(profile: str | None, style: str, as_json: bool, probe: bool, *
         else:
             print_data(formatted(variables, style))
         sys.stdout.flush()
-        for line in _in_the_way(settings):
+        for line in (*where.exposed(), *_in_the_way(settings)):
             print_line(f"warning: {line}", err=True)
         if sys.stderr.isatty():
             print_line(f"Serving {settings.profile or 'default'} on {endpoint.listens_on}; Ctrl-C ends it", err=True)

@@ -34,7 +34,7 @@ from ..config.profiles import load_settings, names_in_configuration
 from ..config.settings import Settings, profile_section
 from ..errors import ConfigurationError, TemporaryError
 from ..factory import default_directory, linking_for, other_stores, store_for
-from ..messages import shell_command, shown_line
+from ..messages import flag_of, shell_command, shown_line
 from ..oidc.client import secret_key
 from .app import json_option, print_heading, print_json, print_line, profile_option
 from .published import publish, take
@@ -69,7 +69,7 @@ _ASKED = {
 
 
 def _key_options(function: click.Command) -> click.Command:
-    options = [click.Option([f"--{name.replace('_', '-')}"], metavar="V", help=text) for name, text in _FLAGS.items()]
+    options = [click.Option([flag_of(name)], metavar="V", help=text) for name, text in _FLAGS.items()]
     function.params[1:1] = options  # after --session
     return function
 
@@ -121,7 +121,7 @@ def _asked_profile() -> str:
 def _check_flags(keys: dict[str, str], flags: dict[str, str | None], region: str | None) -> None:
     """Refuse a bad value by the name that the user has typed, before anything is asked."""
     for name, value in keys.items():
-        check_value(name, value, f"--{name.replace('_', '-')}" if flags.get(name) == value else "")
+        check_value(name, value, flag_of(name) if flags.get(name) == value else "")
     if region is not None:
         check_region(region)
 

@@ -18,7 +18,7 @@ from ..config.settings import Settings
 from ..credentials import FederatedCredentials
 from ..errors import ConfigurationError
 from ..fetcher import CredentialFetcher
-from ..messages import shown_time, shown_time_or_none
+from ..messages import flag_of, shown_time, shown_time_or_none
 from ..serve.issued_tokens import Caller, caller_of, codeartifact_token, ecr_token
 from ..serve.signed_tokens import ServiceToken, bedrock_token, eks_token, exec_credential, rds_token
 from .account import login_token
@@ -194,19 +194,15 @@ def _check_options(service: str | None, options: _Options) -> None:
     needs, takes = (_SERVICES[service].needs, _SERVICES[service].takes) if service else ((), ())
     for name in needs:
         if options[name] is None:
-            raise click.UsageError(f"--for {service} needs {_flag(name)}")
+            raise click.UsageError(f"--for {service} needs {flag_of(name)}")
     for name, value in options.items():
         if value is not None and name not in (*needs, *takes):
             raise click.UsageError(
-                f"{_flag(name)} does not go with {f'--for {service}' if service else 'the login token'}"
+                f"{flag_of(name)} does not go with {f'--for {service}' if service else 'the login token'}"
             )
     registry, region = options["registry"], options["region"]
     if registry is not None and region not in (None, registry.region):
         raise click.UsageError(f"{registry.host} gets its tokens in {registry.region}. Leave out --region")
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 def _token_of(service: str, options: _Options, settings: Settings, fetcher: CredentialFetcher) -> ServiceToken:

@@ -15,6 +15,7 @@ from .. import identity_providers
 from .._fast_path import configuration_files, state_of_file
 from .._util.urls import check_endpoint, configured_endpoint, is_true
 from ..errors import ConfigurationError
+from ..messages import flag_of
 from .keys import (
     KEYS,
     OTHER_VARIABLES,
@@ -257,7 +258,7 @@ def _origin_of_profile(layers: Layers) -> Origin:
 
 
 def _collect(layers: Layers) -> dict[str, RawValue]:
-    flags = {name: RawValue(text, Origin("flag", f"--{name.replace('_', '-')}")) for name, text in layers.flags.items()}
+    flags = {name: RawValue(text, Origin("flag", flag_of(name))) for name, text in layers.flags.items()}
     variables = _from_environment(layers.environ)
     profile = _from_section(layers.profile_section, _origin_of_profile(layers))
     upper = (flags, variables, profile)

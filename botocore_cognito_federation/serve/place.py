@@ -12,10 +12,13 @@ import os
 import re
 import secrets
 import ssl
+import stat
 from dataclasses import dataclass
 
+from .._util.files import is_own
 from .._util.loopback import ADDRESS
 from ..errors import ConfigurationError, StorageError, TemporaryError
+from ..messages import shell_command
 
 #: The addresses of the agents of ECS, and of EKS Pod Identity in IPv4 and IPv6.
 AGENTS = ("169.254.170.2", "169.254.170.23", "fd00:ec2::23")
@@ -103,6 +106,15 @@ class Place:
             ) from None
         return context
 
+    def exposed(self) -> list[str]:
+        """Say which of its files every user of this machine can open, each with the command that ends it.
+
+        The group may open them: that is how two containers with different users share a token. Nothing is said of a
+        file whose mode this user cannot change, such as a secret that Kubernetes has mounted with 0644 for root.
+        """
+        secrets_in = {"token of the clients": self.token_file, "private key of the certificate": self.key}
+        return [line for what, path in secrets_in.items() if path and (line := _exposure(what, os.path.abspath(path)))]
+
     def is_ready(self) -> None:
         """Return if an endpoint at this place has credentials to give.
 
@@ -121,6 +133,21 @@ class Place:
             where = f"{_in_url(self.address)}:{self.port}"
             what = f"The endpoint at {where} has no credentials" if status else f"There is no endpoint at {where}"
             raise TemporaryError(what, remedy="Look at the messages of serve")
+
+
+def _exposure(what: str, path: str) -> str:
+    if os.name == "nt":
+        return ""
+    try:
+        status, file_system = os.stat(path), os.statvfs(path)
+    except OSError:
+        return ""  # the endpoint itself says why it cannot be read
+    can_change = (is_own(status) or os.geteuid() == 0) and not file_system.f_flag & os.ST_RDONLY
+    if not can_change or not status.st_mode & stat.S_IRWXO:
+        return ""
+    remedy = shell_command("chmod", "600", path)
+    mode = f"{stat.S_IMODE(status.st_mode):04o}"
+    return f"{path} holds the {what}, and its mode {mode} lets every user open it. Run: {remedy}"
 
 
 def _no_password() -> str:

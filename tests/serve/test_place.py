@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import socket
 import ssl
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -122,6 +124,58 @@ def test_the_present_content_of_the_token_file_counts(inside: ModuleHome, tmp_pa
         assert (asked("first-token-of-both"), asked("second-token-of-both")) == (401, 200)
         token.unlink()
         assert asked("second-token-of-both") == 200
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+@pytest.mark.parametrize(("mode", "warned"), [(0o644, True), (0o602, True), (0o640, False), (0o600, False)], ids=oct)
+def test_a_token_file_that_every_user_can_open_is_named_with_its_mode_and_the_command(
+    home: ModuleHome, tmp_path: Path, mode: int, warned: bool
+) -> None:
+    token = tmp_path / "token of both"
+    token.write_text("first-token-of-both")
+    token.chmod(mode)
+    with serving(home, "--token-file", str(token)) as process:
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+    command = f"chmod 600 '{token}'"
+    what = f"{token} holds the token of the clients, and its mode {mode:04o} lets every user open it"
+    assert said.splitlines() == ([f"warning: {what}. Run: {command}"] if warned else [])
+    assert token.stat().st_mode & 0o777 == mode
+    subprocess.run(command, shell=True, check=True)
+    assert Place(token_file=str(token)).exposed() == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
+def test_a_private_key_that_every_user_can_open_is_named_too(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    write_certificate("127.0.0.1", certificate, key)
+    for mode, lines in ((0o644, 1), (0o600, 0)):
+        key.chmod(mode)
+        assert len(Place(certificate=str(certificate), key=str(key)).exposed()) == lines
+
+
+SHOW_EXPOSED = (
+    "import os, sys; from botocore_cognito_federation.serve.place import Place;"
+    "os.seteuid(int(sys.argv[2])); print(*Place(token_file=sys.argv[1]).exposed())"
+)
+
+
+@pytest.mark.skipif(not is_possible(), reason="only root can make a file of another user and a read-only mount")
+def test_nothing_is_said_of_a_secret_whose_mode_this_user_cannot_change(tmp_path: Path) -> None:
+    with TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        secret = Path(folder, "token")
+        secret.write_text("first-token-of-both")
+        secret.chmod(0o644)
+
+        def said(user: int, *before: str) -> str:
+            words = [*before, sys.executable, "-c", SHOW_EXPOSED, str(secret), str(user)]
+            return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+
+        assert "chmod 600" in said(0)
+        assert said(65534) == ""
+        mounted = f'mount --bind "{folder}" "{folder}" && mount -o remount,bind,ro "{folder}" && exec "$@"'
+        assert said(0, "unshare", "--mount", "sh", "-ec", mounted, "sh") == ""
 
 
 @pytest.mark.parametrize("content", ["", "short", "two words of a token", "a-token-of-one-line\nand-of-another"])

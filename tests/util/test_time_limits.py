@@ -195,6 +195,58 @@ def test_a_child_makes_its_own_calls_whatever_its_parent_left_behind(monkeypatch
     never.set()
 
 
+#: Forks as C code does that knows nothing of Python's hooks (uWSGI), with threads that have no call at the moment. The
+#: child, and a child of its own that Python forks, have to make their calls.
+_FORKED_IN_C = """
+import asyncio, ctypes, os, signal, threading
+from botocore_cognito_federation._util import concurrency, workers
+from botocore_cognito_federation._util.concurrency import ForkSafeLock, call_within, in_turn
+
+concurrency._IDLE = 300.0
+lock, held = ForkSafeLock(), threading.Event()
+
+def hold():
+    with lock, in_turn("name", 1):
+        held.set()
+        threading.Event().wait()
+
+def ask():
+    with lock, in_turn("name", 1) as taken:
+        assert taken
+    assert call_within(300.0, os.getpid, name="call") == os.getpid()
+    assert asyncio.run(workers.in_thread(os.getpid)) == os.getpid()
+
+ask()
+assert concurrency._idle and workers._workers._threads
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+child = ctypes.PyDLL(None).fork()
+if child == 0:
+    try:
+        signal.alarm(60)  # ends what waits in vain
+        if "once more" in os.environ["TESTS_FORKS"]:
+            grandchild = os.fork()
+            if grandchild:
+                os._exit(os.waitstatus_to_exitcode(os.waitpid(grandchild, 0)[1]))
+        ask()
+        ask()
+        os._exit(0)
+    finally:
+        os._exit(1)
+os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.parametrize("forks", ["in C", "in C, and once more in Python"])
+def test_a_child_that_c_code_forked_waits_for_no_thread_and_no_lock_of_its_parent(forks: str) -> None:
+    environ = os.environ | {"TESTS_FORKS": forks}
+    done = subprocess.run(
+        [sys.executable, "-c", _FORKED_IN_C], env=environ, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+
+
 #: Waits with a limit of 1.5 s for what takes 0.3 s, in every way the product waits that must not split a renewal.
 _WAITING = """
 import os, shlex, sys, threading, time
