@@ -19,6 +19,7 @@ from botocore_cognito_federation._util import workers
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.demo.world import World
 from tests.home import Home
+from tests.selection import is_left_out
 
 # No test waits on the clock: the time that an example takes depends on the load of the machine.
 hypothesis.settings.register_profile("without deadlines", deadline=None)
@@ -30,6 +31,12 @@ def pytest_configure() -> None:
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no module of which ``-m`` takes out every test."""
+    test_module = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    return True if test_module and is_left_out(collection_path, config.getoption("markexpr")) else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -14,9 +14,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 
 from botocore.compat import compat_shell_split
 from botocore.utils import parse_timestamp
@@ -82,13 +83,13 @@ def helper(context: CheckContext) -> Iterator[CheckResult]:
     profile = context.profile
     configure = run_with_profile(profile, "configure")
     command = known_config(Files.of(context.environ).config)["profiles"].get(profile, {}).get(_CHECK)
-    fix = _new_line(profile)
+    fix = partial(_new_line, profile)  # it starts a process, and a sound line needs no new one
     if command is None:
         what = (
             f"[{profile_section(profile)}] has no credential_process: only Python with install() uses the profile, "
             "and worker processes that start as new interpreters do not"
         )
-        yield CheckResult(_CHECK, "warning", what, configure, fix=fix)
+        yield CheckResult(_CHECK, "warning", what, configure, fix=fix())
         return
     if not starts_this_program(str(command)):
         title, shown = f"[{profile_section(profile)}]", printable(str(command).partition(" ")[0], 200)
@@ -99,7 +100,7 @@ def helper(context: CheckContext) -> Iterator[CheckResult]:
         line = _parsed(str(command), context.environ)
         yield from _static(line, context, configure, fix)
     except ConfigurationError as error:
-        yield CheckResult(_CHECK, "error", error.what, error.remedy or configure, error.exit_code, fix)
+        yield CheckResult(_CHECK, "error", error.what, error.remedy or configure, error.exit_code, fix())
         return
     why_not = _why_not_started(context)
     if why_not:
@@ -139,7 +140,9 @@ def _parsed(command: str, environ: Mapping[str, str]) -> HelperLine:
     return HelperLine(path, words, words[: end + 1], words[end + 1 :])
 
 
-def _static(line: HelperLine, context: CheckContext, configure: str, fix: Fix | None) -> Iterator[CheckResult]:
+def _static(
+    line: HelperLine, context: CheckContext, configure: str, fix: Callable[[], Fix | None]
+) -> Iterator[CheckResult]:
     """What can be said of a line without starting it.
 
     Raises:
@@ -151,18 +154,18 @@ def _static(line: HelperLine, context: CheckContext, configure: str, fix: Fix | 
     command = " ".join(line.words)
     if any(" " in word or "'" in word or '"' in word for word in line.words):
         what = "Its path needs quotes, which SDKs read differently"
-        yield CheckResult(_CHECK, "warning", what, configure, fix=fix)
+        yield CheckResult(_CHECK, "warning", what, configure, fix=fix())
     if not os.path.isabs(line.words[0]):
         found_on = "this PATH" if not os.path.dirname(line.words[0]) else "this directory"
         what = f"{line.words[0]} is found on {found_on}, but programs started from elsewhere have another one"
-        yield CheckResult(_CHECK, "warning", what, configure, fix=fix)
+        yield CheckResult(_CHECK, "warning", what, configure, fix=fix())
     faster = _quicker_line(line)
     if faster is not None:
         what = "It was written before there was a quicker line, which starts the same installation"
         yield CheckResult(_CHECK, "note", what, configure, fix=Fix(context.profile, {_CHECK: faster}))
     elif not any(word in ("-I", "-E") for word in line.launcher) and installation.frozen_executable() is None:
         what = "It does not start Python with -I, so PYTHONPATH of the program that calls can reach it"
-        yield CheckResult(_CHECK, "note", what, configure, fix=fix)
+        yield CheckResult(_CHECK, "note", what, configure, fix=fix())
     yield CheckResult(_CHECK, "ok", f"{printable(command, 200)} can be started")
 
 

@@ -52,7 +52,8 @@ def named() -> set[str]:
     for path in PACKAGE.rglob("*.py"):
         if "demo" in path.relative_to(PACKAGE).parts:
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        text = path.read_text()
+        for node in ast.walk(ast.parse(text)) if "AWS_" in text else ():
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.update(re.findall(r"\AAWS_[A-Z_]+\Z", node.value))
     return found

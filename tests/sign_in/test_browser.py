@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from botocore_cognito_federation.cli.account import parse_browser_command
@@ -109,16 +110,27 @@ def test_a_command_that_is_not_there_is_a_configuration_error(page: PrivatePage)
         open_browser(page, command=["/no-such-browser"])
 
 
-def test_a_browser_that_keeps_running_counts_as_opened(page: PrivatePage, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def running_browser() -> Iterator[list[str]]:
+    """A browser that runs until the test is over; a thread of the product waits for its end, and each test for that."""
+    before = psutil.Process().children()
+    yield [sys.executable, "-c", "import time; time.sleep(60)"]
+    for process in set(psutil.Process().children()) - set(before):
+        process.kill()
+
+
+def test_a_browser_that_keeps_running_counts_as_opened(
+    running_browser: list[str], page: PrivatePage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("botocore_cognito_federation.sign_in.browser.LAUNCH_TIME", 0.1)
-    assert open_browser(page, command=[sys.executable, "-c", "import time; time.sleep(1)"])
+    assert open_browser(page, command=running_browser)
 
 
 def test_a_browser_that_keeps_running_is_not_waited_for_once_it_has_fetched_the_page(
-    monkeypatch: pytest.MonkeyPatch,
+    running_browser: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("botocore_cognito_federation.sign_in.browser.LAUNCH_TIME", 60)
-    with BrowserLauncher(command=[sys.executable, "-c", "import time; time.sleep(20)"]) as launcher:
+    with BrowserLauncher(command=running_browser) as launcher:
         threading.Timer(0.05, launcher.arrived).start()
         assert launcher.open(URL)
 
