@@ -15,7 +15,7 @@ import hypothesis
 import pytest
 import werkzeug.serving
 
-from botocore_cognito_federation._util import workers
+from botocore_cognito_federation._util import concurrency, workers
 from botocore_cognito_federation.demo.serve import find_executable
 from botocore_cognito_federation.demo.world import World
 from tests.home import Home
@@ -99,6 +99,7 @@ def one_world(_clean_environment: None) -> Iterator[World]:
 
 def end_what_is_left(home: Path) -> None:
     """End what a test has left at work: its calls would stand in the journal of the next test."""
+    concurrency._end_idle()  # They end by themselves soon; a thousand tests would wait for that.
     for thread in threading.enumerate():
         if thread.name.startswith("cognito-federation") and thread.name != "cognito-federation-keyring":
             thread.join(1)

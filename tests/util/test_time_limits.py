@@ -133,6 +133,9 @@ def test_a_thread_that_is_given_a_call_when_its_time_is_over_takes_the_next_one_
         concurrency._idle.remove(thread)
         thread.give(call)
         call.outcome(30.0)
+    with contextlib.suppress(ValueError):  # It has ended by itself.
+        concurrency._idle.remove(thread)
+        thread.give(None)
 
 
 def test_what_a_call_raised_and_what_its_caller_holds_go_without_the_garbage_collector() -> None:
