@@ -126,7 +126,7 @@ def test_a_thread_that_is_given_a_call_when_its_time_is_over_takes_the_next_one_
 
     thread._has_a_call = LateLock()  # type: ignore[assignment]
     concurrency._idle.append(thread)
-    threading.Thread(target=thread._run, daemon=True).start()
+    thread._thread.start()
     assert taken.wait(30)
     for _ in range(2):
         call = concurrency.TimedCall(ended.set, "late")
