@@ -114,6 +114,7 @@ def both(world: World, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch, operati
     return outcomes[0]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: f"{refusal.code} {refusal.message}"[:60])
 def test_a_refusal_is_the_same(
@@ -123,6 +124,7 @@ def test_a_refusal_is_the_same(
     assert issubclass(both(world, sign_in, monkeypatch, operation, **fault)[0], CognitoFederationError)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("fault", SPOILED)
 def test_a_fault_is_the_same(
@@ -131,6 +133,7 @@ def test_a_fault_is_the_same(
     assert issubclass(both(world, sign_in, monkeypatch, operation, **SPOILED[fault])[0], CognitoFederationError)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", MISSING)
 def test_an_answer_without_one_of_its_members_is_the_same(
     world: World, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch, name: str
