@@ -420,11 +420,12 @@ _idle: list[_Thread] = []
 def _taken(process: int) -> _Thread | None:
     """Take a thread of this process from those without a call; what a child has of its parent's is dropped."""
     try:
-        while (thread := _idle.pop()).process != process:
-            """A child has no such thread."""
+        while True:
+            thread = _idle.pop()
+            if thread.process == process:
+                return thread
     except IndexError:
         return None
-    return thread
 
 
 def _end_idle() -> None:
