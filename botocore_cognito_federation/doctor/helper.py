@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from functools import partial
+from functools import cache, partial
 
 from botocore.compat import compat_shell_split
 from botocore.utils import parse_timestamp
@@ -83,7 +83,7 @@ def helper(context: CheckContext) -> Iterator[CheckResult]:
     profile = context.profile
     configure = run_with_profile(profile, "configure")
     command = known_config(Files.of(context.environ).config)["profiles"].get(profile, {}).get(_CHECK)
-    fix = partial(_new_line, profile)  # it starts a process, and a sound line needs no new one
+    fix = cache(partial(_new_line, profile))  # it starts a process, and a sound line needs no new one
     if command is None:
         what = (
             f"[{profile_section(profile)}] has no credential_process: only Python with install() uses the profile, "
