@@ -47,6 +47,7 @@ class Server:
             self._argv,
             user=self._user,
             cwd="/",
+            env={**os.environ, "HOME": "/"},  # Tests end what runs in their home; another test may need this server.
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
