@@ -58,9 +58,13 @@ class Events:
 
     The events of a renewal are emitted after it (`held`): a listener may then ask the federation for credentials or
     sign in again, and a slow listener holds no lock.
+
+    Args:
+        to: gets every event, before the subscribers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, to: Callback | None = None) -> None:
+        self._to = to
         self._callbacks: dict[str, list[_Once]] = {name: [] for name in NAMES}
         self._here = _OfThisThread()
 
@@ -92,7 +96,7 @@ class Events:
 
     def is_heard(self, name: EventName) -> bool:
         """Return whether an event of this name has a listener, or may have one by the time it is emitted."""
-        return bool(self._callbacks[name]) or self._here.waiting is not None
+        return self._to is not None or bool(self._callbacks[name]) or self._here.waiting is not None
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -128,7 +132,8 @@ class Events:
                 self._here.announced.discard(event.name)
 
     def _call_listeners(self, event: Event) -> None:
-        for callback in tuple(self._callbacks[event.name]):
+        first = () if self._to is None else (self._to,)
+        for callback in (*first, *self._callbacks[event.name]):
             try:
                 callback(event)
             except Exception:  # An application's listener must not stop a renewal.

@@ -15,7 +15,7 @@ from .._util.concurrency import ForkSafeLock, refreshing, refuse_reentry
 from ..cache.base import DOCUMENTS, MemoryStore, cache_key
 from ..credentials import FederatedCredentials
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError
-from ..events import NAMES, Event, Events
+from ..events import Event, Events
 from ..factory import fetcher_for, store_for, system_clock
 from ..login_token import LoginToken
 from ..messages import login_command
@@ -326,8 +326,9 @@ class CognitoFederation(UserPoolSignIn, SignedIn, LinkedLogins):
 
     def _replace_sign_in(self, sign_in: SignIn) -> None:
         with self._turns:
-            before = self._context().records.read()
-            self._context().records.write(sign_in.record)
+            records = self._context().records
+            before = records.read()
+            records.write(sign_in.record)
             self._sign_in = sign_in
         self._forget_shared()
         if before is not None and before.sign_in_id != sign_in.record.sign_in_id:
@@ -469,9 +470,7 @@ class ProfileFederation(CognitoFederation):
         if self._made is None:
             from ..botocore_plugin.provider import session_of_other_profile
 
-            inner = Events()
-            for name in NAMES:
-                inner.on(name, self._events.emit)
+            inner = Events(to=self._events.emit)
             self._made = fetcher_for(
                 self._profile_settings, store=self._store, events=inner, open_session=session_of_other_profile
             )

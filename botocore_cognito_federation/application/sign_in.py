@@ -16,7 +16,7 @@ from ..cache.sessions import Session, Sessions, drop_old_marks, end_sign_in
 from ..config.settings import Settings
 from ..credentials import FederatedCredentials, FetchResult
 from ..errors import CognitoFederationError, ConfigurationError, NotSignedInError, StorageError, TemporaryError
-from ..events import NAMES, Event, Events
+from ..events import Event, Events
 from ..fetcher import CredentialFetcher
 from ..identity_pool.client import Clients, IdentityPool, session_of_shared_models
 from ..identity_providers import IdentityProvider
@@ -171,7 +171,7 @@ class SignIn:
             clock=context.clock,
             # Its token was exchanged when the user signed in, and what renews it answers for that same user.
             answers_by_claims=True,
-            events=self._forwarding(),
+            events=Events(to=self.emit),
         )
 
     def _made_source(self) -> ApplicationTokenProvider:
@@ -196,12 +196,6 @@ class SignIn:
 
     def _renewed_at_pool(self, tokens: UserPoolTokens) -> None:
         self.tokens = tokens
-
-    def _forwarding(self) -> Events:
-        inner = Events()
-        for name in NAMES:
-            inner.on(name, self.emit)
-        return inner
 
     def emit(self, event: Event) -> None:
         """Emit an event, as one of this sign-in."""

@@ -207,8 +207,12 @@ def cache_key(parts: Mapping[str, object]) -> str:
     """Return the key of a document: a digest of everything that distinguishes it from others."""
     named = [(name, parts[name]) for name in sorted(parts)]
     texts = [text for name, value in named for text in (name, "" if value is None else str(value))]
-    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
-    return hashlib.sha256(b"".join([b"%d:%b" % (len(raw), raw) for raw in encoded])).hexdigest()
+    together = "".join([f"{len(text) if text.isascii() else len(_encoded(text))}:{text}" for text in texts])
+    return hashlib.sha256(_encoded(together)).hexdigest()
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def identity_key(settings: Settings, login: Login | None) -> str:

@@ -243,21 +243,20 @@ def _repeated(
     """The answer to a call that botocore has made before, without botocore's own work; see `repeated`."""
     client: Any = getattr(operation, "__self__", None)
     session = getattr(getattr(client, "_endpoint", None), "http_session", None)
-    patterns: Mapping[str, Pattern] | None = session.patterns if isinstance(session, LimitedSession) else None
-    if not patterns:
+    if not isinstance(session, LimitedSession) or not session.patterns:
         return None
     name = client.meta.method_to_api_mapping.get(getattr(operation, "__name__", ""), "")
-    if name not in patterns:
+    if name not in session.patterns:
         return None
     from .repeated import made_again
 
-    received = made_again(client, name, patterns[name], arguments, quiet=suppress_wire_logs)
+    shape = client.meta.service_model.operation_model(name).output_shape
+    received = made_again(client, name, session, arguments, shape=shape, quiet=suppress_wire_logs)
     if received is None:
         return None
     date = _seconds(received.date)
     if received.is_refusal:
         return error_answer(received.body, secrets, date)
-    shape = client.meta.service_model.operation_model(name).output_shape
     return Answer(received.body, date) if _fits(received.body, shape) else None
 
 
@@ -488,6 +487,15 @@ class LimitedSession:
         self._session.close()
 
     def send(self, request: Any) -> Any:
+        """Send a request and read its answer within the limits; remember what the next one will have in common.
+
+        Raises: see `sent`.
+        """
+        response = self.sent(request)
+        self._remember(request, response)
+        return response
+
+    def sent(self, request: Any) -> Any:
         """Send a request and read its answer within the limits.
 
         Raises:
@@ -508,9 +516,7 @@ class LimitedSession:
         if limit > 0:  # else nothing is sent: its answer could not be waited for
             attempt = _Attempt(self._session, request)
             try:
-                response = call_within(limit, attempt.answer, name="cognito-federation-aws")
-                self._remember(request, response)
-                return response
+                return call_within(limit, attempt.answer, name="cognito-federation-aws")
             except DeadlineExceeded:
                 attempt.is_abandoned = True
         # Raised here and not in the except clause, whose context would hold the request.

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
+from datetime import datetime, timezone
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,7 +25,7 @@ from botocore.parsers import create_parser
 from botocore.utils import parse_timestamp
 
 if TYPE_CHECKING:
-    from .aws import Pattern
+    from .aws import LimitedSession
 
 
 #: What the service refuses for good. botocore repeats every other refusal, and so makes the call.
@@ -54,9 +55,10 @@ class Received(NamedTuple):
 def made_again(
     client: Any,
     name: str,
-    pattern: Pattern,
+    session: LimitedSession,
     arguments: Mapping[str, Any],
     *,
+    shape: Any,
     quiet: Callable[[], AbstractContextManager[None]],
 ) -> Received | None:
     """Make one call of an operation; None where botocore has to make it.
@@ -64,22 +66,22 @@ def made_again(
     Args:
         client: the botocore client that made the first call.
         name: of the operation, as in the service's model.
-        pattern: of its requests.
+        session: of the client; it has the pattern of the operation's requests.
         arguments: of the operation; botocore makes the call where one is neither a text nor a mapping of texts.
+        shape: of the answer, in the service's model.
         quiet: gives the block in which botocore logs nothing.
     """
     if not _is_as_botocore_made_it(client) or not all(map(_is_plain, arguments.values())):
         return None
     with suppress(Exception):  # whatever it was, botocore meets it too
-        model = client.meta.service_model
+        url, shared = (session.patterns or {})[name]
         body = json.dumps(arguments).encode()
-        headers: Any = HeadersDict({**pattern.headers, "Content-Length": str(len(body))})
-        request = AWSPreparedRequest("POST", pattern.url, headers, body, True)
-        event = f"before-send.{model.service_id.hyphenize()}.{name}"  # by which tests answer instead of the service
+        headers: Any = HeadersDict({**shared, "Content-Length": str(len(body))})
+        request = AWSPreparedRequest("POST", url, headers, body, True)
+        service = client.meta.service_model.service_id.hyphenize()
+        event = f"before-send.{service}.{name}"  # by which tests answer instead of the service
         response = first_non_none_response(client.meta.events.emit(event, request=request))
-        if response is None:
-            response = client._endpoint.http_session.send(request)
-        return _received(response, model.operation_model(name).output_shape, quiet)
+        return _received(session.sent(request) if response is None else response, shape, quiet)
     return None
 
 
@@ -116,4 +118,6 @@ def _parsed(value: Any, shape: Any) -> Any:
         return {name: _parsed(value[name], of) for name, of in shape.members.items() if value.get(name) is not None}
     if kind in ("list", "map"):
         raise ValueError("no operation that is repeated answers with any")
-    return parse_timestamp(value) if kind == "timestamp" else value
+    if kind == "timestamp":  # as a number it is in UTC; botocore would take its time to find the zone of this machine
+        return datetime.fromtimestamp(value, timezone.utc) if type(value) in (int, float) else parse_timestamp(value)
+    return value

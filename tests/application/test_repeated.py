@@ -71,9 +71,9 @@ def test_botocore_works_for_the_first_user_alone(world: World, sign_in: SignIn, 
 
 def test_requests_differ_in_nothing_but_the_user(sign_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[tuple[str, Mapping[str, str], bytes]] = []
-    original = aws.LimitedSession.send
+    original = aws.LimitedSession.sent
 
-    def send(self: aws.LimitedSession, request: Any) -> Any:
+    def sent_now(self: aws.LimitedSession, request: Any) -> Any:
         headers = {
             name.lower(): value.decode() if isinstance(value, bytes) else str(value)
             for name, value in request.headers.items()
@@ -82,7 +82,7 @@ def test_requests_differ_in_nothing_but_the_user(sign_in: SignIn, monkeypatch: p
         sent.append((request.url, headers, request.body))
         return original(self, request)
 
-    monkeypatch.setattr(aws.LimitedSession, "send", send)
+    monkeypatch.setattr(aws.LimitedSession, "sent", sent_now)
     monkeypatch.setattr("secrets.token_hex", lambda size: "0" * 2 * size)
     for _ in range(2):
         sign_in("ada")
