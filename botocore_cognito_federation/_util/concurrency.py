@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 from typing import Any, Generic, TypeVar
@@ -205,7 +205,7 @@ def prepare_for_forks() -> None:
 @dataclass(eq=False)
 class _Refresh:
     marker: Hashable
-    ended: threading.Event = field(default_factory=threading.Event)
+    has_ended: bool = False
 
 
 _renewals: contextvars.ContextVar[tuple[_Refresh, ...]] = contextvars.ContextVar("renewals", default=())
@@ -229,7 +229,7 @@ def refreshing(marker: Hashable, what: str | None = None) -> Iterator[None]:
     try:
         yield
     finally:
-        renewal.ended.set()
+        renewal.has_ended = True
         _renewals.reset(outer)
 
 
@@ -261,7 +261,7 @@ def asks_for_itself(what: str) -> TokenRefreshError:
 
 
 def _current() -> tuple[_Refresh, ...]:
-    return tuple(renewal for renewal in _renewals.get() if not renewal.ended.is_set())
+    return tuple(renewal for renewal in _renewals.get() if not renewal.has_ended)
 
 
 T = TypeVar("T")
