@@ -44,6 +44,8 @@ CHECK = ".check"
 EXEC_PROFILE = "COGNITO_FEDERATION_EXEC_PROFILE"
 #: The chain of profiles whose commands lead to this process; see `check_profile_recursion`.
 CHAIN_VARIABLE = "_COGNITO_FEDERATION_PROFILE_CHAIN"
+#: Seconds between two looks of a process that waits. Each takes time of a processor from the one that is renewing.
+_LONGEST_PAUSE = 0.05
 #: Seconds to wait for the process that is renewing; SDKs end a helper after 60.
 LOCK_TIMEOUT = 54.0
 _CLOCK_STEP = 5.0
@@ -433,6 +435,7 @@ def _wait_for_lock(query: CacheQuery) -> "int | None":
             holder = holder_words(os.pread(lock, 200, 1) if hasattr(os, "pread") else b"")
             fail(query, 8, f"{holder} has been renewing these credentials for too long. Try again, or end that process")
         sleep(pause)
+        pause = min(1.5 * pause, _LONGEST_PAUSE)
     _exit_if_answered(query)
     _leave_name(lock)
     return lock
