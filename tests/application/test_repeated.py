@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from unittest import mock
 
 import pytest
 from botocore import UNSIGNED
@@ -15,6 +18,7 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.endpoint import Endpoint
 from botocore.session import Session
+from botocore.stub import Stubber
 
 from botocore_cognito_federation import CognitoFederation
 from botocore_cognito_federation._util.concurrency import _end_idle
@@ -52,13 +56,13 @@ def sign_in(world: World, make: Maker) -> SignIn:
 def by_botocore(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The operations that botocore works on."""
     made: list[str] = []
-    original = Endpoint.make_request
+    original = aws.LimitedSession.send
 
-    def make_request(self: Endpoint, model: Any, *arguments: Any) -> Any:
-        made.append(model.name)
-        return original(self, model, *arguments)
+    def send(self: aws.LimitedSession, request: Any) -> Any:
+        made.append(request.headers["X-Amz-Target"].decode().rpartition(".")[2])
+        return original(self, request)
 
-    monkeypatch.setattr(Endpoint, "make_request", make_request)
+    monkeypatch.setattr(aws.LimitedSession, "send", send)
     return made
 
 
@@ -159,23 +163,138 @@ def test_one_reset_is_made_good_by_botocore(world: World, sign_in: SignIn, by_bo
     assert by_botocore == [*OPERATIONS, "GetId"]
 
 
-def test_a_tracer_of_botocore_sees_every_call(sign_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
+class Wrapper:
+    """What wrapt makes, and so most tracers: an object that takes itself for the function that it wraps."""
+
+    def __init__(self, wrapped: Callable[..., Any], seen: list[str]) -> None:
+        self.wrapped, self.seen = wrapped, seen
+        self.__module__, self.__name__ = wrapped.__module__, wrapped.__name__
+
+    @property  # type: ignore[misc]  # as wrapt does
+    def __class__(self) -> type:
+        return type(self.wrapped)
+
+    @property
+    def __self__(self) -> object:
+        return self.wrapped.__self__  # type: ignore[attr-defined]  # a method's
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        self.seen.append(self.__name__)
+        return self.wrapped(*arguments, **options)
+
+    def __get__(self, thing: Any, its_class: type) -> Any:
+        return self if thing is None else Wrapper(self.wrapped.__get__(thing), self.seen)
+
+
+def decorated(wrapped: Callable[..., Any], seen: list[str]) -> Callable[..., Any]:
+    @functools.wraps(wrapped)
+    def wrapper(*arguments: Any, **options: Any) -> Any:
+        seen.append(wrapped.__name__)
+        return wrapped(*arguments, **options)
+
+    return wrapper
+
+
+def plain(wrapped: Callable[..., Any], seen: list[str]) -> Callable[..., Any]:
+    return lambda *arguments, **options: (seen.append(wrapped.__name__), wrapped(*arguments, **options))[1]
+
+
+def client_of(federation: CognitoFederation) -> Any:
+    return shared_clients(federation._settings, os.environ).cognito_identity()
+
+
+@pytest.mark.parametrize("wrapper", [Wrapper, decorated, plain])
+@pytest.mark.parametrize(
+    ("replaced_in", "name"),
+    [
+        (BaseClient, "_make_api_call"),  # OpenTelemetry, Datadog, X-Ray, moto of old
+        (BaseClient, "_make_request"),
+        (Endpoint, "make_request"),  # New Relic
+        (Endpoint, "prepare_request"),  # X-Ray
+        (Endpoint, "_send"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else each.__name__,
+)
+def test_a_tracer_of_botocore_sees_every_call(
+    sign_in: SignIn, monkeypatch: pytest.MonkeyPatch, replaced_in: type, name: str, wrapper: Callable[..., Any]
+) -> None:
     seen: list[str] = []
-    original = BaseClient._make_api_call  # type: ignore[attr-defined]  # what tracers and mocks replace
-
-    def traced(self: BaseClient, operation_name: str, api_params: Any) -> Any:
-        seen.append(operation_name)
-        return original(self, operation_name, api_params)
-
     sign_in("ada")
-    monkeypatch.setattr(BaseClient, "_make_api_call", traced)
+    monkeypatch.setattr(replaced_in, name, wrapper(getattr(replaced_in, name), seen))
     sign_in("grace")
-    assert seen == list(OPERATIONS)
+    assert seen == [name] * 2
+
+
+@pytest.mark.parametrize("wrapper", [Wrapper, decorated, plain])
+@pytest.mark.parametrize("of_the_class", [True, False])
+def test_a_tracer_of_one_client_sees_every_call(
+    sign_in: SignIn, monkeypatch: pytest.MonkeyPatch, wrapper: Callable[..., Any], of_the_class: bool
+) -> None:
+    seen: list[str] = []
+    client = client_of(sign_in("ada"))
+    for place, name in ((client, "get_id"), (client, "_make_api_call"), (client._endpoint, "make_request")):
+        where = type(place) if of_the_class else place
+        with monkeypatch.context() as patch:
+            patch.setattr(where, name, wrapper(getattr(where, name), seen))
+            sign_in("grace")
+    assert sorted(set(seen)) == ["_make_api_call", "get_id", "make_request"]
+
+
+def test_a_mock_of_botocore_keeps_a_further_token_from_the_service(world: World, sign_in: SignIn) -> None:
+    sign_in("ada")
+    world.reset_journal()
+    for replaced_in, name in ((BaseClient, "_make_api_call"), (Endpoint, "make_request"), (Endpoint, "_send")):
+        with mock.patch.object(replaced_in, name, autospec=True, side_effect=RuntimeError("from the mock")) as mocked:
+            with pytest.raises(CognitoFederationError):
+                sign_in("grace")
+            assert mocked.called
+    assert not world.calls()
+
+
+@pytest.mark.parametrize("event", ["before-call", "request-created.cognito-identity", "after-call.*.*", "needs-retry"])
+@pytest.mark.parametrize("is_there_at_first", [True, False])
+def test_a_hook_of_somebody_else_is_asked_for_every_call(
+    sign_in: SignIn, monkeypatch: pytest.MonkeyPatch, by_botocore: list[str], event: str, is_there_at_first: bool
+) -> None:
+    """Sentry adds hooks to each client that is made."""
+    seen: list[str] = []
+    original = BaseClient.__init__
+
+    def hook(event_name: str, **_: Any) -> None:
+        seen.append(event_name.rpartition(".")[2])
+
+    def made(self: BaseClient, *arguments: Any, **options: Any) -> None:
+        original(self, *arguments, **options)
+        self.meta.events.register(event, hook)
+
+    if is_there_at_first:
+        monkeypatch.setattr(BaseClient, "__init__", made)
+    events = client_of(sign_in("ada")).meta.events
+    if not is_there_at_first:
+        events.register(event, hook)
+    seen.clear()
+    for person in ("grace", "alan"):
+        sign_in(person)
+    assert seen == [*OPERATIONS, *OPERATIONS]
+    events.unregister(event, hook)
+    by_botocore.clear()
+    sign_in("grace")
+    assert by_botocore == []
+
+
+def test_the_stubber_of_botocore_answers_for_a_further_user(world: World, sign_in: SignIn) -> None:
+    client = client_of(sign_in("ada"))
+    world.reset_journal()
+    with Stubber(client) as stubber:
+        stubber.add_client_error("get_id", "NotAuthorizedException", "Says the stubber")
+        with pytest.raises(FederationRefusedError, match="Says the stubber"):
+            sign_in("grace")
+    assert not world.calls()
 
 
 def test_a_handler_that_answers_instead_of_the_service_is_asked(world: World, sign_in: SignIn) -> None:
     """So does moto, for one."""
-    events = shared_clients(sign_in("ada")._settings, aws.os.environ).cognito_identity().meta.events
+    events = client_of(sign_in("ada")).meta.events
     asked: list[str] = []
 
     class Raw:
