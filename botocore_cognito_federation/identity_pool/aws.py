@@ -277,6 +277,7 @@ def _tried(
     secrets = _secrets_of(arguments)
     for further in range(max(_FURTHER_ATTEMPTS.values()) + 1):
         repeated = _repeated(operation, arguments, secrets) if again else None
+        again = repeated is not None  # what botocore has to make now, it makes with its own retries from now on
         outcome = repeated or _outcome(operation, arguments, "AWS", secrets)
         if not isinstance(outcome, Answer):
             diagnosis = explanation_of(outcome, replace(facts(), now=clock.now()))

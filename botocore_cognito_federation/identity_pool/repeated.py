@@ -162,11 +162,12 @@ def _is_botocores(function: Any) -> bool:
 
 
 def _received(response: Any, shape: Any, quiet: Callable[[], AbstractContextManager[None]]) -> Received | None:
-    if "json" not in response.headers.get("content-type", ""):
+    kind = response.headers.get("content-type", "").lower()
+    if "json" not in kind or "html" in kind:
         return None
     date = response.headers.get("date")
     if response.status_code == 200:
-        return Received(_parsed(json.loads(response.content), shape), False, date)
+        return Received(_parsed(json.loads(response.content.decode()), shape), False, date)
     if response.status_code != 400:
         return None
     told = {"status_code": response.status_code, "headers": response.headers, "body": response.content}

@@ -25,7 +25,7 @@ from botocore_cognito_federation._util.concurrency import _end_idle
 from botocore_cognito_federation.application.sign_in import _shared, shared_clients
 from botocore_cognito_federation.demo.refusals import Refusal
 from botocore_cognito_federation.demo.world import World
-from botocore_cognito_federation.errors import CognitoFederationError, FederationRefusedError
+from botocore_cognito_federation.errors import CognitoFederationError, FederationRefusedError, TemporaryError
 from botocore_cognito_federation.identity_pool import aws
 from tests.flows.test_quick_way import ALWAYS, MISSING, OPERATIONS, REFUSALS, SPOILED
 
@@ -312,6 +312,40 @@ def test_a_handler_that_answers_instead_of_the_service_is_asked(world: World, si
         sign_in("grace")
     assert asked == ["before-send.cognito-identity.GetId"]
     assert not world.calls()
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/html; profile=json", b'{"IdentityId": "eu-west-1:11111111-2222-3333-4444-555555555555"}'),
+        ("application/x-amz-json-1.1", b'\xef\xbb\xbf{"IdentityId": "eu-west-1:11111111-2222-3333-4444-555555555555"}'),
+        ("application/x-amz-json-1.1", '{"IdentityId": "eu-west-1:11111111"}'.encode("utf-16")),
+    ],
+    ids=["HTML", "a mark of the byte order", "UTF-16"],
+)
+def test_an_answer_that_botocore_does_not_read_is_not_read(
+    sign_in: SignIn, by_botocore: list[str], kind: str, body: bytes
+) -> None:
+    class Raw:
+        def stream(self, **_: Any) -> Iterator[bytes]:
+            yield body
+
+    def handler(request: Any, **_: Any) -> AWSResponse:
+        return AWSResponse(request.url, 200, {"content-type": kind}, Raw())  # type: ignore[arg-type]  # see above
+
+    client_of(sign_in("ada")).meta.events.register("before-send.cognito-identity.GetId", handler)
+    with pytest.raises(TemporaryError):
+        sign_in("grace")
+    assert by_botocore == list(OPERATIONS)  # of the first user; the handler answered the others
+
+
+def test_a_call_that_botocore_has_to_make_is_not_tried_again_without_it(world: World, sign_in: SignIn) -> None:
+    sign_in("ada")
+    world.fault("GetId", times=ALWAYS, empty_body=True)
+    world.reset_journal()
+    with pytest.raises(TemporaryError):
+        sign_in("grace")
+    assert len(world.calls("GetId")) == 1 + 3
 
 
 def test_no_token_and_no_key_is_logged(sign_in: SignIn, caplog: pytest.LogCaptureFixture, world: World) -> None:
