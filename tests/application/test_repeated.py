@@ -23,10 +23,12 @@ from botocore.stub import Stubber
 from botocore_cognito_federation import CognitoFederation
 from botocore_cognito_federation._util.concurrency import _end_idle
 from botocore_cognito_federation.application.sign_in import _shared, shared_clients
+from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.demo.refusals import Refusal
 from botocore_cognito_federation.demo.world import World
 from botocore_cognito_federation.errors import CognitoFederationError, FederationRefusedError, TemporaryError
 from botocore_cognito_federation.identity_pool import aws
+from botocore_cognito_federation.identity_pool.client import Clients
 from tests.flows.test_quick_way import ALWAYS, MISSING, OPERATIONS, REFUSALS, SPOILED
 
 from .conftest import Maker
@@ -346,6 +348,22 @@ def test_a_call_that_botocore_has_to_make_is_not_tried_again_without_it(world: W
     with pytest.raises(TemporaryError):
         sign_in("grace")
     assert len(world.calls("GetId")) == 1 + 3
+
+
+def test_no_thread_of_a_forked_child_sees_the_clients_of_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two users of one connection would read each other's answers; another thread may look between two assignments."""
+    seen: list[Mapping[str, Any]] = []
+
+    class Watched(Clients):
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, value)
+            if name == "_process" and value == os.getpid():
+                seen.append(dict(vars(self).get("_made", {})))
+
+    monkeypatch.setattr("botocore_cognito_federation.identity_pool.client.make_client", lambda *_, **__: "the child's")
+    clients = Watched(Settings("eu-west-1:00000000-0000-4000-8000-000000000001"), Session)
+    clients._made, clients._process = {"cognito-identity": "the parent's"}, 0
+    assert (clients.cognito_identity(), seen) == ("the child's", [{}, {}])
 
 
 def test_no_token_and_no_key_is_logged(sign_in: SignIn, caplog: pytest.LogCaptureFixture, world: World) -> None:
