@@ -123,13 +123,14 @@ _EVENTS = (
 
 def _is_as_botocore_made_it(operation: object, client: Any) -> bool:
     """Whether nothing stands in the way of a call: no method of it was replaced, in its class or in the object."""
-    if type(operation) is not MethodType or not _is_botocores(operation.__func__):
+    if type(operation) is not MethodType:
         return False
+    functions = [operation.__func__]
     for where, names in ((client, _OF_CLIENTS), (client._endpoint, _OF_ENDPOINTS)):
         replaced, its_class = vars(where), type(where)
-        if any(name in replaced or not _is_botocores(getattr(its_class, name)) for name in names):
-            return False
-    return True
+        for name in names:
+            functions.append(replaced.get(name) or getattr(its_class, name))
+    return _are_botocores(functions)
 
 
 def _asks_only_itself(client: Any, session: LimitedSession, call: str) -> bool:
@@ -142,22 +143,25 @@ def _asks_only_itself(client: Any, session: LimitedSession, call: str) -> bool:
     seen, known = session.seen_hooks
     if seen is not present or call not in known:
         hooks = [hook for event in _EVENTS for hook in emitter._handlers.prefix_search(f"{event}.{call}") or ()]
-        is_its_own = all(_is_botocores(getattr(hook, "__func__", hook)) for hook in hooks)
-        known = {**(known if seen is present else {}), call: is_its_own}
+        are_its_own = _are_botocores([getattr(hook, "__func__", hook) for hook in hooks])
+        known = {**(known if seen is present else {}), call: are_its_own}
         session.seen_hooks = present, known
     return known[call]
 
 
-def _is_botocores(function: Any) -> bool:
-    """Whether a function is botocore's own and not of its stubber, nor a wrapper that has the name of its module.
+def _are_botocores(functions: list[Any]) -> bool:
+    """Whether functions are botocore's own and not of its stubber, nor wrappers that have the name of its module.
 
     Those that `functools` and wrapt help to make have it. What botocore's own decorators wrap is looked at too.
     """
-    while function is not None:
+    while functions:
+        function = functions.pop()
         module = function.__globals__.get("__name__", "") if type(function) is FunctionType else ""
         if not module.startswith("botocore.") or module == "botocore.stub":
             return False
-        function = vars(function).get("__wrapped__")
+        wrapped = vars(function).get("__wrapped__")
+        if wrapped is not None:
+            functions.append(wrapped)
     return True
 
 

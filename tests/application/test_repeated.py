@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -102,7 +103,7 @@ def outcome(sign_in: SignIn) -> tuple[Any, ...]:
         credentials = sign_in("ada").current_credentials()
     except CognitoFederationError as error:
         retry = error.retry if isinstance(error, FederationRefusedError) else None
-        return type(error), error.what, error.remedy, retry
+        return type(error), re.sub(r"-?\d+ s ago", "N s ago", error.what), error.remedy, retry
     return credentials.identity_id, credentials.authenticated, credentials.account_id
 
 
