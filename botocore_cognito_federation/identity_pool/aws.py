@@ -251,7 +251,7 @@ def _repeated(
     from .repeated import made_again
 
     shape = client.meta.service_model.operation_model(name).output_shape
-    received = made_again(client, name, session, arguments, shape=shape, quiet=suppress_wire_logs)
+    received = made_again(operation, name, session, arguments, shape=shape, quiet=suppress_wire_logs)
     if received is None:
         return None
     date = _seconds(received.date)
@@ -277,6 +277,7 @@ def _tried(
     secrets = _secrets_of(arguments)
     for further in range(max(_FURTHER_ATTEMPTS.values()) + 1):
         repeated = _repeated(operation, arguments, secrets) if again else None
+        again = repeated is not None  # what botocore has to make now, it makes with its own retries from now on
         outcome = repeated or _outcome(operation, arguments, "AWS", secrets)
         if not isinstance(outcome, Answer):
             diagnosis = explanation_of(outcome, replace(facts(), now=clock.now()))
@@ -470,11 +471,13 @@ class LimitedSession:
 
     Attributes:
         patterns: of the operations that have been answered, by their names; None where none is made again.
+        seen_hooks: botocore's cache of its hooks when they were looked at, and the calls whose hooks are its own.
     """
 
     def __init__(self, session: Any, checked_url: str, *, repeats: bool = False) -> None:
         self._session = session
         self.patterns: dict[str, Pattern] | None = {} if repeats else None
+        self.seen_hooks: tuple[object, Mapping[str, bool]] = (None, {})
         # As botocore sends it. It asks the same URL again for each user of a server.
         self._checked_url = f"{checked_url.removesuffix('/')}/"
 

@@ -333,8 +333,7 @@ class Clients:
         settings: the configuration.
         session: returns the botocore session whose endpoints, proxies and certificates apply; called only on first use.
             By default it is one of the settings' own profile.
-        repeats: whether unsigned calls may be made again without botocore's work (see `repeated`): only where nobody
-            else has a hand in the session, because its hooks are asked for the first call alone.
+        repeats: whether unsigned calls may be made again without botocore's work (see `repeated`).
     """
 
     settings: Settings
@@ -389,7 +388,8 @@ class Clients:
     def _made_once(self, service: str, **arguments: Any) -> Any:
         if os.getpid() != self._process:
             # A forked child must not share its parent's connections, nor a lock that was held at the time of the fork.
-            self._lock, self._process, self._made = threading.Lock(), os.getpid(), {}
+            # The process comes last: another thread that sees the new one must not find the parent's clients.
+            self._lock, self._made, self._process = threading.Lock(), {}, os.getpid()
         with self._lock:
             if service not in self._made:
                 self._made[service] = make_client(self._session(), service, repeats=self.repeats, **arguments)

@@ -3,7 +3,8 @@
 For each call botocore finds the endpoint anew, asks its hooks, writes the headers and parses by the model. The sign-ins
 of a server's users differ in nothing but the body. So the second call of an operation takes the URL and the headers
 that botocore found for the first, and goes by botocore's own HTTP session: its proxies, certificates, connections and
-time limits, and whatever a test has put in their place.
+time limits, and whatever a test has put in their place. Where a tracer or a mock stands elsewhere in the way of a call,
+botocore makes the call.
 
 Only an answer of success that fits the service's model is taken, and a refusal that botocore would not repeat. After
 everything else botocore makes the call, with its retries.
@@ -15,11 +16,10 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timezone
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.awsrequest import AWSPreparedRequest, HeadersDict
-from botocore.client import BaseClient
 from botocore.hooks import first_non_none_response
 from botocore.parsers import create_parser
 from botocore.utils import parse_timestamp
@@ -53,7 +53,7 @@ class Received(NamedTuple):
 
 
 def made_again(
-    client: Any,
+    operation: Callable[..., Any],
     name: str,
     session: LimitedSession,
     arguments: Mapping[str, Any],
@@ -64,21 +64,24 @@ def made_again(
     """Make one call of an operation; None where botocore has to make it.
 
     Args:
-        client: the botocore client that made the first call.
+        operation: the method of the botocore client that made the first call.
         name: of the operation, as in the service's model.
         session: of the client; it has the pattern of the operation's requests.
         arguments: of the operation; botocore makes the call where one is neither a text nor a mapping of texts.
         shape: of the answer, in the service's model.
         quiet: gives the block in which botocore logs nothing.
     """
-    if not _is_as_botocore_made_it(client) or not all(map(_is_plain, arguments.values())):
+    if not all(map(_is_plain, arguments.values())):
         return None
     with suppress(Exception):  # whatever it was, botocore meets it too
+        client: Any = operation.__self__  # type: ignore[attr-defined]  # a method, or botocore makes the call
+        service = client.meta.service_model.service_id.hyphenize()
+        if not (_is_as_botocore_made_it(operation, client) and _asks_only_itself(client, session, f"{service}.{name}")):
+            return None
         url, shared = (session.patterns or {})[name]
         body = json.dumps(arguments).encode()
         headers: Any = HeadersDict({**shared, "Content-Length": str(len(body))})
         request = AWSPreparedRequest("POST", url, headers, body, True)
-        service = client.meta.service_model.service_id.hyphenize()
         event = f"before-send.{service}.{name}"  # by which tests answer instead of the service
         response = first_non_none_response(client.meta.events.emit(event, request=request))
         return _received(session.sent(request) if response is None else response, shape, quiet)
@@ -90,19 +93,85 @@ def _is_plain(argument: object) -> bool:
     return all(isinstance(text, str) for text in texts)
 
 
-def _is_as_botocore_made_it(client: Any) -> bool:
-    """Whether nothing stands before the calls of clients: a tracer and a mock replace this method."""
-    method = BaseClient._make_api_call  # type: ignore[attr-defined]  # botocore's own, and what others replace
-    is_its_own = isinstance(method, FunctionType) and method.__module__ == BaseClient.__module__
-    return is_its_own and "_make_api_call" not in vars(client)
+#: The methods through which a call of botocore goes before its HTTP session: what tracers and mocks replace.
+_OF_CLIENTS = ("_make_api_call", "_convert_to_request_dict", "_make_request")
+_OF_ENDPOINTS = (
+    "make_request",
+    "create_request",
+    "prepare_request",
+    "_send_request",
+    "_get_response",
+    "_do_get_response",
+    "_send",
+)
+#: The events of a call but ``before-send``, which is asked here too.
+_EVENTS = (
+    "provide-client-params",
+    "before-parameter-build",
+    "before-endpoint-resolution",
+    "before-call",
+    "request-created",
+    "choose-signer",
+    "before-sign",
+    "before-parse",
+    "response-received",
+    "needs-retry",
+    "after-call",
+    "after-call-error",
+)
+
+
+def _is_as_botocore_made_it(operation: object, client: Any) -> bool:
+    """Whether nothing stands in the way of a call: no method of it was replaced, in its class or in the object."""
+    if type(operation) is not MethodType:
+        return False
+    functions = [operation.__func__]
+    for where, names in ((client, _OF_CLIENTS), (client._endpoint, _OF_ENDPOINTS)):
+        replaced, its_class = vars(where), type(where)
+        for name in names:
+            functions.append(replaced.get(name) or getattr(its_class, name))
+    return _are_botocores(functions)
+
+
+def _asks_only_itself(client: Any, session: LimitedSession, call: str) -> bool:
+    """Whether all hooks of a call are botocore's own: a tracer adds others, and the stubber of botocore.
+
+    Looked at again where the hooks have changed: then botocore begins a new cache of them.
+    """
+    emitter = client.meta.events._emitter  # botocore has no public way to see its hooks
+    present = emitter._lookup_cache
+    seen, known = session.seen_hooks
+    if seen is not present or call not in known:
+        hooks = [hook for event in _EVENTS for hook in emitter._handlers.prefix_search(f"{event}.{call}") or ()]
+        are_its_own = _are_botocores([getattr(hook, "__func__", hook) for hook in hooks])
+        known = {**(known if seen is present else {}), call: are_its_own}
+        session.seen_hooks = present, known
+    return known[call]
+
+
+def _are_botocores(functions: list[Any]) -> bool:
+    """Whether functions are botocore's own and not of its stubber, nor wrappers that have the name of its module.
+
+    Those that `functools` and wrapt help to make have it. What botocore's own decorators wrap is looked at too.
+    """
+    while functions:
+        function = functions.pop()
+        module = function.__globals__.get("__name__", "") if type(function) is FunctionType else ""
+        if not module.startswith("botocore.") or module == "botocore.stub":
+            return False
+        wrapped = vars(function).get("__wrapped__")
+        if wrapped is not None:
+            functions.append(wrapped)
+    return True
 
 
 def _received(response: Any, shape: Any, quiet: Callable[[], AbstractContextManager[None]]) -> Received | None:
-    if "json" not in response.headers.get("content-type", ""):
+    kind = response.headers.get("content-type", "").lower()
+    if "json" not in kind or "html" in kind:
         return None
     date = response.headers.get("date")
     if response.status_code == 200:
-        return Received(_parsed(json.loads(response.content), shape), False, date)
+        return Received(_parsed(json.loads(response.content.decode()), shape), False, date)
     if response.status_code != 400:
         return None
     told = {"status_code": response.status_code, "headers": response.headers, "body": response.content}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from unittest import mock
 
 import pytest
 from botocore import UNSIGNED
@@ -15,14 +19,17 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.endpoint import Endpoint
 from botocore.session import Session
+from botocore.stub import Stubber
 
 from botocore_cognito_federation import CognitoFederation
 from botocore_cognito_federation._util.concurrency import _end_idle
 from botocore_cognito_federation.application.sign_in import _shared, shared_clients
+from botocore_cognito_federation.config.settings import Settings
 from botocore_cognito_federation.demo.refusals import Refusal
 from botocore_cognito_federation.demo.world import World
-from botocore_cognito_federation.errors import CognitoFederationError, FederationRefusedError
+from botocore_cognito_federation.errors import CognitoFederationError, FederationRefusedError, TemporaryError
 from botocore_cognito_federation.identity_pool import aws
+from botocore_cognito_federation.identity_pool.client import Clients
 from tests.flows.test_quick_way import ALWAYS, MISSING, OPERATIONS, REFUSALS, SPOILED
 
 from .conftest import Maker
@@ -52,13 +59,13 @@ def sign_in(world: World, make: Maker) -> SignIn:
 def by_botocore(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The operations that botocore works on."""
     made: list[str] = []
-    original = Endpoint.make_request
+    original = aws.LimitedSession.send
 
-    def make_request(self: Endpoint, model: Any, *arguments: Any) -> Any:
-        made.append(model.name)
-        return original(self, model, *arguments)
+    def send(self: aws.LimitedSession, request: Any) -> Any:
+        made.append(request.headers["X-Amz-Target"].decode().rpartition(".")[2])
+        return original(self, request)
 
-    monkeypatch.setattr(Endpoint, "make_request", make_request)
+    monkeypatch.setattr(aws.LimitedSession, "send", send)
     return made
 
 
@@ -96,7 +103,7 @@ def outcome(sign_in: SignIn) -> tuple[Any, ...]:
         credentials = sign_in("ada").current_credentials()
     except CognitoFederationError as error:
         retry = error.retry if isinstance(error, FederationRefusedError) else None
-        return type(error), error.what, error.remedy, retry
+        return type(error), re.sub(r"-?\d+ s ago", "N s ago", error.what), error.remedy, retry
     return credentials.identity_id, credentials.authenticated, credentials.account_id
 
 
@@ -159,23 +166,138 @@ def test_one_reset_is_made_good_by_botocore(world: World, sign_in: SignIn, by_bo
     assert by_botocore == [*OPERATIONS, "GetId"]
 
 
-def test_a_tracer_of_botocore_sees_every_call(sign_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
+class Wrapper:
+    """What wrapt makes, and so most tracers: an object that takes itself for the function that it wraps."""
+
+    def __init__(self, wrapped: Callable[..., Any], seen: list[str]) -> None:
+        self.wrapped, self.seen = wrapped, seen
+        self.__module__, self.__name__ = wrapped.__module__, wrapped.__name__
+
+    @property  # type: ignore[misc]  # as wrapt does
+    def __class__(self) -> type:
+        return type(self.wrapped)
+
+    @property
+    def __self__(self) -> object:
+        return self.wrapped.__self__  # type: ignore[attr-defined]  # a method's
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        self.seen.append(self.__name__)
+        return self.wrapped(*arguments, **options)
+
+    def __get__(self, thing: Any, its_class: type) -> Any:
+        return self if thing is None else Wrapper(self.wrapped.__get__(thing), self.seen)
+
+
+def decorated(wrapped: Callable[..., Any], seen: list[str]) -> Callable[..., Any]:
+    @functools.wraps(wrapped)
+    def wrapper(*arguments: Any, **options: Any) -> Any:
+        seen.append(wrapped.__name__)
+        return wrapped(*arguments, **options)
+
+    return wrapper
+
+
+def plain(wrapped: Callable[..., Any], seen: list[str]) -> Callable[..., Any]:
+    return lambda *arguments, **options: (seen.append(wrapped.__name__), wrapped(*arguments, **options))[1]
+
+
+def client_of(federation: CognitoFederation) -> Any:
+    return shared_clients(federation._settings, os.environ).cognito_identity()
+
+
+@pytest.mark.parametrize("wrapper", [Wrapper, decorated, plain])
+@pytest.mark.parametrize(
+    ("replaced_in", "name"),
+    [
+        (BaseClient, "_make_api_call"),  # OpenTelemetry, Datadog, X-Ray, moto of old
+        (BaseClient, "_make_request"),
+        (Endpoint, "make_request"),  # New Relic
+        (Endpoint, "prepare_request"),  # X-Ray
+        (Endpoint, "_send"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else each.__name__,
+)
+def test_a_tracer_of_botocore_sees_every_call(
+    sign_in: SignIn, monkeypatch: pytest.MonkeyPatch, replaced_in: type, name: str, wrapper: Callable[..., Any]
+) -> None:
     seen: list[str] = []
-    original = BaseClient._make_api_call  # type: ignore[attr-defined]  # what tracers and mocks replace
-
-    def traced(self: BaseClient, operation_name: str, api_params: Any) -> Any:
-        seen.append(operation_name)
-        return original(self, operation_name, api_params)
-
     sign_in("ada")
-    monkeypatch.setattr(BaseClient, "_make_api_call", traced)
+    monkeypatch.setattr(replaced_in, name, wrapper(getattr(replaced_in, name), seen))
     sign_in("grace")
-    assert seen == list(OPERATIONS)
+    assert seen == [name] * 2
+
+
+@pytest.mark.parametrize("wrapper", [Wrapper, decorated, plain])
+@pytest.mark.parametrize("of_the_class", [True, False])
+def test_a_tracer_of_one_client_sees_every_call(
+    sign_in: SignIn, monkeypatch: pytest.MonkeyPatch, wrapper: Callable[..., Any], of_the_class: bool
+) -> None:
+    seen: list[str] = []
+    client = client_of(sign_in("ada"))
+    for place, name in ((client, "get_id"), (client, "_make_api_call"), (client._endpoint, "make_request")):
+        where = type(place) if of_the_class else place
+        with monkeypatch.context() as patch:
+            patch.setattr(where, name, wrapper(getattr(where, name), seen))
+            sign_in("grace")
+    assert sorted(set(seen)) == ["_make_api_call", "get_id", "make_request"]
+
+
+def test_a_mock_of_botocore_keeps_a_further_token_from_the_service(world: World, sign_in: SignIn) -> None:
+    sign_in("ada")
+    world.reset_journal()
+    for replaced_in, name in ((BaseClient, "_make_api_call"), (Endpoint, "make_request"), (Endpoint, "_send")):
+        with mock.patch.object(replaced_in, name, autospec=True, side_effect=RuntimeError("from the mock")) as mocked:
+            with pytest.raises(CognitoFederationError):
+                sign_in("grace")
+            assert mocked.called
+    assert not world.calls()
+
+
+@pytest.mark.parametrize("event", ["before-call", "request-created.cognito-identity", "after-call.*.*", "needs-retry"])
+@pytest.mark.parametrize("is_there_at_first", [True, False])
+def test_a_hook_of_somebody_else_is_asked_for_every_call(
+    sign_in: SignIn, monkeypatch: pytest.MonkeyPatch, by_botocore: list[str], event: str, is_there_at_first: bool
+) -> None:
+    """Sentry adds hooks to each client that is made."""
+    seen: list[str] = []
+    original = BaseClient.__init__
+
+    def hook(event_name: str, **_: Any) -> None:
+        seen.append(event_name.rpartition(".")[2])
+
+    def made(self: BaseClient, *arguments: Any, **options: Any) -> None:
+        original(self, *arguments, **options)
+        self.meta.events.register(event, hook)
+
+    if is_there_at_first:
+        monkeypatch.setattr(BaseClient, "__init__", made)
+    events = client_of(sign_in("ada")).meta.events
+    if not is_there_at_first:
+        events.register(event, hook)
+    seen.clear()
+    for person in ("grace", "alan"):
+        sign_in(person)
+    assert seen == [*OPERATIONS, *OPERATIONS]
+    events.unregister(event, hook)
+    by_botocore.clear()
+    sign_in("grace")
+    assert by_botocore == []
+
+
+def test_the_stubber_of_botocore_answers_for_a_further_user(world: World, sign_in: SignIn) -> None:
+    client = client_of(sign_in("ada"))
+    world.reset_journal()
+    with Stubber(client) as stubber:
+        stubber.add_client_error("get_id", "NotAuthorizedException", "Says the stubber")
+        with pytest.raises(FederationRefusedError, match="Says the stubber"):
+            sign_in("grace")
+    assert not world.calls()
 
 
 def test_a_handler_that_answers_instead_of_the_service_is_asked(world: World, sign_in: SignIn) -> None:
     """So does moto, for one."""
-    events = shared_clients(sign_in("ada")._settings, aws.os.environ).cognito_identity().meta.events
+    events = client_of(sign_in("ada")).meta.events
     asked: list[str] = []
 
     class Raw:
@@ -193,6 +315,56 @@ def test_a_handler_that_answers_instead_of_the_service_is_asked(world: World, si
         sign_in("grace")
     assert asked == ["before-send.cognito-identity.GetId"]
     assert not world.calls()
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("text/html; profile=json", b'{"IdentityId": "eu-west-1:11111111-2222-3333-4444-555555555555"}'),
+        ("application/x-amz-json-1.1", b'\xef\xbb\xbf{"IdentityId": "eu-west-1:11111111-2222-3333-4444-555555555555"}'),
+        ("application/x-amz-json-1.1", '{"IdentityId": "eu-west-1:11111111"}'.encode("utf-16")),
+    ],
+    ids=["HTML", "a mark of the byte order", "UTF-16"],
+)
+def test_an_answer_that_botocore_does_not_read_is_not_read(
+    sign_in: SignIn, by_botocore: list[str], kind: str, body: bytes
+) -> None:
+    class Raw:
+        def stream(self, **_: Any) -> Iterator[bytes]:
+            yield body
+
+    def handler(request: Any, **_: Any) -> AWSResponse:
+        return AWSResponse(request.url, 200, {"content-type": kind}, Raw())  # type: ignore[arg-type]  # see above
+
+    client_of(sign_in("ada")).meta.events.register("before-send.cognito-identity.GetId", handler)
+    with pytest.raises(TemporaryError):
+        sign_in("grace")
+    assert by_botocore == list(OPERATIONS)  # of the first user; the handler answered the others
+
+
+def test_a_call_that_botocore_has_to_make_is_not_tried_again_without_it(world: World, sign_in: SignIn) -> None:
+    sign_in("ada")
+    world.fault("GetId", times=ALWAYS, empty_body=True)
+    world.reset_journal()
+    with pytest.raises(TemporaryError):
+        sign_in("grace")
+    assert len(world.calls("GetId")) == 1 + 3
+
+
+def test_no_thread_of_a_forked_child_sees_the_clients_of_its_parent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two users of one connection would read each other's answers; another thread may look between two assignments."""
+    seen: list[Mapping[str, Any]] = []
+
+    class Watched(Clients):
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, value)
+            if name == "_process" and value == os.getpid():
+                seen.append(dict(vars(self).get("_made", {})))
+
+    monkeypatch.setattr("botocore_cognito_federation.identity_pool.client.make_client", lambda *_, **__: "the child's")
+    clients = Watched(Settings("eu-west-1:00000000-0000-4000-8000-000000000001"), Session)
+    clients._made, clients._process = {"cognito-identity": "the parent's"}, 0
+    assert (clients.cognito_identity(), seen) == ("the child's", [{}, {}])
 
 
 def test_no_token_and_no_key_is_logged(sign_in: SignIn, caplog: pytest.LogCaptureFixture, world: World) -> None:

@@ -201,7 +201,7 @@ def test_a_child_makes_its_own_calls_whatever_its_parent_left_behind(monkeypatch
 #: Forks as C code does that knows nothing of Python's hooks (uWSGI), with threads that have no call at the moment. The
 #: child, and a child of its own that Python forks, have to make their calls.
 _FORKED_IN_C = """
-import asyncio, ctypes, os, signal, threading
+import asyncio, ctypes, os, signal, threading, time
 from botocore_cognito_federation._util import concurrency, workers
 from botocore_cognito_federation._util.concurrency import ForkSafeLock, call_within, in_turn
 
@@ -223,6 +223,7 @@ ask()
 assert concurrency._idle and workers._workers._threads
 threading.Thread(target=hold, daemon=True).start()
 held.wait()
+time.sleep(0.2)  # If a thread waited for the GIL at the fork, CPython's own condition would hang in the child.
 child = ctypes.PyDLL(None).fork()
 if child == 0:
     try:
