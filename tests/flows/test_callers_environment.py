@@ -196,12 +196,12 @@ def test_without_the_quicker_script_the_line_is_the_one_it_was(tmp_path: Path) -
     ("line", "is_replaced"),
     [
         ("{script}", True),
-        ("{python} {script}", True),
+        pytest.param("{python} {script}", True, marks=pytest.mark.thorough),
         ("{python} -I {script}", True),
-        ("{python} -E {script}", True),
+        pytest.param("{python} -E {script}", True, marks=pytest.mark.thorough),
         ("{python} -I -m botocore_cognito_federation", True),
-        ("{quick}", True),
-        ("{python} -I {quick}", True),
+        pytest.param("{quick}", True, marks=pytest.mark.thorough),
+        pytest.param("{python} -I {quick}", True, marks=pytest.mark.thorough),
         ("{python} -I -S {quick}", False),
         ("/usr/bin/env A=b {script}", False),
         ("/usr/bin/nice {python} -I {script}", False),
@@ -235,7 +235,7 @@ def test_a_command_with_what_needs_quotes_is_refused() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="shebangs are POSIX")
-@pytest.mark.parametrize("quote", ["", "'", '"'])
+@pytest.mark.parametrize("quote", [*(pytest.param(each, marks=pytest.mark.thorough) for each in ("", "'")), '"'])
 def test_an_interpreter_that_the_shell_starts_is_found_too(tmp_path: Path, quote: str) -> None:
     """Installers write such a script where the interpreter's path is too long for a first line."""
     program = tmp_path / "cognito-federation"
