@@ -52,7 +52,7 @@ def changes(content: bytes, *, thorough: bool) -> Iterator[bytes]:
             yield content[:position] + bytes([content[position] ^ value]) + content[position + 1 :]
 
 
-# The kinds differ in what an earlier format is worth, which is of `LASTING` only.
+# Kinds differ only in whether an earlier format is read: it is for `LASTING`, of which sessions are and notes are not.
 @pytest.mark.parametrize(
     "kind", [pytest.param(kind, marks=[] if kind in (SESSIONS, NOTES) else pytest.mark.thorough) for kind in KINDS]
 )
