@@ -6,10 +6,14 @@ import ast
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 import botocore_cognito_federation
 from botocore_cognito_federation.cache import STORES
 
 PACKAGE = Path(botocore_cognito_federation.__file__).parent
+pytestmark = pytest.mark.thorough
+
 #: From the bottom to the top. The longest layer name that begins a module's name decides about its layer; a module
 #: imports modules of its own layer and of those below it.
 LAYERS = (

@@ -112,6 +112,7 @@ def entries(doc: str, section: str) -> set[str]:
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "function"), [pytest.param(*each, id=each[0]) for each in public_functions()])
 def test_the_docstring_of_a_public_function_explains_its_parameters_and_names_the_errors_that_it_raises(
     name: str, function: Callable[..., object]
@@ -126,6 +127,7 @@ def test_the_docstring_of_a_public_function_explains_its_parameters_and_names_th
         assert set(raised) <= named, "Raises are missing"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", [name for name in sorted(table()) if inspect.isclass(getattr(package, name))])
 def test_the_docstring_of_a_public_class_explains_its_arguments_or_attributes(name: str) -> None:
     cls = getattr(package, name)

@@ -140,7 +140,7 @@ _documents = st.dictionaries(st.text().filter(lambda name: name != "format"), _v
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(document=_documents)
-@pytest.mark.parametrize("kind", [CREDENTIALS, IDENTITIES])
+@pytest.mark.parametrize("kind", [CREDENTIALS, pytest.param(IDENTITIES, marks=pytest.mark.thorough)])
 def test_any_json_object_comes_back_as_it_was(store: Store, kind: str, document: dict[str, object]) -> None:
     store.write(kind, KEY, document)
     assert holds(store, kind, KEY, document)

@@ -80,6 +80,7 @@ def test_what_belongs_to_one_machine_is_left_out_and_named(home: Home) -> None:
     assert "credential_process" not in told.out
 
 
+@pytest.mark.thorough
 def test_a_role_chain_on_the_default_profile_can_be_published_and_taken(home: Home, tmp_path: Path) -> None:
     home.section("default", region="eu-west-1", cognito_session="demo-guest")
     home.section("profile reader", role_arn="arn:aws:iam::123456789012:role/Reader", source_profile="default")

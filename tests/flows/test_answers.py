@@ -22,7 +22,7 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", ["export", pytest.param("exec", marks=pytest.mark.thorough), "exec --server"])
 def test_a_helper_that_is_started_after_another_command_finds_the_answer(home: Home, command: str) -> None:
     done = home.run(*COMMANDS[command])
     assert done.code == 0, done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import shutil
@@ -22,6 +23,8 @@ from tests.home import Home, Result, finished
 OVERRIDING_VARIABLES = ("botocore.py", "fcntl.py", "json.py", "requests.py", "jwt.py", "brotli.py", "configparser.py")
 ISOLATED = "isolated"
 SCRIPT = "script"
+#: A process finds the line; it is the same in all tests.
+line_of_demo = functools.cache(lambda: helper_command("demo"))
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def hostile(tmp_path: Path) -> Path:
 
 def ask(home: Home, how: str, cwd: Path, **variables: str) -> Result:
     """Run ``credential-process`` in a directory, with the line that `configure` writes or with the console script."""
-    line = helper_command("demo") if how == ISOLATED else f"{find_executable()} credential-process --profile demo"
+    line = line_of_demo() if how == ISOLATED else f"{find_executable()} credential-process --profile demo"
     inherited = {name: value for name, value in home.environment().items() if not name.startswith("PYTHON")}
     process = subprocess.Popen(
         shlex.split(line),
@@ -48,8 +51,20 @@ def ask(home: Home, how: str, cwd: Path, **variables: str) -> Result:
     return finished(process)
 
 
-@pytest.mark.parametrize("how", [ISOLATED, SCRIPT])
-@pytest.mark.parametrize("path", ["{hostile}", ":{elsewhere}", "{elsewhere}:", "", ".", "{hostile}:{hostile}/.."])
+@pytest.mark.parametrize(
+    ("how", "path"),
+    [
+        (ISOLATED, "{hostile}:."),  # the interpreter ignores the variable, whatever it holds
+        (SCRIPT, "{hostile}"),
+        (SCRIPT, ":{elsewhere}"),
+        *(
+            pytest.param(how, path, marks=pytest.mark.thorough)
+            for how in (ISOLATED, SCRIPT)
+            for path in ("{hostile}", ":{elsewhere}", "{elsewhere}:", "", ".", "{hostile}:{hostile}/..")
+            if how == ISOLATED or path not in ("{hostile}", ":{elsewhere}")
+        ),
+    ],
+)
 def test_a_python_path_of_the_caller_shadows_nothing_warm_or_cold(
     home: Home, hostile: Path, tmp_path: Path, how: str, path: str
 ) -> None:
@@ -60,16 +75,22 @@ def test_a_python_path_of_the_caller_shadows_nothing_warm_or_cold(
     assert home.spent == (1, 1)
 
 
+PYTHON_VARIABLES = (
+    {"PYTHONHOME": "/nonexistent"},
+    {"PYTHONSTARTUP": "{hostile}/botocore.py", "PYTHONINSPECT": "1"},
+    {"PYTHONWARNINGS": "error", "PYTHONVERBOSE": "1", "PYTHONDEVMODE": "1"},
+    {"PYTHONUSERBASE": "{hostile}", "PYTHONPLATLIBDIR": "nowhere"},
+    {"PYTHONIOENCODING": "utf-16", "PYTHONUNBUFFERED": "1"},
+)
+
+
 @pytest.mark.parametrize(
     "variables",
     [
-        {"PYTHONHOME": "/nonexistent"},
-        {"PYTHONSTARTUP": "{hostile}/botocore.py", "PYTHONINSPECT": "1"},
-        {"PYTHONWARNINGS": "error", "PYTHONVERBOSE": "1", "PYTHONDEVMODE": "1"},
-        {"PYTHONUSERBASE": "{hostile}", "PYTHONPLATLIBDIR": "nowhere"},
-        {"PYTHONIOENCODING": "utf-16", "PYTHONUNBUFFERED": "1"},
+        # All at once on every Python, each by itself on one.
+        pytest.param({name: value for some in PYTHON_VARIABLES for name, value in some.items()}, id="all"),
+        *(pytest.param(some, id=next(iter(some)), marks=pytest.mark.thorough) for some in PYTHON_VARIABLES),
     ],
-    ids=lambda variables: next(iter(variables)),
 )
 def test_the_line_that_configure_writes_ignores_every_python_variable(
     home: Home, hostile: Path, variables: dict[str, str]
@@ -175,12 +196,12 @@ def test_without_the_quicker_script_the_line_is_the_one_it_was(tmp_path: Path) -
     ("line", "is_replaced"),
     [
         ("{script}", True),
-        ("{python} {script}", True),
+        pytest.param("{python} {script}", True, marks=pytest.mark.thorough),
         ("{python} -I {script}", True),
-        ("{python} -E {script}", True),
+        pytest.param("{python} -E {script}", True, marks=pytest.mark.thorough),
         ("{python} -I -m botocore_cognito_federation", True),
-        ("{quick}", True),
-        ("{python} -I {quick}", True),
+        pytest.param("{quick}", True, marks=pytest.mark.thorough),
+        pytest.param("{python} -I {quick}", True, marks=pytest.mark.thorough),
         ("{python} -I -S {quick}", False),
         ("/usr/bin/env A=b {script}", False),
         ("/usr/bin/nice {python} -I {script}", False),
@@ -214,7 +235,7 @@ def test_a_command_with_what_needs_quotes_is_refused() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="shebangs are POSIX")
-@pytest.mark.parametrize("quote", ["", "'", '"'])
+@pytest.mark.parametrize("quote", [*(pytest.param(each, marks=pytest.mark.thorough) for each in ("", "'")), '"'])
 def test_an_interpreter_that_the_shell_starts_is_found_too(tmp_path: Path, quote: str) -> None:
     """Installers write such a script where the interpreter's path is too long for a first line."""
     program = tmp_path / "cognito-federation"

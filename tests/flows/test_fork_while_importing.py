@@ -136,7 +136,7 @@ def test_a_child_retains_what_its_own_thread_is_importing(home: Home) -> None:
 @pytest.mark.parametrize(
     ("slow", "ready"),
     [
-        (("filelock",), False),
+        pytest.param(("filelock",), False, marks=pytest.mark.thorough),
         (("botocore.httpsession", "urllib3"), False),
         (("botocore_cognito_federation.fetcher", "botocore_cognito_federation.identity_pool"), True),
     ],

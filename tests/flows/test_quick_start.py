@@ -21,7 +21,7 @@ PACKAGE = Path(botocore_cognito_federation.__file__).parent
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="lays the installation out as POSIX has it")
 
 
-@pytest.fixture(params=["site-packages", "dist-packages"])
+@pytest.fixture(params=["site-packages", pytest.param("dist-packages", marks=pytest.mark.thorough)])
 def script(tmp_path: Path, request: pytest.FixtureRequest) -> str:
     """The script as an installer writes it, next to a link to this package."""
     library = tmp_path / "prefix" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / request.param

@@ -139,7 +139,7 @@ def session_keys(home: Home, **keys: str) -> None:
 @pytest.mark.parametrize(
     "keys",
     [
-        {},
+        pytest.param({}, marks=pytest.mark.thorough),
         {"cognito_account_id": "123456789012", "cognito_refresh_window": "600"},
         {"cognito_role_arn": "arn:aws:iam::111122223333:role/DemoAuthenticated"},
     ],
@@ -343,7 +343,14 @@ def test_a_pipe_without_a_writer_in_place_of_a_configuration_file_blocks_no_proc
         assert answered.code == (4 if name == "AWS_CONFIG_FILE" and not fail_closed else 0)
 
 
-@pytest.mark.parametrize("name", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "ca_bundle"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AWS_CA_BUNDLE",
+        pytest.param("REQUESTS_CA_BUNDLE", marks=pytest.mark.thorough),
+        pytest.param("ca_bundle", marks=pytest.mark.thorough),
+    ],
+)
 def test_a_pipe_without_a_writer_in_place_of_ca_certificates_is_named_and_blocks_no_process(
     home: Home, name: str
 ) -> None:

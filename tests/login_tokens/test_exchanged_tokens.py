@@ -8,7 +8,7 @@ from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.errors import ConfigurationError
 from tests.login_tokens.home import ProfileHome, caller
 
-BOTH = pytest.mark.parametrize("source", ["token-exchange", "on-behalf-of"])
+BOTH = pytest.mark.parametrize("source", ["token-exchange", pytest.param("on-behalf-of", marks=pytest.mark.thorough)])
 
 
 def profile(home: ProfileHome, source: str, **more: str) -> str:

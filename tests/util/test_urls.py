@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from botocore.config import Config
 
 from botocore_cognito_federation import handlers
+from botocore_cognito_federation._fast_path import CacheQuery
+from botocore_cognito_federation.cli.credential_process import answer
 from botocore_cognito_federation.config.keys import KEYS, BadValue
 from botocore_cognito_federation.config.profiles import load_settings
 from botocore_cognito_federation.errors import ConfigurationError
@@ -86,7 +89,9 @@ def test_an_endpoint_in_a_variable_that_would_get_tokens_in_clear_is_refused_and
     monkeypatch.setenv(variable, url)
     with pytest.raises(ConfigurationError, match=f"^{VARIABLES[variable]}where calls to cognito-identity"):
         load_settings("p")
-    inside.ask("p", **{variable: url}).refused(4)
+    if (variable, url) == ("AWS_ENDPOINT_URL", "http://corp.example.com"):  # a process takes the same way for each
+        inside.ask("p", **{variable: url}).refused(4)
+    assert answer(CacheQuery("p", os.environ))[0] == 4
     with pytest.raises(ConfigurationError, match=VARIABLES[variable]):
         make_client(botocore.session.Session(), "cognito-identity", region_name="eu-west-1")
 
