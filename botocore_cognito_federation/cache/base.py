@@ -205,9 +205,11 @@ _RECENT_SCOPES = 256
 
 def cache_key(parts: Mapping[str, object]) -> str:
     """Return the key of a document: a digest of everything that distinguishes it from others."""
-    named = [(name, parts[name]) for name in sorted(parts)]
-    texts = [text for name, value in named for text in (name, "" if value is None else str(value))]
-    together = "".join([f"{len(text) if text.isascii() else len(_encoded(text))}:{text}" for text in texts])
+    named = [(name, "" if (value := parts[name]) is None else str(value)) for name in sorted(parts)]
+    together = "".join([f"{len(name)}:{name}{len(text)}:{text}" for name, text in named])
+    if not together.isascii():  # The lengths are those of the bytes.
+        texts = [text for pair in named for text in pair]
+        together = "".join([f"{len(_encoded(text))}:{text}" for text in texts])
     return hashlib.sha256(_encoded(together)).hexdigest()
 
 

@@ -472,12 +472,15 @@ class LimitedSession:
     Attributes:
         patterns: of the operations that have been answered, by their names; None where none is made again.
         seen_hooks: botocore's cache of its hooks when they were looked at, and the calls whose hooks are its own.
+        seen_ways: the functions that calls go through and that are botocore's own, by their identities. While they are
+            here, nothing else gets their identities.
     """
 
     def __init__(self, session: Any, checked_url: str, *, repeats: bool = False) -> None:
         self._session = session
         self.patterns: dict[str, Pattern] | None = {} if repeats else None
         self.seen_hooks: tuple[object, Mapping[str, bool]] = (None, {})
+        self.seen_ways: dict[tuple[int, ...], tuple[object, ...]] = {}
         # As botocore sends it. It asks the same URL again for each user of a server.
         self._checked_url = f"{checked_url.removesuffix('/')}/"
 

@@ -16,6 +16,7 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timezone
+from operator import attrgetter
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -76,7 +77,10 @@ def made_again(
     with suppress(Exception):  # whatever it was, botocore meets it too
         client: Any = operation.__self__  # type: ignore[attr-defined]  # a method, or botocore makes the call
         service = client.meta.service_model.service_id.hyphenize()
-        if not (_is_as_botocore_made_it(operation, client) and _asks_only_itself(client, session, f"{service}.{name}")):
+        if not (
+            _is_as_botocore_made_it(operation, client, session)
+            and _asks_only_itself(client, session, f"{service}.{name}")
+        ):
             return None
         url, shared = (session.patterns or {})[name]
         body = json.dumps(arguments).encode()
@@ -104,6 +108,7 @@ _OF_ENDPOINTS = (
     "_do_get_response",
     "_send",
 )
+_methods_of_client, _methods_of_endpoint = attrgetter(*_OF_CLIENTS), attrgetter(*_OF_ENDPOINTS)
 #: The events of a call but ``before-send``, which is asked here too.
 _EVENTS = (
     "provide-client-params",
@@ -121,16 +126,20 @@ _EVENTS = (
 )
 
 
-def _is_as_botocore_made_it(operation: object, client: Any) -> bool:
+def _is_as_botocore_made_it(operation: object, client: Any, session: LimitedSession) -> bool:
     """Whether nothing stands in the way of a call: no method of it was replaced, in its class or in the object."""
+    endpoint = client._endpoint
+    if not (vars(client).keys().isdisjoint(_OF_CLIENTS) and vars(endpoint).keys().isdisjoint(_OF_ENDPOINTS)):
+        return False
     if type(operation) is not MethodType:
         return False
-    functions = [operation.__func__]
-    for where, names in ((client, _OF_CLIENTS), (client._endpoint, _OF_ENDPOINTS)):
-        replaced, its_class = vars(where), type(where)
-        for name in names:
-            functions.append(replaced.get(name) or getattr(its_class, name))
-    return _are_botocores(functions)
+    way = (operation.__func__, *_methods_of_client(type(client)), *_methods_of_endpoint(type(endpoint)))
+    identities = tuple(map(id, way))  # What wrapt makes is equal to what it wraps.
+    if identities not in session.seen_ways:
+        if not _are_botocores(list(way)):
+            return False
+        session.seen_ways[identities] = way
+    return True
 
 
 def _asks_only_itself(client: Any, session: LimitedSession, call: str) -> bool:
