@@ -56,8 +56,8 @@ _WALL = (
 )
 
 _USER = (
-    "The two requests alone, by botocore's HTTP session, take 0.6 of that. A tenth is the two threads that bound each"
-    " request from name resolution to the last byte. The rest has no single cause: the claims of the token, the keys of"
+    "The two requests alone, by botocore's HTTP session, take 0.6 of that. A twentieth is the thread that bounds"
+    " them from name resolution to the last byte. The rest has no single cause: the claims of the token, the keys of"
     " the caches, the objects of one user (settings, locks, events) and the checks of what is sent."
 )
 _HERD = (

@@ -359,10 +359,12 @@ class CredentialFetcher:
                 if refused.retry is not Retry.IDENTITY:
                     raise
                 self.cache.forget_identity_id(entry)
-        identity_id = self.pool.get_id(login)
-        logger.debug("GetId answered %s", identity_id)
-        self.cache.put_identity_id(entry, identity_id)
-        return self._adopted(entry, identity_id, self.pool.exchange(identity_id, login), before=known)
+        with self.pool.ahead(login):
+            identity_id = self.pool.get_id(login)
+            logger.debug("GetId answered %s", identity_id)
+            self.cache.put_identity_id(entry, identity_id)
+            exchanged = self.pool.exchange(identity_id, login)
+        return self._adopted(entry, identity_id, exchanged, before=known)
 
     def _adopted(self, entry: Entry, asked_for: str, exchanged: Exchanged, *, before: str | None = None) -> Exchanged:
         """Cognito may answer another identity than the one asked for, after a merge; the answer counts from then on."""

@@ -11,13 +11,13 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import cache, lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from botocore.history import get_global_history_recorder
@@ -37,6 +37,10 @@ from .failures import (
     unreachable,
 )
 
+if TYPE_CHECKING:
+    from .repeated import Hooks
+
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 #: Additional attempts by class.
@@ -248,10 +252,10 @@ def _repeated(
     name = client.meta.method_to_api_mapping.get(getattr(operation, "__name__", ""), "")
     if name not in session.patterns:
         return None
-    from .repeated import made_again
+    from .repeated import Call, made_again
 
     shape = client.meta.service_model.operation_model(name).output_shape
-    received = made_again(operation, name, session, arguments, shape=shape, quiet=suppress_wire_logs)
+    received = made_again(Call(operation, name, arguments), session, shape=shape, quiet=suppress_wire_logs)
     if received is None:
         return None
     date = _seconds(received.date)
@@ -471,7 +475,7 @@ class LimitedSession:
 
     Attributes:
         patterns: of the operations that have been answered, by their names; None where none is made again.
-        seen_hooks: botocore's cache of its hooks when they were looked at, and the calls whose hooks are its own.
+        seen_hooks: botocore's cache of its hooks when they were looked at, and whose those of its calls are.
         seen_ways: the functions that calls go through and that are botocore's own, by their identities. While they are
             here, nothing else gets their identities.
     """
@@ -479,7 +483,7 @@ class LimitedSession:
     def __init__(self, session: Any, checked_url: str, *, repeats: bool = False) -> None:
         self._session = session
         self.patterns: dict[str, Pattern] | None = {} if repeats else None
-        self.seen_hooks: tuple[object, Mapping[str, bool]] = (None, {})
+        self.seen_hooks: tuple[object, Mapping[str, Hooks]] = (None, {})
         self.seen_ways: dict[tuple[int, ...], tuple[object, ...]] = {}
         # As botocore sends it. It asks the same URL again for each user of a server.
         self._checked_url = f"{checked_url.removesuffix('/')}/"
@@ -510,23 +514,51 @@ class LimitedSession:
             TemporaryError: the answer is larger than 1 MiB.
             botocore.exceptions.HTTPClientError: as from botocore's session; `ReadTimeoutError` at the time limit.
         """
+        attempt = _Attempt(self._session, request)
+        return self._within_limits(attempt, attempt.answer)
+
+    def sent_with_next(self, request: Any, following: Callable[[Any], Any]) -> list[Any]:
+        """Send a request, and the one that follows from its answer, in one thread and within the limits of one.
+
+        Args:
+            request: the first request.
+            following: gives the next one, to the same URL; None where none follows.
+
+        Returns:
+            The answers; only the first where there is no other.
+
+        Raises: as `sent`, for the first request.
+        """
+        attempt = _Attempt(self._session, request)
+
+        def both() -> list[Any]:
+            answers = [attempt.answer()]
+            with suppress(Exception):  # whoever needs it sends it again
+                attempt.request = following(answers[0])
+                if attempt.request is not None:
+                    answers.append(attempt.answer())
+            return answers
+
+        return self._within_limits(attempt, both)
+
+    def _within_limits(self, attempt: _Attempt, call: Callable[[], T]) -> T:
         from botocore.exceptions import ReadTimeoutError
 
-        if request.url.startswith("https:"):
+        url = attempt.request.url
+        if url.startswith("https:"):
             check_certificates(self.certificates, os.environ)
-        if request.url != self._checked_url:
-            check_url(request.url, whose="The endpoint that botocore has found")
-            self._checked_url = request.url
+        if url != self._checked_url:
+            check_url(url, whose="The endpoint that botocore has found")
+            self._checked_url = url
         left = _TIME_LEFT.get()
         limit = ATTEMPT_LIMIT if left is None else min(ATTEMPT_LIMIT, left.look())
         if limit > 0:  # else nothing is sent: its answer could not be waited for
-            attempt = _Attempt(self._session, request)
             try:
-                return call_within(limit, attempt.answer, name="cognito-federation-aws")
+                return call_within(limit, call, name="cognito-federation-aws")
             except DeadlineExceeded:
                 attempt.is_abandoned = True
         # Raised here and not in the except clause, whose context would hold the request.
-        raise ReadTimeoutError(endpoint_url=request.url, error="time limit")
+        raise ReadTimeoutError(endpoint_url=url, error="time limit")
 
     def _remember(self, request: Any, response: Any) -> None:
         """Keep what the requests of an operation have in common, once one was answered.
@@ -546,18 +578,19 @@ class _Attempt:
     """Sends a request by botocore's session and reads its answer, in a thread of its own.
 
     Attributes:
+        request: the request.
         is_abandoned: set where nobody waits any more; ends the thread at the next piece of the answer. No clock is
             looked at here: a process that was stopped meanwhile takes an answer that has come.
     """
 
     def __init__(self, session: Any, request: Any) -> None:
         self._session = session
-        self._request = request
+        self.request = request
         self.is_abandoned = False
 
     def answer(self) -> Any:
-        self._request.stream_output = True  # the body is left to `_read`
-        response = self._session.send(self._request)
+        self.request.stream_output = True  # the body is left to `_read`
+        response = self._session.send(self.request)
         try:
             body = self._read(response.raw)
         except BaseException:
@@ -570,7 +603,7 @@ class _Attempt:
         from botocore import exceptions
         from urllib3 import exceptions as urllib3
 
-        url = self._request.url
+        url = self.request.url
         chunks: list[bytes] = []
         size = 0
         try:
@@ -587,7 +620,7 @@ class _Attempt:
         except urllib3.ReadTimeoutError as error:
             raise exceptions.ReadTimeoutError(endpoint_url=url, error=error) from None
         except urllib3.HTTPError as error:
-            raise exceptions.ConnectionClosedError(error=error, request=self._request, endpoint_url=url) from None
+            raise exceptions.ConnectionClosedError(error=error, request=self.request, endpoint_url=url) from None
         return b"".join(chunks)
 
 

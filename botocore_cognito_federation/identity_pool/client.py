@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
@@ -120,17 +120,37 @@ class IdentityPool:
             )
         return self.settings.identity_pool_id
 
+    def ahead(self, login: Login | None) -> AbstractContextManager[None]:
+        """Inside, `get_id` and `exchange` may find their answers: see `repeated.asked_ahead`."""
+        takes_turns = self.store is not None and getattr(self.store, "hosts_share", False)
+        if not self.clients.repeats or self.settings.flow != "enhanced" or takes_turns:
+            return nullcontext()
+        from .repeated import Call, asked_ahead
+
+        client = self.clients.cognito_identity()
+        return asked_ahead(
+            client._endpoint.http_session,
+            Call(client.get_id, "GetId", self._of_get_id(login)),
+            lambda identity_id: Call(
+                client.get_credentials_for_identity,
+                "GetCredentialsForIdentity",
+                self._of_enhanced(identity_id, login),
+            ),
+        )
+
     def get_id(self, login: Login | None) -> str:
         """Return the identity ID of a login (GetId); for a guest, a new identity.
 
         Raises:
             FederationRefusedError, TemporaryError, ConfigurationError: see `aws.call`.
         """
-        arguments: dict[str, Any] = {"IdentityPoolId": self.pool_id(), **_logins(login)}
-        if self.settings.account_id:
-            arguments["AccountId"] = self.settings.account_id
-        answer = self._call(self.clients.cognito_identity().get_id, arguments, ("IdentityId",), login, "")
+        operation = self.clients.cognito_identity().get_id
+        answer = self._call(operation, self._of_get_id(login), ("IdentityId",), login, "")
         return str(answer.body["IdentityId"])
+
+    def _of_get_id(self, login: Login | None) -> Mapping[str, Any]:
+        account = {"AccountId": self.settings.account_id} if self.settings.account_id else {}
+        return {"IdentityPoolId": self.pool_id(), **_logins(login), **account}
 
     def exchange(self, identity_id: str | None, login: Login | None) -> Exchanged:
         """Return credentials for an identity, with the configured flow and the configured roles.
@@ -171,9 +191,6 @@ class IdentityPool:
         self._call(self.clients.cognito_identity().unlink_identity, arguments, (), login, identity_id)
 
     def _enhanced(self, identity_id: str, login: Login | None) -> Exchanged:
-        arguments: dict[str, Any] = {"IdentityId": identity_id, **_logins(login)}
-        if self.settings.role_arn:
-            arguments["CustomRoleArn"] = self.settings.role_arn
         needs = (
             "IdentityId",
             "Credentials.AccessKeyId",
@@ -182,7 +199,7 @@ class IdentityPool:
             "Credentials.Expiration",
         )
         operation = self.clients.cognito_identity().get_credentials_for_identity
-        answer = self._call(operation, arguments, needs, login, identity_id)
+        answer = self._call(operation, self._of_enhanced(identity_id, login), needs, login, identity_id)
         vended = answer.body["Credentials"]
         credentials = FederatedCredentials(
             access_key=vended["AccessKeyId"],
@@ -195,6 +212,10 @@ class IdentityPool:
             authenticated=login is not None,
         )
         return Exchanged(credentials, clock_skew(self.clock.now(), answer.server_time))
+
+    def _of_enhanced(self, identity_id: str, login: Login | None) -> Mapping[str, Any]:
+        role = {"CustomRoleArn": self.settings.role_arn} if self.settings.role_arn else {}
+        return {"IdentityId": identity_id, **_logins(login), **role}
 
     def _basic(self, identity_id: str, login: Login | None) -> Exchanged:
         token, adopted = self._open_id_token(identity_id, login)

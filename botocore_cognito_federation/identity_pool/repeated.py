@@ -6,6 +6,9 @@ that botocore found for the first, and goes by botocore's own HTTP session: its 
 time limits, and whatever a test has put in their place. Where a tracer or a mock stands elsewhere in the way of a call,
 botocore makes the call.
 
+An application that answers instead of the service, as tests do, is asked before each request. Where there is none, the
+two requests of a sign-in are made in one thread.
+
 Only an answer of success that fits the service's model is taken, and a refusal that botocore would not repeat. After
 everything else botocore makes the call, with its retries.
 """
@@ -13,8 +16,9 @@ everything else botocore makes the call, with its retries.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from contextvars import ContextVar
 from datetime import datetime, timezone
 from operator import attrgetter
 from types import FunctionType, MethodType
@@ -53,43 +57,105 @@ class Received(NamedTuple):
     date: str | None
 
 
+class Call(NamedTuple):
+    """A call of an operation.
+
+    Attributes:
+        operation: the method of the botocore client that made the first call.
+        name: of the operation, as in the service's model.
+        arguments: of the operation; botocore makes the call where one is neither a text nor a mapping of texts.
+    """
+
+    operation: Callable[..., Any]
+    name: str
+    arguments: Mapping[str, Any]
+
+
+#: The calls asked ahead with their answers; None for one that botocore has to make.
+_AHEAD: ContextVar[list[tuple[Call, Any]]] = ContextVar("botocore_cognito_federation_ahead")
+
+
 def made_again(
-    operation: Callable[..., Any],
-    name: str,
-    session: LimitedSession,
-    arguments: Mapping[str, Any],
-    *,
-    shape: Any,
-    quiet: Callable[[], AbstractContextManager[None]],
+    call: Call, session: LimitedSession, *, shape: Any, quiet: Callable[[], AbstractContextManager[None]]
 ) -> Received | None:
     """Make one call of an operation; None where botocore has to make it.
 
     Args:
-        operation: the method of the botocore client that made the first call.
-        name: of the operation, as in the service's model.
+        call: the call.
         session: of the client; it has the pattern of the operation's requests.
-        arguments: of the operation; botocore makes the call where one is neither a text nor a mapping of texts.
         shape: of the answer, in the service's model.
         quiet: gives the block in which botocore logs nothing.
     """
-    if not all(map(_is_plain, arguments.values())):
-        return None
     with suppress(Exception):  # whatever it was, botocore meets it too
-        client: Any = operation.__self__  # type: ignore[attr-defined]  # a method, or botocore makes the call
-        service = client.meta.service_model.service_id.hyphenize()
-        if not (
-            _is_as_botocore_made_it(operation, client, session)
-            and _asks_only_itself(client, session, f"{service}.{name}")
-        ):
+        ahead = _AHEAD.get([])
+        for index, (asked, response) in enumerate(ahead):
+            if asked == call:
+                del ahead[index]
+                return None if response is None else _received(response, shape, quiet)
+        request = _request(call, session)
+        if request is None:
             return None
-        url, shared = (session.patterns or {})[name]
-        body = json.dumps(arguments).encode()
-        headers: Any = HeadersDict({**shared, "Content-Length": str(len(body))})
-        request = AWSPreparedRequest("POST", url, headers, body, True)
-        event = f"before-send.{service}.{name}"  # by which tests answer instead of the service
-        response = first_non_none_response(client.meta.events.emit(event, request=request))
+        events = call.operation.__self__.meta.events  # type: ignore[attr-defined]  # a method of a client
+        response = first_non_none_response(events.emit(f"before-send.{_event(call)}", request=request))
         return _received(session.sent(request) if response is None else response, shape, quiet)
     return None
+
+
+@contextmanager
+def asked_ahead(session: LimitedSession, first: Call, following: Callable[[str], Call]) -> Iterator[None]:
+    """Ask for an identity ID and for what follows from it in one thread; the same calls inside find the answers.
+
+    A thread costs a sixth of a request each time that it takes over and gives back. Nothing is asked where botocore has
+    to make one of the calls, or somebody else may answer it.
+
+    Args:
+        session: of the client.
+        first: the call of GetId.
+        following: gives the next call, by the identity ID.
+    """
+    answers: list[tuple[Call, Any]] = []
+    with suppress(Exception):  # whatever it was, the calls meet it too
+        answers = _answers(session, first, following)
+    token = _AHEAD.set(answers)
+    try:
+        yield
+    finally:
+        _AHEAD.reset(token)
+
+
+def _answers(session: LimitedSession, first: Call, following: Callable[[str], Call]) -> list[tuple[Call, Any]]:
+    request = _request(first, session)
+    if request is None or _hooks(first, session).may_answer:
+        return []
+    asked, url = [first], request.url
+
+    def next_request(response: Any) -> Any:
+        if response.status_code != 200:
+            return None
+        call = following(json.loads(response.content.decode())["IdentityId"])
+        request = _request(call, session)
+        if request is None or request.url != url or _hooks(call, session).may_answer:
+            return None
+        asked.append(call)
+        return request
+
+    try:
+        return list(zip(asked, session.sent_with_next(request, next_request), strict=False))
+    except Exception:  # noqa: BLE001 - botocore meets it too
+        return [(first, None)]
+
+
+def _request(call: Call, session: LimitedSession) -> Any:
+    """The request of a call; None where botocore has to make the call."""
+    pattern = (session.patterns or {}).get(call.name)
+    if pattern is None or not all(map(_is_plain, call.arguments.values())):
+        return None
+    if not (_is_as_botocore_made_it(call.operation, session) and _hooks(call, session).are_botocores):
+        return None
+    url, shared = pattern
+    body = json.dumps(call.arguments).encode()
+    headers: Any = HeadersDict({**shared, "Content-Length": str(len(body))})
+    return AWSPreparedRequest("POST", url, headers, body, True)
 
 
 def _is_plain(argument: object) -> bool:
@@ -126,12 +192,13 @@ _EVENTS = (
 )
 
 
-def _is_as_botocore_made_it(operation: object, client: Any, session: LimitedSession) -> bool:
+def _is_as_botocore_made_it(operation: Any, session: LimitedSession) -> bool:
     """Whether nothing stands in the way of a call: no method of it was replaced, in its class or in the object."""
+    if type(operation) is not MethodType:
+        return False
+    client: Any = operation.__self__
     endpoint = client._endpoint
     if not (vars(client).keys().isdisjoint(_OF_CLIENTS) and vars(endpoint).keys().isdisjoint(_OF_ENDPOINTS)):
-        return False
-    if type(operation) is not MethodType:
         return False
     way = (operation.__func__, *_methods_of_client(type(client)), *_methods_of_endpoint(type(endpoint)))
     identities = tuple(map(id, way))  # What wrapt makes is equal to what it wraps.
@@ -142,20 +209,38 @@ def _is_as_botocore_made_it(operation: object, client: Any, session: LimitedSess
     return True
 
 
-def _asks_only_itself(client: Any, session: LimitedSession, call: str) -> bool:
-    """Whether all hooks of a call are botocore's own: a tracer adds others, and the stubber of botocore.
+def _event(call: Call) -> str:
+    """The part of the names of its events that is a call's own."""
+    model = call.operation.__self__.meta.service_model  # type: ignore[attr-defined]  # a method of a client
+    return f"{model.service_id.hyphenize()}.{call.name}"
 
-    Looked at again where the hooks have changed: then botocore begins a new cache of them.
+
+class Hooks(NamedTuple):
+    """Who has hooks of a call.
+
+    Attributes:
+        are_botocores: whether those of all events but ``before-send`` are botocore's own: a tracer adds others, and
+            botocore's stubber.
+        may_answer: whether there is one of ``before-send``, which may answer instead of the service.
     """
-    emitter = client.meta.events._emitter  # botocore has no public way to see its hooks
+
+    are_botocores: bool
+    may_answer: bool
+
+
+def _hooks(call: Call, session: LimitedSession) -> Hooks:
+    """Who has hooks of a call; looked at again where they have changed: then botocore begins a new cache of them."""
+    emitter = call.operation.__self__.meta.events._emitter  # type: ignore[attr-defined]  # there is no public way
     present = emitter._lookup_cache
     seen, known = session.seen_hooks
-    if seen is not present or call not in known:
-        hooks = [hook for event in _EVENTS for hook in emitter._handlers.prefix_search(f"{event}.{call}") or ()]
-        are_its_own = _are_botocores([getattr(hook, "__func__", hook) for hook in hooks])
-        known = {**(known if seen is present else {}), call: are_its_own}
+    if seen is not present or call.name not in known:
+        event = _event(call)
+        hooks = [hook for each in _EVENTS for hook in emitter._handlers.prefix_search(f"{each}.{event}") or ()]
+        are_botocores = _are_botocores([getattr(hook, "__func__", hook) for hook in hooks])
+        found = Hooks(are_botocores, bool(emitter._handlers.prefix_search(f"before-send.{event}")))
+        known = {**(known if seen is present else {}), call.name: found}
         session.seen_hooks = present, known
-    return known[call]
+    return known[call.name]
 
 
 def _are_botocores(functions: list[Any]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from botocore import UNSIGNED
+from botocore import UNSIGNED, handlers
 from botocore.awsrequest import AWSResponse
 from botocore.client import BaseClient
 from botocore.config import Config
@@ -30,6 +30,7 @@ from botocore_cognito_federation.demo.world import World
 from botocore_cognito_federation.errors import CognitoFederationError, FederationRefusedError, TemporaryError
 from botocore_cognito_federation.identity_pool import aws
 from botocore_cognito_federation.identity_pool.client import Clients
+from botocore_cognito_federation.identity_pool.repeated import Call, asked_ahead, made_again
 from tests.flows.test_quick_way import ALWAYS, MISSING, OPERATIONS, REFUSALS, SPOILED
 
 from .conftest import Maker
@@ -43,6 +44,13 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
     yield
     _shared.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_hook_of_moto(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The demo's S3 is moto's, which adds a hook to all clients of the process: it might answer for the service."""
+    its_own = [each for each in handlers.BUILTIN_HANDLERS if "moto" not in getattr(each[1], "__module__", "")]
+    monkeypatch.setattr(handlers, "BUILTIN_HANDLERS", its_own)
 
 
 @pytest.fixture
@@ -78,24 +86,87 @@ def test_botocore_works_for_the_first_user_alone(world: World, sign_in: SignIn, 
 
 def test_requests_differ_in_nothing_but_the_user(sign_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[tuple[str, Mapping[str, str], bytes]] = []
-    original = aws.LimitedSession.sent
+    original = aws._Attempt.answer
 
-    def sent_now(self: aws.LimitedSession, request: Any) -> Any:
+    def answer(self: aws._Attempt) -> Any:
         headers = {
             name.lower(): value.decode() if isinstance(value, bytes) else str(value)
-            for name, value in request.headers.items()
+            for name, value in self.request.headers.items()
             if not name.lower().startswith("amz-sdk-")
         }
-        sent.append((request.url, headers, request.body))
-        return original(self, request)
+        sent.append((self.request.url, headers, self.request.body))
+        return original(self)
 
-    monkeypatch.setattr(aws.LimitedSession, "sent", sent_now)
+    monkeypatch.setattr(aws._Attempt, "answer", answer)
     monkeypatch.setattr("secrets.token_hex", lambda size: "0" * 2 * size)
     for _ in range(2):
         sign_in("ada")
     first, second = sent[:2], sent[2:]
     assert [(url, headers) for url, headers, _ in first] == [(url, headers) for url, headers, _ in second]
     assert first[0][1]["content-length"] == str(len(first[0][2]))
+
+
+@pytest.fixture
+def hand_overs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The calls that were handed over to a thread."""
+    made: list[str] = []
+    original = aws.call_within
+
+    def call_within(limit: float, call: Callable[[], Any], *, name: str) -> Any:
+        made.append(name)
+        return original(limit, call, name=name)
+
+    monkeypatch.setattr(aws, "call_within", call_within)
+    return made
+
+
+def test_a_further_sign_in_is_handed_over_to_a_thread_once(sign_in: SignIn, hand_overs: list[str]) -> None:
+    sign_in("ada")
+    assert len(hand_overs) == 2
+    sign_in("grace")
+    assert len(hand_overs) == 3
+
+
+def test_nothing_is_asked_before_somebody_who_may_answer_instead(
+    world: World, sign_in: SignIn, hand_overs: list[str]
+) -> None:
+    events = client_of(sign_in("ada")).meta.events
+    asked: list[int] = []
+    events.register("before-send.cognito-identity", lambda **_: asked.append(len(world.calls())))
+    world.reset_journal()
+    hand_overs.clear()
+    sign_in("grace")
+    assert (asked, len(hand_overs)) == ([0, 1], 2)
+
+
+def test_an_answer_that_was_asked_for_is_the_same_calls_alone(world: World, sign_in: SignIn) -> None:
+    client = client_of(sign_in("ada"))
+    identities = {person: sign_in(person).current_credentials().identity_id for person in ("ada", "grace")}
+    calls = [
+        Call(client.get_id, "GetId", {"IdentityPoolId": world.pool_id, "Logins": {world.provider.login_key: token}})
+        for token in map(world.provider.issue, identities)
+    ]
+    session = client._endpoint.http_session
+    world.reset_journal()
+    with asked_ahead(session, calls[0], lambda identity: calls[0]):
+        found = [made_again(call, session, shape=shape_of(call), quiet=aws.suppress_wire_logs) for call in calls]
+    assert [each.body["IdentityId"] for each in found if each is not None] == list(identities.values())
+    assert len(world.calls("GetId")) == 3  # the first, what followed it, and that of the other user
+
+
+def shape_of(call: Call) -> Any:
+    return call.operation.__self__.meta.service_model.operation_model(call.name).output_shape  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_connection_that_ends_before_an_answer_costs_one_request(
+    world: World, sign_in: SignIn, operation: str
+) -> None:
+    sign_in("ada")
+    world.fault(operation, times=1, close=True)
+    world.reset_journal()
+    assert sign_in("grace").current_credentials().authenticated
+    assert sorted(len(world.calls(each)) for each in OPERATIONS) == [1, 2]
 
 
 def outcome(sign_in: SignIn) -> tuple[Any, ...]:
