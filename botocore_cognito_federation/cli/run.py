@@ -18,6 +18,7 @@ import click
 from .._fast_path import EXEC_PROFILE, CacheQuery
 from .._util.http import HttpClient
 from .._util.loopback import ADDRESS
+from ..config.loader import session_for_reading
 from ..config.profiles import names_in_configuration
 from ..config.settings import Settings
 from ..credentials import FederatedCredentials
@@ -113,9 +114,7 @@ def refuse_other_default_credentials(settings: Settings) -> None:
     Raises:
         ConfigurationError: the program would silently use other credentials.
     """
-    from botocore.session import Session
-
-    if (settings.profile or "default") != "default" and default_profile_has_credentials(Session()):
+    if (settings.profile or "default") != "default" and default_profile_has_credentials(session_for_reading()):
         raise ConfigurationError(
             "[default] in the AWS configuration has credentials, which every SDK uses before an endpoint",
             remedy="Give that profile a name, or run exec without --server",
@@ -293,15 +292,13 @@ class _Stopping:
 
 
 def _in_the_way(settings: Settings) -> list[str]:
-    from botocore.session import Session
-
     of_the_endpoint = Endpoint.VARIABLES
     found = [
         f"{name} is set here; where it is set too, SDKs use it before the endpoint. Unset it there"
         for name in OVERRIDING_VARIABLES
         if name not in of_the_endpoint and os.environ.get(name)
     ]
-    if (settings.profile or "default") != "default" and default_profile_has_credentials(Session()):
+    if (settings.profile or "default") != "default" and default_profile_has_credentials(session_for_reading()):
         found.append("[default] in the AWS configuration has credentials, which SDKs use before the endpoint")
     return found
 

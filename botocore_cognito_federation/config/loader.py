@@ -157,6 +157,16 @@ def _expanded(path: str) -> str:
     return os.path.expanduser(os.path.expandvars(path))
 
 
+def session_for_reading(profile: str | None = None) -> Session:
+    """A session that reads the configuration, and of which no client is made.
+
+    It has none of the handlers that botocore registers for clients: that takes 15 ms, and all else a third of one.
+    """
+    from botocore.session import Session
+
+    return Session(profile=profile, include_builtin_handlers=False)
+
+
 def full_config_of(session: Session) -> Mapping[str, Any]:
     """What botocore has parsed.
 

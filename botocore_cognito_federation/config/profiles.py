@@ -22,6 +22,7 @@ from .loader import (
     merged_config,
     refuse_files_without_home,
     resolve,
+    session_for_reading,
     settings_of_config,
     settings_of_session,
 )
@@ -55,9 +56,7 @@ def load_settings(
         ConfigurationError: there is no such profile, it has no key of this tool, or it is wrong.
     """
     if session is None:
-        from botocore.session import Session
-
-        session = Session()
+        session = session_for_reading()
         full_config = merged_config(os.environ)
     else:
         full_config = full_config_of(session)
@@ -103,10 +102,8 @@ def source_of_chain(profile: str | None, environ: Mapping[str, str]) -> str | No
 
 def every_settings(environ: Mapping[str, str] | None = None) -> list[Settings]:
     """The settings of each profile that is a configuration; one that is wrong is left out."""
-    from botocore.session import Session
-
     with contextlib.suppress(ConfigurationError):
-        return list(_of_every_profile(Session(), environ=environ))
+        return list(_of_every_profile(session_for_reading(), environ=environ))
     return []
 
 
@@ -115,9 +112,7 @@ def every_sign_in() -> list[Settings]:
 
     No variable touches them.
     """
-    from botocore.session import Session
-
-    session = Session()
+    session = session_for_reading()
     config = full_config_of(session)
     found = list(_of_every_profile(session, in_use=False))
     for title in config:
@@ -181,9 +176,7 @@ def settings_of_linked_session(settings: Settings, name: str) -> Settings:
     Raises:
         ConfigurationError: there is no such session, or it is wrong.
     """
-    from botocore.session import Session
-
-    session = Session(profile=settings.profile)
+    session = session_for_reading(settings.profile)
     sections = {**full_config_of(session), "profiles": {}}
     layers = Layers(
         profile=None,
@@ -214,9 +207,7 @@ def load_session_settings(
         ConfigurationError: there is no such session, or it is wrong.
     """
     if session is None:
-        from botocore.session import Session
-
-        session = Session()
+        session = session_for_reading()
     config_file, variables = str(session.get_config_variable("config_file")), os.environ if environ is None else environ
     everything = full_config_of(session)
     refuse_files_without_home(config_file, variables)

@@ -58,6 +58,9 @@ class ScriptedPool:
     looked_up: int = 0
     before: Callable[[], object] = lambda: None
 
+    def ahead(self, login: object) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def patience(self, seconds: float) -> AbstractContextManager[None]:
         return nullcontext()
 

@@ -220,6 +220,9 @@ class Pool:
 
     asked: list[str] = field(default_factory=list)
 
+    def ahead(self, login: object) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def patience(self, seconds: float) -> AbstractContextManager[None]:
         return nullcontext()
 
