@@ -125,11 +125,14 @@ class IdentityPool:
         takes_turns = self.store is not None and getattr(self.store, "hosts_share", False)
         if not self.clients.repeats or self.settings.flow != "enhanced" or takes_turns:
             return nullcontext()
+        client = self.clients.cognito_identity()
+        session = client._endpoint.http_session
+        if not getattr(session, "patterns", None):
+            return nullcontext()  # the first sign-in
         from .repeated import Call, asked_ahead
 
-        client = self.clients.cognito_identity()
         return asked_ahead(
-            client._endpoint.http_session,
+            session,
             Call(client.get_id, "GetId", self._of_get_id(login)),
             lambda identity_id: Call(
                 client.get_credentials_for_identity,
