@@ -10,7 +10,7 @@ import timeit
 from statistics import median
 from time import perf_counter, process_time
 
-_CALLS, _REPEATS, _AGAIN, _SIGN_INS = 200_000, 7, 9, 300
+_CALLS, _REPEATS, _AGAIN, _SIGN_INS = 200_000, 7, 31, 300
 
 
 def importing() -> dict[str, float]:
